@@ -1,0 +1,18 @@
+"""Deep audio features for scikit-learn."""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+# Names are imported when they are first used, so that `import skdaf` costs no torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["datasets"],
+    submod_attrs={
+        "_audio": ["AudioReadError", "Clip", "load_audio"],
+        "_check": ["check_audio"],
+        "_classifier": ["CNNAudioClassifier"],
+        "_frontend": ["SpectrogramTransformer"],
+        "_networks": ["NETWORKS"],
+    },
+)

@@ -1,0 +1,298 @@
+"""Reading: the only module that opens recordings.
+
+The rest of the package sees mono float32 arrays at one sampling rate, or an AudioReadError.
+"""
+
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+# Samples (over all channels) asked of libsndfile at once. A header may promise any number of
+# frames; memory is only taken for what was really read.
+_BLOCK_SAMPLES = 2**20
+
+# libsndfile keeps paths in a buffer of 1,024 bytes; longer ones are opened here and handed over.
+_LONGEST_LIBSNDFILE_PATH = 1000
+
+# A header of 1 Hz would turn a minute of samples into days. No recording is sampled that slowly.
+_LOWEST_SAMPLING_RATE = 100
+
+# What rounding leaves of a full-scale sample of 16 bits.
+_FULL_SCALE = 0.9999
+
+_PATH_TYPES = (str, os.PathLike)
+
+
+class AudioReadError(ValueError):
+    """Say which recording could not be read, and why.
+
+    Raised by everything in this package that reads audio. Several bad files of one call are
+    reported together: the message lists the first ten and the count.
+
+    Attributes
+    ----------
+    paths : list of str
+        All the files that could not be read.
+    """
+
+    def __init__(self, message, paths=()):
+        super().__init__(message)
+        self.paths = list(paths)
+
+    @classmethod
+    def of(cls, path, problem):
+        """Name one file and its problem."""
+        return cls(f"{os.fspath(path)!r}: {problem}", [os.fspath(path)])
+
+    @classmethod
+    def join(cls, errors):
+        """Make one error of several."""
+        if len(errors) == 1:
+            return errors[0]
+        shown = "\n".join(f"  {error}" for error in errors[:10])
+        rest = f"\n  ... and {len(errors) - 10} more" if len(errors) > 10 else ""
+        paths = [path for error in errors for path in error.paths]
+        return cls(f"{len(errors)} clips could not be read:\n{shown}{rest}", paths)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Point to a part of a recording.
+
+    A clip can stand wherever a path can: only its own part of the file is read.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The recording.
+    start : float, default=0.0
+        Start of the clip in seconds.
+    end : float, default=None
+        End of the clip in seconds; None is the end of the file, and so is anything beyond it.
+
+    Raises
+    ------
+    TypeError
+        If `path` is not a path.
+    ValueError
+        If `start` is negative or not before `end`.
+
+    Examples
+    --------
+    >>> from skdaf import Clip
+    >>> Clip("meeting.wav", 12.5, 14.0)
+    Clip(path='meeting.wav', start=12.5, end=14.0)
+    """
+
+    path: str | os.PathLike
+    start: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.path, _PATH_TYPES):
+            raise TypeError(f"Clip needs a path (str or os.PathLike), got {self.path!r}.")
+        if not 0 <= self.start < np.inf:
+            raise ValueError(
+                f"{os.fspath(self.path)!r}: start={self.start!r} must be at least 0 (seconds)."
+            )
+        if self.end is not None and not self.start < self.end:
+            raise ValueError(
+                f"{os.fspath(self.path)!r}: end={self.end!r} must be greater than "
+                f"start={self.start!r} (both in seconds)."
+            )
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a header says of a clip: the frames are those of the clip, not of its file."""
+
+    sampling_rate: int
+    n_frames: int
+    channels: int
+    format: str
+    subtype: str
+
+
+def stat_audio(path):
+    """Return `os.stat` of a regular, non-empty file; raise AudioReadError for anything else."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        problem = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise AudioReadError.of(path, problem) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise AudioReadError.of(path, "is a folder, expected an audio file")
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioReadError.of(path, "is not a regular file (a pipe, a socket or a device)")
+    if status.st_size == 0:
+        raise AudioReadError.of(path, "the file is empty")
+    return status
+
+
+def _libsndfile_name(path):
+    path = os.fspath(path)
+    if len(os.fsencode(path)) <= _LONGEST_LIBSNDFILE_PATH:
+        return path
+    return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+
+@contextmanager
+def _open_audio(path):
+    """Open a recording; whatever goes wrong inside the block becomes an AudioReadError."""
+    stat_audio(path)
+    try:
+        with sf.SoundFile(_libsndfile_name(path)) as file:
+            if file.samplerate < _LOWEST_SAMPLING_RATE:
+                raise AudioReadError.of(
+                    path, f"a sampling rate of {file.samplerate} Hz is not audio"
+                )
+            yield file
+    except AudioReadError:
+        raise
+    except sf.LibsndfileError as error:
+        reason = str(error.error_string).rstrip(".") or "unknown error"
+        raise AudioReadError.of(path, f"not readable as audio ({reason})") from error
+    except (OSError, TypeError, RuntimeError, ValueError) as error:
+        raise AudioReadError.of(path, f"not readable as audio ({error})") from error
+
+
+def _span(file, clip):
+    """Return the first frame and the number of frames of a clip in an open file."""
+    start = round(clip.start * file.samplerate)
+    if start and start >= file.frames:
+        raise AudioReadError.of(
+            clip.path,
+            f"the clip starts at {clip.start:g} s, but the file ends at "
+            f"{file.frames / file.samplerate:g} s (start and end are seconds)",
+        )
+    stop = file.frames
+    if clip.end is not None:
+        stop = min(stop, max(round(clip.end * file.samplerate), start + 1))
+    if stop <= start:
+        raise AudioReadError.of(clip.path, "the file holds no samples")
+    return start, stop - start
+
+
+def _read_blocks(file, clip):
+    """Yield the samples of a clip as `(n, n_channels)` blocks, and insist on getting them all."""
+    start, n_frames = _span(file, clip)
+    if start:
+        file.seek(start)
+    remaining = n_frames
+    while remaining > 0:
+        asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
+        block = file.read(asked, dtype="float32", always_2d=True)
+        remaining -= len(block)
+        if not np.isfinite(block).all():
+            raise AudioReadError.of(clip.path, "holds NaN or infinite samples")
+        if len(block):
+            yield block
+        if len(block) < asked:
+            raise AudioReadError.of(
+                clip.path,
+                f"the file is truncated or damaged: {n_frames} frames were expected, "
+                f"{n_frames - remaining} could be read",
+            )
+
+
+def _mono(block):
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+
+
+def resample(samples, source_rate, target_rate):
+    """Resample mono float32 samples with an anti-alias filter (soxr, high quality).
+
+    At least one sample comes back, however short the input.
+    """
+    if source_rate == target_rate:
+        return samples
+    resampled = soxr.resample(samples, source_rate, target_rate, quality="HQ")
+    return resampled if len(resampled) else samples.mean(keepdims=True)
+
+
+def read_clip(clip, sampling_rate=None):
+    """Read a Clip as mono float32 samples; return them and their rate."""
+    with _open_audio(clip.path) as file:
+        blocks = [_mono(block) for block in _read_blocks(file, clip)]
+        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        rate = file.samplerate
+        if sampling_rate is None:
+            return samples, rate
+        return resample(samples, rate, sampling_rate), sampling_rate
+
+
+def read_info(clip):
+    """Read the header of a clip's file."""
+    with _open_audio(clip.path) as file:
+        return _info(file, clip)
+
+
+def _info(file, clip):
+    _, n_frames = _span(file, clip)
+    return AudioInfo(file.samplerate, n_frames, file.channels, file.format, file.subtype)
+
+
+def read_statistics(clip):
+    """Read a clip block by block; return its AudioInfo, its peak, and whether it is clipped."""
+    with _open_audio(clip.path) as file:
+        peak, clipped = 0.0, False
+        for block in _read_blocks(file, clip):
+            levels = np.abs(block)
+            peak = max(peak, float(levels.max()))
+            full = levels >= _FULL_SCALE
+            clipped = clipped or bool((full[:-2] & full[1:-1] & full[2:]).any())
+        return _info(file, clip), peak, clipped
+
+
+def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
+    """Read a recording, or a part of it, as mono float32 samples.
+
+    Reads every format of libsndfile: WAV and AIFF of any sample width, FLAC, OGG Vorbis and Opus,
+    MP3 and more. Channels are averaged. Resampling costs about as much as decoding; leave
+    `sampling_rate` at None where the rate of the file will do.
+
+    Parameters
+    ----------
+    path : str, os.PathLike or Clip
+        The recording. The times of a Clip are used where `start` and `end` are not given.
+    sampling_rate : int, default=None
+        The rate in Hz to resample to; None keeps the rate of the file.
+    start : float, default=0.0
+        Where to start, in seconds.
+    end : float, default=None
+        Where to stop, in seconds; None is the end of the file.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples,), float32
+        The samples, full scale at 1.
+    sampling_rate : int
+        Their rate in Hz.
+
+    Raises
+    ------
+    AudioReadError
+        If the file is missing, empty, not audio, damaged, shorter than `start`, or holds NaN.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np, soundfile
+    >>> from skdaf import load_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "stereo.wav")
+    ...     soundfile.write(path, np.zeros((44100, 2)), 44100)
+    ...     samples, rate = load_audio(path, sampling_rate=16000, end=0.5)
+    >>> samples.shape, rate
+    ((8000,), 16000)
+    """
+    clip = path if isinstance(path, Clip) else Clip(path, start, end)
+    if isinstance(path, Clip) and (start != 0.0 or end is not None):
+        clip = Clip(path.path, start, end)
+    if sampling_rate is not None and sampling_rate < 1:
+        raise ValueError(f"sampling_rate must be at least 1 Hz, got {sampling_rate!r}.")
+    return read_clip(clip, sampling_rate)

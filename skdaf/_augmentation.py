@@ -1,0 +1,96 @@
+"""Random changes to training spectrograms: one function each, on a batch.
+
+Every function takes a batch `(n_clips, n_frames, n_bins)` and a generator, and returns a batch of
+the same shape. None changes its input.
+"""
+
+import torch
+
+
+def _uniform(low, high, shape, generator):
+    return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def _resample(batch, positions, dim):
+    """Read a batch at fractional positions `(n_clips, n)` along one dimension (linear)."""
+    size = batch.shape[dim]
+    positions = positions.clamp(0, size - 1)
+    low = positions.floor().long().clamp(max=max(size - 2, 0))
+    weight = (positions - low).to(batch.dtype)
+    shape = (len(batch), -1, 1) if dim == 1 else (len(batch), 1, -1)
+    low, weight = low.view(shape).expand_as(batch), weight.view(shape)
+    high = (low + 1).clamp(max=size - 1)
+    return torch.lerp(batch.gather(dim, low), batch.gather(dim, high), weight)
+
+
+def shift(batch, generator, most=0.1):
+    """Move each clip in time by up to a tenth of its length; its edge frames fill the gap."""
+    n_frames = batch.shape[1]
+    offset = _uniform(-most, most, (len(batch), 1), generator) * n_frames
+    return _resample(batch, torch.arange(n_frames) + offset.round(), dim=1)
+
+
+def stretch(batch, generator, most=0.15):
+    """Play each clip faster or slower, around its middle."""
+    n_frames = batch.shape[1]
+    factor = _uniform(1 - most, 1 + most, (len(batch), 1), generator)
+    middle = (n_frames - 1) / 2
+    return _resample(batch, (torch.arange(n_frames) - middle) * factor + middle, dim=1)
+
+
+def warp(batch, generator, most=0.15):
+    """Stretch the frequency axis, as a longer or shorter vocal tract does."""
+    factor = _uniform(1 - most, 1 + most, (len(batch), 1), generator)
+    return _resample(batch, torch.arange(batch.shape[2]) * factor, dim=2)
+
+
+def mask(batch, generator, most=0.2):
+    """Blank one band of frequencies and one span of time of each clip (SpecAugment)."""
+    batch = batch.clone()
+    level = batch.mean(dim=(1, 2), keepdim=True)
+    for dim in (1, 2):
+        size = batch.shape[dim]
+        width = _uniform(0, most * size, (len(batch), 1), generator)
+        first = _uniform(0, 1, (len(batch), 1), generator) * (size - width)
+        place = torch.arange(size)
+        hidden = (place >= first) & (place < first + width)
+        hidden = hidden.unsqueeze(2 if dim == 1 else 1)
+        batch = torch.where(hidden, level, batch)
+    return batch
+
+
+def noise(batch, generator, most=0.3):
+    """Add white noise to the levels, up to `most` times the spread of the batch."""
+    amount = _uniform(0, most, (len(batch), 1, 1), generator) * batch.std(correction=0)
+    return batch + amount * torch.randn(batch.shape, generator=generator)
+
+
+def tilt(batch, generator, most=0.5):
+    """Make the high frequencies louder or softer, as another microphone or room does."""
+    slope = _uniform(-most, most, (len(batch), 1, 1), generator) * batch.std(correction=0)
+    return batch + slope * torch.linspace(-1, 1, batch.shape[2])
+
+
+AUGMENTATIONS = {
+    "shift": shift,
+    "stretch": stretch,
+    "warp": warp,
+    "mask": mask,
+    "noise": noise,
+    "tilt": tilt,
+}
+
+
+def compose(augment):
+    """Turn None, a name, a callable, or a list of them into one function, or None."""
+    if augment is None:
+        return None
+    steps = augment if isinstance(augment, (list, tuple)) else [augment]
+    functions = [step if callable(step) else AUGMENTATIONS[step] for step in steps]
+
+    def apply(batch, generator):
+        for function in functions:
+            batch = function(batch, generator)
+        return batch
+
+    return apply

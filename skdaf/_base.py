@@ -1,0 +1,226 @@
+"""What the estimators around a network share: front end, training, prediction, pickling."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skdaf._augmentation import AUGMENTATIONS, compose
+from skdaf._frontend import SpectrogramTransformer
+from skdaf._inputs import validate_clips
+from skdaf._networks import NETWORKS, build_network, get_weights, layer_names, set_weights
+from skdaf._parallel import progress
+from skdaf._training import Plan, apply_network, resolve_device, train
+
+# Clips whose spectrograms are in memory at once when predicting.
+_CLIPS_PER_PASS = 2048
+
+
+class NetworkEstimator(BaseEstimator):
+    """Base of the estimators that train a network on the spectrograms of clips.
+
+    A subclass stores the parameters named in `_parameter_constraints` and calls `_fit_spectrograms`
+    and `_fit_network` in its `fit`, `_outputs` afterwards.
+    """
+
+    _parameter_constraints = {
+        "frontend": [HasMethods(["fit", "transform"]), None],
+        "network": [StrOptions(set(NETWORKS)), callable],
+        "channels": ["array-like", None],
+        "kernel_size": [Interval(Integral, 1, None, closed="left"), None],
+        "hidden_units": ["array-like", None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "augment": [StrOptions(set(AUGMENTATIONS)), list, tuple, callable, None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def set_params(self, **params):
+        """Set parameters of this estimator, and of its front end as ``frontend__name``.
+
+        A front end that is None becomes an explicit `SpectrogramTransformer` as soon as one of
+        its parameters is set.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : estimator instance
+            The estimator itself.
+        """
+        sets_part = any(name.startswith("frontend__") for name in params)
+        if sets_part and params.get("frontend", self.frontend) is None:
+            params = {**params, "frontend": SpectrogramTransformer()}
+        return super().set_params(**params)
+
+    # --- spectrograms ---
+
+    def _fit_spectrograms(self, kind, data, y=None):
+        """Fit the front end, unless X holds spectrograms already, and return spectrograms."""
+        if kind == "spectrograms":
+            self.frontend_ = None
+            spectrograms = data
+        else:
+            self.frontend_ = clone(self.frontend or SpectrogramTransformer())
+            self._lend_settings()
+            spectrograms = _check_spectrograms(self.frontend_.fit_transform(data, y), data)
+        self.input_shape_ = spectrograms.shape[1:]
+        return spectrograms
+
+    def _lend_settings(self):
+        """Let a front end that says nothing of its own work as this estimator does."""
+        own = {} if self.frontend is None else self.frontend.get_params()
+        known = self.frontend_.get_params()
+        self.frontend_.set_params(
+            **{
+                name: getattr(self, name)
+                for name in ("n_jobs", "verbose")
+                if name in known and not own.get(name)
+            }
+        )
+
+    def _passes(self, X):
+        """Yield the spectrograms of X, a bounded number at a time."""
+        kind, data = validate_clips(self, X, reset=False)
+        if kind == "spectrograms":
+            if data.shape[1:] != self.input_shape_:
+                raise ValueError(
+                    f"X holds spectrograms of shape {data.shape[1:]}, but "
+                    f"{type(self).__name__} was fitted on {self.input_shape_} "
+                    "(n_frames, n_bins)."
+                )
+        elif self.frontend_ is None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted on spectrograms and has no front end: "
+                f"X must be an array of shape (n_clips, {self.input_shape_[0]}, "
+                f"{self.input_shape_[1]})."
+            )
+        else:
+            self._lend_settings()
+        for first in range(0, len(data), _CLIPS_PER_PASS):
+            some = data[first : first + _CLIPS_PER_PASS]
+            yield some if kind == "spectrograms" else self.frontend_.transform(some)
+
+    # --- the network ---
+
+    def _fit_network(self, examples, objective, n_outputs, rng, rows, validation_rows):
+        """Build and train the network, and keep what there is to know about it."""
+        seed = int(rng.randint(2**31 - 1))
+        self._recipe = {
+            "network": self.network,
+            "input_shape": tuple(int(side) for side in self.input_shape_),
+            "n_outputs": int(n_outputs),
+            "options": {
+                "channels": _as_integers("channels", self.channels),
+                "kernel_size": self.kernel_size,
+                "hidden_units": _as_integers("hidden_units", self.hidden_units),
+                "dropout": self.dropout,
+            },
+        }
+        network = build_network(**self._recipe, seed=seed)
+        plan = self._plan(len(rows), has_validation=validation_rows is not None)
+        with progress(plan.max_epochs, "Training", "epoch", self.verbose) as advance:
+            reached = train(
+                network,
+                examples,
+                objective,
+                plan,
+                rows=rows,
+                validation_rows=validation_rows,
+                seed=seed,
+                report=advance,
+            )
+        self.network_ = network
+        self.history_ = reached.history
+        self.n_epochs_ = reached.n_epochs
+        self.best_epoch_ = reached.best_epoch
+
+    def _plan(self, n_rows, *, has_validation):
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = int(np.clip(n_rows // 16, 8, 64))
+        return Plan(
+            max_epochs=self.max_epochs,
+            batch_size=batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience if has_validation else None,
+            device=resolve_device(self.device),
+            augment=compose(self.augment),
+        )
+
+    def _outputs(self, X, n_layers=None):
+        """Return the outputs of the first `n_layers` layers (None: all), one row a clip."""
+        device = resolve_device(self.device)
+        network = self.network_[:n_layers].to(device)
+        try:
+            return np.concatenate(
+                [apply_network(network, spectrograms, device) for spectrograms in self._passes(X)]
+            )
+        finally:
+            network.to("cpu")
+
+    @property
+    def layer_names_(self):
+        """Names of the layers of the network, first to last."""
+        return layer_names(self.network_)
+
+    # --- pickling: a description and arrays instead of a module ---
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "network_" in state:
+            state = {**state, "network_": get_weights(state["network_"])}
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if isinstance(self.__dict__.get("network_"), dict):
+            weights = self.network_
+            self.network_ = build_network(**self._recipe)
+            set_weights(self.network_, weights)
+            self.network_.eval()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _as_integers(name, values):
+    """Return a tuple of positive integers, or None."""
+    if values is None:
+        return None
+    if not all(isinstance(value, Integral) and value > 0 for value in values):
+        raise ValueError(f"{name} must hold integers greater than 0, got {values!r}.")
+    if name == "channels" and len(values) == 0:
+        raise ValueError("channels must name at least one conv block, got an empty sequence.")
+    return tuple(int(value) for value in values)
+
+
+def _check_spectrograms(spectrograms, clips):
+    """Insist that a front end made one finite spectrogram a clip."""
+    spectrograms = np.asarray(spectrograms)
+    if spectrograms.ndim != 3 or len(spectrograms) != len(clips):
+        raise ValueError(
+            f"The front end must return an array of shape ({len(clips)}, n_frames, n_bins), "
+            f"got {spectrograms.shape}."
+        )
+    if not np.isfinite(spectrograms).all():
+        raise ValueError("The front end returned NaN or infinite values.")
+    return spectrograms

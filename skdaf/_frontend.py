@@ -1,0 +1,323 @@
+"""SpectrogramTransformer: what turns clips into spectrograms of one size."""
+
+import os
+from collections import Counter
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skdaf import _spectrogram
+from skdaf._audio import AudioReadError
+from skdaf._chunks import SpectrogramRecipe, read_headers
+from skdaf._inputs import validate_clips
+from skdaf._parallel import CHUNK_SIZE, map_chunks
+
+# The rate that waveforms are taken to have when none is given, in Hz.
+_DEFAULT_RATE = 16_000
+
+
+class SpectrogramTransformer(TransformerMixin, BaseEstimator):
+    """Turn audio clips into spectrograms of one size.
+
+    The front end of the networks of this package: it reads files of any format, rate and channel
+    count, computes a spectrogram in decibels, and brings every clip to the same number of frames.
+    A clip's spectrogram never depends on the clips beside it.
+
+    Parameters
+    ----------
+    features : {"mel", "mfcc", "mel+chroma"}, default="mel"
+        What a frame holds: the levels of `n_mels` mel bands; `n_mfcc` cepstral coefficients with
+        their deltas and delta-deltas; the mel bands followed by 12 pitch classes.
+    sampling_rate : int, default=None
+        The rate in Hz that everything is resampled to. None takes the commonest rate among the
+        files seen by `fit` (the lower one of a tie), and 16000 for waveforms. Resampling costs
+        about as much as reading.
+    window_length : float, default=0.032
+        Length of the analysis window in seconds.
+    hop_length : float, default=0.010
+        Step from frame to frame in seconds. Time and memory grow in inverse proportion.
+    n_mels : int, default=64
+        Number of mel bands.
+    n_mfcc : int, default=13
+        Number of cepstral coefficients, with ``features="mfcc"``.
+    fmin : float, default=0.0
+        Lower end of the mel bands in Hz.
+    fmax : float, default=None
+        Upper end of the mel bands in Hz; None is half the sampling rate.
+    top_db : float, default=80.0
+        Levels further than this below the loudest value of the clip are raised to it, in dB.
+        None keeps them.
+    standardize : bool, default=True
+        Whether to give each clip zero mean and unit variance over all its values. It removes what
+        is left of differences in level and noise floor between recordings.
+    n_frames : int, default=None
+        Number of frames of every spectrogram. None learns it from the clips seen by `fit`: their
+        median with ``length="resize"``, their 95th percentile with ``length="pad"``.
+    length : {"resize", "pad"}, default="resize"
+        How a clip of another length gets there: "resize" stretches it along time (bicubic),
+        "pad" appends silence or cuts the end off.
+    cache : str or os.PathLike, default=None
+        A folder that keeps the spectrograms of files on disk, for all folds, candidates,
+        processes and later sessions. Entries depend on the file's path, size and time of change,
+        and on the parameters above but `n_frames`, `length` and `standardize`. Nothing is ever
+        removed: delete the folder to be rid of it.
+    n_jobs : int, default=None
+        Number of workers, through joblib: `joblib.parallel_config` decides where they run. The
+        results are the same for any number.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    sampling_rate_ : int
+        The rate used, in Hz.
+    n_frames_ : int
+        Number of frames of every spectrogram.
+    n_bins_ : int
+        Number of values in a frame.
+    n_features_in_ : int
+        Number of samples of a waveform, when fitted on a two-dimensional array. Other forms of X
+        have no such count.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when fitted on a table of samples whose columns have names.
+
+    Notes
+    -----
+    Mel bands follow Slaney's scale with triangles of equal area, on centred frames under a
+    periodic Hann window. ``features="mel"`` equals, for the same samples and with
+    ``standardize=False``, librosa's ``melspectrogram`` followed by ``power_to_db(ref=np.max)``.
+    Cepstral coefficients are the orthonormal cosine transform of those levels; their deltas are
+    slopes over nine frames (fewer for shorter clips). Chroma is relative to the strongest pitch
+    class of its frame, tuned to A4 = 440 Hz.
+
+    References
+    ----------
+    .. [1] S. Davis and P. Mermelstein, "Comparison of parametric representations for monosyllabic
+       word recognition in continuously spoken sentences", IEEE TASSP 28(4), 1980.
+    .. [2] M. Slaney, "Auditory Toolbox", Interval Research Corporation, 1998.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdaf import SpectrogramTransformer
+    >>> rng = np.random.default_rng(0)
+    >>> waveforms = rng.standard_normal((4, 8000))  # half a second at 16 kHz
+    >>> SpectrogramTransformer(n_mels=40).fit_transform(waveforms).shape
+    (4, 51, 40)
+    """
+
+    _parameter_constraints = {
+        "features": [StrOptions({"mel", "mfcc", "mel+chroma"})],
+        "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
+        "window_length": [Interval(Real, 0, None, closed="neither")],
+        "hop_length": [Interval(Real, 0, None, closed="neither")],
+        "n_mels": [Interval(Integral, 1, None, closed="left")],
+        "n_mfcc": [Interval(Integral, 1, None, closed="left")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "top_db": [Interval(Real, 0, None, closed="neither"), None],
+        "standardize": ["boolean"],
+        "n_frames": [Interval(Integral, 1, None, closed="left"), None],
+        "length": [StrOptions({"resize", "pad"})],
+        "cache": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        features="mel",
+        *,
+        sampling_rate=None,
+        window_length=0.032,
+        hop_length=0.010,
+        n_mels=64,
+        n_mfcc=13,
+        fmin=0.0,
+        fmax=None,
+        top_db=80.0,
+        standardize=True,
+        n_frames=None,
+        length="resize",
+        cache=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.features = features
+        self.sampling_rate = sampling_rate
+        self.window_length = window_length
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.n_mfcc = n_mfcc
+        self.fmin = fmin
+        self.fmax = fmax
+        self.top_db = top_db
+        self.standardize = standardize
+        self.n_frames = n_frames
+        self.length = length
+        self.cache = cache
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the sampling rate and the number of frames.
+
+        Only the headers of files are read.
+
+        Parameters
+        ----------
+        X : files or waveforms
+            A sequence of paths or `Clip`, a table with a column `path` (and optionally `start`
+            and `end` in seconds), a float array of shape (n_clips, n_samples), or a list of
+            one-dimensional arrays.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SpectrogramTransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        AudioReadError
+            If a file cannot be read; it names all such files.
+        """
+        kind, clips = self._validate(X, reset=True)
+        if kind == "files":
+            infos = self._read_infos(clips)
+            self.sampling_rate_ = self.sampling_rate or _commonest(rate for rate, _ in infos)
+            n_samples = [-(-n * self.sampling_rate_ // rate) for rate, n in infos]
+        else:
+            self.sampling_rate_ = self.sampling_rate or _DEFAULT_RATE
+            n_samples = [len(clip) for clip in clips]
+        settings = self._settings()
+        self.n_bins_ = settings.n_bins
+        self.n_frames_ = self.n_frames or self._usual_length(
+            [settings.n_frames(n) for n in n_samples]
+        )
+        return self
+
+    def transform(self, X):
+        """Compute the spectrograms.
+
+        Parameters
+        ----------
+        X : files or waveforms
+            As in `fit`; waveforms must have the rate `sampling_rate_`.
+
+        Returns
+        -------
+        spectrograms : ndarray of shape (n_clips, n_frames_, n_bins_), float32
+            Decibels, or standard deviations with ``standardize=True``.
+
+        Raises
+        ------
+        AudioReadError
+            If a file cannot be read; it names all such files.
+        """
+        check_is_fitted(self)
+        _, clips = self._validate(X, reset=False)
+        output = np.empty((len(clips), self.n_frames_, self.n_bins_), dtype=np.float32)
+        done, errors = 0, []
+        for chunk, chunk_errors in map_chunks(
+            self._recipe(),
+            clips,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            description="Spectrograms",
+        ):
+            output[done : done + len(chunk)] = chunk
+            done += len(chunk)
+            errors += chunk_errors
+        _raise_errors(errors)
+        return output
+
+    def set_output(self, *, transform=None):
+        """Do nothing: spectrograms have three dimensions and stay a NumPy array.
+
+        Kept so that ``pipeline.set_output(transform="pandas")`` reaches the steps behind this one.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : SpectrogramTransformer
+            The transformer itself.
+        """
+        return self
+
+    def _validate(self, X, *, reset):
+        kind, clips = validate_clips(self, X, reset=reset)
+        if kind == "spectrograms":
+            raise ValueError(
+                f"{type(self).__name__} takes files or waveforms, got an array with 3 dimensions "
+                f"and shape {clips.shape}: these seem to be spectrograms already."
+            )
+        return kind, clips
+
+    def _read_infos(self, clips):
+        """Return (sampling rate, number of frames) from each clip's header."""
+        infos, errors = [], []
+        for chunk, chunk_errors in map_chunks(
+            read_headers, clips, n_jobs=self.n_jobs, chunk_size=4 * CHUNK_SIZE
+        ):
+            infos += chunk
+            errors += chunk_errors
+        _raise_errors(errors)
+        return infos
+
+    def _usual_length(self, n_frames):
+        quantile = 0.5 if self.length == "resize" else 0.95
+        return int(np.quantile(n_frames, quantile, method="higher"))
+
+    def _settings(self):
+        """Say all parameters in samples and Hz, and check what only now can be checked."""
+        rate = self.sampling_rate_
+        fmax = rate / 2 if self.fmax is None else float(self.fmax)
+        if not self.fmin < fmax <= rate / 2:
+            raise ValueError(
+                f"The mel bands must lie between 0 and half the sampling rate of {rate} Hz, "
+                f"got fmin={self.fmin!r} and fmax={self.fmax!r}."
+            )
+        if self.features == "mfcc" and self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc={self.n_mfcc} must not be greater than n_mels={self.n_mels}.")
+        return _spectrogram.Settings(
+            features=self.features,
+            sampling_rate=int(rate),
+            window_length=max(1, round(self.window_length * rate)),
+            hop_length=max(1, round(self.hop_length * rate)),
+            n_mels=int(self.n_mels),
+            n_mfcc=int(self.n_mfcc),
+            fmin=float(self.fmin),
+            fmax=fmax,
+            top_db=None if self.top_db is None else float(self.top_db),
+        )
+
+    def _recipe(self):
+        return SpectrogramRecipe(
+            self._settings(), self.n_frames_, self.length, self.standardize, self.cache
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _commonest(rates):
+    counts = Counter(rates)
+    return min(counts, key=lambda rate: (-counts[rate], rate))
+
+
+def _raise_errors(errors):
+    if errors:
+        raise AudioReadError.join(errors)

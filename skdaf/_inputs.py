@@ -1,0 +1,153 @@
+"""X: what an estimator may be given, and its plain form.
+
+Files, waveforms or spectrograms; nothing else in the package looks inside an X.
+"""
+
+import os
+
+import numpy as np
+from sklearn.utils.validation import check_array, validate_data
+
+from skdaf._audio import Clip
+
+_PATH_TYPES = (str, os.PathLike)
+
+
+def validate_clips(estimator, X, *, reset):
+    """Tell what X is, and bring it into its plain form.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets `n_features_in_` and `feature_names_in_` from two-dimensional input when `reset`.
+    X : files, waveforms or spectrograms
+    reset : bool
+        True in fit.
+
+    Returns
+    -------
+    kind : {"files", "waveforms", "spectrograms"}
+    data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array
+    """
+    clips = as_clips(X)
+    if clips is not None:
+        if reset:
+            _forget_features(estimator)
+        return "files", clips
+    if _is_list_of_arrays(X):
+        if reset:
+            _forget_features(estimator)
+        return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
+    if getattr(X, "ndim", 2) == 3:
+        data = check_array(X, dtype=np.float32, allow_nd=True, estimator=estimator, input_name="X")
+        if reset:
+            _forget_features(estimator)
+        return "spectrograms", data
+    # Python lists and numeric tables: scikit-learn's own rules and sentences.
+    data = validate_data(estimator, X, dtype=np.float32, reset=reset)
+    return "waveforms", data
+
+
+def as_clips(X):
+    """Return a list of Clips if X is a collection of files, None if it is something else."""
+    if isinstance(X, (*_PATH_TYPES, Clip)):
+        raise TypeError(f"Expected a list of files, got the single {X!r}: pass [path].")
+    if hasattr(X, "columns"):
+        return _clips_of_table(X)
+    if getattr(X, "ndim", 1) == 2 and getattr(X, "dtype", None) is not None:
+        X = _single_text_column(X)
+    if not _holds_files(X):
+        return None
+    return [_as_clip(position, item) for position, item in enumerate(X)]
+
+
+def _clips_of_table(table):
+    if "path" not in table.columns:
+        first = table.iloc[0, 0] if hasattr(table, "iloc") and table.size else None
+        if isinstance(first, (*_PATH_TYPES, Clip)):
+            raise ValueError(
+                f"A table of files needs a column 'path', got the columns {list(table.columns)}."
+            )
+        return None
+    if len(table) == 0:
+        _raise_no_clips()
+    n = len(table)
+    starts = list(table["start"]) if "start" in table.columns else [0.0] * n
+    ends = list(table["end"]) if "end" in table.columns else [None] * n
+    return [
+        _as_clip(i, path, 0.0 if _is_missing(start) else start, None if _is_missing(end) else end)
+        for i, (path, start, end) in enumerate(zip(table["path"], starts, ends, strict=True))
+    ]
+
+
+def _single_text_column(X):
+    """Turn a text array of shape (n, 1), as resamplers and ColumnTransformer make, into (n,)."""
+    is_text = X.dtype.kind in "UT" or (
+        X.dtype == object and X.size and isinstance(X.flat[0], (*_PATH_TYPES, Clip))
+    )
+    if not is_text:
+        return X
+    if X.shape[1] != 1:
+        raise ValueError(
+            f"An array of files must have shape (n_clips,) or (n_clips, 1), got {X.shape}."
+        )
+    return X[:, 0]
+
+
+def _holds_files(X):
+    dtype_kind = getattr(getattr(X, "dtype", None), "kind", None)
+    if dtype_kind in ("b", "i", "u", "f", "c") or isinstance(X, dict) or not hasattr(X, "__len__"):
+        return False
+    if getattr(X, "ndim", 1) != 1:
+        return False
+    if len(X) == 0:
+        _raise_no_clips()
+    return isinstance(next(iter(X)), (*_PATH_TYPES, Clip))
+
+
+def _raise_no_clips():
+    raise ValueError("Found array with 0 sample(s) (X is empty) while a minimum of 1 is required.")
+
+
+def _as_clip(position, item, start=0.0, end=None):
+    if isinstance(item, Clip):
+        return item
+    if not isinstance(item, _PATH_TYPES):
+        raise TypeError(
+            f"X[{position}] is {item!r}: expected a path (str or os.PathLike) or a Clip, "
+            "like the first one."
+        )
+    return Clip(os.fspath(item), start, end)
+
+
+def _is_missing(value):
+    return value is None or value != value
+
+
+def _is_list_of_arrays(X):
+    is_ragged_array = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    if not (isinstance(X, (list, tuple)) or is_ragged_array) or len(X) == 0:
+        return False
+    if isinstance(X[0], np.ndarray) and X[0].ndim >= 1:
+        return True
+    # Lists of numbers make a table when they are equally long, waveforms when they are not.
+    return all(isinstance(x, (list, tuple)) for x in X) and len({len(x) for x in X}) > 1
+
+
+def _check_waveform(position, samples):
+    samples = np.asarray(samples)
+    if samples.ndim != 1:
+        raise ValueError(
+            f"X[{position}] has shape {samples.shape}: a waveform is one-dimensional. "
+            "Average the channels first; spectrograms go in one 3-D array."
+        )
+    return check_array(
+        samples, dtype=np.float32, ensure_2d=False, input_name=f"X[{position}]", copy=False
+    )
+
+
+def _forget_features(estimator):
+    """Files have no feature count: drop what an earlier fit on a table has left."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(estimator, name):
+            delattr(estimator, name)

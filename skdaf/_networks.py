@@ -1,0 +1,177 @@
+"""Network builders: sequences of named layers for spectrograms of any size.
+
+A builder takes the size of a spectrogram and the number of outputs, and returns an `nn.Sequential`
+whose top-level children are the layers: conv blocks first, then dense blocks, the last of which
+gives plain logits. Input is `(n_clips, 1, n_frames, n_bins)`.
+"""
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+_build_lock = threading.Lock()
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own, so that the global one stays untouched."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+        self.generator = None
+
+    def forward(self, x):
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= self.p
+        return x * kept / max(1.0 - self.p, 1e-12)
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+def _pooling(size):
+    """Return a pooling that halves each side that is longer than one, and the size after it."""
+    kernel = tuple(2 if side > 1 else 1 for side in size)
+    return nn.MaxPool2d(kernel), tuple(side // k for side, k in zip(size, kernel, strict=True))
+
+
+def conv_blocks(size, channels, kernel_size, activation):
+    """Return named conv blocks (convolution, batch norm, activation, pooling) and the last size."""
+    blocks, n_in = [], 1
+    for number, n_out in enumerate(channels, 1):
+        pool, size = _pooling(size)
+        block = OrderedDict(
+            conv=nn.Conv2d(n_in, n_out, kernel_size, padding="same"),
+            norm=nn.BatchNorm2d(n_out),
+            activation=activation(),
+            pool=pool,
+        )
+        blocks.append((f"conv{number}", nn.Sequential(block)))
+        n_in = n_out
+    return blocks, size
+
+
+def _dense_blocks(first, n_in, units, dropouts, activation, n_outputs):
+    """Return named dense blocks and the output layer; `first` opens the first of them."""
+    blocks = []
+    for number, n_out in enumerate((*units, n_outputs), 1):
+        is_output = number > len(units)
+        block = OrderedDict(first if number == 1 else {})
+        if dropouts[number - 1]:
+            block["dropout"] = nn.Dropout(dropouts[number - 1])
+        block["linear"] = nn.Linear(n_in, n_out)
+        if not is_output:
+            block["activation"] = activation()
+        blocks.append(("output" if is_output else f"dense{number}", nn.Sequential(block)))
+        n_in = n_out
+    return blocks
+
+
+def build_cnn(
+    input_shape, n_outputs, *, channels=None, kernel_size=None, hidden_units=None, dropout=None
+):
+    """Build a small network with global pooling: its size does not depend on the clips' length."""
+    channels = (16, 32, 64, 128) if channels is None else channels
+    hidden_units = (128,) if hidden_units is None else hidden_units
+    dropout = 0.0 if dropout is None else dropout
+    convs, _ = conv_blocks(input_shape, channels, kernel_size or 3, nn.ReLU)
+    first = {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+    dropouts = [dropout] * (len(hidden_units) + 1)
+    dense = _dense_blocks(first, channels[-1], hidden_units, dropouts, nn.ReLU, n_outputs)
+    return nn.Sequential(OrderedDict(convs + dense))
+
+
+def build_daf(
+    input_shape, n_outputs, *, channels=None, kernel_size=None, hidden_units=None, dropout=None
+):
+    """Build the layout of deep_audio_features' CNN1: four conv blocks, three dense layers."""
+    channels = (32, 64, 128, 256) if channels is None else channels
+    hidden_units = (1024, 256) if hidden_units is None else hidden_units
+    # The original drops most before its first dense layer, and nothing before its last.
+    rates = [0.75] + [0.5] * (len(hidden_units) - 1) if dropout is None else None
+    dropouts = [*(rates or [dropout] * len(hidden_units)), 0.0][-len(hidden_units) - 1 :]
+    convs, size = conv_blocks(input_shape, channels, kernel_size or 5, nn.LeakyReLU)
+    n_in = channels[-1] * size[0] * size[1]
+    first = {"flatten": nn.Flatten()}
+    dense = _dense_blocks(first, n_in, hidden_units, dropouts, nn.LeakyReLU, n_outputs)
+    return nn.Sequential(OrderedDict(convs + dense))
+
+
+NETWORKS = {"cnn": build_cnn, "daf": build_daf}
+
+
+@contextmanager
+def _seeded(seed):
+    """Draw initial weights from a seed; give the global generator back as it was."""
+    with _build_lock, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def build_network(network, input_shape, n_outputs, options, seed=0):
+    """Build a network by name or with a builder, with initial weights drawn from `seed`.
+
+    Parameters
+    ----------
+    network : str or callable
+        A key of `NETWORKS`, or a builder with the same signature.
+    input_shape : tuple of (n_frames, n_bins)
+    n_outputs : int
+    options : dict
+        Keyword arguments of the builder.
+    seed : int
+
+    Returns
+    -------
+    nn.Sequential
+    """
+    builder = network if callable(network) else NETWORKS[network]
+    with _seeded(seed):
+        built = builder(tuple(input_shape), n_outputs, **options)
+    if not isinstance(built, nn.Sequential) or len(built) == 0:
+        raise TypeError(
+            f"network={network!r} must build an nn.Sequential of layers, "
+            f"got {type(built).__name__}."
+        )
+    _own_dropout(built)
+    return built.to(memory_format=torch.channels_last)
+
+
+def _own_dropout(module):
+    for name, child in module.named_children():
+        if type(child) is nn.Dropout:
+            setattr(module, name, Dropout(child.p))
+        else:
+            _own_dropout(child)
+
+
+def seed_dropout(network, seed, device):
+    """Give all dropout layers of a network one fresh generator."""
+    generator = torch.Generator(device=device).manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.generator = generator
+
+
+def layer_names(network):
+    """Return the names of the layers, first to last."""
+    return [name for name, _ in network.named_children()]
+
+
+def get_weights(network):
+    """Return all parameters and running statistics as plain arrays."""
+    # A copy in C order: the bytes then do not depend on how the tensor lay in memory.
+    return {
+        name: np.array(tensor.detach().cpu().numpy(), order="C")
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def set_weights(network, weights):
+    """Put arrays made by `get_weights` into a network."""
+    network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})

@@ -1,0 +1,87 @@
+"""Work on many clips: chunks, workers, one thread for linear algebra, a progress bar."""
+
+import threading
+from contextlib import contextmanager
+from functools import cache
+
+from joblib import Parallel, delayed
+from threadpoolctl import ThreadpoolController
+
+# The work is cut in the same way whatever the number of workers: so are the results.
+CHUNK_SIZE = 64
+
+
+class _SingleThread:
+    """Keep BLAS on one thread while any caller in this process is inside.
+
+    Small products are faster so, workers do not fight for cores, and results do not depend on how
+    many cores there are. The limit is one for the whole process, hence the count.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._limiter = None
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_inside == 0:
+                self._limiter = _blas().limit(limits=1)
+            self._n_inside += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._limiter.restore_original_limits()
+
+
+@cache
+def _blas():
+    return ThreadpoolController().select(user_api="blas")
+
+
+single_thread = _SingleThread()
+
+
+@contextmanager
+def progress(total, description, unit, verbose):
+    """Show a tqdm bar when verbose; yield a function to call with the number of things done."""
+    if not verbose:
+        yield lambda n: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc=description, unit=unit) as bar:
+        yield bar.update
+
+
+def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):
+    """Yield `function(chunk)` for each chunk of `items`, in order.
+
+    The work goes through joblib, so `joblib.parallel_config` decides where it runs. One chunk
+    alone is not worth a worker.
+    """
+    chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
+    calls = (delayed(_run)(function, chunk) for chunk in chunks)
+    with progress(len(items), description, "clip", verbose) as advance:
+        results = (
+            (call[0](*call[1]) for call in calls) if len(chunks) == 1 else _run_all(calls, n_jobs)
+        )
+        for chunk, result in zip(chunks, results, strict=True):
+            advance(len(chunk))
+            yield result
+
+
+def _run(function, chunk):
+    with single_thread:
+        return function(chunk)
+
+
+def _run_all(calls, n_jobs):
+    """Stream the results where the backend can, so that finished chunks need not wait in memory."""
+    try:
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    except ValueError:
+        parallel = Parallel(n_jobs=n_jobs)
+    return parallel(calls)
