@@ -7,6 +7,7 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import soundfile as sf
@@ -47,7 +48,9 @@ class AudioReadError(ValueError):
     @classmethod
     def of(cls, path, problem):
         """Name one file and its problem."""
-        return cls(f"{os.fspath(path)!r}: {problem}", [os.fspath(path)])
+        # A plain str: NumPy's own strings have another repr.
+        name = str(os.fspath(path))
+        return cls(f"{name!r}: {problem}", [name])
 
     @classmethod
     def join(cls, errors):
@@ -78,7 +81,7 @@ class Clip:
     Raises
     ------
     TypeError
-        If `path` is not a path.
+        If `path` is not a path, or a time is not a number.
     ValueError
         If `start` is negative or not before `end`.
 
@@ -96,6 +99,12 @@ class Clip:
     def __post_init__(self):
         if not isinstance(self.path, _PATH_TYPES):
             raise TypeError(f"Clip needs a path (str or os.PathLike), got {self.path!r}.")
+        times = (self.start,) if self.end is None else (self.start, self.end)
+        if not all(isinstance(time, Real) for time in times):
+            raise TypeError(
+                f"{os.fspath(self.path)!r}: start and end must be numbers (seconds), "
+                f"got start={self.start!r} and end={self.end!r}."
+            )
         if not 0 <= self.start < np.inf:
             raise ValueError(
                 f"{os.fspath(self.path)!r}: start={self.start!r} must be at least 0 (seconds)."
@@ -136,7 +145,9 @@ def stat_audio(path):
 
 def _libsndfile_name(path):
     path = os.fspath(path)
-    if len(os.fsencode(path)) <= _LONGEST_LIBSNDFILE_PATH:
+    # soundfile encodes names strictly: a name that is not Unicode is opened here as well.
+    is_unicode = path.isprintable() or path.encode("utf-8", "replace").decode() == path
+    if is_unicode and len(os.fsencode(path)) <= _LONGEST_LIBSNDFILE_PATH:
         return path
     return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
@@ -163,7 +174,8 @@ def _open_audio(path):
 
 def _span(file, clip):
     """Return the first frame and the number of frames of a clip in an open file."""
-    start = round(clip.start * file.samplerate)
+    # Bounded before rounding: any number of seconds is allowed, also an infinite end.
+    start = round(min(clip.start * file.samplerate, file.frames))
     if start and start >= file.frames:
         raise AudioReadError.of(
             clip.path,
@@ -172,7 +184,7 @@ def _span(file, clip):
         )
     stop = file.frames
     if clip.end is not None:
-        stop = min(stop, max(round(clip.end * file.samplerate), start + 1))
+        stop = min(stop, max(round(min(clip.end * file.samplerate, stop)), start + 1))
     if stop <= start:
         raise AudioReadError.of(clip.path, "the file holds no samples")
     return start, stop - start

@@ -81,12 +81,20 @@ AUGMENTATIONS = {
 }
 
 
+def _named(name):
+    if name not in AUGMENTATIONS:
+        raise ValueError(
+            f"augment={name!r} is unknown: expected a callable or one of {list(AUGMENTATIONS)}."
+        )
+    return AUGMENTATIONS[name]
+
+
 def compose(augment):
     """Turn None, a name, a callable, or a list of them into one function, or None."""
     if augment is None:
         return None
     steps = augment if isinstance(augment, (list, tuple)) else [augment]
-    functions = [step if callable(step) else AUGMENTATIONS[step] for step in steps]
+    functions = [step if callable(step) else _named(step) for step in steps]
 
     def apply(batch, generator):
         for function in functions:

@@ -21,8 +21,8 @@ _CLIPS_PER_PASS = 2048
 class NetworkEstimator(BaseEstimator):
     """Base of the estimators that train a network on the spectrograms of clips.
 
-    A subclass stores the parameters named in `_parameter_constraints` and calls `_fit_spectrograms`
-    and `_fit_network` in its `fit`, `_outputs` afterwards.
+    A subclass stores the parameters named in `_parameter_constraints`. Its `fit` calls, in turn,
+    `_check_parameters`, `_fit_spectrograms` and `_fit_network`; what comes after, `_outputs`.
     """
 
     _parameter_constraints = {
@@ -39,7 +39,7 @@ class NetworkEstimator(BaseEstimator):
         "augment": [StrOptions(set(AUGMENTATIONS)), list, tuple, callable, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -117,6 +117,22 @@ class NetworkEstimator(BaseEstimator):
 
     # --- the network ---
 
+    def _check_parameters(self):
+        """Find what `_parameter_constraints` cannot, before any file is read."""
+        self._network_options()
+        compose(self.augment)
+        resolve_device(self.device)
+
+    def _network_options(self):
+        if self.kernel_size is not None and self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}.")
+        return {
+            "channels": _as_integers("channels", self.channels),
+            "kernel_size": self.kernel_size,
+            "hidden_units": _as_integers("hidden_units", self.hidden_units),
+            "dropout": self.dropout,
+        }
+
     def _fit_network(self, examples, objective, n_outputs, rng, rows, validation_rows):
         """Build and train the network, and keep what there is to know about it."""
         seed = int(rng.randint(2**31 - 1))
@@ -124,12 +140,7 @@ class NetworkEstimator(BaseEstimator):
             "network": self.network,
             "input_shape": tuple(int(side) for side in self.input_shape_),
             "n_outputs": int(n_outputs),
-            "options": {
-                "channels": _as_integers("channels", self.channels),
-                "kernel_size": self.kernel_size,
-                "hidden_units": _as_integers("hidden_units", self.hidden_units),
-                "dropout": self.dropout,
-            },
+            "options": self._network_options(),
         }
         network = build_network(**self._recipe, seed=seed)
         plan = self._plan(len(rows), has_validation=validation_rows is not None)
@@ -142,7 +153,7 @@ class NetworkEstimator(BaseEstimator):
                 rows=rows,
                 validation_rows=validation_rows,
                 seed=seed,
-                report=advance,
+                report=lambda values: advance(1, **_in_short(values)),
             )
         self.network_ = network
         self.history_ = reached.history
@@ -153,12 +164,13 @@ class NetworkEstimator(BaseEstimator):
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = int(np.clip(n_rows // 16, 8, 64))
+        patience = self.patience or -(-self.max_epochs // 2)
         return Plan(
             max_epochs=self.max_epochs,
             batch_size=batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
-            patience=self.patience if has_validation else None,
+            patience=patience if has_validation else None,
             device=resolve_device(self.device),
             augment=compose(self.augment),
         )
@@ -200,6 +212,11 @@ class NetworkEstimator(BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _in_short(values):
+    """Return what a progress bar shows of an epoch."""
+    return {name: f"{value:.3f}" for name, value in values.items() if name != "learning_rate"}
 
 
 def _as_integers(name, values):

@@ -24,7 +24,131 @@ _FEWEST_VALIDATION_CLIPS = 10
 
 
 class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
-    """Classify audio clips with a convolutional network on their spectrograms."""
+    """Classify audio clips with a convolutional network on their spectrograms.
+
+    A scikit-learn classifier whose X is a list of audio files: it composes with pipelines,
+    searches and cross-validation, and is saved with `joblib.dump`. Training runs on one thread,
+    so that the same seed gives the same model whatever the number of cores or workers; searches
+    and cross-validation use more cores through their own `n_jobs`.
+
+    Parameters
+    ----------
+    frontend : transformer, default=None
+        What turns clips into spectrograms of one size: a `SpectrogramTransformer`, or any
+        transformer that returns an array of shape (n_clips, n_frames, n_bins). None is
+        ``SpectrogramTransformer()``, whose parameters can be set all the same, as
+        ``frontend__n_mels`` and so on.
+    network : {"cnn", "daf"} or callable, default="cnn"
+        "cnn": conv blocks, pooling over all that is left of the spectrogram, dense blocks. Small
+        (100,000 weights) and quick. "daf": the layout of deep_audio_features, which flattens
+        instead of pooling: several millions of weights, several times slower. A callable gets
+        ``(input_shape, n_outputs, channels=, kernel_size=, hidden_units=, dropout=)`` and returns
+        an `nn.Sequential` of layers for input of shape (n_clips, 1, n_frames, n_bins), the last
+        of which gives logits.
+    channels : sequence of int, default=None
+        Channels of the conv blocks, one block each. None is (16, 32, 64, 128) for "cnn" and
+        (32, 64, 128, 256) for "daf". Time grows with the product of neighbours.
+    kernel_size : int, default=None
+        Side of the square convolution kernels, odd. None is 3 for "cnn" and 5 for "daf".
+    hidden_units : sequence of int, default=None
+        Units of the dense blocks before the output. None is (128,) for "cnn" and (1024, 256) for
+        "daf".
+    dropout : float, default=None
+        Share of the inputs of each dense layer that is dropped while training. None is 0 for
+        "cnn"; "daf" drops 0.75 and 0.5 before its hidden layers.
+    max_epochs : int, default=20
+        Number of passes over the training clips. The learning rate follows one cycle over all of
+        them: it rises in the first quarter, then falls to zero.
+    batch_size : int or "auto", default="auto"
+        Clips a step. "auto" is a sixteenth of the training clips, within 8 and 64.
+    learning_rate : float, default=3e-3
+        Highest learning rate of the cycle (AdamW).
+    weight_decay : float, default=1e-2
+        Weight decay of AdamW.
+    label_smoothing : float, default=0.1
+        Share of the target that is spread evenly over all classes. It helps generalization and
+        makes the probabilities less extreme.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, as in scikit-learn.
+    augment : str, callable, or list of these, default=None
+        Random changes to the training spectrograms, in turn: "shift", "stretch" (time), "warp"
+        (frequency), "mask" (SpecAugment), "noise", "tilt"; or functions of (batch, generator),
+        where the batch is a tensor of shape (n_clips, n_frames, n_bins).
+    early_stopping : bool, default=True
+        Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
+        and keep the best epoch. With fewer than ten clips to hold out, or a class of one clip,
+        all clips are trained on for all epochs.
+    validation_fraction : float, default=0.1
+        Share of the clips to hold out, stratified by class.
+    patience : int, default=None
+        Epochs without improvement before training stops. None is half of `max_epochs`: with less,
+        noise may stop a fit before the learning rate has come down.
+    device : str or torch.device, default="auto"
+        Where to compute. "auto" is CUDA, then MPS, then the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, held-out clips, order, dropout and augmentation. NumPy's and
+        torch's global generators are left alone.
+    n_jobs : int, default=None
+        Workers of a front end that does not set its own.
+    verbose : int, default=0
+        1 shows progress bars: clips while reading, epochs with their losses and scores.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    frontend_ : transformer or None
+        The fitted front end; None after a fit on spectrograms.
+    network_ : torch.nn.Sequential
+        The trained network, on the CPU.
+    layer_names_ : list of str
+        Names of its layers, first to last.
+    input_shape_ : tuple of (n_frames, n_bins)
+        Size of the spectrograms.
+    history_ : dict of lists
+        One value an epoch: "learning_rate" at its start, "train_loss", "train_score" (accuracy)
+        and, where clips were held out, "valid_loss" and "valid_score".
+    n_epochs_ : int
+        Number of epochs run.
+    best_epoch_ : int
+        The epoch whose weights were kept, counted from 1.
+    n_features_in_ : int
+        Number of samples of a waveform, when fitted on a two-dimensional array.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when fitted on a table of samples whose columns have names.
+
+    See Also
+    --------
+    SpectrogramTransformer : The front end by itself.
+
+    Notes
+    -----
+    Interrupting a fit (ctrl-C) keeps the best epoch so far and returns a usable model, with a
+    warning. Pickles hold a description of the network and plain arrays, no torch objects.
+
+    References
+    ----------
+    .. [1] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks using
+       large learning rates", 2018.
+    .. [2] D. Park et al., "SpecAugment", Interspeech 2019.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skdaf import CNNAudioClassifier
+    >>> from skdaf.datasets import make_audio_dataset
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> sounds = make_audio_dataset(
+    ...     folder.name, classes=["low_tone", "high_tone"], n_clips_per_class=10
+    ... )
+    >>> classifier = CNNAudioClassifier(max_epochs=8, random_state=0)
+    >>> classifier = classifier.fit(sounds.filenames, sounds.target)
+    >>> float(classifier.score(sounds.filenames, sounds.target))
+    1.0
+    >>> classifier.layer_names_
+    ['conv1', 'conv2', 'conv3', 'conv4', 'dense1', 'output']
+    >>> folder.cleanup()
+    """
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
@@ -50,7 +174,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         augment=None,
         early_stopping=True,
         validation_fraction=0.1,
-        patience=10,
+        patience=None,
         device="auto",
         random_state=None,
         n_jobs=None,
@@ -103,6 +227,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         ValueError
             If there are fewer than two classes, or if the loss stops being a number.
         """
+        self._check_parameters()
         kind, data = validate_clips(self, X, reset=True)
         targets, weights = self._fit_labels(y, len(data))
         rng = check_random_state(self.random_state)
@@ -135,7 +260,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs clips of at least 2 classes, but the data holds "
-                f"only one class: {self.classes_[0]!r}."
+                f"only one class: {self.classes_.tolist()[0]!r}."
             )
         weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         return targets.astype(np.int64), weights.astype(np.float32)

@@ -46,7 +46,7 @@ def conv_blocks(size, channels, kernel_size, activation):
     for number, n_out in enumerate(channels, 1):
         pool, size = _pooling(size)
         block = OrderedDict(
-            conv=nn.Conv2d(n_in, n_out, kernel_size, padding="same"),
+            conv=nn.Conv2d(n_in, n_out, kernel_size, padding=kernel_size // 2),
             norm=nn.BatchNorm2d(n_out),
             activation=activation(),
             pool=pool,
@@ -93,8 +93,9 @@ def build_daf(
     channels = (32, 64, 128, 256) if channels is None else channels
     hidden_units = (1024, 256) if hidden_units is None else hidden_units
     # The original drops most before its first dense layer, and nothing before its last.
-    rates = [0.75] + [0.5] * (len(hidden_units) - 1) if dropout is None else None
-    dropouts = [*(rates or [dropout] * len(hidden_units)), 0.0][-len(hidden_units) - 1 :]
+    usual = [0.75] + [0.5] * len(hidden_units)
+    dropouts = usual if dropout is None else [dropout] * len(usual)
+    dropouts = [*dropouts[: len(hidden_units)], 0.0]
     convs, size = conv_blocks(input_shape, channels, kernel_size or 5, nn.LeakyReLU)
     n_in = channels[-1] * size[0] * size[1]
     first = {"flatten": nn.Flatten()}

@@ -46,14 +46,23 @@ single_thread = _SingleThread()
 
 @contextmanager
 def progress(total, description, unit, verbose):
-    """Show a tqdm bar when verbose; yield a function to call with the number of things done."""
+    """Show a tqdm bar when verbose.
+
+    Yields a function to call with the number of things done, and figures to show beside the bar.
+    """
     if not verbose:
-        yield lambda n: None
+        yield lambda n, **figures: None
         return
     from tqdm.auto import tqdm
 
     with tqdm(total=total, desc=description, unit=unit) as bar:
-        yield bar.update
+
+        def advance(n, **figures):
+            if figures:
+                bar.set_postfix(figures, refresh=False)
+            bar.update(n)
+
+        yield advance
 
 
 def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):

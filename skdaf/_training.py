@@ -105,11 +105,23 @@ single_torch_thread = _SingleTorchThread()
 
 def resolve_device(device):
     """Turn "auto" into the best device there is: CUDA, then MPS, then the CPU."""
-    if device != "auto":
-        return str(device)
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(kind for kind, is_there in available.items() if is_there)
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another "
+            "device of torch."
+        ) from error
+    if not available.get(kind, True):
+        raise ValueError(f"device={device!r} is not available on this machine.")
+    return str(device)
 
 
 def train(network, examples, objective, plan, *, rows, validation_rows=None, seed, report=None):

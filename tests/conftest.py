@@ -1,0 +1,35 @@
+"""Fixtures shared by the tests: small sets of sounds, and real speech where it is at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skdaf.datasets import load_audio_folders, make_audio_dataset
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory):
+    """Sixty short files of three kinds of sound."""
+    kinds = ["low_tone", "high_tone", "white_noise"]
+    folder = tmp_path_factory.mktemp("sounds")
+    return make_audio_dataset(folder, classes=kinds, n_clips_per_class=20, duration=(0.2, 0.4))
+
+
+@pytest.fixture(scope="session")
+def sound_labels(sounds):
+    return np.asarray(sounds.target_names)[sounds.target]
+
+
+@pytest.fixture(scope="session")
+def fsdd():
+    """Spoken digits: paths, digits, speakers and takes; skips where the data is not at hand."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SKDAF_DATA", default)) / "fsdd"
+    if not folder.is_dir():
+        pytest.skip(f"no recordings in {folder}")
+    paths = np.array(load_audio_folders(folder).filenames)
+    parts = [Path(path).stem.split("_") for path in paths]
+    digits, speakers, takes = map(np.array, zip(*parts, strict=True))
+    return paths, digits, speakers, takes.astype(int)

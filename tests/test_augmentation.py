@@ -1,0 +1,99 @@
+import pytest
+import torch
+
+from skdaf._augmentation import AUGMENTATIONS, compose, mask, shift, stretch, tilt, warp
+
+each = pytest.mark.parametrize("name", AUGMENTATIONS)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def batch(n_clips=16, n_frames=40, n_bins=32):
+    return torch.randn(n_clips, n_frames, n_bins, generator=generator(99))
+
+
+@each
+@pytest.mark.parametrize("size", [(40, 32), (1, 1), (1, 8), (8, 1), (2, 2)])
+def test_shape_stays_and_values_are_finite(name, size):
+    x = batch(6, *size)
+    y = AUGMENTATIONS[name](x, generator())
+    assert y.shape == x.shape
+    assert y.dtype == torch.float32
+    assert torch.isfinite(y).all()
+
+
+@each
+def test_input_is_not_changed_but_the_output_is_another(name):
+    x = batch()
+    before = x.clone()
+    y = AUGMENTATIONS[name](x, generator())
+    assert torch.equal(x, before)
+    assert not torch.equal(x, y)
+
+
+@each
+def test_same_seed_same_change_and_the_global_generator_is_left_alone(name):
+    x = batch()
+    state = torch.get_rng_state()
+    first = AUGMENTATIONS[name](x, generator(1))
+    assert torch.equal(first, AUGMENTATIONS[name](x, generator(1)))
+    assert not torch.equal(first, AUGMENTATIONS[name](x, generator(2)))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@each
+def test_clips_are_changed_differently(name):
+    x = batch()[:1].expand(8, -1, -1)
+    y = AUGMENTATIONS[name](x, generator())
+    assert len({tuple(clip.flatten().tolist()) for clip in y}) > 1
+
+
+def test_shift_moves_whole_frames():
+    clip = torch.arange(40.0)[None, :, None].expand(8, 40, 4)
+    moved = shift(clip, generator())
+    middle = moved[:, 10:30, 0] - torch.arange(10.0, 30.0)
+    assert (middle == middle[:, :1]).all()
+    assert middle.abs().max() <= 4
+    assert len(middle[:, 0].unique()) > 1
+
+
+def test_stretch_keeps_the_middle_frame():
+    clip = torch.arange(41.0)[None, :, None].expand(8, 41, 4)
+    torch.testing.assert_close(stretch(clip, generator())[:, 20], clip[:, 20])
+
+
+def test_warp_keeps_the_lowest_bin():
+    x = batch()
+    torch.testing.assert_close(warp(x, generator())[:, :, 0], x[:, :, 0])
+
+
+def test_mask_hides_at_most_the_share_it_says():
+    x = batch()
+    changed = mask(x, generator(), most=0.2) != x
+    whole_frames = changed.all(dim=2).sum(dim=1)
+    whole_bins = changed.all(dim=1).sum(dim=1)
+    assert whole_frames.max() <= 0.2 * 40 + 1
+    assert whole_bins.max() <= 0.2 * 32 + 1
+    assert whole_frames.max() > 0
+    assert whole_bins.max() > 0
+
+
+def test_tilt_adds_a_straight_line_over_frequency():
+    x = batch()
+    added = tilt(x, generator()) - x
+    slopes = added.diff(dim=2)
+    torch.testing.assert_close(slopes, slopes[:, :, :1].expand_as(slopes), atol=1e-5, rtol=0)
+
+
+def test_compose_applies_names_and_callables_in_turn():
+    double = compose([lambda x, _: x + 1, "mask", lambda x, _: 2 * x])
+    x = batch()
+    torch.testing.assert_close(double(x, generator()), 2 * mask(x + 1, generator()))
+
+
+def test_compose_of_one_and_of_none():
+    x = batch()
+    torch.testing.assert_close(compose("warp")(x, generator()), warp(x, generator()))
+    assert compose(None) is None

@@ -1,0 +1,191 @@
+"""How the estimators compose: pipelines, searches, cross-validation, calibration."""
+
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    StratifiedGroupKFold,
+    cross_val_predict,
+    cross_val_score,
+    learning_curve,
+)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline
+
+from skdaf import CNNAudioClassifier, SpectrogramTransformer
+
+SMALL = {
+    "channels": (4, 8),
+    "hidden_units": (8,),
+    "max_epochs": 15,
+    "learning_rate": 1e-2,
+    "random_state": 0,
+}
+
+
+def small(**changes):
+    return CNNAudioClassifier(
+        SpectrogramTransformer(n_mels=16, n_frames=12), **{**SMALL, **changes}
+    )
+
+
+def small_pipeline():
+    return Pipeline(
+        [
+            ("spec", SpectrogramTransformer(n_mels=16, n_frames=12)),
+            ("cnn", CNNAudioClassifier(**SMALL)),
+        ]
+    )
+
+
+either = pytest.mark.parametrize("make", [small, small_pipeline])
+
+
+def predict_in_a_fresh_process(model, X, folder):
+    joblib.dump((model, X), folder / "in.joblib")
+    code = (
+        "import joblib; model, X = joblib.load('in.joblib'); "
+        "joblib.dump((model.predict(X), model.predict_proba(X)), 'out.joblib')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    return joblib.load(folder / "out.joblib")
+
+
+@pytest.mark.slow
+def test_grid_search_over_paths_dumps_loads_and_predicts_the_same(sounds, sound_labels, tmp_path):
+    grid = {
+        "learning_rate": [1e-2, 1e-5],
+        "channels": [(4,), (4, 8)],
+        "frontend__n_mels": [8, 16],
+    }
+    search = GridSearchCV(CNNAudioClassifier(**SMALL), grid, cv=2, n_jobs=2)
+    search.set_params(estimator__frontend__n_frames=12)
+    search.fit(sounds.filenames, sound_labels)
+    assert search.best_score_ > 0.9
+    assert search.best_params_["learning_rate"] == 1e-2
+    labels, probabilities = predict_in_a_fresh_process(
+        search.best_estimator_, sounds.filenames, tmp_path
+    )
+    np.testing.assert_array_equal(labels, search.predict(sounds.filenames))
+    np.testing.assert_array_equal(probabilities, search.predict_proba(sounds.filenames))
+
+
+@pytest.mark.slow
+def test_grid_search_scores_do_not_depend_on_the_workers(sounds):
+    scores = []
+    for n_jobs in (1, 2):
+        search = GridSearchCV(
+            small(),
+            {"learning_rate": [1e-2, 1e-3]},
+            scoring="neg_log_loss",
+            cv=2,
+            n_jobs=n_jobs,
+            refit=False,
+        )
+        search.fit(sounds.filenames, sounds.target)
+        scores.append(search.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.slow
+def test_pipeline_of_front_end_and_network_can_be_searched_and_dumped(sounds, tmp_path):
+    grid = {"spec__n_mels": [8, 16], "cnn__learning_rate": [1e-2]}
+    search = GridSearchCV(small_pipeline(), grid, cv=2, n_jobs=2)
+    search.fit(sounds.filenames, sounds.target)
+    assert search.best_score_ > 0.9
+    _, probabilities = predict_in_a_fresh_process(
+        search.best_estimator_, sounds.filenames, tmp_path
+    )
+    np.testing.assert_array_equal(probabilities, search.predict_proba(sounds.filenames))
+
+
+def test_pipeline_equals_the_nested_front_end(sounds):
+    nested, pipeline = (m.fit(sounds.filenames, sounds.target) for m in (small(), small_pipeline()))
+    np.testing.assert_array_equal(
+        nested.predict_proba(sounds.filenames), pipeline.predict_proba(sounds.filenames)
+    )
+
+
+def test_halving_search_over_epochs(sounds):
+    search = HalvingGridSearchCV(
+        small_pipeline(),
+        {"cnn__learning_rate": [1e-2, 1e-3, 1e-5]},
+        resource="cnn__max_epochs",
+        min_resources=2,
+        max_resources=8,
+        factor=2,
+        cv=2,
+        random_state=0,
+    )
+    search.fit(np.array(sounds.filenames), sounds.target)
+    assert search.n_resources_ == [2, 4]
+    assert search.best_params_["cnn__learning_rate"] > 1e-5
+
+
+@either
+def test_cross_validation(make, sounds):
+    scores = cross_val_score(make(), sounds.filenames, sounds.target, cv=3)
+    assert scores.shape == (3,)
+    assert scores.mean() > 0.8
+
+
+def test_grouped_cross_validation_predictions(sounds):
+    groups = np.arange(60) % 4
+    predicted = cross_val_predict(
+        small(), sounds.filenames, sounds.target, groups=groups, cv=StratifiedGroupKFold(2)
+    )
+    assert (predicted == sounds.target).mean() > 0.8
+
+
+@either
+def test_calibration(make, sounds):
+    calibrated = CalibratedClassifierCV(make(), cv=2).fit(sounds.filenames, sounds.target)
+    probabilities = calibrated.predict_proba(sounds.filenames)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert calibrated.score(sounds.filenames, sounds.target) > 0.9
+
+
+@either
+def test_learning_curve(make, sounds):
+    sizes, train, test = learning_curve(
+        make(),
+        sounds.filenames,
+        sounds.target,
+        train_sizes=[0.3, 1.0],
+        cv=2,
+        shuffle=True,
+        random_state=0,
+    )
+    assert sizes.tolist() == [9, 30]
+    assert train.shape == test.shape == (2, 2)
+    assert test[1].mean() > 0.8
+
+
+def test_one_against_the_rest(sounds):
+    files = np.array(sounds.filenames)[:, None]
+    model = OneVsRestClassifier(small(max_epochs=2)).fit(files, sounds.target)
+    assert model.predict(files).shape == (60,)
+
+
+def test_a_column_of_a_table_is_a_front_ends_x(sounds):
+    import pandas as pd
+
+    table = pd.DataFrame({"path": sounds.filenames, "room": "kitchen"})
+    flat = Pipeline(
+        [
+            (
+                "columns",
+                ColumnTransformer([("files", "passthrough", ["path"])]),
+            ),
+            ("cnn", small(max_epochs=2)),
+        ]
+    )
+    assert flat.fit(table, sounds.target).predict(table).shape == (60,)
