@@ -1,7 +1,7 @@
 """Train a CNN on class folders, judge it, save it, load it, and predict one file.
 
-    python examples/quickstart.py             a small set of sounds, made on the spot
-    python examples/quickstart.py FOLDER      your own recordings, one folder a class
+python examples/quickstart.py             a small set of sounds, made on the spot
+python examples/quickstart.py FOLDER      your own recordings, one folder a class
 """
 
 import sys

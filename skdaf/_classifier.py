@@ -39,9 +39,9 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         ``SpectrogramTransformer()``, whose parameters can be set all the same, as
         ``frontend__n_mels`` and so on.
     network : {"cnn", "daf"} or callable, default="cnn"
-        "cnn": conv blocks, pooling over all that is left of the spectrogram, dense blocks. Small
-        (100,000 weights) and quick. "daf": the layout of deep_audio_features, which flattens
-        instead of pooling: several millions of weights, several times slower. A callable gets
+        "cnn": conv blocks, a mean over time, dense blocks. Small (160,000 weights with 64 bins,
+        whatever the clips' length) and quick. "daf": the layout of deep_audio_features, which
+        flattens instead: several millions of weights, several times slower. A callable gets
         ``(input_shape, n_outputs, channels=, kernel_size=, hidden_units=, dropout=)`` and returns
         an `nn.Sequential` of layers for input of shape (n_clips, 1, n_frames, n_bins), the last
         of which gives logits.
@@ -54,7 +54,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Units of the dense blocks before the output. None is (128,) for "cnn" and (1024, 256) for
         "daf".
     dropout : float, default=None
-        Share of the inputs of each dense layer that is dropped while training. None is 0 for
+        Share of the inputs of each dense layer that is dropped while training. None is 0.3 for
         "cnn"; "daf" drops 0.75 and 0.5 before its hidden layers.
     max_epochs : int, default=20
         Number of passes over the training clips. The learning rate follows one cycle over all of

@@ -1,0 +1,51 @@
+"""What README shows is what happens: its Python runs, and its commands exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skdaf.datasets import make_audio_dataset
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(language):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path):
+    make_audio_dataset(tmp_path / "recordings", n_clips_per_class=12, duration=(0.2, 0.3))
+    # A fresh process: the searches start workers, which must be able to import everything anew.
+    code = "\n".join(blocks("python"))
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "model.joblib").is_file()
+    assert (tmp_path / "spectrograms").is_dir()
+
+
+def test_the_commands_of_the_readme_are_targets_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^make (\w+)", "".join(blocks("sh")), flags=re.MULTILINE)
+    assert targets == ["demo", "test"]
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
+
+
+@pytest.mark.slow
+def test_quickstart_runs_on_a_folder_of_ones_own(tmp_path):
+    make_audio_dataset(tmp_path / "mine", n_clips_per_class=8, duration=(0.2, 0.3))
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "quickstart.py"), str(tmp_path / "mine")],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "24 recordings of 3 classes" in result.stdout
+    assert "macro avg" in result.stdout
+    assert "The saved model takes" in result.stdout
