@@ -17,9 +17,23 @@ _LARGEST_FILE = 2**38
 
 _CHECKSUM_BYTES = 4
 
-# LMDB allows one handle for a file in a process; a forked child needs its own.
+# LMDB allows one handle for a file in a process: {folder: (handle, identity of its file)}.
 _handles = {}
 _handles_lock = threading.Lock()
+
+
+def _forget_handles():
+    """In a forked child: it must open its own, and could not beside inherited ones.
+
+    They are dropped, not closed: closing would wait for writers that only the parent has.
+    """
+    global _handles_lock
+    _handles_lock = threading.Lock()
+    _handles.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_handles)
 
 
 def make_key(*parts):
@@ -37,11 +51,12 @@ class Cache:
     """
 
     def __init__(self, folder):
-        self._file = _open(os.path.realpath(folder))
+        self._folder = os.path.realpath(folder)
+        _open(self._folder)
 
     def get_many(self, keys):
         """Return the bytes under each key; None where there are none, or damaged ones."""
-        with self._file.begin(buffers=True) as transaction:
+        with _open(self._folder).begin(buffers=True) as transaction:
             return [_unseal(transaction.get(key)) for key in keys]
 
     def put_many(self, entries):
@@ -49,12 +64,12 @@ class Cache:
         if not entries:
             return
         try:
-            with self._file.begin(write=True) as transaction:
+            with _open(self._folder).begin(write=True) as transaction:
                 for key, value in entries.items():
                     transaction.put(key, _seal(value))
         except lmdb.Error as error:
             warnings.warn(
-                f"The cache in {self._file.path()!r} could not be written ({error}); "
+                f"The cache in {self._folder!r} could not be written ({error}); "
                 "going on without it.",
                 stacklevel=2,
             )
@@ -73,15 +88,26 @@ def _unseal(stored):
 
 
 def _open(folder):
+    """Return the handle of a folder, a new one when its user has deleted the old file."""
     with _handles_lock:
-        name = (os.getpid(), folder)
-        if name not in _handles:
+        handle, identity = _handles.pop(folder, (None, None))
+        if handle is None or identity != _identity(folder):
+            # Some versions of the binding refuse a path whose old handle is still there.
+            handle = None
             try:
                 os.makedirs(folder, exist_ok=True)
                 # Without metasync a power cut may lose the last entries, never the file.
-                _handles[name] = lmdb.open(
-                    folder, map_size=_LARGEST_FILE, metasync=False, max_readers=1024
-                )
+                handle = lmdb.open(folder, map_size=_LARGEST_FILE, metasync=False, max_readers=1024)
             except (OSError, lmdb.Error) as error:
                 raise ValueError(f"cache={folder!r} cannot be used as a cache: {error}") from error
-        return _handles[name]
+            identity = _identity(folder)
+        _handles[folder] = handle, identity
+        return handle
+
+
+def _identity(folder):
+    try:
+        status = os.stat(os.path.join(folder, "data.mdb"))
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,7 +1,9 @@
 """SpectrogramTransformer: what turns clips into spectrograms of one size."""
 
 import os
+import warnings
 from collections import Counter
+from dataclasses import asdict
 from numbers import Integral, Real
 
 import numpy as np
@@ -112,8 +114,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     _parameter_constraints = {
         "features": [StrOptions({"mel", "mfcc", "mel+chroma"})],
         "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
-        "window_length": [Interval(Real, 0, None, closed="neither")],
-        "hop_length": [Interval(Real, 0, None, closed="neither")],
+        "window_length": [Interval(Real, 0, 1, closed="right")],
+        "hop_length": [Interval(Real, 0, 1, closed="right")],
         "n_mels": [Interval(Integral, 1, None, closed="left")],
         "n_mfcc": [Interval(Integral, 1, None, closed="left")],
         "fmin": [Interval(Real, 0, None, closed="left")],
@@ -186,6 +188,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         ------
         AudioReadError
             If a file cannot be read; it names all such files.
+
+        Warns
+        -----
+        UserWarning
+            If the window is too short to tell the mel bands apart, so that some are always silent.
         """
         kind, clips = self._validate(X, reset=True)
         if kind == "files":
@@ -196,6 +203,9 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             self.sampling_rate_ = self.sampling_rate or _DEFAULT_RATE
             n_samples = [len(clip) for clip in clips]
         settings = self._settings()
+        self._warn_of_empty_bands(settings)
+        # A plain dict: saved models then hold no type of this package but the estimators.
+        self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins
         self.n_frames_ = self.n_frames or self._usual_length(
             [settings.n_frames(n) for n in n_samples]
@@ -281,7 +291,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     def _settings(self):
         """Say all parameters in samples and Hz, and check what only now can be checked."""
         rate = self.sampling_rate_
-        fmax = rate / 2 if self.fmax is None else float(self.fmax)
+        fmax = float(rate / 2 if self.fmax is None else self.fmax)
         if not self.fmin < fmax <= rate / 2:
             raise ValueError(
                 f"The mel bands must lie between 0 and half the sampling rate of {rate} Hz, "
@@ -301,9 +311,24 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             top_db=None if self.top_db is None else float(self.top_db),
         )
 
+    def _warn_of_empty_bands(self, settings):
+        n_empty = _spectrogram.empty_bands(settings)
+        if n_empty:
+            warnings.warn(
+                f"{n_empty} of n_mels={self.n_mels} mel bands are always silent: with "
+                f"window_length={self.window_length} (seconds) at {settings.sampling_rate} Hz they "
+                "are narrower than the window can resolve. Use fewer mel bands or a longer window.",
+                UserWarning,
+                stacklevel=4,
+            )
+
     def _recipe(self):
         return SpectrogramRecipe(
-            self._settings(), self.n_frames_, self.length, self.standardize, self.cache
+            settings=_spectrogram.Settings(**self._fitted_settings),
+            n_frames=self.n_frames_,
+            length=self.length,
+            standardize=self.standardize,
+            cache=self.cache,
         )
 
     def __sklearn_tags__(self):
