@@ -20,8 +20,20 @@ _BLOCK_SAMPLES = 2**20
 # libsndfile keeps paths in a buffer of 1,024 bytes; longer ones are opened here and handed over.
 _LONGEST_LIBSNDFILE_PATH = 1000
 
+# MP3: a frame borrows up to 511 bytes from the frames before it (255 bytes where frames have 576
+# samples), and a frame of silence holds as few as 3. So many samples before a place decide what
+# is decoded there; libmpg123 goes back by four frames only.
+_MP3_MEMORY = 90 * 576
+
+# Ogg Vorbis: libsndfile misses places in the last page by a part of a block. A page holds at most
+# 255 packets, in silence, of 1,024 samples each with the usual block size.
+_LONGEST_VORBIS_PAGE = 2**18
+
 # A header of 1 Hz would turn a minute of samples into days. No recording is sampled that slowly.
 _LOWEST_SAMPLING_RATE = 100
+
+# What libsndfile says of a stream whose header does not tell its length.
+_UNKNOWN_LENGTH = 2**63 - 1
 
 # What rounding leaves of a full-scale sample of 16 bits.
 _FULL_SCALE = 0.9999
@@ -114,6 +126,9 @@ class Clip:
                 f"{os.fspath(self.path)!r}: end={self.end!r} must be greater than "
                 f"start={self.start!r} (both in seconds)."
             )
+        # Plain floats, whatever kind of number a table holds: equal clips have equal reprs.
+        object.__setattr__(self, "start", float(self.start))
+        object.__setattr__(self, "end", None if self.end is None else float(self.end))
 
 
 @dataclass(frozen=True)
@@ -146,10 +161,38 @@ def stat_audio(path):
 def _libsndfile_name(path):
     path = os.fspath(path)
     # soundfile encodes names strictly: a name that is not Unicode is opened here as well.
-    is_unicode = path.isprintable() or path.encode("utf-8", "replace").decode() == path
+    is_unicode = path.encode("utf-8", "replace").decode() == path
     if is_unicode and len(os.fsencode(path)) <= _LONGEST_LIBSNDFILE_PATH:
         return path
     return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+
+class _Recording(sf.SoundFile):
+    """A file that is read from front to back, and finds the place to begin at."""
+
+    def seekable(self):
+        """Keep soundfile from seeking after each read: it would garble MP3 at every block."""
+        return False
+
+    def go_to(self, frame):
+        """Make `frame` the next one to be read, exactly and with its true samples."""
+        origin = max(0, min(frame, self._last_safe_origin(frame)))
+        if origin:
+            self.seek(origin)
+        while origin < frame:
+            asked = min(frame - origin, max(1, _BLOCK_SAMPLES // self.channels))
+            origin += asked
+            if len(self.read(asked, dtype="float32", always_2d=True)) < asked:
+                break
+
+    def _last_safe_origin(self, frame):
+        if not super().seekable():
+            return 0
+        if self.format == "MP3":
+            return frame - _MP3_MEMORY
+        if self.subtype == "VORBIS":
+            return self.frames - _LONGEST_VORBIS_PAGE
+        return frame
 
 
 @contextmanager
@@ -157,7 +200,7 @@ def _open_audio(path):
     """Open a recording; whatever goes wrong inside the block becomes an AudioReadError."""
     stat_audio(path)
     try:
-        with sf.SoundFile(_libsndfile_name(path)) as file:
+        with _Recording(_libsndfile_name(path)) as file:
             if file.samplerate < _LOWEST_SAMPLING_RATE:
                 raise AudioReadError.of(
                     path, f"a sampling rate of {file.samplerate} Hz is not audio"
@@ -174,6 +217,8 @@ def _open_audio(path):
 
 def _span(file, clip):
     """Return the first frame and the number of frames of a clip in an open file."""
+    if file.frames == _UNKNOWN_LENGTH:
+        raise AudioReadError.of(clip.path, "its header does not tell its length, or is damaged")
     # Bounded before rounding: any number of seconds is allowed, also an infinite end.
     start = round(min(clip.start * file.samplerate, file.frames))
     if start and start >= file.frames:
@@ -193,8 +238,7 @@ def _span(file, clip):
 def _read_blocks(file, clip):
     """Yield the samples of a clip as `(n, n_channels)` blocks, and insist on getting them all."""
     start, n_frames = _span(file, clip)
-    if start:
-        file.seek(start)
+    file.go_to(start)
     remaining = n_frames
     while remaining > 0:
         asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))

@@ -1,5 +1,6 @@
 """check_audio: look at recordings before hours are spent on them."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +60,10 @@ def check_audio(X, *, n_jobs=None, verbose=0):
     ):
         rows += chunk
     report = pd.DataFrame(rows)
-    # Whole numbers with gaps, for the rows that could not be read.
-    return report.astype({"sampling_rate": "Int64", "channels": "Int64"})
+    # Whole numbers with gaps, for the rows that could not be read; times are always numbers.
+    return report.astype(
+        {"start": float, "end": float, "sampling_rate": "Int64", "channels": "Int64"}
+    )
 
 
 @dataclass
@@ -87,7 +90,7 @@ def _describe(clips):
 
 
 def _describe_one(clip):
-    row = _Row(clip.path, clip.start, clip.end)
+    row = _Row(os.fspath(clip.path), clip.start, clip.end)
     try:
         info, peak, clipped = read_statistics(clip)
     except AudioReadError as error:

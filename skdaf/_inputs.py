@@ -4,6 +4,7 @@ Files, waveforms or spectrograms; nothing else in the package looks inside an X.
 """
 
 import os
+from collections.abc import Iterator, Set
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
@@ -40,9 +41,16 @@ def validate_clips(estimator, X, *, reset):
         return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
     if getattr(X, "ndim", 2) == 3:
         data = check_array(X, dtype=np.float32, allow_nd=True, estimator=estimator, input_name="X")
+        if data.size == 0:
+            raise ValueError(f"X holds empty spectrograms: its shape is {data.shape}.")
         if reset:
             _forget_features(estimator)
         return "spectrograms", data
+    if getattr(X, "ndim", 2) > 3:
+        raise ValueError(
+            f"X has shape {X.shape}: expected waveforms (n_clips, n_samples) or spectrograms "
+            "(n_clips, n_frames, n_bins)."
+        )
     # Python lists and numeric tables: scikit-learn's own rules and sentences.
     data = validate_data(estimator, X, dtype=np.float32, reset=reset)
     return "waveforms", data
@@ -52,6 +60,13 @@ def as_clips(X):
     """Return a list of Clips if X is a collection of files, None if it is something else."""
     if isinstance(X, (*_PATH_TYPES, Clip)):
         raise TypeError(f"Expected a list of files, got the single {X!r}: pass [path].")
+    # Some sparse arrays are dicts; they have a shape, and scikit-learn's sentence for them.
+    is_unordered = isinstance(X, (bytes, dict, Set, Iterator)) and not hasattr(X, "shape")
+    if X is None or is_unordered:
+        raise TypeError(
+            f"Expected a list, an array or a table of clips, got {_shown(X)}: clips need an order "
+            "and a count."
+        )
     if hasattr(X, "columns"):
         return _clips_of_table(X)
     if getattr(X, "ndim", 1) == 2 and getattr(X, "dtype", None) is not None:
@@ -59,6 +74,10 @@ def as_clips(X):
     if not _holds_files(X):
         return None
     return [_as_clip(position, item) for position, item in enumerate(X)]
+
+
+def _shown(X):
+    return "None" if X is None else f"a {type(X).__name__}"
 
 
 def _clips_of_table(table):
@@ -96,13 +115,13 @@ def _single_text_column(X):
 
 def _holds_files(X):
     dtype_kind = getattr(getattr(X, "dtype", None), "kind", None)
-    if dtype_kind in ("b", "i", "u", "f", "c") or isinstance(X, dict) or not hasattr(X, "__len__"):
+    if dtype_kind in ("b", "i", "u", "f", "c") or not hasattr(X, "__len__"):
         return False
     if getattr(X, "ndim", 1) != 1:
         return False
     if len(X) == 0:
         _raise_no_clips()
-    return isinstance(next(iter(X)), (*_PATH_TYPES, Clip))
+    return any(isinstance(item, (*_PATH_TYPES, Clip)) for item in X)
 
 
 def _raise_no_clips():
@@ -115,13 +134,15 @@ def _as_clip(position, item, start=0.0, end=None):
     if not isinstance(item, _PATH_TYPES):
         raise TypeError(
             f"X[{position}] is {item!r}: expected a path (str or os.PathLike) or a Clip, "
-            "like the first one."
+            "as elsewhere in X."
         )
-    return Clip(os.fspath(item), start, end)
+    # A plain str: NumPy's own strings have another repr.
+    return Clip(str(os.fspath(item)), start, end)
 
 
 def _is_missing(value):
-    return value is None or value != value
+    # pandas.NA knows no truth value, not even that of being unequal to itself.
+    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 def _is_list_of_arrays(X):
@@ -131,7 +152,8 @@ def _is_list_of_arrays(X):
     if isinstance(X[0], np.ndarray) and X[0].ndim >= 1:
         return True
     # Lists of numbers make a table when they are equally long, waveforms when they are not.
-    return all(isinstance(x, (list, tuple)) for x in X) and len({len(x) for x in X}) > 1
+    is_rows = all(isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) == 1 for x in X)
+    return is_rows and len({len(x) for x in X}) > 1
 
 
 def _check_waveform(position, samples):
@@ -141,6 +163,8 @@ def _check_waveform(position, samples):
             f"X[{position}] has shape {samples.shape}: a waveform is one-dimensional. "
             "Average the channels first; spectrograms go in one 3-D array."
         )
+    if len(samples) == 0:
+        raise ValueError(f"X[{position}] holds no samples.")
     return check_array(
         samples, dtype=np.float32, ensure_2d=False, input_name=f"X[{position}]", copy=False
     )

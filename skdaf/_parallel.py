@@ -4,8 +4,8 @@ import threading
 from contextlib import contextmanager
 from functools import cache
 
+import threadpoolctl
 from joblib import Parallel, delayed
-from threadpoolctl import ThreadpoolController
 
 # The work is cut in the same way whatever the number of workers: so are the results.
 CHUNK_SIZE = 64
@@ -26,6 +26,7 @@ class _SingleThread:
     def __enter__(self):
         with self._lock:
             if self._n_inside == 0:
+                _let_any_thread_limit()
                 self._limiter = _blas().limit(limits=1)
             self._n_inside += 1
 
@@ -33,12 +34,24 @@ class _SingleThread:
         with self._lock:
             self._n_inside -= 1
             if self._n_inside == 0:
+                _let_any_thread_limit()
                 self._limiter.restore_original_limits()
+                _let_any_thread_limit()
 
 
 @cache
 def _blas():
-    return ThreadpoolController().select(user_api="blas")
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
+def _let_any_thread_limit():
+    """Undo threadpoolctl's rule that only the first thread to set a limit may set another.
+
+    Since its version 3.8 others do nothing, silently: but here the last to leave restores.
+    """
+    openblas = getattr(threadpoolctl, "OpenBLASController", None)
+    if hasattr(openblas, "clear_controlling_thread"):
+        openblas.clear_controlling_thread(force=True)
 
 
 single_thread = _SingleThread()

@@ -1,0 +1,223 @@
+import os
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from skdaf import Clip, check_audio
+
+COLUMNS = [
+    "path",
+    "start",
+    "end",
+    "ok",
+    "problem",
+    "duration",
+    "sampling_rate",
+    "channels",
+    "format",
+    "subtype",
+    "peak",
+    "silent",
+    "clipped",
+]
+
+
+def write(path, samples, rate=8000, **options):
+    sf.write(path, samples, rate, **options)
+    return str(path)
+
+
+@pytest.fixture
+def good(tmp_path):
+    samples = np.zeros((4000, 2))
+    samples[1000:3000, 1] = -0.5
+    return write(tmp_path / "good.wav", samples, 16000, subtype="PCM_24")
+
+
+@pytest.fixture
+def bad(tmp_path):
+    """One file of every sort that cannot be read, and a part of its problem."""
+    files = {
+        "gone.wav": "no such file",
+        "empty.wav": "empty",
+        "text.wav": "not readable as audio",
+        "folder": "is a folder",
+        "none.wav": "no samples",
+        "nan.wav": "NaN",
+        "cut.flac": "not readable as audio|truncated",
+        "slow.wav": "50 Hz",
+    }
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("not a sound")
+    (tmp_path / "folder").mkdir()
+    write(tmp_path / "none.wav", np.zeros(0))
+    write(tmp_path / "nan.wav", np.full(10, np.nan), subtype="FLOAT")
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 20000)
+    content = (tmp_path / write(tmp_path / "cut.flac", noise)).read_bytes()
+    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 2])
+    write(tmp_path / "slow.wav", np.zeros(10), 50)
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe.wav")
+        files["pipe.wav"] = "not a regular file"
+    return {str(tmp_path / name): problem for name, problem in files.items()}
+
+
+def test_every_column_of_a_good_file(good):
+    report = check_audio([good])
+    assert list(report.columns) == COLUMNS
+    row = report.loc[0]
+    assert row["path"] == good
+    assert row["start"] == 0
+    assert np.isnan(row["end"])
+    assert row["ok"]
+    assert row["problem"] == ""
+    assert row["duration"] == 0.25
+    assert row["sampling_rate"] == 16000
+    assert row["channels"] == 2
+    assert (row["format"], row["subtype"]) == ("WAV", "PCM_24")
+    # The loudest channel counts, not the mixture.
+    assert row["peak"] == 0.5
+    assert not row["silent"]
+    assert not row["clipped"]
+
+
+def test_every_column_of_a_missing_file():
+    row = check_audio([Clip("gone.wav", 1, 2)]).loc[0]
+    assert (row["path"], row["start"], row["end"]) == ("gone.wav", 1, 2)
+    assert not row["ok"]
+    assert row["problem"] == "'gone.wav': no such file"
+    assert row[["duration", "sampling_rate", "channels", "peak"]].isna().all()
+    assert (row["format"], row["subtype"]) == ("", "")
+    assert not row["silent"]
+    assert not row["clipped"]
+
+
+def test_columns_have_the_same_types_whatever_the_files(good):
+    dtypes = check_audio([good, "gone.wav"]).dtypes
+    for X in ([good], ["gone.wav"], [Clip(good, 0.1)], [Clip(good, 0, 0.1)]):
+        pd.testing.assert_series_equal(check_audio(X).dtypes, dtypes)
+    assert set(dtypes[["ok", "silent", "clipped"]].astype(str)) == {"bool"}
+    assert set(dtypes[["start", "end", "duration", "peak"]].astype(str)) == {"float64"}
+    assert set(dtypes[["sampling_rate", "channels"]].astype(str)) == {"Int64"}
+
+
+def test_every_problem_is_told_without_raising(bad):
+    report = check_audio(list(bad))
+    assert not report["ok"].any()
+    for (path, problem), told in zip(bad.items(), report["problem"], strict=True):
+        assert told.startswith(repr(path))
+        assert any(part in told for part in problem.split("|")), told
+
+
+def test_the_order_of_the_clips_is_kept(good, bad):
+    paths = [good, *bad, good]
+    order = np.random.default_rng(0).permutation(len(paths))
+    X = [paths[i] for i in order]
+    report = check_audio(X)
+    assert list(report["path"]) == X
+    assert list(report["ok"]) == [path == good for path in X]
+
+
+def test_a_clip_is_told_as_its_own_part(good):
+    first, rest = check_audio([Clip(good, 0, 0.0625), Clip(good, 0.0625, 99)]).to_dict("records")
+    assert (first["end"], first["duration"], first["peak"], first["silent"]) == (
+        0.0625,
+        0.0625,
+        0,
+        True,
+    )
+    assert (rest["start"], rest["end"], rest["duration"], rest["peak"]) == (
+        0.0625,
+        99,
+        0.1875,
+        0.5,
+    )
+
+
+def test_a_clip_that_begins_behind_the_end_is_a_problem(good):
+    report = check_audio([Clip(good, 3)])
+    assert "starts at 3 s" in report.loc[0, "problem"]
+
+
+def test_paths_are_strings_whatever_they_were(good, tmp_path):
+    report = check_audio([good, tmp_path / "good.wav", Clip(tmp_path / "good.wav")])
+    assert list(report["path"]) == [good] * 3
+    assert {type(path) for path in report["path"]} == {str}
+
+
+def test_a_report_can_be_checked_again(good):
+    report = check_audio([Clip(good, 0.1), good, Clip("gone.wav", 0, 1)])
+    pd.testing.assert_frame_equal(check_audio(report), report)
+
+
+@pytest.mark.parametrize(("level", "silent"), [(0, True), (0.99e-4, True), (1.01e-4, False)])
+def test_silent_is_a_peak_80_db_below_full_scale(tmp_path, level, silent):
+    samples = np.zeros(100)
+    samples[50] = -level
+    report = check_audio([write(tmp_path / "a.wav", samples, subtype="FLOAT")])
+    assert report.loc[0, "silent"] == silent
+    assert report.loc[0, "peak"] == np.float32(level)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("n", "clipped"), [(0, False), (2, False), (3, True), (5, True)])
+@pytest.mark.parametrize("place", ["start", "middle", "end"])
+def test_clipped_is_three_samples_in_a_row_at_full_scale(tmp_path, sign, n, clipped, place):
+    samples = np.full(50, 0.5)
+    at = {"start": 0, "middle": 20, "end": 50 - n}[place]
+    samples[at : at + n] = sign
+    report = check_audio([write(tmp_path / "a.wav", samples, subtype="PCM_16")])
+    assert report.loc[0, "clipped"] == clipped
+
+
+def test_full_samples_that_are_no_neighbours_are_not_clipped(tmp_path):
+    samples = np.zeros((60, 2))
+    samples[::2, 0] = 1
+    samples[10:12, 1] = 1
+    samples[13:15, 1] = 1
+    assert not check_audio([write(tmp_path / "a.wav", samples)]).loc[0, "clipped"]
+
+
+def test_just_below_full_scale_is_not_clipped(tmp_path):
+    path = write(tmp_path / "a.wav", np.full(50, 0.999), subtype="FLOAT")
+    assert not check_audio([path]).loc[0, "clipped"]
+
+
+def test_a_clipped_channel_is_enough(tmp_path):
+    samples = np.zeros((50, 2))
+    samples[10:13, 1] = 1
+    assert check_audio([write(tmp_path / "a.wav", samples)]).loc[0, "clipped"]
+
+
+def test_very_short_files_are_told(tmp_path):
+    report = check_audio([write(tmp_path / f"{n}.wav", np.ones(n)) for n in (1, 2, 3)])
+    assert report["ok"].all()
+    assert list(report["clipped"]) == [False, False, True]
+
+
+def test_two_workers_make_the_same_table(good, bad):
+    X = [good, *bad] * 10
+    pd.testing.assert_frame_equal(check_audio(X, n_jobs=2), check_audio(X))
+
+
+@pytest.mark.parametrize(
+    "X", [np.zeros((3, 100)), [np.zeros(10), np.zeros(9)], np.zeros((2, 3, 4))]
+)
+def test_waveforms_are_refused(X):
+    with pytest.raises(TypeError, match="check_audio looks at files"):
+        check_audio(X)
+
+
+def test_a_bare_path_is_refused(good):
+    with pytest.raises(TypeError, match=r"pass \[path\]"):
+        check_audio(good)
+
+
+def test_the_progress_bar_is_asked_for(good, capfd):
+    check_audio([good])
+    assert capfd.readouterr() == ("", "")
+    check_audio([good], verbose=1)
+    assert "Checking" in capfd.readouterr().err
