@@ -10,9 +10,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["datasets"],
     submod_attrs={
         "_audio": ["AudioReadError", "Clip", "load_audio"],
+        "_autoencoder": ["ConvAutoencoderEmbedder"],
         "_check": ["check_audio"],
         "_classifier": ["CNNAudioClassifier"],
+        "_extractor": ["CNNFeatureExtractor"],
         "_frontend": ["SpectrogramTransformer"],
         "_networks": ["NETWORKS"],
+        "_persistence": ["load_model", "save_model"],
     },
 )

@@ -1,5 +1,7 @@
 """What the estimators around a network share: front end, training, prediction, pickling."""
 
+import copy
+import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,9 +12,12 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from skdaf._augmentation import AUGMENTATIONS, compose
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import validate_clips
-from skdaf._networks import NETWORKS, build_network, get_weights, layer_names, set_weights
+from skdaf._networks import build_network, get_weights, layer_names, set_weights
 from skdaf._parallel import progress
 from skdaf._training import Plan, apply_network, resolve_device, train
+
+# Fewer held-out clips than this say nothing about an epoch.
+_FEWEST_VALIDATION_CLIPS = 10
 
 # Clips whose spectrograms are in memory at once when predicting.
 _CLIPS_PER_PASS = 2048
@@ -22,16 +27,13 @@ class NetworkEstimator(BaseEstimator):
     """Base of the estimators that train a network on the spectrograms of clips.
 
     A subclass stores the parameters named in `_parameter_constraints`. Its `fit` calls, in turn,
-    `_check_parameters`, `_fit_spectrograms` and `_fit_network`; what comes after, `_outputs`.
+    `_check_parameters`, `_fit_spectrograms` and `_fit_network`; what comes after, `layer_outputs`.
     """
 
     _parameter_constraints = {
         "frontend": [HasMethods(["fit", "transform"]), None],
-        "network": [StrOptions(set(NETWORKS)), callable],
         "channels": ["array-like", None],
         "kernel_size": [Interval(Integral, 1, None, closed="left"), None],
-        "hidden_units": ["array-like", None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -62,15 +64,18 @@ class NetworkEstimator(BaseEstimator):
         self : estimator instance
             The estimator itself.
         """
-        sets_part = any(name.startswith("frontend__") for name in params)
-        if sets_part and params.get("frontend", self.frontend) is None:
-            params = {**params, "frontend": SpectrogramTransformer()}
-        return super().set_params(**params)
+        return super().set_params(
+            **with_explicit_part(self, params, "frontend", SpectrogramTransformer)
+        )
 
     # --- spectrograms ---
 
-    def _fit_spectrograms(self, kind, data, y=None):
-        """Fit the front end, unless X holds spectrograms already, and return spectrograms."""
+    def _fit_spectrograms(self, kind, data, y=None, source=None):
+        """Fit the front end, or take that of a fitted source, and return spectrograms."""
+        if source is not None:
+            self.frontend_ = copy.deepcopy(source.frontend_)
+            self.input_shape_ = source.input_shape_
+            return np.concatenate(list(self._passes(data)))
         if kind == "spectrograms":
             self.frontend_ = None
             spectrograms = data
@@ -123,44 +128,54 @@ class NetworkEstimator(BaseEstimator):
         compose(self.augment)
         resolve_device(self.device)
 
-    def _network_options(self):
+    def _conv_options(self):
         if self.kernel_size is not None and self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}.")
-        return {
-            "channels": _as_integers("channels", self.channels),
-            "kernel_size": self.kernel_size,
-            "hidden_units": _as_integers("hidden_units", self.hidden_units),
-            "dropout": self.dropout,
-        }
+        channels = as_integers("channels", self.channels)
+        if channels == ():
+            raise ValueError("channels must name at least one conv block, got an empty sequence.")
+        return {"channels": channels, "kernel_size": self.kernel_size}
 
-    def _fit_network(self, examples, objective, n_outputs, rng, rows, validation_rows):
-        """Build and train the network, and keep what there is to know about it."""
-        seed = int(rng.randint(2**31 - 1))
-        self._recipe = {
-            "network": self.network,
+    def _new_recipe(self, network, n_outputs):
+        """Return all that `build_network` needs: with the weights, it is the saved network."""
+        return {
+            "network": network,
             "input_shape": tuple(int(side) for side in self.input_shape_),
             "n_outputs": int(n_outputs),
             "options": self._network_options(),
         }
-        network = build_network(**self._recipe, seed=seed)
-        plan = self._plan(len(rows), has_validation=validation_rows is not None)
+
+    def _n_held_out(self, n_clips, n_classes=2):
+        """Return how many clips to hold out; 0 if too few would be held out, or left."""
+        n_held_out = math.ceil(self.validation_fraction * n_clips)
+        fewest = max(_FEWEST_VALIDATION_CLIPS, n_classes)
+        is_sensible = fewest <= n_held_out <= n_clips - n_classes
+        return n_held_out if self.early_stopping and is_sensible else 0
+
+    def _fit_network(self, network, recipe, examples, objective, seed, rows, n_frozen=0):
+        """Train a network, and keep what there is to know about it.
+
+        `rows` are those to learn from and those to judge epochs by (or None).
+        """
+        plan = self._plan(len(rows[0]), has_validation=rows[1] is not None, n_frozen=n_frozen)
         with progress(plan.max_epochs, "Training", "epoch", self.verbose) as advance:
             reached = train(
                 network,
                 examples,
                 objective,
                 plan,
-                rows=rows,
-                validation_rows=validation_rows,
+                rows=rows[0],
+                validation_rows=rows[1],
                 seed=seed,
                 report=lambda values: advance(1, **_in_short(values)),
             )
+        self._recipe = recipe
         self.network_ = network
         self.history_ = reached.history
         self.n_epochs_ = reached.n_epochs
         self.best_epoch_ = reached.best_epoch
 
-    def _plan(self, n_rows, *, has_validation):
+    def _plan(self, n_rows, *, has_validation, n_frozen):
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = int(np.clip(n_rows // 16, 8, 64))
@@ -173,18 +188,41 @@ class NetworkEstimator(BaseEstimator):
             patience=patience if has_validation else None,
             device=resolve_device(self.device),
             augment=compose(self.augment),
+            n_frozen=n_frozen,
         )
 
-    def _outputs(self, X, n_layers=None):
-        """Return the outputs of the first `n_layers` layers (None: all), one row a clip."""
+    def layer_outputs(self, X, n_layers=None):
+        """Compute the outputs of the first layers of the fitted network.
+
+        Parameters
+        ----------
+        X : files, waveforms or spectrograms
+            As in `fit`.
+        n_layers : int, default=None
+            How many layers to go through; None is all of them.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_clips, n_outputs), float32
+            Flattened, one row a clip.
+        """
+        return np.concatenate([outputs for _, outputs in self._passes_through(X, n_layers)])
+
+    def _passes_through(self, X, n_layers):
+        """Yield the spectrograms of X and what the first layers make of them."""
         device = resolve_device(self.device)
         network = self.network_[:n_layers].to(device)
         try:
-            return np.concatenate(
-                [apply_network(network, spectrograms, device) for spectrograms in self._passes(X)]
-            )
+            for spectrograms in self._passes(X):
+                yield spectrograms, apply_network(network, spectrograms, device)
         finally:
             network.to("cpu")
+
+    def layer_size(self, n_layers):
+        """Return the number of outputs of the first `n_layers` layers, for one clip."""
+        return apply_network(
+            self.network_[:n_layers], np.zeros((1, *self.input_shape_)), "cpu"
+        ).size
 
     @property
     def layer_names_(self):
@@ -214,19 +252,25 @@ class NetworkEstimator(BaseEstimator):
         return tags
 
 
+def with_explicit_part(estimator, params, name, default):
+    """Add the default of a nested estimator that is None to `params` that set a part of it."""
+    sets_part = any(key.startswith(f"{name}__") for key in params)
+    if sets_part and params.get(name, getattr(estimator, name)) is None:
+        return {**params, name: default()}
+    return params
+
+
 def _in_short(values):
     """Return what a progress bar shows of an epoch."""
     return {name: f"{value:.3f}" for name, value in values.items() if name != "learning_rate"}
 
 
-def _as_integers(name, values):
+def as_integers(name, values):
     """Return a tuple of positive integers, or None."""
     if values is None:
         return None
     if not all(isinstance(value, Integral) and value > 0 for value in values):
         raise ValueError(f"{name} must hold integers greater than 0, got {values!r}.")
-    if name == "channels" and len(values) == 0:
-        raise ValueError("channels must name at least one conv block, got an empty sequence.")
     return tuple(int(value) for value in values)
 
 

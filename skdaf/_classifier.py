@@ -1,12 +1,15 @@
 """CNNAudioClassifier: a convolutional network on labelled clips."""
 
+import os
+from numbers import Integral, Real
+
 import numpy as np
 import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Real, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -15,12 +18,17 @@ from sklearn.utils.validation import (
 )
 from torch.nn import functional
 
-from skdaf._base import NetworkEstimator
+from skdaf._base import NetworkEstimator, as_integers
 from skdaf._inputs import validate_clips
+from skdaf._networks import (
+    NETWORKS,
+    build_network,
+    copy_layers,
+    count_conv_layers,
+    layer_names,
+)
+from skdaf._persistence import resolve_fitted
 from skdaf._training import Examples, Objective
-
-# Fewer held-out clips than this say nothing about an epoch.
-_FEWEST_VALIDATION_CLIPS = 10
 
 
 class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
@@ -56,6 +64,16 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     dropout : float, default=None
         Share of the inputs of each dense layer that is dropped while training. None is 0.3 for
         "cnn"; "daf" drops 0.75 and 0.5 before its hidden layers.
+    pretrained : FrozenEstimator, str or os.PathLike, default=None
+        A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from, as
+        ``sklearn.frozen.FrozenEstimator(fitted)`` or as the path of a file written by
+        `save_model`. Front end and network are taken from it, with their weights; only the
+        output layer is new. Of an autoencoder the encoder becomes the conv layers, and
+        `hidden_units` and `dropout` say what follows; otherwise these, `network`, `channels` and
+        `kernel_size` are not used.
+    frozen_layers : int or "conv", default=0
+        How many layers, from the first on, keep exactly what they have learned before, running
+        statistics included; "conv" is all before the first dense one. Needs `pretrained`.
     max_epochs : int, default=20
         Number of passes over the training clips. The learning rate follows one cycle over all of
         them: it rises in the first quarter, then falls to zero.
@@ -152,6 +170,11 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
+        "network": [StrOptions(set(NETWORKS)), callable],
+        "hidden_units": ["array-like", None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
+        "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
@@ -165,6 +188,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         kernel_size=None,
         hidden_units=None,
         dropout=None,
+        pretrained=None,
+        frozen_layers=0,
         max_epochs=20,
         batch_size="auto",
         learning_rate=3e-3,
@@ -186,6 +211,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self.kernel_size = kernel_size
         self.hidden_units = hidden_units
         self.dropout = dropout
+        self.pretrained = pretrained
+        self.frozen_layers = frozen_layers
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -230,16 +257,23 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self._check_parameters()
         kind, data = validate_clips(self, X, reset=True)
         targets, weights = self._fit_labels(y, len(data))
+        source = self._source()
         rng = check_random_state(self.random_state)
-        rows, validation_rows = self._hold_out(targets, rng)
-        spectrograms = self._fit_spectrograms(kind, data, y)
+        rows = self._split(targets, rng)
+        spectrograms = self._fit_spectrograms(kind, data, y, source)
+        seed = int(rng.randint(2**31 - 1))
+        recipe = self._recipe_from(source)
+        network = build_network(**recipe, seed=seed)
+        if source is not None:
+            _copy_source(source, network)
         self._fit_network(
+            network,
+            recipe,
             Examples(spectrograms, targets),
             Objective(self._loss(weights), _accuracy),
-            len(self.classes_),
-            rng,
+            seed,
             rows,
-            validation_rows,
+            n_frozen=self._n_frozen(network),
         )
         return self
 
@@ -265,18 +299,74 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         return targets.astype(np.int64), weights.astype(np.float32)
 
-    def _hold_out(self, targets, rng):
+    def _split(self, targets, rng):
         """Return the rows to learn from, and those to judge epochs by (None: too few clips)."""
         rows = np.arange(len(targets))
-        n_held_out = int(np.ceil(self.validation_fraction * len(targets)))
-        n_needed = max(_FEWEST_VALIDATION_CLIPS, len(self.classes_))
-        is_large_enough = (
-            n_needed <= n_held_out <= len(targets) - len(self.classes_)
-            and np.bincount(targets).min() >= 2
-        )
-        if not self.early_stopping or not is_large_enough:
+        n_held_out = self._n_held_out(len(targets), len(self.classes_))
+        if n_held_out == 0 or np.bincount(targets).min() < 2:
             return rows, None
         return train_test_split(rows, test_size=n_held_out, stratify=targets, random_state=rng)
+
+    # --- the network, new or from a source ---
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        if self.pretrained is None:
+            if self.frozen_layers != 0:
+                raise ValueError(
+                    f"frozen_layers={self.frozen_layers!r} needs a pretrained network to take the "
+                    "layers from, but pretrained is None."
+                )
+        elif self.frontend is not None:
+            raise ValueError(
+                "The front end comes from the pretrained estimator: frontend must be None, got "
+                f"{self.frontend!r}."
+            )
+
+    def _network_options(self):
+        return {
+            **self._conv_options(),
+            "hidden_units": as_integers("hidden_units", self.hidden_units),
+            "dropout": self.dropout,
+        }
+
+    def _source(self):
+        """Return the fitted estimator that `pretrained` stands for, or None."""
+        if self.pretrained is None:
+            return None
+        source = resolve_fitted(self.pretrained)
+        if source is None:
+            raise ValueError(
+                "pretrained must be a fitted estimator that stays as it is: pass "
+                f"FrozenEstimator(estimator) or the path of a saved model, got {self.pretrained!r}."
+            )
+        if not isinstance(source, NetworkEstimator):
+            raise ValueError(
+                "pretrained must hold a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
+                f"{source!r}."
+            )
+        return source
+
+    def _recipe_from(self, source):
+        if source is None:
+            return self._new_recipe(self.network, len(self.classes_))
+        recipe = {**source._recipe, "n_outputs": len(self.classes_)}
+        if recipe["network"] == "autoencoder":
+            head = {"hidden_units": self.hidden_units, "dropout": self.dropout}
+            n_maps = source._recipe["n_outputs"]
+            recipe["options"] = {**recipe["options"], **head, "n_maps": n_maps}
+            recipe["network"] = "on encoder"
+        return recipe
+
+    def _n_frozen(self, network):
+        n_conv = count_conv_layers(network)
+        n_frozen = n_conv if self.frozen_layers == "conv" else self.frozen_layers
+        if n_frozen >= len(network):
+            raise ValueError(
+                f"frozen_layers={self.frozen_layers!r} leaves nothing to learn: the layers are "
+                f"{layer_names(network)}, and the last one is new."
+            )
+        return n_frozen
 
     def _loss(self, weights):
         weights = torch.from_numpy(weights)
@@ -341,13 +431,21 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     def _logits(self, X):
         check_is_fitted(self)
-        return self._outputs(X).astype(np.float64)
+        return self.layer_outputs(X).astype(np.float64)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # Two samples of a waveform, as in some of scikit-learn's checks, are not a sound.
         tags.classifier_tags.poor_score = True
         return tags
+
+
+def _copy_source(source, network):
+    """Take over all layers but the output from a source; of an autoencoder the encoder."""
+    names = layer_names(network)[:-1]
+    if source._recipe["network"] == "autoencoder":
+        names = names[: count_conv_layers(network)]
+    copy_layers(source.network_, network, names)
 
 
 def _accuracy(logits, targets):

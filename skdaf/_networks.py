@@ -87,14 +87,18 @@ def build_cnn(
     Frequencies are kept apart to the end; averaging over them too costs accuracy on new speakers.
     """
     channels = (16, 32, 64, 128) if channels is None else channels
+    convs, size = conv_blocks(input_shape, channels, kernel_size or 3, nn.ReLU)
+    head = _cnn_head(channels[-1] * size[1], hidden_units, dropout, n_outputs)
+    return nn.Sequential(OrderedDict(convs + head))
+
+
+def _cnn_head(n_in, hidden_units, dropout, n_outputs):
+    """Return what follows conv blocks: a mean over time, dense blocks, the output."""
     hidden_units = (128,) if hidden_units is None else hidden_units
     dropout = 0.3 if dropout is None else dropout
-    convs, size = conv_blocks(input_shape, channels, kernel_size or 3, nn.ReLU)
     first = {"pool": MeanOverTime(), "flatten": nn.Flatten()}
-    n_in = channels[-1] * size[1]
     dropouts = [dropout] * (len(hidden_units) + 1)
-    dense = _dense_blocks(first, n_in, hidden_units, dropouts, nn.ReLU, n_outputs)
-    return nn.Sequential(OrderedDict(convs + dense))
+    return _dense_blocks(first, n_in, hidden_units, dropouts, nn.ReLU, n_outputs)
 
 
 def build_daf(
@@ -114,7 +118,50 @@ def build_daf(
     return nn.Sequential(OrderedDict(convs + dense))
 
 
+def build_autoencoder(input_shape, n_outputs, *, channels=None, kernel_size=None):
+    """Build an encoder down to `n_outputs` small maps, and a decoder that mirrors it."""
+    channels = (16, 32, 64, 128) if channels is None else channels
+    kernel_size = kernel_size or 3
+    encoder, sizes = _encoder(input_shape, n_outputs, channels, kernel_size)
+    decoder, n_in = [], n_outputs
+    for number, (n_out, size) in enumerate(zip(channels[::-1], sizes[::-1], strict=True), 1):
+        block = OrderedDict(
+            conv=nn.Conv2d(n_in, n_out, kernel_size, padding=kernel_size // 2),
+            norm=nn.BatchNorm2d(n_out),
+            activation=nn.ReLU(),
+            unpool=nn.Upsample(size=size),
+        )
+        decoder.append((f"deconv{number}", nn.Sequential(block)))
+        n_in = n_out
+    output = nn.Conv2d(n_in, 1, kernel_size, padding=kernel_size // 2)
+    return nn.Sequential(OrderedDict([*encoder, *decoder, ("output", output)]))
+
+
+def _encoder(input_shape, n_maps, channels, kernel_size):
+    """Return the named layers of an encoder, and the sizes before each of its poolings."""
+    convs, _ = conv_blocks(input_shape, channels, kernel_size, nn.ReLU)
+    sizes = [tuple(input_shape)]
+    for _ in channels[1:]:
+        sizes.append(_pooling(sizes[-1])[1])
+    return [*convs, ("embedding", nn.Conv2d(channels[-1], n_maps, 1))], sizes
+
+
+def build_on_encoder(
+    input_shape, n_outputs, *, n_maps, channels, kernel_size, hidden_units=None, dropout=None
+):
+    """Build a classifier whose conv layers are an autoencoder's encoder."""
+    encoder, _ = _encoder(input_shape, n_maps, channels, kernel_size)
+    for _ in channels:
+        input_shape = _pooling(input_shape)[1]
+    return nn.Sequential(
+        OrderedDict(encoder + _cnn_head(n_maps * input_shape[1], hidden_units, dropout, n_outputs))
+    )
+
+
 NETWORKS = {"cnn": build_cnn, "daf": build_daf}
+
+# Networks that are not chosen by name, but rebuilt by name from a saved model.
+_OTHER_NETWORKS = {"autoencoder": build_autoencoder, "on encoder": build_on_encoder}
 
 
 @contextmanager
@@ -142,7 +189,7 @@ def build_network(network, input_shape, n_outputs, options, seed=0):
     -------
     nn.Sequential
     """
-    builder = network if callable(network) else NETWORKS[network]
+    builder = network if callable(network) else (NETWORKS | _OTHER_NETWORKS)[network]
     with _seeded(seed):
         built = builder(tuple(input_shape), n_outputs, **options)
     if not isinstance(built, nn.Sequential) or len(built) == 0:
@@ -182,6 +229,20 @@ def get_weights(network):
         name: np.array(tensor.detach().cpu().numpy(), order="C")
         for name, tensor in network.state_dict().items()
     }
+
+
+def copy_layers(source, target, names):
+    """Give some layers of a network the weights that those of the same names have in another."""
+    for name in names:
+        getattr(target, name).load_state_dict(getattr(source, name).state_dict())
+
+
+def count_conv_layers(network):
+    """Return how many layers come before the first one that is dense."""
+    for number, layer in enumerate(network):
+        if any(isinstance(module, nn.Linear) for module in layer.modules()):
+            return number
+    return len(network)
 
 
 def set_weights(network, weights):

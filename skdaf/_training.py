@@ -39,7 +39,7 @@ class Examples:
     def batch(self, rows, device):
         # Indexing with an array copies just these rows, also from read-only or mapped memory.
         inputs = torch.from_numpy(np.asarray(self.inputs[rows], dtype=np.float32))
-        return inputs, torch.from_numpy(np.asarray(self.targets[rows])).to(device)
+        return inputs, torch.from_numpy(np.array(self.targets[rows])).to(device)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Plan:
     patience: int | None
     device: str
     augment: Callable | None = None
+    n_frozen: int = 0
 
 
 @dataclass
@@ -175,7 +176,9 @@ class _Loop:
         seed_dropout(network, seed, plan.device)
         # At least two clips a batch: statistics of one are none.
         self.n_batches = max(1, min(math.ceil(n_rows / plan.batch_size), n_rows // 2))
-        learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.frozen, learning = network[: plan.n_frozen], network[plan.n_frozen :]
+        self.frozen.requires_grad_(False)
+        learned = list(learning.parameters())
         self.optimizer = torch.optim.AdamW(
             learned, lr=plan.learning_rate, weight_decay=plan.weight_decay
         )
@@ -204,6 +207,8 @@ class _Loop:
     def _run(self, batches, epoch, name, *, learn):
         """Go once through batches of examples; learn from them or only judge."""
         self.network.train(learn)
+        # Frozen layers keep their running statistics too.
+        self.frozen.eval()
         total_loss, total_score, n_seen = 0.0, 0.0, 0
         with torch.set_grad_enabled(learn):
             for rows in batches:

@@ -144,6 +144,18 @@ def test_a_part_equals_the_slice_of_the_whole(tmp_path, format, subtype):
         np.testing.assert_array_equal(clip, part)
 
 
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100])
+def test_seconds_find_their_frame_though_they_are_rounded(tmp_path, rate):
+    n = 3000
+    # In binary, frame / rate * rate is often a little less than the frame.
+    frames = [frame for frame in range(1, n) if frame / rate * rate != frame] or [n // 2]
+    path = write(tmp_path / "ramp.wav", np.arange(n) / n, rate, subtype="FLOAT")
+    whole, _ = load_audio(path)
+    for frame in frames[:20]:
+        np.testing.assert_array_equal(load_audio(path, start=frame / rate)[0], whole[frame:])
+        np.testing.assert_array_equal(load_audio(path, end=frame / rate)[0], whole[:frame])
+
+
 @pytest.mark.parametrize(("format", "subtype"), LOSSY_FORMATS)
 @pytest.mark.parametrize("n", [80_000, 300_000])
 def test_a_part_of_a_long_compressed_file_equals_the_slice_of_the_whole(

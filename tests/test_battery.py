@@ -2,19 +2,31 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdaf import CNNAudioClassifier, SpectrogramTransformer
+from skdaf import (
+    CNNAudioClassifier,
+    CNNFeatureExtractor,
+    ConvAutoencoderEmbedder,
+    SpectrogramTransformer,
+)
+
+# As small as networks get: many checks fit dozens of times.
+tiny_front_end = SpectrogramTransformer(n_mels=8)
+tiny_classifier = CNNAudioClassifier(
+    tiny_front_end, channels=(4,), hidden_units=(4,), max_epochs=2, random_state=0
+)
+tiny_embedder = ConvAutoencoderEmbedder(
+    tiny_front_end, n_channels=2, channels=(4,), max_epochs=2, random_state=0
+)
 
 
-def tiny_classifier():
-    return CNNAudioClassifier(
-        SpectrogramTransformer(n_mels=8),
-        channels=(4,),
-        hidden_units=(4,),
-        max_epochs=2,
-        random_state=0,
-    )
-
-
-@parametrize_with_checks([SpectrogramTransformer(), tiny_classifier()])
+@parametrize_with_checks(
+    [
+        SpectrogramTransformer(),
+        tiny_classifier,
+        tiny_embedder,
+        CNNFeatureExtractor(tiny_classifier),
+        CNNFeatureExtractor(tiny_embedder),
+    ]
+)
 def test_estimator_follows_scikit_learn(estimator, check):
     check(estimator)

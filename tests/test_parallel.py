@@ -1,5 +1,6 @@
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -92,6 +93,18 @@ def test_joblib_decides_where_the_work_runs(n_jobs):
     assert equal(results, expected)
     assert threading.get_ident() not in threads
     assert processes == {os.getpid()}
+
+
+def first_is_slow(chunk):
+    if 0 in chunk:
+        time.sleep(0.3)
+    return chunk[0]
+
+
+def test_results_stay_in_order_when_later_chunks_finish_first():
+    with joblib.parallel_config(backend="threading"):
+        results = list(map_chunks(first_is_slow, range(5), n_jobs=2, chunk_size=1))
+    assert results == [0, 1, 2, 3, 4]
 
 
 def test_two_workers_are_other_processes():

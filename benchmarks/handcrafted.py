@@ -1,0 +1,111 @@
+"""pyAudioAnalysis's features: PyAudioAnalysisTransformer against the library itself.
+
+    python -m benchmarks.handcrafted [number of files]
+
+Both read the same files from disk and end with the same 136 numbers a file, on one thread. Times
+are medians of several runs that take turns; the values are compared first. Wants pyAudioAnalysis,
+with matplotlib and tqdm.
+"""
+
+import importlib
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import numpy as np
+import soundfile as sf
+from scipy.io import wavfile
+from threadpoolctl import threadpool_limits
+
+from benchmarks import _fsdd
+from skdaf._handcrafted import PyAudioAnalysisTransformer
+
+N_RUNS = 5
+RTOL, ATOL = 1e-6, 1e-11
+
+
+def import_library():
+    """Import the mid-term features; the packages for other file formats may be missing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = list(sys.path)
+        for name in ("aifc", "eyed3", "pydub"):
+            sys.modules[name] = MagicMock()
+        library = importlib.import_module("pyAudioAnalysis.MidTermFeatures")
+        for name in ("aifc", "eyed3", "pydub"):
+            del sys.modules[name]
+        sys.path[:] = path
+    return library
+
+
+def with_library(library, paths):
+    rows = []
+    for path in paths:
+        rate, samples = wavfile.read(path)
+        frame, second = round(rate * 0.05), round(rate * 1.0)
+        features, _, _ = library.mid_feature_extraction(samples, rate, second, second, frame, frame)
+        rows.append(features.T.mean(axis=0))
+    return np.array(rows)
+
+
+def with_skdaf(library, paths):
+    return PyAudioAnalysisTransformer().fit_transform(paths)
+
+
+def seconds(function, *arguments):
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+def compare(library, paths):
+    """Return the times of both for a file in ms, their ratio, and the largest difference."""
+    expected, features = with_library(library, paths), with_skdaf(library, paths)
+    np.testing.assert_allclose(features, expected, rtol=RTOL, atol=ATOL)
+    times = [
+        [seconds(f, library, paths) for f in (with_library, with_skdaf)] for _ in range(N_RUNS)
+    ]
+    slow, fast = (1e3 * statistics.median(column) / len(paths) for column in zip(*times))
+    ratio = statistics.median(a / b for a, b in times)
+    return slow, fast, ratio, np.abs(features - expected).max()
+
+
+def write_music(folder, rate, n_files, duration):
+    """Write decaying chords with a little noise."""
+    rng = np.random.default_rng(0)
+    t = np.arange(int(rate * duration)) / rate
+    paths = []
+    for i in range(n_files):
+        pitches = 110 * 2 ** (rng.integers(0, 36, 4) / 12)
+        chord = np.sin(2 * np.pi * pitches[:, None] * t).sum(axis=0) * np.exp(-2 * (t % 0.5))
+        paths.append(str(Path(folder, f"{rate}_{duration}_{i}.wav")))
+        sf.write(paths[-1], 0.1 * chord + 0.001 * rng.standard_normal(len(t)), rate)
+    return paths
+
+
+def main():
+    library = import_library()
+    n_files = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    speech = _fsdd.load()[0]
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
+        sets = {
+            "spoken digits, 8 kHz, 0.4 s": list(speech[:: max(1, len(speech) // n_files)]),
+            "chords, 16 kHz, 1 s": write_music(folder, 16000, 60, 1.0),
+            "chords, 22.05 kHz, 5 s": write_music(folder, 22050, 10, 5.0),
+            "chords, 44.1 kHz, 5 s": write_music(folder, 44100, 10, 5.0),
+        }
+        print("| files | pyAudioAnalysis (ms a file) | skdaf (ms a file) | ratio | difference |")
+        print("|---|---|---|---|---|")
+        for name, paths in sets.items():
+            slow, fast, ratio, difference = compare(library, paths)
+            print(
+                f"| {len(paths)} {name} | {slow:.2f} | {fast:.3f} | {ratio:.1f} | {difference:.0e} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
