@@ -32,8 +32,12 @@ _LONGEST_VORBIS_PAGE = 2**18
 # A header of 1 Hz would turn a minute of samples into days. No recording is sampled that slowly.
 _LOWEST_SAMPLING_RATE = 100
 
-# What libsndfile says of a stream whose header does not tell its length.
-_UNKNOWN_LENGTH = 2**63 - 1
+# No codec packs more frames in a byte: the leanest is FLAC, which spends some 14 bytes on 65,535
+# frames of silence. What claims more has a damaged header, or one that does not tell its length.
+_MOST_FRAMES_PER_BYTE = 2**14
+
+# Full scale is 1. The power of much larger samples would overflow in float32.
+_LOUDEST_SAMPLE = 1e15
 
 # What rounding leaves of a full-scale sample of 16 bits.
 _FULL_SCALE = 0.9999
@@ -198,9 +202,11 @@ class _Recording(sf.SoundFile):
 @contextmanager
 def _open_audio(path):
     """Open a recording; whatever goes wrong inside the block becomes an AudioReadError."""
-    stat_audio(path)
+    n_bytes = stat_audio(path).st_size
     try:
         with _Recording(_libsndfile_name(path)) as file:
+            if file.frames > n_bytes * _MOST_FRAMES_PER_BYTE:
+                raise AudioReadError.of(path, "its header does not tell its length, or is damaged")
             if file.samplerate < _LOWEST_SAMPLING_RATE:
                 raise AudioReadError.of(
                     path, f"a sampling rate of {file.samplerate} Hz is not audio"
@@ -217,8 +223,6 @@ def _open_audio(path):
 
 def _span(file, clip):
     """Return the first frame and the number of frames of a clip in an open file."""
-    if file.frames == _UNKNOWN_LENGTH:
-        raise AudioReadError.of(clip.path, "its header does not tell its length, or is damaged")
     # Bounded before rounding: any number of seconds is allowed, also an infinite end.
     start = round(min(clip.start * file.samplerate, file.frames))
     if start and start >= file.frames:
@@ -244,8 +248,9 @@ def _read_blocks(file, clip):
         asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
         block = file.read(asked, dtype="float32", always_2d=True)
         remaining -= len(block)
-        if not np.isfinite(block).all():
-            raise AudioReadError.of(clip.path, "holds NaN or infinite samples")
+        # NaN is not smaller than anything; beyond the bound the power of a frame would overflow.
+        if not (np.abs(block) < _LOUDEST_SAMPLE).all():
+            raise AudioReadError.of(clip.path, "holds NaN, infinite or absurdly large samples")
         if len(block):
             yield block
         if len(block) < asked:

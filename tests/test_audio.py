@@ -492,7 +492,7 @@ def test_samples_that_are_no_numbers(tmp_path, value, n_channels):
     samples = np.zeros((100, n_channels))
     samples[50, -1] = value
     path = write(tmp_path / "sound.wav", samples, subtype="FLOAT")
-    assert "NaN or infinite" in fails(path)
+    assert "holds NaN, infinite or absurdly large samples" in fails(path)
     # What lies outside the clip does not matter.
     assert len(load_audio(path, end=50 / RATE)[0]) == 50
 
@@ -556,6 +556,28 @@ def test_a_header_that_promises_too_much_costs_no_memory(tmp_path, make):
         assert str(path) in str(result)
     else:
         assert 0 < len(result) <= RATE
+
+
+@pytest.mark.parametrize("make", [huge_wav, huge_aiff, huge_flac, huge_mp3, huge_ogg])
+def test_what_a_header_promises_is_not_what_a_front_end_takes_memory_for(tmp_path, make):
+    path = make(tmp_path / "sound")
+
+    def transform():
+        try:
+            SpectrogramTransformer().fit_transform([path])
+        except AudioReadError as error:
+            return error
+
+    peak, _ = peak_memory(transform)
+    assert peak < 100e6
+
+
+@pytest.mark.parametrize("value", [1e15, 1e30, -1e38])
+def test_samples_whose_power_would_overflow_are_refused(tmp_path, value):
+    samples = tones()
+    samples[5] = value
+    path = write(tmp_path / "loud.wav", samples, subtype="FLOAT")
+    assert "absurdly large" in fails(path)
 
 
 def test_a_stream_that_does_not_tell_its_length(tmp_path):
