@@ -15,6 +15,9 @@ from skdaf._inputs import validate_clips
 from skdaf._persistence import resolve_fitted
 from skdaf._windows import cut_windows
 
+# Clips whose windows are looked at together.
+_CLIPS_PER_PASS = 64
+
 
 class CNNFeatureExtractor(TransformerMixin, BaseEstimator):
     """Turn audio clips into the outputs of an inner layer of a network.
@@ -167,8 +170,17 @@ class CNNFeatureExtractor(TransformerMixin, BaseEstimator):
             return self.estimator_.layer_outputs(data, n_layers)
         if kind == "spectrograms":
             raise ValueError("Windows are cut from files or waveforms, got spectrograms.")
+        # Each clip gives many windows: a bounded number of clips is in memory at once.
+        return np.concatenate(
+            [
+                self._window_means(data[first : first + _CLIPS_PER_PASS], n_layers)
+                for first in range(0, len(data), _CLIPS_PER_PASS)
+            ]
+        )
+
+    def _window_means(self, clips, n_layers):
         rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
-        windows, firsts = cut_windows(data, self.window, self.step or self.window, rate)
+        windows, firsts = cut_windows(clips, self.window, self.step or self.window, rate)
         outputs = self.estimator_.layer_outputs(windows, n_layers)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)

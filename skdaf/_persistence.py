@@ -16,6 +16,8 @@ _TRUSTED_TYPES = {
     "pathlib.WindowsPath",
     "skdaf._autoencoder.ConvAutoencoderEmbedder",
     "skdaf._classifier.CNNAudioClassifier",
+    "skdaf._combine.BlockScaler",
+    "skdaf._combine.CappedPCA",
     "skdaf._extractor.CNNFeatureExtractor",
     "skdaf._frontend.SpectrogramTransformer",
     "skdaf._handcrafted.PyAudioAnalysisTransformer",

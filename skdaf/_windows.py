@@ -1,6 +1,7 @@
 """Sliding windows over clips, in whole samples."""
 
-from skdaf._audio import Clip, read_info
+from skdaf._audio import AudioReadError, Clip
+from skdaf._chunks import read_headers
 
 
 def window_bounds(n_samples, length, step):
@@ -35,23 +36,30 @@ def cut_windows(clips, window, step, sampling_rate):
     firsts : list of int
         Where in `windows` those of each clip begin.
     """
+    rates, lengths = _rates_and_lengths(clips, sampling_rate)
     windows, firsts = [], []
-    for clip in clips:
+    for clip, rate, n_samples in zip(clips, rates, lengths, strict=True):
         firsts.append(len(windows))
-        if isinstance(clip, Clip):
-            windows += _windows_of_file(clip, window, step)
-        else:
-            length, hop = _in_samples(window, sampling_rate), _in_samples(step, sampling_rate)
-            windows += [clip[a:b] for a, b in window_bounds(len(clip), length, hop)]
+        bounds = window_bounds(n_samples, _in_samples(window, rate), _in_samples(step, rate))
+        windows += [_part(clip, rate, start, end) for start, end in bounds]
     return windows, firsts
 
 
-def _windows_of_file(clip, window, step):
-    info = read_info(clip)
-    rate = info.sampling_rate
-    bounds = window_bounds(info.n_frames, _in_samples(window, rate), _in_samples(step, rate))
+def _rates_and_lengths(clips, sampling_rate):
+    if not isinstance(clips[0], Clip):
+        return [sampling_rate] * len(clips), [len(clip) for clip in clips]
+    infos, errors = read_headers(clips)
+    if errors:
+        raise AudioReadError.join(errors)
+    return zip(*infos, strict=True)
+
+
+def _part(clip, rate, start, end):
+    """Cut [start, end) samples out of a clip."""
+    if not isinstance(clip, Clip):
+        return clip[start:end]
     first = round(clip.start * rate)
-    return [Clip(clip.path, (first + a) / rate, (first + b) / rate) for a, b in bounds]
+    return Clip(clip.path, (first + start) / rate, (first + end) / rate)
 
 
 def _in_samples(seconds, rate):

@@ -21,7 +21,8 @@ LAYERS = [
     ["_classifier", "_autoencoder"],
     ["_base"],
     ["_frontend", "_handcrafted", "_persistence", "_check"],
-    ["_training", "_chunks", "_windows"],
+    ["_training", "_windows"],
+    ["_chunks"],
     [
         "_augmentation",
         "_networks",

@@ -3,6 +3,8 @@
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdaf import (
+    BlockScaler,
+    CappedPCA,
     CNNAudioClassifier,
     CNNFeatureExtractor,
     ConvAutoencoderEmbedder,
@@ -22,6 +24,8 @@ tiny_embedder = ConvAutoencoderEmbedder(
 @parametrize_with_checks(
     [
         SpectrogramTransformer(),
+        BlockScaler(),
+        CappedPCA(2),
         tiny_classifier,
         tiny_embedder,
         CNNFeatureExtractor(tiny_classifier),

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from skdaf import (
+    AudioReadError,
     Clip,
     CNNAudioClassifier,
     CNNFeatureExtractor,
@@ -166,6 +167,19 @@ class TestWindows:
         np.testing.assert_allclose(
             features(frozen, files, window=0.1), features(frozen, waves, window=0.1), atol=1e-5
         )
+
+    def test_many_clips_are_looked_at_in_turn(self, frozen, sounds, monkeypatch):
+        expected = features(frozen, sounds.filenames, window=0.1)
+        monkeypatch.setattr("skdaf._extractor._CLIPS_PER_PASS", 7)
+        np.testing.assert_allclose(
+            features(frozen, sounds.filenames, window=0.1), expected, atol=1e-5
+        )
+
+    def test_bad_files_are_all_named(self, frozen, sounds):
+        extractor = CNNFeatureExtractor(frozen, window=0.1).fit(sounds.filenames)
+        with pytest.raises(AudioReadError) as info:
+            extractor.transform([sounds.filenames[0], "lost.wav", "gone.wav"])
+        assert info.value.paths == ["lost.wav", "gone.wav"]
 
     def test_windows_stay_inside_a_clip(self, frozen, sounds):
         part = Clip(sounds.filenames[0], 0.05, 0.15)

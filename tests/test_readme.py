@@ -35,17 +35,3 @@ def test_the_commands_of_the_readme_are_targets_of_the_makefile():
     targets = re.findall(r"^make (\w+)", "".join(blocks("sh")), flags=re.MULTILINE)
     assert targets == ["demo", "test"]
     assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
-
-
-@pytest.mark.slow
-def test_quickstart_runs_on_a_folder_of_ones_own(tmp_path):
-    make_audio_dataset(tmp_path / "mine", n_clips_per_class=8, duration=(0.2, 0.3))
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "quickstart.py"), str(tmp_path / "mine")],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "24 recordings of 3 classes" in result.stdout
-    assert "macro avg" in result.stdout
-    assert "The saved model takes" in result.stdout

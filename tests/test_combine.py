@@ -1,0 +1,224 @@
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from skdaf import (
+    BlockScaler,
+    CappedPCA,
+    CNNAudioClassifier,
+    CNNFeatureExtractor,
+    ConvAutoencoderEmbedder,
+    PyAudioAnalysisTransformer,
+    SpectrogramTransformer,
+    load_model,
+    make_combined_classifier,
+    save_model,
+)
+
+SMALL = {"channels": (4, 8), "max_epochs": 8, "learning_rate": 1e-2, "random_state": 0}
+
+
+def front_end():
+    return SpectrogramTransformer(n_mels=16, n_frames=12)
+
+
+@pytest.fixture(scope="module")
+def frozen(sounds):
+    classifier = CNNAudioClassifier(front_end(), hidden_units=(8,), **SMALL)
+    return FrozenEstimator(classifier.fit(sounds.filenames, sounds.target))
+
+
+@pytest.fixture(scope="module")
+def frozen_embedder(sounds):
+    embedder = ConvAutoencoderEmbedder(front_end(), **SMALL)
+    return FrozenEstimator(embedder.fit(sounds.filenames))
+
+
+@pytest.fixture(scope="module")
+def fitted(frozen, frozen_embedder, sounds):
+    extractors = [frozen, CNNFeatureExtractor(frozen_embedder, layers_dropped=3)]
+    return make_combined_classifier(extractors).fit(sounds.filenames, sounds.target)
+
+
+class TestCappedPCA:
+    def test_equals_pca_where_there_are_enough(self):
+        X = np.random.default_rng(0).standard_normal((30, 10))
+        np.testing.assert_array_equal(
+            CappedPCA(4).fit_transform(X), PCA(4, random_state=0).fit(X).transform(X)
+        )
+
+    @pytest.mark.parametrize(
+        ("shape", "expected"), [((6, 20), 6), ((20, 6), 6), ((2, 1), 1), ((200, 150), 100)]
+    )
+    def test_keeps_the_smallest_of_what_is_asked_and_what_there_is(self, shape, expected):
+        X = np.random.default_rng(0).standard_normal(shape)
+        pca = CappedPCA(100).fit(X)
+        assert pca.n_components_ == expected
+        assert pca.transform(X).shape == (shape[0], expected)
+        assert pca.get_feature_names_out().tolist() == [f"pca{i}" for i in range(expected)]
+
+
+class TestBlockScaler:
+    @pytest.mark.parametrize("shape", [(50, 3), (50, 200), (2, 1)])
+    def test_variances_sum_to_one_and_means_are_zero(self, shape):
+        X = np.random.default_rng(0).standard_normal(shape) * 7 + 3
+        scaled = BlockScaler().fit_transform(X)
+        np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
+        assert scaled.var(axis=0).sum() == pytest.approx(1)
+
+    def test_proportions_stay(self):
+        X = np.random.default_rng(0).standard_normal((50, 2)) * [1, 100]
+        scaled = BlockScaler().fit_transform(X)
+        np.testing.assert_allclose(
+            scaled.std(axis=0)[1] / scaled.std(axis=0)[0], X.std(axis=0)[1] / X.std(axis=0)[0]
+        )
+
+    def test_constant_features_become_zeros(self):
+        assert not BlockScaler().fit_transform(np.full((4, 3), 9.0)).any()
+
+
+class TestBlocks:
+    def test_blocks_weigh_the_same(self, fitted, sounds):
+        features = fitted[:-1].transform(sounds.filenames)
+        names = [name.split("__")[0] for name in fitted[:-1].get_feature_names_out()]
+        variances = features.var(axis=0)
+        for block in ("cnn1", "cnn2", "handcrafted"):
+            assert variances[np.array(names) == block].sum() == pytest.approx(1, abs=1e-4)
+
+    def test_steps_and_their_names(self, fitted):
+        assert list(fitted.named_steps) == ["features", "svc"]
+        blocks = dict(fitted.named_steps["features"].transformer_list)
+        assert list(blocks) == ["cnn1", "cnn2", "handcrafted"]
+        assert list(blocks["cnn1"].named_steps) == ["extractor", "pca", "scaler"]
+        assert isinstance(blocks["handcrafted"][0], PyAudioAnalysisTransformer)
+        assert fitted.named_steps["svc"].class_weight == "balanced"
+
+    def test_learns(self, fitted, sounds):
+        assert fitted.score(sounds.filenames, sounds.target) == 1.0
+
+    def test_parameters_arrive(self):
+        combined = make_combined_classifier(
+            CNNAudioClassifier(), n_components=7, C=3.0, gamma=0.1, memory="folder", n_jobs=2
+        )
+        parameters = combined.get_params()
+        assert parameters["features__cnn1__pca__n_components"] == 7
+        assert (parameters["svc__C"], parameters["svc__gamma"]) == (3.0, 0.1)
+        assert (combined.memory, parameters["features__n_jobs"]) == ("folder", 2)
+
+    def test_paths_networks_and_extractors_are_taken(self, frozen, tmp_path):
+        save_model(frozen.estimator, tmp_path / "model.skops")
+        extractor = CNNFeatureExtractor(frozen, layers_dropped=2)
+        for one in (frozen, tmp_path / "model.skops", str(tmp_path / "model.skops"), extractor):
+            blocks = make_combined_classifier(one).named_steps["features"].transformer_list
+            inner = blocks[0][1].named_steps["extractor"]
+            assert isinstance(inner, CNNFeatureExtractor)
+            assert inner is extractor or inner.estimator is one
+
+    @pytest.mark.parametrize("handcrafted", [False, "drop"])
+    def test_without_the_handcrafted_block(self, frozen, sounds, handcrafted):
+        combined = make_combined_classifier(frozen, handcrafted=handcrafted)
+        combined.fit(sounds.filenames, sounds.target)
+        names = combined[:-1].get_feature_names_out()
+        assert all(name.startswith("cnn1__") for name in names)
+
+    def test_without_cnn_blocks(self, sounds):
+        combined = make_combined_classifier([]).fit(sounds.filenames, sounds.target)
+        assert combined[:-1].transform(sounds.filenames).shape == (60, 136)
+
+    def test_nothing_to_combine_is_an_error(self):
+        with pytest.raises(ValueError, match="nothing to combine"):
+            make_combined_classifier([], handcrafted=False)
+
+
+class TestNames:
+    def test_names_are_unique_and_say_block_and_feature(self, fitted):
+        names = fitted[:-1].get_feature_names_out().tolist()
+        assert len(set(names)) == len(names)
+        assert names[0] == "cnn1__pca0"
+        assert "cnn2__pca0" in names
+        assert "handcrafted__zcr_mean" in names
+
+    def test_pandas_output_through_the_whole_union(self, frozen, sounds):
+        combined = make_combined_classifier(frozen).set_output(transform="pandas")
+        combined.fit(sounds.filenames, sounds.target)
+        table = combined[:-1].transform(sounds.filenames[:4])
+        assert table.shape[0] == 4
+        assert table.columns[0] == "cnn1__pca0"
+        assert "handcrafted__zcr_mean" in table.columns
+
+
+class TestSearch:
+    def test_everything_can_be_searched_and_the_frozen_network_is_never_fitted(
+        self, frozen, sounds, monkeypatch
+    ):
+        monkeypatch.setattr(CNNAudioClassifier, "fit", lambda *a: pytest.fail("fitted"))
+        grids = [
+            {"svc__C": [0.1, 10.0], "svc__gamma": ["scale", 0.01]},
+            {"features__cnn1__pca__n_components": [2, 500]},
+            {"features__cnn1__extractor__layers_dropped": [0, 1, 2]},
+            {"features__handcrafted": ["drop", PyAudioAnalysisTransformer()]},
+            {"features__cnn1": ["drop"]},
+        ]
+        search = GridSearchCV(make_combined_classifier(frozen), grids, cv=2)
+        search.fit(sounds.filenames, sounds.target)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+        assert search.best_score_ > 0.95
+
+    @pytest.mark.slow
+    def test_two_workers_dump_load_in_a_fresh_process_same_predictions(
+        self, frozen, sounds, tmp_path
+    ):
+        search = GridSearchCV(
+            make_combined_classifier(frozen), {"svc__C": [0.1, 10.0]}, cv=2, n_jobs=2
+        ).fit(sounds.filenames, sounds.target)
+        joblib.dump((search, sounds.filenames), tmp_path / "in.joblib")
+        code = (
+            "import joblib; search, X = joblib.load('in.joblib'); "
+            "joblib.dump((search.predict(X), search.decision_function(X)), 'out.joblib')"
+        )
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+        predicted, decisions = joblib.load(tmp_path / "out.joblib")
+        np.testing.assert_array_equal(predicted, search.predict(sounds.filenames))
+        np.testing.assert_array_equal(decisions, search.decision_function(sounds.filenames))
+
+    def test_memory_computes_the_blocks_once_for_all_values_of_c(
+        self, frozen, sounds, tmp_path, monkeypatch
+    ):
+        calls = []
+        transform = PyAudioAnalysisTransformer.transform
+        monkeypatch.setattr(
+            PyAudioAnalysisTransformer,
+            "transform",
+            lambda self, X: calls.append(len(X)) or transform(self, X),
+        )
+        combined = make_combined_classifier(frozen, memory=str(tmp_path))
+        for C in (1.0, 10.0, 100.0):
+            combined.set_params(svc__C=C).fit(sounds.filenames, sounds.target)
+        assert calls == [60]
+
+    def test_probabilities_through_calibration(self, frozen, sounds):
+        model = CalibratedClassifierCV(make_combined_classifier(frozen), ensemble=False, cv=2)
+        model.fit(sounds.filenames, sounds.target)
+        probabilities = model.predict_proba(sounds.filenames)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+        assert (probabilities.argmax(axis=1) == sounds.target).mean() > 0.9
+
+    def test_a_recipe_is_fitted_in_each_fold(self, sounds):
+        recipe = CNNAudioClassifier(front_end(), hidden_units=(8,), **SMALL)
+        combined = make_combined_classifier(recipe)
+        assert cross_val_score(combined, sounds.filenames, sounds.target, cv=2).mean() > 0.9
+
+
+def test_safe_file_round_trip(fitted, sounds, tmp_path):
+    save_model(fitted, tmp_path / "combined.skops")
+    loaded = load_model(tmp_path / "combined.skops")
+    np.testing.assert_array_equal(
+        loaded.decision_function(sounds.filenames), fitted.decision_function(sounds.filenames)
+    )

@@ -1,0 +1,151 @@
+import os
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skdaf import (
+    CNNAudioClassifier,
+    CNNFeatureExtractor,
+    ConvAutoencoderEmbedder,
+    SpectrogramTransformer,
+    load_model,
+    save_model,
+)
+from skdaf._persistence import resolve_fitted
+
+SMALL = {"channels": (4,), "max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def waveforms():
+    return np.random.default_rng(0).standard_normal((20, 2000))
+
+
+def classifier(X, **changes):
+    front_end = SpectrogramTransformer(n_mels=8)
+    return CNNAudioClassifier(front_end, **{**SMALL, **changes}).fit(X, np.arange(20) % 2)
+
+
+def estimators(X):
+    y = np.arange(20) % 2
+    fitted = classifier(X)
+    embedder = ConvAutoencoderEmbedder(SpectrogramTransformer(n_mels=8), **SMALL).fit(X)
+    extractor = CNNFeatureExtractor(FrozenEstimator(fitted))
+    return {
+        "front end": (SpectrogramTransformer(cache="folder").fit(X), "transform"),
+        "classifier": (fitted, "predict_proba"),
+        "daf": (classifier(X, network="daf", hidden_units=(8,)), "predict_proba"),
+        "transferred": (
+            CNNAudioClassifier(pretrained=FrozenEstimator(fitted), max_epochs=1).fit(X, y),
+            "predict_proba",
+        ),
+        "transferred from autoencoder": (
+            CNNAudioClassifier(pretrained=FrozenEstimator(embedder), max_epochs=1).fit(X, y),
+            "predict_proba",
+        ),
+        "embedder": (embedder, "transform"),
+        "extractor": (extractor.fit(X), "transform"),
+        "pipeline": (
+            make_pipeline(extractor, StandardScaler(), SVC()).fit(X, y),
+            "decision_function",
+        ),
+        "front end and network": (
+            make_pipeline(SpectrogramTransformer(), CNNAudioClassifier(**SMALL)).fit(X, y),
+            "predict_proba",
+        ),
+    }
+
+
+def test_every_estimator_answers_the_same_after_a_round_trip(waveforms, tmp_path):
+    for name, (estimator, method) in estimators(waveforms).items():
+        path = tmp_path / f"{name}.skops"
+        save_model(estimator, path)
+        expected = getattr(estimator, method)(waveforms)
+        answer = getattr(load_model(path), method)(waveforms)
+        np.testing.assert_array_equal(answer, expected, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_answers_the_same(waveforms, tmp_path):
+    fitted = classifier(waveforms)
+    save_model(fitted, tmp_path / "model.skops")
+    np.save(tmp_path / "X.npy", waveforms)
+    code = (
+        "import numpy as np, skdaf; model = skdaf.load_model('model.skops'); "
+        "np.save('out.npy', model.predict_proba(np.load('X.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), fitted.predict_proba(waveforms))
+
+
+def test_saving_replaces_whole_files_only(waveforms, tmp_path, monkeypatch):
+    path = tmp_path / "model.skops"
+    save_model(SpectrogramTransformer(n_mels=8), path)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save_model(SpectrogramTransformer(n_mels=9), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["model.skops"]
+
+
+class Touch:
+    """What a malicious pickle does: something, as soon as it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("dump", [joblib.dump, lambda o, p: p.write_bytes(pickle.dumps(o))])
+def test_pickles_are_refused_and_nothing_is_run(tmp_path, dump):
+    dump(Touch(tmp_path / "touched"), tmp_path / "model.skops")
+    with pytest.raises(ValueError, match=r"model\.skops' was not written by save_model"):
+        load_model(tmp_path / "model.skops")
+    assert not (tmp_path / "touched").exists()
+
+
+class Foreign(SpectrogramTransformer):
+    """Another package's type."""
+
+
+def test_types_that_are_not_trusted_are_refused_by_name(tmp_path):
+    skops.io.dump(Foreign(), tmp_path / "model.skops")
+    with pytest.raises(ValueError, match=r"not trusted: .*Foreign\. Nothing was loaded"):
+        load_model(tmp_path / "model.skops")
+
+
+def test_functions_are_refused_by_name(waveforms, tmp_path):
+    fitted = classifier(waveforms).set_params(augment=os.path.join)
+    skops.io.dump(fitted, tmp_path / "model.skops")
+    with pytest.raises(ValueError, match=r"not trusted: .*join"):
+        load_model(tmp_path / "model.skops")
+
+
+def test_missing_files_and_folders(tmp_path):
+    for path in (tmp_path / "lost.skops", tmp_path):
+        with pytest.raises(FileNotFoundError, match="no model file"):
+            load_model(path)
+
+
+def test_resolve_fitted(waveforms, tmp_path):
+    fitted = classifier(waveforms)
+    save_model(fitted, tmp_path / "model.skops")
+    assert resolve_fitted(FrozenEstimator(fitted)) is fitted
+    assert isinstance(resolve_fitted(tmp_path / "model.skops"), CNNAudioClassifier)
+    assert resolve_fitted(fitted) is None
+    assert resolve_fitted(None) is None
+    with pytest.raises(NotFittedError):
+        resolve_fitted(FrozenEstimator(CNNAudioClassifier()))
