@@ -22,7 +22,7 @@ from scipy.io import wavfile
 from threadpoolctl import threadpool_limits
 
 from benchmarks import _fsdd
-from skdaf._handcrafted import PyAudioAnalysisTransformer
+from skdaf import PyAudioAnalysisTransformer
 
 N_RUNS = 7
 RTOL, ATOL = 1e-6, 1e-11

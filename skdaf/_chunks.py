@@ -1,69 +1,53 @@
-"""From a chunk of clips to one array: reading, cache, spectrograms, one length.
+"""From clips to one array: chunks of work, reading, the cache, errors.
 
-This is what workers run: plain callables that take a list of clips and know no estimator.
+What a front end or a set of features has to say for itself is a `ClipRecipe`; the rest is here.
 """
 
 import os
-from dataclasses import dataclass
+from collections import Counter
 
 import numpy as np
 
-from skdaf import _spectrogram
 from skdaf._audio import AudioReadError, Clip, read_clip, read_info, stat_audio
 from skdaf._cache import Cache, make_key
+from skdaf._parallel import CHUNK_SIZE, map_chunks
 
-# Counted up whenever the same parameters begin to give other values.
-_CACHE_VERSION = 1
+# The rate that waveforms are taken to have when none is given, in Hz.
+_DEFAULT_RATE = 16_000
 
-# Samples whose spectrograms are computed together: enough to pay for the call, little memory.
+# Samples worked on together: enough to pay for the call, little memory.
 _SAMPLES_PER_GROUP = 2**19
 
 
-def read_headers(clips):
-    """Return (sampling rate, number of frames) of each clip, and the errors met."""
-    infos, errors = [], []
-    for clip in clips:
-        try:
-            info = read_info(clip)
-            infos.append((info.sampling_rate, info.n_frames))
-        except AudioReadError as error:
-            errors.append(error)
-    return infos, errors
+class ClipRecipe:
+    """How clips become the rows of an array; workers get one and a chunk of clips.
 
+    A recipe has `settings`, which say all that a result depends on (their `repr` is part of its
+    name in the cache, their `sampling_rate` is what files are resampled to), `cache` (a folder or
+    None), `version` (counted up when the same settings begin to give other values), and
 
-@dataclass(frozen=True)
-class SpectrogramRecipe:
-    """How a chunk of clips becomes one array."""
-
-    settings: _spectrogram.Settings
-    n_frames: int
-    length: str
-    standardize: bool
-    cache: str | os.PathLike | None
+    - `of_samples(waveforms)`: one result for each of several waveforms, an array;
+    - `from_bytes(value)`: the array that a result was before `tobytes`;
+    - `finish(result)`: the row that it becomes;
+    - `row_shape` and `dtype` of the rows.
+    """
 
     def __call__(self, clips):
-        """Return the spectrograms `(n_clips, n_frames, n_bins)`, and the errors met."""
-        output = np.zeros((len(clips), self.n_frames, self.settings.n_bins), dtype=np.float32)
+        """Return an array with one row a clip, and the errors met."""
+        output = np.zeros((len(clips), *self.row_shape), dtype=self.dtype)
         errors = []
-        for index, result in self._own_lengths(clips):
+        for index, result in self._results(clips):
             if isinstance(result, AudioReadError):
                 errors.append(result)
             else:
-                output[index] = self._finish(result)
+                output[index] = self.finish(result)
         return output, errors
 
-    def _finish(self, spectrogram):
-        """Standardize a spectrogram and bring it to the common length."""
-        silence = _spectrogram.silent_frame(self.settings)
-        if self.standardize:
-            mean, scale = _spectrogram.standardization(spectrogram)
-            spectrogram, silence = (spectrogram - mean) / scale, (silence - mean) / scale
-        if self.length == "pad":
-            return _spectrogram.pad_or_cut(spectrogram, self.n_frames, silence)
-        return _spectrogram.resize(spectrogram, self.n_frames)
+    def finish(self, result):
+        return result
 
-    def _own_lengths(self, clips):
-        """Yield (index, spectrogram or error), in any order, from the cache where it has them."""
+    def _results(self, clips):
+        """Yield (index, result or error), in any order, from the cache where it has them."""
         numbered = list(enumerate(clips))
         if self.cache is None or not isinstance(clips[0], Clip):
             yield from self._compute(numbered)
@@ -71,7 +55,7 @@ class SpectrogramRecipe:
         keys, cache = {}, Cache(self.cache)
         for index, clip in numbered:
             try:
-                keys[index] = _cache_key(clip, self.settings)
+                keys[index] = self.key(clip)
             except AudioReadError as error:
                 yield index, error
         missing = []
@@ -79,7 +63,7 @@ class SpectrogramRecipe:
             if value is None:
                 missing.append((index, clips[index]))
             else:
-                yield index, np.frombuffer(value, np.float32).reshape(-1, self.settings.n_bins)
+                yield index, self.from_bytes(value)
         new = {}
         for index, result in self._compute(missing):
             if not isinstance(result, AudioReadError):
@@ -87,8 +71,14 @@ class SpectrogramRecipe:
             yield index, result
         cache.put_many(new)
 
+    def key(self, clip):
+        """Return a name that changes with the file, the span and all settings."""
+        status = stat_audio(clip.path)
+        file = os.path.abspath(clip.path), status.st_size, status.st_mtime_ns
+        return make_key(self.version, file, (clip.start, clip.end), self.settings)
+
     def _compute(self, numbered_clips):
-        """Yield (index, spectrogram or error), computing a group of clips at a time."""
+        """Yield (index, result or error), computing a group of clips at a time."""
         group, n_samples = {}, 0
         for index, clip in numbered_clips:
             try:
@@ -104,8 +94,7 @@ class SpectrogramRecipe:
 
     def _compute_group(self, group):
         if group:
-            results = _spectrogram.spectrograms(list(group.values()), self.settings)
-            yield from zip(group, results, strict=True)
+            yield from zip(group, self.of_samples(list(group.values())), strict=True)
 
     def _samples(self, clip):
         if isinstance(clip, Clip):
@@ -113,8 +102,61 @@ class SpectrogramRecipe:
         return clip
 
 
-def _cache_key(clip, settings):
-    """Return a name that changes with the file, the span and all parameters."""
-    status = stat_audio(clip.path)
-    file = (os.path.abspath(clip.path), status.st_size, status.st_mtime_ns, clip.start, clip.end)
-    return make_key(_CACHE_VERSION, file, settings)
+def compute_rows(recipe, clips, *, n_jobs, verbose, description):
+    """Return the array that a recipe makes of all clips; raise what went wrong, all together."""
+    output = np.empty((len(clips), *recipe.row_shape), dtype=recipe.dtype)
+    done, errors = 0, []
+    for chunk, chunk_errors in map_chunks(
+        recipe, clips, n_jobs=n_jobs, verbose=verbose, description=description
+    ):
+        output[done : done + len(chunk)] = chunk
+        done += len(chunk)
+        errors += chunk_errors
+    _raise_errors(errors)
+    return output
+
+
+def rate_and_lengths(clips, sampling_rate, *, n_jobs=None):
+    """Choose the sampling rate, and tell the number of samples that each clip has at it.
+
+    Where `sampling_rate` is None it is the commonest rate among files, the lower one of a tie, or
+    the default for waveforms. Of files only the headers are read.
+    """
+    if not isinstance(clips[0], Clip):
+        return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
+    infos = read_infos(clips, n_jobs=n_jobs)
+    rate = sampling_rate or _commonest(info.sampling_rate for info in infos)
+    return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
+
+
+def read_infos(clips, *, n_jobs=None):
+    """Return the AudioInfo of each clip's header; raise what went wrong, all together."""
+    infos, errors = [], []
+    for chunk, chunk_errors in map_chunks(
+        read_headers, clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
+    ):
+        infos += chunk
+        errors += chunk_errors
+    _raise_errors(errors)
+    return infos
+
+
+def read_headers(clips):
+    """Return the AudioInfo of each clip of a chunk that has one, and the errors met."""
+    infos, errors = [], []
+    for clip in clips:
+        try:
+            infos.append(read_info(clip))
+        except AudioReadError as error:
+            errors.append(error)
+    return infos, errors
+
+
+def _commonest(rates):
+    counts = Counter(rates)
+    return min(counts, key=lambda rate: (-counts[rate], rate))
+
+
+def _raise_errors(errors):
+    if errors:
+        raise AudioReadError.join(errors)

@@ -2,8 +2,7 @@
 
 import os
 import warnings
-from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,13 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf import _spectrogram
-from skdaf._audio import AudioReadError
-from skdaf._chunks import SpectrogramRecipe, read_headers
-from skdaf._inputs import validate_clips
-from skdaf._parallel import CHUNK_SIZE, map_chunks
-
-# The rate that waveforms are taken to have when none is given, in Hz.
-_DEFAULT_RATE = 16_000
+from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._inputs import validate_sounds
 
 
 class SpectrogramTransformer(TransformerMixin, BaseEstimator):
@@ -194,14 +188,10 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         UserWarning
             If the window is too short to tell the mel bands apart, so that some are always silent.
         """
-        kind, clips = self._validate(X, reset=True)
-        if kind == "files":
-            infos = self._read_infos(clips)
-            self.sampling_rate_ = self.sampling_rate or _commonest(rate for rate, _ in infos)
-            n_samples = [-(-n * self.sampling_rate_ // rate) for rate, n in infos]
-        else:
-            self.sampling_rate_ = self.sampling_rate or _DEFAULT_RATE
-            n_samples = [len(clip) for clip in clips]
+        clips = validate_sounds(self, X, reset=True)
+        self.sampling_rate_, n_samples = rate_and_lengths(
+            clips, self.sampling_rate, n_jobs=self.n_jobs
+        )
         settings = self._settings()
         self._warn_of_empty_bands(settings)
         # A plain dict: saved models then hold no type of this package but the estimators.
@@ -231,21 +221,13 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             If a file cannot be read; it names all such files.
         """
         check_is_fitted(self)
-        _, clips = self._validate(X, reset=False)
-        output = np.empty((len(clips), self.n_frames_, self.n_bins_), dtype=np.float32)
-        done, errors = 0, []
-        for chunk, chunk_errors in map_chunks(
+        return compute_rows(
             self._recipe(),
-            clips,
+            validate_sounds(self, X, reset=False),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             description="Spectrograms",
-        ):
-            output[done : done + len(chunk)] = chunk
-            done += len(chunk)
-            errors += chunk_errors
-        _raise_errors(errors)
-        return output
+        )
 
     def set_output(self, *, transform=None):
         """Do nothing: spectrograms have three dimensions and stay a NumPy array.
@@ -263,26 +245,6 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             The transformer itself.
         """
         return self
-
-    def _validate(self, X, *, reset):
-        kind, clips = validate_clips(self, X, reset=reset)
-        if kind == "spectrograms":
-            raise ValueError(
-                f"{type(self).__name__} takes files or waveforms, got an array with 3 dimensions "
-                f"and shape {clips.shape}: these seem to be spectrograms already."
-            )
-        return kind, clips
-
-    def _read_infos(self, clips):
-        """Return (sampling rate, number of frames) from each clip's header."""
-        infos, errors = [], []
-        for chunk, chunk_errors in map_chunks(
-            read_headers, clips, n_jobs=self.n_jobs, chunk_size=4 * CHUNK_SIZE
-        ):
-            infos += chunk
-            errors += chunk_errors
-        _raise_errors(errors)
-        return infos
 
     def _usual_length(self, n_frames):
         quantile = 0.5 if self.length == "resize" else 0.95
@@ -338,11 +300,35 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _commonest(rates):
-    counts = Counter(rates)
-    return min(counts, key=lambda rate: (-counts[rate], rate))
+@dataclass(frozen=True)
+class SpectrogramRecipe(ClipRecipe):
+    """How clips become spectrograms of one size; the cache keeps them at their own lengths."""
 
+    settings: _spectrogram.Settings
+    n_frames: int
+    length: str
+    standardize: bool
+    cache: str | os.PathLike | None
 
-def _raise_errors(errors):
-    if errors:
-        raise AudioReadError.join(errors)
+    version = 1
+    dtype = np.float32
+
+    @property
+    def row_shape(self):
+        return self.n_frames, self.settings.n_bins
+
+    def of_samples(self, waveforms):
+        return _spectrogram.spectrograms(waveforms, self.settings)
+
+    def from_bytes(self, value):
+        return np.frombuffer(value, np.float32).reshape(-1, self.settings.n_bins)
+
+    def finish(self, spectrogram):
+        """Standardize a spectrogram and bring it to the common length."""
+        silence = _spectrogram.silent_frame(self.settings)
+        if self.standardize:
+            mean, scale = _spectrogram.standardization(spectrogram)
+            spectrogram, silence = (spectrogram - mean) / scale, (silence - mean) / scale
+        if self.length == "pad":
+            return _spectrogram.pad_or_cut(spectrogram, self.n_frames, silence)
+        return _spectrogram.resize(spectrogram, self.n_frames)

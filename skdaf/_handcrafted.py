@@ -1,7 +1,6 @@
 """PyAudioAnalysisTransformer: hand-crafted features of clips, without pyAudioAnalysis itself."""
 
 import os
-from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -10,21 +9,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skdaf._audio import AudioReadError, Clip, read_clip, stat_audio
-from skdaf._cache import Cache, make_key
-from skdaf._chunks import read_headers
-from skdaf._inputs import validate_clips
-from skdaf._parallel import CHUNK_SIZE, map_chunks
+from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._inputs import validate_sounds
 from skdaf._short_term import FeatureSettings, clip_features
-
-# The rate that waveforms are taken to have when none is given, in Hz.
-_DEFAULT_RATE = 16_000
-
-# Counted up whenever the same parameters begin to give other values.
-_CACHE_VERSION = 1
-
-# Samples whose features are computed together: enough to pay for the call, little memory.
-_SAMPLES_PER_GROUP = 2**19
 
 
 class PyAudioAnalysisTransformer(TransformerMixin, BaseEstimator):
@@ -176,12 +163,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, BaseEstimator):
         AudioReadError
             If a file cannot be read; it names all such files.
         """
-        kind, clips = self._validate(X, reset=True)
-        if kind == "files":
-            infos = self._read_infos(clips)
-            self.sampling_rate_ = self.sampling_rate or _commonest(rate for rate, _ in infos)
-        else:
-            self.sampling_rate_ = self.sampling_rate or _DEFAULT_RATE
+        clips = validate_sounds(self, X, reset=True)
+        self.sampling_rate_, _ = rate_and_lengths(clips, self.sampling_rate, n_jobs=self.n_jobs)
         return self
 
     def transform(self, X):
@@ -203,22 +186,13 @@ class PyAudioAnalysisTransformer(TransformerMixin, BaseEstimator):
             If a file cannot be read; it names all such files.
         """
         check_is_fitted(self)
-        _, clips = self._validate(X, reset=False)
-        settings = self._settings()
-        output = np.empty((len(clips), len(settings.names)))
-        done, errors = 0, []
-        for chunk, chunk_errors in map_chunks(
-            FeatureRecipe(settings, self.cache),
-            clips,
+        return compute_rows(
+            FeatureRecipe(self._settings(), self.cache),
+            validate_sounds(self, X, reset=False),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             description="Features",
-        ):
-            output[done : done + len(chunk)] = chunk
-            done += len(chunk)
-            errors += chunk_errors
-        _raise_errors(errors)
-        return output
+        )
 
     def get_feature_names_out(self, input_features=None):
         """Return pyAudioAnalysis's names of the features.
@@ -237,26 +211,6 @@ class PyAudioAnalysisTransformer(TransformerMixin, BaseEstimator):
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(self._settings().names, dtype=object)
 
-    def _validate(self, X, *, reset):
-        kind, clips = validate_clips(self, X, reset=reset)
-        if kind == "spectrograms":
-            raise ValueError(
-                f"{type(self).__name__} takes files or waveforms, got an array with 3 dimensions "
-                f"and shape {clips.shape}: these features cannot be told from spectrograms."
-            )
-        return kind, clips
-
-    def _read_infos(self, clips):
-        """Return (sampling rate, number of frames) from each clip's header."""
-        infos, errors = [], []
-        for chunk, chunk_errors in map_chunks(
-            read_headers, clips, n_jobs=self.n_jobs, chunk_size=4 * CHUNK_SIZE
-        ):
-            infos += chunk
-            errors += chunk_errors
-        _raise_errors(errors)
-        return infos
-
     def _settings(self):
         return FeatureSettings.from_seconds(
             self.sampling_rate_,
@@ -273,103 +227,22 @@ class PyAudioAnalysisTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-class ClipRecipe:
-    """How a chunk of clips becomes results, one a clip, from the cache where it has them.
-
-    `settings` says all that a result depends on, the sampling rate among it, and its `repr` is part
-    of the result's name in the cache. A kind of result says how to compute some and how to store
-    one, and has a version.
-    """
-
-    def results(self, clips):
-        """Yield (index, result or error), in any order."""
-        numbered = list(enumerate(clips))
-        if self.cache is None or not isinstance(clips[0], Clip):
-            yield from self._compute(numbered)
-            return
-        keys, cache = {}, Cache(self.cache)
-        for index, clip in numbered:
-            try:
-                keys[index] = self._key(clip)
-            except AudioReadError as error:
-                yield index, error
-        missing = []
-        for index, value in zip(keys, cache.get_many(keys.values()), strict=True):
-            if value is None:
-                missing.append((index, clips[index]))
-            else:
-                yield index, self.from_bytes(value)
-        new = {}
-        for index, result in self._compute(missing):
-            if not isinstance(result, AudioReadError):
-                new[keys[index]] = result.tobytes()
-            yield index, result
-        cache.put_many(new)
-
-    def _compute(self, numbered_clips):
-        """Compute a group of clips at a time."""
-        group, n_samples = {}, 0
-        for index, clip in numbered_clips:
-            try:
-                group[index] = self._samples(clip)
-            except AudioReadError as error:
-                yield index, error
-                continue
-            n_samples += len(group[index])
-            if n_samples > _SAMPLES_PER_GROUP:
-                yield from self._compute_group(group)
-                group, n_samples = {}, 0
-        yield from self._compute_group(group)
-
-    def _compute_group(self, group):
-        if group:
-            yield from zip(group, self.of_samples(list(group.values())), strict=True)
-
-    def _samples(self, clip):
-        if isinstance(clip, Clip):
-            return read_clip(clip, self.settings.sampling_rate)[0]
-        return clip
-
-    def _key(self, clip):
-        """Return a name that changes with the file, the span and all parameters."""
-        status = stat_audio(clip.path)
-        path = os.path.abspath(clip.path)
-        file = (path, status.st_size, status.st_mtime_ns, clip.start, clip.end)
-        return make_key(self.version, file, self.settings)
-
-
 @dataclass(frozen=True)
 class FeatureRecipe(ClipRecipe):
-    """How a chunk of clips becomes one table of features."""
+    """How clips become rows of features."""
 
     settings: FeatureSettings
     cache: str | os.PathLike | None
 
-    version = _CACHE_VERSION
+    version = 1
+    dtype = np.float64
 
-    def __call__(self, clips):
-        """Return the features `(n_clips, n_features)`, and the errors met."""
-        output = np.zeros((len(clips), len(self.settings.names)))
-        errors = []
-        for index, result in self.results(clips):
-            if isinstance(result, AudioReadError):
-                errors.append(result)
-            else:
-                output[index] = result
-        return output, errors
+    @property
+    def row_shape(self):
+        return (len(self.settings.names),)
 
-    def of_samples(self, clips):
-        return clip_features(clips, self.settings)
+    def of_samples(self, waveforms):
+        return clip_features(waveforms, self.settings)
 
     def from_bytes(self, value):
         return np.frombuffer(value)
-
-
-def _commonest(rates):
-    counts = Counter(rates)
-    return min(counts, key=lambda rate: (-counts[rate], rate))
-
-
-def _raise_errors(errors):
-    if errors:
-        raise AudioReadError.join(errors)

@@ -56,6 +56,17 @@ def validate_clips(estimator, X, *, reset):
     return "waveforms", data
 
 
+def validate_sounds(estimator, X, *, reset):
+    """Return what `validate_clips` does of files and waveforms; refuse spectrograms."""
+    kind, clips = validate_clips(estimator, X, reset=reset)
+    if kind == "spectrograms":
+        raise ValueError(
+            f"{type(estimator).__name__} takes files or waveforms, got an array with 3 dimensions "
+            f"and shape {clips.shape}: these seem to be spectrograms already."
+        )
+    return clips
+
+
 def as_clips(X):
     """Return a list of Clips if X is a collection of files, None if it is something else."""
     if isinstance(X, (*_PATH_TYPES, Clip)):

@@ -1,7 +1,7 @@
 """Sliding windows over clips, in whole samples."""
 
-from skdaf._audio import AudioReadError, Clip
-from skdaf._chunks import read_headers
+from skdaf._audio import Clip
+from skdaf._chunks import read_infos
 
 
 def window_bounds(n_samples, length, step):
@@ -48,10 +48,8 @@ def cut_windows(clips, window, step, sampling_rate):
 def _rates_and_lengths(clips, sampling_rate):
     if not isinstance(clips[0], Clip):
         return [sampling_rate] * len(clips), [len(clip) for clip in clips]
-    infos, errors = read_headers(clips)
-    if errors:
-        raise AudioReadError.join(errors)
-    return zip(*infos, strict=True)
+    infos = read_infos(clips)
+    return [info.sampling_rate for info in infos], [info.n_frames for info in infos]
 
 
 def _part(clip, rate, start, end):

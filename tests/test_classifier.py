@@ -379,7 +379,7 @@ class TestErrors:
         ],
     )
     def test_wrong_parameters_are_found_before_reading(self, changes, message, monkeypatch):
-        monkeypatch.setattr("skdaf._frontend.read_headers", lambda *a: pytest.fail("read a file"))
+        monkeypatch.setattr("skdaf._chunks.read_headers", lambda *a: pytest.fail("read a file"))
         with pytest.raises(ValueError, match=message):
             small(**changes).fit(["a.wav", "b.wav"], [0, 1])
 
