@@ -31,13 +31,17 @@ from skdaf import (
 
 N_CLIPS_OF_THE_NEW_TASK = 60
 
-SPLITS = {name: parts for name, *parts in _fsdd.splits()}
+
+@cache
+def splits():
+    """Return {name: (train paths, train digits, test paths, test digits)}."""
+    return {name: parts for name, *parts in _fsdd.splits()}
 
 
 @cache
 def fitted_classifier(split, seed, verbose=0):
     """Return the classifier of a split and the seconds its fit took."""
-    train_paths, train_digits, _, _ = SPLITS[split]
+    train_paths, train_digits, _, _ = splits()[split]
     start = time.perf_counter()
     classifier = CNNAudioClassifier(random_state=seed, verbose=verbose)
     classifier.fit(train_paths, train_digits)
@@ -56,7 +60,7 @@ def row(*cells):
 
 def classifier(seeds, verbose):
     table("split", "seed", "accuracy", "macro F1", "epochs", "fit (s)")
-    for split, (_, _, test_paths, test_digits) in SPLITS.items():
+    for split, (_, _, test_paths, test_digits) in splits().items():
         rows = []
         for seed in range(seeds):
             fitted, seconds = fitted_classifier(split, seed, verbose)
@@ -76,7 +80,7 @@ def classifier(seeds, verbose):
 
 def combiner(seeds, verbose):
     table("split", "seed", "CNN", "CNN features + SVC", "hand-crafted + SVC", "combined")
-    for split, (train_paths, train_digits, test_paths, test_digits) in SPLITS.items():
+    for split, (train_paths, train_digits, test_paths, test_digits) in splits().items():
         handcrafted = make_pipeline(PyAudioAnalysisTransformer(), StandardScaler(), SVC())
         alone = handcrafted.fit(train_paths, train_digits).score(test_paths, test_digits)
         rows = []
@@ -97,7 +101,7 @@ def combiner(seeds, verbose):
 
 def autoencoder(seeds, verbose):
     table("split", "seed", "linear read-out of embeddings", "fit (s)")
-    for split, (train_paths, train_digits, test_paths, test_digits) in SPLITS.items():
+    for split, (train_paths, train_digits, test_paths, test_digits) in splits().items():
         for seed in range(seeds):
             start = time.perf_counter()
             embedder = ConvAutoencoderEmbedder(random_state=seed, verbose=verbose).fit(train_paths)
