@@ -4,6 +4,7 @@ The rest of the package sees mono float32 arrays at one sampling rate, or an Aud
 """
 
 import os
+import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ _MOST_FRAMES_PER_BYTE = 2**14
 
 # Full scale is 1. The power of much larger samples would overflow in float32.
 _LOUDEST_SAMPLE = 1e15
+
+# What libsndfile's log says of a chunk of samples that is cut off.
+_SHORT_CHUNK = re.compile(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)")
+_PLACEHOLDER_LENGTH = 2**31 - 2**16
 
 # What rounding leaves of a full-scale sample of 16 bits.
 _FULL_SCALE = 0.9999
@@ -221,6 +226,26 @@ def _open_audio(path):
         raise AudioReadError.of(path, f"not readable as audio ({error})") from error
 
 
+def _insist_on_all_bytes(file, path):
+    """Raise if a WAV or AIFF file holds less sound than its header says.
+
+    libsndfile shortens such files and only its log tells. Writers that cannot know the length (into
+    a pipe, say) put zero or a huge number; that is no damage.
+    """
+    if file.format not in ("WAV", "WAVEX", "AIFF"):
+        return
+    found = _SHORT_CHUNK.search(file.extra_info)
+    if found is None:
+        return
+    announced, there = map(int, found.groups())
+    if there < announced < _PLACEHOLDER_LENGTH:
+        raise AudioReadError.of(
+            path,
+            f"the file is truncated: its header announces {announced} bytes of sound, {there} "
+            "are there",
+        )
+
+
 def _span(file, clip):
     """Return the first frame and the number of frames of a clip in an open file."""
     # Bounded before rounding: any number of seconds is allowed, also an infinite end.
@@ -242,6 +267,7 @@ def _span(file, clip):
 def _read_blocks(file, clip):
     """Yield the samples of a clip as `(n, n_channels)` blocks, and insist on getting them all."""
     start, n_frames = _span(file, clip)
+    _insist_on_all_bytes(file, clip.path)
     file.go_to(start)
     remaining = n_frames
     while remaining > 0:

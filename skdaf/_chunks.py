@@ -4,6 +4,7 @@ What a front end or a set of features has to say for itself is a `ClipRecipe`; t
 """
 
 import os
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -49,10 +50,11 @@ class ClipRecipe:
     def _results(self, clips):
         """Yield (index, result or error), in any order, from the cache where it has them."""
         numbered = list(enumerate(clips))
-        if self.cache is None or not isinstance(clips[0], Clip):
+        cache = self._open_cache() if isinstance(clips[0], Clip) else None
+        if cache is None:
             yield from self._compute(numbered)
             return
-        keys, cache = {}, Cache(self.cache)
+        keys = {}
         for index, clip in numbered:
             try:
                 keys[index] = self.key(clip)
@@ -70,6 +72,16 @@ class ClipRecipe:
                 new[keys[index]] = result.tobytes()
             yield index, result
         cache.put_many(new)
+
+    def _open_cache(self):
+        if self.cache is None:
+            return None
+        try:
+            return Cache(self.cache)
+        except ValueError as error:
+            # A model may be used where its cache is not: that costs time, not the results.
+            warnings.warn(f"{error}; going on without it.", stacklevel=2)
+            return None
 
     def key(self, clip):
         """Return a name that changes with the file, the span and all settings."""
@@ -116,12 +128,15 @@ def compute_rows(recipe, clips, *, n_jobs, verbose, description):
     return output
 
 
-def rate_and_lengths(clips, sampling_rate, *, n_jobs=None):
+def rate_and_lengths(clips, sampling_rate, *, cache=None, n_jobs=None):
     """Choose the sampling rate, and tell the number of samples that each clip has at it.
 
-    Where `sampling_rate` is None it is the commonest rate among files, the lower one of a tie, or
-    the default for waveforms. Of files only the headers are read.
+    This is what `fit` has to find out. Where `sampling_rate` is None it is the commonest rate among
+    files, the lower one of a tie, or the default for waveforms. Of files only the headers are read.
+    A cache that cannot be used is an error now, while its user is at hand.
     """
+    if cache is not None:
+        Cache(cache)
     if not isinstance(clips[0], Clip):
         return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
     infos = read_infos(clips, n_jobs=n_jobs)
@@ -137,8 +152,25 @@ def read_infos(clips, *, n_jobs=None):
     ):
         infos += chunk
         errors += chunk_errors
+    if errors:
+        # Since nothing will come of this call, find what is wrong behind the headers too.
+        errors = [
+            error
+            for chunk_errors in map_chunks(_reading_errors, clips, n_jobs=n_jobs)
+            for error in chunk_errors
+        ]
     _raise_errors(errors)
     return infos
+
+
+def _reading_errors(clips):
+    errors = []
+    for clip in clips:
+        try:
+            read_clip(clip)
+        except AudioReadError as error:
+            errors.append(error)
+    return errors
 
 
 def read_headers(clips):

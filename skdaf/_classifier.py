@@ -141,8 +141,11 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     Notes
     -----
-    Interrupting a fit (ctrl-C) keeps the best epoch so far and returns a usable model, with a
-    warning. Pickles hold a description of the network and plain arrays, no torch objects.
+    Interrupting a fit (ctrl-C) after its first epoch keeps the best one so far and returns a usable
+    model, with a warning; a search around it goes on with that. A second interruption within 10
+    seconds stops everything.
+
+    Pickles hold a description of the network and plain arrays, no torch objects.
 
     References
     ----------

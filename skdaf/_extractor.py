@@ -128,8 +128,11 @@ class CNNFeatureExtractor(TransformerMixin, BaseEstimator):
         self : CNNFeatureExtractor
             The fitted extractor.
         """
+        if self.step is not None and self.window is None:
+            raise ValueError(f"step={self.step} is that of windows, but window is None.")
         _, data = validate_clips(self, X, reset=True)
         fitted = resolve_fitted(self.estimator)
+        _check_network(self._recipe() if fitted is None else fitted)
         if fitted is None:
             if y is None and self._needs_labels():
                 raise ValueError(
@@ -141,11 +144,6 @@ class CNNFeatureExtractor(TransformerMixin, BaseEstimator):
             if fitted.n_jobs is None:
                 fitted.n_jobs = self.n_jobs
             fitted.fit(data, y)
-        if not isinstance(fitted, NetworkEstimator):
-            raise TypeError(
-                f"estimator must be a network of this package (CNNAudioClassifier or "
-                f"ConvAutoencoderEmbedder), got {fitted!r}."
-            )
         self.estimator_ = fitted
         self._n_layers()
         return self
@@ -233,3 +231,12 @@ class CNNFeatureExtractor(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []
         tags.target_tags.required = self._needs_labels()
         return tags
+
+
+def _check_network(estimator):
+    if not isinstance(estimator, NetworkEstimator):
+        raise TypeError(
+            "estimator must be a network of this package (CNNAudioClassifier or "
+            f"ConvAutoencoderEmbedder), got {estimator!r}. Of a pipeline or a search pass the "
+            "network inside it."
+        )

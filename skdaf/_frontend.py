@@ -59,7 +59,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         A folder that keeps the spectrograms of files on disk, for all folds, candidates,
         processes and later sessions. Entries depend on the file's path, size and time of change,
         and on the parameters above but `n_frames`, `length` and `standardize`. Nothing is ever
-        removed: delete the folder to be rid of it.
+        removed: delete the folder to be rid of it. A relative path is looked up where the program
+        runs; a fitted transformer that finds no usable folder warns and goes on without.
     n_jobs : int, default=None
         Number of workers, through joblib: `joblib.parallel_config` decides where they run. The
         results are the same for any number.
@@ -190,7 +191,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, n_samples = rate_and_lengths(
-            clips, self.sampling_rate, n_jobs=self.n_jobs
+            clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
         )
         settings = self._settings()
         self._warn_of_empty_bands(settings)

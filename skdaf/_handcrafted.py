@@ -164,7 +164,9 @@ class PyAudioAnalysisTransformer(TransformerMixin, BaseEstimator):
             If a file cannot be read; it names all such files.
         """
         clips = validate_sounds(self, X, reset=True)
-        self.sampling_rate_, _ = rate_and_lengths(clips, self.sampling_rate, n_jobs=self.n_jobs)
+        self.sampling_rate_, _ = rate_and_lengths(
+            clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
+        )
         return self
 
     def transform(self, X):

@@ -13,6 +13,9 @@ from skdaf._audio import Clip
 
 _PATH_TYPES = (str, os.PathLike)
 
+# What a table of files may have; other columns are its user's own.
+_COLUMNS = ("path", "start", "end")
+
 
 def validate_clips(estimator, X, *, reset):
     """Tell what X is, and bring it into its plain form.
@@ -51,6 +54,11 @@ def validate_clips(estimator, X, *, reset):
             f"X has shape {X.shape}: expected waveforms (n_clips, n_samples) or spectrograms "
             "(n_clips, n_frames, n_bins)."
         )
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
+        raise ValueError(
+            "Expected 2D array, got 1D array instead: of a single waveform pass [waveform]. "
+            "Reshape your data otherwise."
+        )
     # Python lists and numeric tables: scikit-learn's own rules and sentences.
     data = validate_data(estimator, X, dtype=np.float32, reset=reset)
     return "waveforms", data
@@ -70,7 +78,10 @@ def validate_sounds(estimator, X, *, reset):
 def as_clips(X):
     """Return a list of Clips if X is a collection of files, None if it is something else."""
     if isinstance(X, (*_PATH_TYPES, Clip)):
-        raise TypeError(f"Expected a list of files, got the single {X!r}: pass [path].")
+        raise TypeError(
+            f"Expected a list of files, got the single {X!r}: pass [path], or for a folder what "
+            "skdaf.datasets.load_audio_folders makes of it."
+        )
     # Some sparse arrays are dicts; they have a shape, and scikit-learn's sentence for them.
     is_unordered = isinstance(X, (bytes, dict, Set, Iterator)) and not hasattr(X, "shape")
     if X is None or is_unordered:
@@ -92,6 +103,9 @@ def _shown(X):
 
 
 def _clips_of_table(table):
+    for name in table.columns:
+        if str(name).lower() in _COLUMNS and name not in _COLUMNS:
+            raise ValueError(f"The column {name!r} must be called {name.lower()!r}.")
     if "path" not in table.columns:
         first = table.iloc[0, 0] if hasattr(table, "iloc") and table.size else None
         if isinstance(first, (*_PATH_TYPES, Clip)):
@@ -132,7 +146,11 @@ def _holds_files(X):
         return False
     if len(X) == 0:
         _raise_no_clips()
-    return any(isinstance(item, (*_PATH_TYPES, Clip)) for item in X)
+    if any(isinstance(item, (*_PATH_TYPES, Clip)) for item in X):
+        return True
+    if isinstance(next(iter(X)), bytes):
+        raise TypeError("X holds bytes: expected paths as str or os.PathLike (os.fsdecode helps).")
+    return False
 
 
 def _raise_no_clips():

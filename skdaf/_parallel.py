@@ -84,6 +84,8 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
     The work goes through joblib, so `joblib.parallel_config` decides where it runs. One chunk
     alone is not worth a worker.
     """
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 has no meaning: expected None, 1, 2, ... or -1 for all cores.")
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
     calls = (delayed(_run)(function, chunk) for chunk in chunks)
     with progress(len(items), description, "clip", verbose) as advance:

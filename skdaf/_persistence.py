@@ -1,9 +1,11 @@
 """save_model and load_model: files that hold estimators, and never code."""
 
+import importlib
 import os
 import uuid
 import zipfile
 from pathlib import Path
+from types import FunctionType
 
 import skops.io
 from sklearn.frozen import FrozenEstimator
@@ -43,6 +45,9 @@ def save_model(estimator, path):
     ------
     OSError
         If the file cannot be written; nothing is left half-written then.
+    ValueError
+        If the estimator holds something that `load_model` would refuse, such as a function or a
+        type of another package; nothing is written then.
 
     See Also
     --------
@@ -60,12 +65,24 @@ def save_model(estimator, path):
     >>> loaded.n_frames_ == transformer.n_frames_
     True
     """
-    path = Path(path)
+    content = skops.io.dumps(estimator)
+    refused = _refused(skops.io.get_untrusted_types(data=content))
+    if refused:
+        raise ValueError(
+            f"{type(estimator).__name__} holds what load_model would not trust: "
+            f"{', '.join(refused)}. Nothing was written; joblib.dump takes anything."
+        )
+    _write_whole(Path(path), content)
+
+
+def _write_whole(path, content):
     # The temporary name is nobody else's, and beside the real one, so that replacing is atomic.
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        part.write_bytes(skops.io.dumps(estimator))
+        part.write_bytes(content)
         os.replace(part, path)
+    except OSError as error:
+        raise type(error)(f"{os.fspath(path)!r} could not be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -103,17 +120,39 @@ def load_model(path):
         raise FileNotFoundError(f"There is no model file {path!r}.")
     if not zipfile.is_zipfile(path):
         raise ValueError(
-            f"{path!r} was not written by save_model. Pickles (joblib.dump) can run code when "
-            "they are loaded: use joblib.load for those that you trust."
+            f"{path!r} was not written by save_model, or is damaged. Pickles (joblib.dump) can run "
+            "code when they are loaded: use joblib.load for those that you trust."
         )
     asked = skops.io.get_untrusted_types(file=path)
-    refused = sorted(set(asked) - _TRUSTED_TYPES)
+    refused = _refused(asked)
     if refused:
         raise ValueError(
             f"{path!r} asks for types that are not trusted: {', '.join(refused)}. Nothing was "
             "loaded."
         )
     return skops.io.load(path, trusted=asked)
+
+
+def _refused(names):
+    return sorted(name for name in names if name not in _TRUSTED_TYPES and not _is_sklearns(name))
+
+
+def _is_sklearns(name):
+    """Tell whether a name is a class of scikit-learn, or one of its metrics.
+
+    It must be defined where the name says: modules also hold what they import from elsewhere.
+    """
+    module, _, attribute = name.rpartition(".")
+    if not module.startswith("sklearn."):
+        return False
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ImportError:
+        return False
+    if isinstance(found, type):
+        return found.__module__ == module
+    is_function = isinstance(found, FunctionType) or hasattr(found, "__wrapped__")
+    return is_function and getattr(found, "__module__", "").startswith("sklearn.metrics.")
 
 
 def resolve_fitted(estimator):

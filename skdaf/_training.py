@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from skdaf._networks import get_weights, seed_dropout, set_weights
 
 # Share of the steps in which the learning rate rises.
 _WARM_UP = 0.25
+
+# Seconds within which a second interruption stops more than one fit.
+_INTERRUPTS_APART = 10.0
+_last_interrupt = -math.inf
 
 # Clips that go through a network together when it is not trained.
 _EVALUATION_BATCH = 32
@@ -104,6 +109,13 @@ class _SingleTorchThread:
 single_torch_thread = _SingleTorchThread()
 
 
+def _interrupted_just_before():
+    """Tell whether another training was interrupted in the last seconds; remember this one."""
+    global _last_interrupt
+    before, _last_interrupt = _last_interrupt, time.monotonic()
+    return _last_interrupt - before < _INTERRUPTS_APART
+
+
 def resolve_device(device):
     """Turn "auto" into the best device there is: CUDA, then MPS, then the CPU."""
     available = {
@@ -154,9 +166,13 @@ def train(network, examples, objective, plan, *, rows, validation_rows=None, see
                 if report is not None:
                     report(values)
     except KeyboardInterrupt:
+        # Twice in short order means: stop all of it, a search around this fit included.
+        if progress.n_epochs == 0 or _interrupted_just_before():
+            raise
         warnings.warn(
             f"Training was interrupted in epoch {progress.n_epochs + 1}; the model is kept as of "
-            f"its best epoch so far ({progress.best_epoch}).",
+            f"its best epoch so far ({progress.best_epoch}). Interrupt again within "
+            f"{_INTERRUPTS_APART:.0f} s to stop altogether.",
             stacklevel=2,
         )
     network.to("cpu")
@@ -214,7 +230,7 @@ class _Loop:
             for rows in batches:
                 inputs, targets = self.examples.batch(rows, self.plan.device)
                 if learn and self.plan.augment is not None:
-                    inputs = self.plan.augment(inputs, self.generator)
+                    inputs = _augmented(self.plan.augment, inputs, self.generator)
                 outputs = self.network(inputs.to(self.plan.device).unsqueeze(1))
                 loss = self.objective.loss(outputs, targets)
                 self._check(loss.item(), epoch, name)
@@ -242,6 +258,17 @@ class _Loop:
                 f"epoch {epoch}. The usual cause is too high a learning rate "
                 f"(learning_rate={self.plan.learning_rate:g}): try a tenth of it."
             )
+
+
+def _augmented(augment, inputs, generator):
+    outputs = augment(inputs, generator)
+    if not isinstance(outputs, torch.Tensor) or outputs.shape != inputs.shape:
+        got = getattr(outputs, "shape", type(outputs).__name__)
+        raise TypeError(
+            f"augment must return a tensor of the shape of its batch, {tuple(inputs.shape)}; "
+            f"got {got if isinstance(got, str) else tuple(got)}."
+        )
+    return outputs
 
 
 def one_cycle(step, n_steps):

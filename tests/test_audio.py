@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 from scipy.signal import butter, chirp, sosfilt
 
-from skdaf import AudioReadError, Clip, SpectrogramTransformer, load_audio
+from skdaf import AudioReadError, Clip, SpectrogramTransformer, check_audio, load_audio
 from skdaf._audio import read_info, resample
 
 RATE = 16000
@@ -578,6 +578,25 @@ def test_samples_whose_power_would_overflow_are_refused(tmp_path, value):
     samples[5] = value
     path = write(tmp_path / "loud.wav", samples, subtype="FLOAT")
     assert "absurdly large" in fails(path)
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("AIFF", "PCM_16")]
+)
+@pytest.mark.parametrize("share", [0.2, 0.99])
+def test_a_cut_off_file_without_compression_is_noticed_too(tmp_path, format, subtype, share):
+    path = write(tmp_path / "cut", tones(), format=format, subtype=subtype)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert "the file is truncated: its header announces" in fails(path)
+    assert not check_audio([path]).ok[0]
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFFFFF - 36])
+def test_a_wav_written_into_a_pipe_is_whole(tmp_path, length):
+    path = write(tmp_path / "piped.wav", tones(), subtype="PCM_16")
+    place = path.read_bytes().index(b"data") + 4
+    assert len(load_audio(patched(path, place, "<I", length))[0]) == RATE
 
 
 def test_a_stream_that_does_not_tell_its_length(tmp_path):

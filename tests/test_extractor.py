@@ -126,6 +126,11 @@ class TestSources:
         with pytest.raises(TypeError, match="must be a network of this package"):
             CNNFeatureExtractor(other).fit(sounds.filenames)
 
+    @pytest.mark.parametrize("other", [LogisticRegression(), make_pipeline(SVC())])
+    def test_other_recipes_are_refused(self, sounds, other):
+        with pytest.raises(TypeError, match="must be a network of this package"):
+            CNNFeatureExtractor(other).fit(sounds.filenames, sounds.target)
+
     def test_an_autoencoder_needs_no_labels(self, sounds):
         embedder = ConvAutoencoderEmbedder(
             SpectrogramTransformer(n_mels=16, n_frames=12), channels=(4, 4), max_epochs=1
@@ -186,6 +191,10 @@ class TestWindows:
         np.testing.assert_allclose(
             features(frozen, [part], window=0.1), features(frozen, [part]), atol=1e-6
         )
+
+    def test_a_step_needs_a_window(self, frozen, sounds):
+        with pytest.raises(ValueError, match=r"step=0\.1 is that of windows"):
+            CNNFeatureExtractor(frozen, step=0.1).fit(sounds.filenames)
 
     def test_spectrograms_have_no_windows(self, frozen, sounds):
         extractor = CNNFeatureExtractor(frozen, window=0.1).fit(sounds.filenames)

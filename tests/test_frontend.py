@@ -518,3 +518,15 @@ def test_spectrogram_parameters_set_after_fit_wait_for_the_next_fit(sounds):
     transformer.set_params(n_mels=30, fmin=200.0)
     np.testing.assert_array_equal(transformer.transform(files), expected)
     assert transformer.fit_transform(files).shape[2] == 30
+
+
+def test_files_bad_behind_their_headers_are_named_with_those_bad_in_them(sounds, tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "empty.wav").touch()
+    sf.write(tmp_path / "cut.flac", rng.uniform(-0.5, 0.5, 16000), 16000)
+    (tmp_path / "cut.flac").write_bytes((tmp_path / "cut.flac").read_bytes()[:5000])
+    sf.write(tmp_path / "nan.wav", np.full(100, np.nan), 16000, subtype="FLOAT")
+    bad = [str(tmp_path / name) for name in ("empty.wav", "cut.flac", "nan.wav")]
+    with pytest.raises(AudioReadError) as info:
+        SpectrogramTransformer().fit([*sounds.filenames[:3], *bad])
+    assert info.value.paths == bad

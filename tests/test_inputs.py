@@ -380,3 +380,25 @@ def test_sparse_tables(kind):
 def test_complex_numbers(X):
     with pytest.raises(ValueError, match="Complex data not supported"):
         validate(X)
+
+
+@pytest.mark.parametrize("name", ["Path", "START", "End"])
+def test_columns_of_another_case_are_not_passed_over(name):
+    table = pd.DataFrame({"path": ["a.wav"], name: [0.5]})
+    with pytest.raises(ValueError, match=f"column '{name}' must be called '{name.lower()}'"):
+        as_clips(table)
+
+
+def test_paths_as_bytes_are_refused_with_a_hint():
+    with pytest.raises(TypeError, match=r"os\.fsdecode"):
+        as_clips([b"a.wav"])
+
+
+def test_a_single_waveform_is_told_to_go_in_a_list():
+    with pytest.raises(ValueError, match=r"pass \[waveform\]"):
+        validate_clips(BaseEstimator(), np.zeros(10), reset=True)
+
+
+def test_a_folder_is_told_of_the_listing():
+    with pytest.raises(TypeError, match="load_audio_folders"):
+        as_clips("folder")

@@ -57,6 +57,12 @@ def test_chunks_hold_every_item_once_and_in_order(n):
     assert 1 <= len(chunks[-1]) <= CHUNK_SIZE
 
 
+@pytest.mark.parametrize("n", [1, 500])
+def test_no_workers_at_all_are_an_error(n):
+    with pytest.raises(ValueError, match="n_jobs=0 has no meaning"):
+        list(map_chunks(list, range(n), n_jobs=0))
+
+
 def test_the_size_of_chunks_is_a_choice():
     assert list(map_chunks(list, range(5), n_jobs=None, chunk_size=2)) == [[0, 1], [2, 3], [4]]
 

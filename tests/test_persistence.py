@@ -7,8 +7,15 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -21,7 +28,7 @@ from skdaf import (
     load_model,
     save_model,
 )
-from skdaf._persistence import resolve_fitted
+from skdaf._persistence import _refused, resolve_fitted
 
 SMALL = {"channels": (4,), "max_epochs": 2, "random_state": 0}
 
@@ -93,7 +100,7 @@ def test_saving_replaces_whole_files_only(waveforms, tmp_path, monkeypatch):
     save_model(SpectrogramTransformer(n_mels=8), path)
     before = path.read_bytes()
     monkeypatch.setattr(os, "replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match="could not be written"):
         save_model(SpectrogramTransformer(n_mels=9), path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["model.skops"]
@@ -125,6 +132,65 @@ def test_types_that_are_not_trusted_are_refused_by_name(tmp_path):
     skops.io.dump(Foreign(), tmp_path / "model.skops")
     with pytest.raises(ValueError, match=r"not trusted: .*Foreign\. Nothing was loaded"):
         load_model(tmp_path / "model.skops")
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda c: GridSearchCV(c, {"max_epochs": [1, 2]}, cv=2),
+        lambda c: GridSearchCV(c, {"max_epochs": [1, 2]}, cv=2, scoring="f1"),
+        lambda c: CalibratedClassifierCV(c, cv=2, ensemble=False),
+        lambda c: VotingClassifier([("a", c), ("b", c)], voting="soft"),
+        lambda c: make_pipeline(CNNFeatureExtractor(c), RandomForestClassifier(n_estimators=3)),
+        lambda c: make_pipeline(CNNFeatureExtractor(c), HistGradientBoostingClassifier()),
+    ],
+)
+def test_searches_and_ensembles_of_scikit_learn_are_loaded_too(waveforms, tmp_path, wrap):
+    network = CNNAudioClassifier(SpectrogramTransformer(n_mels=8), **SMALL)
+    model = wrap(network).fit(waveforms, np.arange(20) % 2)
+    save_model(model, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.predict_proba(waveforms), model.predict_proba(waveforms))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sklearn.datasets._base.rmtree",
+        "sklearn.datasets._base.urlretrieve",
+        "sklearn.utils.estimator_checks.joblib",
+        "sklearn.pipeline.Bunch",
+        "sklearn.nowhere.Thing",
+        "sklearnish.Thing",
+        "os.system",
+    ],
+)
+def test_only_what_scikit_learn_defines_itself_is_trusted(name):
+    assert _refused([name]) == [name]
+
+
+def test_what_could_not_be_loaded_is_not_saved(waveforms, tmp_path):
+    fitted = classifier(waveforms).set_params(augment=os.path.join)
+    with pytest.raises(
+        ValueError, match=r"load_model would not trust: .*join.*Nothing was written"
+    ):
+        save_model(fitted, tmp_path / "model.skops")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_damaged_file_is_called_so(waveforms, tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(classifier(waveforms), path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(
+        ValueError, match=r"model\.skops' was not written by save_model, or is damaged"
+    ):
+        load_model(path)
+
+
+def test_a_folder_that_is_not_there_is_named_as_given(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere/model\.skops' could not be written"):
+        save_model(SpectrogramTransformer(), tmp_path / "nowhere" / "model.skops")
 
 
 def test_functions_are_refused_by_name(waveforms, tmp_path):

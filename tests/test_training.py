@@ -209,6 +209,11 @@ def test_a_diverging_loss_names_the_epoch_and_the_learning_rate():
         train(network, examples, Objective(diverge), make_plan(), rows=np.arange(60), seed=0)
 
 
+@pytest.fixture(autouse=True)
+def no_interruption_before(monkeypatch):
+    monkeypatch.setattr("skdaf._training._last_interrupt", -math.inf)
+
+
 def test_interruption_keeps_the_best_epoch_and_warns():
     def interrupt(values):
         reports.append(values)
@@ -223,13 +228,33 @@ def test_interruption_keeps_the_best_epoch_and_warns():
     assert same(get_weights(network), progress.best_weights)
 
 
-def test_interruption_in_the_first_epoch_leaves_a_usable_network():
+def test_interruption_before_anything_is_learned_goes_through():
     def interrupt(batch, generator):
         raise KeyboardInterrupt
 
-    with pytest.warns(UserWarning, match="interrupted in epoch 1"):
-        network, _ = run(plan=make_plan(augment=interrupt))
-    assert np.isfinite(apply_network(network, make_examples().inputs, "cpu")).all()
+    with pytest.raises(KeyboardInterrupt):
+        run(plan=make_plan(augment=interrupt))
+
+
+def test_a_second_interruption_soon_after_stops_everything(monkeypatch):
+    def interrupt(values):
+        raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="Interrupt again within 10 s to stop altogether"):
+        run(report=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(report=interrupt)
+    monkeypatch.setattr("skdaf._training._INTERRUPTS_APART", 0.0)
+    with pytest.warns(UserWarning, match="interrupted in epoch 2"):
+        run(report=interrupt)
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"), [(None, "NoneType"), (torch.zeros(2, 3), r"\(2, 3\)"), (7, "int")]
+)
+def test_an_augmentation_that_returns_something_else_is_named(result, shown):
+    with pytest.raises(TypeError, match=rf"augment must return a tensor .*got {shown}"):
+        run(plan=make_plan(augment=lambda batch, generator: result))
 
 
 def test_one_cycle_rises_then_falls_to_zero():
