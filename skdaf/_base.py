@@ -80,17 +80,19 @@ class NetworkEstimator(BaseEstimator):
             self.frontend_ = None
             spectrograms = data
         else:
-            self.frontend_ = clone(self.frontend or SpectrogramTransformer())
-            self._lend_settings()
-            spectrograms = _check_spectrograms(self.frontend_.fit_transform(data, y), data)
+            frontend = clone(self.frontend or SpectrogramTransformer())
+            self._lend_settings(frontend)
+            spectrograms = _check_spectrograms(frontend.fit_transform(data, y), data)
+            # Only now: files that cannot be read leave an earlier fit as it was.
+            self.frontend_ = frontend
         self.input_shape_ = spectrograms.shape[1:]
         return spectrograms
 
-    def _lend_settings(self):
+    def _lend_settings(self, frontend):
         """Let a front end that says nothing of its own work as this estimator does."""
         own = {} if self.frontend is None else self.frontend.get_params()
-        known = self.frontend_.get_params()
-        self.frontend_.set_params(
+        known = frontend.get_params()
+        frontend.set_params(
             **{
                 name: getattr(self, name)
                 for name in ("n_jobs", "verbose")
@@ -115,7 +117,7 @@ class NetworkEstimator(BaseEstimator):
                 f"{self.input_shape_[1]})."
             )
         else:
-            self._lend_settings()
+            self._lend_settings(self.frontend_)
         for first in range(0, len(data), _CLIPS_PER_PASS):
             some = data[first : first + _CLIPS_PER_PASS]
             yield some if kind == "spectrograms" else self.frontend_.transform(some)

@@ -259,11 +259,12 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         """
         self._check_parameters()
         kind, data = validate_clips(self, X, reset=True)
-        targets, weights = self._fit_labels(y, len(data))
+        classes, targets, weights = self._check_labels(y, len(data))
         source = self._source()
         rng = check_random_state(self.random_state)
         rows = self._split(targets, rng)
         spectrograms = self._fit_spectrograms(kind, data, y, source)
+        self.classes_ = classes
         seed = int(rng.randint(2**31 - 1))
         recipe = self._recipe_from(source)
         network = build_network(**recipe, seed=seed)
@@ -280,8 +281,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         )
         return self
 
-    def _fit_labels(self, y, n_clips):
-        """Check the labels; return them as numbers, with the weight of each class."""
+    def _check_labels(self, y, n_clips):
+        """Return the classes, the labels as numbers, and the weight of each class."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
@@ -293,20 +294,21 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
             raise ValueError(
                 f"Found input variables with inconsistent numbers of samples: {[n_clips, len(y)]}"
             )
-        self.classes_, targets = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
+        classes, targets = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs clips of at least 2 classes, but the data holds "
-                f"only one class: {self.classes_.tolist()[0]!r}."
+                f"only one class: {classes.tolist()[0]!r}."
             )
-        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return targets.astype(np.int64), weights.astype(np.float32)
+        weights = compute_class_weight(self.class_weight, classes=classes, y=y)
+        return classes, targets.astype(np.int64), weights.astype(np.float32)
 
     def _split(self, targets, rng):
         """Return the rows to learn from, and those to judge epochs by (None: too few clips)."""
         rows = np.arange(len(targets))
-        n_held_out = self._n_held_out(len(targets), len(self.classes_))
-        if n_held_out == 0 or np.bincount(targets).min() < 2:
+        counts = np.bincount(targets)
+        n_held_out = self._n_held_out(len(targets), len(counts))
+        if n_held_out == 0 or counts.min() < 2:
             return rows, None
         return train_test_split(rows, test_size=n_held_out, stratify=targets, random_state=rng)
 

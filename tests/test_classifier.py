@@ -354,6 +354,14 @@ class TestErrors:
             with pytest.raises(AudioReadError, match=str(bad)):
                 small().fit(files, np.arange(len(files)) % 2)
 
+    def test_a_fit_that_fails_to_read_leaves_the_earlier_one(self, sounds):
+        classifier = small(max_epochs=1).fit(sounds.filenames, sounds.target)
+        expected = classifier.predict_proba(sounds.filenames)
+        with pytest.raises(AudioReadError):
+            classifier.fit(["lost.wav", "gone.wav"], ["a", "b"])
+        assert classifier.classes_.tolist() == [0, 1, 2]
+        np.testing.assert_array_equal(classifier.predict_proba(sounds.filenames), expected)
+
     def test_a_single_path_is_no_list(self, sounds):
         with pytest.raises(TypeError, match=r"pass \[path\]"):
             small().fit(sounds.filenames[0], [0])
