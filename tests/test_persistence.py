@@ -43,13 +43,13 @@ def classifier(X, **changes):
     return CNNAudioClassifier(front_end, **{**SMALL, **changes}).fit(X, np.arange(20) % 2)
 
 
-def estimators(X):
+def estimators(X, folder):
     y = np.arange(20) % 2
     fitted = classifier(X)
     embedder = ConvAutoencoderEmbedder(SpectrogramTransformer(n_mels=8), **SMALL).fit(X)
     extractor = CNNFeatureExtractor(FrozenEstimator(fitted))
     return {
-        "front end": (SpectrogramTransformer(cache="folder").fit(X), "transform"),
+        "front end": (SpectrogramTransformer(cache=folder / "cache").fit(X), "transform"),
         "classifier": (fitted, "predict_proba"),
         "daf": (classifier(X, network="daf", hidden_units=(8,)), "predict_proba"),
         "transferred": (
@@ -74,7 +74,7 @@ def estimators(X):
 
 
 def test_every_estimator_answers_the_same_after_a_round_trip(waveforms, tmp_path):
-    for name, (estimator, method) in estimators(waveforms).items():
+    for name, (estimator, method) in estimators(waveforms, tmp_path).items():
         path = tmp_path / f"{name}.skops"
         save_model(estimator, path)
         expected = getattr(estimator, method)(waveforms)
