@@ -357,10 +357,13 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
             return self._new_recipe(self.network, len(self.classes_))
         recipe = {**source._recipe, "n_outputs": len(self.classes_)}
         if recipe["network"] == "autoencoder":
-            head = {"hidden_units": self.hidden_units, "dropout": self.dropout}
-            n_maps = source._recipe["n_outputs"]
-            recipe["options"] = {**recipe["options"], **head, "n_maps": n_maps}
             recipe["network"] = "on encoder"
+            # The conv options are the source's; what follows the encoder is this estimator's own.
+            recipe["options"] = {
+                **self._network_options(),
+                **source._recipe["options"],
+                "n_maps": source._recipe["n_outputs"],
+            }
         return recipe
 
     def _n_frozen(self, network):

@@ -326,10 +326,10 @@ class SpectrogramRecipe(ClipRecipe):
 
     def finish(self, spectrogram):
         """Standardize a spectrogram and bring it to the common length."""
-        silence = _spectrogram.silent_frame(self.settings)
+        mean, scale = _spectrogram.standardization(spectrogram) if self.standardize else (0, 1)
         if self.standardize:
-            mean, scale = _spectrogram.standardization(spectrogram)
-            spectrogram, silence = (spectrogram - mean) / scale, (silence - mean) / scale
-        if self.length == "pad":
-            return _spectrogram.pad_or_cut(spectrogram, self.n_frames, silence)
-        return _spectrogram.resize(spectrogram, self.n_frames)
+            spectrogram = (spectrogram - mean) / scale
+        if self.length == "resize":
+            return _spectrogram.resize(spectrogram, self.n_frames)
+        silence = (_spectrogram.silent_frame(self.settings) - mean) / scale
+        return _spectrogram.pad_or_cut(spectrogram, self.n_frames, silence)

@@ -122,7 +122,7 @@ def build_autoencoder(input_shape, n_outputs, *, channels=None, kernel_size=None
     """Build an encoder down to `n_outputs` small maps, and a decoder that mirrors it."""
     channels = (16, 32, 64, 128) if channels is None else channels
     kernel_size = kernel_size or 3
-    encoder, sizes = _encoder(input_shape, n_outputs, channels, kernel_size)
+    encoder, sizes, _ = _encoder(input_shape, n_outputs, channels, kernel_size)
     decoder, n_in = [], n_outputs
     for number, (n_out, size) in enumerate(zip(channels[::-1], sizes[::-1], strict=True), 1):
         block = OrderedDict(
@@ -138,24 +138,29 @@ def build_autoencoder(input_shape, n_outputs, *, channels=None, kernel_size=None
 
 
 def _encoder(input_shape, n_maps, channels, kernel_size):
-    """Return the named layers of an encoder, and the sizes before each of its poolings."""
-    convs, _ = conv_blocks(input_shape, channels, kernel_size, nn.ReLU)
+    """Return the named layers of an encoder, the sizes before each pooling, and the last size."""
+    convs, last_size = conv_blocks(input_shape, channels, kernel_size, nn.ReLU)
     sizes = [tuple(input_shape)]
     for _ in channels[1:]:
         sizes.append(_pooling(sizes[-1])[1])
-    return [*convs, ("embedding", nn.Conv2d(channels[-1], n_maps, 1))], sizes
+    return [*convs, ("embedding", nn.Conv2d(channels[-1], n_maps, 1))], sizes, last_size
 
 
 def build_on_encoder(
-    input_shape, n_outputs, *, n_maps, channels, kernel_size, hidden_units=None, dropout=None
+    input_shape,
+    n_outputs,
+    *,
+    n_maps,
+    channels=None,
+    kernel_size=None,
+    hidden_units=None,
+    dropout=None,
 ):
     """Build a classifier whose conv layers are an autoencoder's encoder."""
-    encoder, _ = _encoder(input_shape, n_maps, channels, kernel_size)
-    for _ in channels:
-        input_shape = _pooling(input_shape)[1]
-    return nn.Sequential(
-        OrderedDict(encoder + _cnn_head(n_maps * input_shape[1], hidden_units, dropout, n_outputs))
-    )
+    channels = (16, 32, 64, 128) if channels is None else channels
+    encoder, _, size = _encoder(input_shape, n_maps, channels, kernel_size or 3)
+    head = _cnn_head(n_maps * size[1], hidden_units, dropout, n_outputs)
+    return nn.Sequential(OrderedDict(encoder + head))
 
 
 NETWORKS = {"cnn": build_cnn, "daf": build_daf}

@@ -89,9 +89,7 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
     calls = (delayed(_run)(function, chunk) for chunk in chunks)
     with progress(len(items), description, "clip", verbose) as advance:
-        results = (
-            (call[0](*call[1]) for call in calls) if len(chunks) == 1 else _run_all(calls, n_jobs)
-        )
+        results = [_run(function, items)] if len(chunks) == 1 else _run_all(calls, n_jobs)
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))
             yield result

@@ -233,10 +233,11 @@ class _Loop:
                     inputs = _augmented(self.plan.augment, inputs, self.generator)
                 outputs = self.network(inputs.to(self.plan.device).unsqueeze(1))
                 loss = self.objective.loss(outputs, targets)
-                self._check(loss.item(), epoch, name)
+                value = loss.item()
+                self._check(value, epoch, name)
                 if learn:
                     self._step(loss)
-                total_loss += loss.item() * len(rows)
+                total_loss += value * len(rows)
                 if self.objective.score is not None:
                     total_score += self.objective.score(outputs.detach(), targets) * len(rows)
                 n_seen += len(rows)

@@ -130,6 +130,15 @@ def test_an_autoencoders_encoder_becomes_the_conv_layers(embedder, sounds, froze
         assert kept == (number < n_frozen), layer
 
 
+def test_an_autoencoder_with_the_usual_channels_transfers_too(sounds):
+    front_end = SpectrogramTransformer(n_mels=16, n_frames=16)
+    usual = {"channels": None, "kernel_size": None, "max_epochs": 1, "random_state": 0}
+    source = ConvAutoencoderEmbedder(front_end, **usual).fit(sounds.filenames)
+    new = transferred(source, sounds.filenames, sounds.target, hidden_units=[8], max_epochs=1)
+    assert new.layer_names_[:5] == source.layer_names_[:5]
+    assert new.network_.dense1.linear.out_features == 8
+
+
 def test_a_transferred_network_can_be_transferred_again(classifier, embedder, sounds, halves):
     for source in (classifier, embedder):
         once = transferred(source, sounds.filenames, sounds.target)
