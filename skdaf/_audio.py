@@ -1,4 +1,4 @@
-"""Reading: the only module that opens recordings.
+"""Reading: the only module that opens recordings, with `_wav` for the plainest of them.
 
 The rest of the package sees mono float32 arrays at one sampling rate, or an AudioReadError.
 """
@@ -13,6 +13,8 @@ from numbers import Real
 import numpy as np
 import soundfile as sf
 import soxr
+
+from skdaf._wav import PlainWav, open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
 # frames; memory is only taken for what was really read.
@@ -191,8 +193,12 @@ class _Recording(sf.SoundFile):
         while origin < frame:
             asked = min(frame - origin, max(1, _BLOCK_SAMPLES // self.channels))
             origin += asked
-            if len(self.read(asked, dtype="float32", always_2d=True)) < asked:
+            if len(self.read_block(asked)) < asked:
                 break
+
+    def read_block(self, n_frames):
+        """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
+        return self.read(n_frames, dtype="float32", always_2d=True)
 
     def _last_safe_origin(self, frame):
         if not super().seekable():
@@ -209,7 +215,7 @@ def _open_audio(path):
     """Open a recording; whatever goes wrong inside the block becomes an AudioReadError."""
     n_bytes = stat_audio(path).st_size
     try:
-        with _Recording(_libsndfile_name(path)) as file:
+        with open_plain(path, n_bytes) or _Recording(_libsndfile_name(path)) as file:
             if file.frames > n_bytes * _MOST_FRAMES_PER_BYTE:
                 raise AudioReadError.of(path, "its header does not tell its length, or is damaged")
             if file.samplerate < _LOWEST_SAMPLING_RATE:
@@ -232,7 +238,7 @@ def _insist_on_all_bytes(file, path):
     libsndfile shortens such files and only its log tells. Writers that cannot know the length (into
     a pipe, say) put zero or a huge number; that is no damage.
     """
-    if file.format not in ("WAV", "WAVEX", "AIFF"):
+    if isinstance(file, PlainWav) or file.format not in ("WAV", "WAVEX", "AIFF"):
         return
     found = _SHORT_CHUNK.search(file.extra_info)
     if found is None:
@@ -269,13 +275,14 @@ def _read_blocks(file, clip):
     start, n_frames = _span(file, clip)
     _insist_on_all_bytes(file, clip.path)
     file.go_to(start)
+    is_bounded = file.subtype.startswith("PCM_")
     remaining = n_frames
     while remaining > 0:
         asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
-        block = file.read(asked, dtype="float32", always_2d=True)
+        block = file.read_block(asked)
         remaining -= len(block)
         # NaN is not smaller than anything; beyond the bound the power of a frame would overflow.
-        if not (np.abs(block) < _LOUDEST_SAMPLE).all():
+        if not (is_bounded or (np.abs(block) < _LOUDEST_SAMPLE).all()):
             raise AudioReadError.of(clip.path, "holds NaN, infinite or absurdly large samples")
         if len(block):
             yield block
@@ -288,7 +295,13 @@ def _read_blocks(file, clip):
 
 
 def _mono(block):
-    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+    mono, n_channels = block[:, 0], block.shape[1]
+    if n_channels == 1:
+        return mono
+    # Channel by channel: NumPy is slow at means of very few values.
+    for channel in range(1, n_channels):
+        mono = mono + block[:, channel]
+    return mono / n_channels
 
 
 def resample(samples, source_rate, target_rate):

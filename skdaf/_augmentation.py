@@ -5,6 +5,7 @@ the same shape. None changes its input.
 """
 
 import torch
+from torch.nn import functional
 
 
 def _uniform(low, high, shape, generator):
@@ -65,10 +66,16 @@ def noise(batch, generator, most=0.3):
     return batch + amount * torch.randn(batch.shape, generator=generator)
 
 
-def tilt(batch, generator, most=0.5):
-    """Make the high frequencies louder or softer, as another microphone or room does."""
-    slope = _uniform(-most, most, (len(batch), 1, 1), generator) * batch.std(correction=0)
-    return batch + slope * torch.linspace(-1, 1, batch.shape[2])
+def equalize(batch, generator, most=1.0, n_points=4):
+    """Bend the levels over frequency, as another microphone or room does (FilterAugment).
+
+    The bend is random at a few frequencies, up to `most` times the spread of the batch, and
+    straight between them.
+    """
+    points = _uniform(-most, most, (len(batch), 1, n_points), generator) * batch.std(correction=0)
+    return batch + functional.interpolate(
+        points, size=batch.shape[2], mode="linear", align_corners=True
+    )
 
 
 AUGMENTATIONS = {
@@ -77,28 +84,45 @@ AUGMENTATIONS = {
     "warp": warp,
     "mask": mask,
     "noise": noise,
-    "tilt": tilt,
+    "equalize": equalize,
 }
+
+
+# What `augment` may name. "mixup" changes targets too: it is `mix`, which comes last.
+CHOICES = [*AUGMENTATIONS, "mixup"]
+
+
+def mix(inputs, targets, generator):
+    """Blend each clip with another of its batch, by random shares, and their targets alike."""
+    order = torch.randperm(len(inputs), generator=generator)
+    share = torch.rand(len(inputs), generator=generator)
+    return _blend(inputs, order, share), _blend(targets, order, share)
+
+
+def _blend(values, order, share):
+    share = share.view(-1, *[1] * (values.ndim - 1)).to(values.device)
+    return torch.lerp(values[order.to(values.device)], values, share)
 
 
 def _named(name):
     if name not in AUGMENTATIONS:
-        raise ValueError(
-            f"augment={name!r} is unknown: expected a callable or one of {list(AUGMENTATIONS)}."
-        )
+        raise ValueError(f"augment={name!r} is unknown: expected a callable or one of {CHOICES}.")
     return AUGMENTATIONS[name]
 
 
 def compose(augment):
-    """Turn None, a name, a callable, or a list of them into one function, or None."""
+    """Turn None, a name, a callable, or a list of them into a function, and whether to mix.
+
+    The function takes a batch and a generator; it is None where no batch is to be changed.
+    """
     if augment is None:
-        return None
+        return None, False
     steps = augment if isinstance(augment, (list, tuple)) else [augment]
-    functions = [step if callable(step) else _named(step) for step in steps]
+    functions = [step if callable(step) else _named(step) for step in steps if step != "mixup"]
 
     def apply(batch, generator):
         for function in functions:
             batch = function(batch, generator)
         return batch
 
-    return apply
+    return apply if functions else None, "mixup" in steps

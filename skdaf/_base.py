@@ -9,18 +9,22 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skdaf._augmentation import AUGMENTATIONS, compose
+from skdaf._augmentation import CHOICES, compose
 from skdaf._frontend import SpectrogramTransformer
-from skdaf._inputs import validate_clips
+from skdaf._inputs import blocks, validate_clips
 from skdaf._networks import build_network, get_weights, layer_names, set_weights
-from skdaf._parallel import progress
-from skdaf._training import Plan, apply_network, resolve_device, train
+from skdaf._parallel import CHUNK_SIZE, progress
+from skdaf._training import Plan, apply_network, resolve_device, resolve_precision, train
 
 # Fewer held-out clips than this say nothing about an epoch.
 _FEWEST_VALIDATION_CLIPS = 10
 
-# Clips whose spectrograms are in memory at once when predicting.
-_CLIPS_PER_PASS = 2048
+# What max_epochs="auto" aims at, and its bounds.
+_ENOUGH_STEPS = 800
+_FEWEST_MOST_EPOCHS = 10, 100
+
+# How much of the spectrograms is in memory at once when predicting.
+_BYTES_PER_PASS = 2**26
 
 
 class NetworkEstimator(BaseEstimator):
@@ -34,15 +38,16 @@ class NetworkEstimator(BaseEstimator):
         "frontend": [HasMethods(["fit", "transform"]), None],
         "channels": ["array-like", None],
         "kernel_size": [Interval(Integral, 1, None, closed="left"), None],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "augment": [StrOptions(set(AUGMENTATIONS)), list, tuple, callable, None],
+        "augment": [StrOptions(set(CHOICES)), list, tuple, callable, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -75,7 +80,10 @@ class NetworkEstimator(BaseEstimator):
         if source is not None:
             self.frontend_ = copy.deepcopy(source.frontend_)
             self.input_shape_ = source.input_shape_
-            return np.concatenate(list(self._passes(data)))
+            self._check_kind(kind, data)
+            if kind == "spectrograms":
+                return data
+            return _check_spectrograms(self.frontend_.transform(data), data)
         if kind == "spectrograms":
             self.frontend_ = None
             spectrograms = data
@@ -103,6 +111,15 @@ class NetworkEstimator(BaseEstimator):
     def _passes(self, X):
         """Yield the spectrograms of X, a bounded number at a time."""
         kind, data = validate_clips(self, X, reset=False)
+        self._check_kind(kind, data)
+        bytes_a_clip = np.dtype(np.float32).itemsize * math.prod(self.input_shape_)
+        n_clips = CHUNK_SIZE * max(1, _BYTES_PER_PASS // (CHUNK_SIZE * bytes_a_clip))
+        for first in range(0, len(data), n_clips):
+            some = data[first : first + n_clips]
+            yield some if kind == "spectrograms" else self.frontend_.transform(some)
+
+    def _check_kind(self, kind, data):
+        """Insist that the front end there is, or none, takes such data."""
         if kind == "spectrograms":
             if data.shape[1:] != self.input_shape_:
                 raise ValueError(
@@ -118,9 +135,6 @@ class NetworkEstimator(BaseEstimator):
             )
         else:
             self._lend_settings(self.frontend_)
-        for first in range(0, len(data), _CLIPS_PER_PASS):
-            some = data[first : first + _CLIPS_PER_PASS]
-            yield some if kind == "spectrograms" else self.frontend_.transform(some)
 
     # --- the network ---
 
@@ -181,15 +195,23 @@ class NetworkEstimator(BaseEstimator):
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = int(np.clip(n_rows // 16, 8, 64))
-        patience = self.patience or -(-self.max_epochs // 2)
+        max_epochs = self.max_epochs
+        if max_epochs == "auto":
+            # A network needs a number of steps to learn; many clips come by often enough.
+            max_epochs = int(np.clip(_ENOUGH_STEPS * batch_size // n_rows, *_FEWEST_MOST_EPOCHS))
+        patience = self.patience or -(-max_epochs // 2)
+        device = resolve_device(self.device)
+        augment, mixup = compose(self.augment)
         return Plan(
-            max_epochs=self.max_epochs,
+            max_epochs=max_epochs,
             batch_size=batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             patience=patience if has_validation else None,
-            device=resolve_device(self.device),
-            augment=compose(self.augment),
+            device=device,
+            precision=resolve_precision(self.precision, device),
+            augment=augment,
+            mixup=mixup,
             n_frozen=n_frozen,
         )
 
@@ -284,6 +306,6 @@ def _check_spectrograms(spectrograms, clips):
             f"The front end must return an array of shape ({len(clips)}, n_frames, n_bins), "
             f"got {spectrograms.shape}."
         )
-    if not np.isfinite(spectrograms).all():
+    if not all(np.isfinite(block).all() for block in blocks(spectrograms)):
         raise ValueError("The front end returned NaN or infinite values.")
     return spectrograms

@@ -83,7 +83,7 @@ def _unseal(stored):
     if stored is None or len(stored) < _CHECKSUM_BYTES:
         return None
     value = bytes(stored[_CHECKSUM_BYTES:])
-    is_whole = zlib.crc32(value).to_bytes(_CHECKSUM_BYTES, "little") == stored[:_CHECKSUM_BYTES]
+    is_whole = zlib.crc32(value) == int.from_bytes(stored[:_CHECKSUM_BYTES], "little")
     return value if is_whole else None
 
 

@@ -6,6 +6,7 @@ What a front end or a set of features has to say for itself is a `ClipRecipe`; t
 import os
 import warnings
 from collections import Counter
+from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +20,12 @@ _DEFAULT_RATE = 16_000
 # Samples worked on together: enough to pay for the call, little memory.
 _SAMPLES_PER_GROUP = 2**19
 
+# A chunk of long recordings holds fewer of them, so that a few already keep several workers busy:
+# so many bytes are worth a worker's while.
+_BYTES_PER_CHUNK = 2**21
+_SMALLEST_CHUNK = 4
+_N_WEIGHED = 8
+
 
 class ClipRecipe:
     """How clips become the rows of an array; workers get one and a chunk of clips.
@@ -29,7 +36,7 @@ class ClipRecipe:
 
     - `of_samples(waveforms)`: one result for each of several waveforms, an array;
     - `from_bytes(value)`: the array that a result was before `tobytes`;
-    - `finish(result)`: the row that it becomes;
+    - `finish(result, row)`: fill the row that it becomes, an array of zeros so far;
     - `row_shape` and `dtype` of the rows.
     """
 
@@ -41,11 +48,11 @@ class ClipRecipe:
             if isinstance(result, AudioReadError):
                 errors.append(result)
             else:
-                output[index] = self.finish(result)
+                self.finish(result, output[index])
         return output, errors
 
-    def finish(self, result):
-        return result
+    def finish(self, result, row):
+        row[...] = result
 
     def _results(self, clips):
         """Yield (index, result or error), in any order, from the cache where it has them."""
@@ -86,8 +93,13 @@ class ClipRecipe:
     def key(self, clip):
         """Return a name that changes with the file, the span and all settings."""
         status = stat_audio(clip.path)
-        file = os.path.abspath(clip.path), status.st_size, status.st_mtime_ns
-        return make_key(self.version, file, (clip.start, clip.end), self.settings)
+        path = os.path.abspath(clip.path)
+        return make_key(self._name, path, status.st_size, status.st_mtime_ns, clip.start, clip.end)
+
+    @cached_property
+    def _name(self):
+        """What the keys of all clips share, shortened once."""
+        return make_key(self.version, self.settings).hex()
 
     def _compute(self, numbered_clips):
         """Yield (index, result or error), computing a group of clips at a time."""
@@ -119,13 +131,40 @@ def compute_rows(recipe, clips, *, n_jobs, verbose, description):
     output = np.empty((len(clips), *recipe.row_shape), dtype=recipe.dtype)
     done, errors = 0, []
     for chunk, chunk_errors in map_chunks(
-        recipe, clips, n_jobs=n_jobs, verbose=verbose, description=description
+        recipe,
+        clips,
+        n_jobs=n_jobs,
+        verbose=verbose,
+        description=description,
+        chunk_size=_chunk_size(clips),
     ):
         output[done : done + len(chunk)] = chunk
         done += len(chunk)
         errors += chunk_errors
     _raise_errors(errors)
     return output
+
+
+def _chunk_size(clips):
+    """Choose how many clips a chunk holds, by the sizes of a few of them; not by the workers."""
+    # An odd step meets both kinds of files where they alternate.
+    some = clips[:: -(-len(clips) // _N_WEIGHED) | 1]
+    mean_bytes = sum(map(_n_bytes, some)) / len(some)
+    if mean_bytes * CHUNK_SIZE <= _BYTES_PER_CHUNK:
+        return CHUNK_SIZE
+    return max(_SMALLEST_CHUNK, int(_BYTES_PER_CHUNK / mean_bytes))
+
+
+def _n_bytes(clip):
+    """Return the size of a whole recording or a waveform; 0 where a look does not tell."""
+    if not isinstance(clip, Clip):
+        return clip.nbytes
+    if clip.start or clip.end is not None:
+        return 0
+    try:
+        return os.stat(clip.path).st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def rate_and_lengths(clips, sampling_rate, *, cache=None, n_jobs=None):

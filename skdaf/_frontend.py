@@ -311,7 +311,7 @@ class SpectrogramRecipe(ClipRecipe):
     standardize: bool
     cache: str | os.PathLike | None
 
-    version = 1
+    version = 2
     dtype = np.float32
 
     @property
@@ -324,12 +324,16 @@ class SpectrogramRecipe(ClipRecipe):
     def from_bytes(self, value):
         return np.frombuffer(value, np.float32).reshape(-1, self.settings.n_bins)
 
-    def finish(self, spectrogram):
-        """Standardize a spectrogram and bring it to the common length."""
-        mean, scale = _spectrogram.standardization(spectrogram) if self.standardize else (0, 1)
-        if self.standardize:
-            spectrogram = (spectrogram - mean) / scale
+    def finish(self, spectrogram, row):
+        """Bring a spectrogram to the common length, standardized by what it was at its own."""
         if self.length == "resize":
-            return _spectrogram.resize(spectrogram, self.n_frames)
-        silence = (_spectrogram.silent_frame(self.settings) - mean) / scale
-        return _spectrogram.pad_or_cut(spectrogram, self.n_frames, silence)
+            fitted = _spectrogram.resize(spectrogram, self.n_frames)
+        else:
+            silence = _spectrogram.silent_frame(self.settings)
+            fitted = _spectrogram.pad_or_cut(spectrogram, self.n_frames, silence)
+        if self.standardize:
+            mean, scale = _spectrogram.standardization(spectrogram)
+            np.subtract(fitted, mean, out=row)
+            row /= scale
+        else:
+            row[...] = fitted

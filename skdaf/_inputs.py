@@ -5,6 +5,7 @@ Files, waveforms or spectrograms; nothing else in the package looks inside an X.
 
 import os
 from collections.abc import Iterator, Set
+from functools import partial
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
@@ -15,6 +16,40 @@ _PATH_TYPES = (str, os.PathLike)
 
 # What a table of files may have; other columns are its user's own.
 _COLUMNS = ("path", "start", "end")
+
+# How much of an array of spectrograms is looked at at once.
+_BYTES_PER_BLOCK = 2**24
+
+
+class Float32Rows:
+    """Spectrograms of another type of number, as float32 wherever rows of them are read.
+
+    The array behind it may lie on disk and be larger than memory, so it is never converted whole:
+    a slice is of this kind again, rows that are named one by one are an array.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, array):
+        self.array = array
+
+    @property
+    def shape(self):
+        return self.array.shape
+
+    @property
+    def ndim(self):
+        return self.array.ndim
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        part = self.array[rows]
+        return Float32Rows(part) if isinstance(rows, slice) else part.astype(self.dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array.astype(self.dtype)
 
 
 def validate_clips(estimator, X, *, reset):
@@ -31,8 +66,11 @@ def validate_clips(estimator, X, *, reset):
     Returns
     -------
     kind : {"files", "waveforms", "spectrograms"}
-    data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array
+    data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array, Float32Rows
+        Spectrograms that are an array already are not copied: it may be mapped from disk.
     """
+    if isinstance(X, Float32Rows):
+        X = X.array
     clips = as_clips(X)
     if clips is not None:
         if reset:
@@ -43,9 +81,7 @@ def validate_clips(estimator, X, *, reset):
             _forget_features(estimator)
         return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
     if getattr(X, "ndim", 2) == 3:
-        data = check_array(X, dtype=np.float32, allow_nd=True, estimator=estimator, input_name="X")
-        if data.size == 0:
-            raise ValueError(f"X holds empty spectrograms: its shape is {data.shape}.")
+        data = _check_spectrograms(estimator, X)
         if reset:
             _forget_features(estimator)
         return "spectrograms", data
@@ -197,6 +233,27 @@ def _check_waveform(position, samples):
     return check_array(
         samples, dtype=np.float32, ensure_2d=False, input_name=f"X[{position}]", copy=False
     )
+
+
+def _check_spectrograms(estimator, X):
+    """Return an array of finite spectrograms that reads as float32; an array is not copied."""
+    check = partial(
+        check_array, dtype=np.float32, allow_nd=True, estimator=estimator, input_name="X"
+    )
+    is_numeric = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
+    data = np.asarray(X) if is_numeric else check(X)
+    for block in blocks(data):
+        check(block)
+    if data.size == 0:
+        raise ValueError(f"X holds empty spectrograms: its shape is {data.shape}.")
+    return data if data.dtype == np.float32 else Float32Rows(data)
+
+
+def blocks(array):
+    """Yield an array in blocks of rows, of bounded size; of one without rows itself."""
+    n_rows = max(1, _BYTES_PER_BLOCK * len(array) // max(1, array.nbytes))
+    for first in range(0, max(1, len(array)), n_rows):
+        yield array[first : first + n_rows]
 
 
 def _forget_features(estimator):

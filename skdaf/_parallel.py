@@ -4,11 +4,15 @@ import threading
 from contextlib import contextmanager
 from functools import cache
 
+import numpy as np
 import threadpoolctl
 from joblib import Parallel, delayed
 
 # The work is cut in the same way whatever the number of workers: so are the results.
 CHUNK_SIZE = 64
+
+# Arrays up to this size are taken from memory that the process keeps.
+_KEPT_BYTES = 2**24
 
 
 class _SingleThread:
@@ -95,7 +99,19 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
             yield result
 
 
+@cache
+def _keep_freed_memory():
+    """Teach the allocator to keep the memory of arrays that come and go, once a process.
+
+    glibc hands large blocks back to the system when they are freed, and getting them anew page by
+    page costs a worker a third of its time. It stops for sizes of which it has seen one freed. Of
+    this block no page is ever touched; elsewhere it does nothing.
+    """
+    np.empty(_KEPT_BYTES, dtype=np.uint8)
+
+
 def _run(function, chunk):
+    _keep_freed_memory()
     with single_thread:
         return function(chunk)
 

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 from types import FunctionType
 
-import skops.io
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -65,6 +64,8 @@ def save_model(estimator, path):
     >>> loaded.n_frames_ == transformer.n_frames_
     True
     """
+    import skops.io  # here, since it imports all of scikit-learn
+
     content = skops.io.dumps(estimator)
     refused = _refused(skops.io.get_untrusted_types(data=content))
     if refused:
@@ -123,6 +124,8 @@ def load_model(path):
             f"{path!r} was not written by save_model, or is damaged. Pickles (joblib.dump) can run "
             "code when they are loaded: use joblib.load for those that you trust."
         )
+    import skops.io
+
     asked = skops.io.get_untrusted_types(file=path)
     refused = _refused(asked)
     if refused:

@@ -33,6 +33,7 @@ LAYERS = [
         "_short_term",
     ],
     ["_audio"],
+    ["_wav"],
 ]
 
 # Libraries that only some modules may know of.
@@ -168,6 +169,12 @@ def test_spectrograms_need_no_torch():
     loaded = loaded_by("from skdaf import SpectrogramTransformer")
     assert "skdaf._frontend" in loaded
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
+
+
+def test_only_saving_and_loading_need_skops():
+    loaded = loaded_by("from skdaf import CNNAudioClassifier, load_model")
+    assert "skdaf._persistence" in loaded
+    assert loaded.isdisjoint(["skops", "pytest", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
 # The front door.

@@ -212,7 +212,8 @@ def test_a_part_costs_its_own_memory_only(tmp_path, format):
     assert peak < 500_000
 
 
-def test_a_part_reads_its_own_frames_only(wav, monkeypatch):
+def test_a_part_reads_its_own_frames_only(tmp_path, monkeypatch):
+    path = write(tmp_path / "tones.flac", tones(), format="FLAC")
     asked = []
     read = sf.SoundFile.read
 
@@ -221,7 +222,7 @@ def test_a_part_reads_its_own_frames_only(wav, monkeypatch):
         return read(file, frames, *args, **kwargs)
 
     monkeypatch.setattr(sf.SoundFile, "read", spy)
-    load_audio(wav, start=0.25, end=0.5)
+    load_audio(path, start=0.25, end=0.5)
     assert asked == [(RATE // 4, RATE // 4)]
 
 

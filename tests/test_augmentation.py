@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skdaf._augmentation import AUGMENTATIONS, compose, mask, shift, stretch, tilt, warp
+from skdaf._augmentation import AUGMENTATIONS, compose, equalize, mask, mix, shift, stretch, warp
 
 each = pytest.mark.parametrize("name", AUGMENTATIONS)
 
@@ -80,20 +80,57 @@ def test_mask_hides_at_most_the_share_it_says():
     assert whole_bins.max() > 0
 
 
-def test_tilt_adds_a_straight_line_over_frequency():
-    x = batch()
-    added = tilt(x, generator()) - x
-    slopes = added.diff(dim=2)
-    torch.testing.assert_close(slopes, slopes[:, :, :1].expand_as(slopes), atol=1e-5, rtol=0)
+def test_equalize_adds_one_bent_line_over_frequency_to_all_frames_of_a_clip():
+    x = batch(n_bins=31)
+    added = equalize(x, generator(), most=0.5) - x
+    torch.testing.assert_close(added, added[:, :1].expand_as(added), atol=1e-5, rtol=0)
+    assert added.abs().max() <= 0.5 * x.std() + 1e-5
+    # Four points: three straight pieces of ten bins each.
+    kinks = added[:, 0].diff(dim=1).diff(dim=1).abs() > 1e-4
+    assert kinks.any(dim=0).nonzero().flatten().tolist() == [9, 19]
+
+
+def test_mix_blends_each_clip_with_another_and_its_target_alike():
+    n = 32
+    inputs = torch.eye(n).view(n, 1, n).expand(-1, 3, -1)
+    mixed, targets = mix(inputs, torch.eye(n), generator())
+    torch.testing.assert_close(mixed, targets.view(n, 1, n).expand(-1, 3, -1))
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(n))
+    own = targets.diagonal()
+    assert 0 <= own.min() < 0.2
+    assert 0.8 < own.max() <= 1
+    assert (targets > 0).sum(dim=1).max() == 2
+
+
+def test_mix_is_repeatable():
+    x, y = batch(), torch.rand(16, 3)
+    first, again, other = (mix(x, y, generator(seed)) for seed in (1, 1, 2))
+    assert all(map(torch.equal, first, again))
+    assert not torch.equal(first[0], other[0])
 
 
 def test_compose_applies_names_and_callables_in_turn():
-    double = compose([lambda x, _: x + 1, "mask", lambda x, _: 2 * x])
+    double, _ = compose([lambda x, _: x + 1, "mask", lambda x, _: 2 * x])
     x = batch()
     torch.testing.assert_close(double(x, generator()), 2 * mask(x + 1, generator()))
 
 
 def test_compose_of_one_and_of_none():
     x = batch()
-    torch.testing.assert_close(compose("warp")(x, generator()), warp(x, generator()))
-    assert compose(None) is None
+    torch.testing.assert_close(compose("warp")[0](x, generator()), warp(x, generator()))
+    assert compose(None) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("augment", "changes", "mixes"),
+    [("mixup", False, True), (["mixup", "warp"], True, True), (["warp"], True, False), ([], 0, 0)],
+)
+def test_compose_tells_whether_to_mix(augment, changes, mixes):
+    function, does_mix = compose(augment)
+    assert (function is not None) == changes
+    assert does_mix == mixes
+
+
+def test_an_unknown_name_lists_the_choices():
+    with pytest.raises(ValueError, match=r"augment='echo' is unknown.*'warp'.*'mixup'"):
+        compose(["warp", "echo"])

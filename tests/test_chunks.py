@@ -10,7 +10,7 @@ import soundfile as sf
 
 from skdaf import AudioReadError, Clip, SpectrogramTransformer, _chunks, _spectrogram
 from skdaf._cache import _open
-from skdaf._chunks import read_headers
+from skdaf._chunks import ClipRecipe, compute_rows, read_headers
 from skdaf._frontend import SpectrogramRecipe
 from skdaf._spectrogram import Settings
 
@@ -130,6 +130,43 @@ def test_recipe_survives_pickling(clips, cache):
     copy = pickle.loads(pickle.dumps(first))
     assert copy == first
     np.testing.assert_array_equal(assert_no_errors(copy(clips)), expected)
+
+
+# --- chunks ----------------------------------------------------------------------------------
+
+
+def sizes_of_chunks(clips):
+    """Return how many clips each call of a recipe gets."""
+
+    class Recipe(ClipRecipe):
+        row_shape, dtype = (), int
+
+        def __call__(self, chunk):
+            return np.full(len(chunk), len(chunk)), []
+
+    counts = compute_rows(Recipe(), clips, n_jobs=None, verbose=0, description="")
+    return sorted(set(counts))
+
+
+def long_file(path, n_bytes):
+    with open(path, "wb") as file:
+        file.truncate(n_bytes)
+    return Clip(str(path))
+
+
+def test_a_chunk_holds_fewer_long_recordings(tmp_path):
+    short, middle, long = (long_file(tmp_path / f"{n}", n) for n in (32_000, 441_044, 10**9))
+    assert sizes_of_chunks([short] * 128) == [64]
+    assert sizes_of_chunks([middle] * 60) == [4]
+    assert sizes_of_chunks([long] * 12) == [4]
+    assert sizes_of_chunks([short, long] * 64) == [4]
+    assert sizes_of_chunks([np.zeros(40_000, np.float32)] * 26) == [13]
+
+
+def test_parts_and_files_that_are_gone_do_not_weigh(tmp_path):
+    part = Clip(long_file(tmp_path / "long", 10**9).path, 5.0, 6.0)
+    assert sizes_of_chunks([part] * 128) == [64]
+    assert sizes_of_chunks([Clip(str(tmp_path / "gone"))] * 128) == [64]
 
 
 # --- with a cache: hits ----------------------------------------------------------------------

@@ -20,7 +20,7 @@ def small(**changes):
         "frontend": SpectrogramTransformer(n_mels=16, n_frames=12),
         "channels": (4, 8),
         "hidden_units": (8,),
-        "max_epochs": 8,
+        "max_epochs": 10,
         "learning_rate": 1e-2,
         "random_state": 0,
     }

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from skdaf import Clip
-from skdaf._inputs import as_clips, validate_clips
+from skdaf._inputs import as_clips, blocks, validate_clips
 
 NAMES = ["b.wav", "a.wav", "c d.flac"]
 CLIPS = [Clip(name) for name in NAMES]
@@ -199,6 +199,48 @@ def test_three_dimensions_are_spectrograms(dtype, order):
     assert data.dtype == np.float32
     np.testing.assert_array_equal(data, X)
     assert not hasattr(estimator, "n_features_in_")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, int])
+def test_spectrograms_are_not_copied(dtype):
+    X = np.arange(24, dtype=dtype).reshape(4, 3, 2)
+    _, data = validate(X)
+    assert np.shares_memory(getattr(data, "array", data), X)
+    _, again = validate(data)
+    assert type(again) is type(data)
+    assert np.shares_memory(getattr(again, "array", again), X)
+    assert data.shape == X.shape
+    assert len(data) == 4
+
+
+@pytest.mark.parametrize("rows", [slice(1, 3), np.array([2, 0]), [1], 3])
+def test_rows_of_other_types_are_read_as_float32(rows):
+    X = np.arange(24).reshape(4, 3, 2)
+    part = np.asarray(validate(X)[1][rows])
+    assert part.dtype == np.float32
+    np.testing.assert_array_equal(part, X[rows])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (-np.inf, "infinity")])
+def test_every_block_of_spectrograms_is_checked(dtype, value, name, monkeypatch):
+    monkeypatch.setattr("skdaf._inputs._BYTES_PER_BLOCK", 30)
+    for row in range(5):
+        X = np.zeros((5, 3, 2), dtype)
+        assert [len(block) for block in blocks(X)] == (
+            [1] * 5 if dtype is np.float32 else [2, 2, 1]
+        )
+        X[row, 2, 1] = value
+        with pytest.raises(ValueError, match=f"X contains {name}"):
+            validate(X)
+
+
+def test_numbers_beyond_float32_are_infinite():
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match=r"infinity or a value too large for dtype\('float32'\)"),
+    ):
+        validate(np.full((1, 2, 3), 1e300))
 
 
 # The feature count.

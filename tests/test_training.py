@@ -15,6 +15,7 @@ from skdaf._training import (
     apply_network,
     one_cycle,
     resolve_device,
+    resolve_precision,
     single_torch_thread,
     train,
 )
@@ -158,17 +159,93 @@ def test_same_seed_same_bytes_and_another_seed_others():
     assert not same(weights, other)
 
 
-def test_bytes_do_not_depend_on_the_number_of_torch_threads():
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bytes_do_not_depend_on_the_number_of_torch_threads(precision):
+    plan = make_plan(
+        batch_size=40,
+        precision=precision,
+        augment=lambda x, g: x + 0.1 * torch.randn(x.shape, generator=g),
+    )
     before = torch.get_num_threads()
     try:
         results = []
-        for n_threads in (1, 2):
+        for n_threads in (1, 2, 3):
             torch.set_num_threads(n_threads)
-            results.append(get_weights(run()[0]))
+            network, progress = run(make_examples(120), plan, np.arange(80), np.arange(80, 120))
+            results.append((get_weights(network), progress.history))
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)
-    assert same(*results)
+    for weights, history in results[1:]:
+        assert same(results[0][0], weights)
+        assert history == results[0][1]
+
+
+def without_statistics(seed=0):
+    """Build a network in which no clip depends on the others of its batch."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()),
+        nn.Sequential(nn.Flatten(), nn.Linear(4 * 10 * 8, 2)),
+    )
+
+
+@pytest.mark.parametrize("n", [64, 63, 37])
+def test_a_batch_in_parts_gives_the_gradients_of_the_whole(n, monkeypatch):
+    weights = []
+    for smallest_part in (16, 1000):
+        monkeypatch.setattr("skdaf._training._SMALLEST_PART", smallest_part)
+        network = without_statistics()
+        rows = np.arange(n)
+        train(network, make_examples(n), OBJECTIVE, make_plan(batch_size=n), rows=rows, seed=0)
+        weights.append(get_weights(network))
+    for name in weights[0]:
+        np.testing.assert_allclose(weights[0][name], weights[1][name], atol=1e-4)
+
+
+def test_statistics_are_those_of_all_parts_of_a_batch():
+    # A rate of zero but for rounding: the statistics are all that changes.
+    plan = make_plan(max_epochs=60, batch_size=64, learning_rate=1e-12)
+    examples = make_examples(64)
+    norm = nn.BatchNorm2d(1)
+    network = nn.Sequential(norm, nn.Sequential(nn.Flatten(), nn.Linear(120, 2)))
+    train(network, examples, OBJECTIVE, plan, rows=np.arange(64), seed=0)
+    assert norm.running_mean.item() == pytest.approx(examples.inputs.mean(), abs=0.01)
+    assert norm.running_var.item() == pytest.approx(examples.inputs.var(), rel=0.02)
+    assert norm.num_batches_tracked == 60
+
+
+def test_small_batches_are_not_cut(monkeypatch):
+    sizes = []
+    plan = make_plan(max_epochs=1, augment=lambda x, g: sizes.append(len(x)) or x)
+    run(plan=plan)
+    assert sorted(sizes) == [15] * 4
+    sizes.clear()
+    run(plan=make_plan(max_epochs=1, batch_size=60, augment=plan.augment))
+    assert sizes == [30, 30]
+
+
+def test_bfloat16_learns_as_well_and_leaves_float32_weights():
+    examples = make_examples(120)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        network, progress = run(examples, make_plan(batch_size=40, precision=precision))
+        assert {p.dtype for p in network.parameters()} == {torch.float32}
+        losses[precision] = progress.history["train_loss"]
+    assert losses["bfloat16"] != losses["float32"]
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], atol=0.05)
+
+
+def test_precision_auto_is_what_the_processor_is_quick_at(monkeypatch):
+    for supported, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(
+            torch.cpu, "_is_avx512_bf16_supported", lambda s=supported: s, raising=False
+        )
+        assert resolve_precision("auto", "cpu") == expected
+        assert resolve_precision("auto", "cuda") == "float32"
+        assert resolve_precision("bfloat16", "cpu") == "bfloat16"
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert resolve_precision("auto", "cpu") == "float32"
 
 
 def test_global_generators_are_left_alone():

@@ -1,0 +1,155 @@
+"""What each ingredient of the defaults brings: change one, keep all others, compare.
+
+    python -m benchmarks.ingredients [--seeds 2] [--data speakers scenes] [CHANGE ...]
+
+Two sets on which a network can fail: spoken digits of speakers that it has never heard, and scenes
+recorded under conditions that it has never met.
+"""
+
+import argparse
+import tempfile
+import time
+from collections import OrderedDict
+
+import numpy as np
+from torch import nn
+
+from benchmarks import _fsdd, _scenes
+from skdaf import CNNAudioClassifier, SpectrogramTransformer
+from skdaf._networks import build_cnn
+
+
+class _GlobalMean(nn.Module):
+    def forward(self, x):
+        return x.mean(dim=(2, 3), keepdim=True)
+
+
+def averaged(input_shape, n_outputs, *, hidden_units=None, channels=None, **options):
+    """Build the default network with a mean over frequencies too."""
+    channels = channels or (16, 32, 64, 128)
+    layers = build_cnn(
+        (input_shape[0], 1), n_outputs, hidden_units=hidden_units, channels=channels, **options
+    )
+    convs = build_cnn(input_shape, n_outputs, channels=channels, **options)[: len(channels)]
+    named = OrderedDict(convs.named_children())
+    dense, *rest = list(layers.named_children())[len(channels) :]
+    named[dense[0]] = nn.Sequential(_GlobalMean(), *dense[1])
+    return nn.Sequential(OrderedDict([*named.items(), *rest]))
+
+
+def flattened(input_shape, n_outputs, *, hidden_units=None, channels=None, **options):
+    """Build the default network without any mean: its dense layer sees every frame by itself."""
+    channels = channels or (16, 32, 64, 128)
+    convs = build_cnn(input_shape, n_outputs, channels=channels, **options)[: len(channels)]
+    sides = [max(1, side // 2 ** len(channels)) for side in input_shape]
+    head = OrderedDict(
+        dense1=nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(channels[-1] * sides[0] * sides[1], 128),
+            nn.ReLU(),
+        ),
+        output=nn.Sequential(nn.Dropout(0.3), nn.Linear(128, n_outputs)),
+    )
+    return nn.Sequential(OrderedDict([*convs.named_children(), *head.items()]))
+
+
+USUAL = CNNAudioClassifier().augment
+
+
+def also(*names):
+    return {"augment": [*names, *USUAL]}
+
+
+def without(name):
+    return {"augment": [one for one in USUAL if one != name] or None}
+
+
+CHANGES = {
+    "defaults": {},
+    "window 20 ms": {"frontend__window_length": 0.020},
+    "window 64 ms": {"frontend__window_length": 0.064},
+    "hop 5 ms": {"frontend__hop_length": 0.005},
+    "hop 20 ms": {"frontend__hop_length": 0.020},
+    "40 mel bands": {"frontend__n_mels": 40},
+    "128 mel bands": {"frontend__n_mels": 128},
+    "no standardization": {"frontend__standardize": False},
+    "pad or cut, not resize": {"frontend__length": "pad"},
+    "half the width": {"channels": (8, 16, 32, 64)},
+    "1.5 times the width": {"channels": (24, 48, 96, 192)},
+    "three conv blocks": {"channels": (16, 32, 64)},
+    "five conv blocks": {"channels": (16, 32, 64, 128, 128)},
+    "mean over frequency too": {"network": averaged},
+    "flatten, no mean": {"network": flattened},
+    "network of deep_audio_features": {"network": "daf"},
+    "no dropout": {"dropout": 0.0},
+    "dropout 0.5": {"dropout": 0.5},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "label smoothing 0.2": {"label_smoothing": 0.2},
+    "no weight decay": {"weight_decay": 0.0},
+    "weight decay 0.1": {"weight_decay": 0.1},
+    "learning rate 1e-3": {"learning_rate": 1e-3},
+    "learning rate 1e-2": {"learning_rate": 1e-2},
+    "batches of 32": {"batch_size": 32},
+    "batches of 128": {"batch_size": 128},
+    "half the epochs": {"epochs": 0.5},
+    "twice the epochs": {"epochs": 2.0},
+    "no early stopping": {"early_stopping": False},
+    "float32": {"precision": "float32"},
+    "no augmentation": {"augment": None},
+    **{f"without {name}": without(name) for name in USUAL},
+    "and shift": also("shift"),
+    "and stretch": also("stretch"),
+    "and warp": also("warp"),
+    "and noise": also("noise"),
+}
+
+
+def splits(names):
+    found = {}
+    if "speakers" in names:
+        found["speakers"] = next(parts for name, *parts in _fsdd.splits() if name == "speakers")
+    if "scenes" in names:
+        found["scenes"] = _scenes.load()
+    return found
+
+
+def measure(change, parts, seed, cache):
+    """Return the accuracy of defaults with one change, and the seconds of the fit."""
+    train_X, train_y, test_X, test_y = parts
+    change = dict(change)
+    epochs = change.pop("epochs", None)
+    classifier = CNNAudioClassifier(SpectrogramTransformer(cache=cache), random_state=seed)
+    classifier.set_params(**change)
+    if epochs is not None:
+        plan = classifier._plan(len(train_X), has_validation=True, n_frozen=0)
+        classifier.set_params(max_epochs=round(epochs * plan.max_epochs))
+    start = time.perf_counter()
+    classifier.fit(train_X, train_y)
+    return classifier.score(test_X, test_y), time.perf_counter() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("changes", nargs="*", metavar="CHANGE", default=list(CHANGES))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--data", nargs="+", default=["speakers", "scenes"])
+    arguments = parser.parse_args()
+    data = splits(arguments.data)
+    print(f"\n| change | {' | '.join(f'{name} | fit (s)' for name in data)} |")
+    print("|---" * (1 + 2 * len(data)) + "|")
+    with tempfile.TemporaryDirectory() as cache:
+        for name in arguments.changes:
+            cells = [name]
+            for parts in data.values():
+                runs = [
+                    measure(CHANGES[name], parts, seed, cache) for seed in range(arguments.seeds)
+                ]
+                accuracies, seconds = zip(*runs, strict=True)
+                shown = " ".join(f"{accuracy:.3f}" for accuracy in accuracies)
+                cells += [f"{np.mean(accuracies):.3f} ({shown})", f"{np.median(seconds):.0f}"]
+            print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
