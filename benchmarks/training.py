@@ -14,7 +14,9 @@ default. It sums up loss and accuracy, as the others keep them too.
 
 import argparse
 import importlib
+import os
 import statistics
+import sys
 import time
 import warnings
 from functools import partial
@@ -51,6 +53,12 @@ def import_skorch():
         raise SystemExit(
             'This benchmark compares with skorch, which is missing: pip install "skdaf[bench]"'
         ) from None
+
+
+def warn_if_busy():
+    """Tell of other work on the machine: torch's threads wait for each other, so it hits peers."""
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5:
+        print("The machine is busy: the figures of the peers will be too low.", file=sys.stderr)
 
 
 def load(n_clips):
@@ -172,6 +180,7 @@ def main():
         "skorch": partial(with_skorch, skorch=import_skorch()),
         "skdaf": with_skdaf,
     }
+    warn_if_busy()
     X, y = load(N_CLIPS_QUICK if arguments.quick else N_CLIPS)
     columns = ["network", "batch", "usual (samples/s)", "skorch", "skdaf"]
     columns += [f"skdaf / usual at {USUAL_BATCH_SIZE}", "skdaf / usual", "skdaf / skorch"]

@@ -118,11 +118,11 @@ def at_most(n_bytes):
 @pytest.fixture(params=["float32", "float16", "float64"])
 def large(request, tmp_path):
     """Mapped spectrograms that take twice the budget; nearly all are zero."""
-    n_clips = FILE_BYTES // (500 * 64 * np.dtype(request.param).itemsize)
+    n_clips = FILE_BYTES // (100 * 64 * np.dtype(request.param).itemsize)
     X = np.lib.format.open_memmap(
-        tmp_path / "X.npy", mode="w+", dtype=request.param, shape=(n_clips, 500, 64)
+        tmp_path / "X.npy", mode="w+", dtype=request.param, shape=(n_clips, 100, 64)
     )
-    X[::100] = np.random.default_rng(0).standard_normal((500, 64))
+    X[::100] = np.random.default_rng(0).standard_normal((100, 64))
     X.flush()
     return np.load(tmp_path / "X.npy", mmap_mode="r")
 
