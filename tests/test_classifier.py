@@ -45,8 +45,8 @@ class TestMainJob:
         assert isinstance(fitted.network_, nn.Sequential)
         assert fitted.layer_names_ == ["conv1", "conv2", "dense1", "output"]
         assert fitted.input_shape_ == (12, 16)
-        assert fitted.n_epochs_ == len(fitted.history_["train_loss"]) == 8
-        assert 1 <= fitted.best_epoch_ <= 8
+        assert fitted.n_epochs_ == len(fitted.history_["train_loss"]) == 10
+        assert 1 <= fitted.best_epoch_ <= 10
         assert fitted.frontend_.sampling_rate_ == 16000
 
     def test_the_network_rests_on_the_cpu_and_does_not_train(self, fitted):

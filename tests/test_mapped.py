@@ -138,7 +138,8 @@ def test_the_limit_would_tell():
 
 @linux
 @pytest.mark.slow
-def test_fit_and_predict_never_hold_the_whole(large):
+def test_fit_and_predict_never_hold_the_whole(large, monkeypatch):
+    monkeypatch.setattr("skdaf._base._BYTES_PER_PASS", BUDGET // 8)
     y = np.arange(len(large)) % 2
     options = {"network": smallest_network, "max_epochs": 1, "random_state": 0}
     # What torch imports with its first optimizer is not the point.
