@@ -57,7 +57,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Where to compute. "auto" is CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         What training computes in. "auto" is bfloat16 on processors that have instructions for it
-        (about twice as fast, equally accurate), float32 elsewhere. Weights and predictions are
+        (quicker, and as accurate in trials), float32 elsewhere. Weights and predictions are
         float32 in any case. Other precisions give other, equally good weights: name one where
         several kinds of machines must agree.
     random_state : int, RandomState instance or None, default=None
