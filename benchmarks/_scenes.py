@@ -6,9 +6,9 @@ Pitch, bandwidth, loudness and length are drawn alike for all of them, so that n
 gives a class away; what does is its pattern in time and frequency.
 
 A clip (44.1 kHz, 16 bits, mono) holds one to three events of its class at random times and levels,
-and up to two other sounds: mostly quieter ones from a pool of sounds that are no class, or events of
-another class that always lie below. The room is a decaying noise to convolve with, coloured noise
-is added, a microphone bends the spectrum, and some clips are overdriven.
+and up to two other sounds: mostly quieter ones from a pool of sounds that are no class, or events
+of another class that always lie below. The room is a decaying noise to convolve with, coloured
+noise is added, a microphone bends the spectrum, and some clips are overdriven.
 
 The test part is recorded elsewhere: its rooms reverberate longer, its microphones cut more and
 lean to the other side, its noise has other colours and is louder. Such a change of conditions is
