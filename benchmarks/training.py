@@ -58,21 +58,17 @@ def import_skorch():
 def warn_if_busy():
     """Tell of other work on the machine: torch's threads wait for each other, so it hits peers."""
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5:
-        print("The machine is busy: the figures of the peers will be too low.", file=sys.stderr)
+        print("The machine has been busy just now: the peers may seem too slow.", file=sys.stderr)
 
 
 def load(n_clips):
     """Return spectrograms of spoken digits, in random order, and the digits as numbers."""
     paths, digits, _, _ = _fsdd.load()
     some = np.random.default_rng(0).permutation(len(paths))[:n_clips]
-    # These recordings have 8 kHz: the lowest of 128 bands are narrower than a step in frequency.
     frontend = SpectrogramTransformer(
         window_length=0.050, hop_length=0.020, n_mels=128, n_frames=22
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        spectrograms = frontend.fit_transform(paths[some])
-    return spectrograms, digits[some].astype(np.int64)
+    return frontend.fit_transform(paths[some]), digits[some].astype(np.int64)
 
 
 def build(network, X, y):
