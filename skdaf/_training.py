@@ -275,8 +275,10 @@ class _Loop:
             for number, one in enumerate([network, _twin(network)] if is_split else [network])
         ]
         learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        # Elsewhere torch knows better what the device can do.
+        fused = True if plan.device == "cpu" else None
         self.optimizer = torch.optim.AdamW(
-            learned, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
+            learned, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=fused
         )
         n_steps = plan.max_epochs * self.n_batches
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -354,7 +356,10 @@ class _Loop:
         for learner in self.learners[1:]:
             pairs = zip(self.network.parameters(), learner.network.parameters(), strict=True)
             for parameter, other in pairs:
-                if other.grad is not None:
+                # A layer that is skipped at random may have been used by some of the parts only.
+                if parameter.grad is None:
+                    parameter.grad = other.grad
+                elif other.grad is not None:
                     parameter.grad.add_(other.grad)
 
     def _share_statistics(self):

@@ -203,6 +203,23 @@ def test_a_batch_in_parts_gives_the_gradients_of_the_whole(n, monkeypatch):
         np.testing.assert_allclose(weights[0][name], weights[1][name], atol=1e-4)
 
 
+def test_layers_that_some_parts_of_a_batch_skip_learn_from_the_others():
+    class Skipped(nn.Linear):
+        def forward(self, x):
+            return x if (x[0, 0] > 0) == self.skips else super().forward(x)
+
+    examples = Examples(np.ones((32, 1, 4), np.float32), np.arange(32) % 2)
+    examples.inputs[::2] = -1
+    for skips in (True, False):
+        layer = Skipped(4, 4)
+        layer.skips = skips
+        before = layer.weight.detach().clone()
+        network = nn.Sequential(nn.Flatten(), layer, nn.Linear(4, 2))
+        plan = make_plan(max_epochs=20, batch_size=32)
+        train(network, examples, OBJECTIVE, plan, rows=np.arange(32), seed=0)
+        assert not torch.equal(layer.weight, before)
+
+
 def test_statistics_are_those_of_all_parts_of_a_batch():
     # A rate of zero but for rounding: the statistics are all that changes.
     plan = make_plan(max_epochs=60, batch_size=64, learning_rate=1e-12)
