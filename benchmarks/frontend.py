@@ -26,6 +26,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks import _fsdd
+from benchmarks._chords import write_chords
 from skdaf import SpectrogramTransformer, _spectrogram
 
 with warnings.catch_warnings():
@@ -34,19 +35,6 @@ with warnings.catch_warnings():
 
 RATE, SECONDS = 44100, 5.0
 SKDAF, LIBROSA, TORCH, READING = "skdaf", "librosa", "torch", "reading only"
-
-
-def write_music(folder, n_clips):
-    """Write decaying chords with a little noise, each clip its own."""
-    rng = np.random.default_rng(0)
-    t = np.arange(int(RATE * SECONDS)) / RATE
-    paths = []
-    for i in range(n_clips):
-        pitches = 110 * 2 ** (rng.integers(0, 36, 4) / 12)
-        chord = np.sin(2 * np.pi * pitches[:, None] * t).sum(axis=0) * np.exp(-2 * (t % 0.5))
-        paths.append(str(Path(folder, f"{i}.wav")))
-        sf.write(paths[-1], 0.1 * chord + 0.001 * rng.standard_normal(len(t)), RATE)
-    return paths
 
 
 # --- the contenders --------------------------------------------------------------------------
@@ -232,7 +220,7 @@ def main():
         music = "chords, 44.1 kHz, 5 s"
         sets = {
             digits: (list(_fsdd.load()[0]), 8000),
-            music: (write_music(folder, arguments.clips), RATE),
+            music: (write_chords(folder, arguments.clips, RATE, SECONDS), RATE),
         }
         compare_ways(sets, arguments.repeats)
         compare_levels(sets)

@@ -13,15 +13,14 @@ import sys
 import tempfile
 import time
 import warnings
-from pathlib import Path
 from unittest.mock import MagicMock
 
 import numpy as np
-import soundfile as sf
 from scipy.io import wavfile
 from threadpoolctl import threadpool_limits
 
 from benchmarks import _fsdd
+from benchmarks._chords import write_chords
 from skdaf import PyAudioAnalysisTransformer
 
 N_RUNS = 7
@@ -78,19 +77,6 @@ def compare(library, paths):
     return milliseconds, ratios, np.abs(features - expected).max()
 
 
-def write_music(folder, rate, n_files, duration):
-    """Write decaying chords with a little noise."""
-    rng = np.random.default_rng(0)
-    t = np.arange(int(rate * duration)) / rate
-    paths = []
-    for i in range(n_files):
-        pitches = 110 * 2 ** (rng.integers(0, 36, 4) / 12)
-        chord = np.sin(2 * np.pi * pitches[:, None] * t).sum(axis=0) * np.exp(-2 * (t % 0.5))
-        paths.append(str(Path(folder, f"{rate}_{duration}_{i}.wav")))
-        sf.write(paths[-1], 0.1 * chord + 0.001 * rng.standard_normal(len(t)), rate)
-    return paths
-
-
 def main():
     library = import_library()
     n_files = int(sys.argv[1]) if len(sys.argv) > 1 else 300
@@ -98,9 +84,9 @@ def main():
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         sets = {
             "spoken digits, 8 kHz, 0.4 s": list(speech[:: max(1, len(speech) // n_files)]),
-            "chords, 16 kHz, 1 s": write_music(folder, 16000, 60, 1.0),
-            "chords, 22.05 kHz, 5 s": write_music(folder, 22050, 10, 5.0),
-            "chords, 44.1 kHz, 5 s": write_music(folder, 44100, 10, 5.0),
+            "chords, 16 kHz, 1 s": write_chords(folder, 60, 16000, 1.0),
+            "chords, 22.05 kHz, 5 s": write_chords(folder, 10, 22050),
+            "chords, 44.1 kHz, 5 s": write_chords(folder, 10),
         }
         print("| files | pyAudioAnalysis (ms a file) | transform | fit_transform | ", end="")
         print("ratio | ratio with fit | largest difference |")

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import soundfile as sf
 
 from benchmarks import _fsdd
+from benchmarks._chords import write_chords
 from skdaf import CNNAudioClassifier, save_model
 
 HEAVY = ["torch", "matplotlib", "pyAudioAnalysis", "pandas", "scipy.signal", "skops"]
@@ -65,18 +65,6 @@ def python(code, *arguments):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def write_chords(folder, n_files=20, rate=44100, duration=5.0):
-    rng = np.random.default_rng(0)
-    t = np.arange(int(rate * duration)) / rate
-    paths = []
-    for i in range(n_files):
-        pitches = 110 * 2 ** (rng.integers(0, 36, 4) / 12)
-        chord = np.sin(2 * np.pi * pitches[:, None] * t).sum(axis=0) * np.exp(-2 * (t % 0.5))
-        paths.append(str(Path(folder, f"{i}.wav")))
-        sf.write(paths[-1], 0.1 * chord + 0.001 * rng.standard_normal(len(t)), rate)
-    return paths
-
-
 def save_both(paths, labels, folder, name):
     """Fit a classifier and save it in both ways; return {loader: file}."""
     classifier = CNNAudioClassifier(max_epochs=1, random_state=0).fit(paths, labels)
@@ -93,7 +81,7 @@ def measure_predict(repeats, n_calls):
     paths, digits, _, _ = _fsdd.load()
     speech = list(paths[::30])
     with tempfile.TemporaryDirectory() as folder:
-        chords = write_chords(folder)
+        chords = write_chords(folder, 20)
         of_speech = save_both(speech, digits[::30], folder, "speech")
         of_chords = save_both(chords, np.arange(len(chords)) % 2, folder, "chords")
         cases = [
