@@ -9,9 +9,10 @@ recorded under conditions that it has never met.
 import argparse
 import tempfile
 import time
-from collections import OrderedDict
+from functools import partial
 
 import numpy as np
+import torch
 from torch import nn
 
 from benchmarks import _fsdd, _scenes
@@ -19,39 +20,23 @@ from skdaf import CNNAudioClassifier, SpectrogramTransformer
 from skdaf._networks import build_cnn
 
 
-class _GlobalMean(nn.Module):
+class _MeanOverFrequencyToo(nn.Module):
     def forward(self, x):
-        return x.mean(dim=(2, 3), keepdim=True)
+        return x.mean(dim=(2, 3))
 
 
-def averaged(input_shape, n_outputs, *, hidden_units=None, channels=None, **options):
-    """Build the default network with a mean over frequencies too."""
-    channels = channels or (16, 32, 64, 128)
-    layers = build_cnn(
-        (input_shape[0], 1), n_outputs, hidden_units=hidden_units, channels=channels, **options
-    )
-    convs = build_cnn(input_shape, n_outputs, channels=channels, **options)[: len(channels)]
-    named = OrderedDict(convs.named_children())
-    dense, *rest = list(layers.named_children())[len(channels) :]
-    named[dense[0]] = nn.Sequential(_GlobalMean(), *dense[1])
-    return nn.Sequential(OrderedDict([*named.items(), *rest]))
+def _with_head(pool, input_shape, n_outputs, **options):
+    """Build the default network with other things between its conv blocks and dense layers."""
+    convs = build_cnn(input_shape, n_outputs, **options)[:4]
+    with torch.no_grad():
+        n_values = pool(convs.eval()(torch.zeros(1, 1, *input_shape))).shape[1]
+    dense = nn.Sequential(pool, nn.Dropout(0.3), nn.Linear(n_values, 128), nn.ReLU())
+    output = nn.Sequential(nn.Dropout(0.3), nn.Linear(128, n_outputs))
+    return nn.Sequential(*convs, dense, output)
 
 
-def flattened(input_shape, n_outputs, *, hidden_units=None, channels=None, **options):
-    """Build the default network without any mean: its dense layer sees every frame by itself."""
-    channels = channels or (16, 32, 64, 128)
-    convs = build_cnn(input_shape, n_outputs, channels=channels, **options)[: len(channels)]
-    sides = [max(1, side // 2 ** len(channels)) for side in input_shape]
-    head = OrderedDict(
-        dense1=nn.Sequential(
-            nn.Flatten(),
-            nn.Dropout(0.3),
-            nn.Linear(channels[-1] * sides[0] * sides[1], 128),
-            nn.ReLU(),
-        ),
-        output=nn.Sequential(nn.Dropout(0.3), nn.Linear(128, n_outputs)),
-    )
-    return nn.Sequential(OrderedDict([*convs.named_children(), *head.items()]))
+averaged = partial(_with_head, _MeanOverFrequencyToo())
+flattened = partial(_with_head, nn.Flatten())
 
 
 USUAL = CNNAudioClassifier().augment
