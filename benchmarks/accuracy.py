@@ -2,9 +2,10 @@
 
     python -m benchmarks.accuracy [--seeds 3] [--verbose] [SECTION ...]
 
-Sections: classifier, combiner (with its blocks alone), autoencoder, transfer. All by default. Two
-splits of the Free Spoken Digit Dataset: "official" holds out takes 0 to 4 of every digit and
-speaker, "speakers" holds out two of the six speakers.
+Sections: classifier, one_speaker (each speaker held out in turn), scenes (made-up environmental
+sound), combiner (with its blocks alone), autoencoder, transfer. All by default. Two splits of the
+Free Spoken Digit Dataset: "official" holds out takes 0 to 4 of every digit and speaker, "speakers"
+holds out two of the six speakers.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from benchmarks import _fsdd
+from benchmarks import _fsdd, _scenes
 from skdaf import (
     CNNAudioClassifier,
     CNNFeatureExtractor,
@@ -76,6 +77,31 @@ def classifier(seeds, verbose):
             row(split, seed, *rows[-1][:3], f"{seconds:.0f}")
         means = np.mean(rows, axis=0).tolist()
         row(split, "mean", *means[:2], *(f"{mean:.0f}" for mean in means[2:]))
+
+
+def one_speaker(seeds, verbose):
+    paths, digits, speakers, _ = _fsdd.load()
+    names = np.unique(speakers)
+    table("seed", *names, "mean")
+    for seed in range(seeds):
+        scores = []
+        for name in names:
+            own = speakers == name
+            fitted = CNNAudioClassifier(random_state=seed, verbose=verbose)
+            fitted.fit(paths[~own], digits[~own])
+            scores.append(fitted.score(paths[own], digits[own]))
+        row(seed, *scores, float(np.mean(scores)))
+
+
+def scenes(seeds, verbose):
+    train_paths, train_labels, test_paths, test_labels = _scenes.load()
+    table("seed", "accuracy", "epochs", "fit (s)")
+    for seed in range(seeds):
+        start = time.perf_counter()
+        fitted = CNNAudioClassifier(random_state=seed, verbose=verbose)
+        fitted.fit(train_paths, train_labels)
+        seconds = time.perf_counter() - start
+        row(seed, fitted.score(test_paths, test_labels), fitted.n_epochs_, f"{seconds:.0f}")
 
 
 def combiner(seeds, verbose):
@@ -139,6 +165,8 @@ def transfer(seeds, verbose):
 
 SECTIONS = {
     "classifier": classifier,
+    "one_speaker": one_speaker,
+    "scenes": scenes,
     "combiner": combiner,
     "autoencoder": autoencoder,
     "transfer": transfer,

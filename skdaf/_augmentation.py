@@ -4,8 +4,12 @@ Every function takes a batch `(n_clips, n_frames, n_bins)` and a generator, and 
 the same shape. None changes its input.
 """
 
+import numpy as np
 import torch
 from torch.nn import functional
+
+# Both parameters of the beta distribution that clips are mixed by; 1 is uniform.
+_MIX = 0.3
 
 
 def _uniform(low, high, shape, generator):
@@ -93,10 +97,18 @@ CHOICES = [*AUGMENTATIONS, "mixup"]
 
 
 def mix(inputs, targets, generator):
-    """Blend each clip with another of its batch, by random shares, and their targets alike."""
+    """Blend each clip with another of its batch, by random shares, and their targets alike.
+
+    The shares follow a beta distribution: most clips stay mostly what they are.
+    """
     order = torch.randperm(len(inputs), generator=generator)
-    share = torch.rand(len(inputs), generator=generator)
+    share = torch.from_numpy(_numpy(generator).beta(_MIX, _MIX, len(inputs))).float()
     return _blend(inputs, order, share), _blend(targets, order, share)
+
+
+def _numpy(generator):
+    """Return a generator of NumPy, which has more distributions, that follows from torch's."""
+    return np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
 
 
 def _blend(values, order, share):
