@@ -3,9 +3,9 @@
     python -m benchmarks.training [--repeats 5] [--quick]
 
 All train the same module on the same spectrograms of spoken digits, 22 frames of 128 bins as
-deep_audio_features makes them, with the same optimizer and loss. A measurement is a whole call: it
-builds the network and runs a few epochs. The contenders take turns; figures are medians, and ratios
-are medians of the ratios within a turn. Wants skorch.
+deep_audio_features makes them, with the same optimizer and loss; none augments. A measurement is a
+whole call: it builds the network and runs a few epochs. The contenders take turns; figures are
+medians, and ratios are medians of the ratios within a turn. Wants skorch.
 
 "usual" is the loop that most programs have: float32, a DataLoader with four workers over data in
 memory, torch's own number of threads. Its workers start anew with every epoch, as they do by
@@ -121,6 +121,7 @@ def with_skdaf(X, y, network, batch_size):
         learning_rate=ADAMW["lr"],
         weight_decay=ADAMW["weight_decay"],
         label_smoothing=LABEL_SMOOTHING,
+        augment=None,
         early_stopping=False,
         device="cpu",
         random_state=0,

@@ -22,9 +22,11 @@ LAYERS = [
     ["_base"],
     ["_frontend", "_handcrafted", "_persistence", "_check"],
     ["_training", "_windows"],
+    ["_loop"],
     ["_chunks"],
     [
         "_augmentation",
+        "_optimizer",
         "_networks",
         "_inputs",
         "_parallel",
@@ -37,7 +39,16 @@ LAYERS = [
 ]
 
 # Libraries that only some modules may know of.
-TORCH = {"_networks", "_training", "_augmentation", "_base", "_classifier", "_autoencoder"}
+TORCH = {
+    "_networks",
+    "_training",
+    "_loop",
+    "_optimizer",
+    "_augmentation",
+    "_base",
+    "_classifier",
+    "_autoencoder",
+}
 RESERVED = {
     "soundfile": {"_audio", "datasets"},
     "soxr": {"_audio", "datasets"},

@@ -1,5 +1,6 @@
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from skdaf._training import (
     Objective,
     Plan,
     apply_network,
-    one_cycle,
     resolve_device,
     resolve_precision,
     single_torch_thread,
@@ -193,8 +193,8 @@ def without_statistics(seed=0):
 @pytest.mark.parametrize("n", [64, 63, 37])
 def test_a_batch_in_parts_gives_the_gradients_of_the_whole(n, monkeypatch):
     weights = []
-    for smallest_part in (16, 1000):
-        monkeypatch.setattr("skdaf._training._SMALLEST_PART", smallest_part)
+    for smallest_part in (8, 1000):
+        monkeypatch.setattr("skdaf._loop._SMALLEST_PART", smallest_part)
         network = without_statistics()
         rows = np.arange(n)
         train(network, make_examples(n), OBJECTIVE, make_plan(batch_size=n), rows=rows, seed=0)
@@ -232,13 +232,13 @@ def test_statistics_are_those_of_all_parts_of_a_batch():
     assert norm.num_batches_tracked == 60
 
 
-def test_small_batches_are_not_cut(monkeypatch):
+def test_small_batches_are_not_cut():
     sizes = []
     plan = make_plan(max_epochs=1, augment=lambda x, g: sizes.append(len(x)) or x)
-    run(plan=plan)
-    assert sorted(sizes) == [15] * 4
+    run(plan=replace(plan, batch_size=15))
+    assert sizes == [15] * 4
     sizes.clear()
-    run(plan=make_plan(max_epochs=1, batch_size=60, augment=plan.augment))
+    run(plan=replace(plan, batch_size=60))
     assert sizes == [30, 30]
 
 
@@ -349,21 +349,6 @@ def test_a_second_interruption_soon_after_stops_everything(monkeypatch):
 def test_an_augmentation_that_returns_something_else_is_named(result, shown):
     with pytest.raises(TypeError, match=rf"augment must return a tensor .*got {shown}"):
         run(plan=make_plan(augment=lambda batch, generator: result))
-
-
-def test_one_cycle_rises_then_falls_to_zero():
-    rates = np.array([one_cycle(step, 100) for step in range(100)])
-    assert 0 < rates[0] < 0.1
-    assert np.argmax(rates) in (24, 25, 26)
-    assert rates.max() <= 1
-    assert (np.diff(rates[:25]) > 0).all()
-    assert (np.diff(rates[26:]) < 0).all()
-    assert rates[-1] < 0.01
-
-
-@pytest.mark.parametrize("n_steps", [1, 2, 3])
-def test_one_cycle_of_few_steps_learns_in_each(n_steps):
-    assert all(0 < one_cycle(step, n_steps) <= 1 for step in range(n_steps))
 
 
 def test_outputs_do_not_depend_on_the_batch_beyond_rounding():
