@@ -193,7 +193,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self.sampling_rate_, n_samples = rate_and_lengths(
             clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
         )
-        settings = self._settings()
+        settings = self._settings(self.sampling_rate_)
         self._warn_of_empty_bands(settings)
         # A plain dict: saved models then hold no type of this package but the estimators.
         self._fitted_settings = asdict(settings)
@@ -251,9 +251,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         quantile = 0.5 if self.length == "resize" else 0.95
         return int(np.quantile(n_frames, quantile, method="higher"))
 
-    def _settings(self):
+    def _settings(self, rate):
         """Say all parameters in samples and Hz, and check what only now can be checked."""
-        rate = self.sampling_rate_
         fmax = float(rate / 2 if self.fmax is None else self.fmax)
         if not self.fmin < fmax <= rate / 2:
             raise ValueError(
@@ -311,12 +310,17 @@ class SpectrogramRecipe(ClipRecipe):
     standardize: bool
     cache: str | os.PathLike | None
 
-    version = 2
+    version = 3
     dtype = np.float32
 
     @property
     def row_shape(self):
         return self.n_frames, self.settings.n_bins
+
+    @property
+    def padding(self):
+        """The frame that short clips are filled up with."""
+        return _spectrogram.silent_frame(self.settings)
 
     def of_samples(self, waveforms):
         return _spectrogram.spectrograms(waveforms, self.settings)
@@ -329,8 +333,7 @@ class SpectrogramRecipe(ClipRecipe):
         if self.length == "resize":
             fitted = _spectrogram.resize(spectrogram, self.n_frames)
         else:
-            silence = _spectrogram.silent_frame(self.settings)
-            fitted = _spectrogram.pad_or_cut(spectrogram, self.n_frames, silence)
+            fitted = _spectrogram.pad_or_cut(spectrogram, self.n_frames, self.padding)
         if self.standardize:
             mean, scale = _spectrogram.standardization(spectrogram)
             np.subtract(fitted, mean, out=row)

@@ -24,8 +24,10 @@ _TINY = np.finfo(np.float32).tiny
 _SAMPLES_PER_BLOCK = 2**17
 _FRAMES_PER_BLOCK = 64
 
-# Neighbouring mel bands share one product over the few frequencies where they are not zero.
+# Neighbouring mel bands share one product over the few frequencies where they are not zero: at most
+# so many of them, and half as many where those frequencies are not that few.
 _BANDS_PER_PRODUCT = 16
+_FREQUENCIES_PER_PRODUCT = 128
 
 _LONGEST_DELTA = 9
 
@@ -46,6 +48,9 @@ class Settings:
     fmin: float
     fmax: float
     top_db: float | None
+
+    # How far pitches are from A4 = 440 Hz, in semitones.
+    tuning = 0.0
 
     @property
     def n_fft(self):
@@ -107,7 +112,7 @@ def chroma_filter_bank(settings):
     .. [1] D. Ellis, "Chroma feature analysis and synthesis", 2007.
     """
     frequencies = np.arange(1, settings.n_fft) * (settings.sampling_rate / settings.n_fft)
-    pitch = N_CHROMA * np.log2(frequencies / 27.5)
+    pitch = N_CHROMA * np.log2(frequencies / 27.5) - settings.tuning
     # The zero frequency has no pitch; it is put an octave and a half below the first one.
     pitch = np.concatenate([[pitch[0] - 1.5 * N_CHROMA], pitch])
     width = np.concatenate([np.maximum(np.diff(pitch), 1.0), [1.0]])[:, None]
@@ -121,15 +126,23 @@ def chroma_filter_bank(settings):
 @lru_cache(maxsize=32)
 def _banded_products(settings):
     """Cut the mel bank into dense blocks: (first frequency, last, bands, weights)."""
-    bank = mel_filter_bank(settings)
-    products = []
-    for first in range(0, settings.n_mels, _BANDS_PER_PRODUCT):
-        bands = slice(first, min(first + _BANDS_PER_PRODUCT, settings.n_mels))
-        used = np.flatnonzero(bank[:, bands].any(axis=1))
-        if used.size:
-            span = slice(used[0], used[-1] + 1)
-            products.append((span, bands, np.ascontiguousarray(bank[span, bands], np.float32)))
-    return products
+    return list(_cut(mel_filter_bank(settings), 0, settings.n_mels))
+
+
+def _cut(bank, first, last):
+    """Yield the blocks of the bands from first to last."""
+    n_bands, bands = last - first, slice(first, last)
+    used = np.flatnonzero(bank[:, bands].any(axis=1))
+    if not used.size:
+        return
+    span = slice(used[0], used[-1] + 1)
+    is_wide = span.stop - span.start > _FREQUENCIES_PER_PRODUCT
+    if n_bands > _BANDS_PER_PRODUCT or (is_wide and n_bands == _BANDS_PER_PRODUCT):
+        middle = (first + last) // 2
+        yield from _cut(bank, first, middle)
+        yield from _cut(bank, middle, last)
+    else:
+        yield span, bands, np.ascontiguousarray(bank[span, bands], np.float32)
 
 
 @lru_cache(maxsize=32)
@@ -203,10 +216,14 @@ def _lay_out(waveforms, settings):
         first_frames.append(n_frames)
         n_frames += -(-len(samples) // hop) + gap
     # The last clip needs silence after it up to the end of its last frame, which the gap holds.
-    signal = np.zeros(half + n_frames * hop + half, dtype=np.float32)
+    signal = np.empty(half + n_frames * hop + half, dtype=np.float32)
+    end = 0
     for first, samples in zip(first_frames, waveforms, strict=True):
         start = half + first * hop
-        signal[start : start + len(samples)] = samples
+        signal[end:start] = 0.0
+        end = start + len(samples)
+        signal[start:end] = samples
+    signal[end:] = 0.0
     return first_frames, signal
 
 
