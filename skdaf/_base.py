@@ -234,7 +234,8 @@ class NetworkEstimator(BaseEstimator):
 
     def _passes_through(self, X, n_layers):
         """Yield the spectrograms of X and what the first layers make of them."""
-        device = resolve_device(self.device)
+        # A model goes where the device that it was trained on may not be.
+        device = resolve_device(self.device, else_cpu=True)
         network = self.network_[:n_layers].to(device)
         try:
             for spectrograms in self._passes(X):

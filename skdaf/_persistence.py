@@ -1,14 +1,17 @@
 """save_model and load_model: files that hold estimators, and never code."""
 
 import importlib
+import io
+import json
 import os
-import uuid
 import zipfile
-from pathlib import Path
 from types import FunctionType
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
+
+from skdaf._files import write_whole
+from skdaf._version import __version__
 
 # Types beyond skops's own that saved estimators are made of. Loading calls nothing of these but
 # `__new__` and `__setstate__`.
@@ -22,7 +25,19 @@ _TRUSTED_TYPES = {
     "skdaf._extractor.CNNFeatureExtractor",
     "skdaf._frontend.SpectrogramTransformer",
     "skdaf._handcrafted.PyAudioAnalysisTransformer",
+    "skdaf._old_frontend.OldSpectrogramTransformer",
 }
+
+
+# The member of the archive that tells who wrote it, and how. The number goes up when files can no
+# longer be read by older releases; those of all older numbers are still read.
+_NOTE, _FORMAT = "skdaf.json", 1
+
+# What comes of reading files whose parts do not fit together.
+_DAMAGED = (
+    *(AttributeError, EOFError, ImportError, LookupError, TypeError, ValueError),
+    zipfile.BadZipFile,
+)
 
 
 def save_model(estimator, path):
@@ -30,7 +45,7 @@ def save_model(estimator, path):
 
     Unlike a pickle, the file holds arrays, parameters and names of types, no code. It works for
     every estimator of this package and for scikit-learn's pipelines, unions and searches around
-    them.
+    them. It notes the release that wrote it; later ones can read it.
 
     Parameters
     ----------
@@ -66,26 +81,53 @@ def save_model(estimator, path):
     """
     import skops.io  # here, since it imports all of scikit-learn
 
-    content = skops.io.dumps(estimator)
+    content = skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED)
     refused = _refused(skops.io.get_untrusted_types(data=content))
     if refused:
         raise ValueError(
             f"{type(estimator).__name__} holds what load_model would not trust: "
             f"{', '.join(refused)}. Nothing was written; joblib.dump takes anything."
         )
-    _write_whole(Path(path), content)
-
-
-def _write_whole(path, content):
-    # The temporary name is nobody else's, and beside the real one, so that replacing is atomic.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        write_whole(path, _with_note(content))
     except OSError as error:
         raise type(error)(f"{os.fspath(path)!r} could not be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+
+
+def _with_note(content):
+    """Add to an archive which release wrote it, and in which format."""
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(_NOTE, json.dumps({"skdaf": __version__, "format": _FORMAT}))
+    return file.getvalue()
+
+
+def read_note(path):
+    """Return what `save_model` noted in a file: its release and format.
+
+    A file that skops wrote by itself has no note, and passes for one of this release.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it was not written by `save_model`.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no model file {path!r}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _NOTE not in archive.namelist() and "schema.json" in archive.namelist():
+                return {"skdaf": "unknown", "format": _FORMAT}  # of skops.io.dump
+            note = json.loads(archive.read(_NOTE))
+        return {"skdaf": str(note["skdaf"]), "format": int(note["format"])}
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path!r} was not written by save_model, or is damaged. Pickles (joblib.dump) can run "
+            "code when they are loaded: use joblib.load for those that you trust."
+        ) from error
 
 
 def load_model(path):
@@ -109,31 +151,32 @@ def load_model(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is of another kind (a pickle, for example), or asks for a type that is not
-        trusted; it names the type.
+        If the file is of another kind (a pickle, for example), damaged, written by a later release
+        in a format of its own, or asks for a type that is not trusted; it names the type.
 
     See Also
     --------
     save_model : Write such a file.
     """
+    note = read_note(path)
     path = os.fspath(path)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no model file {path!r}.")
-    if not zipfile.is_zipfile(path):
+    if note["format"] > _FORMAT:
         raise ValueError(
-            f"{path!r} was not written by save_model, or is damaged. Pickles (joblib.dump) can run "
-            "code when they are loaded: use joblib.load for those that you trust."
+            f"{path!r} was written by skdaf {note['skdaf']}, in a format that this release "
+            f"({__version__}) does not know yet: update skdaf."
         )
     import skops.io
 
-    asked = skops.io.get_untrusted_types(file=path)
-    refused = _refused(asked)
-    if refused:
-        raise ValueError(
-            f"{path!r} asks for types that are not trusted: {', '.join(refused)}. Nothing was "
-            "loaded."
-        )
-    return skops.io.load(path, trusted=asked)
+    try:
+        asked = skops.io.get_untrusted_types(file=path)
+        refused = _refused(asked)
+        if not refused:
+            return skops.io.load(path, trusted=asked)
+    except _DAMAGED as error:
+        raise ValueError(f"{path!r} is damaged: {type(error).__name__}: {error}") from error
+    raise ValueError(
+        f"{path!r} asks for types that are not trusted: {', '.join(refused)}. Nothing was loaded."
+    )
 
 
 def _refused(names):

@@ -119,8 +119,11 @@ def _interrupted_just_before():
     return _last_interrupt - before < _INTERRUPTS_APART
 
 
-def resolve_device(device):
-    """Turn "auto" into the best device there is: CUDA, then MPS, then the CPU."""
+def resolve_device(device, *, else_cpu=False):
+    """Turn "auto" into the best device there is: CUDA, then MPS, then the CPU.
+
+    A device that is not there is an error, or with `else_cpu` a warning.
+    """
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -135,9 +138,13 @@ def resolve_device(device):
             f"device={device!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another "
             "device of torch."
         ) from error
-    if not available.get(kind, True):
-        raise ValueError(f"device={device!r} is not available on this machine.")
-    return str(device)
+    if available.get(kind, True):
+        return str(device)
+    problem = f"device={device!r} is not available on this machine"
+    if not else_cpu:
+        raise ValueError(f"{problem}.")
+    warnings.warn(f"{problem}; going on with the CPU.", stacklevel=2)
+    return "cpu"
 
 
 def resolve_precision(precision, device):

@@ -2,7 +2,6 @@
 
 import io
 import os
-import uuid
 import warnings
 import zlib
 from functools import partial
@@ -14,6 +13,8 @@ import soundfile as sf
 from scipy import signal
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from skdaf._files import write_whole
 
 __all__ = ["load_audio_folders", "make_audio_dataset"]
 
@@ -260,16 +261,6 @@ def _wav_bytes(samples, sampling_rate, subtype):
     return bytes(content)
 
 
-def _write_whole(path, content):
-    # The name is hidden and nobody else's: neither readers nor other writers meet half a file.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _check_nothing_else(directory, clips):
     """Raise if a directory holds anything but clips that would be written there."""
     class_folders = {path.parent for path in clips}
@@ -396,5 +387,5 @@ def make_audio_dataset(
     for path, make in clips.items():
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, make())
+            write_whole(path, make())
     return load_audio_folders(directory)

@@ -2,11 +2,14 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 import skops.io
+import torch
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -20,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+import skdaf
 from skdaf import (
     CNNAudioClassifier,
     CNNFeatureExtractor,
@@ -28,7 +32,10 @@ from skdaf import (
     load_model,
     save_model,
 )
-from skdaf._persistence import _refused, resolve_fitted
+from skdaf._persistence import _refused, read_note, resolve_fitted
+
+# Small models as this release saved them, samples, and what the models made of these.
+GOLDEN = Path(__file__).parent / "data"
 
 SMALL = {"channels": (4,), "max_epochs": 2, "random_state": 0}
 
@@ -198,6 +205,66 @@ def test_functions_are_refused_by_name(waveforms, tmp_path):
     skops.io.dump(fitted, tmp_path / "model.skops")
     with pytest.raises(ValueError, match=r"not trusted: .*join"):
         load_model(tmp_path / "model.skops")
+
+
+def test_archives_of_other_kinds_are_refused(tmp_path):
+    path = tmp_path / "model.skops"
+    torch.save({"weights": torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match=r"model\.skops' was not written by save_model"):
+        load_model(path)
+
+
+def rewritten(path, **members):
+    """Replace members of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        old = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**old, **members}.items():
+            if content is not None:
+                archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("schema", [None, "", "{}", "[]", "null", '{"__module__": 3}'])
+def test_a_file_whose_parts_do_not_fit_is_called_damaged(waveforms, tmp_path, schema):
+    path = tmp_path / "model.skops"
+    save_model(classifier(waveforms), path)
+    rewritten(path, **{"schema.json": schema})
+    with pytest.raises(ValueError, match=r"model\.skops' is damaged"):
+        load_model(path)
+
+
+def test_a_file_tells_which_release_wrote_it(tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(SpectrogramTransformer(), path)
+    assert read_note(path) == {"skdaf": skdaf.__version__, "format": 1}
+    rewritten(path, **{"skdaf.json": '{"skdaf": "99.0", "format": 2}'})
+    with pytest.raises(ValueError, match=r"written by skdaf 99\.0, in a format .* update skdaf"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("name", ["classifier", "embedder", "combined"])
+def test_files_of_earlier_releases_answer_as_then(name):
+    model = load_model(GOLDEN / f"{name}-0.1.0.skops")
+    golden = np.load(GOLDEN / f"{name}-0.1.0.npz")
+    np.testing.assert_allclose(
+        getattr(model, str(golden["method"]))(golden["X"]), golden["answer"], atol=1e-4
+    )
+
+
+def test_a_model_of_a_device_that_is_not_here_predicts_on_the_cpu(waveforms, tmp_path, monkeypatch):
+    # As if there were a GPU: only the name of the device reaches the file.
+    with monkeypatch.context() as there:
+        there.setattr("skdaf._base.resolve_device", lambda device, **_: "cpu")
+        fitted = classifier(waveforms, device="cuda")
+        expected = fitted.predict_proba(waveforms)
+        save_model(fitted, tmp_path / "model.skops")
+        joblib.dump(fitted, tmp_path / "model.joblib")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for loaded in (load_model(tmp_path / "model.skops"), joblib.load(tmp_path / "model.joblib")):
+        with pytest.warns(UserWarning, match="device='cuda' is not available"):
+            np.testing.assert_array_equal(loaded.predict_proba(waveforms), expected)
+        with pytest.raises(ValueError, match="device='cuda' is not available"):
+            loaded.fit(waveforms, np.arange(20) % 2)
 
 
 def test_missing_files_and_folders(tmp_path):

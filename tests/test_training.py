@@ -380,6 +380,14 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch):
         resolve_device("cuda:0")
 
 
+def test_a_device_that_is_not_there_can_be_replaced_by_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.warns(UserWarning, match=r"device='cuda' is not available .* going on with the"):
+        assert resolve_device("cuda", else_cpu=True) == "cpu"
+    with pytest.raises(ValueError, match="unknown"):
+        resolve_device("gpu", else_cpu=True)
+
+
 def test_auto_prefers_cuda_then_mps(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -1,0 +1,29 @@
+"""Writing files whole: what is there stays until the new one is complete."""
+
+import os
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path):
+    """Give a temporary path; what is written there takes the place of `path` at the end.
+
+    The temporary name is hidden and nobody else's, so that neither readers nor other writers meet
+    half a file; it lies beside the real one, so that replacing is atomic. After an error nothing
+    of it is left.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path, content):
+    """Write bytes to a file, whole or not at all."""
+    with replacing(path) as part:
+        part.write_bytes(content)

@@ -1,0 +1,49 @@
+import os
+
+import pytest
+
+from skdaf._files import replacing, write_whole
+
+
+def test_a_file_is_written_and_replaced(tmp_path):
+    path = tmp_path / "table.csv"
+    for content in (b"old", b"new"):
+        write_whole(path, content)
+        assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"old")
+    with replacing(path) as part:
+        part.write_bytes(b"half")
+        assert path.read_bytes() == b"old"
+        assert part.suffix == ".csv"
+        assert part.name.startswith(".")
+        part.write_bytes(b"whole")
+    assert path.read_bytes() == b"whole"
+
+
+def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"old")
+
+    def fail_halfway():
+        with replacing(path) as part:
+            part.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    path = tmp_path / "table.csv"
+    with replacing(path) as one, replacing(path) as other:
+        assert one != other
+        one.write_bytes(b"one")
+        other.write_bytes(b"other")
+    assert path.read_bytes() == b"one"
