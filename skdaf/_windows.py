@@ -1,21 +1,44 @@
 """Sliding windows over clips, in whole samples."""
 
+from collections.abc import Sequence
+
 from skdaf._audio import Clip
 from skdaf._chunks import read_infos
 
 
-def window_bounds(n_samples, length, step):
-    """Return [start, end) of the windows that cover a signal; the last one may be cut short.
+class Windows(Sequence):
+    """The windows of one clip, each made when it is asked for; the last one may be cut short.
 
-    Windows start every `step` samples until one reaches the end.
+    Windows start every `step` until one reaches the end.
+
+    Parameters
+    ----------
+    clip : Clip or array
+        What to cut.
+    window, step : float
+        In seconds; taken as whole samples, one at least.
+    sampling_rate : int
+        The rate of the clip in Hz.
+    n_samples : int
+        Its length.
     """
-    bounds = []
-    start = 0
-    while True:
-        bounds.append((start, min(start + length, n_samples)))
-        if start + length >= n_samples or start + step >= n_samples:
-            return bounds
-        start += step
+
+    def __init__(self, clip, window, step, sampling_rate, n_samples):
+        self.clip, self.sampling_rate, self.n_samples = clip, sampling_rate, n_samples
+        self.length, step = (max(1, round(seconds * sampling_rate)) for seconds in (window, step))
+        # None starts beyond the end, nor after one that has reached it.
+        beyond = min(n_samples, n_samples - self.length + step)
+        self.starts = range(0, max(1, beyond), step)
+
+    def __len__(self):
+        return len(self.starts)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        start = self.starts[index]
+        end = min(start + self.length, self.n_samples)
+        return _part(self.clip, self.sampling_rate, start, end)
 
 
 def cut_windows(clips, window, step, sampling_rate):
@@ -40,8 +63,7 @@ def cut_windows(clips, window, step, sampling_rate):
     windows, firsts = [], []
     for clip, rate, n_samples in zip(clips, rates, lengths, strict=True):
         firsts.append(len(windows))
-        bounds = window_bounds(n_samples, _in_samples(window, rate), _in_samples(step, rate))
-        windows += [_part(clip, rate, start, end) for start, end in bounds]
+        windows += Windows(clip, window, step, rate, n_samples)
     return windows, firsts
 
 
@@ -58,7 +80,3 @@ def _part(clip, rate, start, end):
         return clip[start:end]
     first = round(clip.start * rate)
     return Clip(clip.path, (first + start) / rate, (first + end) / rate)
-
-
-def _in_samples(seconds, rate):
-    return max(1, round(seconds * rate))

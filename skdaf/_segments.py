@@ -1,0 +1,238 @@
+"""Tables of segments: what they must be, read_segments and write_segments."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from skdaf._files import write_whole
+
+COLUMNS = ["start", "end", "label"]
+
+# Times that differ by less than a microsecond are the same: that is a part of a sample at any rate,
+# and far more than rounding does.
+SAME_TIME = 1e-6
+N_DECIMALS = 6
+
+
+def probability_columns(classes):
+    """Return the names of the classes' columns: their text, and `_` after it where it is taken."""
+    texts = [str(label) for label in classes]
+    taken = {*COLUMNS, *texts}
+    names = []
+    for name in texts:
+        if name in COLUMNS:
+            while name in taken:
+                name += "_"
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+def check_segments(segments, name, *, points=False):
+    """Return a table of segments in the order of time, or say what is wrong with it.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        With the columns `start`, `end` and `label`, and any others.
+    name : str
+        What the caller calls it.
+    points : bool, default=False
+        Whether segments without a duration will do.
+    """
+    if not isinstance(segments, pd.DataFrame):
+        raise TypeError(
+            f"{name} must be a table (pandas DataFrame) with the columns start, end (s) and label, "
+            f"got a {type(segments).__name__}."
+        )
+    missing = [column for column in COLUMNS if column not in segments.columns]
+    if missing:
+        raise ValueError(
+            f"{name} must have the columns start, end and label; {missing} not found among "
+            f"{list(segments.columns)}."
+        )
+    times = segments[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
+    _check_rows(segments, name, times.start.to_numpy(), times.end.to_numpy(), points)
+    table = segments.assign(start=times.start, end=times.end)
+    return table.iloc[np.lexsort([table.end, table.start])].reset_index(drop=True)
+
+
+def _check_rows(segments, name, starts, ends, points):
+    in_order = starts <= ends if points else starts < ends
+    problems = {
+        "0 <= start < end < infinity (seconds)": ~(in_order & (starts >= 0) & np.isfinite(ends)),
+        "a label": segments.label.isna().to_numpy(),
+    }
+    if not points:
+        problems = {"a duration, start < end": starts == ends, **problems}
+    for expected, is_bad in problems.items():
+        if is_bad.any():
+            row = int(is_bad.argmax())
+            found = segments.iloc[row]
+            raise ValueError(
+                f"{name}, row {segments.index[row]}: expected {expected}, got "
+                f"start={found.start}, end={found.end}, label={found.label!r}."
+            )
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def read_segments(path):
+    r"""Read labelled segments from a text file.
+
+    Takes what Audacity exports as labels (start, end and label, separated by tabs) and the
+    segment files of pyAudioAnalysis and deep_audio_features (separated by commas).
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file in UTF-8 with one segment a line. Empty lines, one line ``start,end,label`` at the
+        top, and Audacity's second lines of a label with its frequencies (they begin with a
+        backslash) are passed over.
+
+    Returns
+    -------
+    segments : pandas.DataFrame
+        `start` and `end` in seconds, `label` as text without spaces around it, in the order of
+        the file. Audacity's point labels have ``start == end``: they are kept here, but what
+        needs a duration refuses them; ``segments[segments.start < segments.end]`` leaves them out.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If a line is not a segment, or ends before it starts; it names the file, the line and what
+        was expected.
+
+    See Also
+    --------
+    write_segments : Write such a file.
+    clips_from_segments : Turn segments into clips to train on.
+
+    References
+    ----------
+    .. [1] `Importing and exporting labels <https://manual.audacityteam.org/man/\
+importing_and_exporting_labels.html>`_, Audacity manual.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from skdaf import read_segments
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "labels.txt")
+    ...     _ = path.write_text("0.0\t1.5\tspeech\n1.5\t4.0\tmusic, loud\n")
+    ...     segments = read_segments(path)
+    >>> segments
+       start  end        label
+    0    0.0  1.5       speech
+    1    1.5  4.0  music, loud
+    """
+    rows = []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip() or line.startswith("\\"):
+            continue
+        fields = _fields(line)
+        if not rows and [field.lower() for field in fields] == COLUMNS:
+            continue
+        problem = _problem(fields)
+        if problem:
+            name = str(os.fspath(path))
+            raise ValueError(f"{name!r}, line {number}: {problem}. The line is {line!r}.")
+        rows.append((float(fields[0]), float(fields[1]), fields[2]))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table if rows else table.astype({"start": float, "end": float, "label": str})
+
+
+def _lines(path):
+    try:
+        # utf-8-sig: with or without the mark that Windows puts at the top.
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{str(os.fspath(path))!r} is not text in UTF-8 ({error}): expected lines of start, "
+            "end and label."
+        ) from error
+    # Not splitlines: labels may hold the rarer separators that it knows.
+    return text.split("\n")
+
+
+def _fields(line):
+    """Split a line at tabs if it has any, else at commas; further ones belong to the label."""
+    separator = "\t" if "\t" in line else ","
+    return [field.strip() for field in line.split(separator, 2)]
+
+
+def _problem(fields):
+    """Tell why fields are not a segment; None if they are."""
+    if len(fields) < 3:
+        return "expected start, end and label, separated by tabs or by commas"
+    try:
+        start, end = float(fields[0]), float(fields[1])
+    except ValueError:
+        return f"expected numbers of seconds, got start={fields[0]!r} and end={fields[1]!r}"
+    if not 0 <= start < math.inf:
+        return f"expected a start of at least 0 seconds, got {fields[0]}"
+    if not start <= end < math.inf:
+        return f"expected an end after the start, got start={fields[0]} and end={fields[1]}"
+    return None
+
+
+def write_segments(segments, path):
+    """Write segments as Audacity labels: start, end and label, separated by tabs.
+
+    Audacity shows such a file beside the recording (File > Import > Labels).
+
+    Parameters
+    ----------
+    segments : pandas.DataFrame
+        With the columns `start`, `end` (s) and `label`; others are not written. Labels are
+        written as text, rows in the order of time.
+    path : str or os.PathLike
+        The file to write. One that is there is replaced when the new one is complete.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; nothing is left half-written then.
+    TypeError
+        If `segments` is not a table.
+    ValueError
+        If a column or a value is missing, a segment ends before it starts, or a label holds a tab
+        or a line break; nothing is written then.
+
+    See Also
+    --------
+    read_segments : Read such a file. Times come back exactly, bit for bit.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, pandas as pd
+    >>> from skdaf import write_segments
+    >>> segments = pd.DataFrame({"start": [0, 1.5], "end": [1.5, 4], "label": ["cat", "dog"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "labels.txt")
+    ...     write_segments(segments, path)
+    ...     print(path.read_text().expandtabs(12))
+    0.000000    1.500000    cat
+    1.500000    4.000000    dog
+    """
+    table = check_segments(segments, "segments", points=True)
+    labels = table.label.astype(str)
+    for label in labels:
+        if any(character in label for character in "\t\n\r"):
+            raise ValueError(f"The label {label!r} holds a tab or a line break: no file could.")
+    lines = [
+        f"{_decimals(start)}\t{_decimals(end)}\t{label}\n"
+        for start, end, label in zip(table.start, table.end, labels, strict=True)
+    ]
+    write_whole(path, "".join(lines).encode())
+
+
+def _decimals(seconds):
+    """Write a time with as many digits as bring it back exactly, never with an exponent."""
+    return np.format_float_positional(seconds, min_digits=6)

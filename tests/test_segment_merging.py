@@ -1,0 +1,322 @@
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from scipy.signal import medfilt
+
+from skdaf import merge_segments
+
+
+def table(*rows, columns=()):
+    return pd.DataFrame(rows, columns=["start", "end", "label", *columns])
+
+
+def even(labels, *, step=1.0, window=None, rate=16000):
+    """Return windows of one length with labels."""
+    firsts = round(step * rate) * np.arange(len(labels))
+    ends = firsts + round((window or step) * rate)
+    return pd.DataFrame({"start": firsts / rate, "end": ends / rate, "label": list(labels)})
+
+
+def spelled(segments, step=1.0):
+    """Return the labels as text, a letter a step; a point stands for a gap."""
+    text = ""
+    for start, end, label in zip(segments.start, segments.end, segments.label, strict=True):
+        text += "." * round(start / step - len(text)) + label * round((end - start) / step)
+    return text
+
+
+def random_segments(seed, n=60, *, overlaps=True, gaps=True):
+    """Return segments on a grid of tenths, which floats cannot hold exactly."""
+    rng = np.random.default_rng(seed)
+    starts = np.cumsum(rng.integers(1, 5, n))
+    ends = starts + rng.integers(1, 9, n) if overlaps else np.append(starts[1:], starts[-1] + 3)
+    kept = rng.random(n) < (0.8 if gaps else 1)
+    segments = pd.DataFrame({"start": starts * 0.1, "end": ends * 0.1})
+    probabilities = rng.dirichlet(np.ones(3), n)
+    segments["label"] = np.array(["a", "b", "c"])[probabilities.argmax(axis=1)]
+    segments[["a", "b", "c"]] = probabilities
+    return segments[kept]
+
+
+def label_at(segments, instant):
+    inside = segments[(segments.start <= instant) & (instant < segments.end)]
+    return inside.label.iloc[0] if len(inside) else None
+
+
+OPTIONS = [
+    {},
+    {"smooth": 0.5},
+    {"min_duration": 0.7},
+    {"smooth": 1.1, "min_duration": 0.5},
+    {"min_duration": 1e6},
+]
+
+
+class TestAlways:
+    @pytest.mark.parametrize("options", OPTIONS)
+    @pytest.mark.parametrize("seed", range(5))
+    def test_the_same_time_is_covered_once(self, seed, options):
+        segments = random_segments(seed)
+        merged = merge_segments(segments, **options)
+        assert (merged.start < merged.end).all()
+        assert (merged.start.to_numpy()[1:] >= merged.end.to_numpy()[:-1] - 1e-9).all()
+        for instant in np.arange(0.05, segments.end.max() + 1, 0.1):
+            assert (label_at(merged, instant) is None) == (label_at(segments, instant) is None)
+
+    @pytest.mark.parametrize("options", OPTIONS)
+    @pytest.mark.parametrize("seed", range(5))
+    def test_no_two_neighbours_that_touch_share_a_label(self, seed, options):
+        merged = merge_segments(random_segments(seed), **options)
+        touch = np.abs(merged.start.to_numpy()[1:] - merged.end.to_numpy()[:-1]) < 1e-6
+        same = merged.label.to_numpy()[1:] == merged.label.to_numpy()[:-1]
+        assert not (touch & same).any()
+
+    @pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[2], OPTIONS[4]])
+    @pytest.mark.parametrize("seed", range(5))
+    def test_merging_twice_changes_nothing_more(self, seed, options):
+        merged = merge_segments(random_segments(seed), **options)
+        assert_frame_equal(merge_segments(merged, **options), merged)
+
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_the_order_of_the_rows_does_not_matter(self, options):
+        segments = random_segments(0)
+        assert_frame_equal(
+            merge_segments(segments.sample(frac=1, random_state=0), **options),
+            merge_segments(segments, **options),
+        )
+
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_probabilities_keep_their_mean(self, options):
+        segments = random_segments(1, overlaps=False)
+        merged = merge_segments(segments, **options)
+        for name in "abc":
+            before = ((segments.end - segments.start) * segments[name]).sum()
+            assert ((merged.end - merged.start) * merged[name]).sum() == pytest.approx(before)
+        np.testing.assert_allclose(merged[["a", "b", "c"]].sum(axis=1), 1)
+
+    def test_the_table_that_was_given_stays(self):
+        segments = random_segments(2)
+        before = segments.copy()
+        merge_segments(segments, smooth=1.0, min_duration=1.0)
+        assert_frame_equal(segments, before)
+
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_nothing_in_nothing_out(self, options):
+        merged = merge_segments(random_segments(0)[:0], **options)
+        assert list(merged.columns) == ["start", "end", "label", "a", "b", "c"]
+        assert len(merged) == 0
+
+    @pytest.mark.parametrize("labels", [[1, 1, 0], [True, True, False]])
+    def test_labels_keep_their_type(self, labels):
+        segments = even("xxy").assign(label=labels)
+        merged = merge_segments(segments, smooth=1.0, min_duration=0.5)
+        assert merged.label.dtype == segments.label.dtype
+        assert merged.label.tolist() == [labels[0], labels[2]]
+
+    def test_columns_of_text_are_left_out(self):
+        merged = merge_segments(even("aab").assign(note="x", loudness=[1, 3, 5]))
+        assert list(merged.columns) == ["start", "end", "label", "loudness"]
+        assert merged.loudness.tolist() == [2, 5]
+
+
+class TestJoining:
+    @pytest.mark.parametrize("step", [0.1, 1 / 3, 0.7])
+    def test_ends_are_exact(self, step):
+        segments = even("aabbbac", step=step)
+        merged = merge_segments(segments)
+        assert merged.label.tolist() == ["a", "b", "a", "c"]
+        assert merged.start.tolist() == segments.start[[0, 2, 5, 6]].tolist()
+        assert merged.end.tolist() == segments.end[[1, 4, 5, 6]].tolist()
+
+    def test_gaps_stay(self):
+        segments = even("aaabb")[lambda table: table.start != 1]
+        assert spelled(merge_segments(segments)) == "a.abb"
+        assert len(merge_segments(segments)) == 3
+
+    def test_rounding_makes_no_gap(self):
+        merged = merge_segments(table((0, 0.3, "a"), (0.1 + 0.2, 1, "a"), (1 - 1e-12, 2, "a")))
+        assert_frame_equal(merged, table((0.0, 2.0, "a")))
+
+    def test_a_gap_of_a_few_samples_is_one(self):
+        assert len(merge_segments(table((0, 1, "a"), (1 + 2 / 192_000, 2, "a")))) == 2
+
+
+class TestOverlaps:
+    def test_the_most_probable_label_wins(self):
+        segments = table(
+            (0, 2, "a", 0.9, 0.1),
+            (1, 3, "b", 0.3, 0.7),
+            (2, 4, "b", 0.1, 0.9),
+            (3, 5, "a", 0.95, 0.05),
+            columns="ab",
+        )
+        merged = merge_segments(segments)
+        assert spelled(merged) == "aabaa"
+        np.testing.assert_allclose(merged.a, [0.75, 0.2, 0.7375])
+
+    def test_without_probabilities_most_windows_win(self):
+        segments = table((0, 3, "a"), (1, 4, "b"), (2, 5, "b"), (3, 6, "a"))
+        assert spelled(merge_segments(segments)) == "aabbaa"
+
+    def test_no_instant_gets_a_label_that_no_window_there_has(self):
+        segments = table(
+            (0, 2, "a", 0.5, 0.05, 0.45),
+            (1, 3, "b", 0.05, 0.5, 0.45),
+            (3, 4, "c", 0.0, 0.0, 1.0),
+            columns="abc",
+        )
+        assert spelled(merge_segments(segments)) == "aabc"
+
+    def test_a_label_without_any_probability_is_one_of_them(self):
+        segments = table((0, 1, "b", 1, 1), (1, 3, "a", 0, 1), (2, 4, "a", 0, 1), columns="ab")
+        assert spelled(merge_segments(segments)) == "baaa"
+
+    def test_missing_probabilities_leave_it_to_the_majority(self):
+        segments = table((0, 3, "a", 0.1), (1, 4, "b", np.nan), (2, 5, "b", 0.9), columns="a")
+        segments["b"] = 1 - segments.a
+        assert spelled(merge_segments(segments)) == "aabbb"
+
+    def test_a_segment_inside_another(self):
+        segments = table((0, 9, "a"), (2, 3, "b"), (2, 3, "b"), (11, 12, "a"))
+        assert spelled(merge_segments(segments)) == "aabaaaaaa..a"
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_each_instant_by_the_rule(self, seed):
+        segments = random_segments(seed)
+        merged = merge_segments(segments)
+        for instant in np.arange(0.05, segments.end.max(), 0.1):
+            covering = segments[(segments.start <= instant) & (instant < segments.end)]
+            if len(covering):
+                means = covering[[*"abc"]].mean()[covering.label.unique()]
+                assert label_at(merged, instant) == means.idxmax()
+
+    def test_names_of_columns_that_had_to_give_way(self):
+        segments = table((0, 2, "start", 0.9, 0.1), (1, 3, "b", 0.3, 0.7), columns=["start_", "b"])
+        assert merge_segments(segments).end.tolist() == [2, 3]
+
+    def test_windows_that_agree_make_one_segment(self):
+        merged = merge_segments(even("a" * 500, step=0.01, window=0.25))
+        assert_frame_equal(merged, table((0.0, 4.99 + 0.25, "a")))
+
+
+class TestSmoothing:
+    @pytest.mark.parametrize("k", [1, 3, 5, 9])
+    @pytest.mark.parametrize("step", [0.1, 1 / 3])
+    def test_of_two_labels_is_the_median_filter(self, k, step):
+        bits = np.random.default_rng(k).integers(0, 2, 200)
+        merged = merge_segments(even(bits, step=step), smooth=k * step)
+        middles = (np.arange(200) + 0.5) * step
+        found = [label_at(merged, middle) for middle in middles]
+        inner = slice(k, -k)
+        assert found[inner] == medfilt(bits, k).astype(int).tolist()[inner]
+
+    @pytest.mark.parametrize(
+        ("before", "smooth", "after"),
+        [
+            ("aabaa", 3, "aaaaa"),
+            ("aabaa", 1, "aabaa"),
+            ("aabaa", 0, "aabaa"),
+            ("aabbaa", 3, "aabbaa"),
+            ("abc", 3, "abc"),
+            ("aabcc", 3, "aabcc"),
+            ("aa.b.aa", 5, "aa.a.aa"),
+            ("ab", 3, "ab"),
+            ("baaa", 3, "baaa"),
+            ("baaa", 5, "aaaa"),
+        ],
+    )
+    def test_by_hand(self, before, smooth, after):
+        segments = even(before)[lambda table: table.label != "."]
+        assert spelled(merge_segments(segments, smooth=smooth)) == after
+
+    def test_it_is_time_that_counts(self):
+        segments = table(
+            (0, 1, "a"), (1, 1.1, "b"), (1.1, 1.2, "c"), (1.2, 1.3, "b"), (1.3, 2, "a")
+        )
+        assert merge_segments(segments, smooth=0.3).label.tolist() == ["a", "b", "a"]
+        assert merge_segments(segments, smooth=1.0).label.tolist() == ["a"]
+
+
+class TestMinimumDuration:
+    @pytest.mark.parametrize(
+        ("before", "min_duration", "after"),
+        [
+            ("aabaa", 2, "aaaaa"),
+            ("aabaa", 1, "aabaa"),
+            ("aaabb", 3, "aaaaa"),
+            ("aaabccccc", 2, "aaacccccc"),
+            ("aaabccc", 2, "aaaaccc"),
+            ("baaa", 2, "aaaa"),
+            ("aaab", 2, "aaaa"),
+            ("a", 9, "a"),
+            ("aaa.b.aaa", 2, "aaa.b.aaa"),
+            ("aaab.bbcc", 2, "aaaa.bbcc"),
+            ("aaabcaaa", 2, "aaaaaaaa"),
+            ("aabbcaaaa", 3, "bbbbaaaaa"),
+        ],
+    )
+    def test_by_hand(self, before, min_duration, after):
+        segments = even(before)[lambda table: table.label != "."]
+        assert spelled(merge_segments(segments, min_duration=min_duration)) == after
+
+    @pytest.mark.parametrize("seed", range(10))
+    @pytest.mark.parametrize("min_duration", [0.1, 0.2, 0.3, 0.8, 3.0])
+    def test_what_is_short_stands_alone(self, seed, min_duration):
+        merged = merge_segments(random_segments(seed), min_duration=min_duration)
+        starts, ends = merged.start.to_numpy(), merged.end.to_numpy()
+        gap_before = np.append(True, starts[1:] - ends[:-1] > 1e-6)
+        gap_after = np.append(gap_before[1:], True)
+        short = ends - starts < min_duration - 1e-6
+        assert (gap_before & gap_after)[short].all()
+
+    def test_what_is_long_enough_is_not_changed_by_rounding(self):
+        segments = even("abababab", step=0.1, rate=10)
+        assert len(merge_segments(segments, min_duration=0.1)) == 8
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_against_the_rule_done_slowly(self, seed):
+        labels = "".join(np.random.default_rng(seed).choice([*"abc."], 80))
+        segments = even(labels)[lambda table: table.label != "."]
+        assert spelled(merge_segments(segments, min_duration=3)) == slowly(labels, 3).rstrip(".")
+
+
+def slowly(labels, n):
+    """Give runs shorter than n to the longer neighbour, the shortest and earliest run first."""
+    while True:
+        edges = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
+        runs = list(pairwise(edges))
+        choices = []
+        for k, (start, end) in enumerate(runs):
+            around = [runs[j] for j in (k - 1, k + 1) if 0 <= j < len(runs)]
+            around = [run for run in around if labels[run[0]] != "."]
+            if labels[start] != "." and end - start < n and around:
+                longer = max(around, key=lambda run: run[1] - run[0])
+                choices.append((end - start, start, end, labels[longer[0]]))
+        if not choices:
+            return labels
+        _, start, end, label = min(choices)
+        labels = labels[:start] + label * (end - start) + labels[end:]
+
+
+@pytest.mark.parametrize("name", ["min_duration", "smooth"])
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf, "1", None])
+def test_parameters_are_seconds(name, value):
+    with pytest.raises(ValueError, match=rf"'{name}' parameter of merge_segments must be"):
+        merge_segments(even("ab"), **{name: value})
+
+
+def test_points_have_no_place():
+    with pytest.raises(ValueError, match=r"segments, row 1: expected a duration"):
+        merge_segments(table((0, 1, "a"), (1, 1, "b")))
+
+
+def test_a_day_of_windows_takes_seconds():
+    """Work grows with the number of windows, not with its square."""
+    n = 86_400
+    rng = np.random.default_rng(0)
+    segments = even(rng.choice([*"abcd"], n), step=1.0, window=4.0)
+    merged = merge_segments(segments, smooth=9, min_duration=5)
+    assert merged.end.iloc[-1] == n + 3
