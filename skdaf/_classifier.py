@@ -26,7 +26,9 @@ from skdaf._networks import (
     build_network,
     copy_layers,
     count_conv_layers,
+    is_autoencoder,
     layer_names,
+    recipe_from,
 )
 from skdaf._persistence import resolve_fitted
 from skdaf._training import Examples, Objective
@@ -373,16 +375,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     def _recipe_from(self, source):
         if source is None:
             return self._new_recipe(self.network, len(self.classes_))
-        recipe = {**source._recipe, "n_outputs": len(self.classes_)}
-        if recipe["network"] == "autoencoder":
-            recipe["network"] = "on encoder"
-            # The conv options are the source's; what follows the encoder is this estimator's own.
-            recipe["options"] = {
-                **self._network_options(),
-                **source._recipe["options"],
-                "n_maps": source._recipe["n_outputs"],
-            }
-        return recipe
+        return recipe_from(source._recipe, len(self.classes_), self._network_options())
 
     def _n_frozen(self, network):
         n_conv = count_conv_layers(network)
@@ -469,7 +462,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 def _copy_source(source, network):
     """Take over all layers but the output from a source; of an autoencoder the encoder."""
     names = layer_names(network)[:-1]
-    if source._recipe["network"] == "autoencoder":
+    if is_autoencoder(source._recipe):
         names = names[: count_conv_layers(network)]
     copy_layers(source.network_, network, names)
 

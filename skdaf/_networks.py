@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 _build_lock = threading.Lock()
 
@@ -39,6 +40,37 @@ class MeanOverTime(nn.Module):
 
     def forward(self, x):
         return x.mean(dim=2)
+
+
+class PoolingBlock(nn.Sequential):
+    """Layers and a max pooling that can tell what it took from where."""
+
+    def forward(self, x, taken=None):
+        x = super().forward(x)
+        if taken is None:
+            return functional.max_pool2d(x, 2)
+        size = x.shape[-2:]
+        x, places = functional.max_pool2d(x, 2, return_indices=True)
+        taken.append((places, size))
+        return x
+
+
+class UnpoolingBlock(nn.Sequential):
+    """Layers behind the inverse of the last max pooling: each value goes where it came from."""
+
+    def forward(self, x, taken):
+        places, size = taken.pop()
+        return super().forward(functional.max_unpool2d(x, places, 2, output_size=size))
+
+
+class UnpoolingAutoencoder(nn.Sequential):
+    """Pooling blocks, then as many unpooling blocks."""
+
+    def forward(self, x):
+        taken = []
+        for layer in self:
+            x = layer(x, taken)
+        return x
 
 
 def _halves(size):
@@ -147,6 +179,13 @@ def build_daf(
     return nn.Sequential(OrderedDict(convs + dense))
 
 
+def build_old_daf(input_shape, n_outputs, **options):
+    """Build CNN1 as deep_audio_features has it, with an activation on the logits."""
+    network = build_daf(input_shape, n_outputs, **options)
+    network.output.add_module("activation", nn.LeakyReLU())
+    return network
+
+
 def build_autoencoder(input_shape, n_outputs, *, channels=None, kernel_size=None):
     """Build an encoder down to `n_outputs` small maps, and a decoder that mirrors it."""
     channels = (16, 32, 64, 128) if channels is None else channels
@@ -175,11 +214,52 @@ def _encoder(input_shape, n_maps, channels, kernel_size):
     return [*convs, ("embedding", nn.Conv2d(channels[-1], n_maps, 1))], sizes, last_size
 
 
+def build_old_autoencoder(input_shape, n_outputs, *, channels=None, kernel_size=None):
+    """Build the layout of deep_audio_features' autoencoder, whose decoder knows of the poolings."""
+    channels = (64, 128, 256) if channels is None else channels
+    kernel_size = kernel_size or 5
+    encoder, _, _ = _old_encoder(input_shape, n_outputs, channels, kernel_size)
+    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    decoder, n_in = [], n_outputs
+    for number, n_out in enumerate(channels[::-1], 1):
+        block = OrderedDict(
+            conv=nn.ConvTranspose2d(n_in, n_out, **sides),
+            norm=nn.BatchNorm2d(n_out),
+            activation=nn.LeakyReLU(),
+        )
+        decoder.append((f"deconv{number}", UnpoolingBlock(block)))
+        n_in = n_out
+    last = UnpoolingBlock(OrderedDict(conv=nn.ConvTranspose2d(n_in, 1, **sides)))
+    return UnpoolingAutoencoder(OrderedDict([*encoder, *decoder, ("output", last)]))
+
+
+def _old_encoder(input_shape, n_maps, channels, kernel_size):
+    """Return what `_encoder` does, for `build_old_autoencoder`: it pools the embedding too."""
+    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    layers, sizes, n_in = [], [tuple(input_shape)], 1
+    for number, n_out in enumerate(channels, 1):
+        block = OrderedDict(
+            conv=nn.Conv2d(n_in, n_out, **sides),
+            norm=nn.BatchNorm2d(n_out),
+            activation=nn.LeakyReLU(),
+        )
+        layers.append((f"conv{number}", PoolingBlock(block)))
+        sizes.append(tuple(side // 2 for side in sizes[-1]))
+        n_in = n_out
+    embedding = PoolingBlock(OrderedDict(conv=nn.Conv2d(n_in, n_maps, **sides)))
+    last_size = tuple(side // 2 for side in sizes[-1])
+    return [*layers, ("embedding", embedding)], sizes, last_size
+
+
+_ENCODERS = {"autoencoder": _encoder, "old autoencoder": _old_encoder}
+
+
 def build_on_encoder(
     input_shape,
     n_outputs,
     *,
     n_maps,
+    encoder="autoencoder",
     channels=None,
     kernel_size=None,
     hidden_units=None,
@@ -187,15 +267,20 @@ def build_on_encoder(
 ):
     """Build a classifier whose conv layers are an autoencoder's encoder."""
     channels = (16, 32, 64, 128) if channels is None else channels
-    encoder, _, size = _encoder(input_shape, n_maps, channels, kernel_size or 3)
+    layers, _, size = _ENCODERS[encoder](input_shape, n_maps, channels, kernel_size or 3)
     head = _cnn_head(n_maps * size[1], hidden_units, dropout, n_outputs)
-    return nn.Sequential(OrderedDict(encoder + head))
+    return nn.Sequential(OrderedDict(layers + head))
 
 
 NETWORKS = {"cnn": build_cnn, "daf": build_daf}
 
 # Networks that are not chosen by name, but rebuilt by name from a saved model.
-_OTHER_NETWORKS = {"autoencoder": build_autoencoder, "on encoder": build_on_encoder}
+_OTHER_NETWORKS = {
+    "autoencoder": build_autoencoder,
+    "on encoder": build_on_encoder,
+    "old autoencoder": build_old_autoencoder,
+    "old daf": build_old_daf,
+}
 
 
 @contextmanager
@@ -233,6 +318,44 @@ def build_network(network, input_shape, n_outputs, options, seed=0):
         )
     _own_dropout(built)
     return built.to(memory_format=torch.channels_last)
+
+
+def recipe_from(source, n_outputs, options):
+    """Return what `build_network` needs for a classifier that starts as another network.
+
+    Parameters
+    ----------
+    source : dict
+        What `build_network` needed for the other network.
+    n_outputs : int
+    options : dict
+        Those of what follows the encoder, where the other network is an autoencoder.
+    """
+    recipe = {**source, "n_outputs": n_outputs}
+    if is_autoencoder(source):
+        recipe["network"] = "on encoder"
+        # The conv options are the source's; what follows the encoder is the classifier's own.
+        recipe["options"] = {
+            **options,
+            **source["options"],
+            "n_maps": source["n_outputs"],
+            "encoder": source["network"],
+        }
+    elif source["network"] == "old daf":
+        recipe["network"] = "daf"
+    return recipe
+
+
+def is_autoencoder(recipe):
+    """Tell whether a recipe of `build_network` is that of an autoencoder."""
+    return isinstance(recipe["network"], str) and recipe["network"] in _ENCODERS
+
+
+def weight_shapes(network, input_shape, n_outputs, options):
+    """Return the (shape, type) of each weight of a network of `build_network`, making none."""
+    with torch.device("meta"):
+        built = (NETWORKS | _OTHER_NETWORKS)[network](tuple(input_shape), n_outputs, **options)
+    return {name: (tuple(w.shape), w.dtype) for name, w in built.state_dict().items()}
 
 
 def _own_dropout(module):

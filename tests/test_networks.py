@@ -7,10 +7,14 @@ from skdaf._networks import (
     NETWORKS,
     Dropout,
     build_network,
+    copy_layers,
     get_weights,
+    is_autoencoder,
     layer_names,
+    recipe_from,
     seed_dropout,
     set_weights,
+    weight_shapes,
 )
 
 SIZES = [(1, 1), (1, 64), (43, 1), (2, 3), (17, 5), (43, 64), (101, 128)]
@@ -146,3 +150,65 @@ class TestDropout:
             results.append(layer(torch.ones(10, 10)))
             assert torch.equal(torch.get_rng_state(), before)
         assert torch.equal(*results)
+
+
+def recipe(network, input_shape=(22, 128), n_outputs=3, **options):
+    return {
+        "network": network,
+        "input_shape": input_shape,
+        "n_outputs": n_outputs,
+        "options": options,
+    }
+
+
+@pytest.mark.parametrize("name", ["cnn", "daf", "autoencoder", "old daf", "old autoencoder"])
+def test_weight_shapes_are_those_of_the_network_that_is_built(name):
+    described = recipe(name, channels=(2, 3, 4, 5))
+    expected = build_network(**described).state_dict()
+    before = torch.get_rng_state()
+    found = weight_shapes(**described)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert found == {name: (tuple(w.shape), w.dtype) for name, w in expected.items()}
+
+
+def test_weight_shapes_cost_no_memory():
+    described = recipe("daf", (2**20, 2**10), hidden_units=(2**20,))
+    assert weight_shapes(**described)["dense1.linear.weight"][0] == (2**20, 2**30)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (22, 128), (37, 51)])
+def test_the_old_autoencoder_draws_the_size_that_it_sees(size):
+    network = build_network("old autoencoder", size, 3, {"channels": (2, 3, 4)})
+    assert outputs(network, size).shape == (3, 1, *size)
+    n_encoder = layer_names(network).index("embedding") + 1
+    embedding = outputs(network[:n_encoder], size)
+    assert embedding.shape == (3, 3, size[0] // 16, size[1] // 16)
+
+
+def test_the_old_layout_of_daf_has_an_activation_on_its_logits():
+    old, new = (build_network(name, (22, 128), 10, {}) for name in ("old daf", "daf"))
+    assert list(old.state_dict()) == list(new.state_dict())
+    set_weights(new, get_weights(old))
+    logits = outputs(new, (22, 128))
+    torch.testing.assert_close(outputs(old, (22, 128)), nn.functional.leaky_relu(logits))
+
+
+def test_a_classifier_that_starts_as_another_network_has_a_plain_output():
+    assert recipe_from(recipe("daf"), 5, {}) == recipe("daf", n_outputs=5)
+    assert recipe_from(recipe("old daf"), 5, {}) == recipe("daf", n_outputs=5)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "old autoencoder"])
+def test_a_classifier_can_start_as_an_encoder(name):
+    source = recipe(name, channels=(2, 3, 4), kernel_size=5)
+    assert is_autoencoder(source)
+    described = recipe_from(source, 5, {"hidden_units": (6,), "channels": None})
+    encoder, classifier = build_network(**source), build_network(**described)
+    names = layer_names(classifier)[:-2]
+    assert names == layer_names(encoder)[: len(names)]
+    copy_layers(encoder, classifier, names)
+    n_layers = len(names)
+    torch.testing.assert_close(
+        outputs(classifier[:n_layers], (22, 128)), outputs(encoder[:n_layers], (22, 128))
+    )
+    assert outputs(classifier, (22, 128)).shape == (3, 5)

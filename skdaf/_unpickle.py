@@ -1,0 +1,212 @@
+"""What a pickle holds, without running it.
+
+A pickle is a program: whoever loads it imports what it names and calls that. Here its instructions
+only put plain values together. A name is a record, and a call of it another record; both do
+nothing, and names that are not expected end the reading.
+"""
+
+import pickletools
+from dataclasses import dataclass
+
+# The files that are read here take some thousands.
+_MOST_INSTRUCTIONS = 10**6
+
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_LITERALS = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES"),
+}
+_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_WITHOUT_EFFECT = {"PROTO", "FRAME"}
+
+_DICTIONARY = "collections.OrderedDict"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Asked:
+    """What a pickle asked for, by name, or what it wanted to call with which arguments."""
+
+    name: str
+    arguments: tuple | None = None
+
+
+def read_pickle(stream, names, *, persistent=False):
+    """Return the value of the next pickle of a stream; nothing is imported or called.
+
+    Parameters
+    ----------
+    stream : binary file
+        Left behind the end of the pickle.
+    names : collection of str
+        What the pickle may name, as ``module.name``. Ordered dictionaries become plain ones, all
+        else an `Asked`.
+    persistent : bool, default=False
+        Whether it may refer to what lies outside; that is an `Asked` with the reference as its
+        argument.
+
+    Returns
+    -------
+    value : object
+        Of dicts (whose keys are str or int), lists, tuples, numbers, str, bytes, bool, None and
+        `Asked`.
+
+    Raises
+    ------
+    ValueError
+        If it names anything else, or is no pickle, or a damaged one.
+    """
+    reader = _Reader(names, persistent)
+    for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+        if number == _MOST_INSTRUCTIONS:
+            raise ValueError(f"it has more than {_MOST_INSTRUCTIONS} instructions")
+        if instruction.name == "STOP":
+            return reader.pop()
+        reader.follow(instruction.name, argument)
+
+
+class _Reader:
+    """A stack, a memo, and what each instruction does to them: a method, or an entry above."""
+
+    def __init__(self, names, persistent):
+        self._names = names
+        self._persistent = persistent
+        self._stack = []
+        self._marks = []
+        self._memo = {}
+
+    def follow(self, name, argument):
+        if name in _LITERALS:
+            self._push(argument)
+        elif name in _CONSTANTS:
+            self._push(_CONSTANTS[name])
+        elif name in _EMPTY:
+            self._push(_EMPTY[name]())
+        elif name in _SHORT_TUPLES:
+            self._push(tuple(self._take(_SHORT_TUPLES[name])))
+        elif name not in _WITHOUT_EFFECT:
+            method = getattr(self, f"_do_{name.lower()}", None)
+            if method is None:
+                raise ValueError(f"it holds the instruction {name}, which such files do not need")
+            method(argument)
+
+    # --- the stack ---
+
+    def _push(self, value):
+        self._stack.append(value)
+
+    def _take(self, n):
+        """Take the last values off the stack, down to the last mark at most."""
+        first = len(self._stack) - n
+        if first < (self._marks[-1] if self._marks else 0):
+            raise ValueError("it takes a value where there is none")
+        values = self._stack[first:]
+        del self._stack[first:]
+        return values
+
+    def pop(self):
+        return self._take(1)[0]
+
+    def _top(self, kind, instruction):
+        """Return the last value, which stays; it must be of the kind that is to be filled."""
+        value = self.pop()
+        if type(value) is not kind:
+            raise ValueError(f"{instruction} is used on a {type(value).__name__}")
+        self._push(value)
+        return value
+
+    def _do_mark(self, _):
+        self._marks.append(len(self._stack))
+
+    def _since_mark(self):
+        if not self._marks:
+            raise ValueError("it goes back to a mark that was never set")
+        values = self._stack[self._marks[-1] :]
+        del self._stack[self._marks.pop() :]
+        return values
+
+    # --- the memo ---
+
+    def _do_memoize(self, _):
+        self._do_binput(len(self._memo))
+
+    def _do_binput(self, index):
+        self._memo[index] = self.pop()
+        self._push(self._memo[index])
+
+    _do_long_binput = _do_binput
+
+    def _do_binget(self, index):
+        if index not in self._memo:
+            raise ValueError(f"it reads place {index} of its memo, where nothing is")
+        self._push(self._memo[index])
+
+    _do_long_binget = _do_binget
+
+    # --- containers ---
+
+    def _do_tuple(self, _):
+        self._push(tuple(self._since_mark()))
+
+    def _do_append(self, _):
+        value = self.pop()
+        self._top(list, "APPEND").append(value)
+
+    def _do_appends(self, _):
+        values = self._since_mark()
+        self._top(list, "APPENDS").extend(values)
+
+    def _do_setitem(self, _):
+        self._fill(self._take(2), "SETITEM")
+
+    def _do_setitems(self, _):
+        self._fill(self._since_mark(), "SETITEMS")
+
+    def _fill(self, items, instruction):
+        filled = self._top(dict, instruction)
+        if len(items) % 2:
+            raise ValueError(f"{instruction} has a key without a value")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # Deeply nested tuples as keys would end the process when they are hashed.
+            if type(key) not in (str, int):
+                raise ValueError(f"a dict has a {type(key).__name__} as a key")
+            filled[key] = value
+
+    def _do_empty_set(self, _):
+        self._push(Asked("builtins.set", ()))
+
+    # --- what would import and call ---
+
+    def _do_global(self, name):
+        self._name(name.replace(" ", ".", 1))
+
+    def _do_stack_global(self, _):
+        module, name = self._take(2)
+        self._name(f"{module}.{name}" if type(module) is type(name) is str else "no name")
+
+    def _name(self, name):
+        if name not in self._names and name != _DICTIONARY:
+            raise ValueError(f"it asks for {name[:200]!r}, which such files do not need")
+        self._push(Asked(name))
+
+    def _do_reduce(self, _):
+        called, arguments = self._take(2)
+        is_name = type(called) is Asked and called.arguments is None
+        if not is_name or type(arguments) is not tuple:
+            raise ValueError("it calls something that is no name, or without arguments")
+        is_dictionary = called.name == _DICTIONARY and not arguments
+        self._push({} if is_dictionary else Asked(called.name, arguments))
+
+    _do_newobj = _do_reduce
+
+    def _do_build(self, _):
+        # What an object would be told to become: there is no object.
+        _, built = self.pop(), self.pop()
+        if type(built) not in (dict, Asked):
+            raise ValueError(f"BUILD is used on a {type(built).__name__}")
+        self._push(built)
+
+    def _do_binpersid(self, _):
+        if not self._persistent:
+            raise ValueError("it refers to what lies outside it (a persistent id)")
+        self._push(Asked("persistent id", (self.pop(),)))
