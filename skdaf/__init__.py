@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-__version__ = "0.1.0"
+from skdaf._version import __version__ as __version__
 
 # Names are imported when they are first used, so that `import skdaf` costs no torch.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -17,7 +17,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "_extractor": ["CNNFeatureExtractor"],
         "_frontend": ["SpectrogramTransformer"],
         "_handcrafted": ["PyAudioAnalysisTransformer"],
+        "_legacy": ["load_deep_audio_features"],
         "_networks": ["NETWORKS"],
         "_persistence": ["load_model", "save_model"],
+        "_segmentation": [
+            "clips_from_segments",
+            "merge_segments",
+            "predict_segments",
+            "read_segments",
+            "segment_report",
+            "write_segments",
+        ],
     },
 )

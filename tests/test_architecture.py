@@ -17,9 +17,12 @@ LAYERS = [
     ["cli"],
     ["__init__"],
     ["datasets", "_display", "_segmentation", "_combine", "_legacy"],
+    ["_segment_report"],
+    ["_segment_merging"],
+    ["_segments"],
     ["_extractor"],
     ["_classifier", "_autoencoder"],
-    ["_base"],
+    ["_base", "_old_frontend"],
     ["_frontend", "_handcrafted", "_persistence", "_check"],
     ["_training", "_windows"],
     ["_loop"],
@@ -33,9 +36,10 @@ LAYERS = [
         "_cache",
         "_spectrogram",
         "_short_term",
+        "_unpickle",
     ],
     ["_audio"],
-    ["_wav"],
+    ["_wav", "_files", "_version"],
 ]
 
 # Libraries that only some modules may know of.
@@ -48,6 +52,7 @@ TORCH = {
     "_base",
     "_classifier",
     "_autoencoder",
+    "_legacy",
 }
 RESERVED = {
     "soundfile": {"_audio", "datasets"},

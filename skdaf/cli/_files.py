@@ -1,0 +1,177 @@
+"""Commands about files: info, check, convert."""
+
+import json
+import os
+
+import click
+
+from skdaf.cli._models import load_any, networks, save
+from skdaf.cli._options import (
+    OutputFile,
+    jobs_option,
+    model_argument,
+    paths_argument,
+    table_options,
+    trust_option,
+)
+from skdaf.cli._program import note, quiet_option, verbosity
+from skdaf.cli._tables import audio_files, show
+
+
+@click.command()
+@model_argument
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@trust_option
+def info(model, as_json, trust):
+    """Tell what a model file holds: classes, front end, layers.
+
+    Weights are the numbers that a layer has learned; outputs are what it gives for a clip, and
+    --layers-dropped is what other commands need to stop after it.
+
+    Example: skdaf info model.skops
+    """
+    found = load_any(model, trust=trust)
+    facts = {"file": model, "bytes": os.path.getsize(model)} | _release(model) | _describe(found)
+    click.echo(json.dumps(facts, indent=2) if as_json else _as_text(facts))
+
+
+def _release(path):
+    from skdaf._persistence import read_note
+
+    try:
+        return {"written by": f"skdaf {read_note(path)['skdaf']}"}
+    except ValueError:  # a pickle, which does not tell
+        return {}
+
+
+def _describe(model):
+    facts = {"estimator": type(model).__name__, "fitted": _is_fitted(model)}
+    if hasattr(model, "steps"):
+        facts["steps"] = dict(_steps(model))
+    if hasattr(model, "classes_"):
+        facts["classes"] = [str(name) for name in model.classes_]
+    if not facts["fitted"]:
+        facts["parameters"] = _one_line(model)
+    return {**facts, "networks": [_describe_network(network) for network in networks(model)]}
+
+
+def _steps(model, prefix=""):
+    """Yield the names of a pipeline's parts, as parameters have them, and what they are."""
+    for name, step in getattr(model, "steps", getattr(model, "transformer_list", ())):
+        if hasattr(step, "steps") or hasattr(step, "transformer_list"):
+            yield from _steps(step, f"{prefix}{name}__")
+        else:
+            yield prefix + name, _one_line(step)
+
+
+def _one_line(thing):
+    return " ".join(str(thing).split())
+
+
+def _is_fitted(model):
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        return False
+    return True
+
+
+def _describe_network(network):
+    frames, bins = network.input_shape_
+    frontend = network.frontend_
+    names = network.layer_names_
+    facts = {
+        "estimator": type(network).__name__,
+        "front end": "none" if frontend is None else _one_line(frontend),
+        "sampling rate": getattr(frontend, "sampling_rate_", None),
+        "input": f"{frames} frames x {bins} bins",
+    }
+    if hasattr(network, "n_epochs_"):  # converted models do not tell
+        facts["training"] = f"epoch {network.best_epoch_} of {network.n_epochs_}"
+    return {
+        **facts,
+        "layers": [
+            {
+                "layer": name,
+                "outputs": network.layer_size(number),
+                "weights": sum(weights.numel() for weights in layer.parameters()),
+                "layers-dropped": len(names) - number,
+            }
+            for number, (name, layer) in enumerate(
+                zip(names, network.network_, strict=True), start=1
+            )
+        ],
+    }
+
+
+def _as_text(facts):
+    import pandas as pd
+
+    lines = []
+    for name, value in facts.items():
+        if name == "networks":
+            lines += ["\n" + _as_text(network) for network in value]
+        elif name == "layers":
+            lines.append(pd.DataFrame(value).to_string(index=False))
+        elif isinstance(value, dict):
+            lines += [f"{name}:", *(f"  {key}: {part}" for key, part in value.items())]
+        elif isinstance(value, list):
+            lines.append(f"{name}: {', '.join(value)}")
+        elif value is not None:
+            lines.append(f"{name}: {value}")
+    return "\n".join(lines)
+
+
+@click.command()
+@paths_argument
+@click.option("--strict", is_flag=True, help="Silent and clipped recordings are bad as well.")
+@table_options
+@jobs_option
+@quiet_option
+def check(paths, strict, format_, output, n_jobs):
+    """Find recordings that cannot be read.
+
+    The exit status is 1 when there are any. Folders are searched with all that is below them.
+
+    Example: skdaf check recordings
+    """
+    from skdaf import check_audio
+
+    table = check_audio(audio_files(paths), n_jobs=n_jobs, verbose=verbosity())
+    bad = ~table.ok | (strict & (table.silent | table.clipped))
+    # Whole files are looked at, whose names are in the first column.
+    problems = [
+        problem.removeprefix(f"{path!r}: ")
+        for path, problem in zip(table.path, table.problem, strict=True)
+    ]
+    table = table.drop(columns=["start", "end", "problem"]).assign(problem=problems)
+    show(table, format_, output)
+    note(f"{len(table)} files, {bad.sum()} bad")
+    if bad.any():
+        click.get_current_context().exit(1)
+
+
+@click.command()
+@click.argument("old", type=click.Path(exists=True, dir_okay=False))
+@click.argument("new", type=OutputFile())
+@click.option(
+    "--sampling-rate",
+    type=int,
+    metavar="HZ",
+    help="Rate of the recordings that it was trained on, which the old file does not tell. "
+    "[default: each file keeps its own, as there]",
+)
+@quiet_option
+def convert(old, new, sampling_rate):
+    """Turn a model of deep_audio_features into one of skdaf.
+
+    OLD is its file (*.pt), which is read without running code from it; NEW is written.
+
+    Example: skdaf convert old.pt new.skops --sampling-rate 8000
+    """
+    from skdaf import load_deep_audio_features
+
+    save(load_deep_audio_features(old, sampling_rate=sampling_rate), new)

@@ -1,0 +1,275 @@
+"""Commands that use models: predict, segments, embed, report."""
+
+import json
+from pathlib import Path
+
+import click
+
+from skdaf._files import replacing
+from skdaf.cli._models import describer, inner_layers, load, load_classifier, the_network
+from skdaf.cli._options import (
+    folders_argument,
+    format_option,
+    layers_option,
+    model_argument,
+    output_option,
+    paths_argument,
+    table_options,
+    using_options,
+    window_options,
+)
+from skdaf.cli._program import note, verbosity
+from skdaf.cli._reports import report_data, report_text
+from skdaf.cli._tables import audio_files, labelled_files, show, write
+
+
+@click.command()
+@model_argument
+@paths_argument
+@click.option("--proba", is_flag=True, help="Add a column of probabilities for each class.")
+@click.option("--segments", is_flag=True, help="Predict each window of each recording.")
+@window_options
+@layers_option
+@table_options
+@using_options
+def predict(
+    model,
+    paths,
+    proba,
+    segments,
+    window,
+    step,
+    layers_dropped,
+    format_,
+    output,
+    trust,
+    n_jobs,
+):
+    """Predict the classes of files.
+
+    Folders are searched for recordings, with all that is below them.
+
+    Example: skdaf predict model.skops recordings --proba --format csv
+    """
+    import pandas as pd
+
+    _check_combination(proba, segments, layers_dropped)
+    files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs}
+    if layers_dropped is not None:
+        network = the_network(load(model, **options))
+        # So many columns make no table that one could read.
+        show(_features(inner_layers(network, layers_dropped), files), format_, output, "csv")
+        return
+    if segments:
+        classifier = load_classifier(model, **options, verbose=0)
+        tables = [_windows(classifier, file, window, step, proba) for file in files]
+        show(pd.concat(tables, ignore_index=True), format_, output)
+        return
+    show(_predictions(load_classifier(model, **options), files, proba), format_, output)
+
+
+def _check_combination(proba, segments, layers_dropped):
+    if layers_dropped is not None and (proba or segments):
+        raise click.UsageError("--layers-dropped gives no classes: leave out --proba, --segments.")
+    source = click.get_current_context().get_parameter_source
+    given = [name for name in ("window", "step") if source(name).name != "DEFAULT"]
+    if given and not segments:
+        raise click.UsageError(f"--{given[0]} is that of --segments.")
+
+
+def _predictions(classifier, files, proba):
+    import pandas as pd
+
+    if not proba:
+        return pd.DataFrame({"file": files, "label": classifier.predict(files)})
+    if not hasattr(classifier, "predict_proba"):
+        raise ValueError(f"This {type(classifier).__name__} gives no probabilities.")
+    shares = classifier.predict_proba(files)
+    table = pd.DataFrame(shares, columns=list(map(str, classifier.classes_)))
+    table.insert(0, "label", classifier.classes_[shares.argmax(axis=1)], allow_duplicates=True)
+    table.insert(0, "file", files, allow_duplicates=True)
+    return table
+
+
+def _windows(classifier, file, window, step, proba):
+    from skdaf import predict_segments
+
+    table = predict_segments(classifier, file, window=window, step=step, verbose=verbosity())
+    table = table if proba else table[["start", "end", "label"]]
+    return table.assign(file=file)[["file", *table.columns]]
+
+
+def _features(transformer, files):
+    """Return a table of features with names, one row a file."""
+    import pandas as pd
+
+    values = transformer.transform(files)
+    values = values.reshape(len(files), -1)
+    try:
+        names = transformer.get_feature_names_out()
+    except (AttributeError, ValueError):  # somebody's transformer that does not name them
+        names = [f"feature_{index}" for index in range(values.shape[1])]
+    table = pd.DataFrame(values, columns=names)
+    table.insert(0, "file", files)
+    return table
+
+
+@click.command()
+@model_argument
+@click.argument("recording", type=click.Path(exists=True, dir_okay=False))
+@window_options
+@click.option(
+    "--smooth",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give each window the label of most of this time around it: an odd multiple of the step.",
+)
+@click.option(
+    "--min-duration",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give shorter segments to their neighbours.",
+)
+@click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
+@click.option(
+    "--truth",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Annotations of the recording (labels of Audacity, or start,end,label): show how well "
+    "the segments agree with them instead of the segments.",
+)
+@format_option
+@output_option("Write the segments to this file: *.csv, *.json, or else labels for Audacity.")
+@using_options
+def segments(
+    model,
+    recording,
+    window,
+    step,
+    smooth,
+    min_duration,
+    proba,
+    truth,
+    format_,
+    output,
+    trust,
+    n_jobs,
+):
+    """Find out what is heard when in a long recording.
+
+    Neighbouring windows of one class become one segment.
+
+    Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
+    """
+    from skdaf import merge_segments, predict_segments, read_segments, segment_report
+
+    if truth is not None and format_ == "csv":
+        raise click.UsageError("--format csv is none for a report: choose table or json.")
+    annotations = None if truth is None else read_segments(truth)
+    classifier = load_classifier(model, trust=trust, n_jobs=n_jobs, verbose=0)
+    found = merge_segments(
+        predict_segments(classifier, recording, window=window, step=step, verbose=verbosity()),
+        min_duration=min_duration,
+        smooth=smooth,
+    )
+    found = found if proba else found[["start", "end", "label"]]
+    if output is not None:
+        _write_segments(found, output, format_ if truth is None else None)
+    if annotations is not None:
+        _show_agreement(segment_report(annotations, found), format_)
+    elif output is None:
+        show(found, format_)
+
+
+def _write_segments(found, output, format_):
+    from skdaf import write_segments
+
+    if format_ or Path(output).suffix in (".csv", ".json"):
+        show(found, format_, output)
+    else:
+        write_segments(found, output)
+    note(f"Wrote {len(found)} segments to {output}")
+
+
+def _show_agreement(report, format_):
+    """Write a report on segments, as its page or as JSON."""
+    if format_ != "json":
+        click.echo(report)
+        return
+    facts = {
+        name: value.to_dict("index") if hasattr(value, "to_dict") else value
+        for name, value in vars(report).items()
+    }
+    # JSON has no NaN, which stands where there are no boundaries.
+    facts = {name: None if value != value else value for name, value in facts.items()}
+    click.echo(json.dumps(facts, indent=2))
+
+
+@click.command()
+@model_argument
+@paths_argument
+@output_option("The file to write: *.npy, with the names in *.files.txt beside it, or *.csv.")
+@layers_option
+@using_options
+def embed(model, paths, output, layers_dropped, trust, n_jobs):
+    """Turn files into embeddings, or features of a classifier.
+
+    Of a classifier these are what its last layer sees, of an autoencoder its embedding, of a
+    pipeline what comes before the classifier. Without --output CSV goes to the standard output.
+
+    Example: skdaf embed model.skops recordings -o features.npy
+    """
+    if output is not None and Path(output).suffix not in (".npy", ".csv"):
+        raise click.UsageError(f"{output!r} must end in .npy or .csv.")
+    files = audio_files(paths)
+    transformer = describer(load(model, trust=trust, n_jobs=n_jobs), layers_dropped)
+    if output is None or not output.endswith(".npy"):
+        show(_features(transformer, files), "csv", output)
+    else:
+        _save_array(transformer.transform(files), files, output)
+
+
+def _save_array(values, files, output):
+    import numpy as np
+
+    write("\n".join(files), str(Path(output).with_suffix(".files.txt")))
+    with replacing(output) as part:
+        np.save(part, values)
+    note(f"Wrote {' x '.join(map(str, values.shape))} values to {output}")
+
+
+@click.command()
+@model_argument
+@folders_argument
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to write the report.",
+)
+@output_option("Write to this file.")
+@using_options
+def report(model, folders, format_, output, trust, n_jobs):
+    """Compare predictions with the class folders that files lie in.
+
+    FOLDER is as for "train". The names of the folders must be those of the model's classes.
+
+    Example: skdaf report model.skops new_recordings
+    """
+    classifier = load_classifier(model, trust=trust, n_jobs=n_jobs)
+    files, labels = labelled_files(folders)
+    known = [str(name) for name in classifier.classes_]
+    unknown = sorted(set(map(str, labels)) - set(known))
+    if unknown:
+        raise ValueError(
+            f"The model has no class for the folders {unknown}: its classes are {known}."
+        )
+    if format_ == "json":
+        write(json.dumps(report_data(classifier, files, labels), indent=2), output)
+    else:
+        write(report_text(classifier, files, labels), output)

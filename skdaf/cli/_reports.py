@@ -1,0 +1,35 @@
+"""How well labels were predicted, as text and as data."""
+
+
+def report_text(model, paths, labels):
+    """Return scikit-learn's report and the confusion matrix."""
+    from sklearn.metrics import classification_report
+
+    predicted = [str(label) for label in model.predict(paths)]
+    scores = classification_report(labels, predicted, zero_division=0)
+    return (
+        f"{scores}\nConfusion matrix (rows: true, columns: predicted)\n"
+        + confusion_of(labels, predicted).to_string()
+    )
+
+
+def report_data(model, paths, labels):
+    """Return the same as dicts and lists."""
+    from sklearn.metrics import classification_report
+
+    predicted = [str(label) for label in model.predict(paths)]
+    matrix = confusion_of(labels, predicted)
+    return {
+        "scores": classification_report(labels, predicted, zero_division=0, output_dict=True),
+        "classes": list(matrix.columns),
+        "confusion_matrix": matrix.to_numpy().tolist(),
+    }
+
+
+def confusion_of(labels, predicted):
+    """Return the confusion matrix as a table with names."""
+    import pandas as pd
+    from sklearn.metrics import confusion_matrix
+
+    names = sorted({*map(str, labels), *predicted})
+    return pd.DataFrame(confusion_matrix(labels, predicted, labels=names), names, names)

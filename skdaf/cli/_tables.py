@@ -1,0 +1,77 @@
+"""Files in, tables out."""
+
+import json
+from pathlib import Path
+
+import click
+
+from skdaf._files import write_whole
+
+# Columns that need the same digits however long a recording is.
+_SECONDS = {"start", "end", "duration"}
+
+
+def audio_files(paths):
+    """Return the files among some paths, and all recordings below the folders among them."""
+    return [file for path in paths for file in (_below(path) if Path(path).is_dir() else [path])]
+
+
+def _below(folder):
+    from skdaf.datasets import load_audio_folders
+
+    try:
+        return load_audio_folders([folder]).filenames
+    except ValueError as error:
+        raise ValueError(f"The folder {folder!r} holds no audio files.") from error
+
+
+def labelled_files(folders):
+    """Return the recordings of a root folder or of class folders, and their labels."""
+    import numpy as np
+
+    from skdaf.datasets import load_audio_folders
+
+    found = load_audio_folders(folders[0] if len(folders) == 1 else list(folders))
+    return found.filenames, np.asarray(found.target_names)[found.target]
+
+
+def show(table, format_=None, output=None, default="table"):
+    """Write a table to a file or to the standard output."""
+    by_name = {".csv": "csv", ".json": "json"}.get(Path(output or "").suffix.lower(), default)
+    write({"table": _aligned, "csv": _csv, "json": _json}[format_ or by_name](table), output)
+
+
+def _aligned(table):
+    """Write a table for the eye: text to the left, numbers to the right, few digits."""
+    columns = []
+    for name, values in table.items():
+        digits = ".3f" if name in _SECONDS else ".4g"
+        cells = [str(name), *(_shown(value, digits) for value in values)]
+        width = max(map(len, cells))
+        side = str.rjust if values.dtype.kind in "fiu" else str.ljust
+        columns.append([side(cell, width) for cell in cells])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
+
+
+def _shown(value, digits):
+    if isinstance(value, float):
+        return format(value, digits) if value == value else "-"
+    return "-" if str(value) == "<NA>" else str(value)
+
+
+def _csv(table):
+    return table.to_csv(index=False).rstrip("\n")
+
+
+def _json(table):
+    # pandas knows what is missing, and escapes more than JSON asks for.
+    records = json.loads(table.to_json(orient="records", double_precision=15))
+    return json.dumps(records, indent=2, ensure_ascii=False)
+
+
+def write(text, output=None):
+    """Write text to a file or to the standard output."""
+    if output is None:
+        click.echo(text)
+        return
+    write_whole(output, f"{text}\n".encode())

@@ -1,0 +1,231 @@
+"""Commands that make models: train, transfer, combine."""
+
+import click
+
+from skdaf.cli._models import load, networks, save, the_network
+from skdaf.cli._options import (
+    configure,
+    folders_argument,
+    model_argument,
+    training_options,
+    trust_option,
+)
+from skdaf.cli._program import note, verbosity
+from skdaf.cli._reports import report_text
+from skdaf.cli._tables import audio_files, labelled_files
+
+class_weight_option = click.option(
+    "--class-weight",
+    type=click.Choice(["balanced"]),
+    help="Make up for classes of different size. "
+    "(Weights of your own: --set \"class_weight={'dog': 2.0, 'rain': 1.0}\".)",
+)
+
+
+@click.command()
+@folders_argument
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "representation"]),
+    default="classification",
+    show_default=True,
+    help="Learn classes from labels, or embeddings without.",
+)
+@class_weight_option
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Keep the spectrograms here, for the next training on the same files.",
+)
+@training_options
+def train(folders, task, class_weight, cache, output, settings, test_fraction, seed, n_jobs):
+    """Train a network on class folders.
+
+    FOLDER is a root that holds one folder a class, or there are several, one a class. Without
+    labels (--task representation) any folders and files will do.
+
+    Example: skdaf train recordings -o model.skops --set learning_rate=0.01
+    """
+    from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder
+
+    values = _common(seed, n_jobs) | ({} if cache is None else {"frontend__cache": cache})
+    if task == "representation":
+        if class_weight is not None:
+            raise click.UsageError("--class-weight is about classes: there are none to learn here.")
+        model = configure(ConvAutoencoderEmbedder(), values | dict(settings))
+        _fit(model, audio_files(folders), None, test_fraction, output)
+    else:
+        values["class_weight"] = class_weight
+        model = configure(CNNAudioClassifier(), values | dict(settings))
+        _fit(model, *labelled_files(folders), test_fraction, output)
+
+
+@click.command()
+@model_argument
+@folders_argument
+@click.option(
+    "--frozen-layers",
+    default="0",
+    show_default=True,
+    metavar="K",
+    help='How many of the first layers stay as they are, or "conv" for all conv layers.',
+)
+@class_weight_option
+@trust_option
+@training_options
+def transfer(
+    model,
+    folders,
+    frozen_layers,
+    class_weight,
+    trust,
+    output,
+    settings,
+    test_fraction,
+    seed,
+    n_jobs,
+):
+    """Train on new class folders, starting from a trained network.
+
+    The network may be a classifier's or an autoencoder's. FOLDER is as for "train".
+
+    Example: skdaf transfer model.skops birds -o birds.skops --frozen-layers conv
+    """
+    from sklearn.frozen import FrozenEstimator
+
+    from skdaf import CNNAudioClassifier
+
+    source = FrozenEstimator(the_network(load(model, trust=trust)))
+    new = CNNAudioClassifier(
+        pretrained=source,
+        frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
+        class_weight=class_weight,
+    )
+    configure(new, _common(seed, n_jobs) | dict(settings))
+    # The new file names the old one, and does not repeat its weights.
+    _fit(new, *labelled_files(folders), test_fraction, output, noted={"pretrained": model})
+
+
+@click.command()
+@click.argument(
+    "models",
+    type=click.Path(exists=True, dir_okay=False),
+    nargs=-1,
+    required=True,
+    metavar="MODEL...",
+)
+@click.option(
+    "--data",
+    "folders",
+    type=click.Path(exists=True),
+    multiple=True,
+    required=True,
+    metavar="FOLDER",
+    help="Root of class folders, or a class folder; can be repeated.",
+)
+@click.option(
+    "--layers-dropped",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Use the outputs of each network without its last K layers.",
+)
+@click.option(
+    "--handcrafted/--no-handcrafted",
+    default=True,
+    help="Whether hand-crafted features join in.  [default: handcrafted]",
+)
+@trust_option
+@training_options
+def combine(
+    models,
+    folders,
+    layers_dropped,
+    handcrafted,
+    trust,
+    output,
+    settings,
+    test_fraction,
+    seed,
+    n_jobs,
+):
+    """Train an SVM on features of saved networks.
+
+    pyAudioAnalysis's features join in. The networks stay as they are. Parameters for --set are
+    those of the pipeline: svc__C, features__cnn1__pca__n_components and so on.
+
+    Example: skdaf combine a.skops b.skops --data recordings -o combined.skops
+    """
+    from sklearn.frozen import FrozenEstimator
+
+    from skdaf import CNNFeatureExtractor, make_combined_classifier
+
+    frozen = [
+        FrozenEstimator(network)
+        for model in models
+        for network in networks(load(model, trust=trust, n_jobs=n_jobs))
+    ]
+    if not frozen:
+        raise ValueError(f"There is no network in {', '.join(map(repr, models))}.")
+    pipeline = make_combined_classifier(
+        [CNNFeatureExtractor(network, layers_dropped=layers_dropped) for network in frozen],
+        handcrafted=handcrafted,
+    )
+    if handcrafted:
+        part = "features__handcrafted__extractor__"
+        pipeline.set_params(**{f"{part}n_jobs": n_jobs, f"{part}verbose": verbosity()})
+    configure(pipeline, {"svc__random_state": seed} | dict(settings))
+    _fit(pipeline, *labelled_files(folders), test_fraction, output)
+
+
+def _common(seed, n_jobs):
+    return {"random_state": seed, "n_jobs": n_jobs, "verbose": verbosity()}
+
+
+def _fit(model, paths, labels, test_fraction, output, noted=None):
+    """Fit and save a model, and report on the clips kept out, if any."""
+    (paths, labels), kept_out = _split(paths, labels, test_fraction)
+    classes = "" if labels is None else f" of {len(set(labels))} classes"
+    note(f"Training on {len(paths)} clips{classes}")
+    model.fit(paths, labels)
+    if hasattr(model, "history_"):
+        note(_summary(model))
+    report = kept_out and _report(model, *kept_out)
+    save(model.set_params(**(noted or {})), output)
+    if report:
+        click.echo(report)
+
+
+def _split(paths, labels, test_fraction):
+    """Return clips and labels to learn from, and those kept out (None: none are)."""
+    if test_fraction is None:
+        return (paths, labels), None
+    from sklearn.model_selection import train_test_split
+
+    # Always the same clips, so that models with other seeds can be compared.
+    chosen = train_test_split(
+        range(len(paths)), test_size=test_fraction, stratify=labels, random_state=0
+    )
+    return tuple(
+        ([paths[row] for row in rows], None if labels is None else labels[rows]) for rows in chosen
+    )
+
+
+def _report(model, paths, labels):
+    if labels is None:
+        return f"mean squared error on {len(paths)} clips: {-model.score(paths):.4g}"
+    return report_text(model, paths, labels)
+
+
+def _summary(model):
+    """Tell in a line how training went."""
+    history = model.history_
+    kind, name = ("accuracy", "score") if "train_score" in history else ("loss", "loss")
+    values = [
+        f"{history[key][model.best_epoch_ - 1]:.3f} {where}"
+        for key, where in [(f"valid_{name}", "on held-out clips"), (f"train_{name}", "in training")]
+        if key in history
+    ]
+    return f"Kept epoch {model.best_epoch_} of {model.n_epochs_}: {kind} {', '.join(values)}"
