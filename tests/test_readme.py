@@ -1,11 +1,14 @@
 """What README shows is what happens: its Python runs, and its commands exist."""
 
+import pickle
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from test_legacy import classifier_model
 
 from skdaf.datasets import make_audio_dataset
 
@@ -22,12 +25,33 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path):
     make_audio_dataset(tmp_path / "recordings", n_clips_per_class=12, duration=(0.2, 0.3))
     # A fresh process: the searches start workers, which must be able to import everything anew.
     code = "\n".join(blocks("python"))
+    (tmp_path / "model.pt").write_bytes(pickle.dumps(classifier_model()))
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "model.joblib").is_file()
     assert (tmp_path / "spectrograms").is_dir()
+    assert (tmp_path / "long.txt").is_file()
+    run_commands(tmp_path)
+
+
+def run_commands(folder):
+    """Run the lines of README that call `skdaf`, with fewer epochs."""
+    lines = re.findall(r"^skdaf .*$", "".join(blocks("sh")), flags=re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        program, *arguments = shlex.split(line, comments=True)
+        if arguments[0] == "train":
+            arguments += ["--set", "max_epochs=2"]
+        result = subprocess.run(
+            [Path(sys.executable).with_name(program), *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, f"{line}: {result.stderr}"
+    assert (folder / "labels.txt").is_file()
 
 
 def test_the_commands_of_the_readme_are_targets_of_the_makefile():
