@@ -7,16 +7,18 @@ recorded under conditions that it has never met.
 """
 
 import argparse
+import contextlib
 import tempfile
 import time
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import nn
 
 from benchmarks import _fsdd, _scenes
-from skdaf import CNNAudioClassifier, SpectrogramTransformer
+from skdaf import CNNAudioClassifier, SpectrogramTransformer, _augmentation, _loop, _spectrogram
 from skdaf._networks import build_cnn
 
 
@@ -39,6 +41,14 @@ averaged = partial(_with_head, _MeanOverFrequencyToo())
 flattened = partial(_with_head, nn.Flatten())
 
 
+def crop(batch, generator, least=0.8):
+    """Keep a random part of each clip, at least four fifths of it, stretched to its old length."""
+    n_frames = batch.shape[1]
+    share = least + (1 - least) * torch.rand((len(batch), 1), generator=generator)
+    first = torch.rand((len(batch), 1), generator=generator) * (1 - share) * n_frames
+    return _augmentation._resample(batch, first + torch.arange(n_frames) * share, dim=1)
+
+
 USUAL = CNNAudioClassifier().augment
 
 
@@ -59,6 +69,7 @@ CHANGES = {
     "40 mel bands": {"frontend__n_mels": 40},
     "128 mel bands": {"frontend__n_mels": 128},
     "no standardization": {"frontend__standardize": False},
+    "deep levels not softened": {"patch": (_spectrogram, "_SHARE_OF_DEPTH", 1.0)},
     "pad or cut, not resize": {"frontend__length": "pad"},
     "half the width": {"channels": (8, 16, 32, 64)},
     "1.5 times the width": {"channels": (24, 48, 96, 192)},
@@ -75,6 +86,7 @@ CHANGES = {
     "weight decay 0.1": {"weight_decay": 0.1},
     "learning rate 1e-3": {"learning_rate": 1e-3},
     "learning rate 1e-2": {"learning_rate": 1e-2},
+    "constant learning rate": {"patch": (_loop, "one_cycle", lambda step, n_steps: 1.0)},
     "batches of 32": {"batch_size": 32},
     "batches of 128": {"batch_size": 128},
     "half the epochs": {"epochs": 0.5},
@@ -87,6 +99,8 @@ CHANGES = {
     "and stretch": also("stretch"),
     "and warp": also("warp"),
     "and noise": also("noise"),
+    "and crop": {"augment": [crop, *USUAL]},
+    "mixup by uniform shares": {"patch": (_augmentation, "_MIX", 1.0)},
 }
 
 
@@ -104,14 +118,16 @@ def measure(change, parts, seed, cache):
     train_X, train_y, test_X, test_y = parts
     change = dict(change)
     epochs = change.pop("epochs", None)
+    patched = change.pop("patch", None)
     classifier = CNNAudioClassifier(SpectrogramTransformer(cache=cache), random_state=seed)
     classifier.set_params(**change)
     if epochs is not None:
         plan = classifier._plan(len(train_X), has_validation=True, n_frozen=0)
         classifier.set_params(max_epochs=round(epochs * plan.max_epochs))
-    start = time.perf_counter()
-    classifier.fit(train_X, train_y)
-    return classifier.score(test_X, test_y), time.perf_counter() - start
+    with patch.object(*patched) if patched else contextlib.nullcontext():
+        start = time.perf_counter()
+        classifier.fit(train_X, train_y)
+        return classifier.score(test_X, test_y), time.perf_counter() - start
 
 
 def main():

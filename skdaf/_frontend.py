@@ -47,8 +47,10 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         Levels further than this below the loudest value of the clip are raised to it, in dB.
         None keeps them.
     standardize : bool, default=True
-        Whether to give each clip zero mean and unit variance over all its values. It removes what
-        is left of differences in level and noise floor between recordings.
+        Whether to give each clip zero mean and unit variance over all its values. Before that,
+        levels more than 50 dB below the loudest value keep 0.3 of their distance from there (not
+        with ``features="mfcc"``): how deep the pauses are says more about the microphone than
+        about the sound.
     n_frames : int, default=None
         Number of frames of every spectrogram. None learns it from the clips seen by `fit`: their
         median with ``length="resize"``, their 95th percentile with ``length="pad"``.
@@ -330,10 +332,14 @@ class SpectrogramRecipe(ClipRecipe):
 
     def finish(self, spectrogram, row):
         """Bring a spectrogram to the common length, standardized by what it was at its own."""
+        padding = self.padding if self.length == "pad" else None
+        if self.standardize and self.settings.features != "mfcc":
+            spectrogram = _spectrogram.soften(spectrogram)
+            padding = None if padding is None else _spectrogram.soften(padding)
         if self.length == "resize":
             fitted = _spectrogram.resize(spectrogram, self.n_frames)
         else:
-            fitted = _spectrogram.pad_or_cut(spectrogram, self.n_frames, self.padding)
+            fitted = _spectrogram.pad_or_cut(spectrogram, self.n_frames, padding)
         if self.standardize:
             mean, scale = _spectrogram.standardization(spectrogram)
             np.subtract(fitted, mean, out=row)

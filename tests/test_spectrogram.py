@@ -21,6 +21,7 @@ from skdaf._spectrogram import (
     resize,
     resize_matrix,
     silent_frame,
+    soften,
     spectrograms,
     standardization,
 )
@@ -485,6 +486,16 @@ def test_standardization_gives_zero_mean_and_unit_variance(features):
     standardized = ((spectrogram - mean) / scale).astype(float)
     assert standardized.mean() == pytest.approx(0.0, abs=1e-4)
     assert standardized.std() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_levels_near_the_peak_stay_and_deep_ones_come_closer():
+    levels = np.array([[0.0, -12.3, -50.0], [-50.1, -60.0, -80.0]], np.float32)
+    before = levels.copy()
+    expected = [[0.0, -12.3, -50.0], [-50.03, -53.0, -59.0]]
+    np.testing.assert_allclose(soften(levels), expected, rtol=1e-6)
+    np.testing.assert_array_equal(levels, before)
+    levels.flags.writeable = False
+    assert soften(levels).dtype == np.float32
 
 
 @pytest.mark.parametrize("level", [0.0, -80.0])
