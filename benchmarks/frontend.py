@@ -212,7 +212,7 @@ def compare_cached(name, paths, folder, n_repeats):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7, help="turns that count (default: 7)")
-    parser.add_argument("--clips", type=int, default=60, help="long clips (default: 60)")
+    parser.add_argument("--clips", type=int, default=240, help="long clips (default: 240)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:

@@ -86,7 +86,7 @@ class AudioReadError(ValueError):
         return cls(f"{len(errors)} clips could not be read:\n{shown}{rest}", paths)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """Point to a part of a recording.
 

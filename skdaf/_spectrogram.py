@@ -371,9 +371,10 @@ def silent_frame(settings):
 
 def soften(levels):
     """Bring deep levels closer: how deep pauses are differs from microphone to microphone."""
-    depth = np.minimum(levels + _DEEP, 0.0)
-    depth *= 1.0 - _SHARE_OF_DEPTH
-    return np.subtract(levels, depth, out=depth)
+    # Two lines that cross at -_DEEP: the flatter one is the higher one below.
+    softened = levels * _SHARE_OF_DEPTH
+    softened -= (1 - _SHARE_OF_DEPTH) * _DEEP
+    return np.maximum(levels, softened, out=softened)
 
 
 def standardization(spectrogram):
