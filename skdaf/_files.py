@@ -24,6 +24,9 @@ def replacing(path):
 
 
 def write_whole(path, content):
-    """Write bytes to a file, whole or not at all."""
-    with replacing(path) as part:
-        part.write_bytes(content)
+    """Write bytes to a file, whole or not at all; an OSError names that file."""
+    try:
+        with replacing(path) as part:
+            part.write_bytes(content)
+    except OSError as error:
+        raise type(error)(f"{os.fspath(path)!r} could not be written: {error.strerror}") from error

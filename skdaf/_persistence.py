@@ -88,10 +88,7 @@ def save_model(estimator, path):
             f"{type(estimator).__name__} holds what load_model would not trust: "
             f"{', '.join(refused)}. Nothing was written; joblib.dump takes anything."
         )
-    try:
-        write_whole(path, _with_note(content))
-    except OSError as error:
-        raise type(error)(f"{os.fspath(path)!r} could not be written: {error.strerror}") from error
+    write_whole(path, _with_note(content))
 
 
 def _with_note(content):

@@ -47,3 +47,9 @@ def test_two_writers_do_not_meet(tmp_path):
         one.write_bytes(b"one")
         other.write_bytes(b"other")
     assert path.read_bytes() == b"one"
+
+
+def test_an_error_names_the_file_that_was_meant(tmp_path):
+    path = tmp_path / "nowhere" / "table.csv"
+    with pytest.raises(FileNotFoundError, match=r"table\.csv' could not be written: No such file"):
+        write_whole(path, b"new")
