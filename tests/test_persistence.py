@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import skops.io
 import torch
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -30,6 +31,7 @@ from skdaf import (
     ConvAutoencoderEmbedder,
     SpectrogramTransformer,
     load_model,
+    make_combined_classifier,
     save_model,
 )
 from skdaf._persistence import _refused, read_note, resolve_fitted
@@ -90,16 +92,32 @@ def test_every_estimator_answers_the_same_after_a_round_trip(waveforms, tmp_path
 
 
 @pytest.mark.slow
-def test_a_fresh_process_answers_the_same(waveforms, tmp_path):
-    fitted = classifier(waveforms)
-    save_model(fitted, tmp_path / "model.skops")
+def test_a_fresh_process_answers_the_same_bytes(waveforms, tmp_path):
+    models = estimators(waveforms, tmp_path)
+    frozen = FrozenEstimator(models["classifier"][0])
+    combined = make_combined_classifier(frozen, n_components=4)
+    calibrated = CalibratedClassifierCV(clone(combined), cv=2, ensemble=False)
+    y = np.arange(20) % 2
+    models["combined"] = combined.fit(waveforms, y), "decision_function"
+    models["calibrated"] = calibrated.fit(waveforms, y), "predict_proba"
+    for name, (model, _) in models.items():
+        save_model(model, tmp_path / f"{name}.skops")
+        joblib.dump(model, tmp_path / f"{name}.joblib")
     np.save(tmp_path / "X.npy", waveforms)
     code = (
-        "import numpy as np, skdaf; model = skdaf.load_model('model.skops'); "
-        "np.save('out.npy', model.predict_proba(np.load('X.npy')))"
+        "import sys, joblib, numpy as np, skdaf; X = np.load('X.npy')\n"
+        "for name, method in zip(sys.argv[1::2], sys.argv[2::2]):\n"
+        "    for load, kind in ((skdaf.load_model, 'skops'), (joblib.load, 'joblib')):\n"
+        "        answer = getattr(load(f'{name}.{kind}'), method)(X)\n"
+        "        np.save(f'{name}.{kind}.npy', answer)\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), fitted.predict_proba(waveforms))
+    names = [text for name, (_, method) in models.items() for text in (name, method)]
+    subprocess.run([sys.executable, "-c", code, *names], cwd=tmp_path, check=True)
+    for name, (model, method) in models.items():
+        expected = getattr(model, method)(waveforms)
+        for kind in ("skops", "joblib"):
+            answer = np.load(tmp_path / f"{name}.{kind}.npy")
+            np.testing.assert_array_equal(answer, expected, err_msg=f"{name}, {kind}")
 
 
 def test_saving_replaces_whole_files_only(waveforms, tmp_path, monkeypatch):
