@@ -33,6 +33,7 @@ STATEMENTS = {
     "pass": None,
     "import sklearn": None,
     "import skdaf": "import sklearn",
+    "from skdaf.cli import main": "import sklearn",
     "from skdaf import SpectrogramTransformer": "import sklearn",
     "import torch, sklearn.model_selection": None,
     "from skdaf import CNNAudioClassifier": "import torch, sklearn.model_selection",
