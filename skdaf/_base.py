@@ -6,13 +6,14 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skdaf._augmentation import CHOICES, compose
+from skdaf._estimator import Estimator
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import blocks, validate_clips
-from skdaf._networks import build_network, get_weights, layer_names, set_weights
+from skdaf._networks import get_weights, layer_names, restore_network
 from skdaf._parallel import CHUNK_SIZE, progress
 from skdaf._training import Plan, apply_network, resolve_device, resolve_precision, train
 
@@ -27,7 +28,7 @@ _FEWEST_MOST_EPOCHS = 10, 100
 _BYTES_PER_PASS = 2**26
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(Estimator):
     """Base of the estimators that train a network on the spectrograms of clips.
 
     A subclass stores the parameters named in `_parameter_constraints`. Its `fit` calls, in turn,
@@ -265,10 +266,7 @@ class NetworkEstimator(BaseEstimator):
     def __setstate__(self, state):
         super().__setstate__(state)
         if isinstance(self.__dict__.get("network_"), dict):
-            weights = self.network_
-            self.network_ = build_network(**self._recipe)
-            set_weights(self.network_, weights)
-            self.network_.eval()
+            self.network_ = restore_network(self.network_, self._recipe)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     OneToOneFeatureMixin,
     TransformerMixin,
     _fit_context,
@@ -17,11 +16,12 @@ from sklearn.svm import SVC
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdaf._estimator import Estimator
 from skdaf._extractor import CNNFeatureExtractor
 from skdaf._handcrafted import PyAudioAnalysisTransformer
 
 
-class CappedPCA(TransformerMixin, BaseEstimator):
+class CappedPCA(TransformerMixin, Estimator):
     """Reduce features to their principal components, as many as there can be.
 
     As `sklearn.decomposition.PCA`, but asking for more components than there are samples or
@@ -122,7 +122,7 @@ class CappedPCA(TransformerMixin, BaseEstimator):
         return tags
 
 
-class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class BlockScaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Scale a block of features as a whole, so that blocks side by side weigh the same.
 
     All features are centred and divided by one number, after which their variances sum to one:

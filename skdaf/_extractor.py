@@ -4,13 +4,14 @@ import os
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone, is_classifier
+from sklearn.base import TransformerMixin, _fit_context, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._base import NetworkEstimator, with_explicit_part
 from skdaf._classifier import CNNAudioClassifier
+from skdaf._estimator import Estimator
 from skdaf._inputs import validate_clips
 from skdaf._persistence import resolve_fitted
 from skdaf._windows import cut_windows
@@ -19,7 +20,7 @@ from skdaf._windows import cut_windows
 _CLIPS_PER_PASS = 64
 
 
-class CNNFeatureExtractor(TransformerMixin, BaseEstimator):
+class CNNFeatureExtractor(TransformerMixin, Estimator):
     """Turn audio clips into the outputs of an inner layer of a network.
 
     Parameters

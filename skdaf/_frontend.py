@@ -6,16 +6,17 @@ from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf import _spectrogram
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._estimator import Estimator
 from skdaf._inputs import validate_sounds
 
 
-class SpectrogramTransformer(TransformerMixin, BaseEstimator):
+class SpectrogramTransformer(TransformerMixin, Estimator):
     """Turn audio clips into spectrograms of one size.
 
     The front end of the networks of this package: it reads files of any format, rate and channel

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._estimator import Estimator
 from skdaf._inputs import validate_sounds
 from skdaf._short_term import FeatureSettings, clip_features
 
 
-class PyAudioAnalysisTransformer(TransformerMixin, BaseEstimator):
+class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     """Compute pyAudioAnalysis's hand-crafted features of audio clips.
 
     34 short-term features of level, spectrum, cepstrum and chroma, and their changes from frame to

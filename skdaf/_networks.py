@@ -402,6 +402,30 @@ def count_conv_layers(network):
     return len(network)
 
 
+def restore_network(weights, recipe):
+    """Build a network that has the weights made by `get_weights`.
+
+    Parameters
+    ----------
+    weights : dict of ndarray
+    recipe : dict
+        The arguments of `build_network`. It may come from a file: unless the weights are there that
+        its numbers claim, a network of those sizes is not made.
+    """
+    if isinstance(recipe["network"], str):
+        expected = {name: shape for name, (shape, _) in weight_shapes(**recipe).items()}
+        found = {name: np.shape(array) for name, array in weights.items()}
+        wrong = sorted(dict(expected.items() ^ found.items()))
+        if wrong:
+            raise ValueError(
+                f"The weight {wrong[0]!r} has the shape {found.get(wrong[0])}, but the network "
+                f"needs {expected.get(wrong[0])}."
+            )
+    network = build_network(**recipe)
+    set_weights(network, weights)
+    return network.eval()
+
+
 def set_weights(network, weights):
     """Put arrays made by `get_weights` into a network."""
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})

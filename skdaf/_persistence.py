@@ -26,18 +26,24 @@ _TRUSTED_TYPES = {
     "skdaf._frontend.SpectrogramTransformer",
     "skdaf._handcrafted.PyAudioAnalysisTransformer",
     "skdaf._old_frontend.OldSpectrogramTransformer",
+    "sklearn.utils._bunch.Bunch",
+    "sklearn.utils._metadata_requests.MetadataRequest",
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
 }
 
+# Parts of scikit-learn that no model is made of. A file may not even have them imported.
+_NO_MODELS = {
+    *("_build_utils", "callback", "conftest", "datasets", "experimental", "externals", "tests"),
+    "utils",
+}
 
 # The member of the archive that tells who wrote it, and how. The number goes up when files can no
 # longer be read by older releases; those of all older numbers are still read.
 _NOTE, _FORMAT = "skdaf.json", 1
 
-# What comes of reading files whose parts do not fit together.
-_DAMAGED = (
-    *(AttributeError, EOFError, ImportError, LookupError, TypeError, ValueError),
-    zipfile.BadZipFile,
-)
+# Weights hardly get smaller in an archive, and constants do a thousandfold. What would grow like
+# that, and beyond this size, is there to fill the memory.
+_MOST_GROWTH, _SMALL = 100, 2**30
 
 
 def save_model(estimator, path):
@@ -82,6 +88,7 @@ def save_model(estimator, path):
     import skops.io  # here, since it imports all of scikit-learn
 
     content = skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED)
+    _check_growth(io.BytesIO(content), type(estimator).__name__)
     refused = _refused(skops.io.get_untrusted_types(data=content))
     if refused:
         raise ValueError(
@@ -115,23 +122,43 @@ def read_note(path):
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no model file {path!r}.")
     try:
+        _check_growth(path, repr(path))
         with zipfile.ZipFile(path) as archive:
             if _NOTE not in archive.namelist() and "schema.json" in archive.namelist():
                 return {"skdaf": "unknown", "format": _FORMAT}  # of skops.io.dump
             note = json.loads(archive.read(_NOTE))
         return {"skdaf": str(note["skdaf"]), "format": int(note["format"])}
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except _TooLargeError:
+        raise
+    except Exception as error:  # a damaged archive can come to any kind of error
         raise ValueError(
             f"{path!r} was not written by save_model, or is damaged. Pickles (joblib.dump) can run "
             "code when they are loaded: use joblib.load for those that you trust."
         ) from error
 
 
+class _TooLargeError(ValueError):
+    """An archive that would fill the memory."""
+
+
+def _check_growth(file, name):
+    """Refuse an archive that is small and would become enormous."""
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+    n_bytes = sum(member.file_size for member in members)
+    n_packed = sum(member.compress_size for member in members)
+    if n_bytes > max(_SMALL, _MOST_GROWTH * n_packed):
+        raise _TooLargeError(
+            f"{name} holds {n_packed} bytes that would become {n_bytes}: no model does."
+        )
+
+
 def load_model(path):
     """Read an estimator written by `save_model`.
 
     No code from the file is run, and only types of this package, scikit-learn, NumPy and SciPy
-    are made.
+    are made. (Their values are not checked: decision trees from somebody who means harm can still
+    end the process when they predict.)
 
     Parameters
     ----------
@@ -149,7 +176,8 @@ def load_model(path):
         If there is no such file.
     ValueError
         If the file is of another kind (a pickle, for example), damaged, written by a later release
-        in a format of its own, or asks for a type that is not trusted; it names the type.
+        in a format of its own, asks for a type that is not trusted (it names the type), or would
+        become more than a gigabyte and a hundred times its size.
 
     See Also
     --------
@@ -169,7 +197,7 @@ def load_model(path):
         refused = _refused(asked)
         if not refused:
             return skops.io.load(path, trusted=asked)
-    except _DAMAGED as error:
+    except Exception as error:  # parts that do not fit together can come to any kind of error
         raise ValueError(f"{path!r} is damaged: {type(error).__name__}: {error}") from error
     raise ValueError(
         f"{path!r} asks for types that are not trusted: {', '.join(refused)}. Nothing was loaded."
@@ -186,7 +214,8 @@ def _is_sklearns(name):
     It must be defined where the name says: modules also hold what they import from elsewhere.
     """
     module, _, attribute = name.rpartition(".")
-    if not module.startswith("sklearn."):
+    package, *parts = module.split(".")
+    if package != "sklearn" or not parts or not _NO_MODELS.isdisjoint(parts):
         return False
     try:
         found = getattr(importlib.import_module(module), attribute, None)

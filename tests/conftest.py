@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: small sets of sounds, and real speech where it is at hand."""
 
 import os
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +34,22 @@ def fsdd():
     parts = [Path(path).stem.split("_") for path in paths]
     digits, speakers, takes = map(np.array, zip(*parts, strict=True))
     return paths, digits, speakers, takes.astype(int)
+
+
+@pytest.fixture
+def with_more(monkeypatch):
+    """Give a class one more parameter, as a later release might."""
+
+    def with_more(kind):
+        init, variadic = kind.__init__, (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        old = [p for p in signature(init).parameters.values() if p.kind not in variadic]
+
+        def later(self, *args, added="as before", **kwargs):
+            init(self, *args, **kwargs)
+            self.added = added
+
+        added = Parameter("added", Parameter.KEYWORD_ONLY, default="as before")
+        later.__signature__ = Signature([*old, added])
+        monkeypatch.setattr(kind, "__init__", later)
+
+    return with_more

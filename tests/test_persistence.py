@@ -1,3 +1,6 @@
+import contextlib
+import io
+import json
 import os
 import pickle
 import subprocess
@@ -26,9 +29,12 @@ from sklearn.svm import SVC
 
 import skdaf
 from skdaf import (
+    BlockScaler,
+    CappedPCA,
     CNNAudioClassifier,
     CNNFeatureExtractor,
     ConvAutoencoderEmbedder,
+    PyAudioAnalysisTransformer,
     SpectrogramTransformer,
     load_model,
     make_combined_classifier,
@@ -186,6 +192,11 @@ def test_searches_and_ensembles_of_scikit_learn_are_loaded_too(waveforms, tmp_pa
         "sklearn.utils.estimator_checks.joblib",
         "sklearn.pipeline.Bunch",
         "sklearn.nowhere.Thing",
+        "sklearn.conftest.pytest",
+        "sklearn.externals._packaging.version.Version",
+        "sklearn.tree.tests.test_tree.Tree",
+        "sklearn.utils.parallel.Parallel",
+        "sklearn.utils._testing.TempMemmap",
         "sklearnish.Thing",
         "os.system",
     ],
@@ -242,6 +253,185 @@ def rewritten(path, **members):
                 archive.writestr(name, content)
 
 
+def node(loader, name, **content):
+    """Return what a schema holds for a thing of this name."""
+    module, _, kind = name.rpartition(".")
+    return {"__class__": kind, "__module__": module, "__loader__": loader, **content}
+
+
+def plain(value):
+    """Return the same for a number or a text."""
+    return node("JsonNode", "builtins.str", content=json.dumps(value), is_json=True)
+
+
+def listed(*nodes, kind="list"):
+    return node(f"{kind.capitalize()}Node", f"builtins.{kind}", content=list(nodes))
+
+
+def called(name, *arguments):
+    """Return what makes skops call something, if it is trusted."""
+    return node("ConstructorFromReduceNode", name, content=listed(*arguments, kind="tuple"))
+
+
+def attacks(target):
+    """Return what would make a folder, or lead to it, when it is loaded."""
+    text, system = plain(str(target)), plain(f"mkdir {target}")
+    code = plain(f"__import__('os').mkdir({str(target)!r})")
+    old = {"module_path": "posix", "function": "mkdir"}
+    function = node("FunctionNode", "posix.mkdir", content=old)
+    partial = {"func": function, "args": listed(text, kind="tuple")}
+    partial |= {"kwds": plain(None), "namespace": plain(None)}
+    stateful = {"content": listed(), "__reduce__": {"args": listed(text, kind="tuple")}}
+    method = {"func": "mkdir", "obj": called("pathlib.PosixPath", text)}
+    generator = {"bit_generator": plain("seed")}
+    generator = node("DictNode", "builtins.dict", key_types=listed(), content=generator)
+    return {
+        "function": called("posix.mkdir", text),
+        "shell": called("posix.system", system),
+        "process": called("subprocess.Popen", system),
+        "eval": called("builtins.eval", code),
+        "exec": called("builtins.exec", code),
+        "list": node("ListNode", "posix.system", content=[system]),
+        "loss": node("LossNode", "posix.mkdir", **stateful),
+        "state of a random state": node("RandomStateNode", "os.getcwd", content=text),
+        "name": function,
+        "type": node("TypeNode", "posix.mkdir"),
+        "object": node("ObjectNode", "subprocess.Popen", content=text),
+        "partial": node("PartialNode", "functools.partial", content=partial),
+        "method": node("MethodNode", "pathlib.PosixPath", content=method),
+        "operator": node("OperatorFuncNode", "operator.call", attrs=listed(function, text)),
+        "generator": node(
+            "RandomGeneratorNode",
+            "numpy.random._generator.Generator",
+            content={"bit_generator": generator, "seed_seq": plain({})},
+        ),
+        "test helper": called("sklearn.utils._testing.TempMemmap", text),
+        "parallel call": called("sklearn.utils.parallel._FuncWrapper", function),
+        "import of scikit-learn's": called("sklearn.datasets._base.rmtree", text),
+        "import of skdaf's": called("skdaf._persistence.importlib", text),
+    }
+
+
+def write_crafted(path, schema, protocol=2, **members):
+    """Write a file that seems to be one of save_model."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+        archive.writestr("schema.json", json.dumps({"protocol": protocol, **schema}))
+        archive.writestr("skdaf.json", json.dumps({"skdaf": "0.1.0", "format": 1}))
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+@pytest.mark.parametrize("name", attacks(""))
+def test_a_crafted_file_is_refused_and_nothing_is_run(tmp_path, name, protocol):
+    path, target = tmp_path / "model.skops", tmp_path / "touched"
+    attack = attacks(target)[name]
+    reason = r"model\.skops' (asks for types that are not trusted: .*Nothing|is damaged: )"
+    write_crafted(path, attack, protocol)
+    with pytest.raises(ValueError, match=reason):
+        load_model(path)
+    # The same, deep inside an honest model.
+    save_model(SpectrogramTransformer(n_mels=8), path)
+    with zipfile.ZipFile(path) as archive:
+        schema = json.loads(archive.read("schema.json"))
+    schema["content"]["content"]["n_mels"] = listed(attack)
+    schema["protocol"] = protocol
+    rewritten(path, **{"schema.json": json.dumps(schema)})
+    with pytest.raises(ValueError, match=reason):
+        load_model(path)
+    assert not target.exists()
+
+
+def test_a_name_behind_another_name_is_refused(tmp_path):
+    path = tmp_path / "model.skops"
+    hidden = {"module_path": "posix", "function": "mkdir"}
+    write_crafted(path, node("FunctionNode", "numpy.absolute", content=hidden), protocol=0)
+    with pytest.raises(ValueError, match=r"not trusted: posix\.mkdir"):
+        load_model(path)
+
+
+def test_the_attacks_of_these_tests_would_work(tmp_path):
+    path, target = tmp_path / "model.skops", tmp_path / "touched"
+    for name in ("function", "shell", "eval", "loss"):
+        write_crafted(path, attacks(target)[name])
+        with contextlib.suppress(Exception):  # what comes after it does not matter
+            skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        target.rmdir()
+
+
+def test_pickles_inside_of_arrays_are_not_loaded(tmp_path):
+    path, target = tmp_path / "model.skops", tmp_path / "touched"
+    array, sparse = io.BytesIO(), io.BytesIO()
+    np.save(array, np.array([Touch(target)], dtype=object), allow_pickle=True)
+    np.savez(sparse, data=np.array([Touch(target)], dtype=object), format=np.array("csr"))
+    for loader, kind, content in (
+        ("NdArrayNode", "numpy.ndarray", array.getvalue()),
+        ("SparseMatrixNode", "scipy.sparse._csr.csr_matrix", sparse.getvalue()),
+    ):
+        file_type = "numpy" if loader == "NdArrayNode" else "scipy"
+        write_crafted(path, node(loader, kind, type=file_type, file="a"), a=content)
+        with pytest.raises(ValueError, match=r"model\.skops' (is damaged|asks for types)"):
+            load_model(path)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("file", ["../secret.npy", "/etc/hostname", "secret.npy"])
+def test_names_of_files_outside_of_the_archive_lead_nowhere(tmp_path, file):
+    np.save(tmp_path / "secret.npy", np.arange(3))
+    (tmp_path / "inner").mkdir()
+    path = tmp_path / "inner" / "model.skops"
+    write_crafted(path, node("NdArrayNode", "numpy.ndarray", type="numpy", file=file))
+    with pytest.raises(ValueError, match=r"model\.skops' is damaged: KeyError"):
+        load_model(path)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["inner", "model.skops", "secret.npy"]
+
+
+def test_archives_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "model.skops"
+    monkeypatch.setattr("skdaf._persistence._SMALL", 2**20)
+    write_crafted(path, plain("x"), zeros=bytes(2**24))
+    with pytest.raises(
+        ValueError, match=r"model\.skops' holds \d+ bytes that would become 16777\d+"
+    ):
+        load_model(path)
+    with pytest.raises(ValueError, match=r"Transformer holds \d+ bytes that would become"):
+        save_model(SpectrogramTransformer(top_db=np.zeros(2**21)), tmp_path / "new.skops")
+    assert os.listdir(tmp_path) == ["model.skops"]
+
+
+def test_absurd_claims_cost_nothing(waveforms, tmp_path):
+    path = tmp_path / "model.skops"
+    huge, array = io.BytesIO(), node("NdArrayNode", "numpy.ndarray", type="numpy", file="a")
+    header = {"descr": "<f8", "fortran_order": False, "shape": (2**50,)}
+    np.lib.format.write_array_header_1_0(huge, header)
+    write_crafted(path, array, a=huge.getvalue())
+    with pytest.raises(ValueError, match=r"model\.skops' is damaged"):
+        load_model(path)
+    nested = '{"protocol": 0, "a": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    rewritten(path, **{"schema.json": nested})
+    with pytest.raises(ValueError, match=r"model\.skops' is damaged: RecursionError"):
+        load_model(path)
+    fitted = classifier(waveforms)
+    for changes in ({"n_outputs": 10**9}, {"options": {"channels": (10**6,) * 4}}):
+        fitted._recipe = {**fitted._recipe, **changes}
+        save_model(fitted, path)
+        with pytest.raises(ValueError, match=r"model\.skops' is damaged: .* but the network needs"):
+            load_model(path)
+
+
+def test_damage_is_called_so_whatever_it_is(waveforms, tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(classifier(waveforms), path)
+    whole = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        damaged = whole.copy()
+        damaged[rng.integers(len(whole), size=3)] = rng.integers(256, size=3)
+        path.write_bytes(damaged.tobytes())
+        with contextlib.suppress(ValueError):  # where it hits an unused byte
+            load_model(path)
+
+
 @pytest.mark.parametrize("schema", [None, "", "{}", "[]", "null", '{"__module__": 3}'])
 def test_a_file_whose_parts_do_not_fit_is_called_damaged(waveforms, tmp_path, schema):
     path = tmp_path / "model.skops"
@@ -260,6 +450,12 @@ def test_a_file_tells_which_release_wrote_it(tmp_path):
         load_model(path)
 
 
+def test_a_name_that_no_model_has_is_not_imported():
+    sys.modules.pop("sklearn.experimental.enable_halving_search_cv", None)
+    _refused(["sklearn.experimental.enable_halving_search_cv.HalvingGridSearchCV"])
+    assert "sklearn.experimental.enable_halving_search_cv" not in sys.modules
+
+
 @pytest.mark.parametrize("name", ["classifier", "embedder", "combined"])
 def test_files_of_earlier_releases_answer_as_then(name):
     model = load_model(GOLDEN / f"{name}-0.1.0.skops")
@@ -267,6 +463,21 @@ def test_files_of_earlier_releases_answer_as_then(name):
     np.testing.assert_allclose(
         getattr(model, str(golden["method"]))(golden["X"]), golden["answer"], atol=1e-4
     )
+
+
+@pytest.mark.parametrize("name", ["classifier", "embedder", "combined"])
+def test_releases_with_more_parameters_load_them_too(name, with_more):
+    kinds = [SpectrogramTransformer, CNNAudioClassifier, ConvAutoencoderEmbedder]
+    for kind in [*kinds, CNNFeatureExtractor, PyAudioAnalysisTransformer, CappedPCA, BlockScaler]:
+        with_more(kind)
+    model = load_model(GOLDEN / f"{name}-0.1.0.skops")
+    golden = np.load(GOLDEN / f"{name}-0.1.0.npz")
+    answer = getattr(model, str(golden["method"]))(golden["X"])
+    np.testing.assert_allclose(answer, golden["answer"], atol=1e-4)
+    added = [key for key in model.get_params() if key.split("__")[-1] == "added"]
+    assert len(added) >= 2
+    again = clone(model, safe=False).set_params(**dict.fromkeys(added, "otherwise"))
+    assert all(again.get_params()[key] == "otherwise" for key in added)
 
 
 def test_a_model_of_a_device_that_is_not_here_predicts_on_the_cpu(waveforms, tmp_path, monkeypatch):
