@@ -3,9 +3,11 @@
 The rest of the package sees mono float32 arrays at one sampling rate, or an AudioReadError.
 """
 
+import hashlib
 import os
 import re
 import stat
+import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -14,6 +16,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from skdaf._mute import mute
 from skdaf._wav import PlainWav, open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
@@ -32,19 +35,32 @@ _MP3_MEMORY = 90 * 576
 # 255 packets, in silence, of 1,024 samples each with the usual block size.
 _LONGEST_VORBIS_PAGE = 2**18
 
-# A header of 1 Hz would turn a minute of samples into days. No recording is sampled that slowly.
-_LOWEST_SAMPLING_RATE = 100
+# A header of 1 Hz would turn a minute of samples into days, one of 4 GHz a window of 32 ms into a
+# hundred million samples. No recording is sampled that slowly or that fast.
+_SAMPLING_RATES = (100, 10_000_000)
 
 # No codec packs more frames in a byte: the leanest is FLAC, which spends some 14 bytes on 65,535
 # frames of silence. What claims more has a damaged header, or one that does not tell its length.
 _MOST_FRAMES_PER_BYTE = 2**14
 
-# Full scale is 1. The power of much larger samples would overflow in float32.
-_LOUDEST_SAMPLE = 1e15
+# Only silence is packed that tightly; where it is claimed, the frames are counted.
+_USUAL_FRAMES_PER_BYTE = 2**8
+
+# Full scale is 1. The power of much larger samples would overflow in float32 (in a window of one
+# second at the highest rate).
+LOUDEST_SAMPLE = 1e12
 
 # What libsndfile's log says of a chunk of samples that is cut off.
 _SHORT_CHUNK = re.compile(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)")
 _PLACEHOLDER_LENGTH = 2**31 - 2**16
+
+# What it says where pages of an Ogg stream are missing. It gives whatever lay in memory for them.
+_HOLE = re.compile(r"libogg reports a hole|Hole found|Corrupted bitstream")
+
+# The end of an Ogg file: its last page takes at most half of that.
+_OGG_TAIL_BYTES = 2**17
+_OGG_PAGE = struct.Struct("<4sBBqIIIB")
+_OGG_END_OF_STREAM = 4
 
 # What rounding leaves of a full-scale sample of 16 bits.
 _FULL_SCALE = 0.9999
@@ -158,8 +174,7 @@ def stat_audio(path):
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        problem = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise AudioReadError.of(path, problem) from error
+        raise AudioReadError.of(path, _reason(error)) from error
     if stat.S_ISDIR(status.st_mode):
         raise AudioReadError.of(path, "is a folder, expected an audio file")
     if not stat.S_ISREG(status.st_mode):
@@ -167,6 +182,13 @@ def stat_audio(path):
     if status.st_size == 0:
         raise AudioReadError.of(path, "the file is empty")
     return status
+
+
+def _reason(error):
+    """Say why the system does not give a file, without its name."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _libsndfile_name(path):
@@ -211,14 +233,25 @@ class _Recording(sf.SoundFile):
 
 
 @contextmanager
+def _opened(path, n_bytes):
+    plain = open_plain(path, n_bytes)
+    if plain is not None:
+        with plain:
+            yield plain
+    else:
+        with mute, _Recording(_libsndfile_name(path)) as file:
+            yield file
+
+
+@contextmanager
 def _open_audio(path):
     """Open a recording; whatever goes wrong inside the block becomes an AudioReadError."""
     n_bytes = stat_audio(path).st_size
     try:
-        with open_plain(path, n_bytes) or _Recording(_libsndfile_name(path)) as file:
+        with _opened(path, n_bytes) as file:
             if file.frames > n_bytes * _MOST_FRAMES_PER_BYTE:
                 raise AudioReadError.of(path, "its header does not tell its length, or is damaged")
-            if file.samplerate < _LOWEST_SAMPLING_RATE:
+            if not _SAMPLING_RATES[0] <= file.samplerate <= _SAMPLING_RATES[1]:
                 raise AudioReadError.of(
                     path, f"a sampling rate of {file.samplerate} Hz is not audio"
                 )
@@ -228,18 +261,29 @@ def _open_audio(path):
     except sf.LibsndfileError as error:
         reason = str(error.error_string).rstrip(".") or "unknown error"
         raise AudioReadError.of(path, f"not readable as audio ({reason})") from error
-    except (OSError, TypeError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        raise AudioReadError.of(path, f"cannot be read ({_reason(error)})") from error
+    except MemoryError as error:
+        raise AudioReadError.of(path, "is too long to fit in memory") from error
+    except (TypeError, RuntimeError, ValueError) as error:
         raise AudioReadError.of(path, f"not readable as audio ({error})") from error
 
 
 def _insist_on_all_bytes(file, path):
-    """Raise if a WAV or AIFF file holds less sound than its header says.
+    """Raise if a WAV, AIFF or Ogg file has lost its end.
 
-    libsndfile shortens such files and only its log tells. Writers that cannot know the length (into
-    a pipe, say) put zero or a huge number; that is no damage.
+    libsndfile takes such files for shorter ones, and only its log tells, not always.
     """
-    if isinstance(file, PlainWav) or file.format not in ("WAV", "WAVEX", "AIFF"):
+    if isinstance(file, PlainWav):
         return
+    if file.format in ("WAV", "WAVEX", "AIFF"):
+        _insist_on_announced_bytes(file, path)
+    if file.format == "OGG" and not _has_end_of_stream(path):
+        raise AudioReadError.of(path, "the file is truncated: its stream has no last page")
+
+
+def _insist_on_announced_bytes(file, path):
+    """Writers that cannot know the length (into a pipe, say) put 0 or a huge number: no damage."""
     found = _SHORT_CHUNK.search(file.extra_info)
     if found is None:
         return
@@ -250,6 +294,28 @@ def _insist_on_all_bytes(file, path):
             f"the file is truncated: its header announces {announced} bytes of sound, {there} "
             "are there",
         )
+
+
+def _has_end_of_stream(path):
+    """Tell whether the last complete page of an Ogg file says that it is the last one."""
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _OGG_TAIL_BYTES))
+        tail = file.read()
+    place = tail.rfind(b"OggS")
+    while place >= 0:
+        start = place + _OGG_PAGE.size
+        if start <= len(tail):
+            _, _, flags, _, _, _, _, n_segments = _OGG_PAGE.unpack_from(tail, place)
+            if start + n_segments + sum(tail[start : start + n_segments]) <= len(tail):
+                return bool(flags & _OGG_END_OF_STREAM)
+        place = tail.rfind(b"OggS", 0, place)
+    # No page: there is much else behind the stream.
+    return True
+
+
+def _insist_on_no_hole(file, path):
+    if file.format == "OGG" and _HOLE.search(file.extra_info):
+        raise AudioReadError.of(path, "the file is damaged: a part of its stream is missing")
 
 
 def _span(file, clip):
@@ -272,18 +338,18 @@ def _span(file, clip):
 
 def _read_blocks(file, clip):
     """Yield the samples of a clip as `(n, n_channels)` blocks, and insist on getting them all."""
-    start, n_frames = _span(file, clip)
     _insist_on_all_bytes(file, clip.path)
+    start, n_frames = _span(file, clip)
     file.go_to(start)
     is_bounded = file.subtype.startswith("PCM_")
     remaining = n_frames
     while remaining > 0:
         asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
         block = file.read_block(asked)
+        if not is_bounded:
+            _insist_on_numbers(block, start + n_frames - remaining, file, clip.path)
         remaining -= len(block)
-        # NaN is not smaller than anything; beyond the bound the power of a frame would overflow.
-        if not (is_bounded or (np.abs(block) < _LOUDEST_SAMPLE).all()):
-            raise AudioReadError.of(clip.path, "holds NaN, infinite or absurdly large samples")
+        _insist_on_no_hole(file, clip.path)
         if len(block):
             yield block
         if len(block) < asked:
@@ -292,6 +358,22 @@ def _read_blocks(file, clip):
                 f"the file is truncated or damaged: {n_frames} frames were expected, "
                 f"{n_frames - remaining} could be read",
             )
+
+
+def _insist_on_numbers(block, first_frame, file, path):
+    """Raise if a sample is NaN, infinite, or so large that the power of a frame would overflow."""
+    # NaN is not smaller than anything.
+    is_fine = np.abs(block) < LOUDEST_SAMPLE
+    if is_fine.all():
+        return
+    frame, channel = np.unravel_index(is_fine.argmin(), block.shape)
+    seconds = round((first_frame + int(frame)) / file.samplerate, 6)
+    value = block[frame, channel]
+    told = "NaN" if np.isnan(value) else f"{value:.3g}"
+    raise AudioReadError.of(
+        path,
+        f"the sample at {seconds:.12g} s is {told}: expected finite numbers, with full scale at 1",
+    )
 
 
 def _mono(block):
@@ -327,8 +409,11 @@ def read_clip(clip, sampling_rate=None):
 
 
 def read_info(clip):
-    """Read the header of a clip's file."""
+    """Read the header of a clip's file, and the rest too if the header is hard to believe."""
     with _open_audio(clip.path) as file:
+        if file.frames > _USUAL_FRAMES_PER_BYTE * os.stat(clip.path).st_size:
+            for _ in _read_blocks(file, clip):
+                pass
         return _info(file, clip)
 
 
@@ -337,16 +422,31 @@ def _info(file, clip):
     return AudioInfo(file.samplerate, n_frames, file.channels, file.format, file.subtype)
 
 
+@dataclass(frozen=True)
+class Statistics:
+    """What a look at all samples of a clip tells."""
+
+    info: AudioInfo
+    peak: float
+    clipped: bool
+    content: bytes
+
+
 def read_statistics(clip):
-    """Read a clip block by block; return its AudioInfo, its peak, and whether it is clipped."""
+    """Read a clip block by block; return its Statistics.
+
+    The content is a short name for its samples, channels and rate, whatever file they lie in.
+    """
     with _open_audio(clip.path) as file:
         peak, clipped = 0.0, False
+        content = hashlib.blake2b(f"{file.samplerate} {file.channels}".encode(), digest_size=16)
         for block in _read_blocks(file, clip):
+            content.update(block)
             levels = np.abs(block)
             peak = max(peak, float(levels.max()))
             full = levels >= _FULL_SCALE
             clipped = clipped or bool((full[:-2] & full[1:-1] & full[2:]).any())
-        return _info(file, clip), peak, clipped
+        return Statistics(_info(file, clip), peak, clipped, content.digest())
 
 
 def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
@@ -377,7 +477,8 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
     Raises
     ------
     AudioReadError
-        If the file is missing, empty, not audio, damaged, shorter than `start`, or holds NaN.
+        If the file is missing, empty, not audio, damaged, shorter than `start`, or holds NaN or
+        infinite samples (the message tells where the first one is).
 
     Examples
     --------

@@ -1,9 +1,10 @@
 """check_audio: look at recordings before hours are spent on them."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skdaf._audio import AudioReadError, read_statistics
 from skdaf._inputs import as_clips
@@ -13,13 +14,18 @@ from skdaf._parallel import map_chunks
 _SILENT_PEAK = 1e-4
 
 
-def check_audio(X, *, n_jobs=None, verbose=0):
+def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     """Read every clip and tell what is wrong with it, without raising.
+
+    What cannot be read is not `ok`. The rest is for you to judge: silence and clipping, and copies
+    of other clips, which make test scores too good when they fall into both parts of a split.
 
     Parameters
     ----------
     X : files
         A sequence of paths or `Clip`, or a table with a column `path`.
+    y : array-like of shape (n_clips,), default=None
+        The labels. With them the table tells which sounds stand under several labels.
     n_jobs : int, default=None
         Number of workers, through joblib.
     verbose : int, default=0
@@ -31,39 +37,57 @@ def check_audio(X, *, n_jobs=None, verbose=0):
         One row a clip, in the order of `X`: `path`, `start`, `end` (s), `ok` (it can be read in
         full), `problem` (why not; empty if it can), `duration` (s), `sampling_rate` (Hz),
         `channels`, `format`, `subtype`, `peak` (full scale is 1), `silent` (the peak is more
-        than 80 dB below full scale), `clipped` (three samples in a row at full scale).
+        than 80 dB below full scale), `clipped` (three samples in a row at full scale),
+        `duplicate_of` (the path of the first clip with the same samples, rate and channels,
+        whatever its format; empty for that first one). With `y` also `label` and
+        `label_conflict` (the same sound has another label elsewhere).
 
     Raises
     ------
     TypeError
         If `X` does not hold files.
+    ValueError
+        If `y` has not one label a clip.
 
     Examples
     --------
-    >>> import tempfile, pathlib
+    >>> import tempfile, pathlib, numpy, soundfile
     >>> from skdaf import check_audio
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "notes.wav")
-    ...     _ = path.write_text("not a sound")
-    ...     report = check_audio([path])
-    >>> bool(report.loc[0, "ok"])
-    False
+    ...     paths = [pathlib.Path(folder, name) for name in ("notes.wav", "a.wav", "a.flac")]
+    ...     _ = paths[0].write_text("not a sound")
+    ...     soundfile.write(paths[1], numpy.full(8000, 0.5), 8000)
+    ...     soundfile.write(paths[2], numpy.full(8000, 0.5), 8000)
+    ...     report = check_audio(paths, ["dog", "dog", "rain"])
+    >>> report.ok.tolist(), report.label_conflict.tolist()
+    ([False, True, True], [False, True, True])
+    >>> pathlib.Path(report.duplicate_of[2]).name
+    'a.wav'
     """
     import pandas as pd
 
     clips = as_clips(X)
     if clips is None:
         raise TypeError("check_audio looks at files: pass a list of paths or of Clip.")
+    if y is not None:
+        y = column_or_1d(y)
+        check_consistent_length(clips, y)
     rows = []
     for chunk in map_chunks(
         _describe, clips, n_jobs=n_jobs, verbose=verbose, description="Checking"
     ):
         rows += chunk
-    report = pd.DataFrame(rows)
+    _find_duplicates(rows)
+    report = pd.DataFrame(map(asdict, rows))
     # Whole numbers with gaps, for the rows that could not be read; times are always numbers.
-    return report.astype(
+    report = report.astype(
         {"start": float, "end": float, "sampling_rate": "Int64", "channels": "Int64"}
     )
+    contents = report.pop("content")
+    if y is None:
+        return report
+    n_labels = pd.Series(y).groupby(contents).transform("nunique")
+    return report.assign(label=y, label_conflict=n_labels.gt(1).to_numpy())
 
 
 @dataclass
@@ -83,6 +107,8 @@ class _Row:
     peak: float = np.nan
     silent: bool = False
     clipped: bool = False
+    duplicate_of: str = ""
+    content: bytes | None = None
 
 
 def _describe(clips):
@@ -92,13 +118,23 @@ def _describe(clips):
 def _describe_one(clip):
     row = _Row(os.fspath(clip.path), clip.start, clip.end)
     try:
-        info, peak, clipped = read_statistics(clip)
+        found = read_statistics(clip)
     except AudioReadError as error:
         row.problem = str(error)
         return row
+    info = found.info
     row.ok = True
     row.duration = info.n_frames / info.sampling_rate
     row.sampling_rate, row.channels = info.sampling_rate, info.channels
     row.format, row.subtype = info.format, info.subtype
-    row.peak, row.silent, row.clipped = peak, peak < _SILENT_PEAK, clipped
+    row.peak, row.silent, row.clipped = found.peak, found.peak < _SILENT_PEAK, found.clipped
+    row.content = found.content
     return row
+
+
+def _find_duplicates(rows):
+    firsts = {}
+    for row in rows:
+        if row.ok:
+            first = firsts.setdefault(row.content, row)
+            row.duplicate_of = "" if first is row else first.path

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from skdaf._audio import Clip
+from skdaf._audio import LOUDEST_SAMPLE, Clip
 
 _PATH_TYPES = (str, os.PathLike)
 
@@ -97,7 +97,7 @@ def validate_clips(estimator, X, *, reset):
         )
     # Python lists and numeric tables: scikit-learn's own rules and sentences.
     data = validate_data(estimator, X, dtype=np.float32, reset=reset)
-    return "waveforms", data
+    return "waveforms", _refuse_absurd(data, "X")
 
 
 def validate_sounds(estimator, X, *, reset):
@@ -230,9 +230,17 @@ def _check_waveform(position, samples):
         )
     if len(samples) == 0:
         raise ValueError(f"X[{position}] holds no samples.")
-    return check_array(
-        samples, dtype=np.float32, ensure_2d=False, input_name=f"X[{position}]", copy=False
-    )
+    name = f"X[{position}]"
+    checked = check_array(samples, dtype=np.float32, ensure_2d=False, input_name=name, copy=False)
+    return _refuse_absurd(checked, name)
+
+
+def _refuse_absurd(samples, name):
+    """Return finite samples whose power float32 can hold."""
+    loudest = max(samples.max(), -samples.min())
+    if loudest >= LOUDEST_SAMPLE:
+        raise ValueError(f"{name} holds a sample of {loudest:.3g}: full scale is 1.")
+    return samples
 
 
 def _check_spectrograms(estimator, X):

@@ -70,20 +70,18 @@ class PlainWav:
 def open_plain(path, n_bytes):
     """Return a regular file of that size as a PlainWav, None if it is anything else.
 
-    Also None if it cannot be opened: libsndfile will say why.
+    Raises OSError if it cannot be opened, which says more than libsndfile would.
     """
     # soundfile asks to be told the layout of files that are named so, whatever they hold.
     if os.fsdecode(path).lower().endswith(".raw"):
         return None
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError):
-        return None
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         head = _read(descriptor, min(n_bytes, _HEAD_BYTES))
         layout = _layout(head, n_bytes)
     except OSError:
-        layout = None
+        os.close(descriptor)
+        raise
     if layout is None:
         os.close(descriptor)
         return None

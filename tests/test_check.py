@@ -22,6 +22,7 @@ COLUMNS = [
     "peak",
     "silent",
     "clipped",
+    "duplicate_of",
 ]
 
 
@@ -82,6 +83,7 @@ def test_every_column_of_a_good_file(good):
     assert row["peak"] == 0.5
     assert not row["silent"]
     assert not row["clipped"]
+    assert row["duplicate_of"] == ""
 
 
 def test_every_column_of_a_missing_file():
@@ -93,6 +95,7 @@ def test_every_column_of_a_missing_file():
     assert (row["format"], row["subtype"]) == ("", "")
     assert not row["silent"]
     assert not row["clipped"]
+    assert row["duplicate_of"] == ""
 
 
 def test_columns_have_the_same_types_whatever_the_files(good):
@@ -151,6 +154,8 @@ def test_paths_are_strings_whatever_they_were(good, tmp_path):
 def test_a_report_can_be_checked_again(good):
     report = check_audio([Clip(good, 0.1), good, Clip("gone.wav", 0, 1)])
     pd.testing.assert_frame_equal(check_audio(report), report)
+    labelled = check_audio(report, [1, 2, 1])
+    pd.testing.assert_frame_equal(check_audio(labelled, labelled.label), labelled)
 
 
 @pytest.mark.parametrize(("level", "silent"), [(0, True), (0.99e-4, True), (1.01e-4, False)])
@@ -201,6 +206,91 @@ def test_very_short_files_are_told(tmp_path):
 def test_two_workers_make_the_same_table(good, bad):
     X = [good, *bad] * 10
     pd.testing.assert_frame_equal(check_audio(X, n_jobs=2), check_audio(X))
+
+
+# Copies, and labels that contradict each other.
+
+
+# Whole numbers: formats round others in their own ways.
+NOISE = np.random.default_rng(1).integers(-10_000, 10_000, (4000, 2), dtype=np.int16)
+
+
+@pytest.fixture
+def copies(tmp_path):
+    """Return {name: path}: the same samples in many files, and some that differ by little."""
+    other = NOISE.copy()
+    other[-1, 1] += 1
+    paths = {
+        "first": write(tmp_path / "first.wav", NOISE, subtype="PCM_16"),
+        "flac": write(tmp_path / "copy.flac", NOISE, subtype="PCM_16"),
+        "chunks": write(tmp_path / "x.wav", NOISE, format="WAVEX", subtype="PCM_16"),
+        "last sample": write(tmp_path / "other.wav", other, subtype="PCM_16"),
+        "rate": write(tmp_path / "rate.wav", NOISE, 8001, subtype="PCM_16"),
+        "swapped": write(tmp_path / "swapped.wav", NOISE[:, ::-1], subtype="PCM_16"),
+        "shorter": write(tmp_path / "shorter.wav", NOISE[:-1], subtype="PCM_16"),
+        "one channel": write(tmp_path / "flat.wav", NOISE.reshape(-1), subtype="PCM_16"),
+    }
+    return {name: str(path) for name, path in paths.items()}
+
+
+def test_copies_are_told_whatever_file_they_lie_in(copies):
+    report = check_audio(list(copies.values())).set_index(pd.Index(copies))
+    assert list(report.index[report.duplicate_of != ""]) == ["flac", "chunks"]
+    assert set(report.duplicate_of) == {"", copies["first"]}
+
+
+def test_copies_point_to_the_first_of_them(copies):
+    X = [copies["flac"], copies["rate"], copies["first"], copies["flac"]]
+    assert list(check_audio(X).duplicate_of) == ["", "", copies["flac"], copies["flac"]]
+
+
+def test_parts_are_copies_of_parts(copies):
+    X = [Clip(copies["first"], 0, 0.25), copies["first"], Clip(copies["flac"], 0, 0.25)]
+    assert list(check_audio(X).duplicate_of) == ["", "", copies["first"]]
+
+
+def test_copies_are_found_in_blocks_of_any_size(copies, monkeypatch):
+    expected = check_audio(list(copies.values()))
+    monkeypatch.setattr("skdaf._audio._BLOCK_SAMPLES", 999)
+    pd.testing.assert_frame_equal(check_audio(list(copies.values())), expected)
+
+
+def test_what_cannot_be_read_is_no_copy(bad):
+    report = check_audio([*bad, *bad], [*range(len(bad)), *range(1, len(bad) + 1)])
+    assert (report.duplicate_of == "").all()
+    assert not report.label_conflict.any()
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
+@pytest.mark.parametrize("classes", [("dog", "rain"), (1, 2), (False, True)])
+def test_one_sound_under_two_labels_is_a_conflict(copies, kind, classes):
+    a, b = classes
+    X = [copies[name] for name in ("first", "rate", "flac", "last sample", "chunks")]
+    report = check_audio(X, kind([a, b, b, a, a]))
+    assert list(report.columns) == [*COLUMNS, "label", "label_conflict"]
+    assert list(report.label) == [a, b, b, a, a]
+    # All that share the sound are named: which label is wrong is not known.
+    assert list(report.label_conflict) == [True, False, True, False, True]
+    assert report.label_conflict.dtype == bool
+    assert not check_audio(X, kind([a, b, a, b, a])).label_conflict.any()
+
+
+def test_labels_change_no_other_column(good, bad):
+    X = [good, *bad, good]
+    labelled = check_audio(X, range(len(X)))
+    pd.testing.assert_frame_equal(labelled[COLUMNS], check_audio(X))
+
+
+def test_labels_of_a_series_belong_to_the_clips_in_order(copies):
+    y = pd.Series(["a", "b"], index=[7, 3])
+    report = check_audio([copies["first"], copies["flac"]], y)
+    assert list(report.label) == ["a", "b"]
+    assert report.label_conflict.all()
+
+
+def test_there_must_be_a_label_for_every_clip(good):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        check_audio([good, good], ["a"])
 
 
 @pytest.mark.parametrize(

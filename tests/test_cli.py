@@ -661,6 +661,27 @@ def test_check_strictly(tmp_path):
     invoke("check", tmp_path, "--strict", status=1)
 
 
+@pytest.mark.parametrize("form", ["root", "folders", "files"])
+def test_check_finds_copies_and_conflicts(tmp_path, form):
+    sound = np.random.default_rng(0).integers(-1000, 1000, 800, dtype=np.int16)
+    paths = [tmp_path / name for name in ("dog/a.wav", "dog/tuesday/b.wav", "rain/c.flac")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        sf.write(path, sound, 8000)
+    arguments = {"root": [tmp_path], "folders": [tmp_path / "dog", tmp_path / "rain"]}
+    arguments = arguments.get(form, paths)
+    result = invoke("check", *arguments, "--format", "csv")
+    table = pd.read_csv(io.StringIO(result.stdout))
+    assert list(table.duplicate_of.fillna("")) == ["", str(paths[0]), str(paths[0])]
+    assert table.label_conflict.all()
+    assert "3 files, 3 bad" in invoke("check", *arguments, "--strict", status=1).stderr
+    # Copies in one class are no conflict, wherever in it they lie.
+    paths[2].unlink()
+    sf.write(paths[2], -sound, 8000)
+    table = pd.read_csv(io.StringIO(invoke("check", *arguments, "--format", "csv").stdout))
+    assert table.label_conflict.any() == (form == "files")
+
+
 def test_check_misused(tmp_path):
     assert "does not exist" in misuse("check", "nowhere")
     assert "holds no audio files" in misuse("check", tmp_path)

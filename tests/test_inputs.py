@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -384,6 +385,15 @@ def test_waveforms_that_are_no_numbers(value, name):
         validate([np.zeros(3), np.array([0.0, value])])
     with pytest.raises(ValueError, match=rf"X contains {name}"):
         validate(np.full((1, 2, 3), value))
+
+
+@pytest.mark.parametrize("value", [1e12, -1e30])
+def test_waveforms_whose_power_would_overflow(value):
+    with pytest.raises(ValueError, match=rf"X holds a sample of {re.escape(f'{abs(value):.3g}')}:"):
+        validate(np.array([[0.0, value]]))
+    with pytest.raises(ValueError, match=r"X\[1\] holds a sample of 1e"):
+        validate([np.zeros(3), np.array([0.0, value])])
+    assert validate(np.array([[0.0, -9e11]]))[0] == "waveforms"
 
 
 def test_a_waveform_with_channels():

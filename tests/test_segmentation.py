@@ -337,7 +337,7 @@ class TestErrors:
         path = tmp_path / "nan.wav"
         samples[-10] = np.nan
         sf.write(path, samples, rate, subtype="FLOAT")
-        with pytest.raises(AudioReadError, match=r"nan\.wav'?: holds NaN"):
+        with pytest.raises(AudioReadError, match=r"nan\.wav'?: the sample at .* is NaN"):
             predict_segments(linear, path, window=0.3, batch_size=2)
 
 

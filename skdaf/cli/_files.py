@@ -15,7 +15,7 @@ from skdaf.cli._options import (
     trust_option,
 )
 from skdaf.cli._program import note, quiet_option, verbosity
-from skdaf.cli._tables import audio_files, show
+from skdaf.cli._tables import audio_files, class_of, show
 
 
 @click.command()
@@ -127,27 +127,33 @@ def _as_text(facts):
 
 @click.command()
 @paths_argument
-@click.option("--strict", is_flag=True, help="Silent and clipped recordings are bad as well.")
+@click.option("--strict", is_flag=True, help="Silent, clipped and double ones are bad as well.")
 @table_options
 @jobs_option
 @quiet_option
 def check(paths, strict, format_, output, n_jobs):
-    """Find recordings that cannot be read.
+    """Find recordings that cannot be read, and copies.
 
-    The exit status is 1 when there are any. Folders are searched with all that is below them.
+    The exit status is 1 when there are any that cannot be read. Folders are searched with all that
+    is below them. A recording is a copy of another one when it holds the same samples; a conflict
+    of labels is a copy in another class folder.
 
     Example: skdaf check recordings
     """
     from skdaf import check_audio
 
-    table = check_audio(audio_files(paths), n_jobs=n_jobs, verbose=verbosity())
-    bad = ~table.ok | (strict & (table.silent | table.clipped))
+    files = audio_files(paths)
+    labels = [class_of(file, paths) for file in files]
+    table = check_audio(files, labels, n_jobs=n_jobs, verbose=verbosity())
+    bad = ~table.ok
+    if strict:
+        bad |= table.silent | table.clipped | table.duplicate_of.ne("") | table.label_conflict
     # Whole files are looked at, whose names are in the first column.
     problems = [
         problem.removeprefix(f"{path!r}: ")
         for path, problem in zip(table.path, table.problem, strict=True)
     ]
-    table = table.drop(columns=["start", "end", "problem"]).assign(problem=problems)
+    table = table.drop(columns=["start", "end", "problem", "label"]).assign(problem=problems)
     show(table, format_, output)
     note(f"{len(table)} files, {bad.sum()} bad")
     if bad.any():

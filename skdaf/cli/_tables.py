@@ -25,6 +25,15 @@ def _below(folder):
         raise ValueError(f"The folder {folder!r} holds no audio files.") from error
 
 
+def class_of(file, paths):
+    """Return the class folder of one of `audio_files(paths)`: below a single root, or listed."""
+    given = next(path for path in paths if Path(file).is_relative_to(path))
+    below = Path(file).relative_to(given).parts[:-1]
+    if len(paths) == 1 and below:
+        return below[0]
+    return (Path(given) if Path(given).is_dir() else Path(file).parent).resolve().name
+
+
 def labelled_files(folders):
     """Return the recordings of a root folder or of class folders, and their labels."""
     import numpy as np
