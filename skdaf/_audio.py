@@ -43,6 +43,9 @@ _SAMPLING_RATES = (100, 10_000_000)
 # frames of silence. What claims more has a damaged header, or one that does not tell its length.
 _MOST_FRAMES_PER_BYTE = 2**14
 
+# Subtypes without compression take at least a byte a sample (FLAC calls what it gives so, too).
+_UNPACKED = ("PCM_", "DPCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+
 # Only silence is packed that tightly; where it is claimed, the frames are counted.
 _USUAL_FRAMES_PER_BYTE = 2**8
 
@@ -243,13 +246,19 @@ def _opened(path, n_bytes):
             yield file
 
 
+def _most_frames(file, n_bytes):
+    if file.format != "FLAC" and file.subtype.startswith(_UNPACKED):
+        return n_bytes // file.channels
+    return n_bytes * _MOST_FRAMES_PER_BYTE
+
+
 @contextmanager
 def _open_audio(path):
     """Open a recording; whatever goes wrong inside the block becomes an AudioReadError."""
     n_bytes = stat_audio(path).st_size
     try:
         with _opened(path, n_bytes) as file:
-            if file.frames > n_bytes * _MOST_FRAMES_PER_BYTE:
+            if file.frames > _most_frames(file, n_bytes):
                 raise AudioReadError.of(path, "its header does not tell its length, or is damaged")
             if not _SAMPLING_RATES[0] <= file.samplerate <= _SAMPLING_RATES[1]:
                 raise AudioReadError.of(

@@ -655,6 +655,17 @@ def test_a_stream_that_does_not_tell_its_length(tmp_path):
     assert "does not tell its length" in fails(patched(path, 18, ">Q", numbers & -(2**36)))
 
 
+def test_a_sample_dump_that_promises_more_than_it_holds(tmp_path):
+    """libsndfile makes such samples up."""
+    path = write(tmp_path / "dump.sds", tones()[:, 0], format="SDS", subtype="PCM_16")
+    assert len(load_audio(path)[0]) >= RATE
+    # The number of samples, in three bytes of seven bits each.
+    content = bytearray(path.read_bytes())
+    content[10:13] = bytes([127, 127, 127])
+    path.write_bytes(content)
+    assert "does not tell its length, or is damaged" in fails(path)
+
+
 def test_a_header_that_promises_much_silence_is_not_believed(tmp_path):
     """Its length would decide how long all spectrograms are."""
     path = write(tmp_path / "liar.flac", tones(), format="FLAC")
