@@ -12,9 +12,13 @@ def replacing(path):
 
     The temporary name is hidden and nobody else's, so that neither readers nor other writers meet
     half a file; it lies beside the real one, so that replacing is atomic. After an error nothing
-    of it is left.
+    of it is left. What is no file (a pipe, /dev/null) is written to directly, and a link goes on
+    pointing to its file.
     """
-    path = Path(path)
+    if is_special(path):
+        yield Path(path)
+        return
+    path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
     try:
         yield part
@@ -23,10 +27,17 @@ def replacing(path):
         part.unlink(missing_ok=True)
 
 
+def is_special(path):
+    """Tell whether a path is that of a pipe or a device."""
+    path = Path(path)
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def write_whole(path, content):
     """Write bytes to a file, whole or not at all; an OSError names that file."""
     try:
         with replacing(path) as part:
             part.write_bytes(content)
     except OSError as error:
-        raise type(error)(f"{os.fspath(path)!r} could not be written: {error.strerror}") from error
+        name = str(os.fspath(path))
+        raise type(error)(f"{name!r} could not be written: {error.strerror}") from error

@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 
@@ -53,3 +54,29 @@ def test_an_error_names_the_file_that_was_meant(tmp_path):
     path = tmp_path / "nowhere" / "table.csv"
     with pytest.raises(FileNotFoundError, match=r"table\.csv' could not be written: No such file"):
         write_whole(path, b"new")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path):
+    path, found = tmp_path / "pipe", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: found.append(path.read_bytes()))
+    reader.start()
+    write_whole(path, b"through it")
+    reader.join(timeout=10)
+    assert found == [b"through it"]
+    assert path.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_goes_on_pointing_to_its_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    link, file = tmp_path / "link", tmp_path / "folder" / "file"
+    link.symlink_to(file)
+    for content in (b"old", b"new"):  # the file is not there at first
+        write_whole(link, content)
+        assert file.read_bytes() == content
+    assert link.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link"]
+    assert os.listdir(tmp_path / "folder") == ["file"]
