@@ -1,7 +1,9 @@
 """Tables of segments: what they must be, read_segments and write_segments."""
 
+import csv
 import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,16 @@ COLUMNS = ["start", "end", "label"]
 SAME_TIME = 1e-6
 N_DECIMALS = 6
 
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
-def probability_columns(classes):
+
+def probability_columns(classes, others=COLUMNS):
     """Return the names of the classes' columns: their text, and `_` after it where it is taken."""
     texts = [str(label) for label in classes]
-    taken = {*COLUMNS, *texts}
+    taken = {*others, *texts}
     names = []
     for name in texts:
-        if name in COLUMNS:
+        if name in others:
             while name in taken:
                 name += "_"
             taken.add(name)
@@ -84,15 +88,17 @@ def _check_rows(segments, name, starts, ends, points):
 def read_segments(path):
     r"""Read labelled segments from a text file.
 
-    Takes what Audacity exports as labels (start, end and label, separated by tabs) and the
-    segment files of pyAudioAnalysis and deep_audio_features (separated by commas).
+    Takes what Audacity exports as labels (start, end and label, separated by tabs), the segment
+    files of pyAudioAnalysis and deep_audio_features (separated by commas), and tables written as
+    CSV.
 
     Parameters
     ----------
     path : str or os.PathLike
         A file in UTF-8 with one segment a line. Empty lines, one line ``start,end,label`` at the
         top, and Audacity's second lines of a label with its frequencies (they begin with a
-        backslash) are passed over.
+        backslash) are passed over. If that top line names more columns, they are left out. Quotes
+        around a label that follows a comma are taken off.
 
     Returns
     -------
@@ -132,13 +138,15 @@ importing_and_exporting_labels.html>`_, Audacity manual.
     0    0.0  1.5       speech
     1    1.5  4.0  music, loud
     """
-    rows = []
+    rows, has_more = [], False
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.startswith("\\"):
             continue
-        fields = _fields(line)
-        if not rows and [field.lower() for field in fields] == COLUMNS:
+        names = [name.strip().lower() for name in line.split(_separator(line))]
+        if not rows and names[:3] == COLUMNS:
+            has_more = len(names) > 3
             continue
+        fields = _fields(line, has_more)
         problem = _problem(fields)
         if problem:
             name = str(os.fspath(path))
@@ -161,10 +169,22 @@ def _lines(path):
     return text.split("\n")
 
 
-def _fields(line):
-    """Split a line at tabs if it has any, else at commas; further ones belong to the label."""
-    separator = "\t" if "\t" in line else ","
-    return [field.strip() for field in line.split(separator, 2)]
+def _fields(line, has_more=False):
+    """Split a line at tabs if it has any, else at commas; further ones belong to the label.
+
+    Where a table has more columns the label ends at the next one.
+    """
+    separator = _separator(line)
+    fields = line.split(separator, 2)
+    is_quoted = separator == "," and _QUOTED.fullmatch(fields[-1].strip())
+    if len(fields) == 3 and (has_more or is_quoted):
+        rest = csv.reader([fields[2]], delimiter=separator, skipinitialspace=separator == ",")
+        fields[2] = [*next(rest), ""][0]
+    return [field.strip() for field in fields]
+
+
+def _separator(line):
+    return "\t" if "\t" in line else ","
 
 
 def _problem(fields):

@@ -58,10 +58,24 @@ class TestRead:
             ("0\t1\ta\u2028b", "a\u2028b"),
             ("0\t1\tstart,end,label", "start,end,label"),
             ("0\t1\t7", "7"),
+            ('0,1,"one, two"', "one, two"),
+            ('0,1, "say ""hi"", twice"', 'say "hi", twice'),
+            ('0,1,"one" and "two"', '"one" and "two"'),
+            ('0,1,say "hi"', 'say "hi"'),
+            ('0\t1\t"quoted"', '"quoted"'),
+            ('0,1,"', '"'),
+            ("0,1,", ""),
         ],
     )
     def test_labels(self, read, line, label):
         assert read(line + "\n").label.tolist() == [label]
+
+    @pytest.mark.parametrize("separator", [",", "\t"])
+    def test_tables_with_more_columns(self, tmp_path, separator):
+        segments = table((0.0, 1.5, "one, two"), (1.5, 2.0, "three"), (2.0, 3.0, ""))
+        path = tmp_path / "labels.csv"
+        segments.assign(one=0.25, two="x").to_csv(path, sep=separator, index=False)
+        assert_frame_equal(read_segments(path), segments)
 
     def test_points_are_kept(self, read):
         assert_frame_equal(read("1.5\t1.5\tclick\n"), table((1.5, 1.5, "click")))
