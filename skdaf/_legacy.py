@@ -138,6 +138,8 @@ def load_deep_audio_features(path, *, sampling_rate=None):
         raise FileNotFoundError(f"There is no model file {path!r}.")
     content = Path(path).read_bytes()
     try:
+        if not content.startswith(b"\x80"):
+            raise ValueError("it is no pickle of protocol 2 or later, as such files are")
         # In memory: a file's claim to hold more than it does then costs nothing.
         model = read_pickle(io.BytesIO(content), {*_UNUSED, _STORAGE, _TENSOR})
         return _make_estimator(model, sampling_rate)

@@ -563,6 +563,14 @@ def test_tensors_that_are_damaged_or_claim_too_much(refused, tensor, reason):
     refused(with_tensor(tensor), f"tensor 'conv_layer1.0.bias' cannot be read: .*{reason}")
 
 
+def test_tensors_of_a_gpu_are_loaded_on_the_cpu(load, inputs):
+    place = Reference(("storage", FloatStorage, "0", "cuda:0", 2, None))
+    found = load(with_tensor(Tensor(storage((0.5, -0.5), reference=place))))
+    weight = found.network_.conv1.conv.bias
+    assert weight.device.type == "cpu"
+    np.testing.assert_array_equal(weight.detach(), [0.5, -0.5])
+
+
 def test_the_file_of_a_storage_of_another_type_is_refused(refused):
     content = io.BytesIO()
     doubles = torch.zeros(2, dtype=torch.float64).untyped_storage()
@@ -599,9 +607,10 @@ def test_state_for_what_is_named_changes_nothing(load):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "pickle exhausted"),
-        (b"RIFF....WAVEfmt ", ""),
-        (b"PK\x03\x04" + b"\x00" * 40, ""),
+        (b"", "no pickle of protocol 2 or later"),
+        (b"RIFF....WAVEfmt ", "no pickle of protocol 2 or later"),
+        (b"PK\x03\x04" + b"\x00" * 40, "no pickle of protocol 2 or later"),
+        (b"\x80\x04", "pickle exhausted"),
         (dumps([1, 2]), "holds a list instead of a dict"),
         (dumps({}), "no entry 'state_dict'"),
         (dumps({"weights": 1}), "no entry 'state_dict'"),
