@@ -172,7 +172,7 @@ def _one_recording(path):
 
 def _predicted(estimator, windows):
     """Return the rows of some windows."""
-    labels, probabilities = _labels_and_probabilities(estimator, windows)
+    labels, probabilities = labels_and_probabilities(estimator, windows)
     rows = {
         "start": [window.start for window in windows],
         "end": [window.end for window in windows],
@@ -183,14 +183,14 @@ def _predicted(estimator, windows):
     return pd.DataFrame(rows)
 
 
-def _labels_and_probabilities(estimator, X):
+def labels_and_probabilities(estimator, X):
     """Predict both, computing what they share once; the second is None where there are none."""
     if type(estimator) is FrozenEstimator:
-        return _labels_and_probabilities(estimator.estimator, X)
+        return labels_and_probabilities(estimator.estimator, X)
     if hasattr(estimator, "best_estimator_"):
-        return _labels_and_probabilities(estimator.best_estimator_, X)
+        return labels_and_probabilities(estimator.best_estimator_, X)
     if type(estimator) is Pipeline and len(estimator) > 1:
-        return _labels_and_probabilities(estimator[-1], estimator[:-1].transform(X))
+        return labels_and_probabilities(estimator[-1], estimator[:-1].transform(X))
     if not hasattr(estimator, "predict_proba"):
         return estimator.predict(X), None
     probabilities = estimator.predict_proba(X)

@@ -15,7 +15,13 @@ from skdaf.cli._training import combine, train, transfer
 __all__ = ["main"]
 
 
-@click.group(cls=Program, name="skdaf")
+@click.group(
+    cls=Program,
+    name="skdaf",
+    # After the backspace the lines stay as they are.
+    epilog="\b\nCompletion in bash; zsh_source, fish_source for other shells:\n"
+    '  eval "$(_SKDAF_COMPLETE=bash_source skdaf)"',
+)
 @click.version_option(__version__, prog_name="skdaf")
 def main():
     """Train neural networks on audio files, and use them.

@@ -5,7 +5,7 @@ import os
 
 import click
 
-from skdaf.cli._models import load_any, networks, save
+from skdaf.cli._models import calibrated, load_any, networks, save
 from skdaf.cli._options import (
     OutputFile,
     jobs_option,
@@ -46,8 +46,8 @@ def _release(path):
 
 def _describe(model):
     facts = {"estimator": type(model).__name__, "fitted": _is_fitted(model)}
-    if hasattr(model, "steps"):
-        facts["steps"] = dict(_steps(model))
+    if hasattr(calibrated(model), "steps"):
+        facts["steps"] = dict(_steps(calibrated(model)))
     if hasattr(model, "classes_"):
         facts["classes"] = [str(name) for name in model.classes_]
     if not facts["fitted"]:

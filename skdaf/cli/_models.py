@@ -105,8 +105,15 @@ def the_network(model):
     return found[0]
 
 
+def calibrated(model):
+    """Return the classifier whose outputs a CalibratedClassifierCV turns into probabilities."""
+    inside = getattr(model, "calibrated_classifiers_", ())
+    return inside[0].estimator if len(inside) == 1 else model
+
+
 def describer(model, layers_dropped=None):
     """Return what turns clips into features: a transformer, or inner layers of a network."""
+    model = calibrated(model)
     if layers_dropped is None and hasattr(model, "transform"):
         return model
     if layers_dropped is None and hasattr(model, "named_steps") and not hasattr(model, "network_"):

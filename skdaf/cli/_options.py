@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from skdaf._files import is_special
 from skdaf.cli._program import quiet_option
 
 
@@ -18,7 +19,9 @@ class OutputFile(click.Path):
 
     def convert(self, value, param, ctx):
         """Return the name of the file."""
-        folder = Path(value).parent
+        folder = Path(os.path.realpath(value)).parent
+        if is_special(value):
+            return super().convert(value, param, ctx)
         if not folder.is_dir():
             self.fail(f"There is no folder {str(folder)!r}.", param, ctx)
         if not os.access(folder, os.W_OK):
@@ -92,10 +95,18 @@ layers_option = click.option(
 
 window_options = all_of(
     click.option(
-        "--window", type=float, default=1.0, show_default=True, help="Length of a window (s)."
+        "--window",
+        type=float,
+        default=1.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Length of a window.",
     ),
     click.option(
-        "--step", type=float, help="From window to window (s).  [default: the window: no overlap]"
+        "--step",
+        type=float,
+        metavar="SECONDS",
+        help="From window to window.  [default: the window: no overlap]",
     ),
 )
 

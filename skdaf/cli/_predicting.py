@@ -1,6 +1,7 @@
 """Commands that use models: predict, segments, embed, report."""
 
 import json
+import warnings
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from skdaf.cli._options import (
 )
 from skdaf.cli._program import note, verbosity
 from skdaf.cli._reports import report_data, report_text
-from skdaf.cli._tables import audio_files, labelled_files, show, write
+from skdaf.cli._tables import audio_files, format_by_name, labelled_files, show, write
 
 
 @click.command()
@@ -61,11 +62,11 @@ def predict(
         show(_features(inner_layers(network, layers_dropped), files), format_, output, "csv")
         return
     if segments:
-        classifier = load_classifier(model, **options, verbose=0)
+        classifier = _classifier(model, proba, **options, verbose=0)
         tables = [_windows(classifier, file, window, step, proba) for file in files]
         show(pd.concat(tables, ignore_index=True), format_, output)
         return
-    show(_predictions(load_classifier(model, **options), files, proba), format_, output)
+    show(_predictions(_classifier(model, proba, **options), files, proba), format_, output)
 
 
 def _check_combination(proba, segments, layers_dropped):
@@ -77,26 +78,39 @@ def _check_combination(proba, segments, layers_dropped):
         raise click.UsageError(f"--{given[0]} is that of --segments.")
 
 
+def _classifier(path, proba, **options):
+    """Return a classifier, if it gives what is asked of it."""
+    classifier = load_classifier(path, **options)
+    if proba and not hasattr(classifier, "predict_proba"):
+        raise ValueError(
+            f"{path!r} gives no probabilities: leave out --proba (combine has --proba, for models "
+            "that give some)."
+        )
+    return classifier
+
+
 def _predictions(classifier, files, proba):
     import pandas as pd
 
+    from skdaf._segmentation import labels_and_probabilities
+    from skdaf._segments import probability_columns
+
     if not proba:
         return pd.DataFrame({"file": files, "label": classifier.predict(files)})
-    if not hasattr(classifier, "predict_proba"):
-        raise ValueError(f"This {type(classifier).__name__} gives no probabilities.")
-    shares = classifier.predict_proba(files)
-    table = pd.DataFrame(shares, columns=list(map(str, classifier.classes_)))
-    table.insert(0, "label", classifier.classes_[shares.argmax(axis=1)], allow_duplicates=True)
-    table.insert(0, "file", files, allow_duplicates=True)
-    return table
+    labels, shares = labels_and_probabilities(classifier, files)
+    names = probability_columns(classifier.classes_, ["file", "label"])
+    return pd.DataFrame({"file": files, "label": labels, **dict(zip(names, shares.T, strict=True))})
 
 
 def _windows(classifier, file, window, step, proba):
     from skdaf import predict_segments
+    from skdaf._segments import COLUMNS, probability_columns
 
     table = predict_segments(classifier, file, window=window, step=step, verbose=verbosity())
-    table = table if proba else table[["start", "end", "label"]]
-    return table.assign(file=file)[["file", *table.columns]]
+    names = probability_columns(classifier.classes_, ["file", *COLUMNS]) if proba else []
+    table = table.iloc[:, : len(COLUMNS) + len(names)].set_axis([*COLUMNS, *names], axis="columns")
+    table.insert(0, "file", file)
+    return table
 
 
 def _features(transformer, files):
@@ -164,12 +178,12 @@ def segments(
 
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
-    from skdaf import merge_segments, predict_segments, read_segments, segment_report
+    from skdaf import merge_segments, predict_segments, segment_report
 
     if truth is not None and format_ == "csv":
         raise click.UsageError("--format csv is none for a report: choose table or json.")
-    annotations = None if truth is None else read_segments(truth)
-    classifier = load_classifier(model, trust=trust, n_jobs=n_jobs, verbose=0)
+    annotations = None if truth is None else _read_truth(truth)
+    classifier = _classifier(model, proba, trust=trust, n_jobs=n_jobs, verbose=0)
     found = merge_segments(
         predict_segments(classifier, recording, window=window, step=step, verbose=verbosity()),
         min_duration=min_duration,
@@ -184,14 +198,28 @@ def segments(
         show(found, format_)
 
 
+def _read_truth(path):
+    """Return annotations that segments can be compared with, before time goes into these."""
+    from skdaf import read_segments
+
+    table = read_segments(path)
+    spans = table[table.start < table.end]
+    if len(spans) < len(table):
+        n_points = len(table) - len(spans)
+        warnings.warn(f"Left out {n_points} labels without a duration in {path!r}.", stacklevel=2)
+    if spans.empty:
+        raise ValueError(f"{path!r} holds no segments: expected lines of start, end and label.")
+    return spans
+
+
 def _write_segments(found, output, format_):
     from skdaf import write_segments
 
-    if format_ or Path(output).suffix in (".csv", ".json"):
+    if format_ or format_by_name(output):
         show(found, format_, output)
     else:
         write_segments(found, output)
-    note(f"Wrote {len(found)} segments to {output}")
+        note(f"Wrote {len(found)} segments to {output}")
 
 
 def _show_agreement(report, format_):
@@ -248,9 +276,7 @@ def _save_array(values, files, output):
     "--format",
     "format_",
     type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to write the report.",
+    help="How to write the report.  [default: by the name of the output file, else table]",
 )
 @output_option("Write to this file.")
 @using_options
@@ -269,7 +295,9 @@ def report(model, folders, format_, output, trust, n_jobs):
         raise ValueError(
             f"The model has no class for the folders {unknown}: its classes are {known}."
         )
-    if format_ == "json":
+    if (format_ or format_by_name(output)) == "json":
         write(json.dumps(report_data(classifier, files, labels), indent=2), output)
     else:
         write(report_text(classifier, files, labels), output)
+    if output is not None:
+        note(f"Wrote {output}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from skdaf._files import write_whole
+from skdaf.cli._program import note
 
 # Columns that need the same digits however long a recording is.
 _SECONDS = {"start", "end", "duration"}
@@ -46,8 +47,15 @@ def labelled_files(folders):
 
 def show(table, format_=None, output=None, default="table"):
     """Write a table to a file or to the standard output."""
-    by_name = {".csv": "csv", ".json": "json"}.get(Path(output or "").suffix.lower(), default)
-    write({"table": _aligned, "csv": _csv, "json": _json}[format_ or by_name](table), output)
+    kind = format_ or format_by_name(output) or default
+    write({"table": _aligned, "csv": _csv, "json": _json}[kind](table), output)
+    if output is not None:
+        note(f"Wrote {len(table)} rows to {output}")
+
+
+def format_by_name(output):
+    """Return the format that the name of a file stands for; None if it is none of these."""
+    return {".csv": "csv", ".json": "json"}.get(Path(output or "").suffix.lower())
 
 
 def _aligned(table):
@@ -83,4 +91,5 @@ def write(text, output=None):
     if output is None:
         click.echo(text)
         return
-    write_whole(output, f"{text}\n".encode())
+    # Names of files need not be text; they get the bytes that they have.
+    write_whole(output, f"{text}\n".encode(errors="surrogateescape"))

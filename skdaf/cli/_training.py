@@ -137,6 +137,11 @@ def transfer(
     default=True,
     help="Whether hand-crafted features join in.  [default: handcrafted]",
 )
+@click.option(
+    "--proba",
+    is_flag=True,
+    help="Also learn probabilities, by cross-validation: takes six trainings.",
+)
 @trust_option
 @training_options
 def combine(
@@ -144,6 +149,7 @@ def combine(
     folders,
     layers_dropped,
     handcrafted,
+    proba,
     trust,
     output,
     settings,
@@ -158,6 +164,7 @@ def combine(
 
     Example: skdaf combine a.skops b.skops --data recordings -o combined.skops
     """
+    from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
     from skdaf import CNNFeatureExtractor, make_combined_classifier
@@ -177,6 +184,8 @@ def combine(
         part = "features__handcrafted__extractor__"
         pipeline.set_params(**{f"{part}n_jobs": n_jobs, f"{part}verbose": verbosity()})
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
+    if proba:
+        pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
     _fit(pipeline, *labelled_files(folders), test_fraction, output)
 
 
@@ -205,9 +214,15 @@ def _split(paths, labels, test_fraction):
     from sklearn.model_selection import train_test_split
 
     # Always the same clips, so that models with other seeds can be compared.
-    chosen = train_test_split(
-        range(len(paths)), test_size=test_fraction, stratify=labels, random_state=0
-    )
+    try:
+        chosen = train_test_split(
+            range(len(paths)), test_size=test_fraction, stratify=labels, random_state=0
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"--test-fraction {test_fraction:g} of {len(paths)} clips does not leave some of each "
+            f"class on both sides ({error})."
+        ) from error
     return tuple(
         ([paths[row] for row in rows], None if labels is None else labels[rows]) for rows in chosen
     )
