@@ -4,7 +4,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import TransformerMixin, _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
@@ -62,6 +61,10 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         several kinds of machines must agree.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, held-out clips, order and augmentation.
+    checkpoint : str or os.PathLike, default=None
+        Where to keep what there is after each epoch, so that a fit that was killed goes on from
+        there: a folder, in which any number of fits, workers and processes may keep theirs, or a
+        file for one fit, by a name that ends in ``.checkpoint``. See the notes.
     n_jobs : int, default=None
         Workers of a front end that does not set its own.
     verbose : int, default=0
@@ -91,6 +94,14 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     See Also
     --------
     CNNFeatureExtractor : Features from a network trained with labels.
+
+    Notes
+    -----
+    With `checkpoint` a fit on the same clips with the same parameters goes on where an
+    earlier one was killed, and ends with the bytes of an undisturbed one. In a folder a fit that
+    differs has a file of its own; a file of another fit is an error that says what differs. Once
+    finished, a fit is there at once, also with ``random_state=None``, whose seed is kept. A
+    function as `augment` is known again by its code, not by what it calls.
 
     References
     ----------
@@ -133,6 +144,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         device="auto",
         precision="auto",
         random_state=None,
+        checkpoint=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -151,6 +163,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         self.device = device
         self.precision = precision
         self.random_state = random_state
+        self.checkpoint = checkpoint
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -183,9 +196,9 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
             )
-        rng = check_random_state(self.random_state)
-        rows = self._split(len(data), rng)
         spectrograms = self._fit_spectrograms(kind, data)
+        checkpoint, rng = self._resumable(spectrograms)
+        rows = self._split(len(data), rng)
         recipe = self._new_recipe("autoencoder", self.n_channels)
         seed = int(rng.randint(2**31 - 1))
         self._fit_network(
@@ -195,6 +208,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             Objective(_squared_error),
             seed,
             rows,
+            checkpoint,
         )
         return self
 

@@ -2,15 +2,19 @@
 
 import copy
 import math
+import os
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skdaf._augmentation import CHOICES, compose
+from skdaf._checkpoint import Checkpoint, check_place
 from skdaf._estimator import Estimator
+from skdaf._fingerprint import describe, describe_rows, digest_of
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import blocks, validate_clips
 from skdaf._networks import get_weights, layer_names, restore_network
@@ -26,6 +30,11 @@ _FEWEST_MOST_EPOCHS = 10, 100
 
 # How much of the spectrograms is in memory at once when predicting.
 _BYTES_PER_PASS = 2**26
+
+
+# Parameters that do not change what is learned. Of the front end it is the spectrograms that count,
+# and of a pretrained estimator its network.
+_WITHOUT_EFFECT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose")
 
 
 class NetworkEstimator(Estimator):
@@ -50,6 +59,7 @@ class NetworkEstimator(Estimator):
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "random_state": ["random_state"],
+        "checkpoint": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
@@ -144,6 +154,8 @@ class NetworkEstimator(Estimator):
         self._network_options()
         compose(self.augment)
         resolve_device(self.device)
+        if self.checkpoint is not None:
+            check_place(self.checkpoint)
 
     def _conv_options(self):
         if self.kernel_size is not None and self.kernel_size % 2 == 0:
@@ -169,7 +181,43 @@ class NetworkEstimator(Estimator):
         is_sensible = fewest <= n_held_out <= n_clips - n_classes
         return n_held_out if self.early_stopping and is_sensible else 0
 
-    def _fit_network(self, network, recipe, examples, objective, seed, rows, n_frozen=0):
+    def _resumable(self, spectrograms, targets=None, source=None):
+        """Return the checkpoint of this very fit (None: none is kept), and its random state."""
+        if self.checkpoint is None:
+            return None, check_random_state(self.random_state)
+        checkpoint = Checkpoint(
+            self.checkpoint,
+            self._fingerprint(spectrograms, targets, source),
+            made_with={"torch": torch.__version__},
+        )
+        if self.random_state is not None:
+            return checkpoint, check_random_state(self.random_state)
+        if checkpoint.seed is None:
+            checkpoint.seed = int(check_random_state(None).randint(2**31 - 1))
+        return checkpoint, check_random_state(checkpoint.seed)
+
+    def _fingerprint(self, spectrograms, targets, source):
+        """Describe all that decides what a fit comes to."""
+        device = resolve_device(self.device)
+        parameters = {
+            **self.get_params(deep=False),
+            "device": torch.device(device).type,
+            "precision": resolve_precision(self.precision, device),
+        }
+        fingerprint = {"estimator": type(self).__name__}
+        for name, value in parameters.items():
+            if name not in _WITHOUT_EFFECT:
+                fingerprint[name] = _described(name, value)
+        if source is not None:
+            of_source = [describe(source._recipe), describe(get_weights(source.network_))]
+            fingerprint["pretrained"] = digest_of(repr(of_source))
+        if targets is not None:
+            fingerprint["labels"] = describe_rows(targets)
+        return {**fingerprint, "spectrograms": describe_rows(spectrograms, np.float32)}
+
+    def _fit_network(
+        self, network, recipe, examples, objective, seed, rows, checkpoint, n_frozen=0
+    ):
         """Train a network, and keep what there is to know about it.
 
         `rows` are those to learn from and those to judge epochs by (or None).
@@ -185,6 +233,7 @@ class NetworkEstimator(Estimator):
                 validation_rows=rows[1],
                 seed=seed,
                 report=lambda values: advance(1, **_in_short(values)),
+                checkpoint=checkpoint,
             )
         self._recipe = recipe
         self.network_ = network
@@ -281,6 +330,13 @@ def with_explicit_part(estimator, params, name, default):
     if sets_part and params.get(name, getattr(estimator, name)) is None:
         return {**params, name: default()}
     return params
+
+
+def _described(name, value):
+    try:
+        return describe(value)
+    except (RecursionError, TypeError) as error:
+        raise TypeError(f"A fit with a checkpoint must know {name} again: {error}.") from error
 
 
 def _in_short(values):

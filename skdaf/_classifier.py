@@ -9,7 +9,7 @@ import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -118,6 +118,10 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, held-out clips, order, dropout and augmentation. NumPy's and
         torch's global generators are left alone.
+    checkpoint : str or os.PathLike, default=None
+        Where to keep what there is after each epoch, so that a fit that was killed goes on from
+        there: a folder, in which any number of fits, workers and processes may keep theirs, or a
+        file for one fit, by a name that ends in ``.checkpoint``. See the notes.
     n_jobs : int, default=None
         Workers of a front end that does not set its own.
     verbose : int, default=0
@@ -157,6 +161,12 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     Interrupting a fit (ctrl-C) after its first epoch keeps the best one so far and returns a usable
     model, with a warning; a search around it goes on with that. A second interruption within 10
     seconds stops everything.
+
+    With `checkpoint` a fit on the same clips and labels with the same parameters goes on where an
+    earlier one was killed, and ends with the bytes of an undisturbed one. In a folder a fit that
+    differs has a file of its own; a file of another fit is an error that says what differs. Once
+    finished, a fit is there at once, also with ``random_state=None``, whose seed is kept. Functions
+    (`network`, `augment`) are known again by their code, not by what they call.
 
     Pickles hold a description of the network and plain arrays, no torch objects.
 
@@ -222,6 +232,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         device="auto",
         precision="auto",
         random_state=None,
+        checkpoint=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -246,6 +257,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self.device = device
         self.precision = precision
         self.random_state = random_state
+        self.checkpoint = checkpoint
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -279,9 +291,9 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         kind, data = validate_clips(self, X, reset=True)
         classes, targets, weights = self._check_labels(y, len(data))
         source = self._source()
-        rng = check_random_state(self.random_state)
-        rows = self._split(targets, rng)
         spectrograms = self._fit_spectrograms(kind, data, y, source)
+        checkpoint, rng = self._resumable(spectrograms, targets, source)
+        rows = self._split(targets, rng)
         self.classes_ = classes
         seed = int(rng.randint(2**31 - 1))
         recipe = self._recipe_from(source)
@@ -295,6 +307,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
             Objective(self._loss(weights), _accuracy, partial(_as_shares, n_classes=len(classes))),
             seed,
             rows,
+            checkpoint,
             n_frozen=self._n_frozen(network),
         )
         return self

@@ -41,6 +41,10 @@ class Float32Rows:
     def ndim(self):
         return self.array.ndim
 
+    @property
+    def nbytes(self):
+        return self.array.size * self.dtype.itemsize
+
     def __len__(self):
         return len(self.array)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skdaf._augmentation import mix
-from skdaf._networks import seed_dropout
+from skdaf._networks import put_arrays, seed_dropout, to_arrays
 from skdaf._optimizer import AdamW, one_cycle
 
 # Clips that go through a network together when it is not trained.
@@ -27,7 +27,7 @@ class _Learner:
     def __init__(self, network, examples, objective, plan, seed):
         self.network, self.examples, self.objective, self.plan = network, examples, objective, plan
         self.generator = torch.Generator().manual_seed(seed)
-        seed_dropout(network, seed, plan.device)
+        self.dropout = seed_dropout(network, seed, plan.device)
 
     def learn(self, rows, n_rows):
         """Find the gradients of some of a batch's `n_rows`; return the sums of loss and score."""
@@ -48,6 +48,19 @@ class _Learner:
         loss = self.objective.loss(outputs, targets)
         (loss * (len(rows) / n_rows)).backward()
         return self._sums(loss, outputs.detach(), targets)
+
+    def state(self):
+        """Return what it has of its own: running statistics and random numbers."""
+        return {
+            "statistics": to_arrays(self.network.buffers()),
+            "generator": self.generator.get_state().numpy(),
+            "dropout": self.dropout.get_state().numpy(),
+        }
+
+    def restore(self, state):
+        put_arrays(self.network.buffers(), state["statistics"])
+        self.generator.set_state(torch.tensor(state["generator"]))
+        self.dropout.set_state(torch.tensor(state["dropout"]))
 
     def judge(self, batches):
         """Return the sums of loss and score over several batches, as a prediction would be."""
@@ -122,10 +135,37 @@ class Loop:
         if self.pool is not None:
             self.pool.shutdown()
 
+    def state(self):
+        """Return all that the next epoch depends on, as arrays and plain values."""
+        return {
+            "n_steps": self.n_steps,
+            "shuffle": self.shuffle.bit_generator.state,
+            "parameters": to_arrays(self.network.parameters()),
+            "learners": [learner.state() for learner in self.learners],
+            "optimizers": [to_arrays(updater.optimizer.tensors()) for updater in self.updaters],
+        }
+
+    def restore(self, state):
+        """Go on from where another loop of the same training was."""
+        self.n_steps = state["n_steps"]
+        self.shuffle.bit_generator.state = state["shuffle"]
+        put_arrays(self.network.parameters(), state["parameters"])
+        for learner, own in zip(self.learners, state["learners"], strict=True):
+            learner.restore(own)
+        for updater, arrays in zip(self.updaters, state["optimizers"], strict=True):
+            put_arrays(updater.optimizer.tensors(), arrays)
+
+    def is_over(self, progress):
+        """Tell whether it is time to stop."""
+        n_vain = progress.n_epochs - progress.best_epoch
+        is_vain = self.plan.patience is not None and n_vain >= self.plan.patience
+        return is_vain or progress.n_epochs >= self.plan.max_epochs
+
     def epochs(self, rows, validation_rows, progress):
         """Yield the values of each epoch until it is time to stop."""
-        for epoch in range(1, self.plan.max_epochs + 1):
-            values = {"learning_rate": self._learning_rate()}
+        while not self.is_over(progress):
+            epoch = progress.n_epochs + 1
+            values = {"learning_rate": float(self._learning_rate())}
             values.update(self._values("train", self._learn(rows, epoch), len(rows)))
             if validation_rows is not None:
                 sums = self._judge(validation_rows)
@@ -135,9 +175,6 @@ class Loop:
             # Without validation every epoch counts as better than the one before.
             progress.keep_if_best(values.get("valid_loss", -epoch), self.network)
             yield values
-            patience = self.plan.patience
-            if patience is not None and progress.n_epochs - progress.best_epoch >= patience:
-                break
 
     def _learning_rate(self):
         n_steps = self.plan.max_epochs * self.n_batches

@@ -367,11 +367,12 @@ def _own_dropout(module):
 
 
 def seed_dropout(network, seed, device):
-    """Give all dropout layers of a network one fresh generator."""
+    """Give all dropout layers of a network one fresh generator, and return it."""
     generator = torch.Generator(device=device).manual_seed(seed)
     for module in network.modules():
         if isinstance(module, Dropout):
             module.generator = generator
+    return generator
 
 
 def layer_names(network):
@@ -381,11 +382,23 @@ def layer_names(network):
 
 def get_weights(network):
     """Return all parameters and running statistics as plain arrays."""
-    # A copy in C order: the bytes then do not depend on how the tensor lay in memory.
-    return {
-        name: np.array(tensor.detach().cpu().numpy(), order="C")
-        for name, tensor in network.state_dict().items()
-    }
+    weights = network.state_dict()
+    return dict(zip(weights, to_arrays(weights.values()), strict=True))
+
+
+def to_arrays(tensors):
+    """Return copies of tensors as plain arrays."""
+    # In C order: the bytes then do not depend on how a tensor lay in memory.
+    return [np.array(tensor.detach().cpu().numpy(), order="C") for tensor in tensors]
+
+
+@torch.no_grad()
+def put_arrays(tensors, arrays):
+    """Put arrays made by `to_arrays` into tensors of the same shapes, where those lie."""
+    for tensor, array in zip(tensors, arrays, strict=True):
+        if tensor.shape != array.shape:
+            raise ValueError(f"expected an array of shape {tuple(tensor.shape)}, got {array.shape}")
+        tensor.copy_(torch.tensor(array))
 
 
 def copy_layers(source, target, names):

@@ -26,6 +26,10 @@ class AdamW:
         step = torch.zeros((), device=parameter.device if self.fused else "cpu")
         return torch.zeros_like(parameter), torch.zeros_like(parameter), step
 
+    def tensors(self):
+        """Return all that it keeps, in one row."""
+        return [tensor for state in self.state for tensor in state]
+
     @torch.no_grad()
     def step(self, learning_rate):
         """Change each parameter that has a gradient."""

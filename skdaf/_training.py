@@ -73,6 +73,13 @@ class Progress:
     def n_epochs(self):
         return len(self.history.get("train_loss", ()))
 
+    def epochs(self):
+        """Return the values of each epoch so far."""
+        return [
+            dict(zip(self.history, values, strict=True))
+            for values in zip(*self.history.values(), strict=True)
+        ]
+
     def record(self, values):
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
@@ -156,7 +163,18 @@ def resolve_precision(precision, device):
     return "bfloat16" if is_native else "float32"
 
 
-def train(network, examples, objective, plan, *, rows, validation_rows=None, seed, report=None):
+def train(
+    network,
+    examples,
+    objective,
+    plan,
+    *,
+    rows,
+    validation_rows=None,
+    seed,
+    report=None,
+    checkpoint=None,
+):
     """Train a network in place; leave it with the weights of its best epoch, on the CPU.
 
     Parameters
@@ -172,12 +190,14 @@ def train(network, examples, objective, plan, *, rows, validation_rows=None, see
         Decides the order of examples, dropout and augmentation.
     report : callable, default=None
         Called with the values of each finished epoch.
+    checkpoint : Checkpoint, default=None
+        Its `state` is where to go on from; its `write` gets what each epoch comes to.
 
     Returns
     -------
     Progress
     """
-    progress = Progress()
+    progress = Progress() if checkpoint is None else _progress_of(checkpoint, network)
     try:
         with (
             single_torch_thread as n_threads,
@@ -185,7 +205,9 @@ def train(network, examples, objective, plan, *, rows, validation_rows=None, see
                 network.to(plan.device), examples, objective, plan, len(rows), seed, n_threads
             ) as loop,
         ):
-            for values in loop.epochs(rows, validation_rows, progress):
+            if progress.n_epochs and not loop.is_over(progress):
+                loop.restore(checkpoint.state["loop"])
+            for values in _all_epochs(loop, rows, validation_rows, progress, checkpoint):
                 if report is not None:
                     report(values)
     except KeyboardInterrupt:
@@ -203,6 +225,32 @@ def train(network, examples, objective, plan, *, rows, validation_rows=None, see
         set_weights(network, progress.best_weights)
     network.eval()
     return progress
+
+
+def _progress_of(checkpoint, network):
+    """Return how far a checkpoint has come; insist that it is of such a network."""
+    if checkpoint.state is None:
+        return Progress()
+    progress = Progress(**checkpoint.state["progress"])
+    shapes, own = (
+        {name: array.shape for name, array in weights.items()}
+        for weights in (progress.best_weights, get_weights(network))
+    )
+    if shapes != own:
+        raise ValueError(
+            f"The checkpoint {str(checkpoint.path)!r} holds a network with other layers, though "
+            "the parameters are the same. Delete it to start anew."
+        )
+    return progress
+
+
+def _all_epochs(loop, rows, validation_rows, progress, checkpoint):
+    """Yield the values of the epochs behind a checkpoint and of those to come, and keep these."""
+    yield from progress.epochs()
+    for values in loop.epochs(rows, validation_rows, progress):
+        if checkpoint is not None:
+            checkpoint.write(vars(progress), None if loop.is_over(progress) else loop.state())
+        yield values
 
 
 def apply_network(network, spectrograms, device):

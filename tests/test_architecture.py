@@ -26,7 +26,8 @@ LAYERS = [
     ["_frontend", "_handcrafted", "_persistence", "_check"],
     ["_training", "_windows"],
     ["_loop"],
-    ["_chunks"],
+    ["_chunks", "_checkpoint"],
+    ["_fingerprint"],
     [
         "_augmentation",
         "_optimizer",

@@ -6,7 +6,7 @@ import zipfile
 from skdaf.cli._program import note, verbosity
 
 # What is good for one run on one machine is not written into model files.
-_OF_THIS_RUN = {"n_jobs": None, "verbose": 0, "cache": None}
+_OF_THIS_RUN = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": None}
 
 # What loading something else as a pickle comes to.
 _NOT_A_PICKLE = (

@@ -21,6 +21,13 @@ class_weight_option = click.option(
     "(Weights of your own: --set \"class_weight={'dog': 2.0, 'rain': 1.0}\".)",
 )
 
+checkpoint_option = click.option(
+    "--checkpoint",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Keep each epoch here: the same command goes on where an earlier one was killed.",
+)
+
 
 @click.command()
 @folders_argument
@@ -38,8 +45,20 @@ class_weight_option = click.option(
     metavar="FOLDER",
     help="Keep the spectrograms here, for the next training on the same files.",
 )
+@checkpoint_option
 @training_options
-def train(folders, task, class_weight, cache, output, settings, test_fraction, seed, n_jobs):
+def train(
+    folders,
+    task,
+    class_weight,
+    cache,
+    checkpoint,
+    output,
+    settings,
+    test_fraction,
+    seed,
+    n_jobs,
+):
     """Train a network on class folders.
 
     FOLDER is a root that holds one folder a class, or there are several, one a class. Without
@@ -49,7 +68,9 @@ def train(folders, task, class_weight, cache, output, settings, test_fraction, s
     """
     from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder
 
-    values = _common(seed, n_jobs) | ({} if cache is None else {"frontend__cache": cache})
+    values = _common(seed, n_jobs) | {"checkpoint": checkpoint}
+    if cache is not None:
+        values["frontend__cache"] = cache
     if task == "representation":
         if class_weight is not None:
             raise click.UsageError("--class-weight is about classes: there are none to learn here.")
@@ -72,6 +93,7 @@ def train(folders, task, class_weight, cache, output, settings, test_fraction, s
     help='How many of the first layers stay as they are, or "conv" for all conv layers.',
 )
 @class_weight_option
+@checkpoint_option
 @trust_option
 @training_options
 def transfer(
@@ -79,6 +101,7 @@ def transfer(
     folders,
     frozen_layers,
     class_weight,
+    checkpoint,
     trust,
     output,
     settings,
@@ -102,7 +125,7 @@ def transfer(
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
         class_weight=class_weight,
     )
-    configure(new, _common(seed, n_jobs) | dict(settings))
+    configure(new, _common(seed, n_jobs) | {"checkpoint": checkpoint} | dict(settings))
     # The new file names the old one, and does not repeat its weights.
     _fit(new, *labelled_files(folders), test_fraction, output, noted={"pretrained": model})
 

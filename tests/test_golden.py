@@ -1,0 +1,113 @@
+"""Numbers of one front end and one training, against changes that nobody has noticed.
+
+A change that is meant to change them replaces them, and raises the number of the format in
+`skdaf._checkpoint`: a training that an older release has begun must not go on in another way.
+"""
+
+import numpy as np
+import pytest
+
+from skdaf import CNNAudioClassifier, SpectrogramTransformer
+
+RATE = 8000
+
+
+def make_sounds(n_clips):
+    """Return tones that glide up or down, from a formula: the same on every machine."""
+    time = np.arange(1600) / RATE
+    direction = np.where(np.arange(n_clips) % 2, 1, -1)[:, None]
+    start = 1000 + 50 * (np.arange(n_clips) % 7)[:, None]
+    tones = np.sin(2 * np.pi * (start + 1500 * direction * time) * time)
+    buzz = 0.1 * np.sin(1e4 * np.sin(np.arange(n_clips * 1600).reshape(n_clips, 1600)))
+    return (0.3 * tones + buzz).astype(np.float32), np.arange(n_clips) % 2
+
+
+def front_end(**changes):
+    return SpectrogramTransformer(n_mels=6, n_frames=4, sampling_rate=RATE, **changes)
+
+
+def trained(**changes):
+    classifier = CNNAudioClassifier(
+        front_end(),
+        channels=(4, 8),
+        hidden_units=(8,),
+        max_epochs=3,
+        batch_size=20,
+        weight_decay=0.5,
+        precision="float32",
+        device="cpu",
+        random_state=0,
+    )
+    return classifier.set_params(**changes).fit(*make_sounds(100))
+
+
+# Decibels of six bands in four frames of a rising tone.
+LEVELS = [
+    [-20.4911, -17.9456, -0.8689, -6.2338, -19.2566, -19.7922],
+    [-20.5558, -17.9035, -3.4125, -2.1889, -18.9977, -19.3999],
+    [-20.6992, -17.8911, -13.6874, -0.3144, -14.5384, -19.4425],
+    [-20.7334, -18.1971, -18.8859, -1.8285, -7.3474, -19.8091],
+]
+STANDARDIZED = [
+    [-0.8337, -0.4932, 1.7909, 1.0733, -0.6686, -0.7402],
+    [-0.8424, -0.4876, 1.4507, 1.6144, -0.6340, -0.6878],
+    [-0.8616, -0.4859, 0.0763, 1.8651, -0.0375, -0.6935],
+    [-0.8661, -0.5269, -0.6190, 1.6626, 0.9244, -0.7425],
+]
+# The first frame: coefficients, deltas, deltas of deltas.
+CEPSTRUM = [
+    *(-3.4970, 0.5551, -1.2411, -0.1646),
+    *(0.4297, 0.3446, 0.3734, 0.4372),
+    *(0.3416, 0.3848, 0.3927, 0.3682),
+]
+
+
+def test_front_end():
+    sounds, _ = make_sounds(2)
+    levels, standardized, cepstrum = (
+        front_end(**changes).fit_transform(sounds)[1]
+        for changes in (
+            {"standardize": False},
+            {},
+            {"features": "mfcc", "n_mfcc": 4, "length": "pad"},
+        )
+    )
+    np.testing.assert_allclose(levels, LEVELS, atol=2e-3)
+    np.testing.assert_allclose(standardized, STANDARDIZED, atol=5e-4)
+    np.testing.assert_allclose(cepstrum[0], CEPSTRUM, atol=5e-4)
+
+
+# Losses of learning stay within 1e-7 from one kind of processor to another. Judging goes through
+# running statistics, which follow a bias that rounding alone decides.
+TRAIN_LOSS, TRAIN_TOLERANCE = [0.7082781, 0.6904693, 0.6523053], 5e-6
+VALID_LOSS, PROBABILITIES, TOLERANCE = [0.6810, 0.6604, 0.6519], [0.5161, 0.4741, 0.5300], 3e-3
+
+
+def is_golden(classifier):
+    losses = classifier.history_["train_loss"]
+    return np.allclose(losses, TRAIN_LOSS, rtol=0, atol=TRAIN_TOLERANCE)
+
+
+def test_training():
+    classifier = trained()
+    assert is_golden(classifier), classifier.history_
+    np.testing.assert_allclose(classifier.history_["valid_loss"], VALID_LOSS, atol=TOLERANCE)
+    probabilities = classifier.predict_proba(make_sounds(3)[0])[:, 0]
+    np.testing.assert_allclose(probabilities, PROBABILITIES, atol=TOLERANCE)
+    assert classifier.best_epoch_ == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"random_state": 1},
+        {"label_smoothing": 0.11},
+        {"weight_decay": 0.52},
+        {"augment": ("mask", "equalize", "mixup")},
+        {"learning_rate": 3.1e-3},
+        {"dropout": 0.29},
+        {"frontend__fmin": 10.0},
+    ],
+)
+def test_a_small_change_would_be_noticed(changes):
+    assert not is_golden(trained(**changes))
