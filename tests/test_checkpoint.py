@@ -788,17 +788,6 @@ def saved_and_loaded(model, path):
     return load_model(path)
 
 
-def test_states_of_older_releases_get_the_default():
-    X, y = spectrograms(24)
-    model = small(max_epochs=1).fit(X, y)
-    state = model.__getstate__()
-    del state["checkpoint"], state["label_smoothing"]
-    old = CNNAudioClassifier.__new__(CNNAudioClassifier)
-    old.__setstate__(state)
-    assert (old.checkpoint, old.label_smoothing, old.channels) == (None, 0.1, (4, 8))
-    assert equal(outcome(clone(old).fit(X, y), X), outcome(model, X))
-
-
 def test_no_checkpoint_no_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small(max_epochs=1).fit(*spectrograms(24))
