@@ -4,6 +4,7 @@ What a front end or a set of features has to say for itself is a `ClipRecipe`; t
 """
 
 import os
+import time
 import warnings
 from collections import Counter
 from functools import cached_property
@@ -25,6 +26,9 @@ _SAMPLES_PER_GROUP = 2**19
 _BYTES_PER_CHUNK = 2**21
 _SMALLEST_CHUNK = 4
 _N_WEIGHED = 8
+
+# More than the steps in which file systems count time, in ns: ticks of a clock, or two seconds.
+_FINE_STEP, _COARSE_STEP = 50_000_000, 2_100_000_000
 
 
 class ClipRecipe:
@@ -61,10 +65,13 @@ class ClipRecipe:
         if cache is None:
             yield from self._compute(numbered)
             return
-        keys = {}
+        keys, settled = {}, set()
         for index, clip in numbered:
             try:
-                keys[index] = self.key(clip)
+                status = stat_audio(clip.path)
+                keys[index] = self.key(clip, status)
+                if _is_settled(status):
+                    settled.add(index)
             except AudioReadError as error:
                 yield index, error
         missing = []
@@ -75,10 +82,19 @@ class ClipRecipe:
                 yield index, self.from_bytes(value)
         new = {}
         for index, result in self._compute(missing):
-            if not isinstance(result, AudioReadError):
+            if index in settled and self._is_as_before(clips[index], keys[index], result):
                 new[keys[index]] = result.tobytes()
             yield index, result
         cache.put_many(new)
+
+    def _is_as_before(self, clip, key, result):
+        """Tell whether a result is that of the file whose state the key was made of."""
+        if isinstance(result, AudioReadError):
+            return False
+        try:
+            return self.key(clip, stat_audio(clip.path)) == key
+        except AudioReadError:
+            return False
 
     def _open_cache(self):
         if self.cache is None:
@@ -90,11 +106,12 @@ class ClipRecipe:
             warnings.warn(f"{error}; going on without it.", stacklevel=2)
             return None
 
-    def key(self, clip):
+    def key(self, clip, status):
         """Return a name that changes with the file, the span and all settings."""
-        status = stat_audio(clip.path)
         path = os.path.abspath(clip.path)
-        return make_key(self._name, path, status.st_size, status.st_mtime_ns, clip.start, clip.end)
+        # Tools can set the time of modification back; that of any change they cannot.
+        state = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+        return make_key(self._name, path, state, clip.start, clip.end)
 
     @cached_property
     def _name(self):
@@ -124,6 +141,16 @@ class ClipRecipe:
         if isinstance(clip, Clip):
             return read_clip(clip, self.settings.sampling_rate)[0]
         return clip
+
+
+def _is_settled(status):
+    """Tell whether a change of the file from now on would show in its times.
+
+    File systems count time in steps: two changes within one look like one.
+    """
+    changed = status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
+    step = _COARSE_STEP if changed % 10**9 == 0 else _FINE_STEP
+    return not 0 <= time.time_ns() - changed <= step
 
 
 def compute_rows(recipe, clips, *, n_jobs, verbose, description):

@@ -45,9 +45,10 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         files seen by `fit` (the lower one of a tie), and 16000 for waveforms.
     cache : str or os.PathLike, default=None
         A folder that keeps the features of files on disk, for all folds, candidates, processes and
-        later sessions. Entries depend on the file's path, size and time of change, and on the
-        parameters above. Nothing is ever removed: delete the folder to be rid of it. It may be the
-        folder of a `SpectrogramTransformer`.
+        later sessions; machines that share a file system may share it. Entries depend on the
+        file's path, size and times of change, and on the parameters above; damaged ones are made
+        anew. Nothing is ever removed: delete the folder to be rid of it. It may be the folder of a
+        `SpectrogramTransformer`.
     n_jobs : int, default=None
         Number of workers, through joblib: `joblib.parallel_config` decides where they run. The
         results are the same for any number.

@@ -59,7 +59,6 @@ RESERVED = {
     "soundfile": {"_audio", "datasets"},
     "soxr": {"_audio", "datasets"},
     "torch": TORCH,
-    "lmdb": {"_cache"},
     "librosa": set(),
     "torchaudio": set(),
     "numba": set(),

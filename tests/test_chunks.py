@@ -2,6 +2,9 @@ import multiprocessing
 import os
 import pickle
 import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from skdaf import AudioReadError, Clip, SpectrogramTransformer, _chunks, _spectrogram
-from skdaf._cache import _open
+from skdaf._cache import Cache, _forget_folders
 from skdaf._chunks import ClipRecipe, compute_rows, read_headers
 from skdaf._frontend import SpectrogramRecipe
 from skdaf._spectrogram import Settings, soften
@@ -27,9 +30,16 @@ def write(path, seed=0, n_samples=4000, sampling_rate=16000):
     return str(path)
 
 
+def settle():
+    """Wait until the files just written are old enough to be cached."""
+    time.sleep(1.2e-9 * _chunks._FINE_STEP)
+
+
 @pytest.fixture
 def paths(tmp_path):
-    return [write(tmp_path / f"{i}.wav", i, 1500 + 700 * i) for i in range(6)]
+    written = [write(tmp_path / f"{i}.wav", i, 1500 + 700 * i) for i in range(6)]
+    settle()
+    return written
 
 
 @pytest.fixture
@@ -296,6 +306,64 @@ def test_changed_file_of_the_same_time_misses(clips, cache, reads):
     assert reads == [clips[2]]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs the time of any change")
+def test_changed_file_of_the_same_length_and_time_misses(clips, cache, reads):
+    recipe(cache)(clips)
+    status = os.stat(clips[2].path)
+    write(clips[2].path, seed=99, n_samples=1500 + 700 * 2)
+    os.utime(clips[2].path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    now = os.stat(clips[2].path)
+    assert (now.st_size, now.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    reads.clear()
+    output = assert_no_errors(recipe(cache)(clips))
+    assert reads == [clips[2]]
+    np.testing.assert_array_equal(output[2], assert_no_errors(recipe()([clips[2]]))[0])
+
+
+@pytest.mark.parametrize("step", [10**9, 10**7], ids=["seconds", "ticks"])
+def test_a_file_written_again_before_the_clock_ticks(cache, tmp_path, monkeypatch, step):
+    def stat_audio(path):
+        status = os.stat(path)
+        times = {
+            f"st_{kind}_ns": getattr(status, f"st_{kind}_ns") // step * step
+            for kind in ("mtime", "ctime")
+        }
+        return SimpleNamespace(st_size=status.st_size, st_ino=status.st_ino, **times)
+
+    monkeypatch.setattr(_chunks, "stat_audio", stat_audio)
+    clip = Clip(write(tmp_path / "a.wav", 0))
+    for seed in range(30):
+        write(clip.path, seed)
+        output = assert_no_errors(recipe(cache)([clip]))
+        np.testing.assert_array_equal(output, assert_no_errors(recipe()([clip])))
+
+
+def test_a_file_changed_while_it_is_read_is_not_cached(clips, cache, monkeypatch):
+    original = _chunks.read_clip
+
+    def read_clip(clip, sampling_rate):
+        result = original(clip, sampling_rate)
+        if clip == clips[2]:
+            write(clip.path, 99, 5000)
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_chunks, "read_clip", read_clip)
+        old_keys = [recipe(cache).key(clip, os.stat(clip.path)) for clip in clips]
+        recipe(cache)(clips)
+    stored = [value is not None for value in Cache(cache).get_many(old_keys)]
+    assert stored == [clip != clips[2] for clip in clips]
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_not_cached(clips, cache, monkeypatch):
+    original = _chunks.read_clip
+    monkeypatch.setattr(
+        _chunks, "read_clip", lambda clip, rate: (original(clip, rate), os.remove(clip.path))[0]
+    )
+    recipe(cache)(clips[:1])
+    assert list(cache.iterdir()) == []
+
+
 def test_another_file_with_the_same_content_misses(clips, cache, tmp_path, reads):
     recipe(cache)(clips)
     status = os.stat(clips[0].path)
@@ -311,17 +379,42 @@ def test_another_file_with_the_same_content_misses(clips, cache, tmp_path, reads
 # --- with a cache: damage --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", [0, -1, -4, 3, 256], ids=lambda change: f"{change:+d} bytes")
-def test_damaged_entry_is_made_anew(clips, cache, reads, change):
+def damage_a_value(file):
+    with open(file, "r+b") as opened:
+        opened.seek(-10, os.SEEK_END)
+        opened.write(b"?")
+
+
+def cut_the_end(file):
+    os.truncate(file, file.stat().st_size - 1)
+
+
+def damage_the_index(file):
+    with open(file, "r+b") as opened:
+        opened.seek(30)
+        opened.write(b"?")
+
+
+def overwrite_all(file):
+    file.write_bytes(b"?" * file.stat().st_size)
+
+
+@pytest.mark.parametrize("is_fresh", [True, False], ids=["fresh process", "same process"])
+@pytest.mark.parametrize(
+    "damage", [damage_a_value, cut_the_end, damage_the_index, overwrite_all, Path.unlink]
+)
+def test_damaged_entries_are_made_anew(clips, cache, reads, damage, is_fresh):
     expected = assert_no_errors(recipe(cache)(clips))
-    key = recipe(cache).key(clips[3])
-    with _open(os.path.realpath(cache)).begin(write=True) as transaction:
-        size = len(transaction.get(key)) + change
-        transaction.put(key, b"\x3f" * size)
+    (file,) = cache.iterdir()
+    damage(file)
     reads.clear()
     for _ in range(2):
+        if is_fresh:
+            _forget_folders()
         np.testing.assert_array_equal(assert_no_errors(recipe(cache)(clips)), expected)
-    assert reads == [clips[3]]
+    if is_fresh or damage is not damage_the_index:
+        assert clips[-1] in reads
+    assert len(reads) <= len(clips)
 
 
 def test_bad_file_is_reported_and_the_good_ones_are_cached(clips, cache, tmp_path, reads):
@@ -366,7 +459,9 @@ def test_an_unusable_cache_is_an_error_in_fit(paths, cache):
 @pytest.fixture
 def many(tmp_path):
     """More clips than one chunk, so that two workers have something to do."""
-    return [write(tmp_path / f"many{i}.wav", i, 400 + i) for i in range(150)]
+    written = [write(tmp_path / f"many{i}.wav", i, 400 + i) for i in range(150)]
+    settle()
+    return written
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -43,14 +44,18 @@ def write(path, seed=0, n_samples=4000, sampling_rate=16000, **options):
 @pytest.fixture
 def paths(tmp_path):
     """Seven files of 16 kHz, from 0.1 to 0.7 s."""
-    return [write(tmp_path / f"{i}.wav", i, 1600 * (i + 1)) for i in range(7)]
+    written = [write(tmp_path / f"{i}.wav", i, 1600 * (i + 1)) for i in range(7)]
+    time.sleep(0.06)  # files of the last 0.05 s are not cached
+    return written
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """Short files, enough for several chunks."""
     folder = tmp_path_factory.mktemp("many")
-    return [write(folder / f"{i}.wav", i, 500 + i) for i in range(150)]
+    written = [write(folder / f"{i}.wav", i, 500 + i) for i in range(150)]
+    time.sleep(0.06)
+    return written
 
 
 @pytest.fixture(scope="module")
