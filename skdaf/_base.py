@@ -286,12 +286,12 @@ class NetworkEstimator(Estimator):
         """Yield the spectrograms of X and what the first layers make of them."""
         # A model goes where the device that it was trained on may not be.
         device = resolve_device(self.device, else_cpu=True)
-        network = self.network_[:n_layers].to(device)
-        try:
-            for spectrograms in self._passes(X):
-                yield spectrograms, apply_network(network, spectrograms, device)
-        finally:
-            network.to("cpu")
+        network = self.network_[:n_layers]
+        if device != "cpu":
+            # A copy: another thread that predicts may need the network where it is.
+            network = copy.deepcopy(network).to(device)
+        for spectrograms in self._passes(X):
+            yield spectrograms, apply_network(network, spectrograms, device)
 
     def layer_size(self, n_layers):
         """Return the number of outputs of the first `n_layers` layers, for one clip."""

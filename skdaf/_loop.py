@@ -123,7 +123,7 @@ class Loop:
         self.updaters = [_Updater(owned, plan) for owned in _shared_out(networks)]
         n_others = min(len(self.learners), n_threads) - 1
         self.pool = (
-            ThreadPoolExecutor(n_others, initializer=torch.set_num_threads, initargs=(1,))
+            ThreadPoolExecutor(n_others, "skdaf-training", torch.set_num_threads, (1,))
             if n_others
             else None
         )

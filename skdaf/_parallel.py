@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import threadpoolctl
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 
 # The work is cut in the same way whatever the number of workers: so are the results.
 CHUNK_SIZE = 64
@@ -59,6 +60,17 @@ def _let_any_thread_limit():
 
 
 single_thread = _SingleThread()
+
+
+def is_worker_thread():
+    """Tell whether joblib has started this call in one of several threads of this process.
+
+    The others want a core too. Workers that are processes are told by joblib, or by whoever
+    started them, how many cores are theirs.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    # Dask counts its levels from -1.
+    return not is_main and get_active_backend()[0].nesting_level not in (None, 0)
 
 
 @contextmanager

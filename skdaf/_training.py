@@ -12,6 +12,7 @@ import torch
 
 from skdaf._loop import EVALUATION_BATCH, Loop
 from skdaf._networks import get_weights, set_weights
+from skdaf._parallel import is_worker_thread
 
 # Seconds within which a second interruption stops more than one fit.
 _INTERRUPTS_APART = 10.0
@@ -202,7 +203,8 @@ def train(
         with (
             single_torch_thread as n_threads,
             Loop(
-                network.to(plan.device), examples, objective, plan, len(rows), seed, n_threads
+                *(network.to(plan.device), examples, objective, plan, len(rows), seed),
+                n_threads=1 if is_worker_thread() else n_threads,
             ) as loop,
         ):
             if progress.n_epochs and not loop.is_over(progress):

@@ -1,0 +1,334 @@
+"""Where the work may run: other processes, threads, a dask cluster; what an interruption leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import joblib
+import pytest
+import torch
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+from threadpoolctl import threadpool_info
+
+from skdaf import (
+    CNNAudioClassifier,
+    CNNFeatureExtractor,
+    ConvAutoencoderEmbedder,
+    PyAudioAnalysisTransformer,
+    SpectrogramTransformer,
+)
+from skdaf._parallel import is_worker_thread, map_chunks
+from skdaf.datasets import make_audio_dataset
+
+TINY = {"channels": (4, 8), "max_epochs": 2, "batch_size": 32, "random_state": 0}
+
+
+def tiny(**changes):
+    return CNNAudioClassifier(SpectrogramTransformer(n_mels=16), **{**TINY, **changes})
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """More files than two chunks hold, in three classes."""
+    folder = tmp_path_factory.mktemp("many")
+    return make_audio_dataset(folder, n_clips_per_class=50, duration=(0.05, 0.15))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A dask cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(params=["loky", "threading", "dask"])
+def backend(request):
+    """Two workers of a kind."""
+    if request.param == "dask":
+        request.getfixturevalue("cluster")
+    with joblib.parallel_config(backend=request.param, n_jobs=2):
+        yield request.param
+
+
+# --- the same bytes everywhere ---------------------------------------------------------------
+
+
+def process(chunk):
+    return os.getpid()
+
+
+@pytest.mark.slow
+def test_the_work_goes_to_the_workers(backend):
+    processes = set(map_chunks(process, range(500), n_jobs=None))
+    assert (os.getpid() in processes) == (backend == "threading")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(
+    "transformer", [SpectrogramTransformer(n_mels=16), PyAudioAnalysisTransformer()]
+)
+def test_transform_gives_the_same_bytes(many, backend, transformer, n_jobs):
+    with joblib.parallel_config(backend="sequential"):
+        expected = transformer.set_params(n_jobs=None).fit_transform(many.filenames)
+    result = transformer.set_params(n_jobs=n_jobs).fit_transform(many.filenames)
+    assert result.tobytes() == expected.tobytes()
+
+
+def union():
+    return FeatureUnion(
+        [
+            ("cnn", CNNFeatureExtractor(tiny())),
+            ("embedding", ConvAutoencoderEmbedder(SpectrogramTransformer(n_mels=16), **TINY)),
+            ("handcrafted", PyAudioAnalysisTransformer()),
+        ]
+    )
+
+
+@pytest.mark.slow
+def test_a_feature_union_gives_the_same_bytes(many, backend):
+    with joblib.parallel_config(backend="sequential"):
+        expected = union().fit_transform(many.filenames, many.target)
+    result = union().set_params(n_jobs=2).fit(many.filenames, many.target)
+    assert result.transform(many.filenames).tobytes() == expected.tobytes()
+
+
+def search(**options):
+    return GridSearchCV(
+        tiny(),
+        {"learning_rate": [1e-2, 1e-3], "frontend__n_mels": [8, 16]},
+        scoring="neg_log_loss",
+        cv=2,
+        **options,
+    )
+
+
+@pytest.mark.slow
+def test_a_grid_search_gives_the_same_bytes(many, backend, tmp_path):
+    with joblib.parallel_config(backend="sequential"):
+        expected = search().fit(many.filenames, many.target)
+        probabilities = expected.predict_proba(many.filenames)
+    found = search().set_params(estimator__frontend__cache=tmp_path / "cache", n_jobs=2)
+    found.fit(many.filenames, many.target)
+    for scores in ("split0_test_score", "split1_test_score"):
+        assert found.cv_results_[scores].tobytes() == expected.cv_results_[scores].tobytes()
+    assert found.predict_proba(many.filenames).tobytes() == probabilities.tobytes()
+
+
+# --- threads inside workers ------------------------------------------------------------------
+
+
+class Spy:
+    """An augmentation that changes nothing, and writes down who else is at work."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, batch, generator):
+        blas = max(i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas")
+        helpers = sum(t.name.startswith("skdaf-training") for t in threading.enumerate())
+        with open(self.path, "a") as file:
+            file.write(f"{os.getpid()} {helpers} {torch.get_num_threads()} {blas}\n")
+        return batch
+
+    def seen(self):
+        """Return sets: processes, helping threads, threads of torch, threads of BLAS."""
+        lines = Path(self.path).read_text().splitlines()
+        return [set(map(int, column)) for column in zip(*map(str.split, lines), strict=True)]
+
+
+def test_alone_a_training_has_the_threads_that_it_can_use(many, tmp_path):
+    spy = Spy(tmp_path / "seen")
+    tiny(augment=spy).fit(many.filenames, many.target)
+    _, helpers, torch_threads, _ = spy.seen()
+    assert max(helpers) == min(2, torch.get_num_threads()) - 1
+    assert torch_threads == {1}
+
+
+@pytest.mark.slow
+def test_workers_do_not_fight_for_the_cores(many, backend, tmp_path):
+    spy = Spy(tmp_path / "seen")
+    grid = {"learning_rate": [1e-2, 1e-3]}
+    search = GridSearchCV(tiny(augment=spy), grid, cv=2, refit=False, n_jobs=2)
+    search.fit(many.filenames, many.target)
+    processes, helpers, torch_threads, blas_threads = spy.seen()
+    assert helpers == {0}
+    assert torch_threads == {1}
+    if backend == "threading":
+        assert processes == {os.getpid()}
+    else:
+        assert os.getpid() not in processes
+        assert blas_threads == {1}
+
+
+def test_only_threads_that_joblib_has_started_are_its_workers():
+    assert not is_worker_thread()
+    seen = []
+    own = threading.Thread(target=lambda: seen.append(is_worker_thread()))
+    own.start()
+    own.join()
+    assert seen == [False]
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert not is_worker_thread()
+        assert joblib.Parallel()(joblib.delayed(is_worker_thread)() for _ in range(4)) == [True] * 4
+    assert joblib.Parallel(n_jobs=2)(joblib.delayed(is_worker_thread)() for _ in range(2)) == [
+        False,
+        False,
+    ]
+
+
+# --- many threads on one estimator -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def estimators(many):
+    X, y = many.filenames, many.target
+    extractor = CNNFeatureExtractor(tiny()).fit(X, y)
+    embedder = ConvAutoencoderEmbedder(SpectrogramTransformer(n_mels=16), **TINY).fit(X)
+    pipeline = Pipeline([("spec", SpectrogramTransformer(n_mels=16)), ("cnn", tiny())]).fit(X, y)
+    return {
+        "classifier": extractor.estimator_.predict_proba,
+        "pipeline": pipeline.predict_proba,
+        "extractor": extractor.transform,
+        "embedder": embedder.transform,
+        "reconstruct": embedder.reconstruct,
+        "handcrafted": PyAudioAnalysisTransformer().fit(X).transform,
+    }
+
+
+@pytest.mark.parametrize("is_training", [False, True], ids=["alone", "beside a training"])
+def test_many_threads_predict_at_once(many, estimators, is_training):
+    X = many.filenames[::5]
+    expected = {name: method(X).tobytes() for name, method in estimators.items()}
+    n_threads, stop, wrong, fitted = torch.get_num_threads(), threading.Event(), [], []
+
+    def fit():
+        while not fitted or not stop.is_set():
+            fitted.append(tiny().fit(many.filenames, many.target).predict_proba(X).tobytes())
+
+    def predict(name, start):
+        start.wait()
+        for _ in range(3):
+            if estimators[name](X).tobytes() != expected[name]:
+                wrong.append(name)
+
+    start = threading.Barrier(2 * len(estimators))
+    threads = [threading.Thread(target=predict, args=(name, start)) for name in estimators]
+    threads += [threading.Thread(target=predict, args=(name, start)) for name in estimators]
+    trainer = threading.Thread(target=fit)
+    if is_training:
+        trainer.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    if is_training:
+        trainer.join()
+        alone = tiny().fit(many.filenames, many.target).predict_proba(X).tobytes()
+        assert set(fitted) == {alone}
+    assert wrong == []
+    assert torch.get_num_threads() == n_threads
+
+
+# --- interruption ----------------------------------------------------------------------------
+
+INTERRUPTED = """
+    import sys
+    import joblib
+    from sklearn.model_selection import GridSearchCV
+    from skdaf import CNNAudioClassifier, SpectrogramTransformer
+    from skdaf.datasets import make_audio_dataset
+
+    what, folder = sys.argv[1:]
+    sounds = make_audio_dataset(folder + "/sounds", n_clips_per_class=50, duration=(0.05, 0.1))
+
+    def tell(*_):
+        print("working", flush=True)
+
+    front_end = SpectrogramTransformer(hop_length=0.001, n_jobs=2, cache=folder + "/cache")
+    if what == "transform":
+        front_end.fit_transform(sounds.filenames)
+        tell()
+        while True:
+            front_end.set_params(fmin=front_end.fmin + 0.01).fit_transform(sounds.filenames)
+    else:
+        class Teller:
+            def __call__(self, batch, generator):
+                tell()
+                return batch
+
+        Teller.__module__ = "__main__"
+        classifier = CNNAudioClassifier(
+            SpectrogramTransformer(), max_epochs=10_000, early_stopping=False, augment=Teller()
+        )
+        grid = {"learning_rate": [1e-3, 1e-4, 1e-5, 1e-6]}
+        GridSearchCV(classifier, grid, cv=2, n_jobs=2).fit(sounds.filenames, sounds.target)
+    print("finished", flush=True)
+"""
+
+
+def members(session):
+    """Return the command lines of all processes of a session that are alive."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, number, *_ = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+            if int(number) == session and state != "Z":
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize("what", ["transform", "search"])
+def test_an_interruption_leaves_neither_processes_nor_files(tmp_path, what):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    main = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED), what, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(temporary), "JOBLIB_TEMP_FOLDER": str(temporary)},
+    )
+    try:
+        assert main.stdout.readline() == "working\n"
+        assert wait_until(lambda: len(members(main.pid)) >= 3, 10)
+        # Ctrl-C in a terminal reaches all processes of a group.
+        os.killpg(main.pid, signal.SIGINT)
+        output, errors = main.communicate(timeout=60)
+        assert main.returncode != 0
+        assert "finished" not in output
+        assert "KeyboardInterrupt" in errors
+        assert wait_until(lambda: members(main.pid) == [], 10), members(main.pid)
+    finally:
+        if members(main.pid):
+            os.killpg(main.pid, signal.SIGKILL)
+    assert list(temporary.iterdir()) == []
+    if Path("/dev/shm").exists():
+        assert [path for path in Path("/dev/shm").iterdir() if str(main.pid) in path.name] == []
+    assert {path.name for path in tmp_path.iterdir()} <= {"sounds", "cache", "temporary"}
+    assert all(path.suffix == ".cache" for path in tmp_path.glob("cache/*"))
