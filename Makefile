@@ -1,17 +1,27 @@
 # make demo: set everything up and run the main job on a data set made on the spot
 # make test: set everything up and run all tests
+# make test-oldest: run the main job and the tests that matter most with the oldest dependencies
 # make lint: check style
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+# The main job is in the example; estimators, files and composition are in these tests.
+OLDEST_TESTS := $(addprefix tests/test_, $(addsuffix .py, architecture autoencoder base battery \
+    cache chunks classifier combine extractor files frontend handcrafted networks parallel \
+    persistence training transfer))
+
+.PHONY: demo test test-oldest lint clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 8
+
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python examples/quickstart.py
+	.venv-oldest/bin/python -m pytest -n auto --maxprocesses 8 $(OLDEST_TESTS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -25,5 +35,11 @@ lint: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
 	touch $@
 
+.venv-oldest/installed: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --constraint constraints-oldest.txt \
+	    --editable ".[test]"
+	touch $@
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-oldest
