@@ -486,6 +486,7 @@ def _transform(transformer, paths, queue):
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="needs processes that fork"
 )
+# Python 3.12 warns of every fork of a process with threads: here it is what is tested.
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_forked_process_uses_a_cache_that_its_parent_has_open(paths, cache, tmp_path):
     transformer = SpectrogramTransformer(n_mels=16, cache=cache).fit(paths)
