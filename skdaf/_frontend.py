@@ -288,6 +288,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
                 stacklevel=4,
             )
 
+    def _rates(self, clips):
+        """Return the rate at which each clip is taken."""
+        return [self.sampling_rate_] * len(clips)
+
     def _recipe(self):
         return SpectrogramRecipe(
             settings=_spectrogram.Settings(**self._fitted_settings),

@@ -106,7 +106,7 @@ class OldSpectrogramTransformer(SpectrogramTransformer):
     def _rates(self, clips):
         """Return the rate at which each clip is taken."""
         if self.sampling_rate is not None or not isinstance(clips[0], Clip):
-            return [self.sampling_rate_] * len(clips)
+            return super()._rates(clips)
         return [info.sampling_rate for info in read_infos(clips, n_jobs=self.n_jobs)]
 
     def _settings(self, rate):

@@ -77,7 +77,7 @@ def merge_segments(segments, *, min_duration=0.0, smooth=0.0):
        start  end label
     0    0.0  6.0     a
     """
-    pieces = _without_overlaps(check_segments(segments, "segments"))
+    pieces = without_overlaps(check_segments(segments, "segments"))
     pieces = pieces[[*COLUMNS, *_numeric_columns(pieces)]]
     if len(pieces) == 0:
         return pieces
@@ -94,7 +94,7 @@ def _numeric_columns(table):
     return list(others.select_dtypes("number").columns)
 
 
-def _without_overlaps(table):
+def without_overlaps(table):
     """Cut a table in the order of time into pieces that follow each other."""
     starts, ends = table.start.to_numpy(), table.end.to_numpy()
     if (starts[1:] >= ends[:-1]).all():

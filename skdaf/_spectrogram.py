@@ -4,7 +4,7 @@ A spectrogram is float32 of shape `(n_frames, n_bins)`. Every map here is linear
 and the logarithm, so each one is a matrix that is made once and kept.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -210,6 +210,13 @@ def spectrograms(waveforms, settings):
         else:
             results.append(np.hstack([log_mel, _chroma_decibels(chroma[frames], settings)]))
     return results
+
+
+def mel_levels(samples, settings):
+    """Return the level of each mel band of one clip in decibels, not relative to its peak."""
+    return _bank_outputs(_lay_out([samples], settings)[1], replace(settings, features="mel"))[0][
+        : settings.n_frames(len(samples))
+    ]
 
 
 def _lay_out(waveforms, settings):

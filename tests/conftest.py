@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Pictures are drawn into memory, also where there is a screen.
+os.environ["MPLBACKEND"] = "Agg"
+
 from skdaf.datasets import load_audio_folders, make_audio_dataset
 
 

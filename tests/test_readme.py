@@ -33,6 +33,7 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path):
     assert (tmp_path / "model.joblib").is_file()
     assert (tmp_path / "spectrograms").is_dir()
     assert (tmp_path / "long.txt").is_file()
+    assert (tmp_path / "timeline.png").is_file()
     run_commands(tmp_path)
 
 
