@@ -118,7 +118,7 @@ def _memory(name):
     return 1024 * int(re.search(rf"^{name}:\s*(\d+) kB$", status, re.MULTILINE)[1])
 
 
-def serve(connection, seed, folder):
+def serve(connection, examine, seed, folder):
     """Examine the files whose numbers come in, in this process."""
     addresses = _memory("VmSize") + _ADDRESSES
     resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses))
@@ -149,8 +149,8 @@ def serve(connection, seed, folder):
 class Worker:
     """A process that may crash or hang; then there is a new one."""
 
-    def __init__(self, seed, folder, time_limit):
-        self.arguments, self.time_limit = (seed, folder), time_limit
+    def __init__(self, examine, seed, folder, time_limit):
+        self.arguments, self.time_limit = (examine, seed, folder), time_limit
         self._start()
 
     def _start(self):
@@ -180,12 +180,12 @@ class Worker:
         self.connection.close()
 
 
-def examine_all(numbers, *, seed, jobs, time_limit, tell=lambda result: None):
+def examine_all(numbers, *, seed, jobs, time_limit, tell=lambda result: None, examine=examine):
     """Return the results of all numbers, in any order."""
     numbers, results, lock = iter(numbers), [], threading.Lock()
 
     def work(folder):
-        worker = Worker(seed, folder, time_limit)
+        worker = Worker(examine, seed, folder, time_limit)
         try:
             while True:
                 with lock:

@@ -1,4 +1,4 @@
-"""Reading: the only module that opens recordings, with `_wav` for the plainest of them.
+"""Reading: the only module that opens recordings, with `_wav` and `_ogg` for two kinds of them.
 
 The rest of the package sees mono float32 arrays at one sampling rate, or an AudioReadError.
 """
@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import stat
-import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -17,6 +16,7 @@ import soundfile as sf
 import soxr
 
 from skdaf._mute import mute
+from skdaf._ogg import problem_of_ogg
 from skdaf._wav import PlainWav, open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
@@ -59,11 +59,6 @@ _PLACEHOLDER_LENGTH = 2**31 - 2**16
 
 # What it says where pages of an Ogg stream are missing. It gives whatever lay in memory for them.
 _HOLE = re.compile(r"libogg reports a hole|Hole found|Corrupted bitstream")
-
-# The end of an Ogg file: its last page takes at most half of that.
-_OGG_TAIL_BYTES = 2**17
-_OGG_PAGE = struct.Struct("<4sBBqIIIB")
-_OGG_END_OF_STREAM = 4
 
 # What rounding leaves of a full-scale sample of 16 bits.
 _FULL_SCALE = 0.9999
@@ -279,20 +274,20 @@ def _open_audio(path):
 
 
 def _insist_on_all_bytes(file, path):
-    """Raise if a WAV, AIFF or Ogg file has lost its end.
-
-    libsndfile takes such files for shorter ones, and only its log tells, not always.
-    """
+    """Raise if a WAV, AIFF or Ogg file has lost its end: libsndfile takes it for a shorter one."""
     if isinstance(file, PlainWav):
         return
     if file.format in ("WAV", "WAVEX", "AIFF"):
         _insist_on_announced_bytes(file, path)
-    if file.format == "OGG" and not _has_end_of_stream(path):
-        raise AudioReadError.of(path, "the file is truncated: its stream has no last page")
+    if file.format == "OGG" and (problem := problem_of_ogg(path)):
+        raise AudioReadError.of(path, problem)
 
 
 def _insist_on_announced_bytes(file, path):
-    """Writers that cannot know the length (into a pipe, say) put 0 or a huge number: no damage."""
+    """Compare the length in the header with what libsndfile's log says is there.
+
+    Writers that cannot know the length (into a pipe, say) put 0 or a huge number: no damage.
+    """
     found = _SHORT_CHUNK.search(file.extra_info)
     if found is None:
         return
@@ -303,23 +298,6 @@ def _insist_on_announced_bytes(file, path):
             f"the file is truncated: its header announces {announced} bytes of sound, {there} "
             "are there",
         )
-
-
-def _has_end_of_stream(path):
-    """Tell whether the last complete page of an Ogg file says that it is the last one."""
-    with open(path, "rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _OGG_TAIL_BYTES))
-        tail = file.read()
-    place = tail.rfind(b"OggS")
-    while place >= 0:
-        start = place + _OGG_PAGE.size
-        if start <= len(tail):
-            _, _, flags, _, _, _, _, n_segments = _OGG_PAGE.unpack_from(tail, place)
-            if start + n_segments + sum(tail[start : start + n_segments]) <= len(tail):
-                return bool(flags & _OGG_END_OF_STREAM)
-        place = tail.rfind(b"OggS", 0, place)
-    # No page: there is much else behind the stream.
-    return True
 
 
 def _insist_on_no_hole(file, path):
