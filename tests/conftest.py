@@ -4,6 +4,7 @@ import os
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -11,6 +12,12 @@ import pytest
 os.environ["MPLBACKEND"] = "Agg"
 
 from skdaf.datasets import load_audio_folders, make_audio_dataset
+
+# The same examples in every run, and few enough.
+hypothesis.settings.register_profile(
+    "short", max_examples=40, derandomize=True, deadline=None, database=None
+)
+hypothesis.settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")

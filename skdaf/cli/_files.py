@@ -127,7 +127,7 @@ def _as_text(facts):
 
 @click.command()
 @paths_argument
-@click.option("--strict", is_flag=True, help="Silent, clipped and double ones are bad as well.")
+@click.option("--strict", is_flag=True, help="Silent and clipped ones and copies are bad too.")
 @table_options
 @jobs_option
 @quiet_option
