@@ -55,7 +55,7 @@ def test_whole_files_are_whole(path):
     assert len(load_audio(path)[0]) == 6 * RATE
 
 
-@pytest.mark.parametrize("n", [1, 100, RATE, 30 * RATE])
+@pytest.mark.parametrize("n", [1, 100, RATE, 10 * RATE])
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_files_of_any_length_are_whole(tmp_path, subtype, n, channels):
     path = tmp_path / "silence.ogg"
