@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, validate_params
@@ -194,8 +195,8 @@ def labels_and_probabilities(estimator, X):
     if not hasattr(estimator, "predict_proba"):
         return estimator.predict(X), None
     probabilities = estimator.predict_proba(X)
-    # A network's label is that of its largest output; others have their own ways to decide.
-    if hasattr(estimator, "layer_outputs"):
+    # The label of these is that of their largest output; others have their own ways to decide.
+    if hasattr(estimator, "layer_outputs") or type(estimator) is CalibratedClassifierCV:
         return estimator.classes_[probabilities.argmax(axis=1)], probabilities
     return estimator.predict(X), probabilities
 

@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 import skdaf
 from skdaf import CNNAudioClassifier, load_model, read_segments
@@ -186,6 +187,41 @@ def test_what_the_documentation_shows_is_there():
     assert seen >= {path for path, command in COMMANDS.items() if not hasattr(command, "commands")}
 
 
+MISUSES = {
+    "train": ("recordings/low_tone", "-o", "x.skops"),
+    "transfer": ("nowhere.skops", "recordings", "-o", "x.skops"),
+    "combine": ("model.joblib", "--data", "recordings", "-o", "x.skops"),
+    "predict": ("model.joblib", "long.wav"),
+    "segments": ("model.skops", "long.wav", "--window", "much"),
+    "embed": ("model.skops", "long.wav", "-o", "x.txt"),
+    "similar index": ("model.skops", "recordings"),
+    "similar query": ("model.skops", "long.wav", "-n", "0"),
+    "report": ("model.skops", "sounds"),
+    "info": ("truth.csv",),
+    "check": ("nowhere",),
+    "convert": ("model.joblib", "x.skops"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MISUSES)
+def test_each_installed_command_misused_gives_one_sentence_and_writes_nothing(world, name):
+    folder = world / "sounds" / "dog"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(world / "long.wav", folder)
+    result = run(*name.split(), *MISUSES[name], cwd=world, status=2)
+    assert result.stdout == ""
+    *notes, sentence = result.stderr.splitlines()
+    assert notes in ([], ["Training on 36 clips of 3 classes"])
+    assert re.match(r"Error: .*\.$", sentence)
+    assert not list(world.glob("x.*"))
+
+
+def test_every_command_is_misused():
+    with_commands = {path[0] for path in COMMANDS if len(path) > 1} | {""}
+    assert set(MISUSES) == {" ".join(path) for path in COMMANDS} - with_commands
+
+
 # How the program behaves.
 
 
@@ -321,6 +357,8 @@ def test_train_misused(tmp_path):
     assert "is a file; expected a folder" in misuse("train", "long.wav", "-o", tmp_path / "m")
     assert "outside of any class" in misuse("train", "recordings/low_tone", "-o", tmp_path / "m")
     assert "Missing option '--output'" in misuse("train", "recordings")
+    assert "Expected the name of a file" in misuse("train", "recordings", "-o", "")
+    assert "does not leave some of each class on both sides" in train("--test-fraction", "0.01")
     assert not list(tmp_path.iterdir())
 
 
@@ -392,6 +430,21 @@ def test_combine(world, embedder, tmp_path):
     assert "holds 2 networks" in misuse("embed", combined, "long.wav", "--layers-dropped", "1")
 
 
+def test_combined_models_with_probabilities(tmp_path):
+    combine = ["combine", "model.skops", "--data", "recordings", "--no-handcrafted", "-o"]
+    plain, calibrated = tmp_path / "plain.skops", tmp_path / "calibrated.skops"
+    invoke(*combine, plain)
+    invoke(*combine, calibrated, "--proba", "--set", "svc__C=2")
+    found = invoke("segments", calibrated, "long.wav", "--proba", "--format", "csv").stdout
+    assert found.splitlines()[0].split(",") == ["start", "end", "label", *KINDS]
+    assert "svc: SVC(C=2, " in invoke("info", calibrated).stdout
+    features = (invoke("embed", model, "long.wav").stdout for model in (plain, calibrated))
+    assert len(set(features)) == 1
+    for arguments in (["predict"], ["segments"]):
+        sentence = misuse(*arguments, plain, "long.wav", "--proba")
+        assert "gives no probabilities: leave out --proba" in sentence
+
+
 def test_combine_misused(tmp_path):
     def combine(*arguments, model="model.skops", data="recordings"):
         return misuse("combine", model, "--data", data, "-q", "-o", tmp_path / "x", *arguments)
@@ -460,6 +513,56 @@ def test_predict_segments():
     np.testing.assert_allclose(table.start, 0.3 * np.arange(len(table)))
 
 
+class Wary(ClassifierMixin, BaseEstimator):
+    """Says "file" unless it is sure of "label", whatever it hears."""
+
+    classes_ = np.array(["file", "label"])
+
+    def fit(self, X, y=None):
+        return self
+
+    def predict(self, X):
+        return self.classes_[[0] * len(X)]
+
+    def predict_proba(self, X):
+        return np.tile([0.25, 0.75], (len(X), 1))
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+def test_labels_and_names_of_columns_do_not_depend_on_options(tmp_path):
+    joblib.dump(Wary(), tmp_path / "wary")
+    arguments = ["predict", tmp_path / "wary", "long.wav", "--trust", "--format", "json"]
+    (plain,) = json.loads(invoke(*arguments).stdout)
+    (shares,) = json.loads(invoke(*arguments, "--proba").stdout)
+    assert plain == {"file": "long.wav", "label": "file"}
+    assert shares == {**plain, "file_": 0.25, "label_": 0.75}
+    windows = ["--segments", "--window", "99"]
+    (window,) = json.loads(invoke(*arguments, *windows, "--proba").stdout)
+    assert list(window) == ["file", "start", "end", "label", "file_", "label_"]
+    assert {name: window[name] for name in shares} == shares
+
+
+def test_names_of_files_that_are_no_text(tmp_path):
+    name = os.fsdecode(b"\xff.wav")
+    try:
+        shutil.copy("long.wav", tmp_path / name)
+    except OSError:
+        pytest.skip("such names cannot be here")
+    invoke("embed", "model.skops", tmp_path / name, "-o", tmp_path / "x.npy")
+    invoke("predict", "model.skops", tmp_path / name, "-o", tmp_path / "x.csv")
+    assert os.fsencode(tmp_path / name) + b"\n" == (tmp_path / "x.files.txt").read_bytes()
+    assert b"\xff.wav" in (tmp_path / "x.csv").read_bytes()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no such device here")
+def test_an_output_may_be_a_device(world):
+    result = run("check", "long.wav", "-o", "/dev/stdout", "--format", "csv", cwd=world)
+    assert result.stdout.startswith("path,ok,")
+    assert result.stderr == "Wrote 1 rows to /dev/stdout\n1 files, 0 bad\n"
+
+
 def test_predict_misused(embedder, tmp_path):
     def predict(*arguments, model="model.skops"):
         return misuse("predict", model, *arguments)
@@ -512,22 +615,35 @@ def test_segments(world, tmp_path):
 def test_segments_beside_the_truth(tmp_path):
     arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "--truth", "truth.csv"]
     assert invoke(*arguments).stdout.startswith("Accuracy ")
-    result = invoke(*arguments, "--format", "json", "-o", tmp_path / "found.csv")
+    result = invoke(*arguments, "--proba", "--format", "json", "-o", tmp_path / "found.CSV")
     assert 0 < json.loads(result.stdout)["accuracy"] <= 1
-    assert len(read_segments(tmp_path / "found.csv"))
+    assert len(read_segments(tmp_path / "found.CSV"))
     # Compared with itself it is right, and what was written can be read.
-    arguments[-1] = tmp_path / "found.csv"
+    arguments[-1] = tmp_path / "found.CSV"
     facts = json.loads(invoke(*arguments, "--format", "json").stdout)
     assert (facts["accuracy"], facts["macro_f1"]) == (1.0, 1.0)
 
 
-def test_segments_misused(embedder):
+@pytest.mark.filterwarnings("default")
+def test_labels_without_a_duration_are_left_out_of_the_truth(tmp_path):
+    points = tmp_path / "points.txt"
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "--truth", points]
+    points.write_text(Path("truth.csv").read_text() + "0.1,0.1,click\n")
+    result = invoke(*arguments)
+    assert "Warning: Left out 1 labels without a duration" in result.stderr
+    arguments[-1] = "truth.csv"
+    assert result.stdout == invoke(*arguments).stdout
+
+
+def test_segments_misused(embedder, tmp_path):
     def segments(*arguments, model="model.skops"):
         return misuse("segments", model, "long.wav", *arguments)
 
     assert "'window' parameter" in segments("--window", "-1")
     assert "is not a valid float" in segments("--step", "much")
     assert "expected start, end and label" in segments("--truth", "training.txt")
+    (tmp_path / "empty.txt").write_text("\n")
+    assert "empty.txt' holds no segments" in segments("--truth", tmp_path / "empty.txt")
     assert "knows no classes" in segments(model=embedder)
     assert "choose table or json" in segments("--truth", "truth.csv", "--format", "csv")
     assert "not readable as audio" in misuse("segments", "model.skops", "truth.csv")
@@ -599,8 +715,8 @@ def test_report(world):
 def test_report_as_json_on_some_of_the_classes(tmp_path):
     path = tmp_path / "report.json"
     folders = ["recordings/low_tone", "recordings/high_tone"]
-    result = invoke("report", "model.skops", *folders, "--format", "json", "-o", path)
-    assert result.stdout == ""
+    result = invoke("report", "model.skops", *folders, "-o", path)
+    assert (result.stdout, result.stderr) == ("", f"Wrote {path}\n")
     facts = json.loads(path.read_text())
     assert sum(map(sum, facts["confusion_matrix"])) == 24
     assert facts["scores"]["low_tone"]["support"] == 12

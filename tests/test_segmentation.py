@@ -10,6 +10,7 @@ import pytest
 import soundfile as sf
 from pandas.testing import assert_frame_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -122,6 +123,7 @@ MODELS = {
     ),
     "bare pipeline": lambda network: make_pipeline(network),
     "combined": lambda network: make_combined_classifier(FrozenEstimator(network), n_components=4),
+    "calibrated": lambda network: CalibratedClassifierCV(spectra(SVC()), ensemble=False),
 }
 
 

@@ -19,6 +19,8 @@ class OutputFile(click.Path):
 
     def convert(self, value, param, ctx):
         """Return the name of the file."""
+        if not value:
+            self.fail("Expected the name of a file.", param, ctx)
         folder = Path(os.path.realpath(value)).parent
         if is_special(value):
             return super().convert(value, param, ctx)
