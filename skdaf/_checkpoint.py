@@ -41,8 +41,8 @@ def check_place(place):
     try:
         folder = _folder(place)
         folder.mkdir(parents=True, exist_ok=True)
-        if _is_file(place) and Path(place).is_dir():
-            raise IsADirectoryError(f"it is a folder, but a name that ends in {SUFFIX!r} is a file")
+        if _is_file(place) and Path(place).exists() and not Path(place).is_file():
+            raise OSError(f"by a name that ends in {SUFFIX!r} it would have to be a file")
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -81,7 +81,8 @@ class Checkpoint:
 
     def __init__(self, place, fingerprint, made_with):
         self._place, self._fingerprint, self._made_with = place, fingerprint, made_with
-        self.path = Path(place)
+        # As it is called itself: a link must not be taken for the file that is put in its place.
+        self.path = Path(os.path.realpath(place))
         if not _is_file(place):
             key = digest_of(repr(sorted(fingerprint.items())), _DIGEST_BYTES)
             self.path /= f"{fingerprint['estimator']}-{key}{SUFFIX}"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -129,6 +130,17 @@ def test_fits_of_one_folder_have_files_of_their_own(tmp_path):
     assert opened(tmp_path).state["progress"] == {"epoch": 1}
 
 
+def test_a_link_goes_on_pointing_to_its_file(tmp_path):
+    link, file = tmp_path / "link.checkpoint", tmp_path / "far" / "one.checkpoint"
+    module.check_place(file)
+    link.symlink_to(file)
+    for epoch, loop in ((1, TREE), (2, TREE), (3, None)):
+        opened(link).write({"epoch": epoch}, loop)
+        assert opened(file).state["progress"] == {"epoch": epoch}
+    assert link.is_symlink()
+    assert os.listdir(tmp_path / "far") == ["one.checkpoint"]
+
+
 def damage(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -195,8 +207,14 @@ def test_another_release_of_torch_is_told(place):
 def test_a_place_that_cannot_be_used_is_an_error_at_once(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder.checkpoint").mkdir()
-    for place in ("file", "file/folder", "file/one.checkpoint", "folder.checkpoint"):
-        with pytest.raises(ValueError, match=r"checkpoint='.*(file|folder).*' cannot be used: "):
+    places = ["file", "file/folder", "file/one.checkpoint", "folder.checkpoint"]
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.checkpoint")
+        places.append("pipe.checkpoint")
+    for place in places:
+        with pytest.raises(
+            ValueError, match=r"checkpoint='.*(file|folder|pipe).*' cannot be used: "
+        ):
             module.check_place(tmp_path / place)
     module.check_place(str(tmp_path / "new" / "folder"))
     assert os.listdir(tmp_path / "new") == ["folder"]
@@ -542,6 +560,15 @@ def test_a_random_state_object_counts_by_its_state_and_goes_on_as_without_a_chec
     assert again.randint(2**31) == plain.randint(2**31)
 
 
+def test_the_same_fit_in_several_threads_at_once_is_the_same_in_each(tmp_path):
+    X, y = spectrograms()
+    expected = outcome(small().fit(X, y), X)
+    with ThreadPoolExecutor(3) as pool:
+        fits = [pool.submit(small(tmp_path).fit, X, y) for _ in range(6)]
+    assert all(equal(outcome(fit.result(), X), expected) for fit in fits)
+    assert equal(outcome(small(tmp_path).fit(X, y), X), expected)
+
+
 # --- interruption and trouble ----------------------------------------------------------------
 
 
@@ -615,7 +642,7 @@ def ended(child):
 
 AT_ANY_MOMENT = """
 random.seed(0)
-values = {"max_epochs": 40, "patience": 40}
+values = {"max_epochs": 30, "patience": 30}
 assert ended(born(fit, "expected", **values)) == 0
 folder = Path("folder")
 
@@ -631,7 +658,8 @@ while not Path("result").exists():
     ) is None:
         time.sleep(0.001)
     time.sleep(random.uniform(0, 0.08))
-    os.kill(child, signal.SIGKILL)
+    if n_kills < 12:
+        os.kill(child, signal.SIGKILL)
     n_kills += ended(child) == signal.SIGKILL
 print(n_kills)
 """
@@ -709,7 +737,7 @@ def test_a_fit_killed_at_any_moment_many_times_ends_with_the_same_bytes(tmp_path
     expected, result = (
         pickle.loads((tmp_path / name).read_bytes()) for name in ("expected", "result")
     )
-    assert len(result[1]["train_loss"]) == 40
+    assert len(result[1]["train_loss"]) == 30
     assert equal(result, expected)
     (left,) = os.listdir(tmp_path / "folder")
     assert left.endswith(".checkpoint")

@@ -318,6 +318,21 @@ def test_train_on_class_folders_with_a_cache_and_a_test_set(tmp_path):
     assert list(loaded.classes_) == KINDS[:2]
 
 
+def test_the_same_command_goes_on_from_its_checkpoint(tmp_path):
+    place, new = tmp_path / "checkpoints", tmp_path / "new.skops"
+    for command in (["train", "recordings"], ["transfer", "model.skops", "recordings"]):
+        made, texts = [], []
+        for _ in range(2):
+            result = invoke(*command, "-o", new, "--checkpoint", place, *SMALL)
+            made.append(sorted(place.iterdir()))
+            texts.append(result.stderr)
+        # The second one has found the first.
+        assert made[0] == made[1]
+        assert texts[0] == texts[1]
+        assert load_model(new).checkpoint is None
+    assert len(made[1]) == 2
+
+
 def test_the_same_seed_gives_the_same_file_and_quiet_is_quiet(tmp_path):
     for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
         result = invoke(

@@ -15,9 +15,9 @@ from skdaf.datasets import make_audio_dataset
 ROOT = Path(__file__).parents[1]
 
 
-def blocks(language):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+def blocks(language, page="README.md"):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^\n```{language}\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -35,6 +35,22 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path):
     assert (tmp_path / "long.txt").is_file()
     assert (tmp_path / "timeline.png").is_file()
     run_commands(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_page_on_long_trainings_shows_what_happens(tmp_path):
+    make_audio_dataset(tmp_path / "recordings", n_clips_per_class=12, duration=(0.2, 0.3))
+    # Workers of searches are tested elsewhere, and take long to start.
+    code = "\n".join(blocks("python", "docs/long_training.md")).replace("n_jobs=2", "n_jobs=1")
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    (shown,) = blocks("", "docs/long_training.md")
+    assert result.stdout.split() == shown.replace("/home/ada", str(tmp_path.resolve())).split()
+    # The fit itself, and of the search two candidates, two folds and the best one on all, which is
+    # the first one again or the other candidate.
+    assert len(list((tmp_path / "checkpoints").iterdir())) in (5, 6)
 
 
 def run_commands(folder):
