@@ -9,10 +9,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["datasets"],
     submod_attrs={
-        "_audio": ["AudioReadError", "Clip", "load_audio"],
+        "_audio": ["load_audio"],
         "_autoencoder": ["ConvAutoencoderEmbedder"],
         "_check": ["check_audio"],
         "_classifier": ["CNNAudioClassifier"],
+        "_clip": ["AudioReadError", "Clip"],
         "_combine": ["BlockScaler", "CappedPCA", "make_combined_classifier"],
         "_display": [
             "DurationDisplay",

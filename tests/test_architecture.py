@@ -41,7 +41,7 @@ LAYERS = [
         "_unpickle",
     ],
     ["_audio"],
-    ["_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
+    ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
 ]
 
 # Libraries that only some modules may know of.
