@@ -16,6 +16,8 @@ from skdaf import (
     ConvAutoencoderEmbedder,
     SpectrogramTransformer,
 )
+from skdaf._fingerprint import describe_rows
+from skdaf._inputs import validate_clips
 from skdaf._networks import get_weights
 
 TYPES = ["float32", "float64", "float16", "int16", ">f4"]
@@ -150,6 +152,13 @@ def test_fit_and_predict_never_hold_the_whole(large, monkeypatch):
         source = FrozenEstimator(fitted)
         CNNAudioClassifier(pretrained=source, max_epochs=1, random_state=0).fit(large, y)
         CNNFeatureExtractor(source).fit_transform(large)
+
+
+@linux
+def test_a_checkpoint_knows_spectrograms_without_holding_them(large):
+    _, rows = validate_clips(SpectrogramTransformer(), large, reset=False)
+    with at_most(BUDGET):
+        assert describe_rows(rows, np.float32).startswith(f"({len(large)}, 100, 64) ")
 
 
 def test_predict_holds_a_bounded_part_of_the_spectrograms(sounds, monkeypatch):
