@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from skdaf._augmentation import CHOICES, compose
 from skdaf._checkpoint import Checkpoint, check_place
@@ -17,7 +18,7 @@ from skdaf._estimator import Estimator
 from skdaf._fingerprint import describe, describe_rows, digest_of
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import blocks, validate_clips
-from skdaf._networks import get_weights, layer_names, restore_network
+from skdaf._networks import get_weights, layer_names, output_shapes, restore_network
 from skdaf._parallel import CHUNK_SIZE, progress
 from skdaf._training import Plan, apply_network, resolve_device, resolve_precision, train
 
@@ -303,6 +304,47 @@ class NetworkEstimator(Estimator):
     def layer_names_(self):
         """Names of the layers of the network, first to last."""
         return layer_names(self.network_)
+
+    def layer_summary(self):
+        """Tell what the layers of the fitted network are.
+
+        Returns
+        -------
+        layers : pandas.DataFrame
+            One row a layer, first to last: its `name`; `output_shape` for one clip, (channels,
+            frames, bins) or (units,); `n_parameters`, the numbers that it has learned.
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        return pd.DataFrame(
+            {
+                "name": self.layer_names_,
+                "output_shape": output_shapes(self.network_, self.input_shape_),
+                "n_parameters": [
+                    sum(weights.numel() for weights in layer.parameters())
+                    for layer in self.network_
+                ],
+            }
+        )
+
+    def history_frame(self):
+        """Return `history_` as a table.
+
+        Returns
+        -------
+        history : pandas.DataFrame
+            One row an epoch, counted from 1; the columns are the keys of `history_`.
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        if not hasattr(self, "history_"):
+            raise ValueError(
+                f"This {type(self).__name__} was converted, and does not tell how it was trained."
+            )
+        epochs = pd.RangeIndex(1, self.n_epochs_ + 1, name="epoch")
+        return pd.DataFrame(self.history_, index=epochs)
 
     # --- pickling: a description and arrays instead of a module ---
 

@@ -203,6 +203,18 @@ class CNNFeatureExtractor(TransformerMixin, Estimator):
         n_outputs = self.estimator_.layer_size(n_layers)
         return np.array([f"{layer}_{index}" for index in range(n_outputs)], dtype=object)
 
+    def layer_summary(self):
+        """Tell what the layers of the network are, and thus what `layers_dropped` leaves.
+
+        Returns
+        -------
+        layers : pandas.DataFrame
+            One row a layer, first to last: its `name`; `output_shape` for one clip, (channels,
+            frames, bins) or (units,); `n_parameters`, the numbers that it has learned.
+        """
+        check_is_fitted(self)
+        return self.estimator_.layer_summary()
+
     @property
     def layer_names_(self):
         """Names of all layers of the network, first to last."""

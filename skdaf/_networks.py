@@ -380,6 +380,24 @@ def layer_names(network):
     return [name for name, _ in network.named_children()]
 
 
+def output_shapes(network, input_shape):
+    """Return the shape of what each layer of a network gives for one clip."""
+    shapes = []
+    hooks = [
+        layer.register_forward_hook(lambda _, __, outputs: shapes.append(tuple(outputs.shape[1:])))
+        for layer in network
+    ]
+    was_training = network.training
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 1, *input_shape))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return shapes
+
+
 def get_weights(network):
     """Return all parameters and running statistics as plain arrays."""
     weights = network.state_dict()

@@ -1,14 +1,19 @@
 """How the estimators compose: pipelines, searches, cross-validation, calibration."""
 
+import math
 import subprocess
 import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -18,9 +23,17 @@ from sklearn.model_selection import (
     learning_curve,
 )
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
-from skdaf import CNNAudioClassifier, SpectrogramTransformer
+from skdaf import (
+    CNNAudioClassifier,
+    CNNFeatureExtractor,
+    ConvAutoencoderEmbedder,
+    PyAudioAnalysisTransformer,
+    SpectrogramTransformer,
+)
 
 SMALL = {
     "channels": (4, 8),
@@ -189,3 +202,81 @@ def test_a_column_of_a_table_is_a_front_ends_x(sounds):
         ]
     )
     assert flat.fit(table, sounds.target).predict(table).shape == (60,)
+
+
+# --- what a fitted network tells of itself ---
+
+
+def fitted(sounds, **changes):
+    return small(**changes).fit(sounds.filenames, sounds.target)
+
+
+def test_layers_are_summed_up_with_their_shapes_and_parameters(sounds):
+    model = fitted(sounds, max_epochs=1)
+    summary = model.layer_summary()
+    assert list(summary.columns) == ["name", "output_shape", "n_parameters"]
+    assert list(summary.name) == model.layer_names_
+    sizes = [model.layer_size(number) for number in range(1, len(summary) + 1)]
+    assert [math.prod(shape) for shape in summary.output_shape] == sizes
+    # Channels, frames and bins; then units.
+    assert summary.output_shape[0] == (4, 6, 8)
+    assert summary.output_shape.iloc[-1] == (3,)
+    assert summary.n_parameters.sum() == sum(p.numel() for p in model.network_.parameters())
+    extractor = CNNFeatureExtractor(FrozenEstimator(model)).fit(sounds.filenames)
+    pd.testing.assert_frame_equal(extractor.layer_summary(), summary)
+
+
+def test_a_summary_leaves_the_network_as_it_was(sounds):
+    model = fitted(sounds, max_epochs=1)
+    before = joblib.hash(model.predict_proba(sounds.filenames))
+    model.layer_summary()
+    assert joblib.hash(model.predict_proba(sounds.filenames)) == before
+    assert not any(layer._forward_hooks for layer in model.network_)
+
+
+def test_an_autoencoder_is_summed_up_too(sounds):
+    embedder = ConvAutoencoderEmbedder(max_epochs=1, channels=(4, 4)).fit(sounds.filenames)
+    summary = embedder.layer_summary()
+    assert list(summary.name) == embedder.layer_names_
+    assert summary.output_shape.iloc[-1] == (1, *embedder.input_shape_)
+
+
+def test_the_history_is_a_table_by_epoch(sounds):
+    model = fitted(sounds, max_epochs=3)
+    frame = model.history_frame()
+    assert list(frame.index) == [1, 2, 3]
+    assert frame.index.name == "epoch"
+    assert {name: list(column) for name, column in frame.items()} == model.history_
+
+
+def test_what_is_not_fitted_has_nothing_to_tell():
+    for method in ("layer_summary", "history_frame"):
+        with pytest.raises(NotFittedError):
+            getattr(small(), method)()
+    with pytest.raises(NotFittedError):
+        CNNFeatureExtractor().layer_summary()
+
+
+def test_a_converted_model_does_not_tell_how_it_was_trained(sounds):
+    model = fitted(sounds, max_epochs=1)
+    del model.history_
+    with pytest.raises(ValueError, match="was converted"):
+        model.history_frame()
+
+
+def test_pages_of_notebooks_stay_small(sounds):
+    model = fitted(sounds, max_epochs=50, channels=(4,) * 4, early_stopping=False)
+    extractor = CNNFeatureExtractor(FrozenEstimator(model))
+    union = make_union(extractor, PyAudioAnalysisTransformer())
+    pipeline = make_pipeline(union, SVC()).fit(sounds.filenames, sounds.target)
+    # What scikit-learn brings along itself, styles and scripts included.
+    usual = len(make_pipeline(make_union(StandardScaler(), PCA()), SVC())._repr_html_())
+    for estimator in (small(), model, extractor, union, pipeline):
+        page = estimator._repr_html_()
+        assert page == page.encode().decode()
+        assert type(estimator).__name__ in page
+        assert len(page) < usual + 100_000
+        # Neither the layers of the network nor its weights are written out.
+        assert "Conv2d" not in page
+        assert "tensor(" not in page
+        assert len(repr(estimator)) < 2000

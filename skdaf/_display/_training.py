@@ -86,7 +86,8 @@ class TrainingDisplay:
         require_matplotlib(caller)
         network = the_network(estimator, caller)
         loss = "Loss (cross-entropy)" if is_classifier(network) else "Mean squared error"
-        display = cls(network.history_, best_epoch=network.best_epoch_, loss_name=loss)
+        history = network.history_frame().to_dict("list")
+        display = cls(history, best_epoch=network.best_epoch_, loss_name=loss)
         return display.plot(ax, kind=kind, line_kw=line_kw)
 
     @validate_params(

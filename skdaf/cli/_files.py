@@ -1,6 +1,7 @@
 """Commands about files: info, check, convert."""
 
 import json
+import math
 import os
 
 import click
@@ -82,7 +83,6 @@ def _is_fitted(model):
 def _describe_network(network):
     frames, bins = network.input_shape_
     frontend = network.frontend_
-    names = network.layer_names_
     facts = {
         "estimator": type(network).__name__,
         "front end": "none" if frontend is None else _one_line(frontend),
@@ -91,20 +91,19 @@ def _describe_network(network):
     }
     if hasattr(network, "n_epochs_"):  # converted models do not tell
         facts["training"] = f"epoch {network.best_epoch_} of {network.n_epochs_}"
-    return {
-        **facts,
-        "layers": [
-            {
-                "layer": name,
-                "outputs": network.layer_size(number),
-                "weights": sum(weights.numel() for weights in layer.parameters()),
-                "layers-dropped": len(names) - number,
-            }
-            for number, (name, layer) in enumerate(
-                zip(names, network.network_, strict=True), start=1
-            )
-        ],
-    }
+    return {**facts, "layers": _layers(network.layer_summary())}
+
+
+def _layers(summary):
+    return [
+        {
+            "layer": layer.name,
+            "outputs": math.prod(layer.output_shape),
+            "weights": layer.n_parameters,
+            "layers-dropped": len(summary) - number,
+        }
+        for number, layer in enumerate(summary.itertuples(index=False), start=1)
+    ]
 
 
 def _as_text(facts):
