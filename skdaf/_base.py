@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._augmentation import CHOICES, compose
+from skdaf._callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._checkpoint import Checkpoint, check_place
 from skdaf._estimator import Estimator
 from skdaf._fingerprint import describe, describe_rows, digest_of
@@ -38,7 +39,7 @@ _BYTES_PER_PASS = 2**26
 _WITHOUT_EFFECT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose")
 
 
-class NetworkEstimator(Estimator):
+class NetworkEstimator(CallbackSupportMixin, Estimator):
     """Base of the estimators that train a network on the spectrograms of clips.
 
     A subclass stores the parameters named in `_parameter_constraints`. Its `fit` calls, in turn,
@@ -224,7 +225,17 @@ class NetworkEstimator(Estimator):
         `rows` are those to learn from and those to judge epochs by (or None).
         """
         plan = self._plan(len(rows[0]), has_validation=rows[1] is not None, n_frozen=n_frozen)
-        with progress(plan.max_epochs, "Training", "epoch", self.verbose) as advance:
+        with (
+            progress(plan.max_epochs, "Training", "epoch", self.verbose) as advance,
+            steps_of_fit(
+                self, plan.max_epochs, examples.inputs, self._labels_of(examples)
+            ) as steps,
+        ):
+
+            def report(values):
+                advance(1, **_in_short(values))
+                return steps.tell("epoch", lambda: _as_fitted(network, recipe))
+
             reached = train(
                 network,
                 examples,
@@ -233,14 +244,18 @@ class NetworkEstimator(Estimator):
                 rows=rows[0],
                 validation_rows=rows[1],
                 seed=seed,
-                report=lambda values: advance(1, **_in_short(values)),
+                report=report,
                 checkpoint=checkpoint,
             )
-        self._recipe = recipe
-        self.network_ = network
-        self.history_ = reached.history
-        self.n_epochs_ = reached.n_epochs
-        self.best_epoch_ = reached.best_epoch
+            self._recipe = recipe
+            self.network_ = network
+            self.history_ = reached.history
+            self.n_epochs_ = reached.n_epochs
+            self.best_epoch_ = reached.best_epoch
+
+    def _labels_of(self, examples):
+        """Return the labels that callbacks see."""
+        return self.classes_[examples.targets] if hasattr(self, "classes_") else None
 
     def _plan(self, n_rows, *, has_validation, n_frozen):
         batch_size = self.batch_size
@@ -379,6 +394,12 @@ def _described(name, value):
         return describe(value)
     except (RecursionError, TypeError) as error:
         raise TypeError(f"A fit with a checkpoint must know {name} again: {error}.") from error
+
+
+def _as_fitted(network, recipe):
+    """Return what an estimator whose network is still trained needs to predict."""
+    weights = get_weights(network)
+    return {"_recipe": recipe, "network_": restore_network(weights, recipe)}
 
 
 def _in_short(values):

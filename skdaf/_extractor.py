@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._base import NetworkEstimator, with_explicit_part
+from skdaf._callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._classifier import CNNAudioClassifier
 from skdaf._estimator import Estimator
 from skdaf._inputs import validate_clips
@@ -20,7 +21,7 @@ from skdaf._windows import cut_windows
 _CLIPS_PER_PASS = 64
 
 
-class CNNFeatureExtractor(TransformerMixin, Estimator):
+class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     """Turn audio clips into the outputs of an inner layer of a network.
 
     Parameters
@@ -144,7 +145,11 @@ class CNNFeatureExtractor(TransformerMixin, Estimator):
             fitted = clone(self._recipe())
             if fitted.n_jobs is None:
                 fitted.n_jobs = self.n_jobs
-            fitted.fit(data, y)
+            with (
+                steps_of_fit(self, 1, data, y) as steps,
+                steps.inner_fit("fit-network", fitted),
+            ):
+                fitted.fit(data, y)
         self.estimator_ = fitted
         self._n_layers()
         return self

@@ -101,8 +101,10 @@ class _SingleTorchThread:
         self._lock = threading.Lock()
         self._n_inside = 0
         self._before = None
+        self._own = threading.local()
 
     def __enter__(self):
+        self._own.depth = getattr(self._own, "depth", 0) + 1
         with self._lock:
             if self._n_inside == 0:
                 self._before = torch.get_num_threads()
@@ -112,7 +114,10 @@ class _SingleTorchThread:
         return self._before
 
     def __exit__(self, *exception):
-        torch.set_num_threads(self._before)
+        self._own.depth -= 1
+        # Callbacks predict amid a training, which goes on with one thread.
+        if self._own.depth == 0:
+            torch.set_num_threads(self._before)
         with self._lock:
             self._n_inside -= 1
 
@@ -190,7 +195,7 @@ def train(
     seed : int
         Decides the order of examples, dropout and augmentation.
     report : callable, default=None
-        Called with the values of each finished epoch.
+        Called with the values of each finished epoch; True from it ends the training.
     checkpoint : Checkpoint, default=None
         Its `state` is where to go on from; its `write` gets what each epoch comes to.
 
@@ -210,8 +215,8 @@ def train(
             if progress.n_epochs and not loop.is_over(progress):
                 loop.restore(checkpoint.state["loop"])
             for values in _all_epochs(loop, rows, validation_rows, progress, checkpoint):
-                if report is not None:
-                    report(values)
+                if report is not None and report(values):
+                    break
     except KeyboardInterrupt:
         # Twice in short order means: stop all of it, a search around this fit included.
         if progress.n_epochs == 0 or _interrupted_just_before():

@@ -31,6 +31,7 @@ LAYERS = [
     ["_fingerprint"],
     [
         "_augmentation",
+        "_callbacks",
         "_optimizer",
         "_networks",
         "_inputs",
