@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skdaf._audio import Clip
 from skdaf._chunks import rate_and_lengths, read_infos
+from skdaf._clip import Clip
 from skdaf._display._style import (
     COLORS,
     given_axes,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skdaf._audio import Clip
+from skdaf._clip import Clip
 from skdaf._display._sources import (
     MOST_FRAMES,
     band_edges,

@@ -8,7 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf import _spectrogram
-from skdaf._audio import Clip, read_clip, read_info
+from skdaf._audio import read_clip, read_info
+from skdaf._clip import Clip
 from skdaf._persistence import load_model
 
 # More frames than there are pixels across are averaged before they are drawn.
