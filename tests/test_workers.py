@@ -1,6 +1,7 @@
 """Where the work may run: other processes, threads, a dask cluster; what an interruption leaves."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -332,3 +333,26 @@ def test_an_interruption_leaves_neither_processes_nor_files(tmp_path, what):
         assert [path for path in Path("/dev/shm").iterdir() if str(main.pid) in path.name] == []
     assert {path.name for path in tmp_path.iterdir()} <= {"sounds", "cache", "temporary"}
     assert all(path.suffix == ".cache" for path in tmp_path.glob("cache/*"))
+
+
+# --- the page that tells how -----------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_page_on_scaling_out_is_what_runs(tmp_path):
+    pytest.importorskip("distributed")
+    page = Path(__file__).parents[1] / "docs" / "scaling_out.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+    make_audio_dataset(tmp_path / "recordings", n_clips_per_class=12, duration=(0.1, 0.2))
+    (tmp_path / "search.py").write_text(
+        code.replace("random_state=0", "random_state=0, max_epochs=3")
+    )
+    result = subprocess.run(
+        [sys.executable, "search.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert "learning_rate" in result.stdout
+    assert joblib.load(tmp_path / "model.joblib").classes_.tolist() == sorted(
+        path.name for path in (tmp_path / "recordings").iterdir()
+    )
+    assert any((tmp_path / "spectrograms").iterdir())
