@@ -456,6 +456,13 @@ def test_a_name_that_no_model_has_is_not_imported():
     assert "sklearn.experimental.enable_halving_search_cv" not in sys.modules
 
 
+# The files hold estimators of the scikit-learn that wrote them; any other warns of that.
+files_of_another_scikit_learn = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.InconsistentVersionWarning"
+)
+
+
+@files_of_another_scikit_learn
 @pytest.mark.parametrize("name", ["classifier", "embedder", "combined"])
 def test_files_of_earlier_releases_answer_as_then(name):
     model = load_model(GOLDEN / f"{name}-0.1.0.skops")
@@ -465,6 +472,7 @@ def test_files_of_earlier_releases_answer_as_then(name):
     )
 
 
+@files_of_another_scikit_learn
 @pytest.mark.parametrize("name", ["classifier", "embedder", "combined"])
 def test_releases_with_more_parameters_load_them_too(name, with_more):
     kinds = [SpectrogramTransformer, CNNAudioClassifier, ConvAutoencoderEmbedder]
