@@ -758,12 +758,27 @@ def test_a_file_that_vanishes_after_fit_is_named(fitted, wav, tmp_path, n_jobs):
     assert info.value.paths == [str(gone)]
 
 
-@pytest.mark.parametrize("change", ["vanish", "grow", "shrink", "cut", "other", "pipe", "empty"])
+@pytest.mark.parametrize(
+    "change", ["vanish", "grow", "shrink", "cut", "other", "pipe", "empty", "forbid"]
+)
 def test_a_file_that_changes_between_header_and_samples(tmp_path, wav, monkeypatch, change):
     """What is there when the samples are read is what counts, or there is an error."""
     path = write(tmp_path / "changing.wav", tones())
     new = write(tmp_path / "new.wav", tones(3000 if change == "shrink" else 2 * RATE))
+
+    def forbid():
+        """Root may read all: stand in for a system that says no."""
+        os_open = os.open
+
+        def refuse(name, *arguments):
+            if os.fspath(name) == str(path):
+                raise PermissionError(13, "Permission denied")
+            return os_open(name, *arguments)
+
+        monkeypatch.setattr(os, "open", refuse)
+
     change_it = {
+        "forbid": forbid,
         "vanish": path.unlink,
         "grow": lambda: new.replace(path),
         "shrink": lambda: new.replace(path),
