@@ -2,6 +2,7 @@
 # make test: set everything up and run all tests
 # make test-oldest: run the main job and the tests that matter most with the oldest dependencies
 # make lint: check style
+# make docs: build the site in docs/_build, run its examples, check its links
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ OLDEST_TESTS := $(addprefix tests/test_, $(addsuffix .py, architecture autoencod
     cache chunks classifier combine extractor files frontend handcrafted networks parallel \
     persistence training transfer))
 
-.PHONY: demo test test-oldest lint clean
+.PHONY: demo test test-oldest lint docs clean
 
 demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
@@ -27,6 +28,10 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	$(BIN)/python docs/check_links.py docs/_build
+
 # Made anew when the requirements change; a failed installation leaves no mark.
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
@@ -41,5 +46,10 @@ lint: .venv/installed
 	    --editable ".[test]"
 	touch $@
 
+# Apart, so that the tests need not wait for it.
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf .venv .venv-oldest
+	rm -rf .venv .venv-oldest docs/_build docs/gallery docs/generated docs/sg_execution_times.rst

@@ -8,8 +8,8 @@ end in finite samples or in AudioReadError, the same in every way that reads it 
 word on the standard streams. Anything else is a defect: another exception, a NaN, a warning, a
 crash, more than the time limit. Workers that crash or hang are replaced.
 
-Times are processor time of all ways together. Memory is the most that the process had beyond what
-it had before the file (VmHWM); 4 GB of addresses more than at the beginning are all it may have.
+Times are those of all ways together. Memory is the most that the process had beyond what it had
+before the file (VmHWM); 4 GB of addresses more than at the beginning are all that it may have.
 """
 
 import argparse
@@ -136,9 +136,9 @@ def serve(connection, examine, seed, folder):
         path = Path(folder, f"{number}{damaged.extension}")
         path.write_bytes(damaged.content)
         Path("/proc/self/clear_refs").write_text("5")  # the highest memory so far is forgotten
-        before, start = _memory("VmRSS"), time.process_time()
+        before, start = _memory("VmRSS"), time.perf_counter()
         outcome, defects = examine(str(path))
-        seconds, memory = time.process_time() - start, _memory("VmHWM") - before
+        seconds, memory = time.perf_counter() - start, _memory("VmHWM") - before
         path.unlink()
         flush(None)
         if text := printed.read_text(errors="replace"):

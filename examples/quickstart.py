@@ -20,14 +20,25 @@ from skdaf.datasets import load_audio_folders, make_audio_dataset
 def main(folder, workspace):
     if folder is None:
         folder = Path(workspace, "sounds")
-        kinds = ["low_tone", "high_tone", "rising_chirp", "falling_chirp", "pink_noise"]
+        kinds = [
+            "low_tone",
+            "high_tone",
+            "rising_chirp",
+            "falling_chirp",
+            "pink_noise",
+        ]
         make_audio_dataset(folder, classes=kinds, n_clips_per_class=40)
     recordings = load_audio_folders(folder)
     labels = np.asarray(recordings.target_names)[recordings.target]
-    print(f"{len(labels)} recordings of {len(recordings.target_names)} classes in {folder}")
+    n_classes = len(recordings.target_names)
+    print(f"{len(labels)} recordings of {n_classes} classes in {folder}")
 
     train_paths, test_paths, train_labels, test_labels = train_test_split(
-        recordings.filenames, labels, test_size=0.25, stratify=labels, random_state=0
+        recordings.filenames,
+        labels,
+        test_size=0.25,
+        stratify=labels,
+        random_state=0,
     )
     classifier = CNNAudioClassifier(random_state=0, verbose=1)
     classifier.fit(train_paths, train_labels)
@@ -38,7 +49,8 @@ def main(folder, workspace):
     loaded = joblib.load(model_path).set_params(verbose=0)
     probabilities = loaded.predict_proba(test_paths[:1])[0]
     best = probabilities.argmax()
-    print(f"The saved model takes {model_path.stat().st_size / 1e3:.0f} kB. It says of the file")
+    size = model_path.stat().st_size / 1e3
+    print(f"The saved model takes {size:.0f} kB. It says of the file")
     print(f"  {test_paths[0]}")
     print(f"  {loaded.classes_[best]} (probability {probabilities[best]:.2f})")
 

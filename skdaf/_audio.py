@@ -17,7 +17,7 @@ import soxr
 from skdaf._clip import AudioInfo, AudioReadError, Clip
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
-from skdaf._wav import PlainWav, has_backward_entry, open_plain
+from skdaf._wav import PlainWav, open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
 # frames; memory is only taken for what was really read.
@@ -134,8 +134,6 @@ def _opened(path, n_bytes):
         with plain:
             yield plain
     else:
-        if has_backward_entry(path):
-            raise AudioReadError.of(path, "the file is damaged: a list in it has a negative size")
         with mute, _Recording(_libsndfile_name(path)) as file:
             yield file
 

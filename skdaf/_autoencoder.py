@@ -283,6 +283,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Returns
         -------
         names : ndarray of str objects
+            One a column of what `transform` returns.
         """
         check_is_fitted(self)
         n_outputs = self.layer_size(self._n_encoder_layers)

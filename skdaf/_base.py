@@ -310,7 +310,18 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
             yield spectrograms, apply_network(network, spectrograms, device)
 
     def layer_size(self, n_layers):
-        """Return the number of outputs of the first `n_layers` layers, for one clip."""
+        """Return the number of outputs of the first layers, for one clip.
+
+        Parameters
+        ----------
+        n_layers : int
+            How many layers.
+
+        Returns
+        -------
+        n_outputs : int
+            The length of a row of `layer_outputs`.
+        """
         return apply_network(
             self.network_[:n_layers], np.zeros((1, *self.input_shape_)), "cpu"
         ).size

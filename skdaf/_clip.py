@@ -15,10 +15,21 @@ class AudioReadError(ValueError):
     Raised by everything in this package that reads audio. Several bad files of one call are
     reported together: the message lists the first ten and the count.
 
-    Attributes
+    Parameters
     ----------
-    paths : list of str
-        All the files that could not be read.
+    message : str
+        What went wrong.
+    paths : sequence of str, default=()
+        All the files that could not be read; kept as a list in an attribute of the same name.
+
+    Examples
+    --------
+    >>> from skdaf import AudioReadError, load_audio
+    >>> try:
+    ...     load_audio("missing.wav")
+    ... except AudioReadError as error:
+    ...     print(error.paths)
+    ['missing.wav']
     """
 
     def __init__(self, message, paths=()):
@@ -27,14 +38,38 @@ class AudioReadError(ValueError):
 
     @classmethod
     def of(cls, path, problem):
-        """Name one file and its problem."""
+        """Name one file and its problem.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file.
+        problem : str
+            What is wrong with it.
+
+        Returns
+        -------
+        error : AudioReadError
+            To be raised.
+        """
         # A plain str: NumPy's own strings have another repr.
         name = str(os.fspath(path))
         return cls(f"{name!r}: {problem}", [name])
 
     @classmethod
     def join(cls, errors):
-        """Make one error of several."""
+        """Make one error of several.
+
+        Parameters
+        ----------
+        errors : list of AudioReadError
+            At least one.
+
+        Returns
+        -------
+        error : AudioReadError
+            To be raised.
+        """
         if len(errors) == 1:
             return errors[0]
         shown = "\n".join(f"  {error}" for error in errors[:10])

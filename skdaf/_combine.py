@@ -94,7 +94,7 @@ class CappedPCA(TransformerMixin, Estimator):
 
         Returns
         -------
-        components : ndarray of shape (n_samples, n_components_)
+        components : ndarray of shape (n_samples, `n_components_`)
             Largest variance first.
         """
         check_is_fitted(self)
@@ -112,6 +112,7 @@ class CappedPCA(TransformerMixin, Estimator):
         Returns
         -------
         names : ndarray of str objects
+            One a column of what `transform` returns.
         """
         check_is_fitted(self)
         return self.pca_.get_feature_names_out()

@@ -217,7 +217,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
 
         Returns
         -------
-        spectrograms : ndarray of shape (n_clips, n_frames_, n_bins_), float32
+        spectrograms : ndarray of shape (n_clips, `n_frames_`, `n_bins_`), float32
             Decibels, or standard deviations with ``standardize=True``.
 
         Raises

@@ -182,6 +182,16 @@ def load_model(path):
     See Also
     --------
     save_model : Write such a file.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from skdaf import SpectrogramTransformer, load_model, save_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "frontend.skops")
+    ...     save_model(SpectrogramTransformer(n_mels=20).fit(np.ones((2, 4000))), path)
+    ...     load_model(path)
+    SpectrogramTransformer(n_mels=20)
     """
     note = read_note(path)
     path = os.fspath(path)

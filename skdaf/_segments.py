@@ -122,8 +122,8 @@ def read_segments(path):
 
     References
     ----------
-    .. [1] `Importing and exporting labels <https://manual.audacityteam.org/man/\
-importing_and_exporting_labels.html>`_, Audacity manual.
+    .. [1] Audacity manual, "Importing and exporting labels",
+       https://manual.audacityteam.org/man/importing_and_exporting_labels.html
 
     Examples
     --------

@@ -1,11 +1,10 @@
-"""WAV files. Plain ones are read without libsndfile: most are, and opening them there costs most.
+"""Plain WAV files, read without libsndfile: most recordings are, and opening them there costs most.
 
 Plain is a header of RIFF, fmt and data that tells the truth about a whole file of 16-bit samples.
 Everything else, also whatever is wrong, is left to libsndfile and its sentences.
 """
 
 import os
-import re
 import struct
 
 import numpy as np
@@ -24,11 +23,6 @@ _MOST_BYTES = 2**31 - 2**17
 _LOWEST_RATE = 100
 _MOST_CHANNELS = 8
 _STEP = np.float32(2.0**-15)
-
-# libsndfile goes round in circles where an entry of a list has a negative size, which leads back to
-# the entry. It looks into lists before and behind the samples.
-_BACKWARD_ENTRY = re.compile(rb"[ -~]{4}(?:..[\xf0-\xff]\xff|\xff[\xf0-\xff]..)", re.DOTALL)
-_LIST_BYTES = 2**17
 
 
 class PlainWav:
@@ -92,29 +86,6 @@ def open_plain(path, n_bytes):
         os.close(descriptor)
         return None
     return PlainWav(descriptor, head, layout)
-
-
-def has_backward_entry(path):
-    """Tell whether libsndfile would never come to an end of a WAV file's lists."""
-    with open(path, "rb") as file:
-        head = file.read(_LIST_BYTES)
-        if b"WAVE" not in head or not _is_riff(head):
-            return False
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _LIST_BYTES))
-        parts = {head, file.read()}
-    order = "big" if b"RIFX" in head else "little"
-    return any(_BACKWARD_ENTRY.search(entries) for part in parts for entries in _lists(part, order))
-
-
-def _lists(part, order):
-    """Yield what the lists hold, by the sizes that they claim."""
-    for found in re.finditer(b"LIST", part):
-        start = found.end() + 4
-        yield part[start : start + int.from_bytes(part[found.end() : start], order)]
-
-
-def _is_riff(head):
-    return any(name in head for name in (b"RIFF", b"RIFX", b"RF64"))
 
 
 def _read(descriptor, n_bytes):

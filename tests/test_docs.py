@@ -1,0 +1,62 @@
+"""The pages of the site: what they show runs, and nothing public is left out."""
+
+import re
+import runpy
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+import skdaf
+import skdaf.datasets
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+# Pages whose Python other tests run, or that show none.
+ELSEWHERE = {
+    "long_recordings": "test_segmentation.py",
+    "long_training": "test_readme.py",
+    "scaling_out": "test_workers.py",
+    "command_line": "test_cli.py",
+}
+
+
+def python_of(page):
+    text = page.read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+
+
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.stem not in ELSEWHERE]
+WITH_PYTHON = [page for page in PAGES if python_of(page)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text(python_of(page), encoding="utf-8")
+    runpy.run_path(str(script))
+    plt.close("all")
+
+
+def test_every_page_is_in_the_navigation():
+    sources = [*DOCS.glob("*.md"), DOCS / "api.rst"]
+    listed = set()
+    for source in sources:
+        text = source.read_text(encoding="utf-8")
+        for body in re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            listed |= {line.split("<")[-1].strip("> ") for line in body.splitlines()}
+    assert {source.stem for source in sources} - listed == {"index"}
+
+
+def test_the_reference_lists_every_public_name():
+    text = (DOCS / "api.rst").read_text(encoding="utf-8")
+    outer, inner = text.split(".. currentmodule:: skdaf.datasets")
+    for module, part in [(skdaf, outer), (skdaf.datasets, inner)]:
+        entries = r"^   (\w+)$|^\.\. py:data:: (\w+)$"
+        listed = ["".join(names) for names in re.findall(entries, part, re.MULTILINE)]
+        assert sorted(listed) == sorted(set(module.__all__) - {"datasets"})
