@@ -39,6 +39,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
@@ -129,7 +130,14 @@ html_theme_options = {
     "footer_end": [],
     "pygments_light_style": "tango",
 }
-html_sidebars = {"changelog": [], "getting_started": []}
+# Pages that have none below or beside them need no list of these.
+WITHOUT_SIDEBAR = [
+    "changelog",
+    "coming_from_deep_audio_features",
+    "getting_started",
+    "how_it_is_built",
+]
+html_sidebars = {page: [] for page in WITHOUT_SIDEBAR}
 
 
 def setup(app):

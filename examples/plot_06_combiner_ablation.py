@@ -30,19 +30,10 @@ if folder.is_dir():
     recordings = load_audio_folders(folder)
     few = [int(Path(path).stem.split("_")[2]) < 6 for path in recordings.filenames]
 else:
+    kinds = ["low_energy", "medium_energy", "high_energy", "low_tone", "high_tone"]
+    kinds += ["rising_chirp", "falling_chirp", "white_noise", "pink_noise"]
     recordings = make_audio_dataset(
-        Path(workspace.name, "sounds"),
-        classes=[
-            *(
-                "low_energy",
-                "medium_energy",
-                "high_energy",
-                "low_tone",
-                "high_tone",
-            ),
-            *("rising_chirp", "falling_chirp", "white_noise", "pink_noise"),
-        ],
-        n_clips_per_class=24,
+        Path(workspace.name, "sounds"), classes=kinds, n_clips_per_class=24
     )
     rng = np.random.default_rng(0)
     for path in recordings.filenames:

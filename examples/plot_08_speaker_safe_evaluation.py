@@ -10,7 +10,7 @@ nearly perfect; with speakers that it never heard it is not. Here is why.
 # Sixteen speakers, half of them with tremor
 # ------------------------------------------
 # Each speaker has a pitch, resonances and a microphone of their own, and says a
-# vowel eight times. In half of the voices the loudness trembles slightly, five
+# vowel eight times. In half of the voices the loudness trembles, five
 # times a second. As in most studies a speaker belongs to one of the classes: ill or
 # healthy.
 
@@ -44,7 +44,7 @@ def vowel(speaker, trembles, rng):
     )
     for frequency in resonances:
         samples = samples + 4 * lfilter(*iirpeak(frequency, 6, fs=RATE), samples)
-    depth = 0.6 if trembles else 0.0
+    depth = 0.45 if trembles else 0.0
     samples *= 1 - depth * (1 + np.sin(2 * np.pi * (5 * times + rng.random()))) / 2
     return samples / np.abs(samples).max() * 0.5 + noise * rng.standard_normal(
         len(times)
