@@ -4,6 +4,8 @@ Every function takes a batch `(n_clips, n_frames, n_bins)` and a generator, and 
 the same shape. None changes its input.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -41,6 +43,19 @@ def stretch(batch, generator, most=0.15):
     factor = _uniform(1 - most, 1 + most, (len(batch), 1), generator)
     middle = (n_frames - 1) / 2
     return _resample(batch, (torch.arange(n_frames) - middle) * factor + middle, dim=1)
+
+
+def zoom(batch, generator, closest=0.75, widest=1.5):
+    """Show a part of each clip, or the whole with its edges drawn out; scales are even by octave.
+
+    Clips are cut out of recordings with more silence around them here than there. What the resize
+    to one length makes of that is another tempo in another place, which this imitates.
+    """
+    n_frames = batch.shape[1]
+    shape = (len(batch), 1)
+    scale = _uniform(math.log(closest), math.log(widest), shape, generator).exp()
+    first = _uniform(0, 1, shape, generator) * (1 - scale) * n_frames
+    return _resample(batch, first + torch.arange(n_frames) * scale, dim=1)
 
 
 def warp(batch, generator, most=0.15):
@@ -85,6 +100,7 @@ def equalize(batch, generator, most=1.0, n_points=4):
 AUGMENTATIONS = {
     "shift": shift,
     "stretch": stretch,
+    "zoom": zoom,
     "warp": warp,
     "mask": mask,
     "noise": noise,

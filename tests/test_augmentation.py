@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from skdaf._augmentation import AUGMENTATIONS, compose, equalize, mask, mix, shift, stretch, warp
+from skdaf._augmentation import (
+    AUGMENTATIONS,
+    compose,
+    equalize,
+    mask,
+    mix,
+    shift,
+    stretch,
+    warp,
+    zoom,
+)
 
 each = pytest.mark.parametrize("name", AUGMENTATIONS)
 
@@ -62,6 +72,26 @@ def test_shift_moves_whole_frames():
 def test_stretch_keeps_the_middle_frame():
     clip = torch.arange(41.0)[None, :, None].expand(8, 41, 4)
     torch.testing.assert_close(stretch(clip, generator())[:, 20], clip[:, 20])
+
+
+def test_zoom_plays_a_part_slower_or_the_whole_faster_between_its_edges():
+    n = 400
+    clip = torch.arange(float(n))[None, :, None].expand(64, n, 2)
+    seen = zoom(clip, generator(), closest=0.5, widest=2.0)[:, :, 0]
+    steps = seen.diff(dim=1)
+    speed = steps.max(dim=1).values
+    assert 0.5 <= speed.min() < 0.6
+    assert 1.7 < speed.max() <= 2.0
+    assert steps.min() >= 0
+    near, wide = speed < 0.95, speed > 1.05
+    # A part only, at one speed throughout.
+    torch.testing.assert_close(
+        steps[near, :-1], speed[near, None].expand(-1, n - 2), atol=1e-3, rtol=0
+    )
+    assert len(seen[near, 0].round().unique()) > 5
+    # All of it, from the first frame to the last.
+    assert (seen[wide, 0] == 0).all()
+    assert (seen[wide, -1] >= n - 2).all()
 
 
 def test_warp_keeps_the_lowest_bin():
