@@ -14,6 +14,7 @@ _HEIGHT = 0.75  # of a panel, as a share of its width
 # Around and between the panels, in inches: room for tick labels, names of axes and the colour bar.
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.95, 0.95, 0.55, 0.3
 _GAP, _TITLE = 0.1, 0.2
+_GAP_BESIDE = 0.3  # numbers at the end of one axis and at the start of the next both fit
 _BAR, _LONGEST_BAR = 0.12, 4.0
 
 # How much wider than high a grid of many classes may be.
@@ -65,7 +66,7 @@ class Grid:
         import matplotlib.pyplot as plt
 
         width, height = self.width, _HEIGHT * self.width
-        inner = (self.n_columns * (width + _GAP), self.n_rows * (height + self.gap))
+        inner = (self.n_columns * (width + _GAP_BESIDE), self.n_rows * (height + self.gap))
         size = (_LEFT + inner[0] + _RIGHT, _BOTTOM + inner[1] + _TOP)
         _, grid = plt.subplots(
             *(self.n_rows, self.n_columns),
@@ -75,10 +76,10 @@ class Grid:
             squeeze=False,
             gridspec_kw={
                 "left": _LEFT / size[0],
-                "right": (_LEFT + inner[0] - _GAP) / size[0],
+                "right": (_LEFT + inner[0] - _GAP_BESIDE) / size[0],
                 "bottom": _BOTTOM / size[1],
                 "top": (_BOTTOM + inner[1] - self.gap + _GAP) / size[1],
-                "wspace": _GAP / width,
+                "wspace": _GAP_BESIDE / width,
                 "hspace": self.gap / height,
             },
         )
