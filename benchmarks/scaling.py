@@ -61,7 +61,10 @@ def workers(backend, n_jobs):
             from dask.distributed import Client, LocalCluster
 
             cluster = LocalCluster(
-                n_workers=n_jobs, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+                n_workers=n_jobs,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
             )
             stack.enter_context(Client(stack.enter_context(cluster)))
         stack.enter_context(joblib.parallel_config(backend=backend, n_jobs=n_jobs))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import skdaf
 import skdaf.datasets
@@ -39,6 +40,8 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     script = tmp_path / f"{page.stem}.py"
     script.write_text(python_of(page), encoding="utf-8")
+    # Workers of other tests stay in the folder that they were started in.
+    get_reusable_executor().shutdown()
     runpy.run_path(str(script))
     plt.close("all")
 
