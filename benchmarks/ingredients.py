@@ -97,10 +97,11 @@ CHANGES = {
     **{f"without {name}": without(name) for name in USUAL},
     "and shift": also("shift"),
     "and stretch": also("stretch"),
+    "and mixup": also("mixup"),
+    "mixup, not zoom": {"augment": ["mixup", *without("zoom")["augment"]]},
     "and warp": also("warp"),
     "and noise": also("noise"),
     "and crop": {"augment": [crop, *USUAL]},
-    "mixup by uniform shares": {"patch": (_augmentation, "_MIX", 1.0)},
 }
 
 

@@ -92,13 +92,13 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         makes the probabilities less extreme.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
-    augment : str, callable, or list of these, default=("equalize", "mask", "mixup")
-        Random changes to the training clips, in turn. "equalize" bends the levels over frequency
-        as another microphone or room does [2]_; "mixup" blends clips in pairs, and their labels
-        [3]_; "mask" blanks a band and a span of time (SpecAugment [4]_); "shift" and "stretch"
-        move and stretch time, "warp" stretches frequency, "noise" adds noise. A function takes
-        (batch, generator), where the batch is a tensor of shape (n_clips, n_frames, n_bins), and
-        returns another. None changes nothing.
+    augment : str, callable, or list of these, default=("zoom", "equalize", "mask")
+        Random changes to the training clips, in turn. "zoom" shows a part of a clip or draws its
+        edges out; "equalize" bends the levels over frequency as another microphone or room does
+        [2]_; "mask" blanks a band and a span of time (SpecAugment [3]_); "shift" and "stretch"
+        move and stretch time, "warp" stretches frequency, "noise" adds noise; "mixup" blends clips
+        in pairs, and their labels [4]_. A function takes (batch, generator), where the batch is a
+        tensor of shape (n_clips, n_frames, n_bins), and returns another. None changes nothing.
     early_stopping : bool, default=True
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
         and keep the best epoch. With fewer than ten clips to hold out, or a class of one clip,
@@ -176,8 +176,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
        large learning rates", 2018.
     .. [2] H. Nam, S.-H. Kim and Y.-H. Park, "FilterAugment: An acoustic environmental data
        augmentation method", ICASSP 2022.
-    .. [3] H. Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018.
-    .. [4] D. Park et al., "SpecAugment", Interspeech 2019.
+    .. [3] D. Park et al., "SpecAugment", Interspeech 2019.
+    .. [4] H. Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018.
 
     Examples
     --------
@@ -225,7 +225,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         weight_decay=1e-2,
         label_smoothing=0.1,
         class_weight=None,
-        augment=("equalize", "mask", "mixup"),
+        augment=("zoom", "equalize", "mask"),
         early_stopping=True,
         validation_fraction=0.1,
         patience=None,

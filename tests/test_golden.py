@@ -36,6 +36,7 @@ def trained(**changes):
         weight_decay=0.5,
         precision="float32",
         device="cpu",
+        augment=("equalize", "mask", "mixup"),
         random_state=0,
     )
     return classifier.set_params(**changes).fit(*make_sounds(100))
