@@ -27,7 +27,7 @@ from skdaf._training import Plan, apply_network, resolve_device, resolve_precisi
 _FEWEST_VALIDATION_CLIPS = 10
 
 # What max_epochs="auto" aims at, and its bounds.
-_ENOUGH_STEPS = 800
+_ENOUGH_STEPS = 1000
 _FEWEST_MOST_EPOCHS = 10, 100
 
 # How much of the spectrograms is in memory at once when predicting.

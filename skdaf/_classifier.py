@@ -78,8 +78,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         How many layers, from the first on, keep exactly what they have learned before, running
         statistics included; "conv" is all before the first dense one. Needs `pretrained`.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training clips. "auto" makes about 800 steps of them: 10 epochs
-        for very many clips, 20 for some thousands, up to 100 for very few. The learning rate
+        Number of passes over the training clips. "auto" makes about 1000 steps of them: 10 epochs
+        for very many clips, 25 for some thousands, up to 100 for very few. The learning rate
         follows one cycle over all of them: it rises in the first quarter, then falls to zero.
     batch_size : int or "auto", default="auto"
         Clips a step. "auto" is a sixteenth of the training clips, within 8 and 64.
