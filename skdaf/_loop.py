@@ -18,6 +18,14 @@ EVALUATION_BATCH = 32
 _SMALLEST_PART = 8
 
 
+def use_one_torch_thread():
+    """Let torch run what the calling thread asks of it on this thread alone."""
+    # Its first question makes torch give a thread the number that was last set anywhere: were that
+    # left to the first operation, it could undo what is set here.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+
+
 class _Learner:
     """One thread's share of the work: a network, or a twin that has the same weights.
 
@@ -123,7 +131,7 @@ class Loop:
         self.updaters = [_Updater(owned, plan) for owned in _shared_out(networks)]
         n_others = min(len(self.learners), n_threads) - 1
         self.pool = (
-            ThreadPoolExecutor(n_others, "skdaf-training", torch.set_num_threads, (1,))
+            ThreadPoolExecutor(n_others, "skdaf-training", use_one_torch_thread)
             if n_others
             else None
         )

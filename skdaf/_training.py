@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from skdaf._loop import EVALUATION_BATCH, Loop
+from skdaf._loop import EVALUATION_BATCH, Loop, use_one_torch_thread
 from skdaf._networks import get_weights, set_weights
 from skdaf._parallel import is_worker_thread
 
@@ -110,7 +110,7 @@ class _SingleTorchThread:
                 self._before = torch.get_num_threads()
             self._n_inside += 1
         # torch keeps the number for each thread of Python: every one that enters must say it.
-        torch.set_num_threads(1)
+        use_one_torch_thread()
         return self._before
 
     def __exit__(self, *exception):

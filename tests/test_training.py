@@ -1,5 +1,7 @@
 import itertools
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from skdaf._loop import Loop
 from skdaf._networks import build_network, get_weights
 from skdaf._training import (
     Examples,
@@ -364,6 +367,41 @@ def test_single_torch_thread_restores_after_an_error():
     with pytest.raises(ZeroDivisionError), single_torch_thread:
         1 / (torch.get_num_threads() - 1)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("where", ["single_torch_thread", "pool of a loop"])
+def test_a_new_thread_keeps_to_one_torch_thread_whatever_others_set(where):
+    before = torch.get_num_threads()
+
+    def numbers(wait):
+        """Tell the number in a thread that is new to torch, after others have set theirs."""
+        wait()
+        return torch.get_num_threads()
+
+    def inside(wait):
+        with single_torch_thread:
+            return numbers(wait)
+
+    def set_by_others():
+        other = threading.Thread(target=torch.set_num_threads, args=(3,))
+        other.start()
+        other.join()
+
+    network = build_network("cnn", (12, 10), 2, {"channels": (4,)})
+    args = network, make_examples(64), OBJECTIVE, make_plan(), 64, 0
+    try:
+        with (
+            single_torch_thread,
+            ThreadPoolExecutor(1) as pool,
+            Loop(*args, n_threads=2) as loop,
+        ):
+            if where == "single_torch_thread":
+                number = pool.submit(inside, set_by_others)
+            else:
+                number = loop.pool.submit(numbers, set_by_others)
+            assert number.result() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_devices():
