@@ -1,7 +1,8 @@
 """Work on many clips: chunks, workers, one thread for linear algebra, a progress bar."""
 
+import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
 import numpy as np
@@ -103,9 +104,10 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning: expected None, 1, 2, ... or -1 for all cores.")
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
-    calls = (delayed(_run)(function, chunk) for chunk in chunks)
+    place = _place()
+    calls = (delayed(_run)(function, chunk, place) for chunk in chunks)
     with progress(len(items), description, "clip", verbose) as advance:
-        results = [_run(function, items)] if len(chunks) == 1 else _run_all(calls, n_jobs)
+        results = [_run(function, items, place)] if len(chunks) == 1 else _run_all(calls, n_jobs)
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))
             yield result
@@ -122,7 +124,28 @@ def _keep_freed_memory():
     np.empty(_KEPT_BYTES, dtype=np.uint8)
 
 
-def _run(function, chunk):
+def _place():
+    """Return this process and the folder that relative paths start from."""
+    try:
+        return os.getpid(), os.getcwd()
+    except FileNotFoundError:
+        return os.getpid(), None
+
+
+def _follow(place):
+    """Let relative paths mean the same here as where the work comes from.
+
+    joblib keeps its processes for later work, and they stay in the folder they were started in.
+    """
+    process, folder = place
+    if folder is not None and process != os.getpid():
+        # On another machine there may be no such folder.
+        with suppress(OSError):
+            os.chdir(folder)
+
+
+def _run(function, chunk, place):
+    _follow(place)
     _keep_freed_memory()
     with single_thread:
         return function(chunk)

@@ -49,6 +49,29 @@ def three_blas_threads():
 # Chunks.
 
 
+def folder(chunk):
+    return os.getcwd()
+
+
+def test_relative_paths_mean_the_same_in_workers_after_a_change_of_folder(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        folders = set(map_chunks(folder, range(200), n_jobs=2))
+        assert folders == {str(tmp_path / name)}
+        assert os.getcwd() == str(tmp_path / name)
+
+
+def test_a_folder_that_is_gone_does_not_keep_workers_from_waveforms(tmp_path, monkeypatch):
+    if os.name == "nt":
+        pytest.skip("Windows keeps a folder in which somebody works")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert sum(map_chunks(len, range(200), n_jobs=2)) == 200
+
+
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 128, 200])
 def test_chunks_hold_every_item_once_and_in_order(n):
     chunks = list(map_chunks(list, range(n), n_jobs=None))
