@@ -10,20 +10,14 @@ import torch
 from skdaf._augmentation import mix
 from skdaf._networks import put_arrays, seed_dropout, to_arrays
 from skdaf._optimizer import AdamW, one_cycle
+from skdaf._parallel import leave_if_closing
+from skdaf._torch_threads import use_one_torch_thread
 
 # Clips that go through a network together when it is not trained.
 EVALUATION_BATCH = 32
 
 # Clips that are worth a thread of their own in every step of training.
 _SMALLEST_PART = 8
-
-
-def use_one_torch_thread():
-    """Let torch run what the calling thread asks of it on this thread alone."""
-    # Its first question makes torch give a thread the number that was last set anywhere: were that
-    # left to the first operation, it could undo what is set here.
-    torch.get_num_threads()
-    torch.set_num_threads(1)
 
 
 class _Learner:
@@ -39,6 +33,7 @@ class _Learner:
 
     def learn(self, rows, n_rows):
         """Find the gradients of some of a batch's `n_rows`; return the sums of loss and score."""
+        leave_if_closing()
         self.network.zero_grad(set_to_none=True)
         inputs, targets = self.examples.batch(rows, self.plan.device)
         if self.plan.augment is not None:
@@ -75,6 +70,7 @@ class _Learner:
         sums = np.zeros(2)
         with torch.inference_mode():
             for rows in batches:
+                leave_if_closing()
                 inputs, targets = self.examples.batch(rows, self.plan.device)
                 outputs = self.network(inputs.to(self.plan.device).unsqueeze(1))
                 sums += self._sums(self.objective.loss(outputs, targets), outputs, targets)

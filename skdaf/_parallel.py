@@ -1,5 +1,6 @@
 """Work on many clips: chunks, workers, one thread for linear algebra, a progress bar."""
 
+import atexit
 import os
 import threading
 from contextlib import contextmanager, suppress
@@ -16,33 +17,74 @@ CHUNK_SIZE = 64
 # Arrays up to this size are taken from memory that the process keeps.
 _KEPT_BYTES = 2**24
 
+# Seconds that the end of the interpreter waits for threads: more than a step of training takes.
+_LAST_STEP = 10.0
 
-class _SingleThread:
+
+_is_closing = False
+
+
+def leave_if_closing():
+    """End a daemon thread, such as joblib's, when the interpreter ends; to be called often."""
+    if _is_closing and threading.current_thread().daemon:
+        raise SystemExit
+
+
+class Room:
+    """A context that does something when its first thread comes in and its last one leaves.
+
+    The end of the interpreter waits until all have left, for a while: it takes threads that are
+    inside libraries with it by way of C++, which aborts the process. So it would end after Ctrl-C
+    in a search whose workers are threads.
+    """
+
+    def __init__(self):
+        self._changed = threading.Condition()
+        self._n_inside = 0
+        atexit.register(self._close)
+
+    def first_comes(self):
+        """Do what is to be done before any thread is inside."""
+
+    def last_leaves(self):
+        """Do what is to be done when all threads have left."""
+
+    def __enter__(self):
+        leave_if_closing()
+        with self._changed:
+            if self._n_inside == 0:
+                self.first_comes()
+            self._n_inside += 1
+
+    def __exit__(self, *exception):
+        with self._changed:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self.last_leaves()
+                self._changed.notify_all()
+
+    def _close(self):
+        global _is_closing
+        _is_closing = True
+        with self._changed:
+            self._changed.wait_for(lambda: self._n_inside == 0, timeout=_LAST_STEP)
+
+
+class _SingleThread(Room):
     """Keep BLAS on one thread while any caller in this process is inside.
 
     Small products are faster so, workers do not fight for cores, and results do not depend on how
     many cores there are. The limit is one for the whole process, hence the count.
     """
 
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._n_inside = 0
-        self._limiter = None
+    def first_comes(self):
+        _let_any_thread_limit()
+        self._limiter = _blas().limit(limits=1)
 
-    def __enter__(self):
-        with self._lock:
-            if self._n_inside == 0:
-                _let_any_thread_limit()
-                self._limiter = _blas().limit(limits=1)
-            self._n_inside += 1
-
-    def __exit__(self, *exception):
-        with self._lock:
-            self._n_inside -= 1
-            if self._n_inside == 0:
-                _let_any_thread_limit()
-                self._limiter.restore_original_limits()
-                _let_any_thread_limit()
+    def last_leaves(self):
+        _let_any_thread_limit()
+        self._limiter.restore_original_limits()
+        _let_any_thread_limit()
 
 
 @cache

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from skdaf._networks import layer_names
-from skdaf._training import single_torch_thread
+from skdaf._torch_threads import single_torch_thread
 
 # Maps with fewer rows or columns than this show places too coarsely.
 _COARSEST = 8

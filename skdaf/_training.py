@@ -1,7 +1,6 @@
 """The training loop: tensors and networks, neither paths nor scikit-learn."""
 
 import math
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -10,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from skdaf._loop import EVALUATION_BATCH, Loop, use_one_torch_thread
+from skdaf._loop import EVALUATION_BATCH, Loop
 from skdaf._networks import get_weights, set_weights
-from skdaf._parallel import is_worker_thread
+from skdaf._parallel import is_worker_thread, leave_if_closing
+from skdaf._torch_threads import single_torch_thread
 
 # Seconds within which a second interruption stops more than one fit.
 _INTERRUPTS_APART = 10.0
@@ -89,40 +89,6 @@ class Progress:
         if loss < self.best_loss:
             self.best_epoch, self.best_loss = self.n_epochs, loss
             self.best_weights = get_weights(network)
-
-
-class _SingleTorchThread:
-    """Run torch on one thread, so that sums come out alike however many cores there are.
-
-    Entering returns how many threads torch had before.
-    """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._n_inside = 0
-        self._before = None
-        self._own = threading.local()
-
-    def __enter__(self):
-        self._own.depth = getattr(self._own, "depth", 0) + 1
-        with self._lock:
-            if self._n_inside == 0:
-                self._before = torch.get_num_threads()
-            self._n_inside += 1
-        # torch keeps the number for each thread of Python: every one that enters must say it.
-        use_one_torch_thread()
-        return self._before
-
-    def __exit__(self, *exception):
-        self._own.depth -= 1
-        # Callbacks predict amid a training, which goes on with one thread.
-        if self._own.depth == 0:
-            torch.set_num_threads(self._before)
-        with self._lock:
-            self._n_inside -= 1
-
-
-single_torch_thread = _SingleTorchThread()
 
 
 def _interrupted_just_before():
@@ -266,6 +232,7 @@ def apply_network(network, spectrograms, device):
     network.eval()
     with single_torch_thread, torch.inference_mode():
         for first in range(0, len(spectrograms), EVALUATION_BATCH):
+            leave_if_closing()
             batch = np.asarray(spectrograms[first : first + EVALUATION_BATCH], dtype=np.float32)
             inputs = torch.tensor(batch).unsqueeze(1).to(device)
             outputs.append(network(inputs).flatten(1).cpu().numpy())

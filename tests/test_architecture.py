@@ -27,7 +27,7 @@ LAYERS = [
     ["_frontend", "_handcrafted", "_persistence", "_check", "_saliency"],
     ["_training", "_windows"],
     ["_loop"],
-    ["_chunks", "_checkpoint"],
+    ["_chunks", "_checkpoint", "_torch_threads"],
     ["_fingerprint"],
     [
         "_augmentation",
@@ -51,6 +51,7 @@ TORCH = {
     "_training",
     "_loop",
     "_optimizer",
+    "_torch_threads",
     "_augmentation",
     "_base",
     "_classifier",
