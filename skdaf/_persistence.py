@@ -91,9 +91,12 @@ def save_model(estimator, path):
     _check_growth(io.BytesIO(content), type(estimator).__name__)
     refused = _refused(skops.io.get_untrusted_types(data=content))
     if refused:
+        # They follow a fit, and predictions need none of them.
+        is_followed = any(name.startswith("sklearn.callback.") for name in refused)
+        hint = "set_callbacks() without arguments takes callbacks away; " if is_followed else ""
         raise ValueError(
             f"{type(estimator).__name__} holds what load_model would not trust: "
-            f"{', '.join(refused)}. Nothing was written; joblib.dump takes anything."
+            f"{', '.join(refused)}. Nothing was written; {hint}joblib.dump takes anything."
         )
     write_whole(path, _with_note(content))
 

@@ -16,6 +16,8 @@ from skdaf import (
     CNNFeatureExtractor,
     ConvAutoencoderEmbedder,
     SpectrogramTransformer,
+    load_model,
+    save_model,
 )
 from skdaf._networks import get_weights
 
@@ -134,6 +136,21 @@ def test_scikit_learns_bars_are_drawn(sounds, capsys, monkeypatch):
     assert "GridSearchCV - fit" in shown
     assert "CNNAudioClassifier - fit" in shown
     assert "100%" in shown
+
+
+def test_a_model_that_is_followed_is_not_saved_before_its_callbacks_are_gone(sounds, tmp_path):
+    from sklearn.callback import ScoringMonitor
+
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = small().set_callbacks(monitor).fit(sounds.filenames, sounds.target)
+    with pytest.raises(ValueError, match=r"set_callbacks\(\) without arguments"):
+        save_model(model, tmp_path / "model.skops")
+    assert list(tmp_path.iterdir()) == []
+    save_model(model.set_callbacks(), tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(
+        loaded.predict_proba(sounds.filenames), model.predict_proba(sounds.filenames)
+    )
 
 
 def test_failing_fits_leave_nothing_behind(sounds):
