@@ -10,7 +10,7 @@ import torch
 from skdaf._augmentation import mix
 from skdaf._networks import put_arrays, seed_dropout, to_arrays
 from skdaf._optimizer import AdamW, one_cycle
-from skdaf._parallel import leave_if_closing
+from skdaf._shared import leave_if_closing
 from skdaf._torch_threads import use_one_torch_thread
 
 # Clips that go through a network together when it is not trained.

@@ -9,38 +9,22 @@ affected.
 import ctypes
 import os
 import platform
-import threading
 from functools import cache
 
+from skdaf._shared import SharedContext
 
-class _Mute:
+
+class _Mute(SharedContext):
     """Send what C prints nowhere while any caller in this process is inside.
 
     Only with glibc, whose variables may be changed; elsewhere it does nothing.
     """
 
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._n_inside = 0
+    def begin(self):
+        _point_elsewhere(True)
 
-    def __enter__(self):
-        with self._lock:
-            if self._n_inside == 0:
-                _point_elsewhere(True)
-            self._n_inside += 1
-
-    def __exit__(self, *exception):
-        with self._lock:
-            self._n_inside -= 1
-            if self._n_inside == 0:
-                _point_elsewhere(False)
-
-    def start_anew(self):
-        """In a forked child, where nobody is inside: threads stay behind."""
-        self._lock = threading.Lock()
-        if self._n_inside:
-            self._n_inside = 0
-            _point_elsewhere(False)
+    def end(self):
+        _point_elsewhere(False)
 
 
 @cache
@@ -66,6 +50,3 @@ def _point_elsewhere(is_elsewhere):
 
 
 mute = _Mute()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=mute.start_anew)

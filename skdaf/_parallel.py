@@ -1,6 +1,5 @@
 """Work on many clips: chunks, workers, one thread for linear algebra, a progress bar."""
 
-import atexit
 import os
 import threading
 from contextlib import contextmanager, suppress
@@ -11,77 +10,27 @@ import threadpoolctl
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
+from skdaf._shared import SharedContext
+
 # The work is cut in the same way whatever the number of workers: so are the results.
 CHUNK_SIZE = 64
 
 # Arrays up to this size are taken from memory that the process keeps.
 _KEPT_BYTES = 2**24
 
-# Seconds that the end of the interpreter waits for threads: more than a step of training takes.
-_LAST_STEP = 10.0
 
-
-_is_closing = False
-
-
-def leave_if_closing():
-    """End a daemon thread, such as joblib's, when the interpreter ends; to be called often."""
-    if _is_closing and threading.current_thread().daemon:
-        raise SystemExit
-
-
-class Room:
-    """A context that does something when its first thread comes in and its last one leaves.
-
-    The end of the interpreter waits until all have left, for a while: it takes threads that are
-    inside libraries with it by way of C++, which aborts the process. So it would end after Ctrl-C
-    in a search whose workers are threads.
-    """
-
-    def __init__(self):
-        self._changed = threading.Condition()
-        self._n_inside = 0
-        atexit.register(self._close)
-
-    def first_comes(self):
-        """Do what is to be done before any thread is inside."""
-
-    def last_leaves(self):
-        """Do what is to be done when all threads have left."""
-
-    def __enter__(self):
-        leave_if_closing()
-        with self._changed:
-            if self._n_inside == 0:
-                self.first_comes()
-            self._n_inside += 1
-
-    def __exit__(self, *exception):
-        with self._changed:
-            self._n_inside -= 1
-            if self._n_inside == 0:
-                self.last_leaves()
-                self._changed.notify_all()
-
-    def _close(self):
-        global _is_closing
-        _is_closing = True
-        with self._changed:
-            self._changed.wait_for(lambda: self._n_inside == 0, timeout=_LAST_STEP)
-
-
-class _SingleThread(Room):
+class _SingleThread(SharedContext):
     """Keep BLAS on one thread while any caller in this process is inside.
 
     Small products are faster so, workers do not fight for cores, and results do not depend on how
     many cores there are. The limit is one for the whole process, hence the count.
     """
 
-    def first_comes(self):
+    def begin(self):
         _let_any_thread_limit()
         self._limiter = _blas().limit(limits=1)
 
-    def last_leaves(self):
+    def end(self):
         _let_any_thread_limit()
         self._limiter.restore_original_limits()
         _let_any_thread_limit()

@@ -4,7 +4,7 @@ import threading
 
 import torch
 
-from skdaf._parallel import Room
+from skdaf._shared import SharedContext
 
 
 def use_one_torch_thread():
@@ -15,7 +15,7 @@ def use_one_torch_thread():
     torch.set_num_threads(1)
 
 
-class _SingleTorchThread(Room):
+class _SingleTorchThread(SharedContext):
     """Run torch on one thread, so that sums come out alike however many cores there are.
 
     Entering returns how many threads torch had before.
@@ -26,7 +26,7 @@ class _SingleTorchThread(Room):
         self._before = None
         self._own = threading.local()
 
-    def first_comes(self):
+    def begin(self):
         self._before = torch.get_num_threads()
 
     def __enter__(self):

@@ -11,7 +11,8 @@ import torch
 
 from skdaf._loop import EVALUATION_BATCH, Loop
 from skdaf._networks import get_weights, set_weights
-from skdaf._parallel import is_worker_thread, leave_if_closing
+from skdaf._parallel import is_worker_thread
+from skdaf._shared import leave_if_closing
 from skdaf._torch_threads import single_torch_thread
 
 # Seconds within which a second interruption stops more than one fit.

@@ -27,7 +27,7 @@ LAYERS = [
     ["_frontend", "_handcrafted", "_persistence", "_check", "_saliency"],
     ["_training", "_windows"],
     ["_loop"],
-    ["_chunks", "_checkpoint", "_torch_threads"],
+    ["_chunks", "_checkpoint"],
     ["_fingerprint"],
     [
         "_augmentation",
@@ -39,10 +39,12 @@ LAYERS = [
         "_cache",
         "_spectrogram",
         "_short_term",
+        "_torch_threads",
         "_unpickle",
     ],
     ["_audio"],
     ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
+    ["_shared"],
 ]
 
 # Libraries that only some modules may know of.
