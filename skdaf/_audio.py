@@ -51,7 +51,7 @@ _USUAL_FRAMES_PER_BYTE = 2**8
 
 # Full scale is 1. The power of much larger samples would overflow in float32 (in a window of one
 # second at the highest rate).
-LOUDEST_SAMPLE = 1e12
+LOUDEST_SAMPLE = np.float32(1e12)
 
 # What libsndfile's log says of a chunk of samples that is cut off.
 _SHORT_CHUNK = re.compile(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)")

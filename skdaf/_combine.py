@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdaf._estimator import Estimator
 from skdaf._extractor import CNNFeatureExtractor
 from skdaf._handcrafted import PyAudioAnalysisTransformer
+from skdaf._parallel import single_thread
 
 
 class CappedPCA(TransformerMixin, Estimator):
@@ -81,7 +82,8 @@ class CappedPCA(TransformerMixin, Estimator):
         """
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         self.n_components_ = min(self.n_components, *X.shape)
-        self.pca_ = PCA(self.n_components_, random_state=self.random_state).fit(X)
+        with single_thread:
+            self.pca_ = PCA(self.n_components_, random_state=self.random_state).fit(X)
         return self
 
     def transform(self, X):
@@ -99,7 +101,8 @@ class CappedPCA(TransformerMixin, Estimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self.pca_.transform(X)
+        with single_thread:
+            return self.pca_.transform(X)
 
     def get_feature_names_out(self, input_features=None):
         """Name the components ``pca0``, ``pca1`` and so on.

@@ -362,7 +362,8 @@ def _read_storage(content):
     try:
         storage = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"torch refuses its storage ({error})") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"torch refuses its storage ({reason})") from error
     return torch.empty(0, dtype=dtype).set_(storage)
 
 

@@ -8,6 +8,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from threadpoolctl import threadpool_limits
 
 from skdaf import (
     BlockScaler,
@@ -63,6 +64,14 @@ class TestCappedPCA:
         assert pca.n_components_ == expected
         assert pca.transform(X).shape == (shape[0], expected)
         assert pca.get_feature_names_out().tolist() == [f"pca{i}" for i in range(expected)]
+
+    def test_numbers_do_not_depend_on_the_threads_of_blas(self):
+        X = np.random.default_rng(0).standard_normal((900, 600))
+        results = []
+        for n_threads in (1, 2, 3):
+            with threadpool_limits(n_threads, user_api="blas"):
+                results.append(CappedPCA(50).fit(X).transform(X).tobytes())
+        assert results[0] == results[1] == results[2]
 
 
 class TestBlockScaler:

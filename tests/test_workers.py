@@ -247,6 +247,7 @@ def test_many_threads_predict_at_once(many, estimators, is_training):
 # --- interruption ----------------------------------------------------------------------------
 
 INTERRUPTED = """
+    import os
     import sys
     import joblib
     from sklearn.model_selection import GridSearchCV
@@ -258,7 +259,7 @@ INTERRUPTED = """
     sounds = make_audio_dataset(folder + "/sounds", n_clips_per_class=50, duration=(0.05, 0.1))
 
     def tell(*_):
-        print("working", flush=True)
+        os.write(1, b"working\n")  # at once, whatever other threads write
 
     front_end = SpectrogramTransformer(hop_length=0.001, n_jobs=2, cache=folder + "/cache")
     if what == "transform":
