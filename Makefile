@@ -8,9 +8,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # The main job is in the example; estimators, files and composition are in these tests.
-OLDEST_TESTS := $(addprefix tests/test_, $(addsuffix .py, architecture autoencoder base battery \
-    cache chunks classifier combine extractor files frontend handcrafted networks parallel \
-    persistence training transfer))
+OLDEST_TESTS := $(addprefix tests/test_, $(addsuffix .py, architecture audio autoencoder base \
+    battery cache check checkpoint chunks classifier combine display extractor files frontend golden \
+    handcrafted inputs legacy networks parallel persistence readme reproducible saliency \
+    segmentation shared spectrogram training transfer workers))
 
 .PHONY: demo test test-oldest lint docs clean
 

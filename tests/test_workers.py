@@ -259,7 +259,7 @@ INTERRUPTED = """
     sounds = make_audio_dataset(folder + "/sounds", n_clips_per_class=50, duration=(0.05, 0.1))
 
     def tell(*_):
-        os.write(1, b"working\n")  # at once, whatever other threads write
+        os.write(1, b"working\\n")  # at once, whatever other threads write
 
     front_end = SpectrogramTransformer(hop_length=0.001, n_jobs=2, cache=folder + "/cache")
     if what == "transform":

@@ -281,7 +281,7 @@ class SpectrogramDisplay:
                 ax.axhline(part * n - 0.5, color="white", linewidth=1.5)
         if names is not None:
             ax.set_yticks(ticks, names)
-            ax.yaxis.minorticks_off()
+            ax.set_yticks([], minor=True)
         ax.set_ylim(self.bins[[0, -1]])
 
     def _ticks(self):
