@@ -108,6 +108,9 @@ AUGMENTATIONS = {
 }
 
 
+# What takes neighbouring bins for neighbouring frequencies, which cepstral coefficients are not.
+_OVER_FREQUENCY = {"warp", "equalize"}
+
 # What `augment` may name. "mixup" changes targets too: it is `mix`, which comes last.
 CHOICES = [*AUGMENTATIONS, "mixup"]
 
@@ -138,15 +141,21 @@ def _named(name):
     return AUGMENTATIONS[name]
 
 
-def compose(augment):
+def compose(augment, *, of_cepstra=False):
     """Turn None, a name, a callable, or a list of them into a function, and whether to mix.
 
-    The function takes a batch and a generator; it is None where no batch is to be changed.
+    The function takes a batch and a generator; it is None where no batch is to be changed. Named
+    changes that mean nothing to cepstral coefficients are left out for them.
     """
     if augment is None:
         return None, False
     steps = augment if isinstance(augment, (list, tuple)) else [augment]
-    functions = [step if callable(step) else _named(step) for step in steps if step != "mixup"]
+    left_out = {"mixup", *(_OVER_FREQUENCY if of_cepstra else ())}
+    functions = [
+        step if callable(step) else _named(step)
+        for step in steps
+        if callable(step) or step not in left_out
+    ]
 
     def apply(batch, generator):
         for function in functions:

@@ -97,8 +97,10 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         edges out; "equalize" bends the levels over frequency as another microphone or room does
         [2]_; "mask" blanks a band and a span of time (SpecAugment [3]_); "shift" and "stretch"
         move and stretch time, "warp" stretches frequency, "noise" adds noise; "mixup" blends clips
-        in pairs, and their labels [4]_. A function takes (batch, generator), where the batch is a
-        tensor of shape (n_clips, n_frames, n_bins), and returns another. None changes nothing.
+        in pairs, and their labels [4]_. With a front end of MFCC, which are no levels of
+        frequencies, "equalize" and "warp" are left out. A function takes (batch, generator), where
+        the batch is a tensor of shape (n_clips, n_frames, n_bins), and returns another. None
+        changes nothing.
     early_stopping : bool, default=True
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
         and keep the best epoch. With fewer than ten clips to hold out, or a class of one clip,

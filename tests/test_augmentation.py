@@ -145,6 +145,25 @@ def test_compose_applies_names_and_callables_in_turn():
     torch.testing.assert_close(double(x, generator()), 2 * mask(x + 1, generator()))
 
 
+def test_cepstra_keep_what_is_not_over_frequency():
+    x = batch()
+    for augment, kept in [
+        ("equalize", None),
+        (["warp", "equalize"], None),
+        (["zoom", "equalize", "mask", "mixup"], ["zoom", "mask"]),
+        ([lambda x, _: x + 1, "warp"], [lambda x, _: x + 1]),
+    ]:
+        function, does_mix = compose(augment, of_cepstra=True)
+        assert does_mix == ("mixup" in augment)
+        if kept is None:
+            assert function is None
+        else:
+            expected = compose(kept)[0](x, generator())
+            torch.testing.assert_close(function(x, generator()), expected, rtol=0, atol=0)
+    with pytest.raises(ValueError, match="augment='echo' is unknown"):
+        compose(["warp", "echo"], of_cepstra=True)
+
+
 def test_compose_of_one_and_of_none():
     x = batch()
     torch.testing.assert_close(compose("warp")[0](x, generator()), warp(x, generator()))

@@ -92,6 +92,15 @@ class TestMainJob:
         classifier.fit(sounds.filenames, sounds.target)
         assert classifier.score(sounds.filenames, sounds.target) > 0.9
 
+    @pytest.mark.parametrize("features", ["mel", "mfcc"])
+    def test_only_levels_of_frequencies_are_bent_over_frequency(self, sounds, features):
+        losses = []
+        for augment in (["zoom", "equalize", "mask"], ["zoom", "mask"]):
+            classifier = small(augment=augment, max_epochs=2)
+            classifier.set_params(frontend__features=features).fit(sounds.filenames, sounds.target)
+            losses.append(classifier.history_["train_loss"])
+        assert (losses[0] == losses[1]) == (features == "mfcc")
+
 
 class TestLabels:
     @pytest.mark.parametrize(
