@@ -114,13 +114,13 @@ for row, count in enumerate(clips_a_class):
             accuracies[name][row, seed] = score
 
 # %%
-# Lines are means over three choices of training clips, which are the single marks.
+# Lines are means over three choices of training clips, which are the pale marks.
 
 figure, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (name, values), marker in zip(accuracies.items(), "osD", strict=True):
-    [line] = ax.plot(clips_a_class, values.mean(axis=1), label=name)
+    [line] = ax.plot(clips_a_class, values.mean(axis=1), marker=marker, label=name)
     for column in values.T:
-        ax.plot(clips_a_class, column, marker, color=line.get_color(), alpha=0.5)
+        ax.plot(clips_a_class, column, marker, color=line.get_color(), alpha=0.3)
     print(f"{name:20}", *(f"{value:.3f}" for value in values.mean(axis=1)))
 ax.axhline(1 / n_classes, color="black", linestyle=":", label="chance")
 ax.set(
