@@ -85,8 +85,8 @@ from skdaf import SaliencyDisplay
 SaliencyDisplay.from_estimator(networks["clean"], clean[0][:4])
 
 # %%
-# The other one has found out that a hum goes with high beeps: it listens to the hum,
-# all the time, more than to the beep.
+# The other one has found out that a hum goes with high beeps: it listens to the
+# hum, all the time, more than to the beep.
 
 # sphinx_gallery_thumbnail_number = 2
 SaliencyDisplay.from_estimator(networks["careless"], careless[0][:4])
