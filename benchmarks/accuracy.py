@@ -105,22 +105,27 @@ def scenes(seeds, verbose):
 
 
 def combiner(seeds, verbose):
-    table("split", "seed", "CNN", "CNN features + SVC", "hand-crafted + SVC", "combined")
+    columns = ("CNN", "CNN features + SVC", "hand-crafted + SVC", "combined", "two depths combined")
+    table("split", "seed", *columns)
     for split, (train_paths, train_digits, test_paths, test_digits) in splits().items():
         handcrafted = make_pipeline(PyAudioAnalysisTransformer(), StandardScaler(), SVC())
         alone = handcrafted.fit(train_paths, train_digits).score(test_paths, test_digits)
         rows = []
         for seed in range(seeds):
             cnn, _ = fitted_classifier(split, seed, verbose)
+            last, before = (
+                CNNFeatureExtractor(FrozenEstimator(cnn), layers_dropped=k) for k in (1, 2)
+            )
             models = [
-                make_pipeline(CNNFeatureExtractor(FrozenEstimator(cnn)), StandardScaler(), SVC()),
-                make_combined_classifier(FrozenEstimator(cnn)),
+                make_pipeline(last, StandardScaler(), SVC()),
+                make_combined_classifier(last),
+                make_combined_classifier([last, before]),
             ]
-            features, both = (
+            features, *combined = (
                 model.fit(train_paths, train_digits).score(test_paths, test_digits)
                 for model in models
             )
-            rows.append([cnn.score(test_paths, test_digits), features, alone, both])
+            rows.append([cnn.score(test_paths, test_digits), features, alone, *combined])
             row(split, seed, *rows[-1])
         row(split, "mean", *np.mean(rows, axis=0).tolist())
 

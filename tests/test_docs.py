@@ -21,7 +21,7 @@ ELSEWHERE = {
     "long_recordings": "test_segmentation.py",
     "long_training": "test_readme.py",
     "scaling_out": "test_workers.py",
-    "command_line": "test_cli.py",
+    "command_line": "test_cli_page.py",
 }
 
 
