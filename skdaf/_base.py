@@ -267,7 +267,8 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
             max_epochs = int(np.clip(_ENOUGH_STEPS * batch_size // n_rows, *_FEWEST_MOST_EPOCHS))
         patience = self.patience or -(-max_epochs // 2)
         device = resolve_device(self.device)
-        of_cepstra = getattr(self.frontend_, "features", None) == "mfcc"
+        frontend = getattr(self, "frontend_", None)
+        of_cepstra = getattr(frontend, "features", None) == "mfcc"
         augment, mixup = compose(self.augment, of_cepstra=of_cepstra)
         return Plan(
             max_epochs=max_epochs,
