@@ -109,7 +109,7 @@ AUGMENTATIONS = {
 
 
 # What takes neighbouring bins for neighbouring frequencies, which cepstral coefficients are not.
-_OVER_FREQUENCY = {"warp", "equalize"}
+_OVER_FREQUENCY = ["warp", "equalize"]
 
 # What `augment` may name. "mixup" changes targets too: it is `mix`, which comes last.
 CHOICES = [*AUGMENTATIONS, "mixup"]
@@ -150,12 +150,8 @@ def compose(augment, *, of_cepstra=False):
     if augment is None:
         return None, False
     steps = augment if isinstance(augment, (list, tuple)) else [augment]
-    left_out = {"mixup", *(_OVER_FREQUENCY if of_cepstra else ())}
-    functions = [
-        step if callable(step) else _named(step)
-        for step in steps
-        if callable(step) or step not in left_out
-    ]
+    left_out = ["mixup", *(_OVER_FREQUENCY if of_cepstra else ())]
+    functions = [step if callable(step) else _named(step) for step in steps if step not in left_out]
 
     def apply(batch, generator):
         for function in functions:
