@@ -13,6 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
+from skdaf._frame_blocks import frame_blocks, multiply_parts
+
 _EPS = np.finfo(np.float64).eps
 
 # Samples of the frames that are worked on together: they stay in the processor's cache.
@@ -127,15 +129,15 @@ def short_term_features(clips, settings):
     windows = sliding_window_view(samples, settings.window)
     sums = np.empty(len(owners), dtype=_SUMS)
     last_share = np.zeros((1, settings.n_bins))
-    for rows in _blocks(len(owners), settings.frames_per_block):
+    for rows, parts in frame_blocks(_firsts(n_frames), n_frames, settings.frames_per_block):
         frames = windows[starts[rows]] - means[rows]
         frames /= scales[rows]
         _sum_frames(frames, sums[rows])
         spectra = np.abs(fft.rfft(frames)[:, : settings.n_bins])
         spectra /= settings.n_bins
-        last_share = _sum_spectra(spectra, settings.sampling_rate, last_share, sums[rows])
+        last_share = _sum_spectra(spectra, parts, settings.sampling_rate, last_share, sums[rows])
     sums["flux"][is_first] = 0
-    features = _features_of_sums(sums, settings)
+    features = _features_of_sums(sums, n_frames, settings)
     return (_with_deltas(features, is_first) if settings.deltas else features), n_frames
 
 
@@ -209,13 +211,13 @@ def _sum_frames(frames, sums):
     sums["energy"], sums["block_energies"] = _tenths(frames)
 
 
-def _sum_spectra(spectra, sampling_rate, last_share, sums):
-    """Go through the magnitudes of frames.
+def _sum_spectra(spectra, parts, sampling_rate, last_share, sums):
+    """Go through the magnitudes of frames; `parts` are those of the clips that they come from.
 
     `last_share` is the normalized spectrum of the frame before, for the flux; returns the next one.
     """
     n = spectra.shape[1]
-    totals, sums["centroid"], sums["variance"] = _moments(spectra)
+    totals, sums["centroid"], sums["variance"] = _moments(spectra, parts)
     sums["spectral_energy"], sums["spectral_block_energies"] = _tenths(spectra)
     shares = np.empty((len(spectra) + 1, n))
     shares[:1] = last_share
@@ -224,13 +226,13 @@ def _sum_spectra(spectra, sampling_rate, last_share, sums):
     sums["flux"] = np.einsum("ij,ij->i", changes, changes)
     sums["rolloff"] = _rolloff(spectra, sums["spectral_energy"])
     bands, filters, _ = _mfcc_tables(sampling_rate, n)
-    sums["bands"] = spectra[:, bands] @ filters
+    multiply_parts(parts, spectra[:, bands], filters, out=sums["bands"])
     bins, pitch_classes = _chroma_table(sampling_rate, n)
-    sums["chroma"] = np.square(spectra[:, bins]) @ pitch_classes
+    multiply_parts(parts, np.square(spectra[:, bins]), pitch_classes, out=sums["chroma"])
     return shares[-1:]
 
 
-def _features_of_sums(sums, settings):
+def _features_of_sums(sums, n_frames, settings):
     output = np.empty((len(sums), len(SHORT_TERM_NAMES)))
     output[:, 0] = sums["crossings"] / 2 / (settings.window - 1)
     output[:, 1] = sums["energy"] / settings.window
@@ -241,7 +243,9 @@ def _features_of_sums(sums, settings):
     output[:, 6] = sums["flux"]
     output[:, 7] = sums["rolloff"]
     _, _, cosines = _mfcc_tables(settings.sampling_rate, settings.n_bins)
-    output[:, _MFCC] = np.log10(sums["bands"] + _EPS) @ cosines
+    levels = np.log10(sums["bands"] + _EPS)
+    for rows, parts in frame_blocks(_firsts(n_frames), n_frames, len(sums)):
+        multiply_parts(parts, levels[rows], cosines, out=output[rows, _MFCC])
     energies = np.where(sums["spectral_energy"] == 0, _EPS, sums["spectral_energy"])
     output[:, _CHROMA] = sums["chroma"] / energies[:, None]
     output[:, -1] = output[:, _CHROMA].std(axis=1)
@@ -268,10 +272,12 @@ def _tenths(values):
     return blocks.sum(axis=1) + rest, blocks
 
 
-def _moments(spectra):
+def _moments(spectra, parts):
     """Return sum, mean and variance of spectra over positions between 0 and 1."""
     powers_of_position = _powers_of_position(spectra.shape[1])
-    totals, firsts, seconds = (spectra @ powers_of_position).T
+    sums = np.empty((len(spectra), powers_of_position.shape[1]))
+    multiply_parts(parts, spectra, powers_of_position, out=sums)
+    totals, firsts, seconds = sums.T
     # The library divides each spectrum by its maximum; here only the sums are divided.
     loudest = spectra.max(axis=1)
     loudest[loudest == 0] = 1

@@ -11,6 +11,8 @@ import numpy as np
 from scipy import fft, sparse
 from scipy.signal import get_window, savgol_filter
 
+from skdaf._frame_blocks import frame_blocks, multiply_parts
+
 N_CHROMA = 12
 
 # Power below this is treated as silence, as librosa does.
@@ -197,11 +199,11 @@ def spectrograms(waveforms, settings):
     -------
     list of ndarray of shape (n_frames, n_bins), float32
     """
-    first_frames, signal = _lay_out(waveforms, settings)
-    mel, chroma = _bank_outputs(signal, settings)
+    first_frames, n_frames, signal = _lay_out(waveforms, settings)
+    mel, chroma = _bank_outputs(first_frames, n_frames, signal, settings)
     results = []
-    for first, samples in zip(first_frames, waveforms, strict=True):
-        frames = slice(first, first + settings.n_frames(len(samples)))
+    for first, n in zip(first_frames, n_frames, strict=True):
+        frames = slice(first, first + n)
         log_mel = _below_peak(mel[frames], settings.top_db)
         if settings.features == "mel":
             results.append(log_mel)
@@ -214,21 +216,21 @@ def spectrograms(waveforms, settings):
 
 def mel_levels(samples, settings):
     """Return the level of each mel band of one clip in decibels, not relative to its peak."""
-    return _bank_outputs(_lay_out([samples], settings)[1], replace(settings, features="mel"))[0][
-        : settings.n_frames(len(samples))
-    ]
+    settings = replace(settings, features="mel")
+    mel, _ = _bank_outputs(*_lay_out([samples], settings), settings)
+    return mel[: settings.n_frames(len(samples))]
 
 
 def _lay_out(waveforms, settings):
-    """Return each clip's first frame in the joint signal, and the signal."""
+    """Return the first frame and the number of frames of each clip, and the joint signal."""
     hop, half = settings.hop_length, settings.n_fft // 2
     gap = -(-half // hop)
-    first_frames, n_frames = [], 0
+    first_frames, end = [], 0
     for samples in waveforms:
-        first_frames.append(n_frames)
-        n_frames += -(-len(samples) // hop) + gap
+        first_frames.append(end)
+        end += -(-len(samples) // hop) + gap
     # The last clip needs silence after it up to the end of its last frame, which the gap holds.
-    signal = np.empty(half + n_frames * hop + half, dtype=np.float32)
+    signal = np.empty(half + end * hop + half, dtype=np.float32)
     end = 0
     for first, samples in zip(first_frames, waveforms, strict=True):
         start = half + first * hop
@@ -236,10 +238,10 @@ def _lay_out(waveforms, settings):
         end = start + len(samples)
         signal[start:end] = samples
     signal[end:] = 0.0
-    return first_frames, signal
+    return first_frames, [settings.n_frames(len(samples)) for samples in waveforms], signal
 
 
-def _bank_outputs(signal, settings):
+def _bank_outputs(first_frames, n_frames, signal, settings):
     """Return the level of each mel band, and the power in each pitch class where wanted."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, settings.n_fft)
     frames = frames[:: settings.hop_length]
@@ -249,15 +251,15 @@ def _bank_outputs(signal, settings):
         chroma = np.empty((len(frames), N_CHROMA), dtype=np.float32)
     n_together = max(_FRAMES_PER_BLOCK, _SAMPLES_PER_BLOCK // settings.n_fft)
     windowed = np.empty((min(n_together, len(frames)), settings.n_fft), dtype=np.float32)
-    for start in range(0, len(frames), n_together):
-        block = slice(start, start + n_together)
+    for block, parts in frame_blocks(first_frames, n_frames, n_together):
         bands_of_block = mel[block]
         squares = _squares(frames[block], windowed[: len(bands_of_block)], settings)
         for span, bands, weights in _products_of_squares(settings):
-            np.matmul(squares[:, span], weights, out=bands_of_block[:, bands])
+            multiply_parts(parts, squares[:, span], weights, out=bands_of_block[:, bands])
         _levels(bands_of_block, out=bands_of_block)
         if chroma is not None:
-            chroma[block] = (squares[:, ::2] + squares[:, 1::2]) @ _chroma_weights(settings)
+            power = squares[:, ::2] + squares[:, 1::2]
+            multiply_parts(parts, power, _chroma_weights(settings), out=chroma[block])
     return mel, chroma
 
 
@@ -350,7 +352,10 @@ def resize(spectrogram, n_frames):
     n_in = len(spectrogram)
     if n_in == n_frames:
         return spectrogram
-    if n_in * n_frames <= _LARGEST_DENSE_RESIZE:
+    # A product with a vector may depend on where the vector lies in memory: those are left to the
+    # sparse product, which adds up in the order of the frames.
+    is_vector = n_frames == 1 or spectrogram.shape[1] == 1
+    if n_in * n_frames <= _LARGEST_DENSE_RESIZE and not is_vector:
         return _dense_resize_matrix(n_in, n_frames) @ spectrogram
     return resize_matrix(n_in, n_frames) @ spectrogram
 

@@ -43,7 +43,7 @@ LAYERS = [
         "_unpickle",
     ],
     ["_audio"],
-    ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
+    ["_clip", "_wav", "_ogg", "_frame_blocks", "_mute", "_estimator", "_files", "_version"],
     ["_shared"],
 ]
 

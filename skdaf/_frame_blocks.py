@@ -1,0 +1,66 @@
+"""Frames of several clips in blocks, so that no clip's result depends on its neighbours.
+
+A row of a matrix product may depend on where it stands in the matrix: BLAS kernels treat the rows
+at the edges of their tiles differently. So clips share what works row by row (windows, Fourier
+transforms, squares), and each clip's products are made of its own frames alone, in parts that are
+counted from its first frame. The same clip then gives the same bytes with every kernel.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Block(NamedTuple):
+    """Frames that are worked on together, and the parts of clips among them."""
+
+    frames: slice
+    parts: list  # of slices, counted from the first frame of the block
+
+
+def frame_blocks(first_frames, n_frames, size):
+    """Yield Blocks of at most `size` frames that cover all frames of all clips, in order.
+
+    Parameters
+    ----------
+    first_frames, n_frames : sequence of int
+        Where each clip begins in the joint array of frames, and how many frames it has. Frames
+        between two clips belong to nobody: a block may hold some of them.
+    size : int
+        The largest number of frames in a block.
+    """
+    start, stop, parts = 0, 0, []
+    for first, last in _clip_parts(first_frames, n_frames, size):
+        if parts and last - start > size:
+            yield Block(slice(start, stop), parts)
+            parts = []
+        if not parts:
+            start = first
+        parts.append(slice(first - start, last - start))
+        stop = last
+    if parts:
+        yield Block(slice(start, stop), parts)
+
+
+def _clip_parts(first_frames, n_frames, size):
+    """Cut each clip from its first frame on: the parts do not depend on other clips."""
+    for begin, n in zip(first_frames, n_frames, strict=True):
+        for first in range(begin, begin + n, size):
+            yield first, min(first + size, begin + n)
+
+
+def multiply_parts(parts, left, right, out):
+    """Multiply the rows of each part of `left` by `right`, each part by itself, into `out`."""
+    for part in parts:
+        _multiply(left[part], right, out[part])
+
+
+def _multiply(left, right, out):
+    if 1 not in out.shape:
+        np.matmul(left, right, out=out)
+        return
+    # For a single row or column BLAS takes a product with a vector, and some of its kernels add up
+    # in an order that depends on the address of the operands. Two equal ones make it a matrix.
+    left = left[[0, 0]] if len(left) == 1 else left
+    right = right[:, [0, 0]] if right.shape[1] == 1 else right
+    out[...] = (left @ right)[: out.shape[0], : out.shape[1]]
