@@ -318,7 +318,7 @@ class SpectrogramRecipe(ClipRecipe):
     standardize: bool
     cache: str | os.PathLike | None
 
-    version = 3
+    version = 4
     dtype = np.float32
 
     @property

@@ -238,7 +238,7 @@ class FeatureRecipe(ClipRecipe):
     settings: FeatureSettings
     cache: str | os.PathLike | None
 
-    version = 1
+    version = 2
     dtype = np.float64
 
     @property
