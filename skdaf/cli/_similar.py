@@ -13,7 +13,8 @@ from skdaf.cli._options import (
     trust_option,
     using_options,
 )
-from skdaf.cli._program import Program, note, quiet_option
+from skdaf.cli._paths import InputPath
+from skdaf.cli._program import Command, Program, note, quiet_option
 from skdaf.cli._tables import audio_files, show
 
 
@@ -22,7 +23,7 @@ def similar():
     """Search for similar sounds: index a folder, query it."""
 
 
-@similar.command()
+@similar.command(cls=Command)
 @model_argument
 @paths_argument
 @output_option("The index to write, by custom *.skops.", required=True)
@@ -48,8 +49,8 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
     save(Pipeline([("describe", FrozenEstimator(describe)), ("neighbors", neighbors)]), output)
 
 
-@similar.command()
-@click.argument("index", type=click.Path(exists=True, dir_okay=False))
+@similar.command(cls=Command)
+@click.argument("index", type=InputPath(dir_okay=False))
 @paths_argument
 @click.option(
     "-n",
