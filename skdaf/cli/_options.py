@@ -134,7 +134,8 @@ def configure(estimator, values):
     known = _parameter_names(estimator)
     for name in values:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3)
+            close = [other for other in known if other.endswith(f"__{name}")]
+            close = close or difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}."
             raise ValueError(f"{type(estimator).__name__} has no parameter {name!r}: {hint}")
     return estimator.set_params(**values)

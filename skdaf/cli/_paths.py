@@ -108,7 +108,9 @@ def refuse_outputs_among_inputs(command, values):
     for parameter, file in _files(command, values, (OutputFile, CheckpointPlace)):
         named = f"{_name(parameter)} {file!r}"
         if _identity(file) in outputs:
-            raise ValueError(f"{outputs[_identity(file)]} and {named} are one file: name two.")
+            raise ValueError(
+                f"{outputs[_identity(file)]} and {named} are the same file: name two files."
+            )
         outputs[_identity(file)] = named
     if not any(isinstance(identity, tuple) for identity in outputs):
         return  # files that do not exist yet are no inputs

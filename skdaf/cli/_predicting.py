@@ -75,7 +75,7 @@ def _check_combination(proba, segments, layers_dropped):
     source = click.get_current_context().get_parameter_source
     given = [name for name in ("window", "step") if source(name).name != "DEFAULT"]
     if given and not segments:
-        raise click.UsageError(f"--{given[0]} is that of --segments.")
+        raise click.UsageError(f"--{given[0]} has no effect without --segments.")
 
 
 def _classifier(path, proba, **options):

@@ -88,8 +88,9 @@ def _plain_errors():
 
 
 def _sentence(error):
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{os.fsdecode(error.filename)!r}: {error.strerror}."
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)!r}: " if error.filename else ""
+        return f"{where}{error.strerror}."
     # Errors about many files list them line by line; elsewhere lines are those of some repr.
     return str(error) if getattr(error, "paths", ()) else _in_one_line(error)
 
@@ -132,5 +133,6 @@ def note(text):
 
 def verbosity():
     """Return 1 where somebody may be watching progress bars."""
-    is_watched = sys.stderr.isatty() and not click.get_current_context().meta.get(_QUIET)
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    is_watched = is_terminal and not click.get_current_context().meta.get(_QUIET)
     return int(is_watched)

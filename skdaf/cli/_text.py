@@ -4,9 +4,12 @@ Names of files are bytes on most systems, and labels may hold any character. A t
 some of these characters; UTF-8 has no place for others.
 """
 
+import errno
 import json
+import os
 import re
 import sys
+from contextlib import suppress
 
 import click
 
@@ -46,20 +49,26 @@ def to_bytes(text):
 
 
 def is_for_terminal():
-    """Tell whether results go to a terminal."""
-    return sys.stdout.isatty()
+    """Return whether results go to a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def echo(text):
-    """Write results to the standard output."""
-    if not is_for_terminal():
-        click.echo(to_bytes(text))
-        return
+    """Write results to the standard output; an OSError names it."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        click.echo(_for_terminal(text) if is_for_terminal() else to_bytes(text))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _for_terminal(text):
     encoding = sys.stdout.encoding or "utf-8"
-    text = visible(text, keep="\n").encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(text)
+    return visible(text, keep="\n").encode(encoding, "backslashreplace").decode(encoding)
 
 
 def echo_error(text):
     """Write a message to the standard error; it may have several lines."""
-    click.echo(visible(text, keep="\n"), err=True)
+    with suppress(OSError):  # without a place for messages the work goes on
+        click.echo(visible(text, keep="\n"), err=True)
