@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+import shlex
 import struct
 import sys
 import tarfile
@@ -414,7 +415,7 @@ def attacks(target):
     write = f"open({target!r}, 'w').close()"
     return {
         "function": (Calls(os.mkdir, target), r"asks for '(posix|nt)\.mkdir'"),
-        "shell": (Calls(os.system, f"touch {target}"), r"asks for '(posix|nt)\.system'"),
+        "shell": (Calls(os.system, f"touch {shlex.quote(target)}"), r"asks for '(posix|nt)\.system'"),
         "eval": (Calls(eval, write), r"asks for 'builtins\.eval'"),
         "exec": (Calls(exec, write), r"asks for 'builtins\.exec'"),
         "open": (Calls(open, target, "w"), r"asks for '_?io\.open'"),
