@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 from test_cli import COMMANDS, misuse
 
-from skdaf.cli._paths import CheckpointPlace, InputPath, OutputFile, refuse_outputs_among_inputs
+from skdaf.cli._paths import (
+    CheckpointPlace,
+    InputPath,
+    OutputFile,
+    refuse_output_named_in,
+    refuse_outputs_among_inputs,
+)
 
 # Command lines, and the inputs that their output must not replace.
 LINES = {
@@ -103,6 +109,21 @@ def test_the_names_beside_an_array_are_an_output_too(folder):
 def test_two_outputs_are_two_files():
     sentence = misuse("train", "rec", "-o", "a.checkpoint", "--checkpoint", "./a.checkpoint")
     assert "--checkpoint './a.checkpoint' and --output 'a.checkpoint' are the same" in sentence
+
+
+def test_recordings_that_an_index_names_are_kept(folder):
+    files = ["gone.wav", "b.wav"]
+    with pytest.raises(ValueError, match=r"'b.wav' is named in 'index', an input of this command"):
+        refuse_output_named_in("index", "b.wav", files)
+    for output in (None, "gone.wav", "new.csv", os.devnull):
+        refuse_output_named_in("index", output, files)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no such device here")
+def test_a_device_may_be_read_and_written():
+    refuse_outputs_among_inputs(
+        COMMANDS[("check",)], {"paths": (os.devnull,), "output": os.devnull}
+    )
 
 
 @pytest.mark.parametrize("name", ["new.wav", "rec/report.csv", "rec/rain/.hidden.wav", "rec/x.csv"])

@@ -167,6 +167,15 @@ def test_cells_like_formulas_are_as_they_are_and_numbers_are_numbers(odd):
     assert "formula" in page
 
 
+def test_an_index_keeps_its_recordings(odd):
+    names = [path for path in odd.rglob("*.wav")]
+    before = names[0].read_bytes()
+    invoke("similar", "index", odd / "model.skops", odd, "-o", odd / "index.skops", "-q")
+    query = ["similar", "query", odd / "index.skops", odd.parent / "sound.wav", "-o", names[0]]
+    assert "index.skops', an input of this command" in misuse(*query)
+    assert names[0].read_bytes() == before
+
+
 def test_a_list_of_names_has_a_line_for_each(odd, tmp_path):
     fine = [path for path in odd.rglob("*.wav") if not {"\n", "\r"} & {*str(path)}]
     invoke("embed", odd / "model.skops", *fine, "-o", tmp_path / "x.npy")

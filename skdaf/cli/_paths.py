@@ -106,19 +106,29 @@ def refuse_outputs_among_inputs(command, values):
     """
     outputs = {}
     for parameter, file in _files(command, values, (OutputFile, CheckpointPlace)):
-        named = f"{_name(parameter)} {file!r}"
-        if _identity(file) in outputs:
-            raise ValueError(
-                f"{outputs[_identity(file)]} and {named} are the same file: name two files."
-            )
-        outputs[_identity(file)] = named
-    if not any(isinstance(identity, tuple) for identity in outputs):
-        return  # files that do not exist yet are no inputs
-    for _, file in _files(command, values, InputPath):
-        named = outputs.get(_identity(file))
-        if named is not None:
-            same = "" if named.endswith(repr(file)) else f"the same file as {file!r}, "
-            raise ValueError(f"{named} is {same}an input of this command: name another output.")
+        identity, named = _identity(file), f"{_name(parameter)} {file!r}"
+        if identity in outputs and not is_special(file):
+            raise ValueError(f"{outputs[identity][0]} and {named} are the same file: name two.")
+        outputs[identity] = named, file
+    _refuse(outputs, (file for _, file in _files(command, values, InputPath)), "an input")
+
+
+def refuse_output_named_in(index, output, files):
+    """Insist that a command does not write over a recording that an index names."""
+    if output is not None:
+        outputs = {_identity(output): (f"--output {output!r}", output)}
+        _refuse(outputs, files, f"named in {index!r}, an input")
+
+
+def _refuse(outputs, files, what):
+    """Insist that none of the files is an output; what does not exist yet or is a device may be."""
+    if not any(os.path.isfile(output) for _, output in outputs.values()):
+        return
+    for file in files:
+        named, output = outputs.get(_identity(file), (None, file))
+        if named is not None and not is_special(output):
+            same = "" if output == file else f"the same file as {file!r}, "
+            raise ValueError(f"{named} is {same}{what} of this command: name another output.")
 
 
 def _files(command, values, types):

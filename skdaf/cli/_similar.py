@@ -13,7 +13,7 @@ from skdaf.cli._options import (
     trust_option,
     using_options,
 )
-from skdaf.cli._paths import InputPath
+from skdaf.cli._paths import InputPath, refuse_output_named_in
 from skdaf.cli._program import Command, Program, note, quiet_option
 from skdaf.cli._tables import audio_files, show
 
@@ -78,6 +78,7 @@ def query(index, paths, count, format_, output, trust, n_jobs):
     indexed = getattr(getattr(pipeline, "steps", [(None, None)])[-1][1], "files_", None)
     if indexed is None:
         raise ValueError(f'{index!r} is no index: "skdaf similar index" makes one.')
+    refuse_output_named_in(index, output, map(str, indexed))
     files = audio_files(paths)
     features = pipeline[0].transform(files)
     found = pipeline[-1].kneighbors(features, min(count, len(indexed)))
