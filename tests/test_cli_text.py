@@ -168,7 +168,7 @@ def test_cells_like_formulas_are_as_they_are_and_numbers_are_numbers(odd):
 
 
 def test_an_index_keeps_its_recordings(odd):
-    names = [path for path in odd.rglob("*.wav")]
+    names = list(odd.rglob("*.wav"))
     before = names[0].read_bytes()
     invoke("similar", "index", odd / "model.skops", odd, "-o", odd / "index.skops", "-q")
     query = ["similar", "query", odd / "index.skops", odd.parent / "sound.wav", "-o", names[0]]
