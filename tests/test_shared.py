@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from skdaf._shared import SharedContext, leave_if_closing
+from skdaf._shared import SharedContext, leave_if_closing, leave_if_main_thread_ended
 
 
 class Noting(SharedContext):
@@ -212,6 +212,23 @@ def test_work_at_the_end_of_the_interpreter_is_not_refused():
         """
     )
     assert printed == "worked\n"
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_errors_after_the_end_of_the_main_thread_end_daemons_only(monkeypatch, daemon, has_ended):
+    went_on = []
+
+    def fail():
+        leave_if_main_thread_ended()
+        went_on.append(True)
+
+    thread = threading.Thread(target=fail, daemon=daemon)
+    if has_ended:
+        monkeypatch.setattr(threading, "main_thread", threading.Thread)  # one that does not run
+    thread.start()
+    thread.join()
+    assert went_on == ([] if daemon and has_ended else [True])
 
 
 def test_threads_go_on_while_the_interpreter_does():
