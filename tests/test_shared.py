@@ -217,18 +217,21 @@ def test_work_at_the_end_of_the_interpreter_is_not_refused():
 @pytest.mark.parametrize("daemon", [True, False])
 @pytest.mark.parametrize("has_ended", [True, False])
 def test_errors_after_the_end_of_the_main_thread_end_daemons_only(monkeypatch, daemon, has_ended):
-    went_on = []
+    outcomes = []
 
     def fail():
-        leave_if_main_thread_ended()
-        went_on.append(True)
+        try:
+            leave_if_main_thread_ended()
+            outcomes.append("went on")
+        except SystemExit:
+            outcomes.append("ended")
 
     thread = threading.Thread(target=fail, daemon=daemon)
     if has_ended:
         monkeypatch.setattr(threading, "main_thread", threading.Thread)  # one that does not run
     thread.start()
     thread.join()
-    assert went_on == ([] if daemon and has_ended else [True])
+    assert outcomes == (["ended"] if daemon and has_ended else ["went on"])
 
 
 def test_threads_go_on_while_the_interpreter_does():
