@@ -3,6 +3,7 @@
 import copy
 import math
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -212,14 +213,23 @@ class Loop:
 
     def _each(self, workers, method, parts, *args):
         """Return what a method of each worker makes of its part, the first in this thread."""
-        calls = [getattr(worker, method) for worker in workers]
-        if self.pool is None:
-            return [call(part, *args) for call, part in zip(calls, parts, strict=True)]
-        others = [
-            self.pool.submit(call, part, *args)
-            for call, part in zip(calls[1:], parts[1:], strict=True)
+        calls = [
+            partial(getattr(worker, method), part, *args)
+            for worker, part in zip(workers, parts, strict=True)
         ]
-        return [calls[0](parts[0], *args), *(other.result() for other in others)]
+        others = [self._start(call) for call in calls[1:]]
+        return [calls[0](), *(result() for result in others)]
+
+    def _start(self, call):
+        """Let the pool make a call; return a function that waits for its result."""
+        if self.pool is not None:
+            try:
+                return self.pool.submit(call).result
+            except RuntimeError:
+                # Once the main thread has ended pools take no more work, but other threads may
+                # still train: this one does everything by itself, with the same result.
+                self.pool = None
+        return call
 
     def _share_statistics(self):
         """Give all twins the mean of their running statistics."""

@@ -10,7 +10,7 @@ import threadpoolctl
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
-from skdaf._shared import SharedContext
+from skdaf._shared import SharedContext, leave_if_main_thread_ended
 
 # The work is cut in the same way whatever the number of workers: so are the results.
 CHUNK_SIZE = 64
@@ -148,4 +148,8 @@ def _run_all(calls, n_jobs):
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     except ValueError:
         parallel = Parallel(n_jobs=n_jobs)
-    return parallel(calls)
+    try:
+        yield from parallel(calls)
+    except RuntimeError:
+        leave_if_main_thread_ended()
+        raise

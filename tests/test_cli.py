@@ -588,7 +588,7 @@ def test_predict_misused(embedder, tmp_path):
     assert "knows no classes" in predict("long.wav", model=embedder)
     assert "not readable as audio" in predict("truth.csv")
     assert "holds no audio files" in predict(tmp_path)
-    assert "--step is that of --segments" in predict("long.wav", "--step", "2")
+    assert "--step has no effect without --segments" in predict("long.wav", "--step", "2")
     assert "leave out --proba" in predict("long.wav", "--proba", "--layers-dropped", "1")
     assert "between 0 and 3" in predict("long.wav", "--layers-dropped", "4")
     assert "'xml' is not one of" in predict("long.wav", "--format", "xml")

@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+import shlex
 import struct
 import sys
 import tarfile
@@ -412,9 +413,10 @@ def refused(load, tmp_path):
 def attacks(target):
     """Return what would make a file, by name, and how it is refused."""
     write = f"open({target!r}, 'w').close()"
+    shell = f"touch {shlex.quote(target)}"
     return {
         "function": (Calls(os.mkdir, target), r"asks for '(posix|nt)\.mkdir'"),
-        "shell": (Calls(os.system, f"touch {target}"), r"asks for '(posix|nt)\.system'"),
+        "shell": (Calls(os.system, shell), r"asks for '(posix|nt)\.system'"),
         "eval": (Calls(eval, write), r"asks for 'builtins\.eval'"),
         "exec": (Calls(exec, write), r"asks for 'builtins\.exec'"),
         "open": (Calls(open, target, "w"), r"asks for '_?io\.open'"),

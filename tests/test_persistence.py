@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pickle
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -275,7 +276,7 @@ def called(name, *arguments):
 
 def attacks(target):
     """Return what would make a folder, or lead to it, when it is loaded."""
-    text, system = plain(str(target)), plain(f"mkdir {target}")
+    text, system = plain(str(target)), plain(f"mkdir {shlex.quote(str(target))}")
     code = plain(f"__import__('os').mkdir({str(target)!r})")
     old = {"module_path": "posix", "function": "mkdir"}
     function = node("FunctionNode", "posix.mkdir", content=old)

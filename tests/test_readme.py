@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,17 @@ def run_commands(folder):
         )
         assert result.returncode == 0, f"{line}: {result.stderr}"
     assert (folder / "labels.txt").is_file()
+
+
+def test_the_source_archive_holds_what_make_needs():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    files = re.findall(r"[\w-]+\.(?:txt|toml)", makefile)
+    folders = re.findall(r"\b(docs|examples|tests)/", makefile)
+    # pyproject.toml is always there.
+    assert {*files, *folders, "Makefile", "README.md", "LICENSE"} <= {*included, "pyproject.toml"}
+    assert all((ROOT / name).exists() for name in included)
 
 
 def test_the_commands_of_the_readme_are_targets_of_the_makefile():

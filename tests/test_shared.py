@@ -1,15 +1,17 @@
 """Contexts that threads share: begun once, ended once, and left before the interpreter ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from skdaf._shared import SharedContext, leave_if_closing
+from skdaf._shared import SharedContext, leave_if_closing, leave_if_main_thread_ended
 
 
 class Noting(SharedContext):
@@ -95,26 +97,105 @@ def test_in_a_forked_child_nobody_is_inside():
     assert notes == "['begin', 'end']\n['begin', 'end', 'begin']\n"
 
 
-def test_the_end_of_the_interpreter_waits_for_daemons_and_tells_them_to_leave():
+def test_the_end_of_the_interpreter_ends_daemons_in_this_package_and_waits_for_them():
     printed = run(
         """
         import threading, time
-        from skdaf._shared import SharedContext, leave_if_closing
-        context, inside = SharedContext(), threading.Event()
-        def work():
-            with context:
-                inside.set()
+        from skdaf._shared import SharedContext
+        entered = threading.Event()
+        class Endless(SharedContext):
+            def begin(self):  # called by a function of the package
+                entered.set()
                 try:
                     while True:
-                        leave_if_closing()
                         time.sleep(0.01)
                 finally:
+                    time.sleep(0.1)
                     print("left")
+        def work():
+            with Endless():
+                pass
         threading.Thread(target=work, daemon=True).start()
-        inside.wait()
+        entered.wait()
         """
     )
     assert printed == "left\n"
+
+
+def test_other_daemons_are_left_alone():
+    start = time.monotonic()
+    printed = run(
+        """
+        import atexit, threading, time
+        atexit.register(lambda: print(other.is_alive()))
+        import skdaf._shared
+        other = threading.Thread(target=time.sleep, args=[1000], daemon=True)
+        other.start()
+        """
+    )
+    assert printed == "True\n"
+    assert time.monotonic() - start < 9
+
+
+# The end comes while these work in daemon threads.
+WORK = {
+    "a training": "CNNAudioClassifier(max_epochs=10_000, early_stopping=False).fit(X, y)",
+    "predictions": "while True: fitted.predict(X)",
+    "workers": "while True: SpectrogramTransformer(n_jobs=2).fit_transform(X)",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "statuses"),
+    [
+        ("a training", "", {0}),
+        ("predictions", "raise KeyboardInterrupt", {1, 130, -signal.SIGINT}),
+        ("workers", "sys.exit(3)", {3}),
+    ],
+)
+def test_a_program_ends_as_it_should_while_daemon_threads_work(name, end, statuses):
+    code = f"""
+        import sys, threading, time, joblib, numpy as np
+        from skdaf import CNNAudioClassifier, SpectrogramTransformer
+        X, y = np.random.default_rng(0).normal(size=(200, 4000)), np.arange(200) % 2
+        fitted = CNNAudioClassifier(max_epochs=1, channels=(4,)).fit(X, y)
+        def work():
+            with joblib.parallel_config("threading"):
+                {WORK[name]}
+        for _ in range(2):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.5)
+        print("end", flush=True)
+        {end}
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout == "end\n"
+    assert result.returncode in statuses
+    # What is said is the program's own exception, if any.
+    assert result.stderr.count("Traceback") == ("raise" in end)
+    assert "Exception in thread" not in result.stderr
+
+
+def test_a_training_goes_on_after_the_main_thread_has_ended():
+    printed = run(
+        """
+        import threading, time, numpy as np
+        from skdaf import CNNAudioClassifier
+        X, y = np.random.default_rng(0).normal(size=(64, 20, 8)), np.arange(64) % 2
+        def fit():
+            classifier = CNNAudioClassifier(max_epochs=2, batch_size=32, random_state=0)
+            return classifier.fit(X, y).history_
+        expected = fit()
+        def work():
+            threading.main_thread().join()
+            time.sleep(0.2)
+            print(fit() == expected)
+        threading.Thread(target=work).start()
+        """
+    )
+    assert printed == "True\n"
 
 
 def test_work_at_the_end_of_the_interpreter_is_not_refused():
@@ -131,6 +212,26 @@ def test_work_at_the_end_of_the_interpreter_is_not_refused():
         """
     )
     assert printed == "worked\n"
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_errors_after_the_end_of_the_main_thread_end_daemons_only(monkeypatch, daemon, has_ended):
+    outcomes = []
+
+    def fail():
+        try:
+            leave_if_main_thread_ended()
+            outcomes.append("went on")
+        except SystemExit:
+            outcomes.append("ended")
+
+    thread = threading.Thread(target=fail, daemon=daemon)
+    if has_ended:
+        monkeypatch.setattr(threading, "main_thread", threading.Thread)  # one that does not run
+    thread.start()
+    thread.join()
+    assert outcomes == (["ended"] if daemon and has_ended else ["went on"])
 
 
 def test_threads_go_on_while_the_interpreter_does():

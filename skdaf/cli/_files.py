@@ -1,6 +1,5 @@
 """Commands about files: info, check, convert."""
 
-import json
 import math
 import os
 
@@ -8,18 +7,19 @@ import click
 
 from skdaf.cli._models import calibrated, load_any, networks, save
 from skdaf.cli._options import (
-    OutputFile,
     jobs_option,
     model_argument,
     paths_argument,
     table_options,
     trust_option,
 )
-from skdaf.cli._program import note, quiet_option, verbosity
+from skdaf.cli._paths import InputPath, OutputFile
+from skdaf.cli._program import Command, note, quiet_option, verbosity
 from skdaf.cli._tables import audio_files, class_of, show
+from skdaf.cli._text import echo, to_json, visible
 
 
-@click.command()
+@click.command(cls=Command)
 @model_argument
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @trust_option
@@ -33,7 +33,7 @@ def info(model, as_json, trust):
     """
     found = load_any(model, trust=trust)
     facts = {"file": model, "bytes": os.path.getsize(model)} | _release(model) | _describe(found)
-    click.echo(json.dumps(facts, indent=2) if as_json else _as_text(facts))
+    echo(to_json(facts) if as_json else _as_text(facts))
 
 
 def _release(path):
@@ -116,15 +116,15 @@ def _as_text(facts):
         elif name == "layers":
             lines.append(pd.DataFrame(value).to_string(index=False))
         elif isinstance(value, dict):
-            lines += [f"{name}:", *(f"  {key}: {part}" for key, part in value.items())]
+            lines += [f"{name}:", *(visible(f"  {key}: {part}") for key, part in value.items())]
         elif isinstance(value, list):
-            lines.append(f"{name}: {', '.join(value)}")
+            lines.append(visible(f"{name}: {', '.join(value)}"))
         elif value is not None:
-            lines.append(f"{name}: {value}")
+            lines.append(visible(f"{name}: {value}"))
     return "\n".join(lines)
 
 
-@click.command()
+@click.command(cls=Command)
 @paths_argument
 @click.option("--strict", is_flag=True, help="Silent and clipped ones and copies are bad too.")
 @table_options
@@ -159,8 +159,8 @@ def check(paths, strict, format_, output, n_jobs):
         click.get_current_context().exit(1)
 
 
-@click.command()
-@click.argument("old", type=click.Path(exists=True, dir_okay=False))
+@click.command(cls=Command)
+@click.argument("old", type=InputPath(dir_okay=False))
 @click.argument("new", type=OutputFile())
 @click.option(
     "--sampling-rate",

@@ -37,8 +37,8 @@ def load_any(path, *, trust=False):
         model = _unpickle(path)
     else:
         raise ValueError(
-            f"{path!r} was not written by save_model; if it is a pickle that you trust, add "
-            '--trust; models of deep_audio_features are read by "skdaf convert".'
+            f"{path!r} was not written by save_model, or is damaged; if it is a pickle that you "
+            'trust, add --trust; models of deep_audio_features are read by "skdaf convert".'
         )
     if not hasattr(model, "get_params"):
         raise ValueError(f"{path!r} holds no estimator but a {type(model).__name__}.")

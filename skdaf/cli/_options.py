@@ -2,33 +2,11 @@
 
 import ast
 import difflib
-import os
-from pathlib import Path
 
 import click
 
-from skdaf._files import is_special
+from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._program import quiet_option
-
-
-class OutputFile(click.Path):
-    """A file that can be written: found out before the work, not after."""
-
-    def __init__(self):
-        super().__init__(dir_okay=False, writable=True)
-
-    def convert(self, value, param, ctx):
-        """Return the name of the file."""
-        if not value:
-            self.fail("Expected the name of a file.", param, ctx)
-        folder = Path(os.path.realpath(value)).parent
-        if is_special(value):
-            return super().convert(value, param, ctx)
-        if not folder.is_dir():
-            self.fail(f"There is no folder {str(folder)!r}.", param, ctx)
-        if not os.access(folder, os.W_OK):
-            self.fail(f"The folder {str(folder)!r} may not be written to.", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 class Assignment(click.ParamType):
@@ -58,14 +36,14 @@ def all_of(*decorators):
     return decorate
 
 
-model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False))
+model_argument = click.argument("model", type=InputPath(dir_okay=False))
 
 paths_argument = click.argument(
-    "paths", type=click.Path(exists=True), nargs=-1, required=True, metavar="PATH..."
+    "paths", type=InputPath(), nargs=-1, required=True, metavar="PATH..."
 )
 
 folders_argument = click.argument(
-    "folders", type=click.Path(exists=True), nargs=-1, required=True, metavar="FOLDER..."
+    "folders", type=InputPath(), nargs=-1, required=True, metavar="FOLDER..."
 )
 
 trust_option = click.option(
@@ -113,10 +91,10 @@ window_options = all_of(
 )
 
 
-def output_option(what, **settings):
+def output_option(what, type_=None, **settings):
     """Return --output; `what` it takes is shown in the help."""
     help_text = f"{what} A file that is there is replaced when the new one is complete."
-    return click.option("--output", "-o", type=OutputFile(), help=help_text, **settings)
+    return click.option(*("--output", "-o"), type=type_ or OutputFile(), help=help_text, **settings)
 
 
 # What all commands around a model have, and all those that write a table.
@@ -156,7 +134,8 @@ def configure(estimator, values):
     known = _parameter_names(estimator)
     for name in values:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3)
+            close = [other for other in known if other.endswith(f"__{name}")]
+            close = close or difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}."
             raise ValueError(f"{type(estimator).__name__} has no parameter {name!r}: {hint}")
     return estimator.set_params(**values)

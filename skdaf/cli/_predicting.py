@@ -1,8 +1,6 @@
 """Commands that use models: predict, segments, embed, report."""
 
-import json
 import warnings
-from pathlib import Path
 
 import click
 
@@ -19,12 +17,14 @@ from skdaf.cli._options import (
     using_options,
     window_options,
 )
-from skdaf.cli._program import note, verbosity
+from skdaf.cli._paths import EmbeddingFile, InputPath, is_array, names_beside
+from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._reports import report_data, report_text
 from skdaf.cli._tables import audio_files, format_by_name, labelled_files, show, write
+from skdaf.cli._text import echo, to_json, visible
 
 
-@click.command()
+@click.command(cls=Command)
 @model_argument
 @paths_argument
 @click.option("--proba", is_flag=True, help="Add a column of probabilities for each class.")
@@ -75,7 +75,7 @@ def _check_combination(proba, segments, layers_dropped):
     source = click.get_current_context().get_parameter_source
     given = [name for name in ("window", "step") if source(name).name != "DEFAULT"]
     if given and not segments:
-        raise click.UsageError(f"--{given[0]} is that of --segments.")
+        raise click.UsageError(f"--{given[0]} has no effect without --segments.")
 
 
 def _classifier(path, proba, **options):
@@ -128,9 +128,9 @@ def _features(transformer, files):
     return table
 
 
-@click.command()
+@click.command(cls=Command)
 @model_argument
-@click.argument("recording", type=click.Path(exists=True, dir_okay=False))
+@click.argument("recording", type=InputPath(dir_okay=False))
 @window_options
 @click.option(
     "--smooth",
@@ -151,7 +151,7 @@ def _features(transformer, files):
 @click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
 @click.option(
     "--truth",
-    type=click.Path(exists=True, dir_okay=False),
+    type=InputPath(dir_okay=False),
     help="Annotations of the recording (labels of Audacity, or start,end,label): show how well "
     "the segments agree with them instead of the segments.",
 )
@@ -178,7 +178,7 @@ def segments(
 
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
-    from skdaf import merge_segments, predict_segments, segment_report
+    from skdaf import merge_segments, predict_segments
 
     if truth is not None and format_ == "csv":
         raise click.UsageError("--format csv is none for a report: choose table or json.")
@@ -193,7 +193,7 @@ def segments(
     if output is not None:
         _write_segments(found, output, format_ if truth is None else None)
     if annotations is not None:
-        _show_agreement(segment_report(annotations, found), format_)
+        _show_agreement(annotations, found, format_)
     elif output is None:
         show(found, format_)
 
@@ -222,24 +222,31 @@ def _write_segments(found, output, format_):
         note(f"Wrote {len(found)} segments to {output}")
 
 
-def _show_agreement(report, format_):
-    """Write a report on segments, as its page or as JSON."""
+def _show_agreement(annotations, found, format_):
+    """Write how well segments agree with annotations, as a page or as JSON."""
+    from skdaf import segment_report
+
     if format_ != "json":
-        click.echo(report)
+        shown = (table.assign(label=table.label.map(visible)) for table in (annotations, found))
+        echo(str(segment_report(*shown)))
         return
+    report = segment_report(annotations, found)
     facts = {
         name: value.to_dict("index") if hasattr(value, "to_dict") else value
         for name, value in vars(report).items()
     }
     # JSON has no NaN, which stands where there are no boundaries.
     facts = {name: None if value != value else value for name, value in facts.items()}
-    click.echo(json.dumps(facts, indent=2))
+    echo(to_json(facts))
 
 
-@click.command()
+@click.command(cls=Command)
 @model_argument
 @paths_argument
-@output_option("The file to write: *.npy, with the names in *.files.txt beside it, or *.csv.")
+@output_option(
+    "The file to write: *.npy, with the names in *.files.txt beside it, or *.csv.",
+    EmbeddingFile(),
+)
 @layers_option
 @using_options
 def embed(model, paths, output, layers_dropped, trust, n_jobs):
@@ -250,26 +257,37 @@ def embed(model, paths, output, layers_dropped, trust, n_jobs):
 
     Example: skdaf embed model.skops recordings -o features.npy
     """
-    if output is not None and Path(output).suffix not in (".npy", ".csv"):
-        raise click.UsageError(f"{output!r} must end in .npy or .csv.")
     files = audio_files(paths)
+    as_array = output is not None and is_array(output)
+    if as_array:
+        _check_lines(files)
     transformer = describer(load(model, trust=trust, n_jobs=n_jobs), layers_dropped)
-    if output is None or not output.endswith(".npy"):
-        show(_features(transformer, files), "csv", output)
-    else:
+    if as_array:
         _save_array(transformer.transform(files), files, output)
+    else:
+        show(_features(transformer, files), "csv", output)
+
+
+def _check_lines(files):
+    """Insist that each name is one line, before time goes into the values."""
+    broken = [file for file in files if "\n" in file or "\r" in file]
+    if broken:
+        raise ValueError(
+            f"The name {broken[0]!r} holds a line break, so the list beside an array cannot hold "
+            "it: write *.csv instead."
+        )
 
 
 def _save_array(values, files, output):
     import numpy as np
 
-    write("\n".join(files), str(Path(output).with_suffix(".files.txt")))
+    write("\n".join(files), names_beside(output))
     with replacing(output) as part:
         np.save(part, values)
     note(f"Wrote {' x '.join(map(str, values.shape))} values to {output}")
 
 
-@click.command()
+@click.command(cls=Command)
 @model_argument
 @folders_argument
 @click.option(
@@ -296,7 +314,7 @@ def report(model, folders, format_, output, trust, n_jobs):
             f"The model has no class for the folders {unknown}: its classes are {known}."
         )
     if (format_ or format_by_name(output)) == "json":
-        write(json.dumps(report_data(classifier, files, labels), indent=2), output)
+        write(to_json(report_data(classifier, files, labels)), output)
     else:
         write(report_text(classifier, files, labels), output)
     if output is not None:

@@ -1,10 +1,14 @@
 """How the program meets its user: errors, warnings, notes, progress."""
 
+import os
 import sys
 import warnings
 from contextlib import contextmanager
 
 import click
+
+from skdaf.cli._paths import refuse_outputs_among_inputs
+from skdaf.cli._text import echo_error, visible
 
 # Called without a command, a program explains itself. Before click 8.2 that was no error.
 _CALL_FOR_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -17,6 +21,10 @@ class Failure(click.ClickException):
 
     exit_code = 2
 
+    def show(self, file=None):
+        """Write the sentence."""
+        echo_error(f"Error: {self.message}")
+
 
 class Interrupted(click.ClickException):
     """The user pressed ctrl-C: one line, and the exit status that shells expect."""
@@ -28,7 +36,7 @@ class Interrupted(click.ClickException):
 
     def show(self, file=None):
         """Say so."""
-        click.echo(self.message, err=True)
+        echo_error(self.message)
 
 
 class Program(click.Group):
@@ -49,6 +57,19 @@ class Program(click.Group):
         return list(self.commands)
 
 
+class Command(click.Command):
+    """A command that leaves its inputs as they are."""
+
+    def invoke(self, ctx):
+        """Run it, unless it would replace a file that it reads."""
+        refuse_outputs_among_inputs(self, ctx.params)
+        import pandas as pd
+
+        # Another storage of text has no place for names that are not UTF-8.
+        with pd.option_context("mode.string_storage", "python"):
+            return super().invoke(ctx)
+
+
 @contextmanager
 def _plain_errors():
     try:
@@ -57,7 +78,7 @@ def _plain_errors():
         raise
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "skdaf"
-        raise Failure(f"{error.format_message()} See '{where} --help'.") from error
+        raise Failure(f"{_in_one_line(error.format_message())} See '{where} --help'.") from error
     except BrokenPipeError:
         raise  # nobody reads on: click ends the program without a word
     except (OSError, ValueError) as error:
@@ -67,16 +88,21 @@ def _plain_errors():
 
 
 def _sentence(error):
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{str(error.filename)!r}: {error.strerror}."
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)!r}: " if error.filename else ""
+        return f"{where}{error.strerror}."
     # Errors about many files list them line by line; elsewhere lines are those of some repr.
-    return str(error) if getattr(error, "paths", ()) else " ".join(str(error).split())
+    return str(error) if getattr(error, "paths", ()) else _in_one_line(error)
+
+
+def _in_one_line(text):
+    return visible(" ".join(str(text).split()))
 
 
 @contextmanager
 def _plain_warnings():
     def show(message, *_, **__):
-        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+        echo_error(f"Warning: {_in_one_line(message)}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -102,10 +128,11 @@ def quiet_option(command):
 def note(text):
     """Tell the user something that is not a result."""
     if not click.get_current_context().meta.get(_QUIET):
-        click.echo(text, err=True)
+        echo_error(visible(text))
 
 
 def verbosity():
     """Return 1 where somebody may be watching progress bars."""
-    is_watched = sys.stderr.isatty() and not click.get_current_context().meta.get(_QUIET)
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    is_watched = is_terminal and not click.get_current_context().meta.get(_QUIET)
     return int(is_watched)

@@ -1,16 +1,20 @@
 """How well labels were predicted, as text and as data."""
 
+from skdaf.cli._text import visible
+
 
 def report_text(model, paths, labels):
     """Return scikit-learn's report and the confusion matrix."""
     from sklearn.metrics import classification_report
 
     predicted = [str(label) for label in model.predict(paths)]
-    scores = classification_report(labels, predicted, zero_division=0)
-    return (
-        f"{scores}\nConfusion matrix (rows: true, columns: predicted)\n"
-        + confusion_of(labels, predicted).to_string()
+    matrix = confusion_of(labels, predicted)
+    names = [visible(name) for name in matrix]
+    scores = classification_report(
+        labels, predicted, labels=list(matrix), target_names=names, zero_division=0
     )
+    matrix = matrix.set_axis(names, axis="index").set_axis(names, axis="columns")
+    return f"{scores}\nConfusion matrix (rows: true, columns: predicted)\n{matrix.to_string()}"
 
 
 def report_data(model, paths, labels):

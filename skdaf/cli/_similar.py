@@ -13,7 +13,8 @@ from skdaf.cli._options import (
     trust_option,
     using_options,
 )
-from skdaf.cli._program import Program, note, quiet_option
+from skdaf.cli._paths import InputPath, refuse_output_named_in
+from skdaf.cli._program import Command, Program, note, quiet_option
 from skdaf.cli._tables import audio_files, show
 
 
@@ -22,7 +23,7 @@ def similar():
     """Search for similar sounds: index a folder, query it."""
 
 
-@similar.command()
+@similar.command(cls=Command)
 @model_argument
 @paths_argument
 @output_option("The index to write, by custom *.skops.", required=True)
@@ -48,8 +49,8 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
     save(Pipeline([("describe", FrozenEstimator(describe)), ("neighbors", neighbors)]), output)
 
 
-@similar.command()
-@click.argument("index", type=click.Path(exists=True, dir_okay=False))
+@similar.command(cls=Command)
+@click.argument("index", type=InputPath(dir_okay=False))
 @paths_argument
 @click.option(
     "-n",
@@ -77,6 +78,7 @@ def query(index, paths, count, format_, output, trust, n_jobs):
     indexed = getattr(getattr(pipeline, "steps", [(None, None)])[-1][1], "files_", None)
     if indexed is None:
         raise ValueError(f'{index!r} is no index: "skdaf similar index" makes one.')
+    refuse_output_named_in(index, output, map(str, indexed))
     files = audio_files(paths)
     features = pipeline[0].transform(files)
     found = pipeline[-1].kneighbors(features, min(count, len(indexed)))

@@ -1,12 +1,12 @@
 """Files in, tables out."""
 
-import json
+import csv
+import math
 from pathlib import Path
-
-import click
 
 from skdaf._files import write_whole
 from skdaf.cli._program import note
+from skdaf.cli._text import echo, is_for_terminal, to_bytes, to_json, visible
 
 # Columns that need the same digits however long a recording is.
 _SECONDS = {"start", "end", "duration"}
@@ -48,6 +48,8 @@ def labelled_files(folders):
 def show(table, format_=None, output=None, default="table"):
     """Write a table to a file or to the standard output."""
     kind = format_ or format_by_name(output) or default
+    if kind == "csv" and output is None and is_for_terminal():
+        table = _visible_cells(table)
     write({"table": _aligned, "csv": _csv, "json": _json}[kind](table), output)
     if output is not None:
         note(f"Wrote {len(table)} rows to {output}")
@@ -63,7 +65,7 @@ def _aligned(table):
     columns = []
     for name, values in table.items():
         digits = ".3f" if name in _SECONDS else ".4g"
-        cells = [str(name), *(_shown(value, digits) for value in values)]
+        cells = [visible(name), *(_shown(value, digits) for value in values)]
         width = max(map(len, cells))
         side = str.rjust if values.dtype.kind in "fiu" else str.ljust
         columns.append([side(cell, width) for cell in cells])
@@ -71,25 +73,43 @@ def _aligned(table):
 
 
 def _shown(value, digits):
-    if isinstance(value, float):
-        return format(value, digits) if value == value else "-"
-    return "-" if str(value) == "<NA>" else str(value)
+    if _is_missing(value):
+        return "-"
+    return format(value, digits) if isinstance(value, float) else visible(value)
+
+
+def _visible_cells(table):
+    """Return a table whose names and texts can be shown."""
+    table = table.map(lambda value: visible(value) if isinstance(value, str) else value)
+    return table.set_axis([visible(name) for name in table.columns], axis="columns")
 
 
 def _csv(table):
-    return table.to_csv(index=False).rstrip("\n")
+    text = table.to_csv(index=False)
+    if "\r" in text:
+        # Without quotes, which the csv module omits, readers would end the line there.
+        text = table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+    return text.rstrip("\n")
 
 
 def _json(table):
-    # pandas knows what is missing, and escapes more than JSON asks for.
-    records = json.loads(table.to_json(orient="records", double_precision=15))
-    return json.dumps(records, indent=2, ensure_ascii=False)
+    columns = [map(_json_value, values.tolist()) for _, values in table.items()]
+    rows = zip(*columns, strict=True)
+    return to_json([dict(zip(table.columns, row, strict=True)) for row in rows])
+
+
+def _json_value(value):
+    """Return a cell as JSON can hold it: what is missing or not finite is null."""
+    return None if _is_missing(value) or value in (math.inf, -math.inf) else value
+
+
+def _is_missing(value):
+    return not isinstance(value, str) and (str(value) == "<NA>" or value != value)
 
 
 def write(text, output=None):
     """Write text to a file or to the standard output."""
     if output is None:
-        click.echo(text)
+        echo(text)
         return
-    # Names of files need not be text; they get the bytes that they have.
-    write_whole(output, f"{text}\n".encode(errors="surrogateescape"))
+    write_whole(output, to_bytes(f"{text}\n"))

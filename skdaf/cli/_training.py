@@ -10,9 +10,11 @@ from skdaf.cli._options import (
     training_options,
     trust_option,
 )
-from skdaf.cli._program import note, verbosity
+from skdaf.cli._paths import CheckpointPlace, InputPath
+from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._reports import report_text
 from skdaf.cli._tables import audio_files, labelled_files
+from skdaf.cli._text import echo
 
 class_weight_option = click.option(
     "--class-weight",
@@ -23,13 +25,13 @@ class_weight_option = click.option(
 
 checkpoint_option = click.option(
     "--checkpoint",
-    type=click.Path(),
+    type=CheckpointPlace(),
     metavar="FOLDER",
     help="Keep each epoch here: the same command goes on where an earlier one was killed.",
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @folders_argument
 @click.option(
     "--task",
@@ -82,7 +84,7 @@ def train(
         _fit(model, *labelled_files(folders), test_fraction, output)
 
 
-@click.command()
+@click.command(cls=Command)
 @model_argument
 @folders_argument
 @click.option(
@@ -130,10 +132,10 @@ def transfer(
     _fit(new, *labelled_files(folders), test_fraction, output, noted={"pretrained": model})
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument(
     "models",
-    type=click.Path(exists=True, dir_okay=False),
+    type=InputPath(dir_okay=False),
     nargs=-1,
     required=True,
     metavar="MODEL...",
@@ -141,7 +143,7 @@ def transfer(
 @click.option(
     "--data",
     "folders",
-    type=click.Path(exists=True),
+    type=InputPath(),
     multiple=True,
     required=True,
     metavar="FOLDER",
@@ -227,7 +229,7 @@ def _fit(model, paths, labels, test_fraction, output, noted=None):
     report = kept_out and _report(model, *kept_out)
     save(model.set_params(**(noted or {})), output)
     if report:
-        click.echo(report)
+        echo(report)
 
 
 def _split(paths, labels, test_fraction):
