@@ -44,7 +44,8 @@ LAYERS = [
     ],
     ["_audio"],
     ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
-    ["_shared"],
+    ["_columns", "_sounds"],
+    ["_shared", "_arrays", "_times"],
 ]
 
 # Libraries that only some modules may know of.
