@@ -23,9 +23,9 @@ _PATH_TYPES = (str, os.PathLike)
 # What a table of files may have; other columns are its user's own.
 _COLUMNS = ("path", "start", "end")
 
-# A spectrogram has more frames than this, or fewer bins than that, unless it has the bins of a
-# Fourier transform (a power of two, plus one). What has not, has channels and samples.
-_MOST_CHANNELS, _FEWEST_SAMPLES = 8, 500
+# An array with at most so many "frames" of at least so many "bins" has channels and samples, unless
+# the bins are as many as a Fourier transform or a network gives (see `_refuse_channels`).
+_MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
 
 # With samples before channels: so few channels, and more samples than a clip has frames.
 _MOST_LAST_CHANNELS, _MOST_FRAMES = 2, 4000
@@ -93,7 +93,7 @@ def validate_clips(estimator, X, *, reset):
         Spectrograms that are an array already are not copied: it may be mapped from disk.
     """
     X = _plain_arrays(X.array if isinstance(X, Float32Rows) else X)
-    clips = as_clips(X)
+    clips = _as_clips(X)
     if clips is not None:
         if reset:
             _forget_features(estimator)
@@ -126,7 +126,9 @@ def validate_clips(estimator, X, *, reset):
 
 
 def _plain_arrays(X):
-    """Return X with NumPy arrays for tensors, also for those in a list."""
+    """Return X with NumPy arrays for tensors, also for those in a list, and lists for columns."""
+    if hasattr(X, "to_pylist") and column_names(X) is None:  # a column of PyArrow
+        X = X.to_pylist()
     is_list_of_objects = (
         getattr(X, "ndim", None) == 1 and getattr(getattr(X, "dtype", None), "kind", "") == "O"
     )
@@ -138,8 +140,10 @@ def _plain_arrays(X):
 def _refuse_channels(shape):
     """Refuse an array of waveforms with channels, which would pass for spectrograms."""
     _, n_first, n_last = shape
-    is_fourier = (n_last - 1).bit_count() == 1
-    if n_first <= _MOST_CHANNELS and n_last >= _FEWEST_SAMPLES and not is_fourier:
+    is_fourier = (n_last - 1).bit_count() == 1  # 513, 1025, 2049 ...
+    is_embedding = n_last % 256 == 0 and n_last <= 2048  # 768, 1024, 1280 ...
+    is_long = n_last >= _FEWEST_SAMPLES and not (is_fourier or is_embedding)
+    if n_first <= _MOST_CHANNELS and is_long:
         found, axis = "(n_clips, n_channels, n_samples)", 1
     elif n_last <= _MOST_LAST_CHANNELS and n_first >= _MOST_FRAMES:
         found, axis = "(n_clips, n_samples, n_channels)", 2
@@ -189,13 +193,17 @@ def as_clips(X):
 
     Sounds are files, and whatever `source_of` takes. Waveforms without a rate are none.
     """
+    return _as_clips(_plain_arrays(X))
+
+
+def _as_clips(X):
     if isinstance(X, (*_PATH_TYPES, Clip)):
         raise TypeError(
             f"Expected a list of files, got the single {X!r}: pass [path], or for a folder what "
             "skdaf.datasets.load_audio_folders makes of it."
         )
     _refuse_one_sound(X)
-    # Some sparse arrays are dicts; they have a shape, and scikit-learn's sentence for them.
+    # Of sparse arrays scikit-learn has a sentence.
     is_unordered = isinstance(X, (bytes, dict, Set, Iterator)) and not hasattr(X, "shape")
     if X is None or is_unordered:
         raise TypeError(
@@ -221,7 +229,9 @@ def _shown(X):
 
 def _refuse_one_sound(X):
     """Refuse a sound that should be in a list; folders and paths have a sentence of their own."""
-    is_row = isinstance(X, Mapping) and not {"array", "bytes", "path"}.isdisjoint(X)
+    # Some sparse arrays are dicts too.
+    is_dict = isinstance(X, Mapping) and not hasattr(X, "shape")
+    is_row = is_dict and not {"array", "bytes", "path"}.isdisjoint(X)
     is_file = hasattr(X, "read") and hasattr(X, "seek")
     if is_pair(X) or is_row or is_file:
         kind = "pair (samples, sampling_rate)" if is_pair(X) else type(X).__name__
@@ -326,10 +336,15 @@ def _is_part_of_row(value):
 
 
 def _problem_of_row(position, row):
+    of_path = any(isinstance(value, (Clip, *_PATH_TYPES)) for value in row[:1])
+    remedy = (
+        "Make clips of rows (path, start, end), [Clip(*row) for row in X]"
+        if of_path
+        else "A sampling rate is a number of Hz"
+    )
     return (
         f"X[{position}] is a {type(row).__name__} of {len(row)}: expected a path, or the pair "
-        "(samples, sampling_rate). Of rows (path, start, end) make clips, [Clip(*row) for row in "
-        "X]; labels go into y."
+        f"(samples, sampling_rate). {remedy}; labels go into y."
     )
 
 
@@ -341,7 +356,6 @@ def _as_clip(position, item, start=0.0, end=None):
     if isinstance(item, Clip):
         return item
     name = f"X[{position}]"
-    item = item.as_py() if hasattr(item, "as_py") else item  # a value of PyArrow
     if isinstance(item, Mapping) and item.keys() - {"path", "bytes", "array", "sampling_rate"}:
         start, end = _times_of_row(item, name, start, end)
     source = source_of(item, name)

@@ -239,8 +239,8 @@ def _problem(fields):
         return f"expected an end after the start, got start={fields[0]} and end={fields[1]}"
     if "\t" in fields[2]:
         return (
-            f"expected three columns, got the label {fields[2]!r} with a tab. A first line with the "
-            "names of all columns (start, end, label, ...) lets further ones be left out"
+            f"expected three columns, got the label {fields[2]!r} with a tab. A first line with "
+            "the names of all columns (start, end, label, ...) lets further ones be left out"
         )
     return None
 

@@ -177,7 +177,7 @@ class TestEqualsPredict:
         segments = predict_segments(linear, path, window=0.3, step=0.2, batch_size=5)
         samples, rate = load_audio(path)
         windows = [
-            samples[round(s * rate) : round(e * rate)]
+            (samples[round(s * rate) : round(e * rate)], rate)
             for s, e in zip(segments.start, segments.end, strict=True)
         ]
         assert segments.label.tolist() == linear.predict(windows).tolist()

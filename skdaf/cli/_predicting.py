@@ -205,9 +205,12 @@ def _read_truth(path):
     table = read_segments(path)
     is_span, has_label = table.start < table.end, table.label != ""
     spans = table[is_span & has_label]
-    for n_left_out, problem in ((~is_span).sum(), "labels without a duration"), (
-        (is_span & ~has_label).sum(),
-        "segments without a label",
+    for n_left_out, problem in (
+        ((~is_span).sum(), "labels without a duration"),
+        (
+            (is_span & ~has_label).sum(),
+            "segments without a label",
+        ),
     ):
         if n_left_out:
             warnings.warn(f"Left out {n_left_out} {problem} in {path!r}.", stacklevel=2)
