@@ -4,7 +4,6 @@ import os
 import pickle
 import tempfile
 import zipfile
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -56,11 +55,12 @@ class RemoteFile:
 @pytest.fixture
 def forms(samples, path):
     """Return every form of one sound that is not a path, a Clip or a table."""
-    with ExitStack() as stack:
-        yield dict(all_forms(samples, path, stack))
+    with open(path, "rb") as file, open(path, "rb", buffering=0) as raw, open(path, "r+b") as both:
+        files = {"open file": file, "unbuffered file": raw, "file for writing too": both}
+        yield {**files, **dict(forms_in_memory(samples, path))}
 
 
-def all_forms(samples, path, stack):
+def forms_in_memory(samples, path):
     content = Path(path).read_bytes()
     scaled = samples.astype(np.float32) / 2**15
     yield "pair", (scaled, RATE)
@@ -83,9 +83,6 @@ def all_forms(samples, path, stack):
     yield "nested row", {"audio": {"path": None, "bytes": content}, "label": 3}
     yield "nested path", {"audio": path, "label": 3}
     yield "file in memory", io.BytesIO(content)
-    yield "open file", stack.enter_context(open(path, "rb"))
-    yield "unbuffered file", stack.enter_context(open(path, "rb", buffering=0))
-    yield "file for writing too", stack.enter_context(open(path, "r+b"))
     yield "decoder", Decoder(scaled, RATE)
     yield "nested decoder", {"audio": Decoder(scaled, RATE), "label": 3}
     yield "remote path", RemoteFile(path)
