@@ -286,7 +286,7 @@ def write_segments(segments, path):
     1.500000    4.000000    dog
     """
     table = check_segments(segments, "segments", points=True)
-    labels = table.label.astype(str)
+    labels = [str(label) for label in table.label]
     for label in labels:
         problem = _problem_of_label(label)
         if problem:

@@ -282,6 +282,70 @@ def test_channels_are_averaged(tmp_path):
     )
 
 
+# --- waveforms without a rate ----------------------------------------------------------------
+
+
+def test_waveforms_after_a_fit_on_files_are_warned_of_once(tmp_path):
+    paths = [write(tmp_path / f"{i}.wav", i, sampling_rate=8000) for i in range(2)]
+    transformer = SpectrogramTransformer(n_mels=8).fit(paths)
+    with pytest.warns(UserWarning, match="taken to have 8000 Hz, the sampling rate of the files"):
+        of_arrays = transformer.transform([noise(0), noise(1)])
+    np.testing.assert_array_equal(
+        of_arrays, transformer.transform([(noise(0), 8000), (noise(1), 8000)])
+    )
+    # The suite makes errors of warnings: there is no second one.
+    transformer.transform(np.stack([noise(0), noise(1)]))
+    with pytest.warns(UserWarning, match="taken to have 8000 Hz"):
+        pickle.loads(pickle.dumps(transformer)).transform([noise(0)])
+
+
+def test_no_warning_where_the_rate_is_known(tmp_path):
+    path, waves = write(tmp_path / "a.wav", 0), [noise(0), noise(1)]
+    SpectrogramTransformer(n_mels=8, sampling_rate=8000).fit([path]).transform(waves)
+    SpectrogramTransformer(n_mels=8).fit(waves).transform(waves)
+    SpectrogramTransformer(n_mels=8).fit(waves).transform([path])
+    SpectrogramTransformer(n_mels=8).fit([path]).transform([(waves[0], 44100), path])
+
+
+# --- very short and sparse clips -------------------------------------------------------------
+
+
+def clips_with_little_in_them():
+    click = np.zeros(16000)
+    click[8000] = 1.0
+    minute = np.zeros(60 * 16000)
+    minute[100] = 1.0
+    steady = np.random.default_rng(0).standard_normal(400)
+    return [np.ones(1), np.ones(2), click, np.zeros(9), minute, np.full(3, 1e-9), steady]
+
+
+@pytest.mark.parametrize("top_db", [80.0, None])
+@pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
+def test_padded_clips_stay_within_ten_deviations(features, top_db):
+    transformer = SpectrogramTransformer(
+        features, length="pad", n_frames=100, top_db=top_db, sampling_rate=16000
+    )
+    for clip in clips_with_little_in_them():
+        [spectrogram] = transformer.fit_transform([clip])
+        assert np.isfinite(spectrogram).all()
+        assert np.abs(spectrogram).max() <= 10.0
+    assert spectrogram.min() == -10.0  # the silence after steady noise
+
+
+def test_clips_that_vary_are_padded_as_before():
+    decay = (noise(0, 12000) * np.exp(-np.arange(12000) / 1000)).astype(np.float32)
+    plain, padded = (
+        SpectrogramTransformer(
+            length="pad", n_frames=120, standardize=standardize, sampling_rate=16000
+        ).fit_transform([decay])[0]
+        for standardize in (False, True)
+    )
+    softened = np.maximum(plain, 0.3 * plain - 35.0)
+    own = softened[:76]
+    np.testing.assert_allclose(padded, (softened - own.mean()) / own.std(), atol=SD)
+    assert padded.min() > -10.0
+
+
 # --- scikit-learn ----------------------------------------------------------------------------
 
 

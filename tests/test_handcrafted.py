@@ -262,6 +262,17 @@ def test_a_clip_is_the_features_of_its_part(paths):
     )
 
 
+def test_waveforms_after_a_fit_on_files_are_warned_of_once(paths):
+    transformer = PyAudioAnalysisTransformer().fit(paths)
+    samples, rate = load_audio(paths[0])
+    with pytest.warns(
+        UserWarning, match=f"taken to have {rate} Hz, the sampling rate of the files"
+    ):
+        of_array = transformer.transform([samples])
+    np.testing.assert_array_equal(of_array, transformer.transform([samples]))
+    np.testing.assert_array_equal(of_array, transformer.transform([(samples, rate)]))
+
+
 def test_inputs_stay_as_they_are():
     X = np.stack([noise(i) for i in range(3)])
     X.setflags(write=False)
