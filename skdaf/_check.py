@@ -7,8 +7,8 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skdaf._arrays import as_array
 from skdaf._audio import AudioReadError, read_statistics
-from skdaf._inputs import as_clips
 from skdaf._parallel import map_chunks
+from skdaf._recordings import as_clips
 
 # A peak below this is called silent: 80 dB under full scale, the last bits of 16.
 _SILENT_PEAK = 1e-4

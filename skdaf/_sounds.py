@@ -186,7 +186,7 @@ def _source_of_row(row, name):
         if row.get("sampling_rate") is None:
             raise ValueError(f"{name} has an 'array' but no 'sampling_rate'{_hint(row)}.")
         return ArraySource(row["array"], row["sampling_rate"], own_name)
-    if row.get("bytes") is not None:
+    if isinstance(row.get("bytes"), (bytes, bytearray, memoryview)):
         return ContentSource(row["bytes"], own_name)
     if isinstance(path, _PATH_TYPES):
         return path
@@ -206,6 +206,8 @@ def _source_of_file(file, name):
         raise ValueError(f"{name} is a file that is closed: pass its path, or keep it open.")
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is a file opened as text: open it with mode 'rb'.")
+    if hasattr(file, "readable") and not file.readable():
+        raise TypeError(f"{name} is a file opened for writing: open it with mode 'rb'.")
     own_name = getattr(file, "name", None)
     own_name = own_name if isinstance(own_name, str) else name
     if _is_plain_file_of(file, own_name):
@@ -238,7 +240,9 @@ def _content_of(file, name):
     finally:
         file.seek(place)
     if not isinstance(content, (bytes, bytearray, memoryview)):
-        raise TypeError(f"{name} gives text: open the file with mode 'rb'.")
+        raise TypeError(
+            f"{name} reads as {type(content).__name__}, not as bytes: open the file with mode 'rb'."
+        )
     return content
 
 

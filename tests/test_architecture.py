@@ -42,7 +42,7 @@ LAYERS = [
         "_torch_threads",
         "_unpickle",
     ],
-    ["_audio"],
+    ["_audio", "_recordings"],
     ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
     ["_columns", "_sounds"],
     ["_shared", "_arrays", "_times"],

@@ -261,6 +261,8 @@ def test_files_that_cannot_be_read_from_their_start(path):
         load_audio(file)
     with pytest.raises(TypeError, match="opened as text"):
         load_audio(io.StringIO("a"))
+    with open(path, "ab") as file, pytest.raises(TypeError, match="opened for writing: open it"):
+        load_audio(file)
     with pytest.raises(ValueError, match="is a file that is closed"):
         load_audio(file)
     reading, writing = os.pipe()
