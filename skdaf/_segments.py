@@ -58,6 +58,9 @@ def check_segments(segments, name, *, points=False):
             f"{name} must have the columns start, end and label; {missing} not found among "
             f"{names}{'' if problem is None else '. Here ' + problem}."
         )
+    repeated = [column for column in COLUMNS if names.count(column) > 1]
+    if repeated:
+        raise ValueError(f"{name} has several columns called {repeated[0]!r}.")
     starts, ends = (_seconds(segments, column, name) for column in ("start", "end"))
     _check_rows(segments, name, starts, ends, points)
     table = segments.assign(start=starts, end=ends)

@@ -244,6 +244,11 @@ class TestCheck:
         with pytest.raises(ValueError, match=rf"\['start', 'end'\] not found .*{remedy}"):
             check_segments(segments, "true")
 
+    def test_columns_of_one_name(self):
+        segments = pd.DataFrame([[0, 1, 2, "a"]], columns=["start", "end", "end", "label"])
+        with pytest.raises(ValueError, match="true has several columns called 'end'"):
+            check_segments(segments, "true")
+
     @pytest.mark.parametrize("label", ["", " "])
     def test_an_empty_label_is_no_class(self, label):
         segments = table((0, 1, "a"), (1, 2, label))
