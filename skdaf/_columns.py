@@ -71,8 +71,6 @@ def interval_problem(names, first_value):
         Gets a name, and returns the first value in that column that is not missing. Columns of
         dates are no intervals.
     """
-    if {"start", "end"} <= set(names):
-        return None
     found = _roles([name for name in names if name not in ("start", "end")], first_value)
     start = "start" if "start" in names else found.get("start")
     end = "end" if "end" in names else found.get("end")

@@ -20,13 +20,9 @@ _PATH_TYPES = (str, os.PathLike)
 # Arrays of samples with more channels than this are taken for something else.
 _MOST_CHANNELS = 32
 
-# Integers of these types are samples of a file: what to subtract and to divide by.
-_PCM = {
-    np.dtype(np.int8): (0, 2**7),
-    np.dtype(np.uint8): (2**7, 2**7),
-    np.dtype(np.int16): (0, 2**15),
-    np.dtype(np.int32): (0, 2**31),
-}
+# Integers of these types, of any byte order, are samples of a file: what to subtract and to divide
+# by.
+_PCM = {"i1": (0, 2**7), "u1": (2**7, 2**7), "i2": (0, 2**15), "i4": (0, 2**31)}
 
 # Other libraries' names for "sampling_rate".
 _RATE_NAMES = ("sample_rate", "samplerate", "sr", "fs", "rate", "frame_rate")
@@ -82,8 +78,8 @@ class ArrayReader:
         self._samples, self._place = samples, 0
         self.samplerate = sampling_rate
         self.frames, self.channels = samples.shape
-        is_pcm = samples.dtype in _PCM
-        self.subtype = f"PCM_{8 * samples.itemsize}" if is_pcm else "FLOAT"
+        self._scale = _PCM.get(samples.dtype.str[1:])
+        self.subtype = "FLOAT" if self._scale is None else f"PCM_{8 * samples.itemsize}"
 
     def go_to(self, frame):
         """Make `frame` the next one to be read."""
@@ -93,11 +89,11 @@ class ArrayReader:
         """Return the next frames as float32 `(n_frames, n_channels)`, fewer at the end."""
         block = self._samples[self._place : self._place + n_frames]
         self._place += len(block)
-        zero, full_scale = _PCM.get(block.dtype, (0, 1))
         # Too large a number becomes infinite, and is refused as such.
         with np.errstate(over="ignore"):
             block = block.astype(np.float32)
-        if full_scale != 1:
+        if self._scale is not None:
+            zero, full_scale = self._scale
             block -= zero
             block /= full_scale
         return block

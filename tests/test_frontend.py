@@ -332,6 +332,18 @@ def test_padded_clips_stay_within_ten_deviations(features, top_db):
     assert spectrogram.min() == -10.0  # the silence after steady noise
 
 
+def test_a_clip_with_one_moment_is_scaled_not_clipped():
+    minute = clips_with_little_in_them()[4]
+    padded, resized = (
+        SpectrogramTransformer(length=length, n_frames=6001, sampling_rate=16000).fit_transform(
+            [minute]
+        )[0]
+        for length in ("pad", "resize")
+    )
+    assert resized.max() > 40.0
+    np.testing.assert_allclose(padded, resized * (10.0 / resized.max()), atol=1e-4)
+
+
 def test_clips_that_vary_are_padded_as_before():
     decay = (noise(0, 12000) * np.exp(-np.arange(12000) / 1000)).astype(np.float32)
     plain, padded = (

@@ -120,6 +120,8 @@ def test_integers_of_files_are_divided_by_their_full_scale(dtype, values):
     found, _ = load_audio((np.array(values).astype(dtype), RATE))
     expected = [-1, 0, 0] if dtype is np.int64 else [-1, 0, 0.5]
     np.testing.assert_array_equal(found, expected)
+    swapped = np.array(values).astype(np.dtype(dtype).newbyteorder())
+    np.testing.assert_array_equal(load_audio((swapped, RATE))[0], expected)
 
 
 def test_channels_are_averaged():

@@ -24,7 +24,7 @@ def test_two_units_are_two_units_of_seconds(unit):
 def test_durations_are_the_nearest_floats(unit, per_second, number):
     expected = float(Fraction(number, per_second))
     assert to_seconds(np.timedelta64(number, unit)) == expected
-    if unit in ("s", "ms", "us", "ns") and number < 2**62 // 10**9:
+    if unit in ("s", "ms", "us", "ns"):
         assert to_seconds(pd.Timedelta(np.timedelta64(number, unit))) == expected
 
 
