@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from numbers import Real
 
 import numpy as np
@@ -118,7 +119,7 @@ def _is_time(value):
     if isinstance(value, str):
         return re.fullmatch(r"\s*[\d:.]+\s*", value) is not None
     is_flag = isinstance(value, (bool, np.bool_))
-    return isinstance(value, (Real, timedelta, np.timedelta64)) and not is_flag
+    return isinstance(value, (Real, Decimal, timedelta, np.timedelta64)) and not is_flag
 
 
 def _remedy(start, end, duration):

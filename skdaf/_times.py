@@ -1,6 +1,7 @@
 """Times in seconds, from numbers and from durations of Python, NumPy and pandas."""
 
 from datetime import date, time, timedelta
+from decimal import Decimal
 from numbers import Real
 
 import numpy as np
@@ -37,7 +38,7 @@ def to_seconds(value):
         return _seconds_of_numpy(value)
     if isinstance(value, timedelta):
         return value / timedelta(seconds=1)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, Decimal)):
         raise TypeError(f"{value!r} is neither a number of seconds nor a duration")
     return float(value)
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,7 @@ def problem_of(**columns):
         ({"begin": np.timedelta64(1, "s")}, "start={begin}"),
         ({"begin": "00:01.5"}, "start={begin}"),
         ({"begin": "1.5"}, "start={begin}"),
+        ({"begin": Decimal("1.5")}, "start={begin}"),
     ],
 )
 def test_other_names_of_times_come_with_the_call_that_makes_the_right_ones(columns, remedy):

@@ -1,4 +1,5 @@
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_durations_of_python(number):
     assert to_seconds(timedelta(microseconds=number)) == float(Fraction(number, 10**6))
 
 
-@pytest.mark.parametrize("value", [1.5, np.float32(1.5), Fraction(3, 2)])
+@pytest.mark.parametrize("value", [1.5, np.float32(1.5), Fraction(3, 2), Decimal("1.5")])
 def test_numbers_are_seconds(value):
     assert to_seconds(value) == 1.5
     assert type(to_seconds(value)) is float
