@@ -17,6 +17,7 @@ import soxr
 from skdaf._clip import AudioInfo, AudioReadError, Clip
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
+from skdaf._sounds import ArraySource, ContentSource
 from skdaf._wav import PlainWav, open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
@@ -147,15 +148,17 @@ def _most_frames(file, n_bytes):
 @contextmanager
 def _open_audio(path):
     """Open a recording; whatever goes wrong inside the block becomes an AudioReadError."""
+    if isinstance(path, ArraySource):
+        file = path.open()
+        _insist_on_rate(file, path)
+        yield file
+        return
     n_bytes = stat_audio(path).st_size
     try:
         with _opened(path, n_bytes) as file:
             if file.frames > _most_frames(file, n_bytes):
                 raise AudioReadError.of(path, "its header does not tell its length, or is damaged")
-            if not _SAMPLING_RATES[0] <= file.samplerate <= _SAMPLING_RATES[1]:
-                raise AudioReadError.of(
-                    path, f"a sampling rate of {file.samplerate} Hz is not audio"
-                )
+            _insist_on_rate(file, path)
             yield file
     except AudioReadError:
         raise
@@ -168,6 +171,29 @@ def _open_audio(path):
         raise AudioReadError.of(path, "is too long to fit in memory") from error
     except (TypeError, RuntimeError, ValueError) as error:
         raise AudioReadError.of(path, f"not readable as audio ({error})") from error
+
+
+@contextmanager
+def on_disk(clip):
+    """Give a Clip that can be opened: itself, or for a content in memory one of a temporary file.
+
+    Errors inside the block name the content, not the temporary file.
+    """
+    if not isinstance(clip.path, ContentSource):
+        yield clip
+        return
+    try:
+        with clip.path.on_disk() as path:
+            yield Clip(path, clip.start, clip.end)
+    except AudioReadError as error:
+        raise error.renamed(path, clip.name) from error.__cause__
+    except OSError as error:
+        raise AudioReadError.of(clip.path, f"cannot be read ({_reason(error)})") from error
+
+
+def _insist_on_rate(file, path):
+    if not _SAMPLING_RATES[0] <= file.samplerate <= _SAMPLING_RATES[1]:
+        raise AudioReadError.of(path, f"a sampling rate of {file.samplerate} Hz is not audio")
 
 
 def _insist_on_all_bytes(file, path):
@@ -283,7 +309,7 @@ def resample(samples, source_rate, target_rate):
 
 def read_clip(clip, sampling_rate=None):
     """Read a Clip as mono float32 samples; return them and their rate."""
-    with _open_audio(clip.path) as file:
+    with on_disk(clip) as clip, _open_audio(clip.path) as file:
         blocks = [_mono(block) for block in _read_blocks(file, clip)]
         samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         rate = file.samplerate
@@ -294,8 +320,9 @@ def read_clip(clip, sampling_rate=None):
 
 def read_info(clip):
     """Read the header of a clip's file, and the rest too if the header is hard to believe."""
-    with _open_audio(clip.path) as file:
-        if file.frames > _USUAL_FRAMES_PER_BYTE * os.stat(clip.path).st_size:
+    with on_disk(clip) as clip, _open_audio(clip.path) as file:
+        is_array = isinstance(clip.path, ArraySource)
+        if not is_array and file.frames > _USUAL_FRAMES_PER_BYTE * os.stat(clip.path).st_size:
             for _ in _read_blocks(file, clip):
                 pass
         return _info(file, clip)
@@ -321,7 +348,7 @@ def read_statistics(clip):
 
     The content is a short name for its samples, channels and rate, whatever file they lie in.
     """
-    with _open_audio(clip.path) as file:
+    with on_disk(clip) as clip, _open_audio(clip.path) as file:
         peak, clipped = 0.0, False
         content = hashlib.blake2b(f"{file.samplerate} {file.channels}".encode(), digest_size=16)
         for block in _read_blocks(file, clip):
@@ -342,8 +369,10 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
 
     Parameters
     ----------
-    path : str, os.PathLike or Clip
-        The recording. The times of a Clip are used where `start` and `end` are not given.
+    path : str, os.PathLike, Clip, or a sound in memory
+        The recording, or anything else that a `Clip` takes: a file open for reading bytes, or
+        samples with their rate. The times of a Clip are used where `start` and `end` are not
+        given.
     sampling_rate : int, default=None
         The rate in Hz to resample to; None keeps the rate of the file.
     start : float, default=0.0

@@ -296,8 +296,14 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
         Returns
         -------
         outputs : ndarray of shape (n_clips, n_outputs), float32
-            Flattened, one row a clip.
+            Flattened, one row per clip.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
         """
+        check_is_fitted(self)
         return np.concatenate([outputs for _, outputs in self._passes_through(X, n_layers)])
 
     def _passes_through(self, X, n_layers):
@@ -323,7 +329,13 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
         -------
         n_outputs : int
             The length of a row of `layer_outputs`.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
         """
+        check_is_fitted(self)
         return apply_network(
             self.network_[:n_layers], np.zeros((1, *self.input_shape_)), "cpu"
         ).size
@@ -331,6 +343,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
     @property
     def layer_names_(self):
         """Names of the layers of the network, first to last."""
+        check_is_fitted(self)
         return layer_names(self.network_)
 
     def layer_summary(self):

@@ -1,14 +1,14 @@
 """check_audio: look at recordings before hours are spent on them."""
 
-import os
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skdaf._arrays import as_array
 from skdaf._audio import AudioReadError, read_statistics
-from skdaf._inputs import as_clips
 from skdaf._parallel import map_chunks
+from skdaf._recordings import as_clips
 
 # A peak below this is called silent: 80 dB under full scale, the last bits of 16.
 _SILENT_PEAK = 1e-4
@@ -23,7 +23,8 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     Parameters
     ----------
     X : files
-        A sequence of paths or `Clip`, or a table with a column `path`.
+        A sequence of paths or `Clip`, a table with a column `path`, or sounds in memory, each with
+        its rate.
     y : array-like of shape (n_clips,), default=None
         The labels. With them the table tells which sounds stand under several labels.
     n_jobs : int, default=None
@@ -68,9 +69,12 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
 
     clips = as_clips(X)
     if clips is None:
-        raise TypeError("check_audio looks at files: pass a list of paths or of Clip.")
+        raise TypeError(
+            "check_audio looks at files: pass a list of paths or of Clip, or waveforms with their "
+            "rates, [(samples, sampling_rate), ...]."
+        )
     if y is not None:
-        y = column_or_1d(y)
+        y = column_or_1d(as_array(y))
         check_consistent_length(clips, y)
     rows = []
     for chunk in map_chunks(
@@ -116,7 +120,7 @@ def _describe(clips):
 
 
 def _describe_one(clip):
-    row = _Row(os.fspath(clip.path), clip.start, clip.end)
+    row = _Row(clip.name, clip.start, clip.end)
     try:
         found = read_statistics(clip)
     except AudioReadError as error:

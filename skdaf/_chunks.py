@@ -65,8 +65,11 @@ class ClipRecipe:
         if cache is None:
             yield from self._compute(numbered)
             return
-        keys, settled = {}, set()
+        keys, settled, missing = {}, set(), []
         for index, clip in numbered:
+            if clip.is_in_memory:
+                missing.append((index, clip))
+                continue
             try:
                 status = stat_audio(clip.path)
                 keys[index] = self.key(clip, status)
@@ -74,7 +77,6 @@ class ClipRecipe:
                     settled.add(index)
             except AudioReadError as error:
                 yield index, error
-        missing = []
         for index, value in zip(keys, cache.get_many(keys.values()), strict=True):
             if value is None:
                 missing.append((index, clips[index]))
@@ -186,6 +188,8 @@ def _n_bytes(clip):
     """Return the size of a whole recording or a waveform; 0 where a look does not tell."""
     if not isinstance(clip, Clip):
         return clip.nbytes
+    if clip.is_in_memory:
+        return clip.path.nbytes
     if clip.start or clip.end is not None:
         return 0
     try:

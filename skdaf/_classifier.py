@@ -17,8 +17,10 @@ from sklearn.utils.validation import (
     assert_all_finite,
     check_is_fitted,
 )
+from torch import nn
 from torch.nn import functional
 
+from skdaf._arrays import as_array
 from skdaf._base import NetworkEstimator, as_integers
 from skdaf._inputs import validate_clips
 from skdaf._networks import (
@@ -271,9 +273,9 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         ----------
         X : files, waveforms or spectrograms
             A sequence of paths or `Clip`, a table with a column `path` (and optionally `start`
-            and `end` in seconds), a float array of shape (n_clips, n_samples), a list of
-            one-dimensional arrays, or spectrograms of shape (n_clips, n_frames, n_bins), which
-            skip the front end.
+            and `end` in seconds), a list of ``(samples, sampling_rate)`` pairs, an array or tensor
+            of shape (n_clips, n_samples), a list of one-dimensional ones, or spectrograms of
+            shape (n_clips, n_frames, n_bins), which skip the front end.
         y : array-like of shape (n_clips,)
             The label of each clip: strings, numbers, booleans.
 
@@ -320,7 +322,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(as_array(y), warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         if len(y) != n_clips:
@@ -351,6 +353,12 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     def _check_parameters(self):
         super()._check_parameters()
+        if isinstance(self.network, nn.Module):
+            raise TypeError(
+                f"network is a {type(self.network).__name__}, a network that is built already: "
+                "expected 'cnn', 'daf' or a function that builds a new one for each fit, "
+                "build(input_shape, n_outputs, **options), and returns an nn.Sequential."
+            )
         if self.pretrained is None:
             if self.frozen_layers != 0:
                 raise ValueError(

@@ -2,9 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
+
+from skdaf._sounds import Source, source_of
+from skdaf._times import to_seconds
 
 _PATH_TYPES = (str, os.PathLike)
 
@@ -56,6 +58,24 @@ class AudioReadError(ValueError):
         name = str(os.fspath(path))
         return cls(f"{name!r}: {problem}", [name])
 
+    def renamed(self, path, name):
+        """Return this error with another name for a file.
+
+        Parameters
+        ----------
+        path : str
+            The name in this error.
+        name : str
+            The name to give instead.
+
+        Returns
+        -------
+        error : AudioReadError
+            To be raised.
+        """
+        paths = [name if one == path else one for one in self.paths]
+        return type(self)(str(self).replace(repr(path), repr(name)), paths)
+
     @classmethod
     def join(cls, errors):
         """Make one error of several.
@@ -86,17 +106,19 @@ class Clip:
 
     Parameters
     ----------
-    path : str or os.PathLike
-        The recording.
-    start : float, default=0.0
-        Start of the clip in seconds.
-    end : float, default=None
+    path : str, os.PathLike, or a sound in memory
+        The recording. Samples with their rate, ``(samples, sampling_rate)``, and files that are
+        open for reading bytes will do as well.
+    start : float or duration, default=0.0
+        Start of the clip in seconds. A `datetime.timedelta`, `numpy.timedelta64` or
+        `pandas.Timedelta` is converted to seconds.
+    end : float or duration, default=None
         End of the clip in seconds; None is the end of the file, and so is anything beyond it.
 
     Raises
     ------
     TypeError
-        If `path` is not a path, or a time is not a number.
+        If `path` is not a recording, or a time is neither a number nor a duration.
     ValueError
         If `start` is negative or not before `end`.
 
@@ -112,26 +134,47 @@ class Clip:
     end: float | None = None
 
     def __post_init__(self):
-        if not isinstance(self.path, _PATH_TYPES):
-            raise TypeError(f"Clip needs a path (str or os.PathLike), got {self.path!r}.")
-        times = (self.start,) if self.end is None else (self.start, self.end)
-        if not all(isinstance(time, Real) for time in times):
+        source = source_of(self.path, type(self.path).__name__)
+        if source is None:
             raise TypeError(
-                f"{os.fspath(self.path)!r}: start and end must be numbers (seconds), "
-                f"got start={self.start!r} and end={self.end!r}."
+                "Clip needs a path (str or os.PathLike), (samples, sampling_rate) or an open "
+                f"file, got {self.path!r:.100}."
             )
-        if not 0 <= self.start < np.inf:
-            raise ValueError(
-                f"{os.fspath(self.path)!r}: start={self.start!r} must be at least 0 (seconds)."
-            )
-        if self.end is not None and not self.start < self.end:
-            raise ValueError(
-                f"{os.fspath(self.path)!r}: end={self.end!r} must be greater than "
-                f"start={self.start!r} (both in seconds)."
-            )
+        object.__setattr__(self, "path", source)
         # Plain floats, whatever kind of number a table holds: equal clips have equal reprs.
-        object.__setattr__(self, "start", float(self.start))
-        object.__setattr__(self, "end", None if self.end is None else float(self.end))
+        start, end = self._seconds("start"), self._seconds("end")
+        if not 0 <= start < np.inf:
+            raise ValueError(f"{self.name!r}: start={start!r} must be at least 0 (seconds).")
+        if end is not None and not start < end:
+            raise ValueError(
+                f"{self.name!r}: end={end!r} must be greater than start={start!r} (both in "
+                "seconds)."
+            )
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "end", end)
+
+    def _seconds(self, which):
+        value = getattr(self, which)
+        if which == "end" and value is None:
+            return None
+        try:
+            return to_seconds(value)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name!r}: start and end must be numbers (seconds) or durations, but "
+                f"{which}={error}."
+            ) from None
+
+    @property
+    def name(self):
+        """The path as text, or what messages call a sound in memory."""
+        # A plain str: NumPy's own strings have another repr.
+        return str(os.fspath(self.path))
+
+    @property
+    def is_in_memory(self):
+        """Whether the recording is not a file on disk."""
+        return isinstance(self.path, Source)
 
 
 @dataclass(frozen=True)

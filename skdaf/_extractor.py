@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skdaf._arrays import as_array
 from skdaf._base import NetworkEstimator, with_explicit_part
 from skdaf._callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._classifier import CNNAudioClassifier
@@ -19,6 +20,11 @@ from skdaf._windows import cut_windows
 
 # Clips whose windows are looked at together.
 _CLIPS_PER_PASS = 64
+
+_NOT_FITTED = (
+    "This %(name)s is not fitted yet: call fit(X, y) first, which trains a copy of its network. To "
+    "use a network that is fitted already as it is, pass FrozenEstimator(network) and call fit(X)."
+)
 
 
 class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
@@ -149,7 +155,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
                 steps_of_fit(self, 1, data, y) as steps,
                 steps.inner_fit("fit-network", fitted),
             ):
-                fitted.fit(data, y)
+                fitted.fit(data, as_array(y))
         self.estimator_ = fitted
         self._n_layers()
         return self
@@ -167,7 +173,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         features : ndarray of shape (n_clips, n_features_out), float32
             One row a clip.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, msg=_NOT_FITTED)
         n_layers = self._n_layers()
         kind, data = validate_clips(self, X, reset=False)
         if self.window is None:
@@ -202,7 +208,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         names : ndarray of str objects
             ``<layer>_<index>``; conv layers are flattened channel by channel.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, msg=_NOT_FITTED)
         n_layers = self._n_layers()
         layer = self.layer_names_[n_layers - 1]
         n_outputs = self.estimator_.layer_size(n_layers)
@@ -217,12 +223,13 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             One row a layer, first to last: its `name`; `output_shape` for one clip, (channels,
             frames, bins) or (units,); `n_parameters`, the numbers that it has learned.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, msg=_NOT_FITTED)
         return self.estimator_.layer_summary()
 
     @property
     def layer_names_(self):
         """Names of all layers of the network, first to last."""
+        check_is_fitted(self, msg=_NOT_FITTED)
         return self.estimator_.layer_names_
 
     def _recipe(self):

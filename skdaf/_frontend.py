@@ -12,8 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf import _spectrogram
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._clip import Clip
 from skdaf._estimator import Estimator
-from skdaf._inputs import validate_sounds
+from skdaf._inputs import validate_sounds, validate_sounds_for
+
+# With length="pad" no standardized value is further from zero than this.
+_MOST_DEVIATIONS = np.float32(10.0)
 
 
 class SpectrogramTransformer(TransformerMixin, Estimator):
@@ -30,8 +34,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         their deltas and delta-deltas; the mel bands followed by 12 pitch classes.
     sampling_rate : int, default=None
         The rate in Hz that everything is resampled to. None takes the commonest rate among the
-        files seen by `fit` (the lower one of a tie), and 16000 for waveforms. Resampling costs
-        about as much as reading.
+        files and other sounds with a rate that `fit` sees (the lower one of a tie), and 16000 for
+        waveforms without one. Resampling costs about as much as reading.
     window_length : float, default=0.032
         Length of the analysis window in seconds.
     hop_length : float, default=0.010
@@ -57,7 +61,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         median with ``length="resize"``, their 95th percentile with ``length="pad"``.
     length : {"resize", "pad"}, default="resize"
         How a clip of another length gets there: "resize" stretches it along time (bicubic),
-        "pad" appends silence or cuts the end off.
+        "pad" appends silence or cuts the end off. With `standardize` no value of a padded clip is
+        further than 10 standard deviations from its mean: the silence ends there, and a clip of
+        which a single moment stands out further is scaled down.
     cache : str or os.PathLike, default=None
         A folder that keeps the spectrograms of files on disk, for all folds, candidates,
         processes and later sessions; machines that share a file system may share it. Entries
@@ -173,8 +179,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         ----------
         X : files or waveforms
             A sequence of paths or `Clip`, a table with a column `path` (and optionally `start`
-            and `end` in seconds), a float array of shape (n_clips, n_samples), or a list of
-            one-dimensional arrays.
+            and `end` in seconds), a list of ``(samples, sampling_rate)`` pairs, an array or tensor
+            of shape (n_clips, n_samples), or a list of one-dimensional ones.
         y : None
             Ignored.
 
@@ -197,6 +203,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         self.sampling_rate_, n_samples = rate_and_lengths(
             clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
         )
+        self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         settings = self._settings(self.sampling_rate_)
         self._warn_of_empty_bands(settings)
         # A plain dict: saved models then hold no type of this package but the estimators.
@@ -213,7 +220,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         Parameters
         ----------
         X : files or waveforms
-            As in `fit`; waveforms must have the rate `sampling_rate_`.
+            As in `fit`; waveforms without a rate must have `sampling_rate_`.
 
         Returns
         -------
@@ -224,11 +231,16 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         ------
         AudioReadError
             If a file cannot be read; it names all such files.
+
+        Warns
+        -----
+        UserWarning
+            Once, if X holds waveforms without a rate and `sampling_rate_` was learned from files.
         """
         check_is_fitted(self)
         return compute_rows(
             self._recipe(),
-            validate_sounds(self, X, reset=False),
+            validate_sounds_for(self, X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             description="Spectrograms",
@@ -346,9 +358,15 @@ class SpectrogramRecipe(ClipRecipe):
             fitted = _spectrogram.resize(spectrogram, self.n_frames)
         else:
             fitted = _spectrogram.pad_or_cut(spectrogram, self.n_frames, padding)
-        if self.standardize:
-            mean, scale = _spectrogram.standardization(spectrogram)
-            np.subtract(fitted, mean, out=row)
-            row /= scale
-        else:
+        if not self.standardize:
             row[...] = fitted
+            return
+        mean, scale = _spectrogram.standardization(spectrogram)
+        if self.length == "pad":
+            # A click has hardly any spread, and silence would be hundreds of deviations below it.
+            farthest = np.abs(spectrogram - mean).max()
+            scale = np.maximum(scale, farthest / _MOST_DEVIATIONS)
+        np.subtract(fitted, mean, out=row)
+        row /= scale
+        if self.length == "pad":
+            np.clip(row, -_MOST_DEVIATIONS, _MOST_DEVIATIONS, out=row)

@@ -10,8 +10,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._clip import Clip
 from skdaf._estimator import Estimator
-from skdaf._inputs import validate_sounds
+from skdaf._inputs import validate_sounds, validate_sounds_for
 from skdaf._short_term import FeatureSettings, clip_features
 
 
@@ -42,7 +43,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Whether to add the changes from frame to frame: 136 features instead of 68.
     sampling_rate : int, default=None
         The rate in Hz that everything is resampled to. None takes the commonest rate among the
-        files seen by `fit` (the lower one of a tie), and 16000 for waveforms.
+        files and other sounds with a rate that `fit` sees (the lower one of a tie), and 16000 for
+        waveforms without one.
     cache : str or os.PathLike, default=None
         A folder that keeps the features of files on disk, for all folds, candidates, processes and
         later sessions; machines that share a file system may share it. Entries depend on the
@@ -150,8 +152,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         ----------
         X : files or waveforms
             A sequence of paths or `Clip`, a table with a column `path` (and optionally `start`
-            and `end` in seconds), a float array of shape (n_clips, n_samples), or a list of
-            one-dimensional arrays.
+            and `end` in seconds), a list of ``(samples, sampling_rate)`` pairs, an array or tensor
+            of shape (n_clips, n_samples), or a list of one-dimensional ones.
         y : None
             Ignored.
 
@@ -169,6 +171,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         self.sampling_rate_, _ = rate_and_lengths(
             clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
         )
+        self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         return self
 
     def transform(self, X):
@@ -177,7 +180,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Parameters
         ----------
         X : files or waveforms
-            As in `fit`; waveforms must have the rate `sampling_rate_`.
+            As in `fit`; waveforms without a rate must have `sampling_rate_`.
 
         Returns
         -------
@@ -188,11 +191,16 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         ------
         AudioReadError
             If a file cannot be read; it names all such files.
+
+        Warns
+        -----
+        UserWarning
+            Once, if X holds waveforms without a rate and `sampling_rate_` was learned from files.
         """
         check_is_fitted(self)
         return compute_rows(
             FeatureRecipe(self._settings(), self.cache),
-            validate_sounds(self, X, reset=False),
+            validate_sounds_for(self, X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             description="Features",

@@ -1,21 +1,28 @@
-"""X: what an estimator may be given, and its plain form.
+"""X: what an estimator may be given, and its plain form: files, waveforms or spectrograms.
 
-Files, waveforms or spectrograms; nothing else in the package looks inside an X.
+`_recordings` finds files and other sounds with a rate of their own. Nothing else in the package
+looks inside an X.
 """
 
-import os
-from collections.abc import Iterator, Set
+import warnings
 from functools import partial
+from weakref import WeakSet
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from skdaf._audio import LOUDEST_SAMPLE, Clip
+from skdaf._recordings import clips_or_none, plain_arrays
 
-_PATH_TYPES = (str, os.PathLike)
+# An array with at most so many "frames" of at least so many "bins" has channels and samples, unless
+# the bins are as many as a Fourier transform or a network gives (see `_refuse_channels`).
+_MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
 
-# What a table of files may have; other columns are its user's own.
-_COLUMNS = ("path", "start", "end")
+# With samples before channels: so few channels, and more samples than a clip has frames.
+_MOST_LAST_CHANNELS, _MOST_FRAMES = 2, 4000
+
+# Front ends that have warned of waveforms without a rate: each does so once.
+_warned = WeakSet()
 
 # How much of an array of spectrograms is looked at at once.
 _BYTES_PER_BLOCK = 2**24
@@ -73,9 +80,8 @@ def validate_clips(estimator, X, *, reset):
     data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array, Float32Rows
         Spectrograms that are an array already are not copied: it may be mapped from disk.
     """
-    if isinstance(X, Float32Rows):
-        X = X.array
-    clips = as_clips(X)
+    X = plain_arrays(X.array if isinstance(X, Float32Rows) else X)
+    clips = clips_or_none(X)
     if clips is not None:
         if reset:
             _forget_features(estimator)
@@ -84,24 +90,46 @@ def validate_clips(estimator, X, *, reset):
         if reset:
             _forget_features(estimator)
         return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
-    if getattr(X, "ndim", 2) == 3:
+    n_dimensions = getattr(X, "ndim", 2)
+    if n_dimensions == 3:
+        _refuse_channels(X.shape)
         data = _check_spectrograms(estimator, X)
         if reset:
             _forget_features(estimator)
         return "spectrograms", data
-    if getattr(X, "ndim", 2) > 3:
+    if n_dimensions > 3:
         raise ValueError(
             f"X has shape {X.shape}: expected waveforms (n_clips, n_samples) or spectrograms "
             "(n_clips, n_frames, n_bins)."
         )
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
         raise ValueError(
-            "Expected 2D array, got 1D array instead: of a single waveform pass [waveform]. "
-            "Reshape your data otherwise."
+            "Expected 2D array, got 1D array instead: of a single waveform pass [waveform], or "
+            "[(waveform, sampling_rate)]. Reshape your data otherwise."
         )
     # Python lists and numeric tables: scikit-learn's own rules and sentences.
-    data = validate_data(estimator, X, dtype=np.float32, reset=reset)
-    return "waveforms", _refuse_absurd(data, "X")
+    with np.errstate(over="ignore"):
+        data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
+    return "waveforms", _refuse_absurd(_insist_on_numbers(data, "X"), "X")
+
+
+def _refuse_channels(shape):
+    """Refuse an array of waveforms with channels, which would pass for spectrograms."""
+    _, n_first, n_last = shape
+    is_fourier = (n_last - 1).bit_count() == 1  # 513, 1025, 2049 ...
+    is_embedding = n_last % 256 == 0 and n_last <= 2048  # 768, 1024, 1280 ...
+    is_long = n_last >= _FEWEST_SAMPLES and not (is_fourier or is_embedding)
+    if n_first <= _MOST_CHANNELS and is_long:
+        found, axis = "(n_clips, n_channels, n_samples)", 1
+    elif n_last <= _MOST_LAST_CHANNELS and n_first >= _MOST_FRAMES:
+        found, axis = "(n_clips, n_samples, n_channels)", 2
+    else:
+        return
+    raise ValueError(
+        f"X has shape {shape}, which looks like {found}: expected waveforms (n_clips, n_samples) "
+        f"or spectrograms (n_clips, n_frames, n_bins). Mix the channels down with "
+        f"X.mean({axis}), or pass each clip with its rate, as [(samples, sampling_rate), ...]."
+    )
 
 
 def validate_sounds(estimator, X, *, reset):
@@ -115,108 +143,29 @@ def validate_sounds(estimator, X, *, reset):
     return clips
 
 
-def as_clips(X):
-    """Return a list of Clips if X is a collection of files, None if it is something else."""
-    if isinstance(X, (*_PATH_TYPES, Clip)):
-        raise TypeError(
-            f"Expected a list of files, got the single {X!r}: pass [path], or for a folder what "
-            "skdaf.datasets.load_audio_folders makes of it."
+def validate_sounds_for(frontend, X):
+    """Return what `validate_sounds` does of X for a fitted front end.
+
+    Waveforms have no rate of their own. Where the rate was learned from files, nothing says that
+    it is that of the waveforms: each front end warns of that once.
+    """
+    clips = validate_sounds(frontend, X, reset=False)
+    was_fitted_on_files = getattr(frontend, "_rate_is_of_files", False)
+    if was_fitted_on_files and not isinstance(clips[0], Clip) and frontend not in _warned:
+        _warned.add(frontend)
+        rate = frontend.sampling_rate_
+        warnings.warn(
+            f"These waveforms are taken to have {rate} Hz, the sampling rate of the files in fit. "
+            f"Pass [(samples, sampling_rate), ...] to have them resampled; sampling_rate={rate} in "
+            "the front end says that this is their rate.",
+            UserWarning,
+            stacklevel=3,
         )
-    # Some sparse arrays are dicts; they have a shape, and scikit-learn's sentence for them.
-    is_unordered = isinstance(X, (bytes, dict, Set, Iterator)) and not hasattr(X, "shape")
-    if X is None or is_unordered:
-        raise TypeError(
-            f"Expected a list, an array or a table of clips, got {_shown(X)}: clips need an order "
-            "and a count."
-        )
-    if hasattr(X, "columns"):
-        return _clips_of_table(X)
-    if getattr(X, "ndim", 1) == 2 and getattr(X, "dtype", None) is not None:
-        X = _single_text_column(X)
-    if not _holds_files(X):
-        return None
-    return [_as_clip(position, item) for position, item in enumerate(X)]
-
-
-def _shown(X):
-    return "None" if X is None else f"a {type(X).__name__}"
-
-
-def _clips_of_table(table):
-    for name in table.columns:
-        if str(name).lower() in _COLUMNS and name not in _COLUMNS:
-            raise ValueError(f"The column {name!r} must be called {name.lower()!r}.")
-    if "path" not in table.columns:
-        first = table.iloc[0, 0] if hasattr(table, "iloc") and table.size else None
-        if isinstance(first, (*_PATH_TYPES, Clip)):
-            raise ValueError(
-                f"A table of files needs a column 'path', got the columns {list(table.columns)}."
-            )
-        return None
-    if len(table) == 0:
-        _raise_no_clips()
-    n = len(table)
-    starts = list(table["start"]) if "start" in table.columns else [0.0] * n
-    ends = list(table["end"]) if "end" in table.columns else [None] * n
-    return [
-        _as_clip(i, path, 0.0 if _is_missing(start) else start, None if _is_missing(end) else end)
-        for i, (path, start, end) in enumerate(zip(table["path"], starts, ends, strict=True))
-    ]
-
-
-def _single_text_column(X):
-    """Turn a text array of shape (n, 1), as resamplers and ColumnTransformer make, into (n,)."""
-    is_text = X.dtype.kind in "UT" or (
-        X.dtype == object and X.size and isinstance(X.flat[0], (*_PATH_TYPES, Clip))
-    )
-    if not is_text:
-        return X
-    if X.shape[1] != 1:
-        raise ValueError(
-            f"An array of files must have shape (n_clips,) or (n_clips, 1), got {X.shape}."
-        )
-    return X[:, 0]
-
-
-def _holds_files(X):
-    dtype_kind = getattr(getattr(X, "dtype", None), "kind", None)
-    if dtype_kind in ("b", "i", "u", "f", "c") or not hasattr(X, "__len__"):
-        return False
-    if getattr(X, "ndim", 1) != 1:
-        return False
-    if len(X) == 0:
-        _raise_no_clips()
-    if any(isinstance(item, (*_PATH_TYPES, Clip)) for item in X):
-        return True
-    if isinstance(next(iter(X)), bytes):
-        raise TypeError("X holds bytes: expected paths as str or os.PathLike (os.fsdecode helps).")
-    return False
-
-
-def _raise_no_clips():
-    raise ValueError("Found array with 0 sample(s) (X is empty) while a minimum of 1 is required.")
-
-
-def _as_clip(position, item, start=0.0, end=None):
-    if isinstance(item, Clip):
-        return item
-    if not isinstance(item, _PATH_TYPES):
-        raise TypeError(
-            f"X[{position}] is {item!r}: expected a path (str or os.PathLike) or a Clip, "
-            "as elsewhere in X."
-        )
-    # A plain str: NumPy's own strings have another repr.
-    return Clip(str(os.fspath(item)), start, end)
-
-
-def _is_missing(value):
-    # pandas.NA knows no truth value, not even that of being unequal to itself.
-    return value is None or type(value).__name__ == "NAType" or value != value
+    return clips
 
 
 def _is_list_of_arrays(X):
-    is_ragged_array = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    if not (isinstance(X, (list, tuple)) or is_ragged_array) or len(X) == 0:
+    if not isinstance(X, list) or not X:
         return False
     if isinstance(X[0], np.ndarray) and X[0].ndim >= 1:
         return True
@@ -235,8 +184,23 @@ def _check_waveform(position, samples):
     if len(samples) == 0:
         raise ValueError(f"X[{position}] holds no samples.")
     name = f"X[{position}]"
-    checked = check_array(samples, dtype=np.float32, ensure_2d=False, input_name=name, copy=False)
-    return _refuse_absurd(checked, name)
+    checked = check_array(
+        samples, dtype=np.float32, ensure_2d=False, ensure_all_finite=False, input_name=name
+    )
+    return _refuse_absurd(_insist_on_numbers(checked, name), name)
+
+
+def _insist_on_numbers(values, name, first_row=0):
+    """Return an array without NaN and infinity; else say which clip has it, and where."""
+    is_fine = np.isfinite(values)
+    if is_fine.all():
+        return values
+    place = [int(index) for index in np.unravel_index(is_fine.argmin(), values.shape)]
+    value = values[tuple(place)]
+    found = "NaN" if np.isnan(value) else "infinity or a value too large for dtype('float32')"
+    clip = f": X[{first_row + place.pop(0)}]" if values.ndim > 1 else ""
+    where = f"sample {place[0]}" if len(place) == 1 else f"frame {place[0]}, bin {place[1]}"
+    raise ValueError(f"Input {name} contains {found}{clip} at {where} (counted from 0).")
 
 
 def _refuse_absurd(samples, name):
@@ -250,12 +214,19 @@ def _refuse_absurd(samples, name):
 def _check_spectrograms(estimator, X):
     """Return an array of finite spectrograms that reads as float32; an array is not copied."""
     check = partial(
-        check_array, dtype=np.float32, allow_nd=True, estimator=estimator, input_name="X"
+        check_array,
+        dtype=np.float32,
+        allow_nd=True,
+        ensure_all_finite=False,
+        estimator=estimator,
+        input_name="X",
     )
     is_numeric = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
     data = np.asarray(X) if is_numeric else check(X)
+    n_checked = 0
     for block in blocks(data):
-        check(block)
+        _insist_on_numbers(check(block), "X", n_checked)
+        n_checked += len(block)
     if data.size == 0:
         raise ValueError(f"X holds empty spectrograms: its shape is {data.shape}.")
     return data if data.dtype == np.float32 else Float32Rows(data)

@@ -11,7 +11,7 @@ from skdaf import _spectrogram
 from skdaf._audio import Clip
 from skdaf._chunks import compute_rows, read_infos
 from skdaf._frontend import SpectrogramRecipe, SpectrogramTransformer
-from skdaf._inputs import validate_sounds
+from skdaf._inputs import validate_sounds_for
 
 # The rate that waveforms are taken to have when none is given, in Hz.
 _DEFAULT_RATE = 16_000
@@ -76,7 +76,7 @@ class OldSpectrogramTransformer(SpectrogramTransformer):
         Parameters
         ----------
         X : files or waveforms
-            As in `fit`; waveforms must have the rate `sampling_rate_`.
+            As in `fit`; waveforms without a rate must have `sampling_rate_`.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class OldSpectrogramTransformer(SpectrogramTransformer):
             If a file cannot be read; it names all such files.
         """
         check_is_fitted(self)
-        clips = validate_sounds(self, X, reset=False)
+        clips = validate_sounds_for(self, X)
         rates = self._rates(clips)
         spectrograms = np.empty((len(clips), self.n_frames_, self.n_bins_), dtype=np.float32)
         for rate in sorted(set(rates)):

@@ -251,6 +251,11 @@ def resolve_fitted(estimator):
     if isinstance(estimator, (str, os.PathLike)):
         return load_model(estimator)
     if isinstance(estimator, FrozenEstimator):
-        check_is_fitted(estimator.estimator)
+        check_is_fitted(
+            estimator.estimator,
+            msg="The %(name)s in FrozenEstimator is not fitted: FrozenEstimator(estimator) takes "
+            "one that is (a clone is not). Fit it first, or pass it without FrozenEstimator to "
+            "have it trained.",
+        )
         return estimator.estimator
     return None

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from skdaf._audio import Clip, read_info
+from skdaf._audio import Clip, on_disk, read_info
 from skdaf._parallel import progress
 from skdaf._persistence import load_model
 from skdaf._segment_merging import merge_segments
@@ -23,6 +23,7 @@ from skdaf._segments import (
     read_segments,
     write_segments,
 )
+from skdaf._sounds import is_source
 from skdaf._windows import Windows, cut_windows
 
 __all__ = [
@@ -57,9 +58,10 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
     estimator : classifier, str or os.PathLike
         A fitted classifier that takes files: `CNNAudioClassifier`, the combiner, a pipeline or a
         search around them. A path is that of a file written by `save_model`.
-    path : str, os.PathLike or Clip
-        One recording, of any format and rate. Of a Clip only its own part is classified; times
-        are those of the recording all the same.
+    path : str, os.PathLike, Clip, or a sound in memory
+        One recording, of any format and rate; also a file open for reading bytes, or the pair
+        ``(samples, sampling_rate)``. Of a Clip only its own part is classified; times are those of
+        the recording all the same.
     window : float, default=1.0
         Length of a window in seconds, about that of the clips trained on. It is taken as a whole
         number of samples of the recording, and so is `step`: nothing drifts over hours.
@@ -132,14 +134,14 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
     ['start', 'end', 'label', 'loud', 'quiet']
     """
     estimator = _fitted_classifier(estimator)
-    clip = _one_recording(path)
-    info = read_info(clip)
-    windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
-    tables = []
-    with progress(len(windows), "Predicting", "window", verbose) as advance:
-        for first in range(0, len(windows), batch_size):
-            tables.append(_predicted(estimator, windows[first : first + batch_size]))
-            advance(len(tables[-1]))
+    with on_disk(_one_recording(path)) as clip:
+        info = read_info(clip)
+        windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
+        tables = []
+        with progress(len(windows), "Predicting", "window", verbose) as advance:
+            for first in range(0, len(windows), batch_size):
+                tables.append(_predicted(estimator, windows[first : first + batch_size]))
+                advance(len(tables[-1]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -161,12 +163,14 @@ def _fitted_classifier(estimator):
 
 
 def _one_recording(path):
+    """Return a Clip of one recording: a path, a Clip, or what a Clip takes."""
     if isinstance(path, Clip):
         return path
-    if not isinstance(path, (str, os.PathLike)):
+    if not is_source(path):
         raise TypeError(
-            "path must be one recording (str, os.PathLike or Clip), got a "
-            f"{type(path).__name__}: {path!r:.80}. Call it once for each recording."
+            "path must be one recording (str, os.PathLike, Clip, (samples, sampling_rate) or an "
+            f"open file), got a {type(path).__name__}: {path!r:.80}. Call it once for each "
+            "recording."
         )
     return Clip(path)
 
@@ -209,8 +213,9 @@ def clips_from_segments(path, segments, *, window=None, step=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
-        The recording. It is not read, unless there is a `window`: then its header is.
+    path : str, os.PathLike, or a sound in memory
+        The recording. It is not read, unless there is a `window`: then its header is. A file open
+        for reading bytes and the pair ``(samples, sampling_rate)`` will do.
     segments : pandas.DataFrame
         With the columns `start`, `end` (s) and `label`, as `read_segments` gives it.
     window : float, default=None
@@ -234,8 +239,8 @@ def clips_from_segments(path, segments, *, window=None, step=None):
     TypeError
         If `path` is not a path, or `segments` is not a table.
     ValueError
-        If a column or a value is missing, a segment has no duration, a parameter is out of range,
-        or there is a `step` without a `window`.
+        If a column or a value is missing, a segment has no duration or an empty label, a parameter
+        is out of range, or there is a `step` without a `window`.
 
     See Also
     --------
@@ -259,7 +264,9 @@ def clips_from_segments(path, segments, *, window=None, step=None):
     if step is not None and window is None:
         raise ValueError(f"step={step} is that of windows, but window is None.")
     table = check_segments(segments, "segments")
-    clips = [Clip(path, *span) for span in zip(table.start, table.end, strict=True)]
+    # One source for all: a file that is open is read once.
+    recording = Clip(path).path
+    clips = [Clip(recording, *span) for span in zip(table.start, table.end, strict=True)]
     labels = np.array(table.label.tolist())
     if window is None or not clips:
         return clips, labels

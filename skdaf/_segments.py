@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skdaf._columns import column_names, column_values, first_value, interval_problem, is_lazy
 from skdaf._files import write_whole
+from skdaf._times import is_missing, to_seconds
 
 COLUMNS = ["start", "end", "label"]
 
@@ -40,28 +42,60 @@ def check_segments(segments, name, *, points=False):
 
     Parameters
     ----------
-    segments : DataFrame
+    segments : DataFrame of pandas or polars, or table of PyArrow
         With the columns `start`, `end` and `label`, and any others.
     name : str
         What the caller calls it.
     points : bool, default=False
-        Whether segments without a duration will do.
+        Whether segments without a duration, or with an empty label, will do.
     """
-    if not isinstance(segments, pd.DataFrame):
+    segments = _as_pandas(segments, name)
+    names = list(segments.columns)
+    missing = [column for column in COLUMNS if column not in names]
+    if missing:
+        problem = interval_problem(names, lambda column: first_value(segments, column))
+        raise ValueError(
+            f"{name} must have the columns start, end and label; {missing} not found among "
+            f"{names}{'' if problem is None else '. Here ' + problem}."
+        )
+    repeated = [column for column in COLUMNS if names.count(column) > 1]
+    if repeated:
+        raise ValueError(f"{name} has several columns called {repeated[0]!r}.")
+    starts, ends = (_seconds(segments, column, name) for column in ("start", "end"))
+    _check_rows(segments, name, starts, ends, points)
+    table = segments.assign(start=starts, end=ends)
+    return table.iloc[np.lexsort([table.end, table.start])].reset_index(drop=True)
+
+
+def _as_pandas(segments, name):
+    if isinstance(segments, pd.DataFrame):
+        return segments
+    names = None if is_lazy(segments) else column_names(segments)
+    if names is None or isinstance(segments, np.ndarray):
         raise TypeError(
             f"{name} must be a table (pandas DataFrame) with the columns start, end (s) and label, "
             f"got a {type(segments).__name__}."
         )
-    missing = [column for column in COLUMNS if column not in segments.columns]
-    if missing:
-        raise ValueError(
-            f"{name} must have the columns start, end and label; {missing} not found among "
-            f"{list(segments.columns)}."
-        )
-    times = segments[["start", "end"]].apply(pd.to_numeric, errors="coerce").astype(float)
-    _check_rows(segments, name, times.start.to_numpy(), times.end.to_numpy(), points)
-    table = segments.assign(start=times.start, end=times.end)
-    return table.iloc[np.lexsort([table.end, table.start])].reset_index(drop=True)
+    return pd.DataFrame({column: column_values(segments, column) for column in names})
+
+
+def _seconds(segments, column, name):
+    """Return a column of times as floats in seconds; what is no number becomes NaN."""
+    values = segments[column]
+    if values.dtype.kind in "iuf":
+        return values.to_numpy(float, na_value=np.nan)
+    return np.array([_one_time(value, column, name) for value in values], dtype=float)
+
+
+def _one_time(value, column, name):
+    if is_missing(value):
+        return np.nan
+    if isinstance(value, str):  # tables read from text
+        return pd.to_numeric(value, errors="coerce")
+    try:
+        return to_seconds(value)
+    except TypeError as error:
+        raise TypeError(f"{name}, column {column!r}: {error}.") from None
 
 
 def _check_rows(segments, name, starts, ends, points):
@@ -71,7 +105,13 @@ def _check_rows(segments, name, starts, ends, points):
         "a label": segments.label.isna().to_numpy(),
     }
     if not points:
-        problems = {"a duration, start < end": starts == ends, **problems}
+        is_blank = [isinstance(label, str) and not label.strip() for label in segments.label]
+        problems = {
+            "a duration, start < end": starts == ends,
+            **problems,
+            f"a label that is not empty (leave such segments out: "
+            f"{name}[{name}.label.str.strip() != ''])": np.array(is_blank, dtype=bool),
+        }
     for expected, is_bad in problems.items():
         if is_bad.any():
             row = int(is_bad.argmax())
@@ -104,16 +144,17 @@ def read_segments(path):
     -------
     segments : pandas.DataFrame
         `start` and `end` in seconds, `label` as text without spaces around it, in the order of
-        the file. Audacity's point labels have ``start == end``: they are kept here, but what
-        needs a duration refuses them; ``segments[segments.start < segments.end]`` leaves them out.
+        the file. Audacity's point labels have ``start == end``, and its regions may have no label:
+        they are kept here, but what needs a duration or a class refuses them;
+        ``segments[(segments.start < segments.end) & (segments.label != "")]`` leaves them out.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If a line is not a segment, or ends before it starts; it names the file, the line and what
-        was expected.
+        If a line is not a segment, ends before it starts, or has more columns than the first line
+        names; it names the file, the line and what was expected.
 
     See Also
     --------
@@ -199,6 +240,11 @@ def _problem(fields):
         return f"expected a start of at least 0 seconds, got {fields[0]}"
     if not start <= end < math.inf:
         return f"expected an end after the start, got start={fields[0]} and end={fields[1]}"
+    if "\t" in fields[2]:
+        return (
+            f"expected three columns, got the label {fields[2]!r} with a tab. A first line with "
+            "the names of all columns (start, end, label, ...) lets further ones be left out"
+        )
     return None
 
 
@@ -211,7 +257,7 @@ def write_segments(segments, path):
     ----------
     segments : pandas.DataFrame
         With the columns `start`, `end` (s) and `label`; others are not written. Labels are
-        written as text, rows in the order of time.
+        written as text, rows in the order of time. Labels may be empty.
     path : str or os.PathLike
         The file to write. One that is there is replaced when the new one is complete.
 
@@ -222,12 +268,13 @@ def write_segments(segments, path):
     TypeError
         If `segments` is not a table.
     ValueError
-        If a column or a value is missing, a segment ends before it starts, or a label holds a tab
-        or a line break; nothing is written then.
+        If a column or a value is missing, a segment ends before it starts, or a label could not be
+        read back: it holds a tab or a line break, has spaces around it, or is no text in Unicode.
+        Nothing is written then.
 
     See Also
     --------
-    read_segments : Read such a file. Times come back exactly, bit for bit.
+    read_segments : Read such a file. Times and labels come back exactly.
 
     Examples
     --------
@@ -242,15 +289,27 @@ def write_segments(segments, path):
     1.500000    4.000000    dog
     """
     table = check_segments(segments, "segments", points=True)
-    labels = table.label.astype(str)
+    labels = [str(label) for label in table.label]
     for label in labels:
-        if any(character in label for character in "\t\n\r"):
-            raise ValueError(f"The label {label!r} holds a tab or a line break: no file could.")
+        problem = _problem_of_label(label)
+        if problem:
+            raise ValueError(f"The label {label!r} {problem}: it could not be read back.")
     lines = [
         f"{_decimals(start)}\t{_decimals(end)}\t{label}\n"
         for start, end, label in zip(table.start, table.end, labels, strict=True)
     ]
     write_whole(path, "".join(lines).encode())
+
+
+def _problem_of_label(label):
+    """Return why a label cannot stand in a file of segments; None if it can."""
+    if any(character in label for character in "\t\n\r"):
+        return "holds a tab or a line break"
+    if label != label.strip():
+        return "has spaces around it"
+    if label.encode(errors="replace").decode() != label:
+        return "is not text in Unicode"
+    return None
 
 
 def _decimals(seconds):

@@ -42,9 +42,10 @@ LAYERS = [
         "_torch_threads",
         "_unpickle",
     ],
-    ["_audio"],
+    ["_audio", "_recordings"],
     ["_clip", "_wav", "_ogg", "_frame_blocks", "_mute", "_estimator", "_files", "_version"],
-    ["_shared"],
+    ["_columns", "_sounds"],
+    ["_shared", "_arrays", "_times"],
 ]
 
 # Libraries that only some modules may know of.

@@ -56,7 +56,7 @@ def test_size_of_the_embedding_is_channels_times_what_poolings_leave(fitted, sou
 
 def test_embeddings_of_clips_of_any_length_have_one_size(fitted):
     rng = np.random.default_rng(0)
-    clips = [rng.standard_normal(n) for n in (1, 100, 5000, 40000)]
+    clips = [(rng.standard_normal(n), 16000) for n in (1, 100, 5000, 40000)]
     assert fitted.transform(clips).shape == (4, 36)
 
 

@@ -1,10 +1,13 @@
+import io
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+import torch
 
 from skdaf import Clip, check_audio
 
@@ -311,3 +314,22 @@ def test_the_progress_bar_is_asked_for(good, capfd):
     assert capfd.readouterr() == ("", "")
     check_audio([good], verbose=1)
     assert "Checking" in capfd.readouterr().err
+
+
+def test_sounds_in_memory_are_looked_at_like_files(good, bad):
+    samples, rate = sf.read(good, dtype="float32")
+    sounds = [good, (samples, rate), io.BytesIO(Path(good).read_bytes()), io.BytesIO(b"")]
+    sounds += [(np.array([0.0, np.nan]), rate)]
+    report = check_audio(sounds, torch.tensor([1, 2, 1, 1, 1]))
+    assert report.path.tolist() == [good, "X[1]", "X[2]", "X[3]", "X[4]"]
+    assert report.ok.tolist() == [True, True, True, False, False]
+    assert report.duplicate_of.tolist()[1:3] == [good, good]
+    assert report.label_conflict.tolist() == [True, True, True, False, False]
+    assert report.channels.tolist()[:3] == [2, 2, 2]
+    assert "the file is empty" in report.problem[3]
+    assert "is NaN" in report.problem[4]
+
+
+def test_waveforms_without_a_rate_are_told_of_pairs():
+    with pytest.raises(TypeError, match=r"\[\(samples, sampling_rate\), \.\.\.\]"):
+        check_audio([np.zeros(100)])

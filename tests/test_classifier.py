@@ -9,6 +9,8 @@ import pytest
 import soundfile as sf
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
@@ -159,7 +161,7 @@ class TestFormsOfX:
     def test_every_form_gives_the_same_prediction(self, fitted, sounds):
         files = sounds.filenames[:6]
         expected = fitted.predict_proba(files)
-        waves = [load_audio(file)[0] for file in files]
+        waves = [load_audio(file) for file in files]
         spectrograms = fitted.frontend_.transform(files)
         for X in (
             np.array(files),
@@ -212,6 +214,33 @@ class TestFormsOfX:
     def test_clips_of_one_sample(self):
         X = np.array([[0.1], [0.2], [-0.3], [0.4]])
         assert small(max_epochs=1).fit(X, [0, 1, 0, 1]).predict(X).shape == (4,)
+
+    def test_labels_in_tensors(self, sounds):
+        files, target = sounds.filenames, sounds.target
+        for y in (
+            torch.tensor(target),
+            torch.tensor(target, dtype=torch.float64, requires_grad=True),
+            [torch.tensor(label) for label in target],
+        ):
+            classifier = small(max_epochs=1).fit(files, y)
+            assert classifier.classes_.tolist() == [0, 1, 2]
+        assert 0 <= classifier.score(files, torch.tensor(target)) <= 1
+
+    def test_spectrograms_in_a_tensor(self, sounds):
+        X = torch.randn(60, 12, 16, generator=torch.Generator().manual_seed(0))
+        classifier = small(max_epochs=1).fit(X, sounds.target)
+        assert same_bytes(classifier, small(max_epochs=1).fit(X.numpy(), sounds.target), X)
+        with pytest.raises(ValueError, match=r"looks like \(n_clips, n_channels, n_samples\)"):
+            small().fit(torch.zeros(60, 1, 4000), sounds.target)
+
+    def test_sounds_with_their_rates_train_like_files(self, sounds):
+        files, target = sounds.filenames, sounds.target
+        pairs = [load_audio(file) for file in files]
+        classifier = small(max_epochs=1).fit(pairs, target)
+        of_files = small(max_epochs=1).fit(files, target)
+        assert np.array_equal(classifier.predict_proba(pairs), of_files.predict_proba(files))
+        scores = cross_val_score(small(max_epochs=1), pairs, target, cv=2, error_score="raise")
+        assert len(scores) == 2
 
 
 class TestNestedFrontEnd:
@@ -351,6 +380,23 @@ class TestPersistence:
 
 
 class TestErrors:
+    def test_a_network_that_is_built_already(self, fitted, sounds):
+        for network in (fitted.network_, nn.Linear(3, 3)):
+            name = type(network).__name__
+            with pytest.raises(
+                TypeError, match=rf"network is a {name}, .* expected 'cnn', 'daf' or"
+            ):
+                small(network=network).fit(sounds.filenames, sounds.target)
+
+    def test_layers_of_what_is_not_fitted(self, fitted, sounds):
+        for use in (
+            lambda unfitted: unfitted.layer_outputs(sounds.filenames),
+            lambda unfitted: unfitted.layer_size(1),
+            lambda unfitted: unfitted.layer_names_,
+        ):
+            with pytest.raises(NotFittedError, match="CNNAudioClassifier instance is not fitted"):
+                use(clone(fitted))
+
     def test_bad_files_are_named_before_training(self, sounds, tmp_path, monkeypatch):
         monkeypatch.setattr("skdaf._base.train", lambda *a, **k: pytest.fail("trained"))
         (tmp_path / "text.wav").write_text("not a sound")

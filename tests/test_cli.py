@@ -648,6 +648,9 @@ def test_labels_without_a_duration_are_left_out_of_the_truth(tmp_path):
     assert "Warning: Left out 1 labels without a duration" in result.stderr
     arguments[-1] = "truth.csv"
     assert result.stdout == invoke(*arguments).stdout
+    arguments[-1] = points
+    points.write_text(Path("truth.csv").read_text() + "0.1,0.2,\n")
+    assert "Warning: Left out 1 segments without a label" in invoke(*arguments).stderr
 
 
 def test_segments_misused(embedder, tmp_path):

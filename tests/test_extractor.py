@@ -1,6 +1,7 @@
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -55,8 +56,6 @@ class TestDepth:
     def test_each_depth_is_what_the_next_layer_makes_its_output_of(
         self, classifier, frozen, sounds
     ):
-        import torch
-
         files = sounds.filenames[:5]
         last = classifier.network_[-1]
         hidden = torch.from_numpy(features(frozen, files, layers_dropped=1))
@@ -108,6 +107,28 @@ class TestSources:
             np.testing.assert_array_equal(
                 features(path, sounds.filenames), features(frozen, sounds.filenames)
             )
+
+    def test_an_unfitted_copy_is_told_of_frozen_estimators(self, classifier, sounds):
+        extractor = CNNFeatureExtractor(clone(classifier))
+        for use in (
+            lambda: extractor.transform(sounds.filenames),
+            extractor.get_feature_names_out,
+            extractor.layer_summary,
+            lambda: extractor.layer_names_,
+        ):
+            with pytest.raises(
+                NotFittedError, match=r"CNNFeatureExtractor is .*FrozenEstimator\(net"
+            ):
+                use()
+        with pytest.raises(
+            NotFittedError, match=r"CNNAudioClassifier in FrozenEstimator is not fit"
+        ):
+            CNNFeatureExtractor(FrozenEstimator(clone(classifier))).fit(sounds.filenames)
+
+    def test_labels_in_a_tensor(self, sounds):
+        labels = torch.tensor(sounds.target)
+        extractor = CNNFeatureExtractor(recipe(max_epochs=1)).fit(sounds.filenames, labels)
+        assert extractor.estimator_.classes_.tolist() == [0, 1, 2]
 
     def test_a_path_that_is_not_there(self, sounds):
         with pytest.raises(FileNotFoundError, match=r"no model file 'lost\.skops'"):
@@ -168,10 +189,12 @@ class TestWindows:
 
     def test_files_and_waveforms_agree(self, frozen, sounds):
         files = sounds.filenames[:4]
-        waves = [load_audio(file)[0] for file in files]
-        np.testing.assert_allclose(
-            features(frozen, files, window=0.1), features(frozen, waves, window=0.1), atol=1e-5
-        )
+        expected = features(frozen, files, window=0.1)
+        waves = [load_audio(file) for file in files]
+        np.testing.assert_allclose(features(frozen, waves, window=0.1), expected, atol=1e-5)
+        with pytest.warns(UserWarning, match="taken to have 16000 Hz"):
+            of_arrays = features(frozen, [samples for samples, _ in waves], window=0.1)
+        np.testing.assert_allclose(of_arrays, expected, atol=1e-5)
 
     def test_many_clips_are_looked_at_in_turn(self, frozen, sounds, monkeypatch):
         expected = features(frozen, sounds.filenames, window=0.1)

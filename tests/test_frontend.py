@@ -242,7 +242,7 @@ def test_every_form_of_input_gives_the_same(paths, form):
 
 def test_files_and_their_samples_differ_by_what_16_bits_round(tmp_path):
     path = write(tmp_path / "a.wav", 3, 8000)
-    transformer = SpectrogramTransformer(standardize=False).fit([path])
+    transformer = SpectrogramTransformer(sampling_rate=16000, standardize=False).fit([path])
     # The sound is far above the rounding of 16 bits nearly everywhere. Measured: 0.07 dB at most.
     np.testing.assert_allclose(
         transformer.transform([path]), transformer.transform([noise(3, 8000)]), atol=0.2
@@ -267,7 +267,7 @@ def test_clips_are_parts_of_their_file(tmp_path):
     whole = load_audio(path)[0]
     table = pd.DataFrame({"path": path, "start": [0.0, 0.25, 0.5], "end": [0.25, 0.75, None]})
     parts = [whole[:4000], whole[4000:12000], whole[8000:]]
-    transformer = SpectrogramTransformer().fit(table)
+    transformer = SpectrogramTransformer(sampling_rate=16000).fit(table)
     np.testing.assert_array_equal(transformer.transform(table), transformer.transform(parts))
     assert transformer.n_frames_ == 51
 
@@ -275,12 +275,88 @@ def test_clips_are_parts_of_their_file(tmp_path):
 def test_channels_are_averaged(tmp_path):
     left, right = noise(0), noise(1)
     sf.write(tmp_path / "a.wav", np.stack([left, right], 1), 16000, subtype="FLOAT")
-    transformer = SpectrogramTransformer().fit([tmp_path / "a.wav"])
+    transformer = SpectrogramTransformer(sampling_rate=16000).fit([tmp_path / "a.wav"])
     np.testing.assert_allclose(
         transformer.transform([tmp_path / "a.wav"]),
         transformer.transform([(left + right) / 2]),
         atol=SD,
     )
+
+
+# --- waveforms without a rate ----------------------------------------------------------------
+
+
+def test_waveforms_after_a_fit_on_files_are_warned_of_once(tmp_path):
+    paths = [write(tmp_path / f"{i}.wav", i, sampling_rate=8000) for i in range(2)]
+    transformer = SpectrogramTransformer(n_mels=8).fit(paths)
+    with pytest.warns(UserWarning, match="taken to have 8000 Hz, the sampling rate of the files"):
+        of_arrays = transformer.transform([noise(0), noise(1)])
+    np.testing.assert_array_equal(
+        of_arrays, transformer.transform([(noise(0), 8000), (noise(1), 8000)])
+    )
+    # The suite makes errors of warnings: there is no second one.
+    transformer.transform(np.stack([noise(0), noise(1)]))
+    with pytest.warns(UserWarning, match="taken to have 8000 Hz"):
+        pickle.loads(pickle.dumps(transformer)).transform([noise(0)])
+
+
+def test_no_warning_where_the_rate_is_known(tmp_path):
+    path, waves = write(tmp_path / "a.wav", 0), [noise(0), noise(1)]
+    SpectrogramTransformer(n_mels=8, sampling_rate=8000).fit([path]).transform(waves)
+    SpectrogramTransformer(n_mels=8).fit(waves).transform(waves)
+    SpectrogramTransformer(n_mels=8).fit(waves).transform([path])
+    SpectrogramTransformer(n_mels=8).fit([path]).transform([(waves[0], 44100), path])
+
+
+# --- very short and sparse clips -------------------------------------------------------------
+
+
+def clips_with_little_in_them():
+    click = np.zeros(16000)
+    click[8000] = 1.0
+    minute = np.zeros(60 * 16000)
+    minute[100] = 1.0
+    steady = np.random.default_rng(0).standard_normal(400)
+    return [np.ones(1), np.ones(2), click, np.zeros(9), minute, np.full(3, 1e-9), steady]
+
+
+@pytest.mark.parametrize("top_db", [80.0, None])
+@pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
+def test_padded_clips_stay_within_ten_deviations(features, top_db):
+    transformer = SpectrogramTransformer(
+        features, length="pad", n_frames=100, top_db=top_db, sampling_rate=16000
+    )
+    for clip in clips_with_little_in_them():
+        [spectrogram] = transformer.fit_transform([clip])
+        assert np.isfinite(spectrogram).all()
+        assert np.abs(spectrogram).max() <= 10.0
+    assert spectrogram.min() == -10.0  # the silence after steady noise
+
+
+def test_a_clip_with_one_moment_is_scaled_not_clipped():
+    minute = clips_with_little_in_them()[4]
+    padded, resized = (
+        SpectrogramTransformer(length=length, n_frames=6001, sampling_rate=16000).fit_transform(
+            [minute]
+        )[0]
+        for length in ("pad", "resize")
+    )
+    assert resized.max() > 40.0
+    np.testing.assert_allclose(padded, resized * (10.0 / resized.max()), atol=1e-4)
+
+
+def test_clips_that_vary_are_padded_as_before():
+    decay = (noise(0, 12000) * np.exp(-np.arange(12000) / 1000)).astype(np.float32)
+    plain, padded = (
+        SpectrogramTransformer(
+            length="pad", n_frames=120, standardize=standardize, sampling_rate=16000
+        ).fit_transform([decay])[0]
+        for standardize in (False, True)
+    )
+    softened = np.maximum(plain, 0.3 * plain - 35.0)
+    own = softened[:76]
+    np.testing.assert_allclose(padded, (softened - own.mean()) / own.std(), atol=SD)
+    assert padded.min() > -10.0
 
 
 # --- scikit-learn ----------------------------------------------------------------------------

@@ -232,7 +232,7 @@ def test_transform_before_fit_is_refused(paths):
 
 
 def test_all_forms_of_files_agree(paths):
-    transformer = PyAudioAnalysisTransformer().fit(paths)
+    transformer = PyAudioAnalysisTransformer(sampling_rate=16000).fit(paths)
     expected = transformer.transform(paths)
     forms = [
         np.array(paths),
@@ -241,6 +241,7 @@ def test_all_forms_of_files_agree(paths):
         [Clip(path) for path in paths],
         pd.DataFrame({"path": paths}),
         [load_audio(path)[0] for path in paths],
+        [load_audio(path) for path in paths],
     ]
     for X in forms:
         np.testing.assert_array_equal(transformer.transform(X), expected)
@@ -253,12 +254,23 @@ def test_arrays_and_lists_of_arrays_agree():
 
 
 def test_a_clip_is_the_features_of_its_part(paths):
-    transformer = PyAudioAnalysisTransformer().fit(paths)
+    transformer = PyAudioAnalysisTransformer(sampling_rate=16000).fit(paths)
     samples, _ = load_audio(paths[-1])
     np.testing.assert_array_equal(
         transformer.transform([Clip(paths[-1], 0.1, 0.35)]),
         transformer.transform([samples[1600:5600]]),
     )
+
+
+def test_waveforms_after_a_fit_on_files_are_warned_of_once(paths):
+    transformer = PyAudioAnalysisTransformer().fit(paths)
+    samples, rate = load_audio(paths[0])
+    with pytest.warns(
+        UserWarning, match=f"taken to have {rate} Hz, the sampling rate of the files"
+    ):
+        of_array = transformer.transform([samples])
+    np.testing.assert_array_equal(of_array, transformer.transform([samples]))
+    np.testing.assert_array_equal(of_array, transformer.transform([(samples, rate)]))
 
 
 def test_inputs_stay_as_they_are():

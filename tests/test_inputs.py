@@ -4,11 +4,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from skdaf import Clip
-from skdaf._inputs import as_clips, blocks, validate_clips
+from skdaf import Clip, SpectrogramTransformer
+from skdaf._inputs import blocks, validate_clips
+from skdaf._recordings import as_clips
 
 NAMES = ["b.wav", "a.wav", "c d.flac"]
 CLIPS = [Clip(name) for name in NAMES]
@@ -61,6 +64,11 @@ FILES = {
     "table": pd.DataFrame({"path": NAMES, "label": [1, 2, 3]}, index=["x", "y", "x"]),
     "table of clips": pd.DataFrame({"path": CLIPS}),
     "table of strings": pd.DataFrame({"path": pd.array(NAMES, dtype="string")}),
+    "rows of a database": [(name,) for name in NAMES],
+    "lists of one path": [[Path(name)] for name in NAMES],
+    "dicts": [{"path": name, "label": 1} for name in NAMES],
+    "records of NumPy": np.array([(name, 3) for name in NAMES], [("path", "U9"), ("label", int)]),
+    "table of a Hugging Face data set": pd.DataFrame({"audio": [{"path": n} for n in NAMES]}),
 }
 
 
@@ -444,6 +452,115 @@ def test_columns_of_another_case_are_not_passed_over(name):
 def test_paths_as_bytes_are_refused_with_a_hint():
     with pytest.raises(TypeError, match=r"os\.fsdecode"):
         as_clips([b"a.wav"])
+
+
+# Tensors.
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64", "int16", "int64"])
+def test_tensors_are_arrays(name):
+    tensor = torch.arange(12).reshape(3, 4).to(getattr(torch, name))
+    if tensor.is_floating_point():
+        tensor.requires_grad_()
+    kind, data = validate(tensor)
+    assert kind == "waveforms"
+    assert data.dtype == np.float32
+    np.testing.assert_array_equal(data, TABLE)
+    for X in (list(tensor), tuple(tensor)):
+        kind, data = validate(X)
+        assert kind == "waveforms"
+        np.testing.assert_array_equal(np.stack(data), TABLE)
+    kind, data = validate(tensor[None])
+    assert kind == "spectrograms"
+    np.testing.assert_array_equal(np.asarray(data), TABLE[None])
+
+
+def test_tensors_of_unequal_lengths():
+    kind, data = validate([torch.ones(3, requires_grad=True), np.ones(2), torch.ones(5)])
+    assert kind == "waveforms"
+    assert [len(samples) for samples in data] == [3, 2, 5]
+
+
+def test_spectrograms_in_a_tensor_are_not_copied():
+    tensor = torch.zeros(2, 3, 4)
+    assert np.shares_memory(validate(tensor)[1], tensor.numpy())
+
+
+@pytest.mark.parametrize("kind", [np.zeros, torch.zeros])
+@pytest.mark.parametrize(
+    ("shape", "found", "axis"),
+    [
+        ((4, 1, 8000), "(n_clips, n_channels, n_samples)", 1),
+        ((4, 2, 16001), "(n_clips, n_channels, n_samples)", 1),
+        ((1, 8, 1000), "(n_clips, n_channels, n_samples)", 1),
+        ((4, 1, 800), "(n_clips, n_channels, n_samples)", 1),
+        ((4, 16000, 1), "(n_clips, n_samples, n_channels)", 2),
+        ((4, 8000, 2), "(n_clips, n_samples, n_channels)", 2),
+    ],
+)
+def test_arrays_with_channels_are_not_taken_for_spectrograms(kind, shape, found, axis):
+    expected = re.escape(f"X has shape {shape}, which looks like {found}")
+    with pytest.raises(
+        ValueError, match=rf"{expected}.*X\.mean\({axis}\).*\(samples, sampling_rate\)"
+    ):
+        validate(kind(shape))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *[(2, n_frames, n_bins) for n_frames in (1, 5, 101, 3000) for n_bins in (1, 12, 64, 128)],
+        *[(2, n_frames, n_bins) for n_frames in (1, 4, 50) for n_bins in (513, 1025, 2049, 768)],
+        *[(1, 2, 521), (1, 3, 1024), (1, 9, 2000), (1, 3000, 2), (1, 20000, 40)],
+    ],
+)
+def test_spectrograms_of_every_usual_size_are_taken(shape):
+    assert validate(np.zeros(shape, dtype=np.float32))[0] == "spectrograms"
+
+
+# Where a number is missing.
+
+
+def test_a_bad_number_is_named_with_its_clip_and_its_place():
+    X = np.zeros((3, 50))
+    X[1, 17] = np.nan
+    with pytest.raises(ValueError, match=r"X contains NaN: X\[1\] at sample 17 \(counted from 0\)"):
+        validate(X)
+    with pytest.raises(ValueError, match=r"X\[1\] contains NaN at sample 17 \(counted from 0\)"):
+        validate(list(X))
+    with pytest.raises(ValueError, match=r"X contains NaN: X\[1\] at sample 17"):
+        validate(pd.DataFrame(X))
+    with pytest.raises(ValueError, match=r"X contains infinity .*: X\[1\] at sample 17"):
+        validate(torch.tensor(np.where(np.isnan(X), -np.inf, X)))
+
+
+def test_a_bad_number_in_spectrograms_is_named_across_blocks(monkeypatch):
+    monkeypatch.setattr("skdaf._inputs._BYTES_PER_BLOCK", 2 * 20 * 8)
+    X = np.zeros((7, 5, 4))
+    X[5, 3, 2] = np.nan
+    with pytest.raises(ValueError, match=r"X contains NaN: X\[5\] at frame 3, bin 2"):
+        validate(X)
+
+
+# All of it.
+
+
+def test_a_wide_table_of_waveforms_is_still_one():
+    kind, data = validate(pd.DataFrame(np.zeros((2, 5000))))
+    assert kind == "waveforms"
+    assert data.shape == (2, 5000)
+
+
+def test_transformers_take_all_of_it(tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 4000).astype(np.float32)
+    pairs = [(samples, 16000), (torch.tensor(samples)[None, ::2], 8000)]
+    transformer = SpectrogramTransformer(n_mels=8, cache=tmp_path).fit(pairs)
+    assert transformer.sampling_rate_ == 8000
+    expected = transformer.transform(pairs)
+    with parallel_config("threading", n_jobs=2):
+        of_workers = transformer.transform(pairs * 40)
+    np.testing.assert_allclose(of_workers[-2:], expected, atol=1e-5)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_single_waveform_is_told_to_go_in_a_list():

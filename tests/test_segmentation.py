@@ -1,7 +1,10 @@
+import io
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,7 @@ from skdaf import (
     make_combined_classifier,
     merge_segments,
     predict_segments,
+    read_segments,
     save_model,
     segment_report,
 )
@@ -144,6 +148,70 @@ def cut_out(path, segments, folder):
     return paths
 
 
+class TestSoundsInMemory:
+    def test_they_are_classified_like_the_file(self, linear, sounds):
+        path = sounds.filenames[0]
+        expected = predict_segments(linear, path, window=0.1)
+        content = Path(path).read_bytes()
+        for sound in (
+            load_audio(path),
+            sf.read(path, dtype="int16"),
+            {"path": None, "bytes": content},
+            io.BytesIO(content),
+            Clip(load_audio(path)),
+        ):
+            assert_frame_equal(predict_segments(linear, sound, window=0.1), expected)
+
+    def test_a_file_in_memory_is_written_once(self, linear, sounds, monkeypatch, tmp_path):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        written = []
+        make = tempfile.mkstemp
+        monkeypatch.setattr(
+            "tempfile.mkstemp", lambda *given: written.append(given) or make(*given)
+        )
+        content = Path(sounds.filenames[0]).read_bytes()
+        table = predict_segments(linear, io.BytesIO(content), window=0.01, batch_size=4)
+        assert len(table) > 10
+        assert len(written) == 1
+        assert os.listdir(tmp_path) == []
+
+    def test_errors_name_the_sound(self, linear):
+        with pytest.raises(AudioReadError, match=r"^'BytesIO': not readable as audio"):
+            predict_segments(linear, io.BytesIO(b"no sound"))
+        with pytest.raises(
+            TypeError, match=r"path must be one recording .* \(samples, sampling_rate"
+        ):
+            predict_segments(linear, np.zeros(9))
+
+    def test_clips_of_their_segments(self, sounds):
+        path = sounds.filenames[0]
+        segments = pd.DataFrame({"start": [0, 0.1], "end": [0.1, 0.15], "label": ["a", "b"]})
+        with open(path, "rb") as file:
+            for sound in (load_audio(path), io.BytesIO(file.read())):
+                for window in (None, 0.04):
+                    clips, labels = clips_from_segments(sound, segments, window=window)
+                    expected, same = clips_from_segments(path, segments, window=window)
+                    np.testing.assert_array_equal(labels, same)
+                    assert len({id(clip.path) for clip in clips}) == 1
+                    for clip, wanted in zip(clips, expected, strict=True):
+                        np.testing.assert_array_equal(load_audio(clip)[0], load_audio(wanted)[0])
+
+
+def test_segments_without_a_label_are_no_class(tmp_path):
+    (tmp_path / "labels.txt").write_text("0\t1\tdog\n1\t2\t\n")
+    segments = read_segments(tmp_path / "labels.txt")
+    assert segments.label.tolist() == ["dog", ""]
+    for use in (
+        lambda table: clips_from_segments("a.wav", table),
+        lambda table: merge_segments(table),
+        lambda table: segment_report(table, segments[:1]),
+    ):
+        with pytest.raises(ValueError, match="row 1: expected a label that is not empty"):
+            use(segments)
+    clips, labels = clips_from_segments("a.wav", segments[segments.label != ""])
+    assert (clips, labels.tolist()) == ([Clip("a.wav", 0, 1)], ["dog"])
+
+
 class TestEqualsPredict:
     def test_on_files_that_were_cut_out(self, model, recording, tmp_path):
         path, _ = recording
@@ -177,7 +245,7 @@ class TestEqualsPredict:
         segments = predict_segments(linear, path, window=0.3, step=0.2, batch_size=5)
         samples, rate = load_audio(path)
         windows = [
-            samples[round(s * rate) : round(e * rate)]
+            (samples[round(s * rate) : round(e * rate)], rate)
             for s, e in zip(segments.start, segments.end, strict=True)
         ]
         assert segments.label.tolist() == linear.predict(windows).tolist()

@@ -1,8 +1,11 @@
+import datetime
 import os
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from skdaf import read_segments, write_segments
@@ -52,7 +55,6 @@ class TestRead:
             ("0\t1\ttwo words", "two words"),
             ("0\t1\tone, two", "one, two"),
             ("0,1,one, two", "one, two"),
-            ("0\t1\tone\ttwo", "one\ttwo"),
             ("0\t1\t", ""),
             ("0\t1\tnaïve čaj 🐦", "naïve čaj 🐦"),
             ("0\t1\ta\u2028b", "a\u2028b"),
@@ -107,6 +109,9 @@ class TestRead:
             ("0,inf,dog", "expected an end after the start"),
             ("start,end,label,dog,cat", "expected numbers of seconds"),
             ("start,end,label", "expected numbers of seconds"),
+            ("0\t1\tone\ttwo", "expected three columns, got the label 'one\\ttwo' with a tab"),
+            ("0\t1\tdog\t0.9", "A first line with the names of all columns"),
+            ("0\t1\tdog\t\t0.9", "expected three columns"),
         ],
     )
     def test_other_lines_are_named(self, read, line, problem):
@@ -152,11 +157,40 @@ class TestWrite:
         assert (tmp_path / "a.txt").read_bytes() == b""
         assert len(read_segments(tmp_path / "a.txt")) == 0
 
-    @pytest.mark.parametrize("label", ["a\tb", "a\nb", "a\r"])
-    def test_labels_that_no_line_can_hold(self, tmp_path, label):
-        with pytest.raises(ValueError, match=r"The label '.*' holds a tab or a line break"):
-            write_segments(table((0, 1, label)), tmp_path / "a.txt")
+    @pytest.mark.parametrize(
+        ("label", "problem"),
+        [
+            ("a\tb", "holds a tab or a line break"),
+            ("\ta", "holds a tab or a line break"),
+            ("a\nb", "holds a tab or a line break"),
+            ("a\r", "holds a tab or a line break"),
+            (" a", "has spaces around it"),
+            ("a\u3000", "has spaces around it"),
+            (" ", "has spaces around it"),
+            ("a\udcff", "is not text in Unicode"),
+        ],
+    )
+    def test_labels_that_could_not_be_read_back(self, tmp_path, label, problem):
+        labels = pd.Series([label], dtype=object)
+        segments = pd.DataFrame({"start": 0.0, "end": 1.0, "label": labels})
+        with pytest.raises(ValueError, match=f"The label .* {problem}: it could not be read back"):
+            write_segments(segments, tmp_path / "a.txt")
         assert os.listdir(tmp_path) == []
+
+    # Files are written with care, which takes its time.
+    @settings(max_examples=20)
+    @given(label=st.text(max_size=8) | st.text("\t\n\r ,\"'\\#;a\u2028\x1c\xa0\ufeff", max_size=6))
+    def test_every_label_comes_back_or_is_refused(self, tmp_path_factory, label):
+        path = tmp_path_factory.getbasetemp() / "every_label.txt"
+        segments = pd.DataFrame({"start": [0.5], "end": [1.0], "label": [label]}).astype(
+            {"label": object}
+        )
+        try:
+            write_segments(segments, path)
+        except ValueError:
+            assert label != label.strip() or set(label) & set("\t\n\r")
+            return
+        assert read_segments(path).label.tolist() == [label]
 
     def test_a_file_that_was_there_survives_a_failure(self, tmp_path, monkeypatch):
         path = tmp_path / "a.txt"
@@ -176,6 +210,66 @@ class TestWrite:
 
 
 class TestCheck:
+    @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+    def test_durations_become_seconds_in_any_unit(self, unit):
+        starts = np.array([2, 0], "m8[s]").astype(f"m8[{unit}]")
+        ends = np.array([2500, 1500], "m8[ms]")
+        segments = pd.DataFrame({"start": starts, "end": ends, "label": ["b", "a"]})
+        for form in (segments, segments.astype({"start": object, "end": object})):
+            checked = check_segments(form, "true")
+            assert checked.start.tolist() == [0.0, 2.0]
+            assert checked.end.tolist() == [1.5, 2.5]
+
+    @pytest.mark.parametrize(
+        ("values", "problem"),
+        [
+            (pd.to_datetime(["2024-05-01"]), "is a date or a time of day"),
+            ([datetime.time(6, 30)], "is a date or a time of day"),
+            ([True], "neither a number of seconds nor a duration"),
+        ],
+    )
+    def test_dates_and_flags_are_refused(self, values, problem):
+        segments = pd.DataFrame({"start": [0.0], "end": [1.0], "label": "a"})
+        segments["start"] = pd.Series(values)
+        with pytest.raises(TypeError, match=f"true, column 'start': .*{problem}"):
+            check_segments(segments, "true")
+
+    def test_numbers_as_text_are_taken(self):
+        segments = table((0, 1, "a")).astype({"start": str, "end": str})
+        assert check_segments(segments, "true").end.tolist() == [1.0]
+
+    def test_other_names_of_times_come_with_the_right_ones(self):
+        segments = pd.DataFrame({"onset": [0.0], "duration": [1.0], "label": ["a"]})
+        remedy = r"start=table\['onset'\], end=table\['onset'\] \+ table\['duration'\]"
+        with pytest.raises(ValueError, match=rf"\['start', 'end'\] not found .*{remedy}"):
+            check_segments(segments, "true")
+
+    def test_columns_of_one_name(self):
+        segments = pd.DataFrame([[0, 1, 2, "a"]], columns=["start", "end", "end", "label"])
+        with pytest.raises(ValueError, match="true has several columns called 'end'"):
+            check_segments(segments, "true")
+
+    @pytest.mark.parametrize("label", ["", " "])
+    def test_an_empty_label_is_no_class(self, label):
+        segments = table((0, 1, "a"), (1, 2, label))
+        with pytest.raises(
+            ValueError, match=r"true, row 1: expected a label that is not empty .*true\["
+        ):
+            check_segments(segments, "true")
+        assert len(check_segments(segments, "true", points=True)) == 2
+
+    def test_tables_of_polars_and_pyarrow(self):
+        polars = pytest.importorskip("polars")
+        segments = pd.DataFrame({"start": [2, 0], "end": [3, 1], "label": ["b", "a"]})
+        expected = check_segments(segments, "true")
+        in_polars = polars.DataFrame(segments.to_dict("list"))
+        assert_frame_equal(check_segments(in_polars, "true"), expected)
+        assert_frame_equal(check_segments(in_polars.to_arrow(), "true"), expected)
+        exact = in_polars.with_columns(start=polars.Series(np.array([1, 0], "m8[ns]")))
+        assert check_segments(exact, "true").start.tolist() == [0.0, 1e-9]
+        with pytest.raises(TypeError, match=r"true must be a table .* got a LazyFrame"):
+            check_segments(in_polars.lazy(), "true")
+
     @pytest.mark.parametrize("segments", [None, [(0, 1, "a")], "a.txt", {"start": [0]}])
     def test_a_table_is_asked_for(self, segments):
         with pytest.raises(TypeError, match=r"true must be a table .* got a "):

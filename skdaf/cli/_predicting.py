@@ -203,10 +203,17 @@ def _read_truth(path):
     from skdaf import read_segments
 
     table = read_segments(path)
-    spans = table[table.start < table.end]
-    if len(spans) < len(table):
-        n_points = len(table) - len(spans)
-        warnings.warn(f"Left out {n_points} labels without a duration in {path!r}.", stacklevel=2)
+    is_span, has_label = table.start < table.end, table.label != ""
+    spans = table[is_span & has_label]
+    for n_left_out, problem in (
+        ((~is_span).sum(), "labels without a duration"),
+        (
+            (is_span & ~has_label).sum(),
+            "segments without a label",
+        ),
+    ):
+        if n_left_out:
+            warnings.warn(f"Left out {n_left_out} {problem} in {path!r}.", stacklevel=2)
     if spans.empty:
         raise ValueError(f"{path!r} holds no segments: expected lines of start, end and label.")
     return spans
