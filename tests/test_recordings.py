@@ -219,7 +219,9 @@ def test_contents_of_files_are_no_rows_of_numbers():
         as_clips([(b"RIFF", 8000)])
 
 
-@pytest.mark.parametrize("item", [object(), 1j, pd.DataFrame({"path": ["a.wav"]})], ids=str)
+@pytest.mark.parametrize(
+    "item", [object(), 1j, pd.DataFrame({"path": ["a.wav"]})], ids=lambda item: type(item).__name__
+)
 def test_items_that_are_neither_sounds_nor_numbers(item):
     if isinstance(item, complex):
         assert as_clips([[item]]) is None  # scikit-learn has a sentence
