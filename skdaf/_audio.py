@@ -15,6 +15,7 @@ import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
+from skdaf._ffmpeg import open_container
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
 from skdaf._wav import PlainWav, open_plain
@@ -134,8 +135,19 @@ def _opened(path, n_bytes):
         with plain:
             yield plain
     else:
-        with mute, _Recording(_libsndfile_name(path)) as file:
+        with mute, _open_compressed(path) as file:
             yield file
+
+
+def _open_compressed(path):
+    """Open a file by libsndfile, and what that does not know by FFmpeg."""
+    try:
+        return _Recording(_libsndfile_name(path))
+    except (sf.LibsndfileError, TypeError):
+        container = open_container(path)
+        if container is None:
+            raise
+        return container
 
 
 def _most_frames(file, n_bytes):
