@@ -43,7 +43,10 @@ def walk(path, container):
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if container.walk is None:
             return Structure(len(content))
-        return container.walk(content)
+        try:
+            return container.walk(content)
+        except (struct.error, IndexError):
+            return Structure(len(content), "the file is truncated: a part of its header is missing")
 
 
 def _cut(announced, there, part):
@@ -166,8 +169,24 @@ def _walk_asf(content):
         if place + size > n_bytes:
             part = "data" if kind == _ASF_DATA else "header"
             return Structure(n_bytes, _cut(size, n_bytes - place, part))
+        if kind == _ASF_DATA and (damage := _lost_packet(content, properties, place, size)):
+            return Structure(n_bytes, _damaged(damage))
         place += size
-    return Structure(n_bytes)
+    return Structure(n_bytes, _damaged(place) if any(content[place:]) else "")
+
+
+def _lost_packet(content, properties, place, size):
+    """Return the place of the first packet that does not begin as the others; None for none."""
+    if properties < 0:
+        return None
+    packet_bytes, most = struct.unpack_from("<II", content, properties + 92)
+    first, end = place + 50, place + size
+    if packet_bytes < 3 or packet_bytes != most or first >= end or not content[first] & 0x80:
+        return None
+    # Notes for correcting errors, the same in all packets.
+    beginning = content[first : first + 3]
+    places = range(first, end - packet_bytes + 1, packet_bytes)
+    return next((here for here in places if content[here : here + 3] != beginning), None)
 
 
 # --- RIFF: AVI, and WAV of other codecs -----------------------------------------------------------
@@ -353,6 +372,17 @@ def _ts_length(head):
     return _TS_PACKET if head[:1] == b"G" else 0
 
 
+def _ps_length(head):
+    """MPEG program streams: packs, and packets of several kinds."""
+    if head[:3] != b"\0\0\1" or head[3] < 0xB9:
+        return 0
+    if head[3] == 0xB9:
+        return 4
+    if head[3] == 0xBA:
+        return 14 + (head[13] & 7) if head[4] >> 6 == 1 else 12
+    return 6 + (head[4] << 8 | head[5])
+
+
 _AMR_NARROW = (13, 14, 16, 18, 20, 21, 27, 32, 6, 0, 0, 0, 0, 0, 0, 1)
 _AMR_WIDE = (18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 0, 0, 0, 0, 1, 1)
 
@@ -397,7 +427,7 @@ _SIGNATURES = [
     (b"\x7f\xfe\x80\x01", _DTS),
     (b"\x64\x58\x20\x25", _DTS),
     (b"FLV\x01", Container("FLV", "flv", _walk_flv)),
-    (b"\x00\x00\x01\xba", Container("MPEG-PS", "mpeg")),
+    (b"\x00\x00\x01\xba", Container("MPEG-PS", "mpeg", _frames(_ps_length, 14))),
     (b"MAC ", Container("APE", "ape", has_length=True)),
     (b"wvpk", Container("WAVPACK", "wv", _frames(_wavpack_length, 8), has_length=True)),
     (b"TTA1", Container("TTA", "tta", has_length=True)),

@@ -35,8 +35,8 @@ _MOST_IDLE = 4
 # No codec packs more samples in a byte, as in `_audio`: what decodes to more repeats itself.
 _MOST_FRAMES_PER_BYTE = 2**14
 
-# Times of packets are rounded, and clocks drift slowly. A packet that is lost leaves a longer gap.
-_LONGEST_GAP = 0.1
+# Times are rounded to milliseconds, and clocks drift slowly: what is lost leaves a longer gap.
+_LONGEST_GAP = 0.025
 
 # Headers give lengths in seconds with some rounding.
 _ROUNDING = 0.01
@@ -353,9 +353,9 @@ def _samples_of(frame):
     values = values.T if frame.format.is_planar else values.reshape(-1, n_channels)
     if kind == "u8":
         values = values.astype(np.int16) - 128
-    samples = values.astype(np.float32)
-    samples *= np.float32(_SCALES[kind])
-    return samples
+    # What is no number, or overflows, is found where the samples are read.
+    with np.errstate(all="ignore"):
+        return values.astype(np.float32) * np.float32(_SCALES[kind])
 
 
 def _insist_on_the_same(first, rate, samples, n_frames):

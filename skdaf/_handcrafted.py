@@ -43,6 +43,9 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     sampling_rate : int, default=None
         The rate in Hz that everything is resampled to. None takes the commonest rate among the
         files seen by `fit` (the lower one of a tie), and 16000 for waveforms.
+    channel : int, default=None
+        The channel of files that is taken, counted from 0. None averages all channels. Waveforms
+        have one channel: None or 0.
     cache : str or os.PathLike, default=None
         A folder that keeps the features of files on disk, for all folds, candidates, processes and
         later sessions; machines that share a file system may share it. Entries depend on the
@@ -112,6 +115,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         "short_step": [Interval(Real, 0, None, closed="neither")],
         "deltas": ["boolean"],
         "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
+        "channel": [Interval(Integral, 0, None, closed="left"), None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -126,6 +130,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         short_step=0.05,
         deltas=True,
         sampling_rate=None,
+        channel=None,
         cache=None,
         n_jobs=None,
         verbose=0,
@@ -136,6 +141,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         self.short_step = short_step
         self.deltas = deltas
         self.sampling_rate = sampling_rate
+        self.channel = channel
         self.cache = cache
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -167,7 +173,11 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, _ = rate_and_lengths(
-            clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
+            clips,
+            self.sampling_rate,
+            channel=self.channel,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
         )
         return self
 
@@ -223,6 +233,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             mid_window=self.mid_window,
             mid_step=self.mid_step,
             deltas=self.deltas,
+            channel=self.channel,
         )
 
     def __sklearn_tags__(self):
