@@ -4,10 +4,11 @@
     python -m benchmarks.fuzz --containers               # those that FFmpeg reads
     python -m benchmarks.fuzz --seed 0 --write NUMBER    # one of the files, to look at
 
-`benchmarks/_mutations.py` makes the files, `benchmarks/_containers.py` those with --containers. Each is read in worker processes in all `WAYS`; it must
-end in finite samples or in AudioReadError, the same in every way that reads it whole, and without a
-word on the standard streams. Anything else is a defect: another exception, a NaN, a warning, a
-crash, more than the time limit. Workers that crash or hang are replaced.
+`benchmarks/_mutations.py` makes the files, `benchmarks/_containers.py` those of --containers. Each
+is read in worker processes in all `WAYS`; it must end in finite samples or in AudioReadError, the
+same in every way that reads it whole, and without a word on the standard streams. Anything else is
+a defect: another exception, a NaN, a warning, a crash, more than the time limit. Workers that crash
+or hang are replaced.
 
 Times are those of all ways together. Memory is the most that the process had beyond what it had
 before the file (VmHWM); 4 GB of addresses more than at the beginning are all that it may have.

@@ -13,13 +13,14 @@ from skdaf._parallel import map_chunks
 # A peak below this is called silent: 80 dB under full scale, the last bits of 16.
 _SILENT_PEAK = 1e-4
 
-# Power of the mean of the channels, as a share of what unrelated channels would leave: below this
-# they cancel each other out. It is 40 dB, and codecs leave less of channels that are exact opposites.
+# Channels cancel each other out when the power of their mean is below this share of what unrelated
+# channels would leave: 40 dB. Lossy codecs leave less than that of exact opposites.
 _CANCELLED_SHARE = 1e-4
 
-# Durations this many times beyond those of nearly all clips are odd, if there are so many clips; and
-# in log durations, this many times the range from the 10th to the 90th percentile.
-_ODD_FACTOR, _ODD_RANGES, _FEWEST_CLIPS = 4.0, 1.5, 3
+# A duration is odd when it is this many times beyond those of nearly all clips. Where these differ
+# much it must be beyond them by this many times their range, in logarithms.
+_ODD_FACTOR, _ODD_RANGES = 4.0, 1.5
+_FEWEST_CLIPS = 3
 
 
 def check_audio(X, y=None, *, n_jobs=None, verbose=0):

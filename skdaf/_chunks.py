@@ -141,6 +141,7 @@ class ClipRecipe:
     def _samples(self, clip):
         if isinstance(clip, Clip):
             return read_clip(clip, self.settings.sampling_rate, self.settings.channel)[0]
+        _insist_on_one_channel([clip], self.settings.channel)
         return clip
 
 
@@ -156,7 +157,6 @@ def _is_settled(status):
 
 def compute_rows(recipe, clips, *, n_jobs, verbose, description):
     """Return the array that a recipe makes of all clips; raise what went wrong, all together."""
-    _insist_on_one_channel(clips, recipe.settings.channel)
     output = np.empty((len(clips), *recipe.row_shape), dtype=recipe.dtype)
     done, errors = 0, []
     for chunk, chunk_errors in map_chunks(
@@ -200,8 +200,8 @@ def _insist_on_one_channel(clips, channel):
     """Raise if a channel is asked of waveforms that they do not have."""
     if channel and not isinstance(clips[0], Clip):
         raise ValueError(
-            f"channel={channel} needs files, since waveforms have one channel: pass channel=None, and "
-            "waveforms of the channel that you want."
+            f"channel={channel} needs files, since waveforms have one channel: pass channel=None, "
+            "and waveforms of the channel that you want."
         )
 
 

@@ -273,7 +273,7 @@ def _ogg_checksum(page):
     return int(f"{value:032b}"[::-1], 2)
 
 
-# --- Frames in a row: AAC, AC-3, DTS, AMR, WavPack, MPEG-TS ---------------------------------------------------------
+# --- Frames in a row: AAC, AC-3, DTS, AMR, WavPack, MPEG streams ----------------------------------
 
 
 def _frames(length_of, n_header):
@@ -372,6 +372,14 @@ def _ts_length(head):
     return _TS_PACKET if head[:1] == b"G" else 0
 
 
+# Cameras and discs put a time before each packet.
+_TIME_BYTES = 4
+
+
+def _m2ts_length(head):
+    return _TIME_BYTES + _ts_length(head[_TIME_BYTES:]) if head[_TIME_BYTES:] == b"G" else 0
+
+
 def _ps_length(head):
     """MPEG program streams: packs, and packets of several kinds."""
     if head[:3] != b"\0\0\1" or head[3] < 0xB9:
@@ -415,6 +423,7 @@ _EAC3 = Container("EAC3", "eac3", _frames(_ac3_length, 6))
 _DTS = Container("DTS", "dts", _frames(_dts_length, 12))
 _AMR = Container("AMR", "amr", _walk_amr)
 _MPEG_TS = Container("MPEG-TS", "mpegts", _frames(_ts_length, 1))
+_M2TS = Container("MPEG-TS", "mpegts", _frames(_m2ts_length, 5))
 _OGG = Container("OGG", "ogg", _walk_ogg)
 _CAF = Container("CAF", "caf")
 
@@ -455,7 +464,7 @@ _CAF_CODECS = {
 
 
 def container_of(head):
-    """Return the Container that the first bytes of a file stand for; None if it is none of these."""
+    """Return the Container that the first bytes of a file stand for, None for other files."""
     for signature, container in _SIGNATURES:
         if head.startswith(signature):
             return container
@@ -467,8 +476,10 @@ def container_of(head):
         return _OGG
     if head[:4] == b"caff" and head[8:12] == b"desc" and head[28:32] in _CAF_CODECS:
         return _CAF
-    if head[: 2 * _TS_PACKET + 1 : _TS_PACKET] == b"GGG":
+    if head[: 3 * _TS_PACKET : _TS_PACKET] == b"GGG":
         return _MPEG_TS
+    if head[_TIME_BYTES :: _TIME_BYTES + _TS_PACKET][:3] == b"GGG":
+        return _M2TS
     return _stream_of_frames(head)
 
 

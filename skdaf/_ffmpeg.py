@@ -216,7 +216,7 @@ class _Source:
         self._place, self._file = 0, None
 
     def resume(self):
-        self._file = open(self._path, "rb", buffering=0)
+        self._file = open(self._path, "rb", buffering=0)  # noqa: SIM115 - until `pause`
 
     def pause(self):
         if self._file is not None:

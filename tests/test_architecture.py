@@ -43,7 +43,8 @@ LAYERS = [
         "_unpickle",
     ],
     ["_audio"],
-    ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
+    ["_ffmpeg"],
+    ["_clip", "_containers", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
     ["_shared"],
 ]
 
@@ -65,6 +66,7 @@ RESERVED = {
     "matplotlib": {"_display"},
     "soundfile": {"_audio", "datasets"},
     "soxr": {"_audio", "datasets"},
+    "av": {"_ffmpeg"},
     "torch": TORCH,
     "librosa": set(),
     "torchaudio": set(),

@@ -334,6 +334,7 @@ BAD_PARAMETERS = {
     "standardize": "yes",
     "n_frames": 0,
     "length": "cut",
+    "channel": -1,
     "cache": 3,
     "n_jobs": 1.5,
     "verbose": -1,
