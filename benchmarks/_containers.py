@@ -38,6 +38,8 @@ CONTAINERS = {
     "WAV (AC3)": (".wav", "wav", "ac3", 32_000),
 }
 _OPTIONS = {"MP4 in fragments": {"movflags": "frag_keyframe+empty_moov+default_base_moof"}}
+# Encoders that would take 8 bits.
+_FORMATS = {"tta": "s16", "wavpack": "s16p"}
 KINDS = [*CONTAINERS, NO_RECORDING]
 
 _SIGNATURES = [
@@ -87,6 +89,8 @@ def encoded(sound, rate, muxer, codec, *, options=None, is_piped=False):
     with av.open(buffer, "w", format=muxer, container_options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         stream.codec_context.options = {"flags": "+bitexact"}
+        if codec in _FORMATS:
+            stream.codec_context.format = _FORMATS[codec]
         if codec == "wmav2":
             stream.codec_context.bit_rate = 64_000
         frame = av.AudioFrame.from_ndarray(

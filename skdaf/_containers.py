@@ -239,7 +239,27 @@ def _walk_flv(content):
         if size_again != size:
             return Structure(n_bytes, _damaged(place) if any(content[place:]) else "")
         place += size + 4
-    return Structure(n_bytes)
+    is_cut = any(content[place:])
+    return Structure(n_bytes, _cut(15, n_bytes - place, "last tag") if is_cut else "")
+
+
+# --- TTA ------------------------------------------------------------------------------------------
+
+_TTA_HEADER = struct.Struct("<4sHHHIII")
+
+
+def _walk_tta(content):
+    """TTA: a header, the sizes of all frames, the frames."""
+    *_, rate, n_samples, _ = _TTA_HEADER.unpack_from(content)
+    n_frames = -(-n_samples // max(1, 256 * rate // 245))
+    start = _TTA_HEADER.size + 4 * n_frames + 4
+    if start > len(content):
+        return Structure(len(content), _cut(start, len(content), "header"))
+    sizes = struct.unpack_from(f"<{n_frames}I", content, _TTA_HEADER.size)
+    end = start + sum(sizes)
+    if end > len(content):
+        return Structure(len(content), _cut(end, len(content), "header"))
+    return Structure(len(content))
 
 
 # --- Ogg (Speex, video) ---------------------------------------------------------------------------
@@ -439,7 +459,7 @@ _SIGNATURES = [
     (b"\x00\x00\x01\xba", Container("MPEG-PS", "mpeg", _frames(_ps_length, 14))),
     (b"MAC ", Container("APE", "ape", has_length=True)),
     (b"wvpk", Container("WAVPACK", "wv", _frames(_wavpack_length, 8), has_length=True)),
-    (b"TTA1", Container("TTA", "tta", has_length=True)),
+    (b"TTA1", Container("TTA", "tta", _walk_tta, has_length=True)),
     (b"MP+", Container("MUSEPACK", "mpc", has_length=True)),
     (b"MPCK", Container("MUSEPACK", "mpc8", has_length=True)),
     (b"tBaK", Container("TAK", "tak", has_length=True)),

@@ -22,8 +22,8 @@ from skdaf._containers import HEAD_BYTES, container_of, walk
 
 HOW_TO_INSTALL = 'pip install "skdaf[ffmpeg]"'
 
-# Samples (over all channels) that a decoder keeps: more than are asked for at once, and enough for
-# windows that overlap.
+# Samples (over all channels) that a decoder keeps: short files whole, and enough for windows that
+# overlap.
 _KEPT_SAMPLES = 2**21
 
 # Frames of codecs are short; so many samples make a block.
@@ -189,14 +189,15 @@ class Decoder:
         if start < self.first:
             self._close_blocks()
             self._restart()
-        while self.end < start + n_frames and self.advance():
-            pass
-        parts, place = [np.empty((0, self.n_channels), np.float32)], self.first
+        stop, parts, place = start + n_frames, [], self.first
         for block in self._kept:
-            first, last = max(0, start - place), max(0, start + n_frames - place)
-            parts.append(block[first:last])
+            parts.append(block[max(0, start - place) : max(0, stop - place)])
             place += len(block)
-        return np.concatenate(parts)
+        while place < stop and self.advance():
+            block = self._kept[-1]
+            parts.append(block[max(0, start - place) : stop - place])
+            place += len(block)
+        return np.concatenate(parts) if parts else np.empty((0, self.n_channels), np.float32)
 
     def _close_blocks(self):
         if self._blocks is not None:
@@ -303,10 +304,10 @@ def _decoded(facts, source):
                     raise AudioReadError("the file is damaged: it repeats itself without end")
                 pending.append(samples)
                 if sum(map(len, pending)) * samples.shape[1] >= _BLOCK_SAMPLES:
-                    yield np.concatenate(pending), rate, _subtype_of(stream)
+                    yield _joined(pending), rate, _subtype_of(stream)
                     pending = []
             if pending:
-                yield np.concatenate(pending), rate, _subtype_of(stream)
+                yield _joined(pending), rate, _subtype_of(stream)
             if facts.container.has_length:
                 _insist_on_announced_length(stream, first, n_frames)
     except av.FFmpegError as error:
@@ -358,6 +359,11 @@ def _samples_of(frame):
         return values.astype(np.float32) * np.float32(_SCALES[kind])
 
 
+def _joined(blocks):
+    # Frame after frame, as other files are read: FFmpeg gives channel after channel.
+    return np.ascontiguousarray(np.concatenate(blocks))
+
+
 def _insist_on_the_same(first, rate, samples, n_frames):
     if (rate, samples.shape[1]) == first[:2]:
         return
@@ -401,6 +407,8 @@ def _subtype_of(stream):
 
 
 def _sentence(error, first, n_frames):
+    if first is None and isinstance(error, EOFError):
+        return "the file is truncated: it ends before its first sample"
     reason = (error.strerror or str(error)).rstrip(".")
     if first is None:
         return f"not readable as audio (FFmpeg: {reason})"
