@@ -914,3 +914,21 @@ def test_convert_misused(tmp_path):
     assert "does not exist" in misuse("convert", "no.pt", new)
     assert "There is no folder" in misuse("convert", "long.wav", tmp_path / "no" / "new")
     assert not new.exists()
+
+
+@pytest.mark.parametrize("task", ["classification", "representation"])
+def test_train_listens_to_one_channel(tmp_path, task):
+    for number, name in enumerate(["a", "b"]):
+        (tmp_path / "recordings" / name).mkdir(parents=True)
+        for i in range(3):
+            noise = np.random.default_rng(10 * number + i).uniform(-0.5, 0.5, (4000, 2))
+            sf.write(tmp_path / "recordings" / name / f"{i}.wav", noise, 8000)
+    model = tmp_path / "model.skops"
+    options = ["--task", task, "--set", "max_epochs=1", "--quiet"]
+    invoke("train", tmp_path / "recordings", "-o", model, "--channel", 1, *options)
+    assert load_model(model).frontend_.channel == 1
+    result = invoke(
+        "train", tmp_path / "recordings", "-o", model, "--channel", 2, *options, status=2
+    )
+    assert result.stderr.count("has no channel 2: it has 2 channels") == 6
+    assert "--channel" in misuse("train", tmp_path, "-o", model, "--channel", -1)
