@@ -16,7 +16,7 @@ import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
-from skdaf._ffmpeg import open_container
+from skdaf._ffmpeg import FFmpegFile, open_container
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
 from skdaf._wav import PlainWav, open_plain
@@ -152,6 +152,8 @@ def _open_compressed(path):
 
 
 def _most_frames(file, n_bytes):
+    if isinstance(file, FFmpegFile):
+        return file.frames  # they have been counted
     if file.format != "FLAC" and file.subtype.startswith(_UNPACKED):
         return n_bytes // file.channels
     return n_bytes * _MOST_FRAMES_PER_BYTE

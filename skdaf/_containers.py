@@ -5,7 +5,7 @@ and takes a file that has lost its end for a shorter one, both without an error.
 is walked through here before anything is decoded.
 """
 
-import mmap
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 # The first bytes that are looked at: behind them lie the codes of all containers below.
 HEAD_BYTES = 4096
+
+# Bytes that are looked at together where there should be nothing but zeros.
+_PART = 2**16
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,41 @@ class Structure(NamedTuple):
 
 def walk(path, container):
     """Walk through a file of this container; return its `Structure`."""
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with open(path, "rb") as file:
+        content = _Content(file)
         if container.walk is None:
             return Structure(len(content))
         try:
             return container.walk(content)
         except (struct.error, IndexError):
             return Structure(len(content), "the file is truncated: a part of its header is missing")
+
+
+class _Content:
+    """The bytes of an open file, of which only those that are asked for are read."""
+
+    def __init__(self, file):
+        self._file, self._n_bytes = file, os.fstat(file.fileno()).st_size
+
+    def __len__(self):
+        return self._n_bytes
+
+    def __getitem__(self, place):
+        """Return a byte as a number, or a slice as bytes, fewer at the end of the file."""
+        if not isinstance(place, slice):
+            return self[place : place + 1][0]
+        start = place.start or 0
+        self._file.seek(start)
+        return self._file.read(max(0, min(place.stop, self._n_bytes) - start))
+
+    def unpack(self, layout, place):
+        """Return the numbers at a place."""
+        return struct.unpack(layout, self[place : place + struct.calcsize(layout)])
+
+    def is_zero(self, start, end):
+        """Return whether there is nothing but zeros."""
+        parts = (self[place : min(end, place + _PART)] for place in range(start, end, _PART))
+        return not any(map(any, parts))
 
 
 def _cut(announced, there, part):
@@ -64,10 +95,10 @@ def _walk_boxes(content):
     """MP4: boxes in a row. One of them is the index, and may come last."""
     place, n_bytes, kinds = 0, len(content), set()
     while place + 8 <= n_bytes:
-        size, kind = struct.unpack_from(">I4s", content, place)
+        size, kind = content.unpack(">I4s", place)
         header = 8
         if size == 1 and place + 16 <= n_bytes:
-            (size,), header = struct.unpack_from(">Q", content, place + 8), 16
+            (size,), header = content.unpack(">Q", place + 8), 16
         if size == 0:
             size = n_bytes - place
         # Some writers leave zeros and other remains behind the last box.
@@ -113,7 +144,7 @@ def _walk_ebml(content):
         kind, size, place = _ebml_element(content, place)
         if kind not in _IN_SEGMENT and kind not in _IN_CLUSTER:
             # Zeros, or another file, behind the sound.
-            is_padding = not any(content[start:end])
+            is_padding = content.is_zero(start, end)
             return Structure(n_bytes, "" if is_padding else _damaged(start))
         if kind == _CLUSTER or size == _UNKNOWN_SIZE:
             continue  # its elements are next
@@ -157,13 +188,12 @@ _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 def _walk_asf(content):
     """ASF: a header, then packets. Live streams do not know their sizes, and say so."""
     place, n_bytes = 0, len(content)
-    properties = content.find(_ASF_PROPERTIES, 0, HEAD_BYTES)
-    if properties >= 0 and content[properties + 88 : properties + 89] > b"\0":
-        is_live = content[properties + 88] & 1
-        if is_live:
-            return Structure(n_bytes)
+    properties = content[:HEAD_BYTES].find(_ASF_PROPERTIES)
+    is_live = properties >= 0 and content[properties + 88] & 1
+    if is_live:
+        return Structure(n_bytes)
     while place + 24 <= n_bytes:
-        kind, (size,) = content[place : place + 16], struct.unpack_from("<Q", content, place + 16)
+        kind, (size,) = content[place : place + 16], content.unpack("<Q", place + 16)
         if size < 24:
             break
         if place + size > n_bytes:
@@ -172,14 +202,14 @@ def _walk_asf(content):
         if kind == _ASF_DATA and (damage := _lost_packet(content, properties, place, size)):
             return Structure(n_bytes, _damaged(damage))
         place += size
-    return Structure(n_bytes, _damaged(place) if any(content[place:]) else "")
+    return Structure(n_bytes, "" if content.is_zero(place, n_bytes) else _damaged(place))
 
 
 def _lost_packet(content, properties, place, size):
     """Return the place of the first packet that does not begin as the others; None for none."""
     if properties < 0:
         return None
-    packet_bytes, most = struct.unpack_from("<II", content, properties + 92)
+    packet_bytes, most = content.unpack("<II", properties + 92)
     first, end = place + 50, place + size
     if packet_bytes < 3 or packet_bytes != most or first >= end or not content[first] & 0x80:
         return None
@@ -198,7 +228,7 @@ def _walk_riff(content):
     """RIFF: chunks in chunks. AVI files above 1 GB hold several RIFF chunks in a row."""
     place, n_bytes = 0, len(content)
     while content[place : place + 4] == b"RIFF" and place + 12 <= n_bytes:
-        (size,) = struct.unpack_from("<I", content, place + 4)
+        (size,) = content.unpack("<I", place + 4)
         if not 0 < size < _RIFF_PLACEHOLDER:
             break  # a writer into a pipe, which could not know it
         if place + 8 + size > n_bytes:
@@ -211,9 +241,9 @@ def _walk_riff(content):
 
 def _problem_of_chunks(content, place, end):
     while place + 8 <= end:
-        name, size = struct.unpack_from("<4sI", content, place)
+        name, size = content.unpack("<4sI", place)
         if not all(32 <= byte < 127 for byte in name):
-            return "" if not any(content[place:end]) else _damaged(place)
+            return "" if content.is_zero(place, end) else _damaged(place)
         if name == b"LIST" and content[place + 8 : place + 12] in (b"movi", b"rec "):
             place += 12
             continue
@@ -229,33 +259,34 @@ def _problem_of_chunks(content, place, end):
 def _walk_flv(content):
     """FLV: tags in a row, and behind each the size that it has."""
     n_bytes = len(content)
-    (place,) = struct.unpack_from(">I", content, 5)
+    (place,) = content.unpack(">I", 5)
     place += 4
     while place + 15 <= n_bytes:
         size = 11 + int.from_bytes(content[place + 1 : place + 4], "big")
         if place + size + 4 > n_bytes:
             return Structure(n_bytes, _cut(size, n_bytes - place, "last tag"))
-        (size_again,) = struct.unpack_from(">I", content, place + size)
+        (size_again,) = content.unpack(">I", place + size)
         if size_again != size:
-            return Structure(n_bytes, _damaged(place) if any(content[place:]) else "")
+            return Structure(n_bytes, "" if content.is_zero(place, n_bytes) else _damaged(place))
         place += size + 4
-    is_cut = any(content[place:])
+    is_cut = not content.is_zero(place, n_bytes)
     return Structure(n_bytes, _cut(15, n_bytes - place, "last tag") if is_cut else "")
 
 
 # --- TTA ------------------------------------------------------------------------------------------
 
-_TTA_HEADER = struct.Struct("<4sHHHIII")
+_TTA_HEADER = "<4sHHHIII"
 
 
 def _walk_tta(content):
     """TTA: a header, the sizes of all frames, the frames."""
-    *_, rate, n_samples, _ = _TTA_HEADER.unpack_from(content)
+    *_, rate, n_samples, _ = content.unpack(_TTA_HEADER, 0)
     n_frames = -(-n_samples // max(1, 256 * rate // 245))
-    start = _TTA_HEADER.size + 4 * n_frames + 4
+    n_header = struct.calcsize(_TTA_HEADER)
+    start = n_header + 4 * n_frames + 4
     if start > len(content):
         return Structure(len(content), _cut(start, len(content), "header"))
-    sizes = struct.unpack_from(f"<{n_frames}I", content, _TTA_HEADER.size)
+    sizes = content.unpack(f"<{n_frames}I", n_header)
     end = start + sum(sizes)
     if end > len(content):
         return Structure(len(content), _cut(end, len(content), "header"))
@@ -283,7 +314,7 @@ def _walk_ogg(content):
         if _ogg_checksum(page) != checksum:
             return Structure(n_bytes, _damaged(place))
         place = end
-    return Structure(n_bytes, _damaged(place) if any(content[place:]) else "")
+    return Structure(n_bytes, "" if content.is_zero(place, n_bytes) else _damaged(place))
 
 
 def _ogg_checksum(page):
@@ -308,7 +339,8 @@ def _frames(length_of, n_header):
         while place + n_header <= end:
             size = length_of(content[place : place + n_header])
             if not size:
-                is_end = content[place:].startswith(_TAGS_BEHIND) or not any(content[place:])
+                is_tag = content[place : place + 8].startswith(_TAGS_BEHIND)
+                is_end = is_tag or content.is_zero(place, end)
                 return Structure(place, "" if is_end else _damaged(place))
             if place + size > end:
                 break
@@ -326,10 +358,11 @@ _TAGS_BEHIND = (b"APETAGEX", b"TAG")
 
 def id3_bytes(content):
     """Return the size of the ID3 tag in front."""
-    if content[:3] != b"ID3" or len(content) < 10:
+    head = content[:10]
+    if head[:3] != b"ID3" or len(head) < 10:
         return 0
     size = 0
-    for digit in content[6:10]:
+    for digit in head[6:]:
         size = size << 7 | digit & 127
     return 10 + size
 
