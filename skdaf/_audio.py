@@ -143,12 +143,17 @@ def _opened(path, n_bytes):
 def _open_compressed(path):
     """Open a file by libsndfile, and what that does not know by FFmpeg."""
     try:
-        return _Recording(_libsndfile_name(path))
+        file = _Recording(_libsndfile_name(path))
     except (sf.LibsndfileError, TypeError):
         container = open_container(path)
         if container is None:
             raise
         return container
+    # "RAW" is taken from the name alone (.gsm, .vox): first bytes say more.
+    if file.format == "RAW" and (container := open_container(path)):
+        file.close()
+        return container
+    return file
 
 
 def _most_frames(file, n_bytes):

@@ -80,6 +80,9 @@ class _Content:
         return not any(map(any, parts))
 
 
+_SEVERAL = "holds several recordings in a row, of which only the first would be read"
+
+
 def _cut(announced, there, part):
     return (
         f"the file is truncated: its {part} announces {announced} bytes, {max(0, there)} are there"
@@ -104,6 +107,8 @@ def _walk_boxes(content):
         # Some writers leave zeros and other remains behind the last box.
         if size < header or not kind.isascii():
             break
+        if kind == b"moov" and kind in kinds:
+            return Structure(n_bytes, _SEVERAL)
         kinds.add(kind)
         if place + size > n_bytes:
             name = kind.decode("ascii")
@@ -196,6 +201,8 @@ def _walk_asf(content):
         kind, (size,) = content[place : place + 16], content.unpack("<Q", place + 16)
         if size < 24:
             break
+        if kind == _ASF_HEADER and place:
+            return Structure(n_bytes, _SEVERAL)
         if place + size > n_bytes:
             part = "data" if kind == _ASF_DATA else "header"
             return Structure(n_bytes, _cut(size, n_bytes - place, part))
@@ -262,6 +269,8 @@ def _walk_flv(content):
     (place,) = content.unpack(">I", 5)
     place += 4
     while place + 15 <= n_bytes:
+        if content[place : place + 4] == b"FLV\1":
+            return Structure(n_bytes, _SEVERAL)
         size = 11 + int.from_bytes(content[place + 1 : place + 4], "big")
         if place + size + 4 > n_bytes:
             return Structure(n_bytes, _cut(size, n_bytes - place, "last tag"))
@@ -290,7 +299,28 @@ def _walk_tta(content):
     end = start + sum(sizes)
     if end > len(content):
         return Structure(len(content), _cut(end, len(content), "header"))
-    return Structure(len(content))
+    # Tags may lie between them.
+    is_joined = b"TTA1" in content[end : end + _PART]
+    return Structure(len(content), _SEVERAL if is_joined else "")
+
+
+# --- CAF ------------------------------------------------------------------------------------------
+
+
+def _walk_caf(content):
+    """CAF: chunks in a row. The last one may have no size while it is written."""
+    place, n_bytes = 8, len(content)
+    while place + 12 <= n_bytes:
+        name, size = content.unpack(">4sq", place)
+        place += 12
+        if size < 0 and name == b"data":
+            return Structure(n_bytes)
+        if size < 0 or not name.strip(b"\0").isascii():
+            return Structure(n_bytes, _damaged(place - 12))
+        if place + size > n_bytes:
+            return Structure(n_bytes, _cut(size, n_bytes - place, f"chunk {name.decode()!r}"))
+        place += size
+    return Structure(n_bytes)
 
 
 # --- Ogg (Speex, video) ---------------------------------------------------------------------------
@@ -413,8 +443,23 @@ def _dts_length(head):
 
 
 def _wavpack_length(head):
-    """WavPack: blocks."""
     return 8 + int.from_bytes(head[4:8], "little") if head[:4] == b"wvpk" else 0
+
+
+_walk_wavpack_blocks = _frames(_wavpack_length, 8)
+
+
+def _walk_wavpack(content):
+    """WavPack: blocks, each with the number of its first sample."""
+    structure = _walk_wavpack_blocks(content)
+    place, number = id3_bytes(content), 0
+    # Tags may lie between two recordings.
+    is_joined = b"wvpk" in content[structure.end + 1 : structure.end + _PART]
+    while place + 32 <= structure.end and not is_joined:
+        last_number, (number,) = number, content.unpack("<I", place + 16)
+        is_joined = number < last_number
+        place += _wavpack_length(content[place : place + 8])
+    return Structure(structure.end, _SEVERAL) if is_joined else structure
 
 
 _TS_PACKET = 188
@@ -478,7 +523,7 @@ _AMR = Container("AMR", "amr", _walk_amr)
 _MPEG_TS = Container("MPEG-TS", "mpegts", _frames(_ts_length, 1))
 _M2TS = Container("MPEG-TS", "mpegts", _frames(_m2ts_length, 5))
 _OGG = Container("OGG", "ogg", _walk_ogg)
-_CAF = Container("CAF", "caf")
+_CAF = Container("CAF", "caf", _walk_caf)
 
 # The first bytes of containers that have some of their own.
 _SIGNATURES = [
@@ -491,7 +536,7 @@ _SIGNATURES = [
     (b"FLV\x01", Container("FLV", "flv", _walk_flv)),
     (b"\x00\x00\x01\xba", Container("MPEG-PS", "mpeg", _frames(_ps_length, 14))),
     (b"MAC ", Container("APE", "ape", has_length=True)),
-    (b"wvpk", Container("WAVPACK", "wv", _frames(_wavpack_length, 8), has_length=True)),
+    (b"wvpk", Container("WAVPACK", "wv", _walk_wavpack, has_length=True)),
     (b"TTA1", Container("TTA", "tta", _walk_tta, has_length=True)),
     (b"MP+", Container("MUSEPACK", "mpc", has_length=True)),
     (b"MPCK", Container("MUSEPACK", "mpc8", has_length=True)),
@@ -506,11 +551,12 @@ _WAV_CODES = {
     *(0x2000, 0x2001, 0xF1AC),
 }
 
-# First packets of Ogg streams that it does not read: Speex, and video.
-_OGG_CODECS = (b"Speex   ", b"\x80theora", b"fishead\0", b"OVP80")
+# First packets of Ogg streams that it does not read: Speex, some FLAC, and video.
+_OGG_CODECS = (b"Speex   ", b"\x7fFLAC", b"\x80theora", b"fishead\0", b"OVP80")
 
-# Codecs of CAF files that it does not read: AAC, MPEG layers, AC-3, iLBC, AMR, QDesign.
+# Codecs of CAF files that it does not read, or not all of them (ALAC).
 _CAF_CODECS = {
+    b"alac",
     *(b"aac ", b"aach", b"aacp", b".mp1", b".mp2", b".mp3", b"ac-3", b"ec-3"),
     *(b"ilbc", b"samr", b"QDM2", b"QDMC", b"ima4", b"Opus", b"opus", b"flac"),
 }

@@ -325,6 +325,8 @@ def _open(source, container):
 
 def _sound_of(container):
     """Return the first stream of sound, ready to be decoded by one thread."""
+    from av.codec.context import Flags2
+
     if not container.streams.audio:
         kinds = sorted({stream.type or "data" for stream in container.streams})
         holds = f"only {' and '.join(kinds)}" if kinds else "nothing"
@@ -333,6 +335,9 @@ def _sound_of(container):
     if stream.codec_context is None:
         raise AudioReadError("its sound is encrypted, or in a codec that FFmpeg does not know")
     stream.codec_context.thread_count = 1
+    if (container.format.name, stream.codec_context.name) == ("caf", "alac"):
+        # The last packet holds the rest only, of which FFmpeg would cut off its missing part again.
+        stream.codec_context.flags2 |= Flags2.skip_manual
     return stream
 
 

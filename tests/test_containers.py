@@ -16,7 +16,7 @@ from skdaf import (
     check_audio,
     load_audio,
 )
-from skdaf._containers import HEAD_BYTES, container_of, walk
+from skdaf._containers import HEAD_BYTES, _ogg_checksum, container_of, walk
 
 
 def box(name, content=b""):
@@ -85,8 +85,32 @@ def riff(kind, *chunks):
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def wavpack(n_bytes=60):
-    return b"wvpk" + struct.pack("<I", n_bytes - 8) + bytes(n_bytes - 8)
+def wavpack(number=0, n_bytes=60):
+    head = b"wvpk" + struct.pack("<IIII", n_bytes - 8, 0, 300, number)
+    return head + bytes(n_bytes - len(head))
+
+
+def caf(content=bytes(60), said=None):
+    size = len(content) if said is None else said
+    description = struct.pack(">d4sIIIII", 8000, b"aac ", 0, 0, 1024, 1, 0)
+    return (
+        b"caff\0\1\0\0desc"
+        + struct.pack(">q", len(description))
+        + description
+        + b"data"
+        + struct.pack(">q", size)
+        + content
+    )
+
+
+def ogg(*payloads):
+    """Pages of one segment, with checksums."""
+    pages = []
+    for number, payload in enumerate(payloads):
+        head = b"OggS\0" + bytes([2 * (number == 0)]) + bytes(8) + struct.pack("<II", 7, number)
+        page = head + bytes(4) + bytes([1, len(payload)]) + payload
+        pages.append(page[:22] + struct.pack("<I", _ogg_checksum(page)) + page[26:])
+    return b"".join(pages)
 
 
 MOVI = b"movi" + b"00wb" + struct.pack("<I", 20) + bytes(20)
@@ -104,7 +128,9 @@ WHOLE = {
     "FLV": b"FLV\x01\x04\0\0\0\x09\0\0\0\0" + flv_tag() + flv_tag(),
     "AVI": riff(b"AVI ", (b"LIST", b"hdrl" + bytes(20)), (b"LIST", MOVI)),
     "WAV": riff(b"WAVE", (b"fmt ", b"\x61\x01" + bytes(14)), (b"data", bytes(50))),
-    "WAVPACK": 3 * wavpack(),
+    "WAVPACK": wavpack(0) + wavpack(0) + wavpack(100) + wavpack(200),
+    "CAF": caf(),
+    "OGG": ogg(b"Speex   " + bytes(72), bytes(60), bytes(60)),
     "MPEG-TS": 4 * (b"G" + bytes(187)),
     "M2TS": 4 * (b"\1\2\3\4G" + bytes(187)),
     "MPEG-PS": 2 * (b"\0\0\1\xba\x44" + bytes(9) + b"\0\0\1\xc0\0\x20" + bytes(32)),
@@ -151,7 +177,7 @@ def test_streams_end_with_their_last_whole_frame(tmp_path, kind):
     assert len(content) // 2 <= structure.end < len(content) - 7
 
 
-@pytest.mark.parametrize("kind", [*STREAMS, "MPEG-PS", "FLV", "ASF", "MATROSKA"])
+@pytest.mark.parametrize("kind", [*STREAMS, "MPEG-PS", "FLV", "ASF", "MATROSKA", "OGG"])
 def test_wrong_bytes_between_frames_are_named(problem_of, kind):
     content = WHOLE[kind]
     frame = {"AMR": 32, "AMR-WB": 61}.get(kind, 30)
@@ -175,12 +201,32 @@ def test_sizes_that_nobody_could_know_are_no_damage(problem_of):
         piped[4:8] = struct.pack("<I", size)
         assert problem_of(bytes(piped)) == ""
     assert problem_of(box(b"ftyp") + box(b"moov") + b"\0\0\0\0mdat" + bytes(99)) == ""
+    assert problem_of(caf(said=-1)) == ""
+    assert "truncated" in problem_of(caf(said=2**40))
 
 
 def test_a_box_of_64_bits(problem_of):
     large = struct.pack(">I4sQ", 1, b"mdat", 16 + 50) + bytes(50)
     assert problem_of(box(b"ftyp") + large + box(b"moov")) == ""
     assert "announces 66 bytes" in problem_of(box(b"ftyp") + box(b"moov") + large[:-1])
+
+
+def test_checksums_of_ogg_pages_are_those_of_the_library(tmp_path):
+    path = tmp_path / "a.ogg"
+    sf.write(path, np.zeros(9000), 8000)
+    page = path.read_bytes()
+    page = page[: page.index(b"OggS", 4)]
+    assert _ogg_checksum(page[:22] + bytes(4) + page[26:]) == int.from_bytes(page[22:26], "little")
+
+
+@pytest.mark.parametrize("kind", ["MP4", "ASF", "FLV", "TTA", "WAVPACK"])
+@pytest.mark.parametrize("between", [b"", b"APETAGEX" + bytes(24)])
+def test_recordings_in_a_row_are_refused_where_only_the_first_would_be_read(
+    problem_of, kind, between
+):
+    if between and kind not in ("TTA", "WAVPACK"):
+        pytest.skip("no tags there")
+    assert problem_of(WHOLE[kind] + between + WHOLE[kind]).startswith("holds several recordings")
 
 
 def test_mp4_without_an_index_is_named(problem_of):

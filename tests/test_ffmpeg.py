@@ -121,11 +121,30 @@ def test_full_scale_is_1_for_every_kind_of_sample(tmp_path, codec, subtype):
     assert read_info(Clip(path)).subtype == subtype
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.ogg", "a.raw", "a.txt", "a", "\udcff.m4a"])
+# The extensions of files without a header, of which libsndfile believes the name, are among them.
+NAMES = ["a.wav", "a.mp3", "a.ogg", "a.raw", "a.vox", "a.gsm", "a.txt", "a", "\udcff.m4a"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["M4A (AAC)", "WebM (Opus)", "WMA", "AAC", "AC3"])
 def test_the_content_decides_not_the_name(tmp_path, kind, name):
     expected = load_audio(put(tmp_path, kind))[0]
     np.testing.assert_array_equal(load_audio(put(tmp_path, kind, name=name))[0], expected)
+
+
+@pytest.mark.parametrize("suffix", ["vox", "gsm"])
+def test_files_without_a_header_are_read_by_their_name_as_before(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(np.random.default_rng(0).bytes(3300))
+    assert check_audio([path]).format[0] == "RAW"
+
+
+def test_what_libsndfile_does_not_read_of_its_own_formats_is_read(tmp_path):
+    sound = files.samples(16_000, 2)
+    for muxer in ("caf", "mov"):
+        path = tmp_path / f"a.{muxer}"
+        path.write_bytes(files.encoded(sound, 16_000, muxer, "alac"))
+        np.testing.assert_allclose(load_audio(path, channel=1)[0], sound[:, 1], atol=2**-15)
 
 
 def test_tags_do_not_matter(tmp_path):
