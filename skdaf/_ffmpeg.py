@@ -12,6 +12,7 @@ import atexit
 import os
 import threading
 from collections import OrderedDict, deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -78,11 +79,14 @@ def open_container(path):
         raise AudioReadError.of(
             path, f"{container.name} files need FFmpeg, which comes with {HOW_TO_INSTALL}"
         )
-    state = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
-    facts = _facts(os.path.abspath(path), state, container)
+    facts = _facts(os.path.abspath(path), _state(status), container)
     if facts.problem:
         raise AudioReadError.of(path, facts.problem)
     return FFmpegFile(path, facts)
+
+
+class _DecodingError(Exception):
+    """What is wrong with a file: a sentence that does not name it yet."""
 
 
 @dataclass(eq=False)
@@ -90,18 +94,22 @@ class _Facts:
     """What is known of a file in one state."""
 
     path: str
-    n_bytes: int
+    state: tuple
     container: object
     end: int
     problem: str
     n_frames: int | None = None
 
 
+def _state(status):
+    """Return what differs when a file is replaced or changed; its size comes first."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+
+
 # Long recordings are opened again for each of their parts.
 @lru_cache(maxsize=1024)
 def _facts(path, state, container):
-    structure = walk(path, container)
-    return _Facts(path, state[0], container, *structure)
+    return _Facts(path, state, container, *walk(path, container))
 
 
 class FFmpegFile:
@@ -110,17 +118,14 @@ class FFmpegFile:
     extra_info = ""
 
     def __init__(self, path, facts):
-        self.path, self._facts, self._position = path, facts, 0
+        self._path, self._facts, self._position = path, facts, 0
         self._decoder = _waiting.take(facts) or Decoder(facts)
         try:
-            self._decoder.source.resume()
-            self._decoder.begin()
-            self._count()
-        except BaseException as error:
+            with self._naming_the_file():
+                self._decoder.begin()
+                self._count()
+        except BaseException:
             self._decoder.close()
-            if isinstance(error, AudioReadError):
-                # It names the file as it was given, not as a decoder knows it.
-                raise AudioReadError.of(path, error.args[0]) from error.__cause__
             raise
         self.format, self.subtype = facts.container.name, self._decoder.subtype
         self.samplerate, self.channels = self._decoder.rate, self._decoder.n_channels
@@ -131,6 +136,13 @@ class FFmpegFile:
             while self._decoder.advance():
                 pass
             self._facts.n_frames = self._decoder.end
+
+    @contextmanager
+    def _naming_the_file(self):
+        try:
+            yield
+        except _DecodingError as error:
+            raise AudioReadError.of(self._path, str(error)) from error
 
     def __enter__(self):
         return self
@@ -147,7 +159,8 @@ class FFmpegFile:
 
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
-        block = self._decoder.read(self._position, n_frames)
+        with self._naming_the_file():
+            block = self._decoder.read(self._position, n_frames)
         self._position += len(block)
         return block
 
@@ -157,7 +170,7 @@ class Decoder:
 
     def __init__(self, facts):
         self._facts = facts
-        self.source = _Source(facts.path, facts.end)
+        self.source = _Source(facts)
         self.rate = self.n_channels = self.subtype = None
         self._restart()
 
@@ -166,9 +179,10 @@ class Decoder:
         self._kept, self._blocks = deque(), None
 
     def begin(self):
-        """Decode the first block, which says what all others are like."""
+        """Open the file, and decode the first block, which says what all others are like."""
+        self.source.resume()
         if self.rate is None and not self.advance():
-            raise AudioReadError("the file holds no samples")
+            raise _DecodingError("the file holds no samples")
 
     def advance(self):
         """Decode one more block; return whether there was one."""
@@ -212,12 +226,14 @@ class Decoder:
 class _Source:
     """The bytes of a file up to some end, for FFmpeg; between calls the file is closed."""
 
-    def __init__(self, path, n_bytes):
-        self._path, self._n_bytes = path, n_bytes
+    def __init__(self, facts):
+        self._facts, self._n_bytes = facts, facts.end
         self._place, self._file = 0, None
 
     def resume(self):
-        self._file = open(self._path, "rb", buffering=0)  # noqa: SIM115 - until `pause`
+        self._file = open(self._facts.path, "rb", buffering=0)  # noqa: SIM115 - until `pause`
+        if _state(os.fstat(self._file.fileno())) != self._facts.state:
+            raise _DecodingError("has changed while it was read")
 
     def pause(self):
         if self._file is not None:
@@ -300,8 +316,8 @@ def _decoded(facts, source):
                 if facts.container.has_times:
                     lag = _insist_on_no_gap(first, frame, n_frames, lag)
                 n_frames += len(samples)
-                if n_frames > _MOST_FRAMES_PER_BYTE * facts.n_bytes:
-                    raise AudioReadError("the file is damaged: it repeats itself without end")
+                if n_frames > _MOST_FRAMES_PER_BYTE * facts.state[0]:
+                    raise _DecodingError("the file is damaged: it repeats itself without end")
                 pending.append(samples)
                 if sum(map(len, pending)) * samples.shape[1] >= _BLOCK_SAMPLES:
                     yield _joined(pending), rate, _subtype_of(stream)
@@ -311,7 +327,7 @@ def _decoded(facts, source):
             if facts.container.has_length:
                 _insist_on_announced_length(stream, first, n_frames)
     except av.FFmpegError as error:
-        raise AudioReadError(_sentence(error, first, n_frames)) from error
+        raise _DecodingError(_sentence(error, first, n_frames)) from error
 
 
 def _open(source, container):
@@ -330,10 +346,10 @@ def _sound_of(container):
     if not container.streams.audio:
         kinds = sorted({stream.type or "data" for stream in container.streams})
         holds = f"only {' and '.join(kinds)}" if kinds else "nothing"
-        raise AudioReadError(f"holds no sound ({holds})")
+        raise _DecodingError(f"holds no sound ({holds})")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise AudioReadError("its sound is encrypted, or in a codec that FFmpeg does not know")
+        raise _DecodingError("its sound is encrypted, or in a codec that FFmpeg does not know")
     stream.codec_context.thread_count = 1
     if (container.format.name, stream.codec_context.name) == ("caf", "alac"):
         # The last packet holds the rest only, of which FFmpeg would cut off its missing part again.
@@ -345,7 +361,7 @@ def _frames_of(container, stream):
     for packet in container.demux(stream):
         frames = packet.decode()
         if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            raise AudioReadError("the file is truncated or damaged: a part of its sound is missing")
+            raise _DecodingError("the file is truncated or damaged: a part of its sound is missing")
         yield from (frame for frame in frames if frame.samples)
 
 
@@ -353,7 +369,7 @@ def _samples_of(frame):
     """Return the samples of a frame as float32 `(n_frames, n_channels)`, full scale at 1."""
     kind = frame.format.name.removesuffix("p")
     if kind not in _SCALES:
-        raise AudioReadError(f"its samples are of a kind ({kind}) that is not read")
+        raise _DecodingError(f"its samples are of a kind ({kind}) that is not read")
     values = frame.to_ndarray()
     n_channels = frame.layout.nb_channels
     values = values.T if frame.format.is_planar else values.reshape(-1, n_channels)
@@ -372,7 +388,7 @@ def _joined(blocks):
 def _insist_on_the_same(first, rate, samples, n_frames):
     if (rate, samples.shape[1]) == first[:2]:
         return
-    raise AudioReadError(
+    raise _DecodingError(
         f"changes from {first[0]} Hz and {first[1]} channel(s) to {rate} Hz and "
         f"{samples.shape[1]} channel(s) at {n_frames / first[0]:g} s"
     )
@@ -385,7 +401,7 @@ def _insist_on_no_gap(first, frame, n_frames, lag):
         return lag
     new_lag = frame.time - start - n_frames / rate
     if new_lag - lag > _LONGEST_GAP:
-        raise AudioReadError(
+        raise _DecodingError(
             f"the file is damaged: a part of its sound is missing at {n_frames / rate:g} s"
         )
     return max(lag, new_lag)
@@ -396,7 +412,7 @@ def _insist_on_announced_length(stream, first, n_frames):
         return
     announced, there = float(stream.duration * stream.time_base), n_frames / first[0]
     if there < announced - _ROUNDING:
-        raise AudioReadError(
+        raise _DecodingError(
             f"the file is truncated: its header announces {announced:g} s, {there:g} s are there"
         )
 

@@ -2,9 +2,11 @@
 
 import csv
 import ctypes
+import hashlib
 import io
 import itertools
 import os
+import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -328,6 +330,17 @@ def test_damaged_files_end_in_samples_or_in_a_sentence(tmp_path, capfd, number):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_seed_makes_the_same_files_in_every_process():
+    code = "from benchmarks._containers import case; import hashlib\n"
+    code += "for n in range(44): print(hashlib.md5(case(7, n).content).hexdigest())"
+    root = Path(files.__file__).parents[1]
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    expected = [hashlib.md5(files.case(7, number).content).hexdigest() for number in range(44)]
+    assert run.stdout.split() == expected
+
+
 # Parts of long recordings.
 
 
@@ -396,6 +409,17 @@ def test_a_file_that_is_replaced_is_read_again(tmp_path):
     assert len(load_audio(path)[0]) > 2 * len(first)
     Path(path).write_bytes(files.written("AAC", 2))
     assert check_audio([path]).channels[0] == 2
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, monkeypatch):
+    path = put(tmp_path, "AAC", seconds=5.0)
+    monkeypatch.setattr(_ffmpeg, "_KEPT_SAMPLES", 20_000)
+    with _audio._open_audio(path) as file:  # known, and at its end
+        assert file.frames > 80_000
+    facts = next(iter(_ffmpeg._waiting._decoders.values()))._facts
+    Path(path).write_bytes(files.written("AAC", 2, 5.0))
+    with pytest.raises(AudioReadError, match=r"sound\.aac': has changed while it was read"):
+        _ffmpeg.FFmpegFile(path, facts)
 
 
 def test_threads_read_one_file_at_the_same_time(tmp_path):
