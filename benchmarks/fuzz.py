@@ -1,12 +1,14 @@
 """Read many damaged files in every way, and see how each one ends. Linux only.
 
     python -m benchmarks.fuzz [--n 20000] [--seed 0] [--first 0] [--jobs 2] [--time-limit 20]
+    python -m benchmarks.fuzz --containers               # those that FFmpeg reads
     python -m benchmarks.fuzz --seed 0 --write NUMBER    # one of the files, to look at
 
-`benchmarks/_mutations.py` makes the files. Each is read in worker processes in all `WAYS`; it must
-end in finite samples or in AudioReadError, the same in every way that reads it whole, and without a
-word on the standard streams. Anything else is a defect: another exception, a NaN, a warning, a
-crash, more than the time limit. Workers that crash or hang are replaced.
+`benchmarks/_mutations.py` makes the files, `benchmarks/_containers.py` those of --containers. Each
+is read in worker processes in all `WAYS`; it must end in finite samples or in AudioReadError, the
+same in every way that reads it whole, and without a word on the standard streams. Anything else is
+a defect: another exception, a NaN, a warning, a crash, more than the time limit. Workers that crash
+or hang are replaced.
 
 Times are those of all ways together. Memory is the most that the process had beyond what it had
 before the file (VmHWM); 4 GB of addresses more than at the beginning are all that it may have.
@@ -15,6 +17,7 @@ before the file (VmHWM); 4 GB of addresses more than at the beginning are all th
 import argparse
 import ctypes
 import datetime
+import importlib
 import multiprocessing
 import os
 import platform
@@ -35,7 +38,6 @@ import numpy as np
 import sklearn
 import soundfile as sf
 
-from benchmarks import _mutations
 from skdaf import (
     AudioReadError,
     PyAudioAnalysisTransformer,
@@ -46,6 +48,9 @@ from skdaf import (
 
 MB = 1e6
 READ, REFUSED, DEFECT = "samples", "AudioReadError", "defect"
+
+# The modules that make files.
+MUTATIONS, CONTAINERS = "benchmarks._mutations", "benchmarks._containers"
 
 _ADDRESSES = 4 * 2**30
 
@@ -118,7 +123,7 @@ def _memory(name):
     return 1024 * int(re.search(rf"^{name}:\s*(\d+) kB$", status, re.MULTILINE)[1])
 
 
-def serve(connection, examine, seed, folder):
+def serve(connection, examine, seed, folder, maker):
     """Examine the files whose numbers come in, in this process."""
     addresses = _memory("VmSize") + _ADDRESSES
     resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses))
@@ -128,9 +133,10 @@ def serve(connection, examine, seed, folder):
     os.dup2(descriptor, 2)
     flush = ctypes.CDLL(None).fflush  # C keeps lines back
     _fitted()
+    case = importlib.import_module(maker).case
     connection.send("ready")
     for number in iter(connection.recv, None):
-        damaged = _mutations.case(seed, number)
+        damaged = case(seed, number)
         flush(None)
         os.truncate(printed, 0)  # encoders print as well
         path = Path(folder, f"{number}{damaged.extension}")
@@ -149,8 +155,8 @@ def serve(connection, examine, seed, folder):
 class Worker:
     """A process that may crash or hang; then there is a new one."""
 
-    def __init__(self, examine, seed, folder, time_limit):
-        self.arguments, self.time_limit = (examine, seed, folder), time_limit
+    def __init__(self, examine, seed, folder, maker, time_limit):
+        self.arguments, self.time_limit = (examine, seed, folder, maker), time_limit
         self._start()
 
     def _start(self):
@@ -180,12 +186,21 @@ class Worker:
         self.connection.close()
 
 
-def examine_all(numbers, *, seed, jobs, time_limit, tell=lambda result: None, examine=examine):
+def examine_all(
+    numbers,
+    *,
+    seed,
+    jobs,
+    time_limit,
+    tell=lambda result: None,
+    examine=examine,
+    maker=MUTATIONS,
+):
     """Return the results of all numbers, in any order."""
     numbers, results, lock = iter(numbers), [], threading.Lock()
 
     def work(folder):
-        worker = Worker(examine, seed, folder, time_limit)
+        worker = Worker(examine, seed, folder, maker, time_limit)
         try:
             while True:
                 with lock:
@@ -211,16 +226,16 @@ def examine_all(numbers, *, seed, jobs, time_limit, tell=lambda result: None, ex
 # The table.
 
 
-def table(results, seed):
+def table(results, seed, maker=MUTATIONS):
     """Return the table of a run, in markdown."""
-    by_kind = defaultdict(list)
+    by_kind, kinds = defaultdict(list), importlib.import_module(maker).KINDS
     for result in results:
-        by_kind[_mutations.KINDS[result.number % len(_mutations.KINDS)]].append(result)
+        by_kind[kinds[result.number % len(kinds)]].append(result)
     lines = [
         "| kind | files | samples | AudioReadError | defects | median (ms) | slowest (ms) | "
         "peak memory (MB) |",
         "|---|---|---|---|---|---|---|---|",
-        *(_row(kind, by_kind[kind]) for kind in _mutations.KINDS if by_kind[kind]),
+        *(_row(kind, by_kind[kind]) for kind in kinds if by_kind[kind]),
         _row("all", results),
         "",
         f"Seed {seed}, {datetime.date.today()}: Python {platform.python_version()}, soundfile "
@@ -254,21 +269,28 @@ def main(arguments=None):
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--time-limit", type=float, default=20.0, help="seconds a file")
     parser.add_argument("--write", type=int, metavar="NUMBER", help="write one file, read none")
+    parser.add_argument("--containers", action="store_true", help="files that FFmpeg reads")
     options = parser.parse_args(arguments)
+    maker = CONTAINERS if options.containers else MUTATIONS
     if options.write is not None:
-        damaged = _mutations.case(options.seed, options.write)
+        damaged = importlib.import_module(maker).case(options.seed, options.write)
         path = Path(f"{damaged.number}{damaged.extension}")
         path.write_bytes(damaged.content)
         print(f"{path}: {damaged.kind}; {', '.join(damaged.mutations)}")
         return
     numbers = range(options.first, options.first + options.n)
     results = examine_all(
-        numbers, seed=options.seed, jobs=options.jobs, time_limit=options.time_limit, tell=_tell
+        numbers,
+        seed=options.seed,
+        jobs=options.jobs,
+        time_limit=options.time_limit,
+        tell=_tell,
+        maker=maker,
     )
     for what in ("seconds", "memory"):
         most = max(results, key=attrgetter(what))
         print(f"most {what}: number {most.number}", file=sys.stderr)
-    print(table(results, options.seed))
+    print(table(results, options.seed, maker))
 
 
 if __name__ == "__main__":

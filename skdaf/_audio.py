@@ -9,12 +9,14 @@ import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
+from skdaf._ffmpeg import FFmpegFile, open_container
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
 from skdaf._sounds import ArraySource, ContentSource
@@ -135,11 +137,29 @@ def _opened(path, n_bytes):
         with plain:
             yield plain
     else:
-        with mute, _Recording(_libsndfile_name(path)) as file:
+        with mute, _open_compressed(path) as file:
             yield file
 
 
+def _open_compressed(path):
+    """Open a file by libsndfile, and what that does not know by FFmpeg."""
+    try:
+        file = _Recording(_libsndfile_name(path))
+    except (sf.LibsndfileError, TypeError):
+        container = open_container(path)
+        if container is None:
+            raise
+        return container
+    # "RAW" is taken from the name alone (.gsm, .vox): first bytes say more.
+    if file.format == "RAW" and (container := open_container(path)):
+        file.close()
+        return container
+    return file
+
+
 def _most_frames(file, n_bytes):
+    if isinstance(file, FFmpegFile):
+        return file.frames  # they have been counted
     if file.format != "FLAC" and file.subtype.startswith(_UNPACKED):
         return n_bytes // file.channels
     return n_bytes * _MOST_FRAMES_PER_BYTE
@@ -286,7 +306,19 @@ def _insist_on_numbers(block, first_frame, file, path):
     )
 
 
-def _mono(block):
+def _insist_on_channel(file, path, channel):
+    if channel is not None and channel >= file.channels:
+        plural = "s" if file.channels > 1 else ""
+        raise AudioReadError.of(
+            path,
+            f"has no channel {channel}: it has {file.channels} channel{plural}, counted from 0",
+        )
+
+
+def _mono(block, channel=None):
+    """Return one channel of a block, or the mean of all."""
+    if channel is not None:
+        return np.ascontiguousarray(block[:, channel])
     mono, n_channels = block[:, 0], block.shape[1]
     if n_channels == 1:
         return mono
@@ -307,10 +339,14 @@ def resample(samples, source_rate, target_rate):
     return resampled if len(resampled) else samples.mean(keepdims=True)
 
 
-def read_clip(clip, sampling_rate=None):
-    """Read a Clip as mono float32 samples; return them and their rate."""
+def read_clip(clip, sampling_rate=None, channel=None):
+    """Read a Clip as mono float32 samples; return them and their rate.
+
+    `channel` is the number of one, counted from 0; None is the mean of all.
+    """
     with on_disk(clip) as clip, _open_audio(clip.path) as file:
-        blocks = [_mono(block) for block in _read_blocks(file, clip)]
+        _insist_on_channel(file, clip.path, channel)
+        blocks = [_mono(block, channel) for block in _read_blocks(file, clip)]
         samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         rate = file.samplerate
         if sampling_rate is None:
@@ -318,9 +354,13 @@ def read_clip(clip, sampling_rate=None):
         return resample(samples, rate, sampling_rate), sampling_rate
 
 
-def read_info(clip):
-    """Read the header of a clip's file, and the rest too if the header is hard to believe."""
+def read_info(clip, channel=None):
+    """Read the header of a clip's file, and the rest too if the header is hard to believe.
+
+    Raises AudioReadError if the file has no such channel.
+    """
     with on_disk(clip) as clip, _open_audio(clip.path) as file:
+        _insist_on_channel(file, clip.path, channel)
         is_array = isinstance(clip.path, ArraySource)
         if not is_array and file.frames > _USUAL_FRAMES_PER_BYTE * os.stat(clip.path).st_size:
             for _ in _read_blocks(file, clip):
@@ -335,10 +375,17 @@ def _info(file, clip):
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a look at all samples of a clip tells."""
+    """What the samples of a clip are like.
+
+    `mixed_peak` is that of the mean of the channels. `mixed_share` is the power of that mean, as a
+    share of what it would be if the channels had nothing in common: near 1 for most recordings, 0
+    where channels cancel each other out. Constant offsets do not count.
+    """
 
     info: AudioInfo
     peak: float
+    mixed_peak: float
+    mixed_share: float
     clipped: bool
     content: bytes
 
@@ -349,22 +396,53 @@ def read_statistics(clip):
     The content is a short name for its samples, channels and rate, whatever file they lie in.
     """
     with on_disk(clip) as clip, _open_audio(clip.path) as file:
-        peak, clipped = 0.0, False
+        peak, clipped, mixdown = 0.0, False, _Mixdown(file.channels)
         content = hashlib.blake2b(f"{file.samplerate} {file.channels}".encode(), digest_size=16)
         for block in _read_blocks(file, clip):
             content.update(block)
+            mixdown.add(block)
             levels = np.abs(block)
             peak = max(peak, float(levels.max()))
             full = levels >= _FULL_SCALE
             clipped = clipped or bool((full[:-2] & full[1:-1] & full[2:]).any())
-        return Statistics(_info(file, clip), peak, clipped, content.digest())
+        return Statistics(
+            _info(file, clip), peak, mixdown.peak, mixdown.share(), clipped, content.digest()
+        )
 
 
-def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
+class _Mixdown:
+    """The mean of the channels beside the channels, block by block."""
+
+    def __init__(self, n_channels):
+        self.peak, self._n_channels, self._n = 0.0, n_channels, 0
+        self._sums, self._squares = np.zeros((2, n_channels + 1))
+
+    def add(self, block):
+        mixed = _mono(block)
+        self.peak = max(self.peak, float(np.abs(mixed).max()))
+        if self._n_channels > 1:
+            both = np.column_stack([block, mixed]).astype(float)
+            self._n += len(both)
+            self._sums += both.sum(axis=0)
+            self._squares += np.square(both).sum(axis=0)
+
+    def share(self):
+        if self._n_channels == 1:
+            return 1.0
+        variances = self._squares / self._n - (self._sums / self._n) ** 2
+        unrelated = variances[:-1].sum() / self._n_channels**2
+        # What rounding leaves of constant channels is no sound.
+        if unrelated <= 1e-12 * self._squares.sum() / self._n:
+            return 1.0
+        return max(0.0, variances[-1] / unrelated)
+
+
+def load_audio(path, *, sampling_rate=None, start=0.0, end=None, channel=None):
     """Read a recording, or a part of it, as mono float32 samples.
 
     Reads every format of libsndfile: WAV and AIFF of any sample width, FLAC, OGG Vorbis and Opus,
-    MP3 and more. Channels are averaged. Resampling costs about as much as decoding; leave
+    MP3 and more. With the extra ``skdaf[ffmpeg]`` it also reads M4A, MP4, AAC, WMA, WebM, AMR, AC3
+    and more, and the sound of videos. Resampling costs about as much as decoding; leave
     `sampling_rate` at None where the rate of the file will do.
 
     Parameters
@@ -379,6 +457,8 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
         Where to start, in seconds.
     end : float, default=None
         Where to stop, in seconds; None is the end of the file.
+    channel : int, default=None
+        The channel to read, counted from 0. None averages all channels.
 
     Returns
     -------
@@ -390,8 +470,10 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
     Raises
     ------
     AudioReadError
-        If the file is missing, empty, not audio, damaged, shorter than `start`, or holds NaN or
-        infinite samples (the message tells where the first one is).
+        If the file is missing, empty, not audio, damaged, shorter than `start`, has no such
+        channel, or holds NaN or infinite samples (the message says where the first one is).
+    TypeError, ValueError
+        If `sampling_rate` or `channel` is no number of that kind.
 
     Examples
     --------
@@ -409,4 +491,9 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
         clip = Clip(path.path, start, end)
     if sampling_rate is not None and sampling_rate < 1:
         raise ValueError(f"sampling_rate must be at least 1 Hz, got {sampling_rate!r}.")
-    return read_clip(clip, sampling_rate)
+    if channel is not None:
+        if isinstance(channel, bool) or not isinstance(channel, Integral):
+            raise TypeError(f"channel must be None or an int, got {channel!r}.")
+        if channel < 0:
+            raise ValueError(f"channel must be at least 0, got {channel!r}.")
+    return read_clip(clip, sampling_rate, channel)

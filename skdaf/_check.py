@@ -13,12 +13,22 @@ from skdaf._recordings import as_clips
 # A peak below this is called silent: 80 dB under full scale, the last bits of 16.
 _SILENT_PEAK = 1e-4
 
+# Channels cancel each other out when the power of their mean is below this share of what unrelated
+# channels would leave: 40 dB. Lossy codecs leave less than that of exact opposites.
+_CANCELLED_SHARE = 1e-4
+
+# A duration is odd when it is this many times beyond those of nearly all clips. Where these differ
+# much it must be beyond them by this many times their range, in logarithms.
+_ODD_FACTOR, _ODD_RANGES = 4.0, 1.5
+_FEWEST_CLIPS = 3
+
 
 def check_audio(X, y=None, *, n_jobs=None, verbose=0):
-    """Read every clip and tell what is wrong with it, without raising.
+    """Read every clip and report what is wrong with it, without raising.
 
-    What cannot be read is not `ok`. The rest is for you to judge: silence and clipping, and copies
-    of other clips, which make test scores too good when they fall into both parts of a split.
+    What cannot be read is not `ok`. The rest is for you to judge: silence and clipping, channels
+    that cancel each other out, unusual durations, and copies of other clips, which make test scores
+    too good when they fall into both parts of a split.
 
     Parameters
     ----------
@@ -26,7 +36,7 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
         A sequence of paths or `Clip`, a table with a column `path`, or sounds in memory, each with
         its rate.
     y : array-like of shape (n_clips,), default=None
-        The labels. With them the table tells which sounds stand under several labels.
+        The labels. With them the table shows which sounds have several labels.
     n_jobs : int, default=None
         Number of workers, through joblib.
     verbose : int, default=0
@@ -35,10 +45,12 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     Returns
     -------
     report : pandas.DataFrame
-        One row a clip, in the order of `X`: `path`, `start`, `end` (s), `ok` (it can be read in
+        One row per clip, in the order of `X`: `path`, `start`, `end` (s), `ok` (it can be read in
         full), `problem` (why not; empty if it can), `duration` (s), `sampling_rate` (Hz),
         `channels`, `format`, `subtype`, `peak` (full scale is 1), `silent` (the peak is more
         than 80 dB below full scale), `clipped` (three samples in a row at full scale),
+        `cancels` (the mean of the channels is silent though a channel is not: choose one with
+        `channel` of `SpectrogramTransformer`), `odd_duration` (far from the others; see Notes),
         `duplicate_of` (the path of the first clip with the same samples, rate and channels,
         whatever its format; empty for that first one). With `y` also `label` and
         `label_conflict` (the same sound has another label elsewhere).
@@ -48,7 +60,18 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     TypeError
         If `X` does not hold files.
     ValueError
-        If `y` has not one label a clip.
+        If `y` does not have one label per clip.
+
+    Notes
+    -----
+    Channels cancel each other out when the power of their mean is less than a ten thousandth (40
+    dB) of what unrelated channels would leave, or when the peak of the mean is silent and that of
+    a channel is not.
+
+    A duration is odd when it is more than 4 times the 90th percentile of all durations, or less
+    than a quarter of the 10th. Where durations are spread widely the distance must be greater: 1.5
+    times the distance between the two percentiles, both in logarithms. So a length that a tenth of
+    the clips have is never odd. Clips that cannot be read do not count; at least 3 must be left.
 
     Examples
     --------
@@ -82,6 +105,7 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     ):
         rows += chunk
     _find_duplicates(rows)
+    _find_odd_durations(rows)
     report = pd.DataFrame(map(asdict, rows))
     # Whole numbers with gaps, for the rows that could not be read; times are always numbers.
     report = report.astype(
@@ -111,6 +135,8 @@ class _Row:
     peak: float = np.nan
     silent: bool = False
     clipped: bool = False
+    cancels: bool = False
+    odd_duration: bool = False
     duplicate_of: str = ""
     content: bytes | None = None
 
@@ -132,6 +158,9 @@ def _describe_one(clip):
     row.sampling_rate, row.channels = info.sampling_rate, info.channels
     row.format, row.subtype = info.format, info.subtype
     row.peak, row.silent, row.clipped = found.peak, found.peak < _SILENT_PEAK, found.clipped
+    row.cancels = not row.silent and (
+        found.mixed_peak < _SILENT_PEAK or found.mixed_share < _CANCELLED_SHARE
+    )
     row.content = found.content
     return row
 
@@ -142,3 +171,15 @@ def _find_duplicates(rows):
         if row.ok:
             first = firsts.setdefault(row.content, row)
             row.duplicate_of = "" if first is row else first.path
+
+
+def _find_odd_durations(rows):
+    rows = [row for row in rows if row.ok]
+    if len(rows) < _FEWEST_CLIPS:
+        return
+    logs = np.log([row.duration for row in rows])
+    # Of clips themselves, on the inner side: a few odd ones must not move the limits.
+    low, high = np.quantile(logs, 0.1, method="higher"), np.quantile(logs, 0.9, method="lower")
+    distance = max(np.log(_ODD_FACTOR), _ODD_RANGES * (high - low))
+    for row, log in zip(rows, logs, strict=True):
+        row.odd_duration = bool(not low - distance <= log <= high + distance)

@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -35,7 +35,8 @@ class ClipRecipe:
     """How clips become the rows of an array; workers get one and a chunk of clips.
 
     A recipe has `settings`, which say all that a result depends on (their `repr` is part of its
-    name in the cache, their `sampling_rate` is what files are resampled to), `cache` (a folder or
+    name in the cache, their `sampling_rate` is what files are resampled to, their `channel` is
+    what is read of them), `cache` (a folder or
     None), `version` (counted up when the same settings begin to give other values), and
 
     - `of_samples(waveforms)`: one result for each of several waveforms, an array;
@@ -141,7 +142,8 @@ class ClipRecipe:
 
     def _samples(self, clip):
         if isinstance(clip, Clip):
-            return read_clip(clip, self.settings.sampling_rate)[0]
+            return read_clip(clip, self.settings.sampling_rate, self.settings.channel)[0]
+        _insist_on_one_channel([clip], self.settings.channel)
         return clip
 
 
@@ -198,27 +200,38 @@ def _n_bytes(clip):
         return 0
 
 
-def rate_and_lengths(clips, sampling_rate, *, cache=None, n_jobs=None):
+def _insist_on_one_channel(clips, channel):
+    """Raise if a channel is asked of waveforms that they do not have."""
+    if channel and not isinstance(clips[0], Clip):
+        raise ValueError(
+            f"channel={channel} needs files, since waveforms have one channel: pass channel=None, "
+            "and waveforms of the channel that you want."
+        )
+
+
+def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=None):
     """Choose the sampling rate, and tell the number of samples that each clip has at it.
 
     This is what `fit` has to find out. Where `sampling_rate` is None it is the commonest rate among
     files, the lower one of a tie, or the default for waveforms. Of files only the headers are read.
-    A cache that cannot be used is an error now, while its user is at hand.
+    A cache that cannot be used, or a channel that a file does not have, is an error now, while its
+    user is at hand.
     """
     if cache is not None:
         Cache(cache)
+    _insist_on_one_channel(clips, channel)
     if not isinstance(clips[0], Clip):
         return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
-    infos = read_infos(clips, n_jobs=n_jobs)
+    infos = read_infos(clips, channel=channel, n_jobs=n_jobs)
     rate = sampling_rate or _commonest(info.sampling_rate for info in infos)
     return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
 
 
-def read_infos(clips, *, n_jobs=None):
+def read_infos(clips, *, channel=None, n_jobs=None):
     """Return the AudioInfo of each clip's header; raise what went wrong, all together."""
     infos, errors = [], []
     for chunk, chunk_errors in map_chunks(
-        read_headers, clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
+        partial(read_headers, channel=channel), clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
     ):
         infos += chunk
         errors += chunk_errors
@@ -226,29 +239,31 @@ def read_infos(clips, *, n_jobs=None):
         # Since nothing will come of this call, find what is wrong behind the headers too.
         errors = [
             error
-            for chunk_errors in map_chunks(_reading_errors, clips, n_jobs=n_jobs)
+            for chunk_errors in map_chunks(
+                partial(_reading_errors, channel=channel), clips, n_jobs=n_jobs
+            )
             for error in chunk_errors
         ]
     _raise_errors(errors)
     return infos
 
 
-def _reading_errors(clips):
+def _reading_errors(clips, channel):
     errors = []
     for clip in clips:
         try:
-            read_clip(clip)
+            read_clip(clip, channel=channel)
         except AudioReadError as error:
             errors.append(error)
     return errors
 
 
-def read_headers(clips):
+def read_headers(clips, channel=None):
     """Return the AudioInfo of each clip of a chunk that has one, and the errors met."""
     infos, errors = [], []
     for clip in clips:
         try:
-            infos.append(read_info(clip))
+            infos.append(read_info(clip, channel))
         except AudioReadError as error:
             errors.append(error)
     return infos, errors

@@ -64,6 +64,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "pad" appends silence or cuts the end off. With `standardize` no value of a padded clip is
         further than 10 standard deviations from its mean: the silence ends there, and a clip of
         which a single moment stands out further is scaled down.
+    channel : int, default=None
+        The channel of files that is taken, counted from 0. None averages all channels. Waveforms
+        have one channel: None or 0.
     cache : str or os.PathLike, default=None
         A folder that keeps the spectrograms of files on disk, for all folds, candidates,
         processes and later sessions; machines that share a file system may share it. Entries
@@ -129,6 +132,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "standardize": ["boolean"],
         "n_frames": [Interval(Integral, 1, None, closed="left"), None],
         "length": [StrOptions({"resize", "pad"})],
+        "channel": [Interval(Integral, 0, None, closed="left"), None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -149,6 +153,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         standardize=True,
         n_frames=None,
         length="resize",
+        channel=None,
         cache=None,
         n_jobs=None,
         verbose=0,
@@ -165,6 +170,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         self.standardize = standardize
         self.n_frames = n_frames
         self.length = length
+        self.channel = channel
         self.cache = cache
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -201,7 +207,11 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, n_samples = rate_and_lengths(
-            clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
+            clips,
+            self.sampling_rate,
+            channel=self.channel,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         settings = self._settings(self.sampling_rate_)
@@ -287,6 +297,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
             fmin=float(self.fmin),
             fmax=fmax,
             top_db=None if self.top_db is None else float(self.top_db),
+            channel=None if self.channel is None else int(self.channel),
         )
 
     def _warn_of_empty_bands(self, settings):

@@ -45,6 +45,9 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         The rate in Hz that everything is resampled to. None takes the commonest rate among the
         files and other sounds with a rate that `fit` sees (the lower one of a tie), and 16000 for
         waveforms without one.
+    channel : int, default=None
+        The channel of files that is taken, counted from 0. None averages all channels. Waveforms
+        have one channel: None or 0.
     cache : str or os.PathLike, default=None
         A folder that keeps the features of files on disk, for all folds, candidates, processes and
         later sessions; machines that share a file system may share it. Entries depend on the
@@ -114,6 +117,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         "short_step": [Interval(Real, 0, None, closed="neither")],
         "deltas": ["boolean"],
         "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
+        "channel": [Interval(Integral, 0, None, closed="left"), None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -128,6 +132,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         short_step=0.05,
         deltas=True,
         sampling_rate=None,
+        channel=None,
         cache=None,
         n_jobs=None,
         verbose=0,
@@ -138,6 +143,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         self.short_step = short_step
         self.deltas = deltas
         self.sampling_rate = sampling_rate
+        self.channel = channel
         self.cache = cache
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -169,7 +175,11 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, _ = rate_and_lengths(
-            clips, self.sampling_rate, cache=self.cache, n_jobs=self.n_jobs
+            clips,
+            self.sampling_rate,
+            channel=self.channel,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         return self
@@ -231,6 +241,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             mid_window=self.mid_window,
             mid_step=self.mid_step,
             deltas=self.deltas,
+            channel=self.channel,
         )
 
     def __sklearn_tags__(self):

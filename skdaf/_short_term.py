@@ -68,9 +68,19 @@ class FeatureSettings:
     mid_window: int
     mid_step: int
     deltas: bool
+    channel: int | None = None
 
     @classmethod
-    def from_seconds(cls, sampling_rate, short_window, short_step, mid_window, mid_step, deltas):
+    def from_seconds(
+        cls,
+        sampling_rate,
+        short_window,
+        short_step,
+        mid_window,
+        mid_step,
+        deltas,
+        channel=None,
+    ):
         """Round durations as pyAudioAnalysis does, but never to less than its code can bear."""
         window, step, mid_window, mid_step = (
             round(seconds * sampling_rate)
@@ -85,6 +95,7 @@ class FeatureSettings:
             mid_window=max(1, round((mid_window - (window - step)) / step)),
             mid_step=max(1, round(mid_step / step)),
             deltas=bool(deltas),
+            channel=None if channel is None else int(channel),
         )
 
     @property

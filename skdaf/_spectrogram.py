@@ -55,6 +55,7 @@ class Settings:
     fmin: float
     fmax: float
     top_db: float | None
+    channel: int | None = None
 
     # How far pitches are from A4 = 440 Hz, in semitones.
     tuning = 0.0

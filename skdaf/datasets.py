@@ -2,6 +2,7 @@
 
 import io
 import os
+import unicodedata
 import warnings
 import zlib
 from functools import partial
@@ -14,6 +15,7 @@ from scipy import signal
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skdaf import _ffmpeg
 from skdaf._files import write_whole
 
 __all__ = ["load_audio_folders", "make_audio_dataset"]
@@ -41,8 +43,29 @@ _EXTENSIONS = frozenset(
     for extension in _ALIASES.get(name, (f".{name.lower()}",))
 )
 
-# Sound as well, but leaving it out without a word would falsify a data set.
-_UNREADABLE = {".aac", ".amr", ".ape", ".m4a", ".mp3", ".mpc", ".wma", ".wv"} - _EXTENSIONS
+# Sound and video that FFmpeg reads, where PyAV is installed.
+_FFMPEG_EXTENSIONS = {
+    ".3g2", ".3gp", ".3gpp", ".aac", ".ac3", ".adts", ".amr", ".ape", ".asf", ".avi", ".awb",
+    ".divx", ".dsf", ".dts", ".dtshd", ".eac3", ".ec3", ".f4a", ".f4v", ".flv", ".latm",
+    ".loas", ".m2p", ".m2t", ".m2ts", ".m4a", ".m4b", ".m4r", ".m4v", ".mk3d", ".mka", ".mkv",
+    ".mov", ".mp+", ".mp4", ".mpc", ".mpeg", ".mpg", ".mpp", ".mts", ".ogm", ".ogv", ".ogx",
+    ".qt", ".spx", ".tak", ".ts", ".tta", ".vob", ".weba", ".webm", ".wma", ".wmv",
+    ".wv",
+} - _EXTENSIONS  # fmt: skip
+
+# Sound and video that nothing here reads: leaving it out without a word would falsify a data set.
+_OTHER_EXTENSIONS = {
+    ".8svx", ".aa", ".aa3", ".aax", ".aaxc", ".ac4", ".act", ".al", ".alaw", ".at3", ".cda",
+    ".dff", ".ds2", ".dsd", ".dss", ".dv", ".dvf", ".evrc", ".g722", ".g723", ".g726", ".g729",
+    ".gsm", ".gxf", ".htk", ".iamf", ".it", ".kar", ".la", ".lc3", ".lpcm", ".m1v", ".m2v",
+    ".m4p", ".mid", ".midi", ".mlp", ".mod", ".mp1", ".mp2", ".mp3", ".msv", ".mxf", ".nsf",
+    ".nut", ".ofr", ".ofs", ".oma", ".omg", ".pcm", ".qcp", ".ra", ".ram", ".raw", ".rm",
+    ".rmi", ".rmvb", ".s3m", ".sbc", ".shn", ".sid", ".sln", ".spc", ".swf", ".thd",
+    ".truehd", ".ul", ".ulaw", ".vgm", ".vox", ".vqf", ".wtv", ".xm",
+} - _EXTENSIONS  # fmt: skip
+
+# Files that a warning names.
+_N_NAMED = 10
 
 
 def _extension(name):
@@ -79,51 +102,123 @@ def _check_folder(folder):
         raise NotADirectoryError(f"{str(folder)!r} is a file; expected a folder.")
 
 
+def class_name(folder):
+    """Return the name of a class folder in Unicode's composed form (NFC).
+
+    Systems store names in either form. They look alike, so they are one class.
+    """
+    # abspath: "." and ".." have names too
+    return unicodedata.normalize("NFC", os.path.basename(os.path.abspath(folder)))
+
+
+def _merged(folders):
+    """Return {class name: folders}, in the order of the names."""
+    classes = {}
+    for folder in folders:
+        classes.setdefault(class_name(folder), []).append(folder)
+    for same in classes.values():
+        if len(same) > 1:
+            names = " and ".join(repr(str(folder)) for folder in same)
+            forms = " and ".join(ascii(folder.name) for folder in same)
+            warnings.warn(
+                f"The names of {names} differ only in their Unicode form ({forms}): they are one "
+                "class.",
+                stacklevel=5,
+            )
+    return dict(sorted(classes.items()))
+
+
 def _classes_below(root):
-    """Return {class name: folder} for the sub-folders of a root."""
+    """Return {class name: folders} for the sub-folders of a root."""
     _check_folder(root)
     _, folders, files = next(_walk(root))
-    loose = [name for name in files if _extension(name) in _EXTENSIONS | _UNREADABLE]
+    loose = [name for name in files if _extension(name) in _EXTENSIONS | _FFMPEG_EXTENSIONS]
     if loose or not folders:
         slip = f"{str(root)!r} has no sub-folders."
         if loose:
             slip = f"{str(root / loose[0])!r} lies outside of any class folder."
         raise ValueError(
-            f"{slip} Pass a root folder that holds one folder a class and no recordings beside "
+            f"{slip} Pass a root folder that holds one folder per class and no recordings beside "
             "them, or a list of class folders."
         )
-    return {name: root / name for name in folders}
+    return _merged([root / name for name in folders])
 
 
 def _classes_listed(folders):
-    """Return {class name: folder} for class folders, in the order of their names."""
-    classes = {}
+    """Return {class name: folders} for class folders, in the order of their names."""
+    known = {}
     for folder in map(Path, folders):
         _check_folder(folder)
-        name = os.path.basename(os.path.abspath(folder))  # abspath: "." and ".." have names too
-        if name in classes:
+        name = os.path.basename(os.path.abspath(folder))
+        if name in known:
             raise ValueError(
-                f"Two folders give the same class name {name!r}: {str(classes[name])!r} and "
+                f"Two folders give the same class name {name!r}: {str(known[name])!r} and "
                 f"{str(folder)!r}."
             )
-        classes[name] = folder
-    if not classes:
+        known[name] = folder
+    if not known:
         raise ValueError("The list of class folders is empty.")
-    return dict(sorted(classes.items()))
+    return _merged(known.values())
 
 
-def _list_audio(folder):
-    """Return the recordings of one class, and the sound files that libsndfile cannot read."""
-    paths = [parent / name for parent, _, files in _walk(folder) for name in files]
-    audio = [path for path in paths if _extension(path.name) in _EXTENSIONS]
+def find_audio(folders):
+    """Return the recordings below some folders, and the files of sound or video left out."""
+    paths = [
+        parent / name for folder in folders for parent, _, files in _walk(folder) for name in files
+    ]
+    paths = sorted(paths, key=lambda path: path.parts)
+    for_ffmpeg = [path for path in paths if _extension(path.name) in _FFMPEG_EXTENSIONS]
+    # Asked only where it matters, since that imports PyAV.
+    has_ffmpeg = bool(for_ffmpeg) and _ffmpeg.is_available()
+    readable = _EXTENSIONS | _FFMPEG_EXTENSIONS if has_ffmpeg else _EXTENSIONS
+    others = _FFMPEG_EXTENSIONS | _OTHER_EXTENSIONS
+    audio = [path for path in paths if _extension(path.name) in readable]
+    left_out = [path for path in paths if _extension(path.name) in others - readable]
+    return audio, left_out
+
+
+def _list_audio(folders):
+    """Return the recordings of one class, and the files of sound or video left out."""
+    audio, left_out = find_audio(folders)
+    if left_out and not audio:
+        raise ValueError(
+            f"The class folder {str(folders[0])!r} holds no audio files that can be read, but "
+            f"{len(left_out)} like {str(left_out[0])!r}. {how_to_read(left_out)}"
+        )
     if not audio:
         raise ValueError(
-            f"The class folder {str(folder)!r} holds no audio files. Looked for the extensions "
+            f"The class folder {str(folders[0])!r} holds no audio files. Looked for the extensions "
             f"{', '.join(sorted(_EXTENSIONS))}. If it is not a class, pass a list of the class "
             "folders instead of their root."
         )
-    unreadable = [path for path in paths if _extension(path.name) in _UNREADABLE]
-    return sorted(audio, key=lambda path: path.parts), unreadable
+    return audio, left_out
+
+
+def how_to_read(left_out):
+    """Say what to do about files that are left out."""
+    advice = []
+    n_for_ffmpeg = sum(_extension(path.name) in _FFMPEG_EXTENSIONS for path in left_out)
+    if n_for_ffmpeg and not _ffmpeg.is_available():
+        those = "These are" if n_for_ffmpeg == len(left_out) else f"{n_for_ffmpeg} of them are"
+        advice.append(f"{those} read once FFmpeg is there: {_ffmpeg.HOW_TO_INSTALL}.")
+    if n_for_ffmpeg < len(left_out):
+        advice.append("Convert the others to FLAC." if advice else "Convert them to FLAC.")
+    return " ".join(advice)
+
+
+def warn_of_left_out(classes, stacklevel):
+    """Warn of {class name: files of sound or video that are left out}, where there are any."""
+    paths = [path for files in classes.values() for path in files]
+    if not paths:
+        return
+    counts = ", ".join(f"{len(files)} in {name!r}" for name, files in classes.items() if files)
+    named = ", ".join(repr(str(path)) for path in paths[:_N_NAMED])
+    rest = f" and {len(paths) - _N_NAMED} more" if len(paths) > _N_NAMED else ""
+    warnings.warn(
+        f"Left out {len(paths)} sound or video file{'s' * (len(paths) > 1)} ({counts}): "
+        f"{named}{rest}. {how_to_read(paths)}",
+        stacklevel=stacklevel + 1,
+    )
 
 
 @validate_params({"folders": [str, os.PathLike, "array-like"]}, prefer_skip_nested_validation=True)
@@ -139,16 +234,17 @@ def load_audio_folders(folders):
         A root folder whose sub-folders are the classes, or a list of the class folders
         themselves, each named by its last part. A class folder is searched with everything
         below it; links are followed, and each real folder is entered once. Recordings are
-        recognised by their extension, in upper or lower case: all that libsndfile reads, but not
-        headerless, MATLAB and HTK files. Hidden files and folders (leading dot) are skipped; a
-        warning tells of sound files that libsndfile cannot read, such as ``.m4a``.
+        recognised by their extension, in upper or lower case: all that libsndfile reads (but not
+        headerless, MATLAB and HTK files), and where PyAV is installed (the extra
+        ``skdaf[ffmpeg]``) also ``.m4a``, ``.mp4``, ``.aac``, ``.wma``, ``.webm``, ``.amr`` and
+        others that FFmpeg reads. Hidden files and folders (leading dot) are skipped.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         `filenames`, list of str: the recordings, sorted by class, then by the parts of the path.
         `target`, ndarray of shape (n_files,): their classes as indices into `target_names`.
-        `target_names`, list of str: the classes, sorted.
+        `target_names`, list of str: the classes, sorted, in Unicode's composed form (NFC).
         The labels as strings are ``np.asarray(bunch.target_names)[bunch.target]``.
 
     Raises
@@ -158,6 +254,12 @@ def load_audio_folders(folders):
     ValueError
         If a class folder holds no recordings, a root holds recordings beside its class folders
         or no folder at all, two listed folders have the same name, or the list is empty.
+
+    Warns
+    -----
+    UserWarning
+        If files of sound or video are left out: it names them, and says how many each class has.
+        If the names of two class folders differ only in their Unicode form: they are one class.
 
     Examples
     --------
@@ -176,14 +278,9 @@ def load_audio_folders(folders):
     """
     one_root = isinstance(folders, (str, os.PathLike))
     classes = _classes_below(Path(folders)) if one_root else _classes_listed(folders)
-    audio, unreadable = zip(*map(_list_audio, classes.values()), strict=True)
-    left_out = [path for paths in unreadable for path in paths]
-    if left_out:
-        warnings.warn(
-            f"Left out {len(left_out)} sound file(s) that libsndfile cannot read, first "
-            f"{str(left_out[0])!r}. Convert them, to FLAC for example.",
-            stacklevel=3,  # the caller's line: validate_params is a level of its own
-        )
+    audio, left_out = zip(*map(_list_audio, classes.values()), strict=True)
+    # The caller's line: validate_params is a level of its own.
+    warn_of_left_out(dict(zip(classes, left_out, strict=True)), stacklevel=3)
     return Bunch(
         filenames=[str(path) for paths in audio for path in paths],
         target=np.repeat(np.arange(len(audio)), [len(paths) for paths in audio]),

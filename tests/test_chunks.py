@@ -57,9 +57,9 @@ def reads(monkeypatch):
     """List the clips whose samples have been read, in this process."""
     seen = []
 
-    def read_clip(clip, sampling_rate):
+    def read_clip(clip, *options):
         seen.append(clip)
-        return original(clip, sampling_rate)
+        return original(clip, *options)
 
     original = _chunks.read_clip
     monkeypatch.setattr(_chunks, "read_clip", read_clip)
@@ -259,6 +259,7 @@ OTHER_SETTINGS = {
     "fmin": 20.0,
     "fmax": 3000.0,
     "top_db": 60.0,
+    "channel": 0,
 }
 
 
@@ -343,8 +344,8 @@ def test_a_file_written_again_before_the_clock_ticks(cache, tmp_path, monkeypatc
 def test_a_file_changed_while_it_is_read_is_not_cached(clips, cache, monkeypatch):
     original = _chunks.read_clip
 
-    def read_clip(clip, sampling_rate):
-        result = original(clip, sampling_rate)
+    def read_clip(clip, *options):
+        result = original(clip, *options)
         if clip == clips[2]:
             write(clip.path, 99, 5000)
         return result
@@ -360,7 +361,9 @@ def test_a_file_changed_while_it_is_read_is_not_cached(clips, cache, monkeypatch
 def test_a_file_that_vanishes_while_it_is_read_is_not_cached(clips, cache, monkeypatch):
     original = _chunks.read_clip
     monkeypatch.setattr(
-        _chunks, "read_clip", lambda clip, rate: (original(clip, rate), os.remove(clip.path))[0]
+        _chunks,
+        "read_clip",
+        lambda clip, *options: (original(clip, *options), os.remove(clip.path))[0],
     )
     recipe(cache)(clips[:1])
     assert list(cache.iterdir()) == []

@@ -259,11 +259,57 @@ def test_a_reader_that_stops_reading_is_no_error(world):
 
 
 @pytest.mark.filterwarnings("default")
-def test_warnings_are_lines(tmp_path):
+@pytest.mark.parametrize("has_ffmpeg", [False, True])
+def test_sound_that_is_left_out_is_named_class_by_class(tmp_path, monkeypatch, has_ffmpeg):
+    monkeypatch.setattr("skdaf._ffmpeg.is_available", lambda: has_ffmpeg)
     shutil.copytree("recordings", tmp_path / "recordings")
-    (tmp_path / "recordings" / "low_tone" / "x.m4a").write_text("not read")
+    for name in ("low_tone/x.mid", "low_tone/y.ra", "high_tone/z.mid"):
+        (tmp_path / "recordings" / name).write_text("not read")
+    if not has_ffmpeg:
+        (tmp_path / "recordings" / "high_tone" / "z.m4a").write_text("not read")
     result = invoke("check", tmp_path / "recordings")
-    assert re.match(r"Warning: Left out 1 sound file\(s\).*\n36 files, 0 bad\n$", result.stderr)
+    (line,) = re.findall(r"^Warning: Left out .*$", result.stderr, re.MULTILINE)
+    assert f"({2 - has_ffmpeg} in 'high_tone', 2 in 'low_tone')" in line
+    assert repr(str(tmp_path / "recordings" / "low_tone" / "x.mid")) in line
+    assert ("skdaf[ffmpeg]" in line) is not has_ffmpeg
+    assert result.stderr.endswith("\n36 files, 0 bad\n")
+
+
+def test_a_folder_of_sound_for_ffmpeg_only_says_how_to_read_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdaf._ffmpeg.is_available", lambda: False)
+    (tmp_path / "x.m4a").write_text("not read")
+    result = invoke("check", tmp_path, status=2)
+    assert 'pip install "skdaf[ffmpeg]"' in result.stderr
+
+
+def test_a_file_for_ffmpeg_says_how_to_read_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdaf._ffmpeg.is_available", lambda: False)
+    (tmp_path / "x.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(100))
+    result = invoke("check", tmp_path / "x.m4a", status=1)
+    assert 'pip install "skdaf[ffmpeg]"' in result.stdout
+
+
+def test_class_folders_in_two_unicode_forms_are_one_class(tmp_path):
+    for number, name in enumerate(("caf\u00e9", "cafe\u0301")):
+        (tmp_path / "recordings" / name).mkdir(parents=True)
+        sf.write(tmp_path / "recordings" / name / f"{number}.wav", np.ones(99) / 2, 8000)
+    if len(os.listdir(tmp_path / "recordings")) < 2:
+        pytest.skip("this file system takes both forms for one")
+    result = invoke("check", tmp_path / "recordings", "--format", "json")
+    # The same sound twice, but under one label.
+    assert [row["label_conflict"] for row in json.loads(result.stdout)] == [False, False]
+
+
+def test_check_reports_channels_that_cancel_and_odd_durations(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 160_000)
+    for number in range(4):
+        sf.write(tmp_path / f"{number}.wav", noise[number : 8000 + number], 16_000)
+    sf.write(tmp_path / "long.wav", noise, 16_000)
+    sf.write(tmp_path / "opposite.wav", np.outer(noise[:8000], [1, -1]), 16_000)
+    rows = json.loads(invoke("check", tmp_path, "--format", "json").stdout)
+    assert [Path(row["path"]).name for row in rows if row["cancels"]] == ["opposite.wav"]
+    assert [Path(row["path"]).name for row in rows if row["odd_duration"]] == ["long.wav"]
+    assert "6 files, 2 bad" in invoke("check", tmp_path, "--strict", status=1).stderr
 
 
 @pytest.mark.parametrize("quiet", [False, True])
@@ -871,3 +917,21 @@ def test_convert_misused(tmp_path):
     assert "does not exist" in misuse("convert", "no.pt", new)
     assert "There is no folder" in misuse("convert", "long.wav", tmp_path / "no" / "new")
     assert not new.exists()
+
+
+@pytest.mark.parametrize("task", ["classification", "representation"])
+def test_train_listens_to_one_channel(tmp_path, task):
+    for number, name in enumerate(["a", "b"]):
+        (tmp_path / "recordings" / name).mkdir(parents=True)
+        for i in range(3):
+            noise = np.random.default_rng(10 * number + i).uniform(-0.5, 0.5, (4000, 2))
+            sf.write(tmp_path / "recordings" / name / f"{i}.wav", noise, 8000)
+    model = tmp_path / "model.skops"
+    options = ["--task", task, "--set", "max_epochs=1", "--quiet"]
+    invoke("train", tmp_path / "recordings", "-o", model, "--channel", 1, *options)
+    assert load_model(model).frontend_.channel == 1
+    result = invoke(
+        "train", tmp_path / "recordings", "-o", model, "--channel", 2, *options, status=2
+    )
+    assert result.stderr.count("has no channel 2: it has 2 channels") == 6
+    assert "--channel" in misuse("train", tmp_path, "-o", model, "--channel", -1)

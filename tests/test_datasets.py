@@ -131,7 +131,7 @@ def test_search_goes_down_and_sorts_by_path_parts(tmp_path):
 
 def test_extensions_in_any_case_and_nothing_else(tmp_path):
     kept = ["1.wav", "2.WAV", "3.Flac", "4.OGG", "5.mp3", "6.aIFf", "7.b.wav"]
-    dropped = ["a.txt", "b.csv", "c.raw", "d.mat", "e.wav.txt", "f", "wav", "g.htk"]
+    dropped = ["a.txt", "b.csv", "c.png", "d.mat", "e.wav.txt", "f", "wav", "g.json"]
     touch(*(tmp_path / "a" / name for name in kept + dropped))
     assert relative(load_audio_folders(tmp_path), tmp_path) == [f"a/{name}" for name in kept]
 
@@ -213,14 +213,121 @@ def test_a_folder_that_may_not_be_listed_is_not_passed_over(tmp_path, monkeypatc
         load_audio_folders(tmp_path)
 
 
-def test_unreadable_sound_beside_readable_warns(tmp_path):
-    touch(tmp_path / "a/1.wav", tmp_path / "a/2.m4a", tmp_path / "b/1.wav", tmp_path / "b/3.WMA")
-    with pytest.warns(
-        UserWarning, match=rf"2 sound.*{re.escape(repr(str(tmp_path / 'a/2.m4a')))}"
-    ) as log:
-        bunch = load_audio_folders(tmp_path)
-    assert relative(bunch, tmp_path) == ["a/1.wav", "b/1.wav"]
-    assert log[0].filename == __file__
+# load_audio_folders: sound and video that is left out
+
+
+@pytest.fixture(params=["with PyAV", "without PyAV"])
+def has_ffmpeg(request, monkeypatch):
+    has_ffmpeg = request.param == "with PyAV"
+    monkeypatch.setattr("skdaf._ffmpeg.is_available", lambda: has_ffmpeg)
+    return has_ffmpeg
+
+
+@pytest.fixture
+def without_ffmpeg(monkeypatch):
+    monkeypatch.setattr("skdaf._ffmpeg.is_available", lambda: False)
+
+
+FOR_FFMPEG = [
+    *["m4a", "m4b", "mp4", "mov", "3gp", "aac", "wma", "wmv", "asf", "webm", "weba", "mka", "mkv"],
+    *["amr", "awb", "ac3", "eac3", "dts", "flv", "avi", "ts", "m2ts", "mpg", "vob", "ape", "wv"],
+    *["tta", "mpc", "tak", "spx", "ogv"],
+]
+FOR_NOBODY = [
+    *["mid", "midi", "ra", "rm", "m4p", "aax", "dff", "ofr", "gsm", "raw", "pcm", "vox", "shn"],
+    *["dss", "swf", "at3", "mod", "xm"],
+]
+
+
+def test_sound_for_ffmpeg_is_listed_where_that_is_installed(tmp_path, has_ffmpeg):
+    names = ["1.wav", *(f"x.{extension}" for extension in FOR_FFMPEG), "Y.M4A"]
+    touch(*(tmp_path / "a" / name for name in names))
+    if has_ffmpeg:
+        found = relative(load_audio_folders(tmp_path), tmp_path)
+        assert found == sorted(f"a/{name}" for name in names)
+        return
+    with pytest.warns(UserWarning, match=re.escape('pip install "skdaf[ffmpeg]"')) as log:
+        assert relative(load_audio_folders(tmp_path), tmp_path) == ["a/1.wav"]
+    assert f"Left out {len(names) - 1} sound or video files ({len(names) - 1} in 'a')" in str(
+        log[0].message
+    )
+
+
+@pytest.mark.parametrize("extension", FOR_NOBODY)
+def test_sound_for_nobody_is_named(tmp_path, has_ffmpeg, extension):
+    touch(tmp_path / "a/1.wav", tmp_path / f"a/2.{extension.upper()}")
+    with pytest.warns(UserWarning, match=naming(tmp_path / f"a/2.{extension.upper()}")) as log:
+        assert relative(load_audio_folders(tmp_path), tmp_path) == ["a/1.wav"]
+    assert str(log[0].message).endswith("Convert them to FLAC.")
+
+
+@pytest.mark.usefixtures("without_ffmpeg")
+def test_one_warning_counts_class_by_class_and_names_the_first_files(tmp_path):
+    touch(*(tmp_path / "c" / f"{i:02}.m4a" for i in range(9)), tmp_path / "c/1.wav")
+    touch(tmp_path / "a/1.wav", tmp_path / "a/deep/2.webm", tmp_path / "a/3.mid")
+    touch(tmp_path / "b/1.wav")
+    with pytest.warns(UserWarning, match="Left out") as log:
+        load_audio_folders(tmp_path)
+    (warning,) = log
+    text = str(warning.message)
+    assert text.startswith("Left out 11 sound or video files (2 in 'a', 9 in 'c'): ")
+    for path in ("a/deep/2.webm", "a/3.mid", "c/00.m4a", "c/07.m4a"):
+        assert repr(str(tmp_path / path)) in text
+    assert "c/08.m4a" not in text
+    assert text.endswith(
+        ' and 1 more. 10 of them are read once FFmpeg is there: pip install "skdaf[ffmpeg]". '
+        "Convert the others to FLAC."
+    )
+    assert warning.filename == __file__
+
+
+@pytest.mark.usefixtures("without_ffmpeg")
+def test_a_class_of_left_out_files_only_says_how_to_read_them(tmp_path):
+    touch(tmp_path / "a/1.wav", tmp_path / "b/1.m4a", tmp_path / "b/2.m4a")
+    with pytest.raises(
+        ValueError, match=rf"{naming(tmp_path / 'b', tmp_path / 'b/1.m4a')}"
+    ) as info:
+        load_audio_folders(tmp_path)
+    assert 'pip install "skdaf[ffmpeg]"' in str(info.value)
+
+
+# load_audio_folders: names in two Unicode forms
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.fixture
+def cafes(tmp_path):
+    touch(tmp_path / COMPOSED / "b.wav", tmp_path / DECOMPOSED / "a.wav", tmp_path / "bar/1.wav")
+    if len(os.listdir(tmp_path)) < 3:
+        pytest.skip("this file system takes both forms for one")
+    return tmp_path
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_two_unicode_forms_of_a_name_are_one_class(cafes, as_list):
+    folders = [cafes / name for name in ("bar", COMPOSED, DECOMPOSED)] if as_list else cafes
+    with pytest.warns(UserWarning, match="Unicode form") as log:
+        bunch = load_audio_folders(folders)
+    (warning,) = log
+    for name in (COMPOSED, DECOMPOSED):
+        assert repr(str(cafes / name)) in str(warning.message)
+        assert ascii(name) in str(warning.message)
+    assert warning.filename == __file__
+    assert bunch.target_names == ["bar", COMPOSED]
+    assert relative(bunch, cafes) == ["bar/1.wav", f"{DECOMPOSED}/a.wav", f"{COMPOSED}/b.wav"]
+    np.testing.assert_array_equal(bunch.target, [0, 1, 1])
+
+
+def test_a_class_has_the_same_name_whichever_form_its_folder_has(tmp_path):
+    touch(tmp_path / "mac" / DECOMPOSED / "1.wav", tmp_path / "linux" / COMPOSED / "1.wav")
+    for system in ("mac", "linux"):
+        assert load_audio_folders(tmp_path / system).target_names == [COMPOSED]
+
+
+def test_names_that_only_look_alike_stay_two_classes(tmp_path):
+    touch(tmp_path / "\u00b2/1.wav", tmp_path / "2/1.wav")  # a superscript is no Unicode form
+    assert load_audio_folders(tmp_path).target_names == ["2", "\u00b2"]
 
 
 # load_audio_folders: errors
@@ -266,7 +373,7 @@ def test_recordings_directly_in_the_root(tmp_path, with_class, name):
     touch(tmp_path / name, tmp_path / "readme.txt", tmp_path / "z.wav")
     if with_class:
         touch(tmp_path / "a/1.wav")
-    with pytest.raises(ValueError, match=rf"{naming(tmp_path / name)}.*one folder a class"):
+    with pytest.raises(ValueError, match=rf"{naming(tmp_path / name)}.*one folder per class"):
         load_audio_folders(tmp_path)
 
 
@@ -276,7 +383,7 @@ def test_other_files_in_the_root_are_fine(tmp_path):
 
 
 def test_empty_root(tmp_path):
-    with pytest.raises(ValueError, match=rf"{naming(tmp_path)}.*one folder a class"):
+    with pytest.raises(ValueError, match=rf"{naming(tmp_path)}.*one folder per class"):
         load_audio_folders(tmp_path)
 
 

@@ -858,3 +858,20 @@ def test_displays_need_neither_matplotlib_nor_torch_until_they_draw():
     code = "import sys; from skdaf import SpectrogramDisplay, SaliencyDisplay; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"matplotlib", "torch"}.isdisjoint(run.stdout.split())
+
+
+@pytest.mark.parametrize("seconds", [0.5, 30.0])
+def test_pictures_show_the_channel_of_the_front_end(tmp_path, seconds):
+    left, right = np.random.default_rng(0).uniform(-0.5, 0.5, (2, round(seconds * RATE)))
+    right[: len(right) // 2] = 0
+    both, alone = tmp_path / "both.wav", tmp_path / "right.wav"
+    soundfile.write(both, np.column_stack([left, right]), RATE)
+    soundfile.write(alone, right, RATE)
+    pictures = [
+        _sources.own_spectrogram(_sources.settings_for(frontend, Clip(path)), Clip(path))[0]
+        for path, frontend in [
+            (both, fitted_frontend([both], channel=1)),
+            (alone, fitted_frontend([alone])),
+        ]
+    ]
+    np.testing.assert_array_equal(*pictures)

@@ -148,3 +148,14 @@ def test_it_can_be_saved(tmp_path):
 @parametrize_with_checks([OldSpectrogramTransformer(n_mels=8)])
 def test_it_follows_scikit_learn(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("sampling_rate", [None, 8000])
+def test_one_channel_of_files_is_taken(tmp_path, sampling_rate):
+    left, right = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 8000))
+    sf.write(tmp_path / "both.wav", np.column_stack([left, right]), 16_000)
+    sf.write(tmp_path / "right.wav", right, 16_000)
+    options = {"sampling_rate": sampling_rate, "n_frames": 20}
+    found = OldSpectrogramTransformer(channel=1, **options).fit_transform([tmp_path / "both.wav"])
+    expected = OldSpectrogramTransformer(**options).fit_transform([tmp_path / "right.wav"])
+    np.testing.assert_array_equal(found, expected)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 from pandas.testing import assert_frame_equal
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -579,3 +579,21 @@ def test_windows_late_in_an_hour_are_exact(tmp_path):
     np.testing.assert_array_equal(starts, np.arange(0, n_samples, 20_800))
     np.testing.assert_array_equal(ends, np.minimum(starts + 11_200, n_samples))
     np.testing.assert_array_equal(segments.label, starts % 30_011 + 100_000 * ((ends - 1) % 30_011))
+
+
+# --- one channel ---
+
+
+def test_the_channel_of_the_front_end_is_the_one_that_is_listened_to(recording, linear, tmp_path):
+    path, segments = recording
+    samples, rate = sf.read(path)
+    both = tmp_path / "both.wav"
+    sf.write(both, np.column_stack([samples[::-1], samples]), rate)
+    # A network reads the recording by its own front end.
+    classifier = CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0)
+    times = segments[["start", "end"]].to_numpy()
+    alone = clone(classifier).fit([Clip(path, *span) for span in times], segments.label)
+    classifier.set_params(frontend=SpectrogramTransformer(channel=1))
+    classifier.fit([Clip(both, *span) for span in times], segments.label)
+    expected = predict_segments(alone, path, window=0.3)
+    assert_frame_equal(predict_segments(classifier, both, window=0.3), expected)

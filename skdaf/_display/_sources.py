@@ -155,9 +155,9 @@ def _samples(clip, first, last, settings):
     rate = settings.sampling_rate
     # A whole clip is read as such: its end is exact then, whatever the rates are.
     if first == 0 and last >= _n_samples(clip, rate):
-        return read_clip(clip, rate)[0]
+        return read_clip(clip, rate, settings.channel)[0]
     end = clip.start + last / rate
     part = Clip(
         clip.path, clip.start + first / rate, end if clip.end is None else min(end, clip.end)
     )
-    return read_clip(part, rate)[0]
+    return read_clip(part, rate, settings.channel)[0]

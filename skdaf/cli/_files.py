@@ -126,7 +126,11 @@ def _as_text(facts):
 
 @click.command(cls=Command)
 @paths_argument
-@click.option("--strict", is_flag=True, help="Silent and clipped ones and copies are bad too.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Silent and clipped ones, copies, cancelled channels and odd durations are bad too.",
+)
 @table_options
 @jobs_option
 @quiet_option
@@ -135,7 +139,9 @@ def check(paths, strict, format_, output, n_jobs):
 
     The exit status is 1 when there are any that cannot be read. Folders are searched with all that
     is below them. A recording is a copy of another one when it holds the same samples; a conflict
-    of labels is a copy in another class folder.
+    of labels is a copy in another class folder. Channels cancel each other out when their mean,
+    which is what other commands hear, is silent. A duration is odd when it is far from nearly all
+    others.
 
     Example: skdaf check recordings
     """
@@ -146,7 +152,8 @@ def check(paths, strict, format_, output, n_jobs):
     table = check_audio(files, labels, n_jobs=n_jobs, verbose=verbosity())
     bad = ~table.ok
     if strict:
-        bad |= table.silent | table.clipped | table.duplicate_of.ne("") | table.label_conflict
+        bad |= table.silent | table.clipped | table.cancels | table.odd_duration
+        bad |= table.duplicate_of.ne("") | table.label_conflict
     # Whole files are looked at, whose names are in the first column.
     problems = [
         problem.removeprefix(f"{path!r}: ")

@@ -13,26 +13,42 @@ _SECONDS = {"start", "end", "duration"}
 
 
 def audio_files(paths):
-    """Return the files among some paths, and all recordings below the folders among them."""
-    return [file for path in paths for file in (_below(path) if Path(path).is_dir() else [path])]
+    """Return the files among some paths, and all recordings below the folders among them.
+
+    Warns of sound and video that is left out, class folder by class folder.
+    """
+    from skdaf.datasets import warn_of_left_out
+
+    files, left_out = [], {}
+    for path in paths:
+        found, others = _below(path) if Path(path).is_dir() else ([path], [])
+        files += found
+        for other in others:
+            left_out.setdefault(class_of(other, paths), []).append(other)
+    warn_of_left_out(left_out, stacklevel=2)
+    return files
 
 
 def _below(folder):
-    from skdaf.datasets import load_audio_folders
+    """Return the recordings below a folder, and the files of sound or video left out."""
+    from skdaf.datasets import find_audio, how_to_read
 
-    try:
-        return load_audio_folders([folder]).filenames
-    except ValueError as error:
-        raise ValueError(f"The folder {folder!r} holds no audio files.") from error
+    found, left_out = find_audio([folder])
+    if not found:
+        advice = f" that can be read. {how_to_read(left_out)}" if left_out else "."
+        raise ValueError(f"The folder {folder!r} holds no audio files{advice}")
+    return [str(path) for path in found], left_out
 
 
 def class_of(file, paths):
     """Return the class folder of one of `audio_files(paths)`: below a single root, or listed."""
+    from skdaf.datasets import class_name
+
     given = next(path for path in paths if Path(file).is_relative_to(path))
     below = Path(file).relative_to(given).parts[:-1]
     if len(paths) == 1 and below:
-        return below[0]
-    return (Path(given) if Path(given).is_dir() else Path(file).parent).resolve().name
+        return class_name(below[0])
+    return class_name((Path(given) if Path(given).is_dir() else Path(file).parent).resolve())
 
 
 def labelled_files(folders):

@@ -47,6 +47,12 @@ checkpoint_option = click.option(
     metavar="FOLDER",
     help="Keep the spectrograms here, for the next training on the same files.",
 )
+@click.option(
+    "--channel",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Use this channel of the recordings, counted from 0.  [default: the mean of all]",
+)
 @checkpoint_option
 @training_options
 def train(
@@ -54,6 +60,7 @@ def train(
     task,
     class_weight,
     cache,
+    channel,
     checkpoint,
     output,
     settings,
@@ -73,6 +80,8 @@ def train(
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint}
     if cache is not None:
         values["frontend__cache"] = cache
+    if channel is not None:
+        values["frontend__channel"] = channel
     if task == "representation":
         if class_weight is not None:
             raise click.UsageError("--class-weight is about classes: there are none to learn here.")
