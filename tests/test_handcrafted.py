@@ -489,4 +489,6 @@ def test_waveforms_have_channel_0(kind):
 
 def test_waveforms_after_a_fit_on_a_channel_of_files_are_refused(stereo):
     with pytest.raises(ValueError, match="channel=1 needs files, since waveforms have one channel"):
-        PyAudioAnalysisTransformer(channel=1).fit(stereo[0]).transform(np.stack([noise(0)]))
+        PyAudioAnalysisTransformer(channel=1, sampling_rate=8000).fit(stereo[0]).transform(
+            np.stack([noise(0)])
+        )
