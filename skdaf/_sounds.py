@@ -91,7 +91,7 @@ class ArrayReader:
         self._place += len(block)
         # Too large a number becomes infinite, and is refused as such.
         with np.errstate(over="ignore"):
-            block = block.astype(np.float32)
+            block = block.astype(np.float32, order="C")
         if self._scale is not None:
             zero, full_scale = self._scale
             block -= zero

@@ -334,6 +334,14 @@ def test_sounds_in_memory_are_looked_at_like_files(good, bad):
     assert "is NaN" in report.problem[4]
 
 
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+def test_channels_of_sounds_in_memory_may_come_first_or_last(n_channels):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (n_channels, 800))
+    report = check_audio([(samples, 8000), (samples.T, 8000)])
+    assert report.channels.tolist() == [n_channels] * 2
+    assert report.duplicate_of.tolist() == ["", "X[0]"]
+
+
 def test_waveforms_without_a_rate_are_told_of_pairs():
     with pytest.raises(TypeError, match=r"\[\(samples, sampling_rate\), \.\.\.\]"):
         check_audio([np.zeros(100)])
