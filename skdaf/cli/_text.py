@@ -68,6 +68,17 @@ def _for_terminal(text):
     return visible(text, keep="\n").encode(encoding, "backslashreplace").decode(encoding)
 
 
+def drop_unwritten():
+    """Drop results that cannot be written: the end of the program would fail over them again."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def echo_error(text):
     """Write a message to the standard error; it may have several lines."""
     with suppress(OSError):  # without a place for messages the work goes on
