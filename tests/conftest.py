@@ -1,6 +1,9 @@
 """Fixtures shared by the tests: small sets of sounds, and real speech where it is at hand."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 
@@ -10,6 +13,11 @@ import pytest
 
 # Pictures are drawn into memory, also where there is a screen.
 os.environ["MPLBACKEND"] = "Agg"
+
+# numba, which librosa uses, insists on a folder for what it compiles.
+if not os.access(os.path.expanduser("~"), os.W_OK) and "NUMBA_CACHE_DIR" not in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 from skdaf.datasets import load_audio_folders, make_audio_dataset
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from skdaf.cli._paths import refuse_outputs_among_inputs
-from skdaf.cli._text import echo_error, visible
+from skdaf.cli._text import drop_unwritten, echo_error, visible
 
 # Called without a command, a program explains itself. Before click 8.2 that was no error.
 _CALL_FOR_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -82,6 +82,7 @@ def _plain_errors():
     except BrokenPipeError:
         raise  # nobody reads on: click ends the program without a word
     except (OSError, ValueError) as error:
+        drop_unwritten()
         raise Failure(_sentence(error)) from error
     except (KeyboardInterrupt, click.Abort) as error:
         raise Interrupted from error

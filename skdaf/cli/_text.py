@@ -9,7 +9,6 @@ import json
 import os
 import re
 import sys
-from contextlib import suppress
 
 import click
 
@@ -68,7 +67,25 @@ def _for_terminal(text):
     return visible(text, keep="\n").encode(encoding, "backslashreplace").decode(encoding)
 
 
+def drop_unwritten():
+    """Drop results that cannot be written."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _drop(sys.stdout)
+
+
 def echo_error(text):
     """Write a message to the standard error; it may have several lines."""
-    with suppress(OSError):  # without a place for messages the work goes on
+    try:
         click.echo(visible(text, keep="\n"), err=True)
+    except OSError:  # without a place for messages the work goes on
+        _drop(sys.stderr)
+
+
+def _drop(stream):
+    """Drop what a stream still holds: the end of the program would fail when it writes that."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
