@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skdaf._arrays import as_array
 from skdaf._audio import AudioReadError, read_statistics
+from skdaf._columns import text_as_it_is
 from skdaf._parallel import map_chunks
 from skdaf._recordings import as_clips
 
@@ -88,8 +89,6 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     >>> pathlib.Path(report.duplicate_of[2]).name
     'a.wav'
     """
-    import pandas as pd
-
     clips = as_clips(X)
     if clips is None:
         raise TypeError(
@@ -106,6 +105,14 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
         rows += chunk
     _find_duplicates(rows)
     _find_odd_durations(rows)
+    with text_as_it_is():
+        return _report(rows, y)
+
+
+def _report(rows, y):
+    """Make the table."""
+    import pandas as pd
+
     report = pd.DataFrame(map(asdict, rows))
     # Whole numbers with gaps, for the rows that could not be read; times are always numbers.
     report = report.astype(

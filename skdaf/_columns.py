@@ -26,6 +26,16 @@ _MILLISECONDS = {"ms", "msec", "msecs", "millis", "millisecond", "milliseconds"}
 _SAMPLES = {"sample", "samples", "frame", "frames"}
 
 
+def text_as_it_is():
+    """Return a context in which pandas stores any text, also names that are not UTF-8.
+
+    With PyArrow installed pandas would use its storage, which holds UTF-8 only.
+    """
+    import pandas as pd
+
+    return pd.option_context("mode.string_storage", "python")
+
+
 def is_lazy(X):
     """Return whether X is a query whose rows are still to be computed (polars, Spark)."""
     return hasattr(type(X), "collect") and not hasattr(type(X), "__len__")

@@ -468,3 +468,15 @@ def test_no_real_set_has_clips_that_cancel_or_more_than_a_few_odd_ones(name):
     report = check_audio(paths[::7])
     assert not report.cancels.any()
     assert not report.odd_duration.any()
+
+
+def test_names_that_are_not_utf8_also_beside_pyarrow(good, tmp_path):
+    pytest.importorskip("pyarrow")
+    path = os.path.join(os.fsencode(tmp_path), b"\xff.wav")
+    try:
+        Path(os.fsdecode(path)).write_bytes(Path(good).read_bytes())
+    except OSError:
+        pytest.skip("this file system holds no such names")
+    report = check_audio([os.fsdecode(path), good], ["\udcff", "a"])
+    assert report.path[0] == os.fsdecode(path)
+    assert report.ok.all()
