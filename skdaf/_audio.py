@@ -15,6 +15,7 @@ import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
+from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
 from skdaf._wav import PlainWav, open_plain
@@ -129,10 +130,12 @@ class _Recording(sf.SoundFile):
 
 @contextmanager
 def _opened(path, n_bytes):
-    plain = open_plain(path, n_bytes)
-    if plain is not None:
+    if (plain := open_plain(path, n_bytes)) is not None:
         with plain:
             yield plain
+    elif (layout := mp3_layout(path, n_bytes)) is not None:
+        with mute, Mp3Recording(path, layout) as file:
+            yield file
     else:
         with mute, _Recording(_libsndfile_name(path)) as file:
             yield file
@@ -172,7 +175,7 @@ def _open_audio(path):
 
 def _insist_on_all_bytes(file, path):
     """Raise if a WAV, AIFF or Ogg file has lost its end: libsndfile takes it for a shorter one."""
-    if isinstance(file, PlainWav):
+    if isinstance(file, (PlainWav, Mp3Recording)):
         return
     if file.format in ("WAV", "WAVEX", "AIFF"):
         _insist_on_announced_bytes(file, path)
