@@ -57,6 +57,7 @@ _DECODER_DELAY = 529
 # Reported as the size of the stream, so that no estimate of its length ends too early.
 _ENDLESS = 2**40
 _TAIL_BYTES = 128
+_STREAM_BLOCK_BYTES = 2**14
 
 _EXTENSIONS = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
 _WAV_CODES = (0x50, 0x55)
@@ -517,7 +518,7 @@ class _FrameStream:
     def __init__(self, file, layout, origin):
         self._file, self._runs, self._end = file, layout.runs, int(layout.places[-1])
         self._start = int(layout.places[origin])
-        self._place = 0
+        self._place, self._block_first, self._block = 0, 0, b""
         self.error = None
         self._silent = self._side_of_frames_that_miss_bytes(layout, origin)
         self._silent_until = self._silent[-1][1] if self._silent else 0
@@ -532,21 +533,26 @@ class _FrameStream:
 
     def read(self, n_bytes):
         """Return so many bytes, as far as the frames go. C passes no exceptions: they are kept."""
-        try:
+        if self._place >= _ENDLESS - _TAIL_BYTES:
             # libmpg123 looks for a tag at the very end first.
-            is_tail = self._place >= _ENDLESS - _TAIL_BYTES
-            content = bytes(n_bytes) if is_tail else self._bytes(n_bytes)
-        except OSError as error:
-            self.error, content = error, b""
+            return bytes(n_bytes)
+        first = self._start + self._place
+        if not 0 <= first - self._block_first <= len(self._block) - n_bytes:
+            try:
+                self._block = self._read_block(first, max(n_bytes, _STREAM_BLOCK_BYTES))
+                self._block_first = first
+            except OSError as error:
+                self.error, self._block = error, b""
+        start = first - self._block_first
+        content = self._block[start : start + n_bytes]
         self._place += len(content)
         return content
 
-    def _bytes(self, n_bytes):
-        """Return the next bytes; frames that miss some of what they borrow are silent.
+    def _read_block(self, place, n_bytes):
+        """Return bytes in which frames that miss some of what they borrow are silent.
 
         libmpg123 leaves such frames out of its synthesis filter, or not, by what they hold.
         """
-        place = self._start + self._place
         content = self._raw_bytes(place, n_bytes)
         if place < self._silent_until:
             content = bytearray(content)
