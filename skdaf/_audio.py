@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
+from skdaf._headers import open_view
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
@@ -26,11 +27,6 @@ _BLOCK_SAMPLES = 2**20
 
 # libsndfile keeps paths in a buffer of 1,024 bytes; longer ones are opened here and handed over.
 _LONGEST_LIBSNDFILE_PATH = 1000
-
-# MP3: a frame borrows up to 511 bytes from the frames before it (255 bytes where frames have 576
-# samples), and a frame of silence holds as few as 3. So many samples before a place decide what
-# is decoded there; libmpg123 goes back by four frames only.
-_MP3_MEMORY = 90 * 576
 
 # Ogg Vorbis: libsndfile misses places in the last page by a part of a block. A page holds at most
 # 255 packets, in silence, of 1,024 samples each with the usual block size.
@@ -54,11 +50,7 @@ _USUAL_FRAMES_PER_BYTE = 2**8
 # second at the highest rate).
 LOUDEST_SAMPLE = np.float32(1e12)
 
-# What libsndfile's log says of a chunk of samples that is cut off.
-_SHORT_CHUNK = re.compile(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)")
-_PLACEHOLDER_LENGTH = 2**31 - 2**16
-
-# What it says where pages of an Ogg stream are missing. It gives whatever lay in memory for them.
+# What libsndfile's log says where pages of an Ogg stream are missing. It gives whatever lay in memory for them.
 _HOLE = re.compile(r"libogg reports a hole|Hole found|Corrupted bitstream")
 
 # What rounding leaves of a full-scale sample of 16 bits.
@@ -99,8 +91,11 @@ def _libsndfile_name(path):
 class _Recording(sf.SoundFile):
     """A file that is read from front to back, and finds the place to begin at."""
 
+    # What is read instead of the file, if anything is.
+    view = None
+
     def seekable(self):
-        """Keep soundfile from seeking after each read: it would garble MP3 at every block."""
+        """Keep soundfile from seeking after each read: codecs would begin again at every block."""
         return False
 
     def go_to(self, frame):
@@ -116,13 +111,14 @@ class _Recording(sf.SoundFile):
 
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
-        return self.read(n_frames, dtype="float32", always_2d=True)
+        block = self.read(n_frames, dtype="float32", always_2d=True)
+        if self.view is not None and self.view.error is not None:
+            raise self.view.error
+        return block
 
     def _last_safe_origin(self, frame):
         if not super().seekable():
             return 0
-        if self.format == "MP3":
-            return frame - _MP3_MEMORY
         if self.subtype == "VORBIS":
             return self.frames - _LONGEST_VORBIS_PAGE
         return frame
@@ -137,8 +133,10 @@ def _opened(path, n_bytes):
         with mute, Mp3Recording(path, layout) as file:
             yield file
     else:
-        with mute, _Recording(_libsndfile_name(path)) as file:
-            yield file
+        with open_view(path, n_bytes) or nullcontext() as view:
+            with mute, _Recording(view or _libsndfile_name(path)) as file:
+                file.view = view
+                yield file
 
 
 def _most_frames(file, n_bytes):
@@ -174,30 +172,9 @@ def _open_audio(path):
 
 
 def _insist_on_all_bytes(file, path):
-    """Raise if a WAV, AIFF or Ogg file has lost its end: libsndfile takes it for a shorter one."""
-    if isinstance(file, (PlainWav, Mp3Recording)):
-        return
-    if file.format in ("WAV", "WAVEX", "AIFF"):
-        _insist_on_announced_bytes(file, path)
+    """Raise if an Ogg file has lost its end: libsndfile takes it for a shorter one."""
     if file.format == "OGG" and (problem := problem_of_ogg(path)):
         raise AudioReadError.of(path, problem)
-
-
-def _insist_on_announced_bytes(file, path):
-    """Compare the length in the header with what libsndfile's log says is there.
-
-    Writers that cannot know the length (into a pipe, say) put 0 or a huge number: no damage.
-    """
-    found = _SHORT_CHUNK.search(file.extra_info)
-    if found is None:
-        return
-    announced, there = map(int, found.groups())
-    if there < announced < _PLACEHOLDER_LENGTH:
-        raise AudioReadError.of(
-            path,
-            f"the file is truncated: its header announces {announced} bytes of sound, {there} "
-            "are there",
-        )
 
 
 def _insist_on_no_hole(file, path):
