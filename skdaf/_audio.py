@@ -9,6 +9,7 @@ import re
 import stat
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import soundfile as sf
@@ -19,6 +20,7 @@ from skdaf._headers import open_view
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
+from skdaf._view import FileView
 from skdaf._wav import PlainWav, open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
@@ -31,6 +33,9 @@ _LONGEST_LIBSNDFILE_PATH = 1000
 # Ogg Vorbis: libsndfile misses places in the last page by a part of a block. A page holds at most
 # 255 packets, in silence, of 1,024 samples each with the usual block size.
 _LONGEST_VORBIS_PAGE = 2**18
+
+# ALAC: frames between two places where decoding begins again, a multiple of any packet's.
+_ALAC_SECTION = 2**16
 
 # A header of 1 Hz would turn a minute of samples into days, one of 4 GHz a window of 32 ms into a
 # hundred million samples. No recording is sampled that slowly or that fast.
@@ -88,6 +93,18 @@ def _libsndfile_name(path):
     return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
 
+def _skip(file, n_frames):
+    """Read frames that nobody wants, as far as they go; return how many there were."""
+    n_read = 0
+    while n_read < n_frames:
+        asked = min(n_frames - n_read, max(1, _BLOCK_SAMPLES // file.channels))
+        n_block = len(file.read_block(asked))
+        n_read += n_block
+        if n_block < asked:
+            break
+    return n_read
+
+
 class _Recording(sf.SoundFile):
     """A file that is read from front to back, and finds the place to begin at."""
 
@@ -103,11 +120,7 @@ class _Recording(sf.SoundFile):
         origin = max(0, min(frame, self._last_safe_origin(frame)))
         if origin:
             self.seek(origin)
-        while origin < frame:
-            asked = min(frame - origin, max(1, _BLOCK_SAMPLES // self.channels))
-            origin += asked
-            if len(self.read_block(asked)) < asked:
-                break
+        _skip(self, frame - origin)
 
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
@@ -124,6 +137,55 @@ class _Recording(sf.SoundFile):
         return frame
 
 
+class _Sections:
+    """An ALAC file, decoded in sections that each begin with a new decoder.
+
+    Of a damaged packet, the decoder gives what was decoded before. With sections this does not
+    depend on where reading began.
+    """
+
+    def __init__(self, view):
+        self._view = view
+        self._open()
+        file = self._file
+        self.samplerate, self.channels, self.frames = file.samplerate, file.channels, file.frames
+        self.format, self.subtype, self.extra_info = file.format, file.subtype, file.extra_info
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def _open(self):
+        self._view.seek(0)
+        self._file = _Recording(self._view)
+        self._file.view = self._view
+
+    def go_to(self, frame):
+        """Make `frame` the next one to be read."""
+        self._file.close()
+        self._open()
+        self._left = _ALAC_SECTION - frame % _ALAC_SECTION
+        self._file.go_to(frame - frame % _ALAC_SECTION)
+        _skip(self._file, frame % _ALAC_SECTION)
+        self._place = frame
+
+    def read_block(self, n_frames):
+        """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
+        blocks = []
+        while n_frames > 0:
+            if not self._left:
+                self.go_to(self._place)
+            asked = min(n_frames, self._left)
+            blocks.append(self._file.read_block(asked))
+            if len(blocks[-1]) < asked:
+                break
+            n_frames, self._left = n_frames - asked, self._left - asked
+            self._place += asked
+        return np.concatenate(blocks)
+
+
 @contextmanager
 def _opened(path, n_bytes):
     if (plain := open_plain(path, n_bytes)) is not None:
@@ -133,9 +195,13 @@ def _opened(path, n_bytes):
         with mute, Mp3Recording(path, layout) as file:
             yield file
     else:
-        with open_view(path, n_bytes) or nullcontext() as view:
-            with mute, _Recording(view or _libsndfile_name(path)) as file:
+        with open_view(path, n_bytes) or nullcontext() as view, mute:
+            with _Recording(view or _libsndfile_name(path)) as file:
                 file.view = view
+                if not file.subtype.startswith("ALAC"):
+                    yield file
+                    return
+            with view or FileView(path, b"", [(0, n_bytes)]) as view, _Sections(view) as file:
                 yield file
 
 
@@ -161,8 +227,7 @@ def _open_audio(path):
     except AudioReadError:
         raise
     except sf.LibsndfileError as error:
-        reason = str(error.error_string).rstrip(".") or "unknown error"
-        raise AudioReadError.of(path, f"not readable as audio ({reason})") from error
+        raise AudioReadError.of(path, f"not readable as audio ({_own_words(error)})") from error
     except OSError as error:
         raise AudioReadError.of(path, f"cannot be read ({_reason(error)})") from error
     except MemoryError as error:
@@ -172,9 +237,29 @@ def _open_audio(path):
 
 
 def _insist_on_all_bytes(file, path):
-    """Raise if an Ogg file has lost its end: libsndfile takes it for a shorter one."""
+    """Raise if a file has lost a part and libsndfile may not notice it."""
     if file.format == "OGG" and (problem := problem_of_ogg(path)):
         raise AudioReadError.of(path, problem)
+    if isinstance(file, _Sections):
+        status = os.stat(path)
+        n_frames = _n_decodable(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+        if n_frames < file.frames:
+            raise AudioReadError.of(path, _what_is_missing(file.frames, n_frames))
+
+
+@lru_cache(maxsize=1024)
+def _n_decodable(path, n_bytes, mtime):
+    """Return how many frames can be read; long recordings are opened again for each part."""
+    with _opened(path, n_bytes) as file:
+        file.go_to(0)
+        return _skip(file, file.frames)
+
+
+def _what_is_missing(n_expected, n_read):
+    return (
+        f"the file is truncated or damaged: {n_expected} frames were expected, {n_read} "
+        "could be read"
+    )
 
 
 def _insist_on_no_hole(file, path):
@@ -204,24 +289,36 @@ def _read_blocks(file, clip):
     """Yield the samples of a clip as `(n, n_channels)` blocks, and insist on getting them all."""
     _insist_on_all_bytes(file, clip.path)
     start, n_frames = _span(file, clip)
-    file.go_to(start)
-    is_bounded = file.subtype.startswith("PCM_")
     remaining = n_frames
-    while remaining > 0:
-        asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
+    try:
+        file.go_to(start)
+        for block in _blocks(file, n_frames, start, clip.path):
+            remaining -= len(block)
+            yield block
+    except sf.LibsndfileError as error:
+        problem = f"{_what_is_missing(n_frames, n_frames - remaining)} ({_own_words(error)})"
+        raise AudioReadError.of(clip.path, problem) from error
+    if remaining:
+        raise AudioReadError.of(clip.path, _what_is_missing(n_frames, n_frames - remaining))
+
+
+def _blocks(file, n_frames, start, path):
+    is_bounded = file.subtype.startswith("PCM_")
+    while n_frames > 0:
+        asked = min(n_frames, max(1, _BLOCK_SAMPLES // file.channels))
         block = file.read_block(asked)
         if not is_bounded:
-            _insist_on_numbers(block, start + n_frames - remaining, file, clip.path)
-        remaining -= len(block)
-        _insist_on_no_hole(file, clip.path)
+            _insist_on_numbers(block, start, file, path)
+        _insist_on_no_hole(file, path)
         if len(block):
             yield block
         if len(block) < asked:
-            raise AudioReadError.of(
-                clip.path,
-                f"the file is truncated or damaged: {n_frames} frames were expected, "
-                f"{n_frames - remaining} could be read",
-            )
+            return
+        start, n_frames = start + asked, n_frames - asked
+
+
+def _own_words(error):
+    return str(error.error_string).rstrip(".") or "unknown error"
 
 
 def _insist_on_numbers(block, first_frame, file, path):

@@ -14,10 +14,15 @@ from skdaf._view import FileView
 
 # Writers that cannot know the size, into a pipe or beyond 4 GiB, write a number near one of these
 # (0x7F000000 is that of sox in AIFF files), or 0.
-_PLACEHOLDERS = (0x7F000000, 2**31, 2**32, 2**63, 2**64)
+_PLACEHOLDERS = {32: (0x7F000000, 2**31, 2**32), 64: (2**63, 2**64)}
 _NEAR = 2**16
 
+# What follows the samples is smaller. Sizes beyond 4 GiB are often counted with 32 bits only.
+_MOST_BYTES_BEHIND = 2**31
+
 _LARGEST_RIFF = 2**31 - 2**17
+_LARGEST_AIFF = 2**32 - 2**17
+_PADDING = 4096
 _MOST_CHUNKS = 10_000
 _LONGEST_HEADER = 2**22
 
@@ -51,6 +56,8 @@ class _Sound:
         Whether libsndfile reads the header of the file.
     ranges : list of (first, stop)
         All samples, where they do not lie in a row.
+    bits : int
+        The width of the size in the header.
     """
 
     start: int
@@ -60,6 +67,7 @@ class _Sound:
     header: object = None
     is_readable: bool = True
     ranges: list | None = None
+    bits: int = 32
 
 
 class _TruncatedHeader(Exception):
@@ -155,7 +163,7 @@ def _plan(reader, sound):
         if there % sound.frame_bytes or there < 0:
             raise _Contradiction("the file is truncated: it ends in the middle of a sample")
         return None
-    n_bytes = _n_bytes_of_samples(sound.announced, there)
+    n_bytes = _n_bytes_of_samples(sound, there)
     ranges = sound.ranges or [(sound.start, sound.start + n_bytes)]
     if n_bytes != sound.announced or not sound.is_readable:
         header = sound.header(n_bytes) if sound.header else None
@@ -165,21 +173,26 @@ def _plan(reader, sound):
     return None
 
 
-def _n_bytes_of_samples(announced, there):
+def _n_bytes_of_samples(sound, there):
     """Return how many bytes of samples there are; raise if the end is missing."""
-    # Some writers announce the size of the file.
-    if announced <= 0 or (announced > there and _is_placeholder(announced)):
+    announced = sound.announced
+    if announced <= 0 or (announced > there and _is_placeholder(announced, sound.bits)):
         return max(0, there)
     if announced > there:
         raise _Contradiction(
             f"the file is truncated: its header announces {announced} bytes of sound, "
             f"{max(0, there)} are there"
         )
+    if there - announced >= _MOST_BYTES_BEHIND:
+        raise _Contradiction(
+            f"the file is damaged: its header announces {announced} bytes of sound, "
+            f"{there} are there"
+        )
     return announced
 
 
-def _is_placeholder(number):
-    return any(abs(number - placeholder) <= _NEAR for placeholder in _PLACEHOLDERS)
+def _is_placeholder(number, bits=32):
+    return any(abs(number - placeholder) <= _NEAR for placeholder in _PLACEHOLDERS[bits])
 
 
 # RIFF: WAV, RF64, BW64; Wave64.
@@ -202,32 +215,34 @@ def _find_wav(reader):
                 ends_there=True,
                 header=lambda n_bytes: _wav_header(order, parts, n_bytes),
                 is_readable=magic != b"BW64" and (is_long or true_size == size),
+                bits=64 if is_long else 32,
             )
     return None
 
 
 def _unwrapped(reader, order, start, size):
-    """Return the size of the samples of a WAV file, where that in its header may be wrong."""
+    """Return the size of the samples of a WAV file, which its header may not tell rightly."""
     there = reader.n_bytes - start
     if size in (reader.n_bytes, reader.n_bytes - 8):
         # Some writers announce the size of the file.
         return 0
     if size > there:
         return size
-    layout = f"{order}4sI"
+    # The size may be counted with 32 bits only.
+    full_size = size if _is_placeholder(size) else size + (there - size) // 2**32 * 2**32
+    stop = start + full_size
+    behind = stop + full_size % 2
+    if behind >= reader.n_bytes or any(
+        reader.is_chunk(place, f"{order}4sI") for place in {stop, behind}
+    ):
+        return full_size
+    riff_size = reader.number_at(4, f"{order}I")
     if size == 0 or _is_placeholder(size):
-        goes_on = there > size and not reader.is_chunk(start + size + size % 2, layout)
-        return there if goes_on else size
-    if there < 2**32:
-        return size
-    # The size is counted with 32 bits.
-    size += (there - size) // 2**32 * 2**32
-    if there - size <= 1 or reader.is_chunk(start + size + size % 2, layout):
-        return size
-    raise _Contradiction(
-        f"the file is damaged: its header announces {size % 2**32} bytes of sound, "
-        f"{there} are there, more than a WAV header can tell"
-    )
+        return there
+    if riff_size == reader.n_bytes - 8 and reader.bytes_at(behind, _PADDING).strip(b"\0"):
+        # The size of the file is right, that of the samples is not.
+        return there
+    return size
 
 
 def _wav_header(order, parts, n_bytes):
@@ -262,6 +277,7 @@ def _find_w64(reader):
                 header=lambda n_bytes: reader.patched(
                     place, (16, "<Q", place + n_bytes), (place - 8, "<Q", n_bytes + 24)
                 ),
+                bits=64,
             )
         # The size counts the name and itself; chunks begin at multiples of 8 bytes.
         if size < 24:
@@ -298,7 +314,7 @@ def _find_aiff(reader):
 
 def _aiff_header(reader, common, n_bytes):
     """Return a header with the true sizes; None beyond what it can hold."""
-    if n_bytes > _LARGEST_RIFF:
+    if n_bytes > _LARGEST_AIFF:
         raise _Contradiction(f"{n_bytes} bytes of sound are more than an AIFF header can tell")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
@@ -350,6 +366,7 @@ def _find_caf(reader):
                 header=lambda n_bytes, at=place: reader.patched(
                     at + 4, (at - 8, ">q", n_bytes + 4)
                 ),
+                bits=64,
             )
         if size < 0:
             return None

@@ -345,10 +345,14 @@ class _Scan:
         for (start, tag, place), end in zip(self.parts, ends, strict=True):
             if tag is None or end == start:
                 continue
-            n_bytes = self.offsets[end - 1] + self.sizes[end - 1] - place
             # The last frame may be cut.
-            if end - start < tag.n_frames - 1 and n_bytes < tag.n_bytes - 2 * _LONGEST_FRAME:
+            missing = tag.n_bytes - self.n_bytes_of_part(place, end)
+            if end - start < tag.n_frames - 1 and missing > max(self.sizes[start:end]):
                 self._fail_as_truncated(tag.n_frames, end - start)
+
+    def n_bytes_of_part(self, place, end):
+        """Return the size of a part from its beginning up to the last of its frames."""
+        return self.offsets[end - 1] + self.sizes[end - 1] - place
 
     def _fail_as_truncated(self, announced, there):
         raise _Damage(
@@ -430,18 +434,18 @@ def _layout_of(scan):
 def _spans(scan):
     """Return the samples that are sound.
 
-    The first part loses what its encoder added to it, if its tag counts its frames rightly. Later
-    parts are kept whole.
+    The first part loses what its encoder added to it, at the end only if its tag counts its frames
+    or bytes rightly. Later parts are kept whole.
     """
     n_samples = len(scan.offsets) * scan.header.frame_samples
     starts = [start for start, _, _ in scan.parts]
-    tag = [tag for start, tag, _ in scan.parts if start == 0][-1]
+    tag, place = [(tag, place) for start, tag, place in scan.parts if start == 0][-1]
     if tag is None or not tag.n_frames or tag.delay is None:
         return [(0, n_samples)]
     first = min(n_samples, tag.delay + _DECODER_DELAY)
     stop = next((start for start in starts if start), len(scan.offsets))
     end = stop * scan.header.frame_samples
-    if stop != tag.n_frames:
+    if tag.n_frames != stop and tag.n_bytes != scan.n_bytes_of_part(place, stop):
         return [(first, n_samples)]
     last = max(first, end - max(0, tag.padding - _DECODER_DELAY))
     return [(first, last), (end, n_samples)] if end < n_samples else [(first, last)]

@@ -43,7 +43,8 @@ LAYERS = [
         "_unpickle",
     ],
     ["_audio"],
-    ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
+    ["_headers", "_mp3"],
+    ["_clip", "_wav", "_ogg", "_view", "_mute", "_estimator", "_files", "_version"],
     ["_shared"],
 ]
 
@@ -63,7 +64,7 @@ TORCH = {
 }
 RESERVED = {
     "matplotlib": {"_display"},
-    "soundfile": {"_audio", "datasets"},
+    "soundfile": {"_audio", "_mp3", "datasets"},
     "soxr": {"_audio", "datasets"},
     "torch": TORCH,
     "librosa": set(),
