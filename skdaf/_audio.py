@@ -16,7 +16,7 @@ import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
-from skdaf._headers import open_view
+from skdaf._headers import Damaged, open_view
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
@@ -226,6 +226,8 @@ def _open_audio(path):
             yield file
     except AudioReadError:
         raise
+    except Damaged as error:
+        raise AudioReadError.of(path, str(error)) from None
     except sf.LibsndfileError as error:
         raise AudioReadError.of(path, f"not readable as audio ({_own_words(error)})") from error
     except OSError as error:

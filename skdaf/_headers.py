@@ -9,7 +9,6 @@ import re
 import struct
 from dataclasses import dataclass
 
-from skdaf._clip import AudioReadError
 from skdaf._view import FileView
 
 # Writers that cannot know the size, into a pipe or beyond 4 GiB, write a number near one of these
@@ -23,6 +22,8 @@ _MOST_BYTES_BEHIND = 2**31
 _LARGEST_RIFF = 2**31 - 2**17
 _LARGEST_AIFF = 2**32 - 2**17
 _PADDING = 4096
+_LONGEST_MPEG_FRAME = 2881
+_MPEG_CODES = (0x50, 0x55)
 _MOST_CHUNKS = 10_000
 _LONGEST_HEADER = 2**22
 
@@ -58,6 +59,8 @@ class _Sound:
         All samples, where they do not lie in a row.
     bits : int
         The width of the size in the header.
+    codec : int
+        The number of the codec in a WAV file.
     """
 
     start: int
@@ -68,10 +71,18 @@ class _Sound:
     is_readable: bool = True
     ranges: list | None = None
     bits: int = 32
+    codec: int = 0
 
 
-class _TruncatedHeader(Exception):
+class Damaged(Exception):
+    """What is wrong with a file, in words that go on after its name."""
+
+
+class _TruncatedHeader(Damaged):
     """The file ends before its samples begin."""
+
+    def __init__(self):
+        super().__init__("the file is truncated: it ends before its samples begin")
 
 
 class _Reader:
@@ -130,30 +141,32 @@ class _Reader:
 def open_view(path, n_bytes):
     """Return what libsndfile should read instead of a file of that size; None is the file itself.
 
-    Raises
-    ------
-    AudioReadError
-        If the file is truncated, or its sizes contradict each other.
+    Raises Damaged if the file is truncated, or its sizes contradict each other.
     """
     with open(path, "rb") as file:
         head = file.read(32)
         find = next((find for magic, find in _FORMATS if re.match(magic, head, re.DOTALL)), None)
-        if find is None:
-            return None
         reader = _Reader(file, n_bytes)
-        try:
-            sound = find(reader)
-            plan = None if sound is None else _plan(reader, sound)
-        except _TruncatedHeader:
-            problem = "the file is truncated: it ends before its samples begin"
-            raise AudioReadError.of(path, problem) from None
-        except _Contradiction as contradiction:
-            raise AudioReadError.of(path, str(contradiction)) from None
-    return None if plan is None else FileView(path, *plan)
+        sound = find and find(reader)
+        plan = sound and _plan(reader, sound)
+    return FileView(path, *plan) if plan else None
 
 
-class _Contradiction(Exception):
-    """The sizes in a header cannot be true."""
+def mpeg_in_wav(file, n_bytes):
+    """Return where the MPEG frames in a WAV file begin and end, None if it holds none.
+
+    Raises Damaged if more than the last frame is cut off.
+    """
+    reader = _Reader(file, n_bytes)
+    if re.match(_WAV, reader.bytes_at(0, 16), re.DOTALL) is None:
+        return None
+    sound = _find_wav(reader)
+    if sound is None or sound.codec not in _MPEG_CODES:
+        return None
+    there = n_bytes - sound.start
+    if there < sound.announced <= there + _LONGEST_MPEG_FRAME:
+        return sound.start, n_bytes
+    return sound.start, sound.start + _n_bytes_of_samples(sound, there)
 
 
 def _plan(reader, sound):
@@ -161,7 +174,7 @@ def _plan(reader, sound):
     there = reader.n_bytes - sound.start
     if sound.announced is None:
         if there % sound.frame_bytes or there < 0:
-            raise _Contradiction("the file is truncated: it ends in the middle of a sample")
+            raise Damaged("the file is truncated: it ends in the middle of a sample")
         return None
     n_bytes = _n_bytes_of_samples(sound, there)
     ranges = sound.ranges or [(sound.start, sound.start + n_bytes)]
@@ -179,12 +192,12 @@ def _n_bytes_of_samples(sound, there):
     if announced <= 0 or (announced > there and _is_placeholder(announced, sound.bits)):
         return max(0, there)
     if announced > there:
-        raise _Contradiction(
+        raise Damaged(
             f"the file is truncated: its header announces {announced} bytes of sound, "
             f"{max(0, there)} are there"
         )
     if there - announced >= _MOST_BYTES_BEHIND:
-        raise _Contradiction(
+        raise Damaged(
             f"the file is damaged: its header announces {announced} bytes of sound, "
             f"{there} are there"
         )
@@ -206,7 +219,7 @@ def _find_wav(reader):
             long_size = reader.number_at(place + 8, "<Q")
         elif name in (b"fmt ", b"fact") and size < _NEAR:
             parts.append((name, reader.bytes_at(place, size)))
-        elif name == b"data" and parts:
+        elif name == b"data" and b"fmt " in dict(parts):
             is_long = long_size is not None and size == 2**32 - 1
             true_size = long_size if is_long else _unwrapped(reader, order, place, size)
             return _Sound(
@@ -216,6 +229,7 @@ def _find_wav(reader):
                 header=lambda n_bytes: _wav_header(order, parts, n_bytes),
                 is_readable=magic != b"BW64" and (is_long or true_size == size),
                 bits=64 if is_long else 32,
+                codec=int.from_bytes(dict(parts)[b"fmt "][:2], "little" if order == "<" else "big"),
             )
     return None
 
@@ -315,7 +329,7 @@ def _find_aiff(reader):
 def _aiff_header(reader, common, n_bytes):
     """Return a header with the true sizes; None beyond what it can hold."""
     if n_bytes > _LARGEST_AIFF:
-        raise _Contradiction(f"{n_bytes} bytes of sound are more than an AIFF header can tell")
+        raise Damaged(f"{n_bytes} bytes of sound are more than an AIFF header can tell")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
     if kind == b"AIFF" or common[18:22] in _AIFF_LINEAR:
@@ -381,7 +395,7 @@ def _find_voc(reader):
         return None
     kind, place, _ = sounds[0]
     if any(other in (1, 3, 9) for other, at, _ in blocks if at > place):
-        raise _Contradiction("holds several blocks of sound, of which only the first would be read")
+        raise Damaged("holds several blocks of sound, of which only the first would be read")
     start = place + _VOC_NUMBERS[kind]
     ranges = [(at + _VOC_NUMBERS[kind], at + size) for kind, at, size in sounds]
     announced, stop = sum(stop - first for first, stop in ranges), ranges[-1][1]
@@ -401,7 +415,7 @@ def _find_voc(reader):
 def _voc_header(reader, place, start, n_bytes):
     size = n_bytes + start - place
     if size >= 2**24:
-        raise _Contradiction(f"{n_bytes} bytes of sound are more than a VOC header can tell")
+        raise Damaged(f"{n_bytes} bytes of sound are more than a VOC header can tell")
     head = reader.patched(start)
     return head and head[: place - 3] + size.to_bytes(3, "little") + head[place:]
 
@@ -518,8 +532,9 @@ def _find_htk(reader):
 
 
 # What files begin with.
+_WAV = rb"RIF[FX]....WAVE|(RF64|BW64)....WAVEds64"
 _FORMATS = [
-    (rb"RIF[FX]....WAVE|(RF64|BW64)....WAVEds64", _find_wav),
+    (_WAV, _find_wav),
     (rb"riff\x2e\x91\xcf\x11", _find_w64),
     (rb"FORM....AIF[FC]", _find_aiff),
     (rb"FORM....(8SVX|16SV)", _find_svx),

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import soundfile as sf
 
-from skdaf._clip import AudioReadError
+from skdaf._headers import Damaged, mpeg_in_wav
 
 # kbit/s by (version, layer). MPEG-2.5 has the bit rates of MPEG-2.
 _BITRATES = {
@@ -60,9 +60,6 @@ _TAIL_BYTES = 128
 _STREAM_BLOCK_BYTES = 2**14
 
 _EXTENSIONS = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
-_WAV_CODES = (0x50, 0x55)
-_PLACEHOLDER_BYTES = 2**31 - 2**16
-_MOST_CHUNKS = 1000
 
 _HEADER = rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][^\xf0-\xff][\0-\xff]"
 _TAG = rb"ID3[\2-\4]|TAG|APETAGEX|LYRICSBEGIN"
@@ -172,12 +169,8 @@ class _Bytes:
             place = first + len(block) - 16
 
 
-class _Damage(Exception):
-    """Frames are lost."""
-
-
 class _Scan:
-    """Find all frames between two places of a file; raise _Damage where some are lost."""
+    """Find all frames between two places of a file; raise Damaged where some are lost."""
 
     def __init__(self, file, start, stop):
         self.bytes, self.stop = _Bytes(file, stop), stop
@@ -189,7 +182,8 @@ class _Scan:
         place = self._find_first(start)
         while place is not None:
             place = self._follow(self._take_frames(place))
-        self._insist_on_announced_frames()
+        if self.header is not None:
+            self._insist_on_announced_frames()
 
     # The beginning.
 
@@ -234,7 +228,8 @@ class _Scan:
         for n_found in range(_CONFIRMED):
             size = self._size_of(self.bytes.at(place, _HEADER_BYTES))
             if not size:
-                return n_found > 0 and (place == self.stop or self._tag_at(place) > place)
+                is_end = place > self.stop - _HEADER_BYTES or self._tag_at(place) > place
+                return n_found > 0 and is_end
             place += size
             if place > self.stop:
                 return n_found > 0
@@ -337,7 +332,7 @@ class _Scan:
 
     def _fail(self, problem, place):
         seconds = len(self.offsets) * self.header.frame_samples / self.header.rate
-        raise _Damage(f"the file is damaged: {problem} at byte {place} ({seconds:.6g} s)")
+        raise Damaged(f"the file is damaged: {problem} at byte {place} ({seconds:.6g} s)")
 
     def _insist_on_announced_frames(self):
         """Raise if a tag announces more frames and more bytes than there are: both are lost."""
@@ -352,10 +347,10 @@ class _Scan:
 
     def n_bytes_of_part(self, place, end):
         """Return the size of a part from its beginning up to the last of its frames."""
-        return self.offsets[end - 1] + self.sizes[end - 1] - place
+        return self.offsets[end - 1] + self.sizes[end - 1] - place if end else 0
 
     def _fail_as_truncated(self, announced, there):
-        raise _Damage(
+        raise Damaged(
             f"the file is truncated: its first frame announces {announced} frames, {there} "
             "are there"
         )
@@ -462,58 +457,21 @@ def _layout(path, start, stop, mtime, n_bytes):
 def mp3_layout(path, n_bytes):
     """Return the Mp3Layout of a file of that size, None if it is no MP3 file.
 
-    Raises
-    ------
-    AudioReadError
-        If frames are missing.
+    Raises Damaged if frames are missing.
     """
     name = os.fsdecode(path).lower()
     # soundfile asks to be told the layout of files that are named so, whatever they hold.
     if name.endswith(".raw"):
         return None
     with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-            limits = _wav_limits(file, n_bytes)
-        elif head[:3] == b"ID3" or _header_at(head) or name.endswith(_EXTENSIONS):
-            limits = 0, n_bytes
-        else:
-            limits = None
+        limits = mpeg_in_wav(file, n_bytes)
+        file.seek(0)
+        head = file.read(_HEADER_BYTES)
     if limits is None:
-        return None
-    try:
-        return _layout(os.path.abspath(path), *limits, os.stat(path).st_mtime_ns, n_bytes)
-    except _Damage as damage:
-        raise AudioReadError.of(path, str(damage)) from None
-
-
-def _wav_limits(file, n_bytes):
-    """Return where the frames in a WAV file begin and end, None if it holds something else."""
-    place, code = 12, None
-    for _ in range(_MOST_CHUNKS):
-        file.seek(place)
-        head = file.read(10)
-        if len(head) < 8:
+        if head[:3] != b"ID3" and not _header_at(head) and not name.endswith(_EXTENSIONS):
             return None
-        name, size = struct.unpack("<4sI", head[:8])
-        if name == b"fmt ":
-            code = int.from_bytes(head[8:], "little")
-        if name == b"data":
-            return _data_limits(place + 8, size, n_bytes) if code in _WAV_CODES else None
-        place += 8 + size + size % 2
-    return None
-
-
-def _data_limits(start, size, n_bytes):
-    there = n_bytes - start
-    # Writers that cannot know the size write 0 or a number near the largest.
-    if size == 0 or size >= _PLACEHOLDER_BYTES:
-        return start, n_bytes
-    if there < size - _LONGEST_FRAME:
-        raise _Damage(
-            f"the file is truncated: its header announces {size} bytes of sound, {there} are there"
-        )
-    return start, min(n_bytes, start + size)
+        limits = 0, n_bytes
+    return _layout(os.path.abspath(path), *limits, os.stat(path).st_mtime_ns, n_bytes)
 
 
 class _FrameStream:
@@ -522,6 +480,9 @@ class _FrameStream:
     def __init__(self, file, layout, origin):
         self._file, self._runs, self._end = file, layout.runs, int(layout.places[-1])
         self._start = int(layout.places[origin])
+        # libmpg123 opens no stream of less than two frames: silent ones follow the last.
+        size = int(layout.places[1])
+        self._tail = 2 * layout.header.bits.to_bytes(4, "big").ljust(size, b"\0")
         self._place, self._block_first, self._block = 0, 0, b""
         self.error = None
         self._silent = self._side_of_frames_that_miss_bytes(layout, origin)
@@ -591,8 +552,8 @@ class _FrameStream:
             more = self._file.read(asked)
             content, place = content + more, place + len(more)
             if len(more) < asked:
-                break
-        return content
+                return content
+        return content + self._tail[max(0, place - self._end) :][: n_bytes - len(content)]
 
 
 class Mp3Recording:

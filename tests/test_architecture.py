@@ -43,7 +43,8 @@ LAYERS = [
         "_unpickle",
     ],
     ["_audio"],
-    ["_headers", "_mp3"],
+    ["_mp3"],
+    ["_headers"],
     ["_clip", "_wav", "_ogg", "_view", "_mute", "_estimator", "_files", "_version"],
     ["_shared"],
 ]
