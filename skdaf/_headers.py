@@ -21,6 +21,7 @@ _MOST_BYTES_BEHIND = 2**31
 
 _LARGEST_RIFF = 2**31 - 2**17
 _LARGEST_AIFF = 2**32 - 2**17
+_NO_SAMPLES = "the file holds no samples"
 _PADDING = 4096
 _LONGEST_MPEG_FRAME = 2881
 _MPEG_CODES = (0x50, 0x55)
@@ -222,6 +223,8 @@ def _find_wav(reader):
         elif name == b"data" and b"fmt " in dict(parts):
             is_long = long_size is not None and size == 2**32 - 1
             true_size = long_size if is_long else _unwrapped(reader, order, place, size)
+            if size == true_size == 0:
+                raise Damaged(_NO_SAMPLES)
             return _Sound(
                 place,
                 true_size,
@@ -317,8 +320,8 @@ def _find_aiff(reader):
     if sound is None or common is None or len(common) < 18:
         return None
     there = reader.n_bytes - sound.start
-    if sound.announced == 0 and reader.is_chunk(sound.start, ">4sI"):
-        return None
+    if sound.announced == 0 and (there <= 0 or reader.is_chunk(sound.start, ">4sI")):
+        raise Damaged(_NO_SAMPLES)
     if sound.announced <= there and _is_placeholder(sound.announced):
         sound.announced = there
         sound.is_readable = False

@@ -368,7 +368,9 @@ class _Scan:
         head = self.bytes.at(place, 32)
         if head[:3] == b"ID3" and len(head) >= 10:
             digits = head[6:10]
-            size = sum((digit & 127) << shift for digit, shift in zip(digits, (21, 14, 7, 0), strict=True))
+            size = sum(
+                (digit & 127) << shift for digit, shift in zip(digits, (21, 14, 7, 0), strict=True)
+            )
             return min(self.stop, place + 10 + size + (10 if head[5] & 16 else 0))
         if head.startswith(b"APETAGEX") and len(head) == 32:
             size, _, flags = struct.unpack("<III", head[12:24])
