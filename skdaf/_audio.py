@@ -16,12 +16,12 @@ import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
-from skdaf._headers import Damaged, open_view
+from skdaf._headers import DamagedFileError, open_view
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
 from skdaf._view import FileView
-from skdaf._wav import PlainWav, open_plain
+from skdaf._wav import open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
 # frames; memory is only taken for what was really read.
@@ -55,7 +55,8 @@ _USUAL_FRAMES_PER_BYTE = 2**8
 # second at the highest rate).
 LOUDEST_SAMPLE = np.float32(1e12)
 
-# What libsndfile's log says where pages of an Ogg stream are missing. It gives whatever lay in memory for them.
+# What libsndfile's log says where pages of an Ogg stream are missing. It gives whatever lay in
+# memory for them.
 _HOLE = re.compile(r"libogg reports a hole|Hole found|Corrupted bitstream")
 
 # What rounding leaves of a full-scale sample of 16 bits.
@@ -226,7 +227,7 @@ def _open_audio(path):
             yield file
     except AudioReadError:
         raise
-    except Damaged as error:
+    except DamagedFileError as error:
         raise AudioReadError.of(path, str(error)) from None
     except sf.LibsndfileError as error:
         raise AudioReadError.of(path, f"not readable as audio ({_own_words(error)})") from error

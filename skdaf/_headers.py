@@ -75,11 +75,11 @@ class _Sound:
     codec: int = 0
 
 
-class Damaged(Exception):
+class DamagedFileError(Exception):
     """What is wrong with a file, in words that go on after its name."""
 
 
-class _TruncatedHeader(Damaged):
+class _TruncatedHeaderError(DamagedFileError):
     """The file ends before its samples begin."""
 
     def __init__(self):
@@ -99,7 +99,7 @@ class _Reader:
     def numbers_at(self, place, layout):
         content = self.bytes_at(place, struct.calcsize(layout))
         if len(content) < struct.calcsize(layout):
-            raise _TruncatedHeader
+            raise _TruncatedHeaderError
         return struct.unpack(layout, content)
 
     def number_at(self, place, layout):
@@ -142,7 +142,7 @@ class _Reader:
 def open_view(path, n_bytes):
     """Return what libsndfile should read instead of a file of that size; None is the file itself.
 
-    Raises Damaged if the file is truncated, or its sizes contradict each other.
+    Raises DamagedFileError if the file is truncated, or its sizes contradict each other.
     """
     with open(path, "rb") as file:
         head = file.read(32)
@@ -156,7 +156,7 @@ def open_view(path, n_bytes):
 def mpeg_in_wav(file, n_bytes):
     """Return where the MPEG frames in a WAV file begin and end, None if it holds none.
 
-    Raises Damaged if more than the last frame is cut off.
+    Raises DamagedFileError if more than the last frame is cut off.
     """
     reader = _Reader(file, n_bytes)
     if re.match(_WAV, reader.bytes_at(0, 16), re.DOTALL) is None:
@@ -175,7 +175,7 @@ def _plan(reader, sound):
     there = reader.n_bytes - sound.start
     if sound.announced is None:
         if there % sound.frame_bytes or there < 0:
-            raise Damaged("the file is truncated: it ends in the middle of a sample")
+            raise DamagedFileError("the file is truncated: it ends in the middle of a sample")
         return None
     n_bytes = _n_bytes_of_samples(sound, there)
     ranges = sound.ranges or [(sound.start, sound.start + n_bytes)]
@@ -193,12 +193,12 @@ def _n_bytes_of_samples(sound, there):
     if announced <= 0 or (announced > there and _is_placeholder(announced, sound.bits)):
         return max(0, there)
     if announced > there:
-        raise Damaged(
+        raise DamagedFileError(
             f"the file is truncated: its header announces {announced} bytes of sound, "
             f"{max(0, there)} are there"
         )
     if there - announced >= _MOST_BYTES_BEHIND:
-        raise Damaged(
+        raise DamagedFileError(
             f"the file is damaged: its header announces {announced} bytes of sound, "
             f"{there} are there"
         )
@@ -224,7 +224,7 @@ def _find_wav(reader):
             is_long = long_size is not None and size == 2**32 - 1
             true_size = long_size if is_long else _unwrapped(reader, order, place, size)
             if size == true_size == 0:
-                raise Damaged(_NO_SAMPLES)
+                raise DamagedFileError(_NO_SAMPLES)
             return _Sound(
                 place,
                 true_size,
@@ -291,8 +291,8 @@ def _find_w64(reader):
             return _Sound(
                 place,
                 size - 24,
-                header=lambda n_bytes: reader.patched(
-                    place, (16, "<Q", place + n_bytes), (place - 8, "<Q", n_bytes + 24)
+                header=lambda n_bytes, at=place: reader.patched(
+                    at, (16, "<Q", at + n_bytes), (at - 8, "<Q", n_bytes + 24)
                 ),
                 bits=64,
             )
@@ -321,7 +321,7 @@ def _find_aiff(reader):
         return None
     there = reader.n_bytes - sound.start
     if sound.announced == 0 and (there <= 0 or reader.is_chunk(sound.start, ">4sI")):
-        raise Damaged(_NO_SAMPLES)
+        raise DamagedFileError(_NO_SAMPLES)
     if sound.announced <= there and _is_placeholder(sound.announced):
         sound.announced = there
         sound.is_readable = False
@@ -332,7 +332,7 @@ def _find_aiff(reader):
 def _aiff_header(reader, common, n_bytes):
     """Return a header with the true sizes; None beyond what it can hold."""
     if n_bytes > _LARGEST_AIFF:
-        raise Damaged(f"{n_bytes} bytes of sound are more than an AIFF header can tell")
+        raise DamagedFileError(f"{n_bytes} bytes of sound are more than an AIFF header can tell")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
     if kind == b"AIFF" or common[18:22] in _AIFF_LINEAR:
@@ -355,7 +355,7 @@ def _find_svx(reader):
                     at, (4, ">I", at + n_bytes - 8), (at - 4, ">I", n_bytes)
                 ),
             )
-    raise _TruncatedHeader
+    raise _TruncatedHeaderError
 
 
 # Other formats.
@@ -387,7 +387,7 @@ def _find_caf(reader):
             )
         if size < 0:
             return None
-    raise _TruncatedHeader
+    raise _TruncatedHeaderError
 
 
 def _find_voc(reader):
@@ -398,7 +398,9 @@ def _find_voc(reader):
         return None
     kind, place, _ = sounds[0]
     if any(other in (1, 3, 9) for other, at, _ in blocks if at > place):
-        raise Damaged("holds several blocks of sound, of which only the first would be read")
+        raise DamagedFileError(
+            "holds several blocks of sound, of which only the first would be read"
+        )
     start = place + _VOC_NUMBERS[kind]
     ranges = [(at + _VOC_NUMBERS[kind], at + size) for kind, at, size in sounds]
     announced, stop = sum(stop - first for first, stop in ranges), ranges[-1][1]
@@ -418,7 +420,7 @@ def _find_voc(reader):
 def _voc_header(reader, place, start, n_bytes):
     size = n_bytes + start - place
     if size >= 2**24:
-        raise Damaged(f"{n_bytes} bytes of sound are more than a VOC header can tell")
+        raise DamagedFileError(f"{n_bytes} bytes of sound are more than a VOC header can tell")
     head = reader.patched(start)
     return head and head[: place - 3] + size.to_bytes(3, "little") + head[place:]
 

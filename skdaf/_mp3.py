@@ -15,7 +15,8 @@ from functools import lru_cache
 import numpy as np
 import soundfile as sf
 
-from skdaf._headers import Damaged, mpeg_in_wav
+from skdaf._headers import DamagedFileError, mpeg_in_wav
+from skdaf._view import FileView
 
 # kbit/s by (version, layer). MPEG-2.5 has the bit rates of MPEG-2.
 _BITRATES = {
@@ -47,8 +48,8 @@ _BORROWED_BYTES = 511
 _OVERLAPPING_FRAMES = 3
 _FILTER_PERIOD = 8
 
-# After a damaged frame libmpg123 may add in another order up to the end. A section is always decoded
-# in the same way, whatever is read before: parts equal the whole in every bit.
+# After a frame that it cannot decode, libmpg123 may add in another order to the end. Sections are
+# decoded on their own, whatever is read before them: parts equal the whole in every bit.
 _SECTION_FRAMES = 128
 
 # Samples by which any decoder is late.
@@ -56,7 +57,7 @@ _DECODER_DELAY = 529
 
 # Reported as the size of the stream, so that no estimate of its length ends too early.
 _ENDLESS = 2**40
-_TAIL_BYTES = 128
+_TAG_BYTES = 128
 _STREAM_BLOCK_BYTES = 2**14
 
 _EXTENSIONS = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
@@ -170,7 +171,7 @@ class _Bytes:
 
 
 class _Scan:
-    """Find all frames between two places of a file; raise Damaged where some are lost."""
+    """Find all frames between two places of a file; raise DamagedFileError where some are lost."""
 
     def __init__(self, file, start, stop):
         self.bytes, self.stop = _Bytes(file, stop), stop
@@ -332,7 +333,7 @@ class _Scan:
 
     def _fail(self, problem, place):
         seconds = len(self.offsets) * self.header.frame_samples / self.header.rate
-        raise Damaged(f"the file is damaged: {problem} at byte {place} ({seconds:.6g} s)")
+        raise DamagedFileError(f"the file is damaged: {problem} at byte {place} ({seconds:.6g} s)")
 
     def _insist_on_announced_frames(self):
         """Raise if a tag announces more frames and more bytes than there are: both are lost."""
@@ -350,7 +351,7 @@ class _Scan:
         return self.offsets[end - 1] + self.sizes[end - 1] - place if end else 0
 
     def _fail_as_truncated(self, announced, there):
-        raise Damaged(
+        raise DamagedFileError(
             f"the file is truncated: its first frame announces {announced} frames, {there} "
             "are there"
         )
@@ -393,15 +394,15 @@ class Mp3Layout:
         That of the first frame.
     places : array of n_frames + 1 numbers
         Where each frame begins in the stream of frames without what lies between them.
-    runs : array of shape (2, n_runs)
-        Where each stretch of frames begins, in this stream and in the file.
+    ranges : list of (first, stop)
+        The bytes of the file that hold frames.
     spans : list of (first, stop)
         The decoded samples that are sound; the others are what the encoder added.
     """
 
     header: _Header
     places: np.ndarray
-    runs: np.ndarray
+    ranges: list
     spans: list
 
     @property
@@ -423,9 +424,14 @@ def _layout_of(scan):
     """Make an Mp3Layout of a finished scan."""
     offsets, sizes = np.array(scan.offsets), np.array(scan.sizes, dtype=np.int64)
     places = np.concatenate([[0], np.cumsum(sizes)])
-    begins_run = np.diff(offsets, prepend=-1) != np.concatenate([[0], sizes[:-1]])
-    runs = np.stack([places[:-1][begins_run], offsets[begins_run]])
-    return Mp3Layout(scan.header, places, runs, _spans(scan))
+    gaps = np.flatnonzero(offsets[1:] != offsets[:-1] + sizes[:-1])
+    firsts, lasts = [0, *(gaps + 1)], [*gaps, len(offsets) - 1]
+    ranges = [
+        (int(offsets[first]), int(offsets[last] + sizes[last]))
+        for first, last in zip(firsts, lasts, strict=True)
+        if len(offsets)
+    ]
+    return Mp3Layout(scan.header, places, ranges, _spans(scan))
 
 
 def _spans(scan):
@@ -459,7 +465,7 @@ def _layout(path, start, stop, mtime, n_bytes):
 def mp3_layout(path, n_bytes):
     """Return the Mp3Layout of a file of that size, None if it is no MP3 file.
 
-    Raises Damaged if frames are missing.
+    Raises DamagedFileError if frames are missing.
     """
     name = os.fsdecode(path).lower()
     # soundfile asks to be told the layout of files that are named so, whatever they hold.
@@ -477,18 +483,20 @@ def mp3_layout(path, n_bytes):
 
 
 class _FrameStream:
-    """The frames of a file from one of them on, as a file that libsndfile can read."""
+    """The frames of a file from one of them on, as a file that libsndfile can read.
 
-    def __init__(self, file, layout, origin):
-        self._file, self._runs, self._end = file, layout.runs, int(layout.places[-1])
-        self._start = int(layout.places[origin])
+    Frames that miss some of what they borrow are silent: libmpg123 leaves them out of its synthesis
+    filter, or not, by what they hold.
+    """
+
+    def __init__(self, frames, layout, origin):
+        self._frames, self._layout = frames, layout
+        self._start, self._end = int(layout.places[origin]), int(layout.places[-1])
+        self._place, self._block_first, self._block = 0, 0, b""
         # libmpg123 opens no stream of less than two frames: silent ones follow the last.
         size = int(layout.places[1])
         self._tail = 2 * layout.header.bits.to_bytes(4, "big").ljust(size, b"\0")
-        self._place, self._block_first, self._block = 0, 0, b""
-        self.error = None
-        self._silent = self._side_of_frames_that_miss_bytes(layout, origin)
-        self._silent_until = self._silent[-1][1] if self._silent else 0
+        self._silent = self._sides_of_frames_that_miss_bytes(origin)
 
     def seek(self, offset, whence=os.SEEK_SET):
         bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: _ENDLESS}
@@ -499,43 +507,40 @@ class _FrameStream:
         return self._place
 
     def read(self, n_bytes):
-        """Return so many bytes, as far as the frames go. C passes no exceptions: they are kept."""
-        if self._place >= _ENDLESS - _TAIL_BYTES:
+        """Return the next bytes, fewer at the end."""
+        if self._place >= _ENDLESS - _TAG_BYTES:
             # libmpg123 looks for a tag at the very end first.
             return bytes(n_bytes)
         first = self._start + self._place
         if not 0 <= first - self._block_first <= len(self._block) - n_bytes:
-            try:
-                self._block = self._read_block(first, max(n_bytes, _STREAM_BLOCK_BYTES))
-                self._block_first = first
-            except OSError as error:
-                self.error, self._block = error, b""
+            self._block_first = first
+            self._block = self._silenced(first, max(n_bytes, _STREAM_BLOCK_BYTES))
         start = first - self._block_first
         content = self._block[start : start + n_bytes]
         self._place += len(content)
         return content
 
-    def _read_block(self, place, n_bytes):
-        """Return bytes in which frames that miss some of what they borrow are silent.
-
-        libmpg123 leaves such frames out of its synthesis filter, or not, by what they hold.
-        """
-        content = self._raw_bytes(place, n_bytes)
-        if place < self._silent_until:
-            content = bytearray(content)
-            for start, stop in self._silent:
-                start, stop = (min(max(0, at - place), len(content)) for at in (start, stop))
-                content[start:stop] = bytes(stop - start)
+    def _silenced(self, place, n_bytes):
+        """Return bytes without the side information of frames that miss bytes."""
+        content = bytearray(self._bytes_at(place, n_bytes))
+        for bounds in self._silent:
+            start, stop = (min(max(0, at - place), len(content)) for at in bounds)
+            content[start:stop] = bytes(stop - start)
         return bytes(content)
 
-    def _side_of_frames_that_miss_bytes(self, layout, origin):
-        """Return the places of the side information of those frames."""
-        header, silent, available = layout.header, [], 0
-        for number in range(origin, len(layout.places) - 1):
+    def _bytes_at(self, place, n_bytes):
+        self._frames.seek(place)
+        content = self._frames.read(n_bytes)
+        return content + self._tail[max(0, place - self._end) :][: n_bytes - len(content)]
+
+    def _sides_of_frames_that_miss_bytes(self, origin):
+        """Return the bounds of the side information of those frames."""
+        header, silent, available = self._layout.header, [], 0
+        for number in range(origin, len(self._layout.places) - 1):
             if header.layer < 3 or available >= _BORROWED_BYTES:
                 break
-            place, stop = map(int, layout.places[number : number + 2])
-            head = self._raw_bytes(place, 8)
+            place, stop = map(int, self._layout.places[number : number + 2])
+            head = self._bytes_at(place, 8)
             first = _HEADER_BYTES + (0 if head[1] & 1 else 2)
             borrowed = int.from_bytes(head[first : first + 2], "big") >> (6 + header.version)
             if borrowed > available:
@@ -543,40 +548,25 @@ class _FrameStream:
             available += stop - place - first - header.side_bytes
         return silent
 
-    def _raw_bytes(self, place, n_bytes):
-        content = b""
-        while len(content) < n_bytes and place < self._end:
-            run = int(np.searchsorted(self._runs[0], place, "right")) - 1
-            is_last = run + 1 == self._runs.shape[1]
-            stop = self._end if is_last else int(self._runs[0, run + 1])
-            asked = min(n_bytes - len(content), stop - place)
-            self._file.seek(place - int(self._runs[0, run]) + int(self._runs[1, run]))
-            more = self._file.read(asked)
-            content, place = content + more, place + len(more)
-            if len(more) < asked:
-                return content
-        return content + self._tail[max(0, place - self._end) :][: n_bytes - len(content)]
-
 
 class Mp3Recording:
     """An open file: as much of `soundfile.SoundFile` as reading needs."""
 
-    extra_info = ""
+    format, extra_info = "MP3", ""
 
     def __init__(self, path, layout):
         header = layout.header
-        self._layout, self._file, self._decoder = layout, open(path, "rb"), None
+        self._layout, self._decoder = layout, None
+        self._frames = FileView(path, b"", layout.ranges)
         self.samplerate, self.channels, self.frames = header.rate, header.channels, layout.n_samples
-        self.format = "MP3"
         self.subtype = "MPEG_LAYER_" + "I" * header.layer
-        self._span, self._place = 0, 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
         self._close_decoder()
-        self._file.close()
+        self._frames.__exit__()
 
     def _close_decoder(self):
         if self._decoder is not None:
@@ -585,8 +575,8 @@ class Mp3Recording:
 
     def go_to(self, frame):
         """Make `frame` the next one to be read."""
-        for self._span, (first, stop) in enumerate(self._layout.spans):
-            self._place = first + frame
+        for span, (first, stop) in enumerate(self._layout.spans):
+            self._span, self._place = span, first + frame
             if self._place < stop:
                 break
             frame -= stop - first
@@ -599,23 +589,22 @@ class Mp3Recording:
         section = place // (_SECTION_FRAMES * frame_samples)
         origin = self._layout.origin(section * _SECTION_FRAMES)
         self._section_stop = (section + 1) * _SECTION_FRAMES * frame_samples
-        self._stream = _FrameStream(self._file, self._layout, origin)
-        self._decoder = sf.SoundFile(self._stream)
-        # Keep soundfile from seeking after each read: it would garble MP3 at every block.
+        self._decoder = sf.SoundFile(_FrameStream(self._frames, self._layout, origin))
+        # Keep soundfile from seeking after each read: it would garble the sound.
         self._decoder.seekable = lambda: False
         self._decode(place - origin * frame_samples)
 
     def _decode(self, n_samples):
         block = self._decoder.read(n_samples, dtype="float32", always_2d=True)
-        if self._stream.error is not None:
-            raise self._stream.error
+        if self._frames.error is not None:
+            raise self._frames.error
         return block
 
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
         blocks = [np.empty((0, self.channels), np.float32)]
         while n_frames and self._span < len(self._layout.spans):
-            _, span_stop = self._layout.spans[self._span]
+            span_stop = self._layout.spans[self._span][1]
             asked = min(n_frames, span_stop - self._place, self._section_stop - self._place)
             blocks.append(self._decode(asked))
             if len(blocks[-1]) < asked:

@@ -25,7 +25,7 @@ class FileView:
         self._place = 0
         # libsndfile cannot pass exceptions on: the first one is kept for its caller.
         self.error = None
-        self._file = open(path, "rb")
+        self._file = open(path, "rb")  # noqa: SIM115
 
     def __enter__(self):
         return self
