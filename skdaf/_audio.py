@@ -1,4 +1,4 @@
-"""Reading: the only module that opens recordings, with `_wav` and `_ogg` for two kinds of them.
+"""Reading: `_wav` opens plain WAV files, `_mp3` MP3 files, and this module the others.
 
 The rest of the package sees mono float32 arrays at one sampling rate, or an AudioReadError.
 """
@@ -441,8 +441,8 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None):
     Raises
     ------
     AudioReadError
-        If the file is missing, empty, not audio, damaged, shorter than `start`, or holds NaN or
-        infinite samples (the message tells where the first one is).
+        If the file is missing, empty, not audio, truncated, damaged, shorter than `start`, or
+        holds NaN or infinite samples (the message says where the first one is).
 
     Examples
     --------

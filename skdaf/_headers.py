@@ -20,7 +20,7 @@ _NEAR = 2**16
 _MOST_BYTES_BEHIND = 2**31
 
 _LARGEST_RIFF = 2**31 - 2**17
-_LARGEST_AIFF = 2**32 - 2**17
+_LARGEST_32_BITS = 2**32 - 2**17
 _NO_SAMPLES = "the file holds no samples"
 _PADDING = 4096
 _LONGEST_MPEG_FRAME = 2881
@@ -134,8 +134,12 @@ class _Reader:
         if stop > _LONGEST_HEADER:
             return None
         head = bytearray(self.bytes_at(0, stop))
-        for place, layout, number in patches:
-            struct.pack_into(layout, head, place, number)
+        try:
+            for place, layout, number in patches:
+                struct.pack_into(layout, head, place, number)
+        except struct.error:
+            problem = f"{self.n_bytes - stop} bytes of sound are more than its header can tell"
+            raise DamagedFileError(problem) from None
         return bytes(head)
 
 
@@ -214,13 +218,13 @@ def _is_placeholder(number, bits=32):
 
 def _find_wav(reader):
     order = ">" if reader.bytes_at(0, 4) == b"RIFX" else "<"
-    magic, long_size, parts = reader.bytes_at(0, 4), None, []
+    magic, long_size, fmt = reader.bytes_at(0, 4), None, None
     for name, place, size in reader.chunks(12, f"{order}4sI", 2):
         if name == b"ds64":
             long_size = reader.number_at(place + 8, "<Q")
-        elif name in (b"fmt ", b"fact") and size < _NEAR:
-            parts.append((name, reader.bytes_at(place, size)))
-        elif name == b"data" and b"fmt " in dict(parts):
+        elif name == b"fmt " and fmt is None and size < _NEAR:
+            fmt = reader.bytes_at(place, size)
+        elif name == b"data" and fmt:
             is_long = long_size is not None and size == 2**32 - 1
             true_size = long_size if is_long else _unwrapped(reader, order, place, size)
             if size == true_size == 0:
@@ -229,10 +233,10 @@ def _find_wav(reader):
                 place,
                 true_size,
                 ends_there=True,
-                header=lambda n_bytes: _wav_header(order, parts, n_bytes),
+                header=lambda n_bytes, fmt=fmt: _wav_header(order, fmt, n_bytes),
                 is_readable=magic != b"BW64" and (is_long or true_size == size),
                 bits=64 if is_long else 32,
-                codec=int.from_bytes(dict(parts)[b"fmt "][:2], "little" if order == "<" else "big"),
+                codec=int.from_bytes(fmt[:2], "little" if order == "<" else "big"),
             )
     return None
 
@@ -262,16 +266,17 @@ def _unwrapped(reader, order, start, size):
     return size
 
 
-def _wav_header(order, parts, n_bytes):
-    """Return a header with these parts: RF64 for a size beyond that of RIFF."""
-    kept = dict(reversed(parts))
-    fmt = kept[b"fmt "]
+def _wav_header(order, fmt, n_bytes):
+    """Return a header for such samples: RF64 for a size beyond that of RIFF."""
     chunks = _chunk(order, b"fmt ", fmt)
     if n_bytes <= _LARGEST_RIFF or order == ">":
-        n_riff = min(len(chunks) + n_bytes + n_bytes % 2 + 12, 2**32 - 1)
+        if n_bytes > _LARGEST_32_BITS:
+            raise DamagedFileError(
+                f"{n_bytes} bytes of sound are more than an RIFX header can tell"
+            )
         magic = b"RIFX" if order == ">" else b"RIFF"
-        size = struct.pack(f"{order}I", min(n_bytes, 2**32 - 1))
-        return magic + struct.pack(f"{order}I", n_riff) + b"WAVE" + chunks + b"data" + size
+        sizes = [struct.pack(f"{order}I", size) for size in (len(chunks) + n_bytes + 12, n_bytes)]
+        return magic + sizes[0] + b"WAVE" + chunks + b"data" + sizes[1]
     frame_bytes = max(1, int.from_bytes(fmt[12:14], "little"))
     sizes = struct.pack("<QQQI", n_bytes + len(chunks) + 48, n_bytes, n_bytes // frame_bytes, 0)
     none = struct.pack("<I", 2**32 - 1)
@@ -330,8 +335,8 @@ def _find_aiff(reader):
 
 
 def _aiff_header(reader, common, n_bytes):
-    """Return a header with the true sizes; None beyond what it can hold."""
-    if n_bytes > _LARGEST_AIFF:
+    """Return a header with the true sizes."""
+    if n_bytes > _LARGEST_32_BITS:
         raise DamagedFileError(f"{n_bytes} bytes of sound are more than an AIFF header can tell")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
@@ -405,7 +410,7 @@ def _find_voc(reader):
     ranges = [(at + _VOC_NUMBERS[kind], at + size) for kind, at, size in sounds]
     announced, stop = sum(stop - first for first, stop in ranges), ranges[-1][1]
     if stop > reader.n_bytes:
-        return _Sound(reader.n_bytes - announced + stop - reader.n_bytes, announced)
+        return _Sound(stop - announced, announced)
     # The byte before the first block is 0; such a byte also ends the list of blocks.
     return _Sound(
         start,
@@ -557,5 +562,5 @@ _FORMATS = [
     (rb"MATLAB 5\.0 MAT", _find_mat5),
     (rb"ALawSoundFile\*\*\x00", _find_wve),
     (rb"\xf0\x7e.\x01", _find_sds),
-    (rb".{8}\x00\x02\x00\x00", _find_htk),
+    (rb".{4}\x00[\x00\x01].{2}\x00\x02\x00\x00", _find_htk),
 ]
