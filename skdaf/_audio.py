@@ -292,32 +292,26 @@ def _read_blocks(file, clip):
     """Yield the samples of a clip as `(n, n_channels)` blocks, and insist on getting them all."""
     _insist_on_all_bytes(file, clip.path)
     start, n_frames = _span(file, clip)
-    remaining = n_frames
+    is_bounded = file.subtype.startswith("PCM_")
+    remaining, reason = n_frames, ""
     try:
         file.go_to(start)
-        for block in _blocks(file, n_frames, start, clip.path):
+        while remaining > 0:
+            asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
+            block = file.read_block(asked)
+            if not is_bounded:
+                _insist_on_numbers(block, start + n_frames - remaining, file, clip.path)
             remaining -= len(block)
-            yield block
+            _insist_on_no_hole(file, clip.path)
+            if len(block):
+                yield block
+            if len(block) < asked:
+                break
     except sf.LibsndfileError as error:
-        problem = f"{_what_is_missing(n_frames, n_frames - remaining)} ({_own_words(error)})"
-        raise AudioReadError.of(clip.path, problem) from error
+        reason = f" ({_own_words(error)})"
     if remaining:
-        raise AudioReadError.of(clip.path, _what_is_missing(n_frames, n_frames - remaining))
-
-
-def _blocks(file, n_frames, start, path):
-    is_bounded = file.subtype.startswith("PCM_")
-    while n_frames > 0:
-        asked = min(n_frames, max(1, _BLOCK_SAMPLES // file.channels))
-        block = file.read_block(asked)
-        if not is_bounded:
-            _insist_on_numbers(block, start, file, path)
-        _insist_on_no_hole(file, path)
-        if len(block):
-            yield block
-        if len(block) < asked:
-            return
-        start, n_frames = start + asked, n_frames - asked
+        problem = _what_is_missing(n_frames, n_frames - remaining) + reason
+        raise AudioReadError.of(clip.path, problem)
 
 
 def _own_words(error):

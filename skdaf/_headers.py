@@ -163,7 +163,10 @@ def mpeg_in_wav(file, n_bytes):
     Raises DamagedFileError if more than the last frame is cut off.
     """
     reader = _Reader(file, n_bytes)
-    if re.match(_WAV, reader.bytes_at(0, 16), re.DOTALL) is None:
+    head = reader.bytes_at(0, 22)
+    if re.match(_WAV, head, re.DOTALL) is None:
+        return None
+    if head[12:16] == b"fmt " and int.from_bytes(head[20:22], "little") not in _MPEG_CODES:
         return None
     sound = _find_wav(reader)
     if sound is None or sound.codec not in _MPEG_CODES:

@@ -11,6 +11,7 @@ import struct
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import soundfile as sf
@@ -39,6 +40,8 @@ _CONFIRMED = 3
 
 # How many bytes without a frame or a tag may precede the sound.
 _LONGEST_JUNK = 2**16
+# How many false headers are looked at before a search ends: more are no accident.
+_MOST_CANDIDATES = 200_000
 _BLOCK_BYTES = 2**20
 
 # Layer III: a frame uses up to 511 bytes from the frames before it, and overlaps with its
@@ -196,7 +199,8 @@ class _Scan:
             return place
         # A tag whose size is wrong may hide the beginning, or end too early.
         limit = self.stop if place > start else min(self.stop, start + _LONGEST_JUNK)
-        for candidate, content in self.bytes.search(_HEADER, start, limit):
+        candidates = self.bytes.search(_HEADER, start, limit)
+        for candidate, content in islice(candidates, _MOST_CANDIDATES):
             header = _header_at(content)
             if header and self._begin(candidate, header):
                 return candidate
@@ -303,7 +307,10 @@ class _Scan:
         # The last frame may be the beginning of one that was cut off.
         start = self.offsets[-1] + _HEADER_BYTES if self.offsets else place
         has_tag = False
-        for candidate, content in self.bytes.search(_HEADER + b"|" + _TAG, start, self.stop):
+        candidates = self.bytes.search(_HEADER + b"|" + _TAG, start, self.stop)
+        for number, (candidate, content) in enumerate(candidates):
+            if number == _MOST_CANDIDATES:
+                self._fail("there are headers without frames", place)
             if content[:1] != b"\xff":
                 has_tag = has_tag or self._tag_at(candidate) > candidate
             elif self._size_of(content) and self._is_confirmed(candidate):

@@ -40,8 +40,8 @@ EXACT_FORMATS = [
 LOSSY_FORMATS = [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
 FORMATS = [entry[:2] for entry in EXACT_FORMATS] + LOSSY_FORMATS
 
-# Largest difference between a part and the slice of the whole. Opus begins a little before the start
-# and converges; a shift by one sample would make 0.04 on the tones below.
+# Largest difference between a part and the slice of the whole. Opus begins a little before the
+# start and converges; a shift by one sample would make 0.04 on the tones below.
 PART_TOLERANCE = {"OPUS": 5e-3}
 # To the whole as libsndfile alone decodes it. It adds MP3 frames in another order.
 LIBRARY_TOLERANCE = {**PART_TOLERANCE, "MPEG_LAYER_III": 1e-6}
