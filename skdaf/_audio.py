@@ -34,6 +34,9 @@ _LONGEST_LIBSNDFILE_PATH = 1000
 # 255 packets, in silence, of 1,024 samples each with the usual block size.
 _LONGEST_VORBIS_PAGE = 2**18
 
+# libsndfile's number of frames where a FLAC header leaves it out is larger.
+_ENDLESS = 2**62
+
 # ALAC: frames between two places where decoding begins again, a multiple of any packet's.
 _ALAC_SECTION = 2**16
 
@@ -196,14 +199,49 @@ def _opened(path, n_bytes):
         with mute, Mp3Recording(path, layout) as file:
             yield file
     else:
-        with open_view(path, n_bytes) or nullcontext() as view, mute:
-            with _Recording(view or _libsndfile_name(path)) as file:
-                file.view = view
-                if not file.subtype.startswith("ALAC"):
-                    yield file
-                    return
-            with view or FileView(path, b"", [(0, n_bytes)]) as view, _Sections(view) as file:
+        with mute, _opened_by_libsndfile(path, n_bytes) as file:
+            yield file
+
+
+@contextmanager
+def _opened_by_libsndfile(path, n_bytes):
+    with open_view(path, n_bytes) or nullcontext() as view:
+        with _Recording(view or _libsndfile_name(path)) as file:
+            file.view = view
+            is_alac = file.subtype.startswith("ALAC")
+            has_length = file.format != "FLAC" or file.frames < _ENDLESS
+            if has_length and not is_alac:
                 yield file
+                return
+        if is_alac:
+            view = view or FileView(path, b"", [(0, n_bytes)])
+            with view, _Sections(view) as file:
+                yield file
+            return
+    with _flac_with_length(path, n_bytes) as view, _Recording(view) as file:
+        file.view = view
+        yield file
+
+
+def _flac_with_length(path, n_bytes):
+    """Return a view of a FLAC file whose header has the number of its samples filled in."""
+    with open(path, "rb") as file:
+        head = file.read(26)
+    if head[:4] != b"fLaC":
+        raise DamagedFileError("its header does not tell its length")
+    n_frames = _n_frames_of_flac(os.path.abspath(path), n_bytes, os.stat(path).st_mtime_ns)
+    numbers = int.from_bytes(head[18:], "big") & -(2**36) | n_frames
+    return FileView(path, head[:18] + numbers.to_bytes(8, "big"), [(26, n_bytes)])
+
+
+@lru_cache(maxsize=1024)
+def _n_frames_of_flac(path, n_bytes, mtime):
+    try:
+        with _Recording(_libsndfile_name(path)) as file:
+            return _skip(file, file.frames)
+    except sf.LibsndfileError as error:
+        problem = f"the file is truncated or damaged ({_own_words(error)})"
+        raise DamagedFileError(problem) from error
 
 
 def _most_frames(file, n_bytes):

@@ -620,10 +620,18 @@ def test_a_wav_written_into_a_pipe_is_whole(tmp_path, length):
     assert len(load_audio(patched(path, place, "<I", length))[0]) == RATE
 
 
-def test_a_stream_that_does_not_tell_its_length(tmp_path):
+def test_a_flac_stream_that_does_not_tell_its_length_is_read_to_its_end(tmp_path):
     path = write(tmp_path / "stream.flac", tones(), format="FLAC")
-    (numbers,) = struct.unpack_from(">Q", path.read_bytes(), 18)
-    assert "does not tell its length" in fails(patched(path, 18, ">Q", numbers & -(2**36)))
+    expected, _ = load_audio(path)
+    content = path.read_bytes()
+    (numbers,) = struct.unpack_from(">Q", content, 18)
+    patched(path, 18, ">Q", numbers & -(2**36))
+    np.testing.assert_array_equal(load_audio(path)[0], expected)
+    np.testing.assert_array_equal(load_audio(path, start=0.5)[0], expected[RATE // 2 :])
+    assert read_info(Clip(path)).n_frames == RATE
+    assert check_audio([path]).ok[0]
+    os.truncate(path, len(content) // 2)
+    assert "the file is truncated or damaged" in fails(path)
 
 
 def test_a_sample_dump_that_promises_more_than_it_holds(tmp_path):
