@@ -228,16 +228,16 @@ class _Scan:
                 return self._free_bytes
         return 0
 
-    def _is_confirmed(self, place):
-        """Return whether a chain of frames begins here, as long as the bytes allow."""
+    def _is_confirmed(self, place, *, near_the_end=True):
+        """Return whether a chain of frames begins here; near the end it may be shorter."""
         for n_found in range(_CONFIRMED):
             size = self._size_of(self.bytes.at(place, _HEADER_BYTES))
             if not size:
                 is_end = place > self.stop - _HEADER_BYTES or self._tag_at(place) > place
-                return n_found > 0 and is_end
+                return near_the_end and n_found > 0 and is_end
             place += size
             if place > self.stop:
-                return n_found > 0
+                return near_the_end and n_found > 0
         return True
 
     # Along the frames.
@@ -292,14 +292,13 @@ class _Scan:
         """Return the size of a frame; raise if it begins another kind of stream."""
         size = self._size_of(content)
         if size and _header_at(content).channels != self.header.channels:
-            self._fail("the number of channels changes", place)
+            self._fail("holds several streams: the number of channels changes", place)
         return size
 
     # Between frames.
 
     def _follow(self, place):
         """Return where frames go on after a gap, None if they do not."""
-        self._refuse_other_streams(place)
         behind = self._behind_tags(place)
         if behind > place and self._size_of(self.bytes.at(behind, _HEADER_BYTES)):
             self.parts.append((len(self.offsets), None, behind))
@@ -310,22 +309,29 @@ class _Scan:
         candidates = self.bytes.search(_HEADER + b"|" + _TAG, start, self.stop)
         for number, (candidate, content) in enumerate(candidates):
             if number == _MOST_CANDIDATES:
-                self._fail("there are headers without frames", place)
+                self._fail("the file is damaged: there are headers without frames", place)
             if content[:1] != b"\xff":
                 has_tag = has_tag or self._tag_at(candidate) > candidate
-            elif self._size_of(content) and self._is_confirmed(candidate):
+            elif self._is_stream(candidate, content):
                 self._insist_on_boundary(place, candidate, has_tag)
                 return candidate
         return None
 
-    def _refuse_other_streams(self, place):
-        header = _header_at(self.bytes.at(place, _HEADER_BYTES))
-        if header is None or header.stream == self.header.stream:
-            return
-        own, self.header = self.header, header
-        is_other, self.header = self._is_confirmed(place), own
-        if is_other:
-            self._fail(f"its sampling rate changes from {own.rate} to {header.rate} Hz", place)
+    def _is_stream(self, place, content):
+        """Return whether frames begin here; raise if they are of another kind."""
+        header, own = _header_at(content), self.header
+        if header is None:
+            return False
+        if header.stream == own.stream:
+            return self._is_confirmed(place)
+        self.header = header
+        is_stream, self.header = self._is_confirmed(place, near_the_end=False), own
+        if not is_stream:
+            return False
+        if header.rate != own.rate:
+            change = f"the sampling rate changes from {own.rate} to {header.rate} Hz"
+            self._fail(f"holds several streams: {change}", place)
+        self._fail("holds several streams: the kind of frames changes", place)
 
     def _insist_on_boundary(self, end, place, has_tag):
         """Raise unless one recording ends and another begins between two frames."""
@@ -334,13 +340,14 @@ class _Scan:
             self.sizes.pop()
         size = self._size_of(self.bytes.at(place, _HEADER_BYTES))
         if not has_tag and self._tag_of(self.bytes.at(place, size)) is None:
-            self._fail(f"{max(0, place - end)} bytes are neither MP3 frames nor a tag", end)
+            problem = f"{max(0, place - end)} bytes are neither MP3 frames nor a tag"
+            self._fail(f"the file is damaged: {problem}", end)
         if has_tag:
             self.parts.append((len(self.offsets), None, place))
 
     def _fail(self, problem, place):
         seconds = len(self.offsets) * self.header.frame_samples / self.header.rate
-        raise DamagedFileError(f"the file is damaged: {problem} at byte {place} ({seconds:.6g} s)")
+        raise DamagedFileError(f"{problem} at byte {place} ({seconds:.6g} s)")
 
     def _insist_on_announced_frames(self):
         """Raise if a tag announces more frames and more bytes than there are: both are lost."""

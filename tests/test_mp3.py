@@ -308,10 +308,15 @@ def test_damage_inside_is_named_with_its_place(path, frames, damage):
     assert f"({at * 576 / RATE:.6g} s)" in message or damage == "cut out"
 
 
-def test_streams_of_several_kinds_are_refused(path, frames, tmp_path):
+@pytest.mark.parametrize("between", [b"", ID3V1, id3(300), bytes(500)])
+def test_streams_of_several_kinds_are_refused(path, frames, tmp_path, between):
     other = mp3(tmp_path / "other.mp3", sound(), 22_050)
-    path.write_bytes(b"".join(frames) + other)
-    assert "its sampling rate changes from 16000 to 22050 Hz" in fails(path)
+    path.write_bytes(b"".join(frames) + between + other)
+    assert "holds several streams: the sampling rate changes from 16000 to 22050 Hz" in fails(path)
+    path.write_bytes(
+        b"".join(frames) + between + 9 * 0xFFF58800.to_bytes(4, "big").ljust(576, b"\0")
+    )
+    assert "the kind of frames changes" in fails(path)
     stereo = mp3(tmp_path / "stereo.mp3", sound(channels=2))
     path.write_bytes(b"".join(frames) + stereo)
     assert "the number of channels changes" in fails(path)
