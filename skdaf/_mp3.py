@@ -45,14 +45,12 @@ _MOST_CANDIDATES = 200_000
 _BLOCK_BYTES = 2**20
 
 # Layer III: a frame uses up to 511 bytes from the frames before it, and overlaps with its
-# neighbours. The synthesis filter adds in an order that repeats after eight frames; another order
-# would change the last bits of the samples.
+# neighbours.
 _BORROWED_BYTES = 511
 _OVERLAPPING_FRAMES = 3
-_FILTER_PERIOD = 8
 
-# After a frame that it cannot decode, libmpg123 may add in another order to the end. Sections are
-# decoded on their own, whatever is read before them: parts equal the whole in every bit.
+# The order in which libmpg123 adds depends on all that it decoded before, and with it the last bits
+# of samples. Sections are decoded on their own: so parts equal the whole in every bit.
 _SECTION_FRAMES = 128
 
 # Samples by which any decoder is late.
@@ -431,7 +429,7 @@ class Mp3Layout:
             stop, needed = first, self.places[first] - _BORROWED_BYTES
             while first and self.places[first] + overhead * (stop - first) > needed:
                 first -= 1
-        return first - first % _FILTER_PERIOD
+        return first
 
 
 def _layout_of(scan):
@@ -497,20 +495,15 @@ def mp3_layout(path, n_bytes):
 
 
 class _FrameStream:
-    """The frames of a file from one of them on, as a file that libsndfile can read.
-
-    Frames that miss some of what they borrow are silent: libmpg123 leaves them out of its synthesis
-    filter, or not, by what they hold.
-    """
+    """The frames of a file from one of them on, as a file that libsndfile can read."""
 
     def __init__(self, frames, layout, origin):
-        self._frames, self._layout = frames, layout
+        self._frames = frames
         self._start, self._end = int(layout.places[origin]), int(layout.places[-1])
         self._place, self._block_first, self._block = 0, 0, b""
         # libmpg123 opens no stream of less than two frames: silent ones follow the last.
         size = int(layout.places[1])
         self._tail = 2 * layout.header.bits.to_bytes(4, "big").ljust(size, b"\0")
-        self._silent = self._sides_of_frames_that_miss_bytes(origin)
 
     def seek(self, offset, whence=os.SEEK_SET):
         bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: _ENDLESS}
@@ -528,39 +521,16 @@ class _FrameStream:
         first = self._start + self._place
         if not 0 <= first - self._block_first <= len(self._block) - n_bytes:
             self._block_first = first
-            self._block = self._silenced(first, max(n_bytes, _STREAM_BLOCK_BYTES))
+            self._block = self._bytes_at(first, max(n_bytes, _STREAM_BLOCK_BYTES))
         start = first - self._block_first
         content = self._block[start : start + n_bytes]
         self._place += len(content)
         return content
 
-    def _silenced(self, place, n_bytes):
-        """Return bytes without the side information of frames that miss bytes."""
-        content = bytearray(self._bytes_at(place, n_bytes))
-        for bounds in self._silent:
-            start, stop = (min(max(0, at - place), len(content)) for at in bounds)
-            content[start:stop] = bytes(stop - start)
-        return bytes(content)
-
     def _bytes_at(self, place, n_bytes):
         self._frames.seek(place)
         content = self._frames.read(n_bytes)
         return content + self._tail[max(0, place - self._end) :][: n_bytes - len(content)]
-
-    def _sides_of_frames_that_miss_bytes(self, origin):
-        """Return the bounds of the side information of those frames."""
-        header, silent, available = self._layout.header, [], 0
-        for number in range(origin, len(self._layout.places) - 1):
-            if header.layer < 3 or available >= _BORROWED_BYTES:
-                break
-            place, stop = map(int, self._layout.places[number : number + 2])
-            head = self._bytes_at(place, 8)
-            first = _HEADER_BYTES + (0 if head[1] & 1 else 2)
-            borrowed = int.from_bytes(head[first : first + 2], "big") >> (6 + header.version)
-            if borrowed > available:
-                silent.append((place + first, place + first + header.side_bytes))
-            available += stop - place - first - header.side_bytes
-        return silent
 
 
 class Mp3Recording:

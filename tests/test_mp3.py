@@ -365,6 +365,14 @@ def test_other_formats_may_be_called_mp3(path, format):
 # A part costs the same wherever it lies.
 
 
+def test_every_section_is_decoded_as_in_one_stream(path):
+    """Pure tones make small frames, which borrow from many others."""
+    t = np.arange(30 * RATE) / RATE
+    mp3(path, 0.3 * np.sin(2 * np.pi * 440 * t))
+    expected = sf.read(path, dtype="float32")[0]
+    np.testing.assert_allclose(read_whole(path, len(t)), expected, rtol=0, atol=1e-6)
+
+
 def test_a_part_decodes_its_own_section_only(path, frames, monkeypatch):
     path.write_bytes(b"".join(20 * frames))
     read = sf.SoundFile.read
