@@ -181,6 +181,7 @@ class _Scan:
         # (number of the first frame, tag, where the tag begins)
         self.parts = []
         self._free_bytes, self._known_sizes = 0, {}
+        self._last_frame = start
         place = self._find_first(start)
         while place is not None:
             place = self._follow(self._take_frames(place))
@@ -280,6 +281,7 @@ class _Scan:
                 self.sizes.append(size)
             else:
                 self.parts.append((len(self.offsets), tag, first + at))
+            self._last_frame = first + at
             at += size
         return first + at
 
@@ -302,7 +304,7 @@ class _Scan:
             self.parts.append((len(self.offsets), None, behind))
             return behind
         # The last frame may be the beginning of one that was cut off.
-        start = self.offsets[-1] + _HEADER_BYTES if self.offsets else place
+        start = self._last_frame + _HEADER_BYTES
         has_tag = False
         candidates = self.bytes.search(_HEADER + b"|" + _TAG, start, self.stop)
         for number, (candidate, content) in enumerate(candidates):

@@ -224,6 +224,16 @@ def test_the_first_of_joined_files_may_end_within_a_frame(path, tagged, frames):
     read_whole(path, 576 * (2 * len(frames) - 1))
 
 
+@pytest.mark.parametrize("between", [b"", id3(100)])
+@pytest.mark.parametrize("n_bytes", [0, 2, 40])
+def test_the_second_of_joined_files_may_be_cut_behind_its_tag(
+    path, tagged, frames, between, n_bytes
+):
+    info = frames_of(tagged)[0]
+    path.write_bytes(b"".join(frames) + between + tagged[: len(info) + n_bytes])
+    read_whole(path, 576 * len(frames))
+
+
 def test_frames_lie_in_more_than_one_block(path, frames):
     content = b"".join(frames)
     n = 1 + _BLOCK_BYTES // len(content)
