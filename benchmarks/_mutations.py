@@ -27,13 +27,25 @@ FORMATS = {
     "Ogg Vorbis": [("OGG", "VORBIS")],
     "Opus": [("OGG", "OPUS")],
     "MP3": [("MP3", "MPEG_LAYER_III")],
+    "MP3, other tags": [("MP3", "MPEG_LAYER_III")],
+    "MP3 in WAV": [("MP3", "MPEG_LAYER_III")],
     "AIFF": [("AIFF", name) for name in ("PCM_S8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE")],
+    "sizes of 64 bits": [
+        *[("RF64", "PCM_16"), ("RF64", "FLOAT"), ("W64", "PCM_16"), ("W64", "FLOAT")],
+        *[("CAF", "PCM_16"), ("CAF", "ALAC_16"), ("CAF", "ALAC_24")],
+    ],
+    "sizes unknown": [
+        *[("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAVEX", "PCM_24")],
+        *[("AIFF", "PCM_16"), ("AIFF", "FLOAT"), ("AU", "PCM_16"), ("CAF", "PCM_16")],
+        *[("W64", "PCM_16"), ("RF64", "PCM_16"), ("SVX", "PCM_16")],
+    ],
     "other formats": [
         *[("AU", "PCM_16"), ("AU", "FLOAT"), ("CAF", "PCM_16"), ("CAF", "ALAC_16")],
         *[("W64", "PCM_16"), ("RF64", "PCM_16"), ("NIST", "PCM_16"), ("VOC", "PCM_16")],
         *[("SVX", "PCM_16"), ("IRCAM", "PCM_16"), ("PAF", "PCM_24"), ("PVF", "PCM_16")],
         *[("AVR", "PCM_16"), ("SDS", "PCM_16"), ("MPC2K", "PCM_16"), ("XI", "DPCM_16")],
         *[("WVE", "ALAW"), ("HTK", "PCM_16"), ("MAT4", "DOUBLE")],
+        *[("MAT5", "PCM_16"), ("NIST", "ULAW"), ("VOC", "ULAW"), ("IRCAM", "FLOAT")],
     ],
 }
 NO_RECORDING = "no recording"
@@ -190,8 +202,8 @@ def _whole(kind, rng):
     # Ordinary sounds half of the time: the damage is what matters then.
     sound = rng.choice(sounds[:2] if rng.random() < 0.5 else sounds)
     content = _written(format_, subtype, sound, rng.choice(_RATES))
-    if kind == "WAV, other chunks":
-        content = _with_other_chunks(content, rng)
+    if kind in _CHANGES:
+        content = bytes(_CHANGES[kind](content, rng))
     return f".{_EXTENSIONS.get(format_, format_.lower())}", sound, content
 
 
@@ -239,6 +251,63 @@ def _chunk(rng):
         text = b"a name\0\0"
         content = b"INFO" + b"INAM" + struct.pack("<I", len(text)) + text
     return name + struct.pack("<I", len(content)) + content
+
+
+def _with_other_tags(content, rng):
+    """Change the tag of an MP3 file, join it with itself, put tags around it and in between."""
+    parts = []
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        part = bytearray(content)
+        for name in re.finditer(b"Info|Xing", part[:200]):
+            place = name.start() + rng.choice([0, 4, 8, 12])
+            _put(part, place, ">I", rng.choice(_WRONG_SIZES))
+        parts += [rng.choice(_MP3_TAGS), part]
+    return b"".join([*parts, rng.choice(_MP3_TAGS)])
+
+
+_MP3_TAGS = [
+    *[b"", b"", b"ID3\3\0\0\0\0\1\0" + bytes(128), b"ID3\3\0\0\0\0\0\2text", bytes(1000)],
+    *[b"TAG" + bytes(125), b"APETAGEX" + struct.pack("<IIII", 2000, 50, 1, 5 << 29) + bytes(58)],
+    *[b"ID3\4\0\0\x7f\x7f\x7f\x7f", b"a piece of a frame, perhaps", b"LYRICSBEGIN LYRICS200"],
+]
+
+
+def _in_wav(content, rng):
+    """Put the frames of an MP3 file into a WAV file."""
+    fmt = struct.pack("<HHIIHHH", 0x55, rng.choice([1, 2]), 16_000, 8000, 1, 0, 0)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt
+    size = rng.choice([len(content), len(content), 0, 2**32 - 1])
+    body = chunks + b"data" + struct.pack("<I", size) + content
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _of_64_bits(content, rng):
+    return b"BW64" + content[4:] if content[:4] == b"RF64" and rng.random() < 0.5 else content
+
+
+def _of_unknown_size(content, rng):
+    """Leave the sizes of a file as a writer does that writes into a pipe."""
+    content = bytearray(content)
+    names = {b"data": "<I", b"SSND": ">I", b"BODY": ">I", b".snd": ">I", b"ds64": "<Q"}
+    name = next(name for name in reversed(names) if name in content)
+    layout, distance = names[name], {b".snd": 8, b"ds64": 16}.get(name, 4)
+    if content.startswith((b"caff", b"riff")):
+        layout, distance = "<Q", 16 if content[:4] == b"riff" else 4
+    _put(content, content.index(name) + distance, layout, rng.choice(_UNKNOWN_SIZES))
+    if name == b"SSND":
+        _put(content, content.index(b"COMM") + 10, ">I", rng.choice([0, 0x3F800000, 2**32 - 1]))
+    return content
+
+
+_UNKNOWN_SIZES = [0, 8, 24, 0x7F000008, 0x7FFFF000, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
+
+_CHANGES = {
+    "WAV, other chunks": _with_other_chunks,
+    "MP3, other tags": _with_other_tags,
+    "MP3 in WAV": _in_wav,
+    "sizes of 64 bits": _of_64_bits,
+    "sizes unknown": _of_unknown_size,
+}
 
 
 def _garbage(rng):

@@ -1,4 +1,4 @@
-"""Reading: the only module that opens recordings, with `_wav` and `_ogg` for two kinds of them.
+"""Reading: `_wav` opens plain WAV files, `_mp3` MP3 files, and this module the others.
 
 The rest of the package sees mono float32 arrays at one sampling rate, or an AudioReadError.
 """
@@ -7,8 +7,9 @@ import hashlib
 import os
 import re
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral
 
 import numpy as np
@@ -17,10 +18,13 @@ import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
 from skdaf._ffmpeg import FFmpegFile, open_container
+from skdaf._headers import DamagedFileError, open_view
+from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
 from skdaf._sounds import ArraySource, ContentSource
-from skdaf._wav import PlainWav, open_plain
+from skdaf._view import FileView
+from skdaf._wav import open_plain
 
 # Samples (over all channels) asked of libsndfile at once. A header may promise any number of
 # frames; memory is only taken for what was really read.
@@ -29,14 +33,15 @@ _BLOCK_SAMPLES = 2**20
 # libsndfile keeps paths in a buffer of 1,024 bytes; longer ones are opened here and handed over.
 _LONGEST_LIBSNDFILE_PATH = 1000
 
-# MP3: a frame borrows up to 511 bytes from the frames before it (255 bytes where frames have 576
-# samples), and a frame of silence holds as few as 3. So many samples before a place decide what
-# is decoded there; libmpg123 goes back by four frames only.
-_MP3_MEMORY = 90 * 576
-
 # Ogg Vorbis: libsndfile misses places in the last page by a part of a block. A page holds at most
 # 255 packets, in silence, of 1,024 samples each with the usual block size.
 _LONGEST_VORBIS_PAGE = 2**18
+
+# libsndfile's number of frames where a FLAC header leaves it out is larger.
+_ENDLESS = 2**62
+
+# ALAC: frames between two places where decoding begins again, a multiple of any packet's.
+_ALAC_SECTION = 2**16
 
 # A header of 1 Hz would turn a minute of samples into days, one of 4 GHz a window of 32 ms into a
 # hundred million samples. No recording is sampled that slowly or that fast.
@@ -56,11 +61,8 @@ _USUAL_FRAMES_PER_BYTE = 2**8
 # second at the highest rate).
 LOUDEST_SAMPLE = np.float32(1e12)
 
-# What libsndfile's log says of a chunk of samples that is cut off.
-_SHORT_CHUNK = re.compile(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)")
-_PLACEHOLDER_LENGTH = 2**31 - 2**16
-
-# What it says where pages of an Ogg stream are missing. It gives whatever lay in memory for them.
+# What libsndfile's log says where pages of an Ogg stream are missing. It gives whatever lay in
+# memory for them.
 _HOLE = re.compile(r"libogg reports a hole|Hole found|Corrupted bitstream")
 
 # What rounding leaves of a full-scale sample of 16 bits.
@@ -98,11 +100,26 @@ def _libsndfile_name(path):
     return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
 
+def _skip(file, n_frames):
+    """Read frames that nobody wants, as far as they go; return how many there were."""
+    n_read = 0
+    while n_read < n_frames:
+        asked = min(n_frames - n_read, max(1, _BLOCK_SAMPLES // file.channels))
+        n_block = len(file.read_block(asked))
+        n_read += n_block
+        if n_block < asked:
+            break
+    return n_read
+
+
 class _Recording(sf.SoundFile):
     """A file that is read from front to back, and finds the place to begin at."""
 
+    # What is read instead of the file, if anything is.
+    view = None
+
     def seekable(self):
-        """Keep soundfile from seeking after each read: it would garble MP3 at every block."""
+        """Keep soundfile from seeking after each read: codecs would begin again at every block."""
         return False
 
     def go_to(self, frame):
@@ -110,41 +127,130 @@ class _Recording(sf.SoundFile):
         origin = max(0, min(frame, self._last_safe_origin(frame)))
         if origin:
             self.seek(origin)
-        while origin < frame:
-            asked = min(frame - origin, max(1, _BLOCK_SAMPLES // self.channels))
-            origin += asked
-            if len(self.read_block(asked)) < asked:
-                break
+        _skip(self, frame - origin)
 
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
-        return self.read(n_frames, dtype="float32", always_2d=True)
+        block = self.read(n_frames, dtype="float32", always_2d=True)
+        if self.view is not None and self.view.error is not None:
+            raise self.view.error
+        return block
 
     def _last_safe_origin(self, frame):
         if not super().seekable():
             return 0
-        if self.format == "MP3":
-            return frame - _MP3_MEMORY
         if self.subtype == "VORBIS":
             return self.frames - _LONGEST_VORBIS_PAGE
         return frame
 
 
+class _Sections:
+    """An ALAC file, decoded in sections that each begin with a new decoder.
+
+    Of a damaged packet, the decoder gives what was decoded before. With sections this does not
+    depend on where reading began.
+    """
+
+    def __init__(self, view):
+        self._view = view
+        self._open()
+        file = self._file
+        self.samplerate, self.channels, self.frames = file.samplerate, file.channels, file.frames
+        self.format, self.subtype, self.extra_info = file.format, file.subtype, file.extra_info
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def _open(self):
+        self._view.seek(0)
+        self._file = _Recording(self._view)
+        self._file.view = self._view
+
+    def go_to(self, frame):
+        """Make `frame` the next one to be read."""
+        self._file.close()
+        self._open()
+        self._left = _ALAC_SECTION - frame % _ALAC_SECTION
+        self._file.go_to(frame - frame % _ALAC_SECTION)
+        _skip(self._file, frame % _ALAC_SECTION)
+        self._place = frame
+
+    def read_block(self, n_frames):
+        """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
+        blocks = []
+        while n_frames > 0:
+            if not self._left:
+                self.go_to(self._place)
+            asked = min(n_frames, self._left)
+            blocks.append(self._file.read_block(asked))
+            if len(blocks[-1]) < asked:
+                break
+            n_frames, self._left = n_frames - asked, self._left - asked
+            self._place += asked
+        return np.concatenate(blocks)
+
+
 @contextmanager
 def _opened(path, n_bytes):
-    plain = open_plain(path, n_bytes)
-    if plain is not None:
+    if (plain := open_plain(path, n_bytes)) is not None:
         with plain:
             yield plain
+    elif (layout := mp3_layout(path, n_bytes)) is not None:
+        with mute, Mp3Recording(path, layout) as file:
+            yield file
     else:
-        with mute, _open_compressed(path) as file:
+        with mute, _opened_by_libraries(path, n_bytes) as file:
             yield file
 
 
-def _open_compressed(path):
-    """Open a file by libsndfile, and what that does not know by FFmpeg."""
+@contextmanager
+def _opened_by_libraries(path, n_bytes):
+    with open_view(path, n_bytes) or nullcontext() as view:
+        with _open_known(path, view) as file:
+            is_decoded = isinstance(file, FFmpegFile)
+            is_alac = file.subtype.startswith("ALAC") and not is_decoded
+            has_length = is_decoded or file.format != "FLAC" or file.frames < _ENDLESS
+            if has_length and not is_alac:
+                yield file
+                return
+        if is_alac:
+            view = view or FileView(path, b"", [(0, n_bytes)])
+            with view, _Sections(view) as file:
+                yield file
+            return
+    with _flac_with_length(path, n_bytes) as view, _Recording(view) as file:
+        file.view = view
+        yield file
+
+
+def _flac_with_length(path, n_bytes):
+    """Return a view of a FLAC file whose header has the number of its samples filled in."""
+    with open(path, "rb") as file:
+        head = file.read(26)
+    if head[:4] != b"fLaC":
+        raise DamagedFileError("its header does not tell its length")
+    n_frames = _n_frames_of_flac(os.path.abspath(path), n_bytes, os.stat(path).st_mtime_ns)
+    numbers = int.from_bytes(head[18:], "big") & -(2**36) | n_frames
+    return FileView(path, head[:18] + numbers.to_bytes(8, "big"), [(26, n_bytes)])
+
+
+@lru_cache(maxsize=1024)
+def _n_frames_of_flac(path, n_bytes, mtime):
     try:
-        file = _Recording(_libsndfile_name(path))
+        with _Recording(_libsndfile_name(path)) as file:
+            return _skip(file, file.frames)
+    except sf.LibsndfileError as error:
+        problem = f"the file is truncated or damaged ({_own_words(error)})"
+        raise DamagedFileError(problem) from error
+
+
+def _open_known(path, view):
+    """Open a file, or a view of it, by libsndfile, and what that does not know by FFmpeg."""
+    try:
+        file = _Recording(view or _libsndfile_name(path))
     except (sf.LibsndfileError, TypeError):
         container = open_container(path)
         if container is None:
@@ -154,6 +260,7 @@ def _open_compressed(path):
     if file.format == "RAW" and (container := open_container(path)):
         file.close()
         return container
+    file.view = view
     return file
 
 
@@ -182,9 +289,10 @@ def _open_audio(path):
             yield file
     except AudioReadError:
         raise
+    except DamagedFileError as error:
+        raise AudioReadError.of(path, str(error)) from None
     except sf.LibsndfileError as error:
-        reason = str(error.error_string).rstrip(".") or "unknown error"
-        raise AudioReadError.of(path, f"not readable as audio ({reason})") from error
+        raise AudioReadError.of(path, f"not readable as audio ({_own_words(error)})") from error
     except OSError as error:
         raise AudioReadError.of(path, f"cannot be read ({_reason(error)})") from error
     except MemoryError as error:
@@ -217,30 +325,29 @@ def _insist_on_rate(file, path):
 
 
 def _insist_on_all_bytes(file, path):
-    """Raise if a WAV, AIFF or Ogg file has lost its end: libsndfile takes it for a shorter one."""
-    if isinstance(file, PlainWav):
-        return
-    if file.format in ("WAV", "WAVEX", "AIFF"):
-        _insist_on_announced_bytes(file, path)
+    """Raise if a file has lost a part and libsndfile may not notice it."""
     if file.format == "OGG" and (problem := problem_of_ogg(path)):
         raise AudioReadError.of(path, problem)
+    if isinstance(file, _Sections):
+        status = os.stat(path)
+        n_frames = _n_decodable(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+        if n_frames < file.frames:
+            raise AudioReadError.of(path, _what_is_missing(file.frames, n_frames))
 
 
-def _insist_on_announced_bytes(file, path):
-    """Compare the length in the header with what libsndfile's log says is there.
+@lru_cache(maxsize=1024)
+def _n_decodable(path, n_bytes, mtime):
+    """Return how many frames can be read; long recordings are opened again for each part."""
+    with _opened(path, n_bytes) as file:
+        file.go_to(0)
+        return _skip(file, file.frames)
 
-    Writers that cannot know the length (into a pipe, say) put 0 or a huge number: no damage.
-    """
-    found = _SHORT_CHUNK.search(file.extra_info)
-    if found is None:
-        return
-    announced, there = map(int, found.groups())
-    if there < announced < _PLACEHOLDER_LENGTH:
-        raise AudioReadError.of(
-            path,
-            f"the file is truncated: its header announces {announced} bytes of sound, {there} "
-            "are there",
-        )
+
+def _what_is_missing(n_expected, n_read):
+    return (
+        f"the file is truncated or damaged: {n_expected} frames were expected, {n_read} "
+        "could be read"
+    )
 
 
 def _insist_on_no_hole(file, path):
@@ -270,24 +377,30 @@ def _read_blocks(file, clip):
     """Yield the samples of a clip as `(n, n_channels)` blocks, and insist on getting them all."""
     _insist_on_all_bytes(file, clip.path)
     start, n_frames = _span(file, clip)
-    file.go_to(start)
     is_bounded = file.subtype.startswith("PCM_")
-    remaining = n_frames
-    while remaining > 0:
-        asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
-        block = file.read_block(asked)
-        if not is_bounded:
-            _insist_on_numbers(block, start + n_frames - remaining, file, clip.path)
-        remaining -= len(block)
-        _insist_on_no_hole(file, clip.path)
-        if len(block):
-            yield block
-        if len(block) < asked:
-            raise AudioReadError.of(
-                clip.path,
-                f"the file is truncated or damaged: {n_frames} frames were expected, "
-                f"{n_frames - remaining} could be read",
-            )
+    remaining, reason = n_frames, ""
+    try:
+        file.go_to(start)
+        while remaining > 0:
+            asked = min(remaining, max(1, _BLOCK_SAMPLES // file.channels))
+            block = file.read_block(asked)
+            if not is_bounded:
+                _insist_on_numbers(block, start + n_frames - remaining, file, clip.path)
+            remaining -= len(block)
+            _insist_on_no_hole(file, clip.path)
+            if len(block):
+                yield block
+            if len(block) < asked:
+                break
+    except sf.LibsndfileError as error:
+        reason = f" ({_own_words(error)})"
+    if remaining:
+        problem = _what_is_missing(n_frames, n_frames - remaining) + reason
+        raise AudioReadError.of(clip.path, problem)
+
+
+def _own_words(error):
+    return str(error.error_string).rstrip(".") or "unknown error"
 
 
 def _insist_on_numbers(block, first_frame, file, path):
@@ -470,8 +583,9 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None, channel=None):
     Raises
     ------
     AudioReadError
-        If the file is missing, empty, not audio, damaged, shorter than `start`, has no such
-        channel, or holds NaN or infinite samples (the message says where the first one is).
+        If the file is missing, empty, not audio, truncated, damaged, shorter than `start`, has
+        no such channel, or holds NaN or infinite samples (the message says where the first one
+        is).
     TypeError, ValueError
         If `sampling_rate` or `channel` is no number of that kind.
 

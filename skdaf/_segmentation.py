@@ -102,9 +102,10 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
 
     Notes
     -----
-    Every window opens the file and goes to its place: quickly in WAV and FLAC files. MP3 files are
-    searched from their beginning each time, so that the time grows with the square of the length:
-    convert MP3 recordings of an hour or more to FLAC first.
+    Every window opens the file and goes to its place, so the time grows with the length of the
+    recording. A few old codecs cannot be searched (GSM 6.10, G.721, G.723 and NMS ADPCM, DWVW):
+    there it grows with the square of the length, so convert long recordings of these kinds to FLAC
+    first.
 
     Examples
     --------

@@ -43,12 +43,14 @@ LAYERS = [
         "_unpickle",
     ],
     ["_audio", "_recordings"],
-    ["_ffmpeg"],
+    ["_ffmpeg", "_mp3"],
+    ["_headers"],
     [
         "_clip",
         "_containers",
         "_wav",
         "_ogg",
+        "_view",
         "_frame_blocks",
         "_mute",
         "_estimator",
@@ -75,7 +77,7 @@ TORCH = {
 }
 RESERVED = {
     "matplotlib": {"_display"},
-    "soundfile": {"_audio", "datasets"},
+    "soundfile": {"_audio", "_mp3", "datasets"},
     "soxr": {"_audio", "datasets"},
     "av": {"_ffmpeg"},
     "torch": TORCH,
