@@ -5,7 +5,6 @@ training it is, and whether it is as it was written.
 """
 
 import contextlib
-import glob
 import io
 import json
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skdaf._files import replacing
+from skdaf._files import leftovers, name_with, replacing
 from skdaf._fingerprint import digest_of
 
 # A checkpoint whose name ends so is one file; others are folders that hold such files.
@@ -86,7 +85,7 @@ class Checkpoint:
         if not _is_file(place):
             key = digest_of(repr(sorted(fingerprint.items())), _DIGEST_BYTES)
             self.path /= f"{fingerprint['estimator']}-{key}{SUFFIX}"
-        self._previous = self.path.with_name(self.path.name + ".previous")
+        self._previous = self.path.with_name(name_with(self.path, ".previous"))
         self._has_warned = False
         stored = self._read()
         self.state = None if stored is None else stored["state"]
@@ -184,8 +183,7 @@ class Checkpoint:
     def _tidy_up(self):
         """Remove what a finished training needs no more, and what killed ones have left."""
         self._previous.unlink(missing_ok=True)
-        stem = glob.escape(self.path.stem)
-        for part in self.path.parent.glob(f".{stem}.*.part{SUFFIX}"):
+        for part in leftovers(self.path):
             part.unlink(missing_ok=True)
 
     def _warn(self, sentence):
