@@ -15,6 +15,7 @@ import soundfile as sf
 import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
+from skdaf._limits import check_resampling
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
 from skdaf._wav import PlainWav, open_plain
@@ -277,6 +278,7 @@ def resample(samples, source_rate, target_rate):
     """
     if source_rate == target_rate:
         return samples
+    check_resampling(len(samples), source_rate, target_rate)
     resampled = soxr.resample(samples, source_rate, target_rate, quality="HQ")
     return resampled if len(resampled) else samples.mean(keepdims=True)
 

@@ -12,8 +12,36 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf import _spectrogram
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
-from skdaf._estimator import Estimator
+from skdaf._estimator import Estimator, is_count
 from skdaf._inputs import validate_sounds
+from skdaf._limits import check_recording, check_size
+
+FEATURES = ("mel", "mfcc", "mel+chroma")
+
+# What a fitted transformer keeps of its parameters, in samples and Hz.
+_SETTINGS = {
+    "features": str,
+    "sampling_rate": int,
+    "window_length": int,
+    "hop_length": int,
+    "n_mels": int,
+    "n_mfcc": int,
+    "fmin": float,
+    "fmax": float,
+    "top_db": (float, type(None)),
+}
+
+
+def _is_settings(value):
+    """Tell whether a value from a file could be the settings of spectrograms."""
+    return (
+        type(value) is dict
+        and value.keys() == _SETTINGS.keys()
+        and all(isinstance(value[name], kind) for name, kind in _SETTINGS.items())
+        and all(value[name] > 0 for name, kind in _SETTINGS.items() if kind is int)
+        and value["features"] in FEATURES
+        and (value["features"] != "mfcc" or value["n_mfcc"] <= value["n_mels"])
+    )
 
 
 class SpectrogramTransformer(TransformerMixin, Estimator):
@@ -110,8 +138,16 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     (4, 51, 40)
     """
 
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "sampling_rate_": is_count,
+        "n_frames_": is_count,
+        "n_bins_": is_count,
+        "_fitted_settings": _is_settings,
+    }
+
     _parameter_constraints = {
-        "features": [StrOptions({"mel", "mfcc", "mel+chroma"})],
+        "features": [StrOptions(set(FEATURES))],
         "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
         "window_length": [Interval(Real, 0, 1, closed="right")],
         "hop_length": [Interval(Real, 0, 1, closed="right")],
@@ -321,6 +357,9 @@ class SpectrogramRecipe(ClipRecipe):
     version = 3
     dtype = np.float32
 
+    def __post_init__(self):
+        check_size(*self.row_shape)
+
     @property
     def row_shape(self):
         return self.n_frames, self.settings.n_bins
@@ -331,6 +370,8 @@ class SpectrogramRecipe(ClipRecipe):
         return _spectrogram.silent_frame(self.settings)
 
     def of_samples(self, waveforms):
+        for samples in waveforms:
+            check_recording(self.settings.n_frames(len(samples)), self.settings.n_bins)
         return _spectrogram.spectrograms(waveforms, self.settings)
 
     def from_bytes(self, value):

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
-from skdaf._estimator import Estimator
+from skdaf._estimator import Estimator, is_count
 from skdaf._inputs import validate_sounds
 from skdaf._short_term import FeatureSettings, clip_features
 
@@ -104,6 +104,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     >>> print(*features.columns[[0, 8, 34, 135]], sep=", ")
     zcr_mean, mfcc_1_mean, delta zcr_mean, delta chroma_std_std
     """
+
+    _saved_attributes = {**Estimator._saved_attributes, "sampling_rate_": is_count}
 
     _parameter_constraints = {
         "mid_window": [Interval(Real, 0, None, closed="neither")],

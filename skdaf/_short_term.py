@@ -13,6 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
+from skdaf._limits import MOST_OVERLAP, check_at_most, check_windows
+
 _EPS = np.finfo(np.float64).eps
 
 # Samples of the frames that are worked on together: they stay in the processor's cache.
@@ -66,6 +68,12 @@ class FeatureSettings:
     mid_window: int
     mid_step: int
     deltas: bool
+
+    def __post_init__(self):
+        names = "short_window", "short_step"
+        check_windows(self.sampling_rate, self.window, self.step, names)
+        overlap = self.mid_window / self.mid_step
+        check_at_most(overlap, MOST_OVERLAP, "mid_window divided by mid_step")
 
     @classmethod
     def from_seconds(cls, sampling_rate, short_window, short_step, mid_window, mid_step, deltas):

@@ -25,6 +25,8 @@ LAYERS = [
     ["_classifier", "_autoencoder"],
     ["_base", "_old_frontend"],
     ["_frontend", "_handcrafted", "_persistence", "_check", "_saliency"],
+    ["_model_reader"],
+    ["_model_schema", "_model_checks", "_run_settings"],
     ["_training", "_windows"],
     ["_loop"],
     ["_chunks", "_checkpoint"],
@@ -43,8 +45,8 @@ LAYERS = [
         "_unpickle",
     ],
     ["_audio"],
-    ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version"],
-    ["_shared"],
+    ["_clip", "_wav", "_ogg", "_mute", "_estimator", "_files", "_version", "_model_archive"],
+    ["_trusted_types", "_limits", "_shared"],
 ]
 
 # Libraries that only some modules may know of.
