@@ -91,8 +91,8 @@ def save_model(estimator, path):
         raise
     except Exception as error:  # what a file may not hold can show in any way
         raise ValueError(
-            f"{name} holds what load_model would refuse: {error}. Nothing was written; "
-            "joblib.dump takes anything."
+            f"{name} holds what load_model would refuse: {str(error).rstrip('.')}. Nothing was "
+            "written; joblib.dump takes anything."
         ) from error
     write_whole(os.fsdecode(path), content)
 
