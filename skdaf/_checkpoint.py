@@ -6,7 +6,9 @@ training it is, and whether it is as it was written.
 
 import contextlib
 import io
+import itertools
 import json
+import math
 import os
 import tempfile
 import warnings
@@ -17,6 +19,7 @@ import numpy as np
 
 from skdaf._files import leftovers, name_with, replacing
 from skdaf._fingerprint import digest_of
+from skdaf._model_archive import read_array, read_header
 
 # A checkpoint whose name ends so is one file; others are folders that hold such files.
 SUFFIX = ".checkpoint"
@@ -46,6 +49,10 @@ def check_place(place):
             pass
     except OSError as error:
         raise _unusable(place, error) from error
+
+
+class _ForeignError(ValueError):
+    """Content that no training of this release has written, in spite of its checksum."""
 
 
 class Checkpoint:
@@ -129,6 +136,9 @@ class Checkpoint:
                 raise _unusable(self._place, error) from error
             try:
                 stored = unpack(content)
+                _check_content(stored)
+            except _ForeignError as error:
+                raise _unusable(self._place, f"{os.fspath(path)!r} is foreign: {error}") from error
             except ValueError as error:
                 if _is_file(self._place) and content and not content.startswith(_MAGIC[:5]):
                     raise _unusable(self._place, "it is a file of another kind") from error
@@ -220,12 +230,67 @@ def unpack(content):
     body = content[start:]
     if content[:start] != _MAGIC + _digest(body):
         raise ValueError("it is damaged, or was not written by this release")
+    try:
+        arrays = _read_arrays(body)
+        return json.loads(
+            arrays[0].tobytes(),
+            object_hook=lambda found: arrays[found[_ARRAY]] if found.keys() == {_ARRAY} else found,
+        )
+    except Exception as error:  # anybody can write a checksum, and any bytes behind it
+        raise _ForeignError(f"what it holds cannot be read ({error})") from error
+
+
+def _read_arrays(body):
     file, arrays = io.BytesIO(body), []
     while file.tell() < len(body):
-        arrays.append(np.load(file, allow_pickle=False))
-    return json.loads(
-        arrays[0].tobytes(),
-        object_hook=lambda found: arrays[found[_ARRAY]] if found.keys() == {_ARRAY} else found,
+        start = file.tell()
+        dtype, shape, _ = read_header(file)
+        # Before memory is taken: a header may claim any shape.
+        end = file.tell() + math.prod(shape) * dtype.itemsize
+        if end > len(body):
+            raise ValueError("an array claims more bytes than there are")
+        arrays.append(read_array(body[start:end]))
+        file.seek(end)
+    return arrays
+
+
+def _check_content(stored):
+    """Insist that what a file holds is what `Checkpoint.write` writes."""
+    is_whole = _has(stored, "fingerprint", "made_with", "seed", "state") and _has(
+        stored["state"], "progress", "loop"
+    )
+    if not is_whole or not _is_progress(stored["state"]["progress"]):
+        raise _ForeignError("what it holds is no training")
+    loop, seed = stored["state"]["loop"], stored["seed"]
+    texts = [stored["fingerprint"], stored["made_with"]]
+    is_plain = all(type(text) is dict for text in texts)
+    is_seed = seed is None or (type(seed) is int and 0 <= seed < 2**32)
+    if not is_plain or not is_seed or not (loop is None or type(loop) is dict):
+        raise _ForeignError("what it holds is no training")
+
+
+def _has(found, *names):
+    return type(found) is dict and found.keys() == set(names)
+
+
+def _is_progress(found):
+    """Tell whether a value from a file is the progress of a training."""
+    if not _has(found, "history", "best_epoch", "best_loss", "best_weights"):
+        return False
+    history, weights = found["history"], found["best_weights"]
+    if type(history) is not dict or not all(type(values) is list for values in history.values()):
+        return False
+    lengths = {len(values) for values in history.values()}
+    is_history = "train_loss" in history and len(lengths) == 1
+    values = [*itertools.chain(*history.values()), found["best_loss"]]
+    return (
+        is_history
+        and all(type(value) in (int, float) for value in values)
+        and type(found["best_epoch"]) is int
+        and 0 < found["best_epoch"] <= max(lengths)
+        and type(weights) is dict
+        and all(isinstance(array, np.ndarray) for array in weights.values())
+        and all(array.dtype.kind in "fi" for array in weights.values())
     )
 
 

@@ -112,6 +112,22 @@ def read_array(content):
         If it holds objects, or not exactly the values that its header claims.
     """
     file = io.BytesIO(content)
+    dtype, shape, order = read_header(file)
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError(f"an array claims the shape {shape} and holds another number of bytes")
+    flat = np.frombuffer(content, dtype, math.prod(shape), file.tell())
+    # A copy can be written to, is aligned, and does not keep the file's bytes.
+    return flat.reshape(shape, order=order).copy(order=order)
+
+
+def read_header(file):
+    """Return the type, shape and order of the array whose bytes follow in an ``.npy`` file.
+
+    Raises
+    ------
+    ValueError
+        If it is of another kind, or holds objects.
+    """
     version = np.lib.format.read_magic(file)
     width = {(1, 0): 2, (2, 0): 4, (3, 0): 4}.get(version)
     n_header = int.from_bytes(file.read(width or 0), "little")
@@ -121,21 +137,15 @@ def read_array(content):
     if type(header) is not dict or header.keys() != {"descr", "fortran_order", "shape"}:
         raise ValueError("an array has a header of another kind")
     dtype, shape = np.lib.format.descr_to_dtype(header["descr"]), header["shape"]
-    _check_claims(dtype, shape, len(content) - file.tell())
-    order = "F" if header["fortran_order"] is True else "C"
-    flat = np.frombuffer(content, dtype, math.prod(shape), file.tell())
-    # A copy can be written to, is aligned, and does not keep the file's bytes.
-    return flat.reshape(shape, order=order).copy(order=order)
+    _check_claims(dtype, shape)
+    return dtype, shape, "F" if header["fortran_order"] is True else "C"
 
 
-def _check_claims(dtype, shape, n_bytes):
-    """Insist on plain values, and on exactly as many bytes as they need."""
+def _check_claims(dtype, shape):
     if dtype.hasobject or dtype.kind not in _KINDS or dtype.itemsize == 0:
         raise ValueError(f"an array holds {dtype}, not plain values")
     if type(shape) is not tuple or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError("an array has an impossible shape")
-    if math.prod(shape) * dtype.itemsize != n_bytes:
-        raise ValueError(f"an array claims the shape {shape} and holds {n_bytes} bytes")
     if 0 in shape and max(shape) > _LARGEST_EMPTY_SIDE:
         raise ValueError(f"an empty array claims the shape {shape}")
 

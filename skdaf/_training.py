@@ -180,7 +180,7 @@ def train(
             ) as loop,
         ):
             if progress.n_epochs and not loop.is_over(progress):
-                loop.restore(checkpoint.state["loop"])
+                _restore(loop, checkpoint)
             for values in _all_epochs(loop, rows, validation_rows, progress, checkpoint):
                 if report is not None and report(values):
                     break
@@ -199,6 +199,17 @@ def train(
         set_weights(network, progress.best_weights)
     network.eval()
     return progress
+
+
+def _restore(loop, checkpoint):
+    """Continue from the state in a checkpoint; insist that it is that of such a loop."""
+    try:
+        loop.restore(checkpoint.state["loop"])
+    except Exception as error:  # a file with a valid checksum may hold anything
+        raise ValueError(
+            f"The checkpoint {str(checkpoint.path)!r} does not hold the state of this training "
+            f"({type(error).__name__}: {error}). Delete it to start again."
+        ) from error
 
 
 def _progress_of(checkpoint, network):
