@@ -6,7 +6,6 @@ training it is, and whether it is as it was written.
 
 import contextlib
 import io
-import itertools
 import json
 import math
 import os
@@ -259,39 +258,17 @@ def _check_content(stored):
     is_whole = _has(stored, "fingerprint", "made_with", "seed", "state") and _has(
         stored["state"], "progress", "loop"
     )
-    if not is_whole or not _is_progress(stored["state"]["progress"]):
+    if not is_whole:
         raise _ForeignError("what it holds is no training")
-    loop, seed = stored["state"]["loop"], stored["seed"]
     texts = [stored["fingerprint"], stored["made_with"]]
-    is_plain = all(type(text) is dict for text in texts)
+    seed = stored["seed"]
     is_seed = seed is None or (type(seed) is int and 0 <= seed < 2**32)
-    if not is_plain or not is_seed or not (loop is None or type(loop) is dict):
+    if not is_seed or not all(type(text) is dict for text in texts):
         raise _ForeignError("what it holds is no training")
 
 
 def _has(found, *names):
     return type(found) is dict and found.keys() == set(names)
-
-
-def _is_progress(found):
-    """Tell whether a value from a file is the progress of a training."""
-    if not _has(found, "history", "best_epoch", "best_loss", "best_weights"):
-        return False
-    history, weights = found["history"], found["best_weights"]
-    if type(history) is not dict or not all(type(values) is list for values in history.values()):
-        return False
-    lengths = {len(values) for values in history.values()}
-    is_history = "train_loss" in history and len(lengths) == 1
-    values = [*itertools.chain(*history.values()), found["best_loss"]]
-    return (
-        is_history
-        and all(type(value) in (int, float) for value in values)
-        and type(found["best_epoch"]) is int
-        and 0 < found["best_epoch"] <= max(lengths)
-        and type(weights) is dict
-        and all(isinstance(array, np.ndarray) for array in weights.values())
-        and all(array.dtype.kind in "fi" for array in weights.values())
-    )
 
 
 def _digest(body):

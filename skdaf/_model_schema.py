@@ -153,7 +153,8 @@ def read_schema(archive):
     text = archive.read("schema.json")
     _check_text(text, archive)
     schema = json.loads(text)
-    if type(schema) is not dict or schema.get("protocol") not in PROTOCOLS:
+    protocol = schema.get("protocol") if type(schema) is dict else None
+    if type(protocol) is not int or protocol not in PROTOCOLS:
         raise ValueError("its schema is of another kind")
     root, n_nodes = _read_nodes(schema, archive.sizes)
     if root.n_nodes > _MOST_REPETITION * n_nodes + _FREE_NODES:
@@ -212,7 +213,7 @@ def _open(state, known, untrusted):
     is_trusted, parts = _LOADERS.get(node.loader, (None, None))
     if is_trusted is None or not is_trusted(node.name):
         untrusted.add(node.name)
-        parts = _of_nothing
+        node.loader, parts = "", _of_nothing
     node.waiting = list(parts(state))[::-1]
     if _id_of(state) is not None:
         known[_id_of(state)] = node
