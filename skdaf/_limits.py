@@ -8,6 +8,10 @@ MOST_HZ = 4_000_000
 # Samples of one analysis window, and windows that a sample may lie in.
 MOST_WINDOW_SAMPLES = 2**20
 MOST_OVERLAP = 4096
+# Samples of any duration: more than a thousand years.
+MOST_SAMPLES = 2**60
+# Samples from one window to the next.
+MOST_STEP_SAMPLES = 2**22
 MOST_MEL_BANDS = 4096
 # Weights of the mel bands: bands times frequencies.
 MOST_MEL_WEIGHTS = 2**25
@@ -48,6 +52,7 @@ def check_windows(sampling_rate, window, step, names=("window_length", "hop_leng
     """Check the rate in Hz, and analysis windows and their step in samples."""
     check_at_most(sampling_rate, MOST_HZ, "sampling_rate (in Hz)")
     check_at_most(window, MOST_WINDOW_SAMPLES, f"{names[0]} (in samples)")
+    check_at_most(step, MOST_STEP_SAMPLES, f"{names[1]} (in samples)")
     check_at_most(window / step, MOST_OVERLAP, f"{names[0]} divided by {names[1]}")
 
 
