@@ -13,6 +13,15 @@ import numpy as np
 import pytest
 import skops.io
 import torch
+from crafting import (
+    called,
+    change_schema,
+    listed,
+    node,
+    plain,
+    rewritten,
+    write_crafted,
+)
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -244,44 +253,6 @@ def test_archives_of_other_kinds_are_refused(tmp_path):
         load_model(path)
 
 
-def rewritten(path, **members):
-    """Replace members of an archive."""
-    with zipfile.ZipFile(path) as archive:
-        old = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in {**old, **members}.items():
-            if content is not None:
-                archive.writestr(name, content)
-
-
-def change_schema(path, change):
-    """Change the attributes of the object in a file, as the schema has them."""
-    with zipfile.ZipFile(path) as archive:
-        schema = json.loads(archive.read("schema.json"))
-    change(schema["content"]["content"])
-    rewritten(path, **{"schema.json": json.dumps(schema)})
-
-
-def node(loader, name, **content):
-    """Return what a schema holds for a thing of this name."""
-    module, _, kind = name.rpartition(".")
-    return {"__class__": kind, "__module__": module, "__loader__": loader, **content}
-
-
-def plain(value):
-    """Return the same for a number or a text."""
-    return node("JsonNode", "builtins.str", content=json.dumps(value), is_json=True)
-
-
-def listed(*nodes, kind="list"):
-    return node(f"{kind.capitalize()}Node", f"builtins.{kind}", content=list(nodes))
-
-
-def called(name, *arguments):
-    """Return what makes skops call something, if it is trusted."""
-    return node("ConstructorFromReduceNode", name, content=listed(*arguments, kind="tuple"))
-
-
 def attacks(target):
     """Return what would make a folder, or lead to it, when it is loaded."""
     text, system = plain(str(target)), plain(f"mkdir {target}")
@@ -319,15 +290,6 @@ def attacks(target):
         "import of scikit-learn's": called("sklearn.datasets._base.rmtree", text),
         "import of skdaf's": called("skdaf._persistence.importlib", text),
     }
-
-
-def write_crafted(path, schema, protocol=2, **members):
-    """Write a file that seems to be one of save_model."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-        archive.writestr("schema.json", json.dumps({"protocol": protocol, **schema}))
-        archive.writestr("skdaf.json", json.dumps({"skdaf": "0.1.0", "format": 1}))
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2])
@@ -426,7 +388,8 @@ def test_absurd_claims_cost_nothing(waveforms, tmp_path):
         ("network", "daf", "but the network needs"),
     ):
         save_model(classifier(waveforms), path)
-        change_schema(path, lambda state: state["_recipe"]["content"].update({name: plain(value)}))
+        changed = {name: plain(value)}
+        change_schema(path, lambda state, new=changed: state["_recipe"]["content"].update(new))
         with pytest.raises(ValueError, match=rf"model\.skops' is damaged: .*{reason}"):
             load_model(path)
 
