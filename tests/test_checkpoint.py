@@ -101,6 +101,51 @@ def place(request, tmp_path):
     return tmp_path / request.param
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [1, 2],
+        {"fingerprint": PRINT},
+        {"fingerprint": PRINT, "made_with": [], "seed": 1, "state": {"progress": {}, "loop": 0}},
+        {"fingerprint": PRINT, "made_with": {}, "seed": "x", "state": {"progress": 1, "loop": 0}},
+        {"fingerprint": PRINT, "made_with": {}, "seed": 1, "state": None},
+        {".array": 99},
+    ],
+)
+def test_foreign_content_with_a_valid_checksum_is_refused(tmp_path, content):
+    place = tmp_path / "one.checkpoint"
+    place.write_bytes(pack(content))
+    with pytest.raises(ValueError, match=r"one\.checkpoint' cannot be used: .* is foreign: "):
+        opened(place)
+
+
+def test_a_claim_of_more_than_there_is_costs_nothing(tmp_path):
+    file = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (2**50,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    body = file.getvalue()
+    place = tmp_path / "one.checkpoint"
+    place.write_bytes(module._MAGIC + module._digest(body) + body)
+    with pytest.raises(ValueError, match="claims more bytes than there are"):
+        opened(place)
+
+
+@pytest.mark.parametrize("part", ["progress", "loop"])
+def test_a_state_that_is_none_of_this_training_is_refused(tmp_path, part):
+    X, y = spectrograms(24)
+    place = tmp_path / "one.checkpoint"
+    small(place, max_epochs=2).fit(X, y)
+    stored = unpack(place.read_bytes())
+    progress = stored["state"]["progress"]
+    progress["history"] = {name: values[:1] for name, values in progress["history"].items()}
+    progress["best_epoch"] = 1
+    stored["state"][part] = {"history": {"train_loss": ["a"]}}
+    place.write_bytes(pack(stored))
+    with pytest.raises(ValueError, match=r"one\.checkpoint' does not hold the (progress|state) of"):
+        small(place, max_epochs=2).fit(X, y)
+
+
 def test_the_last_state_is_what_the_next_one_finds(place):
     assert opened(place).state is None
     first = opened(place)

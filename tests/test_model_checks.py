@@ -96,14 +96,6 @@ def test_scikit_learns_estimators_answer_the_same_after_a_round_trip(model, tmp_
             np.testing.assert_array_equal(found, expected)
 
 
-def test_categories_of_boosted_trees_are_kept(tmp_path):
-    model = HistGradientBoostingClassifier(categorical_features=[2], max_iter=5, min_samples_leaf=2)
-    categories = np.where(np.arange(6) == 2, np.arange(45)[:, None] % 4, X)
-    model.fit(categories, Y)
-    loaded = load_model(saved(model, tmp_path))
-    np.testing.assert_array_equal(loaded.predict_proba(categories), model.predict_proba(categories))
-
-
 def nodes_of_tree(state):
     return state["tree_"]["content"]["content"]["nodes"]
 

@@ -14,10 +14,14 @@ import pytest
 import skops.io
 import torch
 from crafting import (
+    array,
+    attribute,
     called,
     change_schema,
     listed,
+    mapping,
     node,
+    npy,
     plain,
     rewritten,
     write_crafted,
@@ -497,3 +501,161 @@ def test_resolve_fitted(waveforms, tmp_path):
     assert resolve_fitted(None) is None
     with pytest.raises(NotFittedError):
         resolve_fitted(FrozenEstimator(CNNAudioClassifier()))
+
+
+# --- strangers' files ------------------------------------------------------------------------
+
+
+def test_paths_of_bytes_are_taken(tmp_path):
+    path = os.fsencode(tmp_path / "model.skops")
+    save_model(SpectrogramTransformer(n_mels=8), path)
+    assert load_model(path).n_mels == 8
+    with pytest.raises(FileNotFoundError, match=r"no model file '.*lost\.skops'"):
+        load_model(os.fsencode(tmp_path / "lost.skops"))
+
+
+def test_a_long_legal_name_can_be_saved_to(tmp_path):
+    path = tmp_path / ("m" * 244 + ".skops")
+    save_model(SpectrogramTransformer(n_mels=8), path)
+    assert load_model(path).n_mels == 8
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_nothing_of_a_run_is_written_or_comes_back(waveforms, tmp_path):
+    front_end = SpectrogramTransformer(n_mels=8, cache=tmp_path / "cached", n_jobs=1)
+    network = CNNAudioClassifier(
+        front_end, **SMALL, device="cpu", checkpoint=tmp_path / "kept", n_jobs=1
+    )
+    pipeline = make_pipeline(CNNFeatureExtractor(network), SVC(), memory=str(tmp_path / "memory"))
+    cache = "cnnfeatureextractor__estimator__frontend__cache"
+    grid = {"svc__C": [1.0, 2.0], cache: [str(tmp_path / "searched")]}
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=1).fit(waveforms, np.arange(20) % 2)
+    before = search.get_params()
+    save_model(search, tmp_path / "model.skops")
+    assert search.get_params() == before
+    assert search.best_params_[cache] == str(tmp_path / "searched")
+    with zipfile.ZipFile(tmp_path / "model.skops") as archive:
+        assert str(tmp_path) not in archive.read("schema.json").decode()
+    loaded = load_model(tmp_path / "model.skops")
+    for name, value in [*loaded.get_params().items(), *loaded.best_estimator_.get_params().items()]:
+        last = name.split("__")[-1]
+        assert value is None or last not in ("cache", "checkpoint", "memory", "n_jobs"), name
+        assert (last, value) != ("device", "cpu")
+    assert loaded.param_grid == {"svc__C": [1.0, 2.0]}
+    assert set(loaded.best_params_) == {"svc__C"}
+    np.testing.assert_array_equal(
+        loaded.decision_function(waveforms), search.decision_function(waveforms)
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*is no file any more")
+def test_paths_of_models_are_not_written(waveforms, tmp_path):
+    path, saved = tmp_path / "network.skops", tmp_path / "model.skops"
+    save_model(classifier(waveforms), path)
+    extractor = CNNFeatureExtractor(path).fit(waveforms)
+    transferred = CNNAudioClassifier(pretrained=str(path), max_epochs=1)
+    transferred.fit(waveforms, np.arange(20) % 2)
+    for name, model in (("estimator", extractor), ("pretrained", transferred)):
+        save_model(model, saved)
+        assert isinstance(getattr(load_model(saved), name), FrozenEstimator)
+    path.unlink()
+    save_model(extractor, saved)
+    np.testing.assert_array_equal(
+        load_model(saved).transform(waveforms), extractor.transform(waveforms)
+    )
+    save_model(transferred, saved)
+    assert load_model(saved).pretrained is None
+    attribute(saved, "pretrained", plain("/etc/hostname"))
+    assert load_model(saved).pretrained is None
+
+
+def test_what_a_stranger_sets_for_a_run_does_not_come_back(waveforms, tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(SpectrogramTransformer(n_mels=8).fit(waveforms), path)
+    attribute(path, "cache", plain(str(tmp_path / "cached")))
+    attribute(path, "n_jobs", plain(10_000))
+    loaded = load_model(path)
+    assert (loaded.cache, loaded.n_jobs) == (None, None)
+    loaded.transform(waveforms)
+    assert os.listdir(tmp_path) == ["model.skops"]
+
+
+def test_an_object_in_several_places_is_written_once(waveforms, tmp_path):
+    fitted = classifier(waveforms)
+    save_model(CNNFeatureExtractor(FrozenEstimator(fitted)).fit(waveforms), tmp_path / "two.skops")
+    loaded = load_model(tmp_path / "two.skops")
+    assert loaded.estimator.estimator is loaded.estimator_
+    save_model(fitted, tmp_path / "one.skops")
+    assert (tmp_path / "two.skops").stat().st_size < 1.3 * (tmp_path / "one.skops").stat().st_size
+
+
+def test_skops_reads_the_files_with_the_published_types(waveforms, tmp_path):
+    forest = RandomForestClassifier(n_estimators=2)
+    model = make_pipeline(CNNFeatureExtractor(FrozenEstimator(classifier(waveforms))), forest)
+    model.fit(waveforms, np.arange(20) % 2)
+    save_model(model, tmp_path / "model.skops")
+    loaded = skops.io.load(tmp_path / "model.skops", trusted=skdaf.TRUSTED_TYPES)
+    np.testing.assert_array_equal(loaded.predict(waveforms), model.predict(waveforms))
+
+
+STRANGE_ATTRIBUTES = [
+    ("network", node("FunctionNode", "subprocess.call"), "not trusted: subprocess.call"),
+    ("network", plain("old daf"), "network"),
+    ("predict", plain("x"), "predict is no attribute that a file may set"),
+    ("layer_outputs", plain("x"), "layer_outputs is no attribute that a file may set"),
+    ("__sklearn_clone__", plain("x"), "has no attribute '__sklearn_clone__'"),
+    ("note", plain("x"), "'note' is no attribute that a file may set"),
+    ("frontend_", mapping(transform=plain(1)), "frontend_ cannot be"),
+    ("network_", listed(), "network_ cannot be"),
+    ("classes_", listed(plain(1)), "classes_ cannot be"),
+    ("input_shape_", listed(plain(3), plain(8), kind="tuple"), "not that of its network"),
+    ("max_epochs", plain(-3), "max_epochs"),
+]
+
+
+def test_attributes_that_no_classifier_has_are_refused(waveforms, tmp_path):
+    path = tmp_path / "model.skops"
+    fitted = classifier(waveforms, max_epochs=1)
+    for name, value, reason in STRANGE_ATTRIBUTES:
+        save_model(fitted, path)
+        attribute(path, name, value)
+        with pytest.raises(ValueError, match=reason):
+            load_model(path)
+
+
+ATTACKS = Path(__file__).parents[2] / "shared" / "cases" / "models" / "attacks.py"
+
+# Loads files in a process that has nothing else in memory, each within limits.
+LOAD_ALL = """
+import resource, sys, time
+from skdaf import load_model
+for path in sys.argv[1:]:
+    start = time.monotonic()
+    try:
+        load_model(path)
+        print("loaded", path)
+    except ValueError as error:
+        assert path in str(error), error
+    assert time.monotonic() - start < 10, path
+unit = 1 if sys.platform == "darwin" else 1024
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < 2**30
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs the resource module")
+def test_attacks_cost_little_and_touch_nothing(tmp_path):
+    for name, attack in attacks(tmp_path / "touched").items():
+        write_crafted(tmp_path / f"{name}.skops", attack)
+    many = [{**array("a"), "__id__": number} for number in range(1, 5000)]
+    write_crafted(tmp_path / "many.skops", listed(*many), a=npy(np.zeros(2**23)))
+    nested = {**listed(plain(1)), "__id__": 1}
+    for number in range(2, 40):
+        nested = {**listed(nested, {**listed(), "__id__": number - 1}), "__id__": number}
+    write_crafted(tmp_path / "nested.skops", nested)
+    if ATTACKS.is_file():
+        subprocess.run([sys.executable, ATTACKS, tmp_path], check=True)
+    files = sorted(tmp_path.glob("*.skops"))
+    command = [sys.executable, "-c", LOAD_ALL, *files]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert sorted(tmp_path.iterdir()) == files
