@@ -7,7 +7,7 @@ gives plain logits. Input is `(n_clips, 1, n_frames, n_bins)`.
 
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -372,13 +372,6 @@ def weight_shapes(network, input_shape, n_outputs, options):
 
 def _without_memory(network, input_shape, n_outputs, options):
     """Build a network whose weights have shapes, but no values."""
-    check_size(*input_shape)
-    check_at_most(n_outputs, MOST_UNITS, "The number of outputs")
-    for name in ("channels", "hidden_units"):
-        sizes = options.get(name) or ()
-        check_at_most(len(sizes), MOST_BLOCKS, f"The number of {name}")
-        check_at_most(max(sizes, default=0), MOST_UNITS, name)
-    check_at_most(options.get("kernel_size") or 0, LARGEST_KERNEL, "kernel_size")
     with torch.device("meta"):
         return (NETWORKS | _OTHER_NETWORKS)[network](tuple(input_shape), n_outputs, **options)
 
@@ -391,25 +384,43 @@ def check_network(network, input_shape, n_outputs, options):
     ValueError
         If it would fill the memory, or take hours for one clip.
     """
+    _check_sizes(input_shape, n_outputs, options)
     built = _without_memory(network, input_shape, n_outputs, options)
     n_weights = sum(weights.numel() for weights in built.parameters())
     check_at_most(n_weights, MOST_WEIGHTS, f"The number of weights of network={network!r}")
-    costs = []
+    outputs, multiplications = _costs_of_a_clip(built, input_shape)
+    check_at_most(outputs, MOST_ACTIVATIONS, f"The outputs of a part of network={network!r}")
+    check_at_most(
+        multiplications, MOST_MULTIPLICATIONS, f"The work of network={network!r} for a clip"
+    )
+
+
+def _check_sizes(input_shape, n_outputs, options):
+    check_size(*input_shape)
+    check_at_most(n_outputs, MOST_UNITS, "The number of outputs")
+    for name in ("channels", "hidden_units"):
+        sizes = options.get(name) or ()
+        check_at_most(len(sizes), MOST_BLOCKS, f"The number of {name}")
+        check_at_most(max(sizes, default=0), MOST_UNITS, name)
+    check_at_most(options.get("kernel_size") or 0, LARGEST_KERNEL, "kernel_size")
+
+
+def _costs_of_a_clip(network, input_shape):
+    """Return the most outputs of a part of a network without memory, and all multiplications."""
+    costs = [(0, 0)]
 
     def count(module, _, output):
         n_multiplied = sum(weights[0].numel() for weights in module.parameters(recurse=False))
         costs.append((output.numel(), output.numel() * n_multiplied))
 
-    for module in built.modules():
+    for module in network.modules():
         if not list(module.children()):
             module.register_forward_hook(count)
-    with torch.inference_mode():
-        built.eval()(torch.zeros(1, 1, *input_shape, device="meta"))
+    # Spectrograms may be too small for a network: its first call says so.
+    with torch.inference_mode(), suppress(RuntimeError):
+        network.eval()(torch.zeros(1, 1, *input_shape, device="meta"))
     outputs, multiplications = zip(*costs, strict=True)
-    check_at_most(max(outputs), MOST_ACTIVATIONS, f"The outputs of a part of network={network!r}")
-    check_at_most(
-        sum(multiplications), MOST_MULTIPLICATIONS, f"The work of network={network!r} for a clip"
-    )
+    return max(outputs), sum(multiplications)
 
 
 def check_recipe(recipe):
