@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "_legacy": ["load_deep_audio_features"],
         "_networks": ["NETWORKS"],
         "_persistence": ["load_model", "save_model"],
+        "_trusted_types": ["TRUSTED_TYPES"],
         "_segmentation": [
             "clips_from_segments",
             "merge_segments",

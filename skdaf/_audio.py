@@ -19,6 +19,7 @@ import soxr
 from skdaf._clip import AudioInfo, AudioReadError, Clip
 from skdaf._ffmpeg import FFmpegFile, open_container
 from skdaf._headers import DamagedFileError, open_view
+from skdaf._limits import check_resampling
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
@@ -448,6 +449,7 @@ def resample(samples, source_rate, target_rate):
     """
     if source_rate == target_rate:
         return samples
+    check_resampling(len(samples), source_rate, target_rate)
     resampled = soxr.resample(samples, source_rate, target_rate, quality="HQ")
     return resampled if len(resampled) else samples.mean(keepdims=True)
 

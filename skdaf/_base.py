@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf._augmentation import CHOICES, compose
 from skdaf._callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._checkpoint import Checkpoint, check_place
-from skdaf._estimator import Estimator
+from skdaf._estimator import Estimator, is_count
 from skdaf._fingerprint import describe, describe_rows, digest_of
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import blocks, validate_clips
-from skdaf._networks import get_weights, layer_names, output_shapes, restore_network
+from skdaf._networks import check_recipe, get_weights, layer_names, output_shapes, restore_network
 from skdaf._parallel import CHUNK_SIZE, progress
 from skdaf._training import Plan, apply_network, resolve_device, resolve_precision, train
 
@@ -39,12 +39,31 @@ _BYTES_PER_PASS = 2**26
 _WITHOUT_EFFECT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose")
 
 
+def _is_weights(value):
+    """Tell whether a value from a file is a dict of arrays of numbers."""
+    return type(value) is dict and all(
+        type(name) is str and isinstance(array, np.ndarray) and array.dtype.kind in "fi"
+        for name, array in value.items()
+    )
+
+
 class NetworkEstimator(CallbackSupportMixin, Estimator):
     """Base of the estimators that train a network on the spectrograms of clips.
 
     A subclass stores the parameters named in `_parameter_constraints`. Its `fit` calls, in turn,
     `_check_parameters`, `_fit_spectrograms` and `_fit_network`; what comes after, `layer_outputs`.
     """
+
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "frontend_": lambda value: value is None or hasattr(type(value), "transform"),
+        "input_shape_": lambda value: type(value) is tuple,
+        "network_": _is_weights,
+        "_recipe": lambda value: type(value) is dict,
+        "history_": lambda value: type(value) is dict,
+        "n_epochs_": is_count,
+        "best_epoch_": is_count,
+    }
 
     _parameter_constraints = {
         "frontend": [HasMethods(["fit", "transform"]), None],
@@ -399,6 +418,15 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
         super().__setstate__(state)
         if isinstance(self.__dict__.get("network_"), dict):
             self.network_ = restore_network(self.network_, self._recipe)
+
+    @classmethod
+    def _check_saved_state(cls, state):
+        super()._check_saved_state(state)
+        if "_recipe" not in state and "network_" not in state:
+            return
+        check_recipe(state["_recipe"])
+        if state["input_shape_"] != tuple(state["_recipe"]["input_shape"]):
+            raise ValueError("its input_shape_ is not that of its network")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,9 +5,9 @@ training it is, and whether it is as it was written.
 """
 
 import contextlib
-import glob
 import io
 import json
+import math
 import os
 import tempfile
 import warnings
@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from skdaf._files import replacing
+from skdaf._files import leftovers, name_with, replacing
 from skdaf._fingerprint import digest_of
+from skdaf._model_archive import read_array, read_header
 
 # A checkpoint whose name ends so is one file; others are folders that hold such files.
 SUFFIX = ".checkpoint"
@@ -47,6 +48,10 @@ def check_place(place):
             pass
     except OSError as error:
         raise _unusable(place, error) from error
+
+
+class _ForeignError(ValueError):
+    """Content that no training of this release has written, in spite of its checksum."""
 
 
 class Checkpoint:
@@ -86,7 +91,7 @@ class Checkpoint:
         if not _is_file(place):
             key = digest_of(repr(sorted(fingerprint.items())), _DIGEST_BYTES)
             self.path /= f"{fingerprint['estimator']}-{key}{SUFFIX}"
-        self._previous = self.path.with_name(self.path.name + ".previous")
+        self._previous = self.path.with_name(name_with(self.path, ".previous"))
         self._has_warned = False
         stored = self._read()
         self.state = None if stored is None else stored["state"]
@@ -130,6 +135,9 @@ class Checkpoint:
                 raise _unusable(self._place, error) from error
             try:
                 stored = unpack(content)
+                _check_content(stored)
+            except _ForeignError as error:
+                raise _unusable(self._place, f"{os.fspath(path)!r} is foreign: {error}") from error
             except ValueError as error:
                 if _is_file(self._place) and content and not content.startswith(_MAGIC[:5]):
                     raise _unusable(self._place, "it is a file of another kind") from error
@@ -184,8 +192,7 @@ class Checkpoint:
     def _tidy_up(self):
         """Remove what a finished training needs no more, and what killed ones have left."""
         self._previous.unlink(missing_ok=True)
-        stem = glob.escape(self.path.stem)
-        for part in self.path.parent.glob(f".{stem}.*.part{SUFFIX}"):
+        for part in leftovers(self.path):
             part.unlink(missing_ok=True)
 
     def _warn(self, sentence):
@@ -222,13 +229,46 @@ def unpack(content):
     body = content[start:]
     if content[:start] != _MAGIC + _digest(body):
         raise ValueError("it is damaged, or was not written by this release")
+    try:
+        arrays = _read_arrays(body)
+        return json.loads(
+            arrays[0].tobytes(),
+            object_hook=lambda found: arrays[found[_ARRAY]] if found.keys() == {_ARRAY} else found,
+        )
+    except Exception as error:  # anybody can write a checksum, and any bytes behind it
+        raise _ForeignError(f"what it holds cannot be read ({error})") from error
+
+
+def _read_arrays(body):
     file, arrays = io.BytesIO(body), []
     while file.tell() < len(body):
-        arrays.append(np.load(file, allow_pickle=False))
-    return json.loads(
-        arrays[0].tobytes(),
-        object_hook=lambda found: arrays[found[_ARRAY]] if found.keys() == {_ARRAY} else found,
+        start = file.tell()
+        dtype, shape, _ = read_header(file)
+        # Before memory is taken: a header may claim any shape.
+        end = file.tell() + math.prod(shape) * dtype.itemsize
+        if end > len(body):
+            raise ValueError("an array claims more bytes than there are")
+        arrays.append(read_array(body[start:end]))
+        file.seek(end)
+    return arrays
+
+
+def _check_content(stored):
+    """Insist that what a file holds is what `Checkpoint.write` writes."""
+    is_whole = _has(stored, "fingerprint", "made_with", "seed", "state") and _has(
+        stored["state"], "progress", "loop"
     )
+    if not is_whole:
+        raise _ForeignError("what it holds is no training")
+    texts = [stored["fingerprint"], stored["made_with"]]
+    seed = stored["seed"]
+    is_seed = seed is None or (type(seed) is int and 0 <= seed < 2**32)
+    if not is_seed or not all(type(text) is dict for text in texts):
+        raise _ForeignError("what it holds is no training")
+
+
+def _has(found, *names):
+    return type(found) is dict and found.keys() == set(names)
 
 
 def _digest(body):

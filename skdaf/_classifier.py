@@ -201,6 +201,13 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     >>> folder.cleanup()
     """
 
+    _path_parameters = ("pretrained",)
+
+    _saved_attributes = {
+        **NetworkEstimator._saved_attributes,
+        "classes_": lambda value: isinstance(value, np.ndarray) and value.ndim == 1,
+    }
+
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
         "network": [StrOptions(set(NETWORKS)), callable],
@@ -474,6 +481,14 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     def _logits(self, X):
         check_is_fitted(self)
         return self.layer_outputs(X).astype(np.float64)
+
+    @classmethod
+    def _check_saved_state(cls, state):
+        if state.get("network", "cnn") not in list(NETWORKS):
+            raise ValueError(f"network must be one of {sorted(NETWORKS)}")
+        super()._check_saved_state(state)
+        if "_recipe" in state and len(state["classes_"]) != state["_recipe"]["n_outputs"]:
+            raise ValueError("its network does not have an output for each class")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdaf._estimator import Estimator
+from skdaf._estimator import Estimator, is_count
 from skdaf._extractor import CNNFeatureExtractor
 from skdaf._handcrafted import PyAudioAnalysisTransformer
 from skdaf._parallel import single_thread
@@ -54,6 +54,12 @@ class CappedPCA(TransformerMixin, Estimator):
     >>> CappedPCA(100).fit_transform(np.random.default_rng(0).random((6, 20))).shape
     (6, 6)
     """
+
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "n_components_": is_count,
+        "pca_": lambda value: type(value) is PCA,
+    }
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -153,6 +159,12 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     >>> BlockScaler().fit_transform(X)
     array([[-0.8, -0.6], [ 0.8, -0.6], [ 0.8,  0.6], [-0.8,  0.6]])
     """
+
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "mean_": lambda value: isinstance(value, np.ndarray) and value.dtype.kind == "f",
+        "scale_": lambda value: isinstance(value, (float, np.floating)),
+    }
 
     def fit(self, X, y=None):
         """Learn the mean of each feature and the scale of all.

@@ -88,6 +88,13 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     >>> folder.cleanup()
     """
 
+    _path_parameters = ("estimator",)
+
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "estimator_": lambda value: isinstance(value, NetworkEstimator),
+    }
+
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"]), str, os.PathLike, None],
         "layers_dropped": [Interval(Integral, 0, None, closed="left")],

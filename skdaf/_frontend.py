@@ -13,11 +13,40 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf import _spectrogram
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
 from skdaf._clip import Clip
-from skdaf._estimator import Estimator
+from skdaf._estimator import Estimator, is_count, is_flag
 from skdaf._inputs import validate_sounds, validate_sounds_for
+from skdaf._limits import check_recording, check_size
+
+FEATURES = ("mel", "mfcc", "mel+chroma")
+
+# What a fitted transformer keeps of its parameters, in samples and Hz.
+_SETTINGS = {
+    "features": str,
+    "sampling_rate": int,
+    "window_length": int,
+    "hop_length": int,
+    "n_mels": int,
+    "n_mfcc": int,
+    "fmin": float,
+    "fmax": float,
+    "top_db": (float, type(None)),
+}
 
 # With length="pad" no standardized value is further from zero than this.
 _MOST_DEVIATIONS = np.float32(10.0)
+
+
+def _is_settings(value):
+    """Tell whether a value from a file could be the settings of spectrograms."""
+    return (
+        type(value) is dict
+        and value.keys() - {"channel"} == _SETTINGS.keys()
+        and (value.get("channel") is None or is_count(value["channel"]))
+        and all(isinstance(value[name], kind) for name, kind in _SETTINGS.items())
+        and all(value[name] > 0 for name, kind in _SETTINGS.items() if kind is int)
+        and value["features"] in FEATURES
+        and (value["features"] != "mfcc" or value["n_mfcc"] <= value["n_mels"])
+    )
 
 
 class SpectrogramTransformer(TransformerMixin, Estimator):
@@ -119,8 +148,17 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     (4, 51, 40)
     """
 
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "sampling_rate_": is_count,
+        "_rate_is_of_files": is_flag,
+        "n_frames_": is_count,
+        "n_bins_": is_count,
+        "_fitted_settings": _is_settings,
+    }
+
     _parameter_constraints = {
-        "features": [StrOptions({"mel", "mfcc", "mel+chroma"})],
+        "features": [StrOptions(set(FEATURES))],
         "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
         "window_length": [Interval(Real, 0, 1, closed="right")],
         "hop_length": [Interval(Real, 0, 1, closed="right")],
@@ -344,6 +382,9 @@ class SpectrogramRecipe(ClipRecipe):
     version = 4
     dtype = np.float32
 
+    def __post_init__(self):
+        check_size(*self.row_shape)
+
     @property
     def row_shape(self):
         return self.n_frames, self.settings.n_bins
@@ -354,6 +395,8 @@ class SpectrogramRecipe(ClipRecipe):
         return _spectrogram.silent_frame(self.settings)
 
     def of_samples(self, waveforms):
+        for samples in waveforms:
+            check_recording(self.settings.n_frames(len(samples)), self.settings.n_bins)
         return _spectrogram.spectrograms(waveforms, self.settings)
 
     def from_bytes(self, value):

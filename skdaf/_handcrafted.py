@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
 from skdaf._clip import Clip
-from skdaf._estimator import Estimator
+from skdaf._estimator import Estimator, is_count, is_flag
 from skdaf._inputs import validate_sounds, validate_sounds_for
 from skdaf._short_term import FeatureSettings, clip_features
 
@@ -109,6 +109,12 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     >>> print(*features.columns[[0, 8, 34, 135]], sep=", ")
     zcr_mean, mfcc_1_mean, delta zcr_mean, delta chroma_std_std
     """
+
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "sampling_rate_": is_count,
+        "_rate_is_of_files": is_flag,
+    }
 
     _parameter_constraints = {
         "mid_window": [Interval(Real, 0, None, closed="neither")],

@@ -21,6 +21,8 @@ _KERNEL_SIZE = 5
 # Both networks halve frames and bins four times.
 _FEWEST_FRAMES = 16
 _LARGEST_COUNT = 2**20
+# All names in an array take as much memory as the longest.
+_MOST_CHARACTERS = 10**6
 
 # --- what such a file may name ---
 
@@ -78,7 +80,7 @@ def load_deep_audio_features(path, *, sampling_rate=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
+    path : str, bytes or os.PathLike
         A file written by ``train_model`` of deep_audio_features (0.2.18), of a classifier or of
         an autoencoder.
     sampling_rate : int, default=None
@@ -133,7 +135,7 @@ def load_deep_audio_features(path, *, sampling_rate=None):
     >>> folder.cleanup()
     """
     OldSpectrogramTransformer(sampling_rate=sampling_rate)._validate_params()
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no model file {path!r}.")
     content = Path(path).read_bytes()
@@ -169,7 +171,12 @@ def _is_size(value):
 def _is_mapping(value):
     is_complete = type(value) is dict and set(value) == set(range(len(value)))
     names = list(value.values()) if is_complete else []
-    return len(names) > 1 and all(type(n) is str for n in names) and len(set(names)) == len(names)
+    return (
+        len(names) > 1
+        and all(type(name) is str for name in names)
+        and len(set(names)) == len(names)
+        and len(names) * max(map(len, names)) <= _MOST_CHARACTERS
+    )
 
 
 # What a model holds: how to tell, and in words.
@@ -185,7 +192,7 @@ _ENTRIES = {
 _CLASSIFIER_ENTRIES = {
     **_ENTRIES,
     "type": (lambda value: value == "classifier", "'classifier'"),
-    "classes_mapping": (_is_mapping, "a dict of at least two names, numbered from 0 on"),
+    "classes_mapping": (_is_mapping, "a dict of at least two names, numbered from 0"),
 }
 _AUTOENCODER_ENTRIES = {
     **_ENTRIES,
@@ -302,10 +309,10 @@ def _read_tensors(state, layers):
         if wrong:
             some = ", ".join(sorted(repr(name)[:60] for name in wrong)[:3])
             raise ValueError(f"its state_dict {problem} {len(wrong)} tensors: {some}")
-    tensors = {}
+    tensors, storages = {}, {}
     for old, new in names.items():
         try:
-            tensors[new] = _read_tensor(state[old])
+            tensors[new] = _read_tensor(state[old], storages)
         except ValueError as error:
             raise ValueError(f"its tensor {old!r} cannot be read: {error}") from error
     return tensors
@@ -324,8 +331,11 @@ def _check_shapes(tensors, expected):
             raise ValueError(f"its weight {name!r} is {found}, but {(shape, dtype)} is expected")
 
 
-def _read_tensor(value):
-    """Return a tensor on the values of its storage, if they are enough for what it claims."""
+def _read_tensor(value, storages):
+    """Return a tensor on the values of its storage, if they are enough for what it claims.
+
+    `storages` keeps what has been read: many tensors may share the bytes of one.
+    """
     if type(value) is not Asked or value.name != _TENSOR or len(value.arguments or ()) < 4:
         raise ValueError("it is no tensor")
     storage, offset, size, stride = value.arguments[:4]
@@ -335,7 +345,10 @@ def _read_tensor(value):
         raise ValueError("its shape is damaged")
     if not all(type(n) is int and 0 <= n < 2**40 for n in (offset, *size, *stride)):
         raise ValueError("its shape is damaged")
-    values = _read_storage(storage.arguments[0])
+    content = storage.arguments[0]
+    if id(content) not in storages:
+        storages[id(content)] = _read_storage(content)
+    values = storages[id(content)]
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if math.prod(size) > len(values) or (math.prod(size) and last >= len(values)):
         raise ValueError(f"it claims more than the {len(values)} values that there are")

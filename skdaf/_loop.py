@@ -152,7 +152,7 @@ class Loop:
 
     def restore(self, state):
         """Go on from where another loop of the same training was."""
-        self.n_steps = state["n_steps"]
+        self.n_steps = int(state["n_steps"])
         self.shuffle.bit_generator.state = state["shuffle"]
         put_arrays(self.network.parameters(), state["parameters"])
         for learner, own in zip(self.learners, state["learners"], strict=True):

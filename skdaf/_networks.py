@@ -7,12 +7,23 @@ gives plain logits. Input is `(n_clips, 1, n_frames, n_bins)`.
 
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+
+from skdaf._limits import (
+    LARGEST_KERNEL,
+    MOST_ACTIVATIONS,
+    MOST_BLOCKS,
+    MOST_MULTIPLICATIONS,
+    MOST_UNITS,
+    MOST_WEIGHTS,
+    check_at_most,
+    check_size,
+)
 
 _build_lock = threading.Lock()
 
@@ -308,6 +319,8 @@ def build_network(network, input_shape, n_outputs, options, seed=0):
     -------
     nn.Sequential
     """
+    if not callable(network):
+        check_network(network, input_shape, n_outputs, options)
     builder = network if callable(network) else (NETWORKS | _OTHER_NETWORKS)[network]
     with _seeded(seed):
         built = builder(tuple(input_shape), n_outputs, **options)
@@ -353,9 +366,97 @@ def is_autoencoder(recipe):
 
 def weight_shapes(network, input_shape, n_outputs, options):
     """Return the (shape, type) of each weight of a network of `build_network`, making none."""
-    with torch.device("meta"):
-        built = (NETWORKS | _OTHER_NETWORKS)[network](tuple(input_shape), n_outputs, **options)
+    built = _without_memory(network, input_shape, n_outputs, options)
     return {name: (tuple(w.shape), w.dtype) for name, w in built.state_dict().items()}
+
+
+def _without_memory(network, input_shape, n_outputs, options):
+    """Build a network whose weights have shapes, but no values."""
+    with torch.device("meta"):
+        return (NETWORKS | _OTHER_NETWORKS)[network](tuple(input_shape), n_outputs, **options)
+
+
+def check_network(network, input_shape, n_outputs, options):
+    """Check how large a network of `build_network` would be, by name and without making it.
+
+    Raises
+    ------
+    ValueError
+        If it would fill the memory, or take hours for one clip.
+    """
+    _check_sizes(input_shape, n_outputs, options)
+    built = _without_memory(network, input_shape, n_outputs, options)
+    n_weights = sum(weights.numel() for weights in built.parameters())
+    check_at_most(n_weights, MOST_WEIGHTS, f"The number of weights of network={network!r}")
+    outputs, multiplications = _costs_of_a_clip(built, input_shape)
+    check_at_most(outputs, MOST_ACTIVATIONS, f"The outputs of a part of network={network!r}")
+    check_at_most(
+        multiplications, MOST_MULTIPLICATIONS, f"The work of network={network!r} for a clip"
+    )
+
+
+def _check_sizes(input_shape, n_outputs, options):
+    check_size(*input_shape)
+    check_at_most(n_outputs, MOST_UNITS, "The number of outputs")
+    for name in ("channels", "hidden_units"):
+        sizes = options.get(name) or ()
+        check_at_most(len(sizes), MOST_BLOCKS, f"The number of {name}")
+        check_at_most(max(sizes, default=0), MOST_UNITS, name)
+    check_at_most(options.get("kernel_size") or 0, LARGEST_KERNEL, "kernel_size")
+
+
+def _costs_of_a_clip(network, input_shape):
+    """Return the most outputs of a part of a network without memory, and all multiplications."""
+    costs = [(0, 0)]
+
+    def count(module, _, output):
+        n_multiplied = sum(weights[0].numel() for weights in module.parameters(recurse=False))
+        costs.append((output.numel(), output.numel() * n_multiplied))
+
+    for module in network.modules():
+        if not list(module.children()):
+            module.register_forward_hook(count)
+    # Spectrograms may be too small for a network: its first call says so.
+    with torch.inference_mode(), suppress(RuntimeError):
+        network.eval()(torch.zeros(1, 1, *input_shape, device="meta"))
+    outputs, multiplications = zip(*costs, strict=True)
+    return max(outputs), sum(multiplications)
+
+
+def check_recipe(recipe):
+    """Insist that what a file says of a network is a description of one.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, or if the network would be too large.
+    """
+    is_complete = type(recipe) is dict and set(recipe) == {
+        *("network", "input_shape", "n_outputs", "options")
+    }
+    if not is_complete or recipe["network"] not in [*NETWORKS, *_OTHER_NETWORKS]:
+        raise ValueError("the description of its network is damaged")
+    options, shape = recipe["options"], recipe["input_shape"]
+    if type(options) is not dict or not all(map(_is_option, options, options.values())):
+        raise ValueError("the options of its network are damaged")
+    is_shape = type(shape) in (tuple, list) and len(shape) == 2 and all(map(_is_size, shape))
+    if not is_shape or not _is_size(recipe["n_outputs"]):
+        raise ValueError("the sizes of its network are damaged")
+    check_network(**recipe)
+
+
+def _is_size(value):
+    return type(value) is int and value > 0
+
+
+def _is_option(name, value):
+    if value is None:
+        return name in ("channels", "kernel_size", "hidden_units", "dropout")
+    if name in ("channels", "hidden_units"):
+        return type(value) in (tuple, list) and all(map(_is_size, value))
+    if name == "dropout":
+        return type(value) in (int, float) and 0 <= value < 1
+    return _is_size(value) if name in ("kernel_size", "n_maps") else value in _ENCODERS
 
 
 def _own_dropout(module):

@@ -12,6 +12,7 @@ from skdaf._audio import Clip
 from skdaf._chunks import compute_rows, read_infos
 from skdaf._frontend import SpectrogramRecipe, SpectrogramTransformer
 from skdaf._inputs import validate_sounds_for
+from skdaf._limits import check_recording
 
 # The rate that waveforms are taken to have when none is given, in Hz.
 _DEFAULT_RATE = 16_000
@@ -44,6 +45,8 @@ class _OldRecipe(SpectrogramRecipe):
     def of_samples(self, waveforms):
         if self.settings.features != "mel+chroma":
             return super().of_samples(waveforms)
+        for samples in waveforms:
+            check_recording(self.settings.n_frames(len(samples)), self.settings.n_bins)
         return [
             _spectrogram.spectrograms(
                 [samples], replace(self.settings, tuning=_tuning(samples, self.settings))

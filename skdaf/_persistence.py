@@ -1,49 +1,25 @@
 """save_model and load_model: files that hold estimators, and never code."""
 
-import importlib
 import io
 import json
 import os
+import warnings
 import zipfile
-from types import FunctionType
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._files import write_whole
+from skdaf._model_archive import Archive, TooLargeError
+from skdaf._model_reader import build
+from skdaf._model_schema import UntrustedError, read_schema
+from skdaf._run_settings import Stripped
 from skdaf._version import __version__
 
-# Types beyond skops's own that saved estimators are made of. Loading calls nothing of these but
-# `__new__` and `__setstate__`.
-_TRUSTED_TYPES = {
-    "pathlib.PosixPath",
-    "pathlib.WindowsPath",
-    "skdaf._autoencoder.ConvAutoencoderEmbedder",
-    "skdaf._classifier.CNNAudioClassifier",
-    "skdaf._combine.BlockScaler",
-    "skdaf._combine.CappedPCA",
-    "skdaf._extractor.CNNFeatureExtractor",
-    "skdaf._frontend.SpectrogramTransformer",
-    "skdaf._handcrafted.PyAudioAnalysisTransformer",
-    "skdaf._old_frontend.OldSpectrogramTransformer",
-    "sklearn.utils._bunch.Bunch",
-    "sklearn.utils._metadata_requests.MetadataRequest",
-    "sklearn.utils._metadata_requests.MethodMetadataRequest",
-}
-
-# Parts of scikit-learn that no model is made of. A file may not even have them imported.
-_NO_MODELS = {
-    *("_build_utils", "callback", "conftest", "datasets", "experimental", "externals", "tests"),
-    "utils",
-}
-
-# The member of the archive that tells who wrote it, and how. The number goes up when files can no
+# The member of the archive that says who wrote it, and how. The number goes up when files can no
 # longer be read by older releases; those of all older numbers are still read.
 _NOTE, _FORMAT = "skdaf.json", 1
-
-# Weights hardly get smaller in an archive, and constants do a thousandfold. What would grow like
-# that, and beyond this size, is there to fill the memory.
-_MOST_GROWTH, _SMALL = 100, 2**30
+_LONGEST_NOTE = 10_000
 
 
 def save_model(estimator, path):
@@ -53,21 +29,32 @@ def save_model(estimator, path):
     every estimator of this package and for scikit-learn's pipelines, unions and searches around
     them. It notes the release that wrote it; later ones can read it.
 
+    What belongs to a run and not to the model is not saved, at any depth: `cache`, `checkpoint`,
+    `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch` and `verbose`. A loaded estimator has
+    the defaults of these parameters. The given estimator stays as it is. No path is saved either:
+    in place of the path of a saved model (``CNNFeatureExtractor("model.skops")``,
+    ``pretrained="model.skops"``) the file holds that model, frozen.
+
     Parameters
     ----------
     estimator : estimator
         What to save.
-    path : str or os.PathLike
-        The file to write, by custom ``*.skops``. A file that is there is replaced when the new
-        one is complete.
+    path : str, bytes or os.PathLike
+        The file to write, usually ``*.skops``. An existing file is replaced when the new one is
+        complete, and keeps its permissions.
 
     Raises
     ------
     OSError
         If the file cannot be written; nothing is left half-written then.
     ValueError
-        If the estimator holds something that `load_model` would refuse, such as a function or a
-        type of another package; nothing is written then.
+        If the estimator holds something that `load_model` would refuse, such as a function, a
+        type of another package or a parameter with an invalid value; nothing is written then.
+
+    Warns
+    -----
+    UserWarning
+        If a parameter holds the path of a model that is no longer there: None is saved instead.
 
     See Also
     --------
@@ -87,26 +74,81 @@ def save_model(estimator, path):
     """
     import skops.io  # here, since it imports all of scikit-learn
 
-    content = skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED)
-    _check_growth(io.BytesIO(content), type(estimator).__name__)
-    refused = _refused(skops.io.get_untrusted_types(data=content))
-    if refused:
-        # They follow a fit, and predictions need none of them.
-        is_followed = any(name.startswith("sklearn.callback.") for name in refused)
+    name = type(estimator).__name__
+    stripped = Stripped(_model_in_place_of).copy(estimator)
+    content = _written_once(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
+    try:
+        _read(io.BytesIO(content), name)
+    except UntrustedError as error:
+        # Callbacks follow a fit, and predictions need none of them.
+        is_followed = any(name.startswith("sklearn.callback.") for name in error.names)
         hint = "set_callbacks() without arguments takes callbacks away; " if is_followed else ""
         raise ValueError(
-            f"{type(estimator).__name__} holds what load_model would not trust: "
-            f"{', '.join(refused)}. Nothing was written; {hint}joblib.dump takes anything."
+            f"{name} holds what load_model would not trust: {error}. Nothing was written; "
+            f"{hint}joblib.dump takes anything."
+        ) from None
+    except TooLargeError:
+        raise
+    except Exception as error:  # what a file may not hold can show in any way
+        raise ValueError(
+            f"{name} holds what load_model would refuse: {str(error).rstrip('.')}. Nothing was "
+            "written; joblib.dump takes anything."
+        ) from error
+    write_whole(os.fsdecode(path), content)
+
+
+def _model_in_place_of(estimator, name, path):
+    """Return what is saved instead of the path of a model in a parameter: the model, frozen."""
+    fitted = vars(estimator).get(f"{name}_")
+    if fitted is not None:
+        return FrozenEstimator(fitted)
+    try:
+        return FrozenEstimator(load_model(path))
+    except FileNotFoundError:
+        warnings.warn(
+            f"{name}={path!r} of {type(estimator).__name__} is no file any more: None is saved "
+            "instead.",
+            stacklevel=2,
         )
-    write_whole(path, _with_note(content))
+        return None
 
 
-def _with_note(content):
-    """Add to an archive which release wrote it, and in which format."""
-    file = io.BytesIO(content)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(_NOTE, json.dumps({"skdaf": __version__, "format": _FORMAT}))
+def _written_once(content):
+    """Return an archive in which each object is written once, and with a note of this release."""
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        schema = _refer_to_known(json.loads(old.read("schema.json")), set())
+        for name in sorted(_members(schema), key=old.namelist().index):
+            new.writestr(name, old.read(name))
+        new.writestr("schema.json", json.dumps(schema, separators=(",", ":")))
+        new.writestr(_NOTE, json.dumps({"skdaf": __version__, "format": _FORMAT}))
     return file.getvalue()
+
+
+def _refer_to_known(schema, known):
+    """Leave of every object but its first occurrence only the number that it is known by."""
+    if isinstance(schema, list):
+        return [_refer_to_known(part, known) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("__loader__") == "ObjectNode":
+        if schema["__id__"] in known:
+            return {key: schema[key] for key in ("__class__", "__module__", "__loader__", "__id__")}
+        known.add(schema["__id__"])
+    return {key: _refer_to_known(part, known) for key, part in schema.items()}
+
+
+def _members(schema):
+    """Return the names of the members that a schema refers to."""
+    if isinstance(schema, list):
+        return set().union(*map(_members, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["file"]} if isinstance(schema.get("file"), str) else set()
+    return own.union(*map(_members, schema.values()))
 
 
 def read_note(path):
@@ -121,17 +163,18 @@ def read_note(path):
     ValueError
         If it was not written by `save_model`.
     """
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no model file {path!r}.")
     try:
-        _check_growth(path, repr(path))
-        with zipfile.ZipFile(path) as archive:
-            if _NOTE not in archive.namelist() and "schema.json" in archive.namelist():
+        with Archive(path, repr(path)) as archive:
+            if _NOTE not in archive.sizes and "schema.json" in archive.sizes:
                 return {"skdaf": "unknown", "format": _FORMAT}  # of skops.io.dump
+            if archive.sizes[_NOTE] > _LONGEST_NOTE:
+                raise ValueError("its note is too long")
             note = json.loads(archive.read(_NOTE))
-        return {"skdaf": str(note["skdaf"]), "format": int(note["format"])}
-    except _TooLargeError:
+        return {"skdaf": str(note["skdaf"])[:100], "format": int(note["format"])}
+    except TooLargeError:
         raise
     except Exception as error:  # a damaged archive can come to any kind of error
         raise ValueError(
@@ -140,38 +183,26 @@ def read_note(path):
         ) from error
 
 
-class _TooLargeError(ValueError):
-    """An archive that would fill the memory."""
-
-
-def _check_growth(file, name):
-    """Refuse an archive that is small and would become enormous."""
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-    n_bytes = sum(member.file_size for member in members)
-    n_packed = sum(member.compress_size for member in members)
-    if n_bytes > max(_SMALL, _MOST_GROWTH * n_packed):
-        raise _TooLargeError(
-            f"{name} holds {n_packed} bytes that would become {n_bytes}: no model does."
-        )
-
-
 def load_model(path):
     """Read an estimator written by `save_model`.
 
-    No code from the file is run, and only types of this package, scikit-learn, NumPy and SciPy
-    are made. (Their values are not checked: decision trees from somebody who means harm can still
-    end the process when they predict.)
+    Files from strangers are safe to load: nothing that they name is called or imported, beyond a
+    short list of types of this package, scikit-learn, NumPy and SciPy. All names are checked before
+    anything is built, and memory and time stay in proportion to the size of the file. No file is
+    touched, then or later: whatever belongs to a run (`cache`, `checkpoint`, `device`, `memory`,
+    `n_jobs`, `n_threads`, `pre_dispatch`, `verbose`) has the default of its constructor, at any
+    depth, and so have parameters that hold the path of another model. The security page of the
+    documentation says what exactly is checked.
 
     Parameters
     ----------
-    path : str or os.PathLike
+    path : str, bytes or os.PathLike
         The file.
 
     Returns
     -------
     estimator : estimator
-        As it was saved.
+        As it was saved, but for what belongs to a run.
 
     Raises
     ------
@@ -179,8 +210,9 @@ def load_model(path):
         If there is no such file.
     ValueError
         If the file is of another kind (a pickle, for example), damaged, written by a later release
-        in a format of its own, asks for a type that is not trusted (it names the type), or would
-        become more than a gigabyte and a hundred times its size.
+        in a format of its own, asks for a type that is not trusted (it names the type), holds a
+        value that such an estimator cannot have, or would become more than 128 MiB and a hundred
+        times its size.
 
     See Also
     --------
@@ -197,51 +229,32 @@ def load_model(path):
     SpectrogramTransformer(n_mels=20)
     """
     note = read_note(path)
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     if note["format"] > _FORMAT:
         raise ValueError(
             f"{path!r} was written by skdaf {note['skdaf']}, in a format that this release "
             f"({__version__}) does not know yet: update skdaf."
         )
-    import skops.io
-
     try:
-        asked = skops.io.get_untrusted_types(file=path)
-        refused = _refused(asked)
-        if not refused:
-            return skops.io.load(path, trusted=asked)
+        return _read(path, repr(path))
+    except UntrustedError as error:
+        raise ValueError(
+            f"{path!r} asks for types that are not trusted: {error}. Nothing was loaded."
+        ) from None
+    except TooLargeError:
+        raise
     except Exception as error:  # parts that do not fit together can come to any kind of error
-        raise ValueError(f"{path!r} is damaged: {type(error).__name__}: {error}") from error
-    raise ValueError(
-        f"{path!r} asks for types that are not trusted: {', '.join(refused)}. Nothing was loaded."
-    )
+        kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        raise ValueError(f"{path!r} is damaged: {kind}{error}") from error
 
 
-def _refused(names):
-    return sorted(name for name in names if name not in _TRUSTED_TYPES and not _is_sklearns(name))
-
-
-def _is_sklearns(name):
-    """Tell whether a name is a class of scikit-learn, or one of its metrics.
-
-    It must be defined where the name says: modules also hold what they import from elsewhere.
-    """
-    module, _, attribute = name.rpartition(".")
-    package, *parts = module.split(".")
-    if package != "sklearn" or not parts or not _NO_MODELS.isdisjoint(parts):
-        return False
-    try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ImportError:
-        return False
-    if isinstance(found, type):
-        return found.__module__ == module
-    is_function = isinstance(found, FunctionType) or hasattr(found, "__wrapped__")
-    return is_function and getattr(found, "__module__", "").startswith("sklearn.metrics.")
+def _read(file, name):
+    with Archive(file, name) as archive:
+        return build(read_schema(archive), archive)
 
 
 def resolve_fitted(estimator):
-    """Return the fitted estimator behind a FrozenEstimator or a path, None for a recipe.
+    """Return the fitted estimator behind a FrozenEstimator or a path; None for an unfitted one.
 
     Raises
     ------

@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
 from skdaf._frame_blocks import frame_blocks, multiply_parts
+from skdaf._limits import MOST_OVERLAP, MOST_SAMPLES, check_at_most, check_windows
 
 _EPS = np.finfo(np.float64).eps
 
@@ -70,6 +71,10 @@ class FeatureSettings:
     deltas: bool
     channel: int | None = None
 
+    def __post_init__(self):
+        names = "short_window", "short_step"
+        check_windows(self.sampling_rate, self.window, self.step, names)
+
     @classmethod
     def from_seconds(
         cls,
@@ -82,10 +87,15 @@ class FeatureSettings:
         channel=None,
     ):
         """Round durations as pyAudioAnalysis does, but never to less than its code can bear."""
-        window, step, mid_window, mid_step = (
-            round(seconds * sampling_rate)
-            for seconds in (short_window, short_step, mid_window, mid_step)
-        )
+        durations = {
+            "short_window": short_window * sampling_rate,
+            "short_step": short_step * sampling_rate,
+            "mid_window": mid_window * sampling_rate,
+            "mid_step": mid_step * sampling_rate,
+        }
+        for name, n_samples in durations.items():
+            check_at_most(n_samples, MOST_SAMPLES, f"{name} (in samples)")
+        window, step, mid_window, mid_step = map(round, durations.values())
         # The shortest frame with a spectrum has two samples.
         window, step = max(2, window), max(1, step)
         return cls(
@@ -118,6 +128,9 @@ class FeatureSettings:
 def clip_features(clips, settings):
     """Return the mid-term statistics of each clip, averaged over it: one row a clip."""
     frames, n_frames = short_term_features(clips, settings)
+    # Windows end with their clip.
+    overlap = min(settings.mid_window, max(n_frames)) / settings.mid_step
+    check_at_most(overlap, MOST_OVERLAP, "mid_window divided by mid_step")
     statistics, n_windows = _mid_term(frames, n_frames, settings)
     return np.add.reduceat(statistics, _firsts(n_windows), axis=0) / n_windows[:, None]
 

@@ -12,6 +12,7 @@ from scipy import fft, sparse
 from scipy.signal import get_window, savgol_filter
 
 from skdaf._frame_blocks import frame_blocks, multiply_parts
+from skdaf._limits import check_mel_bands, check_windows
 
 N_CHROMA = 12
 
@@ -59,6 +60,10 @@ class Settings:
 
     # How far pitches are from A4 = 440 Hz, in semitones.
     tuning = 0.0
+
+    def __post_init__(self):
+        check_windows(self.sampling_rate, self.window_length, self.hop_length)
+        check_mel_bands(self.n_mels, self.n_fft // 2 + 1)
 
     @property
     def n_fft(self):

@@ -4,7 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -180,7 +180,7 @@ def train(
             ) as loop,
         ):
             if progress.n_epochs and not loop.is_over(progress):
-                loop.restore(checkpoint.state["loop"])
+                _restore(loop, checkpoint)
             for values in _all_epochs(loop, rows, validation_rows, progress, checkpoint):
                 if report is not None and report(values):
                     break
@@ -201,10 +201,26 @@ def train(
     return progress
 
 
+def _restore(loop, checkpoint):
+    """Continue from the state in a checkpoint; insist that it is that of such a loop."""
+    try:
+        loop.restore(checkpoint.state["loop"])
+    except Exception as error:  # a file with a valid checksum may hold anything
+        raise ValueError(
+            f"The checkpoint {str(checkpoint.path)!r} does not hold the state of this training "
+            f"({type(error).__name__}: {error}). Delete it to start again."
+        ) from error
+
+
 def _progress_of(checkpoint, network):
     """Return how far a checkpoint has come; insist that it is of such a network."""
     if checkpoint.state is None:
         return Progress()
+    if not _is_progress(checkpoint.state["progress"]):
+        raise ValueError(
+            f"The checkpoint {str(checkpoint.path)!r} does not hold the progress of a training, "
+            "though its checksum is right. Delete it to start again."
+        )
     progress = Progress(**checkpoint.state["progress"])
     shapes, own = (
         {name: array.shape for name, array in weights.items()}
@@ -216,6 +232,28 @@ def _progress_of(checkpoint, network):
             "the parameters are the same. Delete it to start anew."
         )
     return progress
+
+
+def _is_progress(found):
+    """Tell whether a value from a file is the progress of a training."""
+    names = {field.name for field in fields(Progress)}
+    if type(found) is not dict or found.keys() != names:
+        return False
+    history, weights = found["history"], found["best_weights"]
+    if type(history) is not dict or not all(type(values) is list for values in history.values()):
+        return False
+    lengths = {len(values) for values in history.values()}
+    is_history = "train_loss" in history and len(lengths) == 1
+    values = [value for values in history.values() for value in values]
+    return (
+        is_history
+        and all(type(value) in (int, float) for value in [*values, found["best_loss"]])
+        and type(found["best_epoch"]) is int
+        and 0 < found["best_epoch"] <= max(lengths)
+        and type(weights) is dict
+        and all(isinstance(array, np.ndarray) for array in weights.values())
+        and all(array.dtype.kind in "fi" for array in weights.values())
+    )
 
 
 def _all_epochs(loop, rows, validation_rows, progress, checkpoint):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 # The files that are read here take some thousands.
 _MOST_INSTRUCTIONS = 10**6
 
+_MOST_KEYS = 2**31
+
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _LITERALS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
@@ -63,6 +65,10 @@ def read_pickle(stream, names, *, persistent=False):
         if instruction.name == "STOP":
             return reader.pop()
         reader.follow(instruction.name, argument)
+
+
+def _kind_of(key):
+    return "a number out of bounds" if type(key) is int else f"a {type(key).__name__}"
 
 
 class _Reader:
@@ -167,9 +173,10 @@ class _Reader:
         if len(items) % 2:
             raise ValueError(f"{instruction} has a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Deeply nested tuples as keys would end the process when they are hashed.
-            if type(key) not in (str, int):
-                raise ValueError(f"a dict has a {type(key).__name__} as a key")
+            # Deeply nested tuples as keys would end the process when they are hashed, and large
+            # numbers can be chosen to have the same hash, so that each key takes longer.
+            if type(key) is not str and not (type(key) is int and 0 <= key < _MOST_KEYS):
+                raise ValueError(f"a dict has {_kind_of(key)} as a key")
             filled[key] = value
 
     def _do_empty_set(self, _):

@@ -25,6 +25,8 @@ LAYERS = [
     ["_classifier", "_autoencoder"],
     ["_base", "_old_frontend"],
     ["_frontend", "_handcrafted", "_persistence", "_check", "_saliency"],
+    ["_model_reader"],
+    ["_model_schema", "_model_checks", "_run_settings"],
     ["_training", "_windows"],
     ["_loop"],
     ["_chunks", "_checkpoint"],
@@ -56,9 +58,10 @@ LAYERS = [
         "_estimator",
         "_files",
         "_version",
+        "_model_archive",
     ],
     ["_columns", "_sounds"],
-    ["_shared", "_arrays", "_times"],
+    ["_trusted_types", "_limits", "_shared", "_arrays", "_times"],
 ]
 
 # Libraries that only some modules may know of.

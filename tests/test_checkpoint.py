@@ -81,7 +81,7 @@ def test_reading_runs_nothing(tmp_path, monkeypatch):
     np.save(file, np.array([Bomb()]), allow_pickle=True)
     body = file.getvalue()
     assert b"mkdir" in body
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(ValueError, match="an array holds object"):
         unpack(module._MAGIC + module._digest(body) + body)
     with pytest.raises(TypeError, match="Bomb is neither an array nor"):
         pack({"a": Bomb()})
@@ -99,6 +99,51 @@ def opened(place, fingerprint=PRINT, **versions):
 def place(request, tmp_path):
     module.check_place(tmp_path / request.param)
     return tmp_path / request.param
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [1, 2],
+        {"fingerprint": PRINT},
+        {"fingerprint": PRINT, "made_with": [], "seed": 1, "state": {"progress": {}, "loop": 0}},
+        {"fingerprint": PRINT, "made_with": {}, "seed": "x", "state": {"progress": 1, "loop": 0}},
+        {"fingerprint": PRINT, "made_with": {}, "seed": 1, "state": None},
+        {".array": 99},
+    ],
+)
+def test_foreign_content_with_a_valid_checksum_is_refused(tmp_path, content):
+    place = tmp_path / "one.checkpoint"
+    place.write_bytes(pack(content))
+    with pytest.raises(ValueError, match=r"one\.checkpoint' cannot be used: .* is foreign: "):
+        opened(place)
+
+
+def test_a_claim_of_more_than_there_is_costs_nothing(tmp_path):
+    file = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (2**50,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    body = file.getvalue()
+    place = tmp_path / "one.checkpoint"
+    place.write_bytes(module._MAGIC + module._digest(body) + body)
+    with pytest.raises(ValueError, match="claims more bytes than there are"):
+        opened(place)
+
+
+@pytest.mark.parametrize("part", ["progress", "loop"])
+def test_a_state_that_is_none_of_this_training_is_refused(tmp_path, part):
+    X, y = spectrograms(24)
+    place = tmp_path / "one.checkpoint"
+    small(place, max_epochs=2).fit(X, y)
+    stored = unpack(place.read_bytes())
+    progress = stored["state"]["progress"]
+    progress["history"] = {name: values[:1] for name, values in progress["history"].items()}
+    progress["best_epoch"] = 1
+    stored["state"][part] = {"history": {"train_loss": ["a"]}}
+    place.write_bytes(pack(stored))
+    with pytest.raises(ValueError, match=r"one\.checkpoint' does not hold the (progress|state) of"):
+        small(place, max_epochs=2).fit(X, y)
 
 
 def test_the_last_state_is_what_the_next_one_finds(place):
@@ -804,8 +849,9 @@ def test_it_is_a_parameter_like_others(tmp_path):
     X, y = spectrograms(24)
     model = small(tmp_path, max_epochs=1).fit(X, y)
     assert model.get_params()["checkpoint"] == clone(model).checkpoint == tmp_path
-    for loaded in (pickle.loads(pickle.dumps(model)), saved_and_loaded(model, tmp_path / "m")):
-        assert loaded.checkpoint == tmp_path
+    saved = saved_and_loaded(model, tmp_path / "m")
+    for loaded, place in ((pickle.loads(pickle.dumps(model)), tmp_path), (saved, None)):
+        assert loaded.checkpoint == place
         assert equal(outcome(loaded, X), outcome(model, X))
     with pytest.raises(ValueError, match="'checkpoint' parameter of CNNAudioClassifier"):
         small(3).fit(X, y)

@@ -20,7 +20,7 @@ NOT_ASKED_OF_METHODS = {"EX01": "an example; those of the class show its methods
 EXCEPTIONS: dict[str, set[str]] = {}
 
 # Data has the docstring of its type; the reference describes it.
-DATA = {"skdaf.NETWORKS"}
+DATA = {"skdaf.NETWORKS", "skdaf.TRUSTED_TYPES"}
 
 NAMES = {
     f"{module.__name__}.{name}": getattr(module, name)

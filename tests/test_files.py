@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from skdaf._files import replacing, write_whole
+from skdaf._files import leftovers, name_with, replacing, write_whole
 
 
 def test_a_file_is_written_and_replaced(tmp_path):
@@ -80,3 +80,54 @@ def test_a_link_goes_on_pointing_to_its_file(tmp_path):
     assert link.is_symlink()
     assert sorted(os.listdir(tmp_path)) == ["folder", "link"]
     assert os.listdir(tmp_path / "folder") == ["file"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
+@pytest.mark.parametrize("permissions", [0o600, 0o640, 0o666, 0o755, 0o444])
+def test_a_replaced_file_keeps_its_permissions(tmp_path, permissions):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"old")
+    path.chmod(permissions)
+    with replacing(path) as part:
+        # Nobody may read the new content earlier who may not read the old one.
+        assert part.stat().st_mode & 0o777 == permissions | 0o200
+        part.write_bytes(b"new")
+    assert path.stat().st_mode & 0o777 == permissions
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
+def test_a_new_file_gets_what_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "table.csv", b"new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "table.csv").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 251 + ".csv", "n" * 255, "\u00e9" * 125 + ".csv", "a." + "s" * 250]
+)
+def test_every_legal_name_can_be_written(tmp_path, name):
+    path = tmp_path / name
+    for content in (b"old", b"new"):
+        write_whole(path, content)
+        assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_what_killed_writers_left_is_found(tmp_path):
+    for stem in ("model", "m" * 240):
+        path = tmp_path / f"{stem}.csv"
+        with replacing(path) as part:
+            part.write_bytes(b"half")
+            assert list(leftovers(path)) == [part]
+            assert not list(leftovers(tmp_path / f"{stem}x.csv"))
+
+
+def test_names_with_an_ending_stay_legal_and_distinct():
+    assert name_with("a.csv", ".old") == "a.csv.old"
+    names = {name_with("n" * 254 + letter, ".old") for letter in "ab"}
+    assert len(names) == 2
+    assert all(len(name) == 255 and name.endswith(".old") for name in names)

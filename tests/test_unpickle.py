@@ -167,3 +167,9 @@ def test_damage_is_an_error_and_nothing_worse():
     for end in range(len(whole)):
         with pytest.raises(ValueError, match=r"."):
             read(whole[:end])
+
+
+def test_numbers_of_the_same_hash_are_no_keys():
+    for key in (2**61 - 1, -1, 2**31):
+        with pytest.raises(ValueError, match="a number out of bounds as a key"):
+            read(pickle.dumps({key: 0}, protocol=4))

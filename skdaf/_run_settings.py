@@ -1,0 +1,183 @@
+"""What belongs to a run and not to a model: it is neither saved with a model nor loaded.
+
+Folders and files, numbers of workers, progress bars, the device. A loaded estimator has the
+defaults of its constructor in their place.
+"""
+
+import os
+from collections import OrderedDict
+from inspect import signature
+from types import FunctionType
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+
+RUN_PARAMETERS = {
+    *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
+}
+
+# Learned attributes that are of the run too, and what takes their place.
+_RUN_ATTRIBUTES = {
+    "_feature_subsample_rng": lambda: None,
+    "_n_threads": _openmp_effective_n_threads,
+}
+
+# What searches know of parameters, under names like "frontend__cache".
+_SEARCHED = {"best_params_", "cv_results_", "param_distributions", "param_grid"}
+_DICTS = (dict, OrderedDict, Bunch)
+
+
+def with_defaults(kind, state):
+    """Return the attributes of an object as a file may set them.
+
+    Parameters
+    ----------
+    kind : type
+    state : dict
+
+    Returns
+    -------
+    state : dict
+        With the defaults of `kind` for parameters that belong to a run, or that would be paths.
+    """
+    state = dict(state)
+    defaults = _defaults(kind)
+    for name in RUN_PARAMETERS & state.keys():
+        del state[name]
+        if name in defaults:
+            state[name] = defaults[name]
+    for name in _RUN_ATTRIBUTES.keys() & state.keys():
+        state[name] = _RUN_ATTRIBUTES[name]()
+    for name in getattr(kind, "_path_parameters", ()):
+        if is_path(state.get(name)):
+            state[name] = defaults[name]
+    for name in _SEARCHED & state.keys():
+        state[name] = _without_run(state[name])
+    return state
+
+
+def _defaults(kind):
+    """Return the defaults of a constructor, of those parameters that have one."""
+    if not issubclass(kind, BaseEstimator):
+        return {}
+    parameters = signature(kind.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def is_path(value):
+    """Tell whether a parameter is a path and not an estimator."""
+    return isinstance(value, (str, bytes, os.PathLike))
+
+
+def _without_run(searched):
+    """Return dicts from parameters to anything without the parameters that belong to a run."""
+    if isinstance(searched, list):
+        return [_without_run(item) for item in searched]
+    if type(searched) is not dict:
+        return searched
+    return {
+        key: _without_run(value) if key == "params" else _without_paths(_parameter(key), value)
+        for key, value in searched.items()
+        if _parameter(key) not in RUN_PARAMETERS
+    }
+
+
+def _parameter(key):
+    """Return the name of a parameter behind those of the estimators that it is in."""
+    # The results of searches have them as "param_frontend__cache".
+    return str(key).removeprefix("param_").split("__")[-1]
+
+
+def _without_paths(name, value):
+    """Replace paths among the values of a parameter that takes networks by None."""
+    if name not in ("estimator", "pretrained"):
+        return value
+    if isinstance(value, np.ndarray):
+        cleaned = value.copy()
+        cleaned[...] = [_unless_path(item) for item in value]
+        return cleaned
+    if isinstance(value, (list, tuple)):
+        return [_unless_path(item) for item in value]
+    return _unless_path(value)
+
+
+def _unless_path(value):
+    is_step = isinstance(value, str) and value in ("passthrough", "drop")
+    return None if is_path(value) and not is_step else value
+
+
+class Stripped:
+    """Copies of estimators without what belongs to a run; arrays and networks are shared.
+
+    Parameters
+    ----------
+    resolve_path : callable
+        Called with an estimator, the name of a parameter and the path in it; returns what is saved
+        in its place.
+    """
+
+    def __init__(self, resolve_path):
+        self._resolve_path = resolve_path
+        # The copied objects are kept too, so that no other object gets their number.
+        self._copies = {}
+
+    def copy(self, value):
+        """Return a value with copies of all estimators in it."""
+        known = self._copies.get(id(value))
+        if known is not None:
+            return known[1]
+        copied = self._copy(value)
+        self._copies[id(value)] = value, copied
+        return copied
+
+    def _copy(self, value):
+        if type(value) in _DICTS:
+            return self._copy_dict(value)
+        if type(value) in (list, tuple, set):
+            return type(value)(map(self.copy, value))
+        if isinstance(value, np.ma.MaskedArray):
+            return self._copy_masked(value)
+        if type(value) is np.ndarray and value.dtype == object:
+            copied = np.empty(value.shape, dtype=object)
+            for index in np.ndindex(value.shape):
+                copied[index] = self.copy(value[index])
+            return copied
+        return self._copy_object(value) if _is_made_of_attributes(value) else value
+
+    def _copy_dict(self, value):
+        copied = type(value)()
+        for key, item in value.items():
+            copied[key] = self.copy(item)
+        return copied
+
+    def _copy_masked(self, value):
+        if value.dtype != object:
+            return value
+        return np.ma.MaskedArray(self.copy(np.asarray(value)), np.ma.getmaskarray(value))
+
+    def _copy_object(self, value):
+        kind = type(value)
+        attributes = dict(vars(value))
+        for name in getattr(kind, "_path_parameters", ()):
+            if is_path(attributes.get(name)):
+                attributes[name] = self._resolve_path(value, name, attributes[name])
+        attributes = with_defaults(kind, attributes)
+        copied = kind.__new__(kind)
+        # Objects that refer to each other end here.
+        self._copies[id(value)] = value, copied
+        for name, item in attributes.items():
+            vars(copied)[name] = self.copy(item)
+        return copied
+
+
+def _is_made_of_attributes(value):
+    """Tell whether a value is an estimator, or another object of scikit-learn's in one."""
+    if isinstance(value, (type, FunctionType)) or not hasattr(value, "__dict__"):
+        return False
+    if isinstance(value, BaseEstimator):
+        return True
+    # Compiled parts say themselves how they are copied.
+    is_plain = type(value).__reduce__ is object.__reduce__
+    return is_plain and type(value).__module__.startswith("sklearn.")
