@@ -54,7 +54,8 @@ def save_model(estimator, path):
     Warns
     -----
     UserWarning
-        If a parameter holds the path of a model that is no longer there: None is saved instead.
+        If a parameter of an unfitted estimator holds the path of a model that cannot be read: None
+        is saved instead, as it is without a warning for fitted ones.
 
     See Also
     --------
@@ -104,12 +105,13 @@ def _model_in_place_of(estimator, name, path):
         return FrozenEstimator(fitted)
     try:
         return FrozenEstimator(load_model(path))
-    except FileNotFoundError:
-        warnings.warn(
-            f"{name}={path!r} of {type(estimator).__name__} is no file any more: None is saved "
-            "instead.",
-            stacklevel=2,
-        )
+    except (OSError, ValueError) as error:
+        # Predictions of a fitted estimator do not need it.
+        if not hasattr(estimator, "network_"):
+            warnings.warn(
+                f"{name}={path!r} of {type(estimator).__name__} is saved as None: {error}",
+                stacklevel=2,
+            )
         return None
 
 

@@ -549,7 +549,6 @@ def test_nothing_of_a_run_is_written_or_comes_back(waveforms, tmp_path):
     )
 
 
-@pytest.mark.filterwarnings("ignore:.*is no file any more")
 def test_paths_of_models_are_not_written(waveforms, tmp_path):
     path, saved = tmp_path / "network.skops", tmp_path / "model.skops"
     save_model(classifier(waveforms), path)
@@ -566,6 +565,8 @@ def test_paths_of_models_are_not_written(waveforms, tmp_path):
     )
     save_model(transferred, saved)
     assert load_model(saved).pretrained is None
+    with pytest.warns(UserWarning, match="saved as None: There is no model file"):
+        save_model(clone(transferred), saved)
     attribute(saved, "pretrained", plain("/etc/hostname"))
     assert load_model(saved).pretrained is None
 
