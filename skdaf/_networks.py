@@ -329,6 +329,8 @@ def build_network(network, input_shape, n_outputs, options, seed=0):
             f"network={network!r} must build an nn.Sequential of layers, "
             f"got {type(built).__name__}."
         )
+    if not callable(network):
+        check_work(built, network, input_shape)
     _own_dropout(built)
     return built.to(memory_format=torch.channels_last)
 
@@ -382,12 +384,22 @@ def check_network(network, input_shape, n_outputs, options):
     Raises
     ------
     ValueError
-        If it would fill the memory, or take hours for one clip.
+        If it would fill the memory.
     """
     _check_sizes(input_shape, n_outputs, options)
     built = _without_memory(network, input_shape, n_outputs, options)
     n_weights = sum(weights.numel() for weights in built.parameters())
     check_at_most(n_weights, MOST_WEIGHTS, f"The number of weights of network={network!r}")
+
+
+def check_work(built, network, input_shape):
+    """Check how much memory and work a network needs for one clip.
+
+    Raises
+    ------
+    ValueError
+        If it would fill the memory, or take hours.
+    """
     outputs, multiplications = _costs_of_a_clip(built, input_shape)
     check_at_most(outputs, MOST_ACTIVATIONS, f"The outputs of a part of network={network!r}")
     check_at_most(
@@ -406,19 +418,26 @@ def _check_sizes(input_shape, n_outputs, options):
 
 
 def _costs_of_a_clip(network, input_shape):
-    """Return the most outputs of a part of a network without memory, and all multiplications."""
+    """Return the most outputs of a part of a network, and all multiplications, for one clip.
+
+    A batch of no clips shows the shapes of all outputs at no cost.
+    """
     costs = [(0, 0)]
 
     def count(module, _, output):
         n_multiplied = sum(weights[0].numel() for weights in module.parameters(recurse=False))
-        costs.append((output.numel(), output.numel() * n_multiplied))
+        n_outputs = output.shape[1:].numel()
+        costs.append((n_outputs, n_outputs * n_multiplied))
 
-    for module in network.modules():
-        if not list(module.children()):
-            module.register_forward_hook(count)
+    parts = [module for module in network.modules() if not list(module.children())]
+    hooks = [part.register_forward_hook(count) for part in parts]
+    was_training = network.training
     # Spectrograms may be too small for a network: its first call says so.
     with torch.inference_mode(), suppress(RuntimeError):
-        network.eval()(torch.zeros(1, 1, *input_shape, device="meta"))
+        network.eval()(torch.zeros(0, 1, *input_shape))
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
     outputs, multiplications = zip(*costs, strict=True)
     return max(outputs), sum(multiplications)
 

@@ -55,6 +55,12 @@ def test_networks_refuse_sizes_without_sense(changes, reason):
         CNNAudioClassifier(front_end, max_epochs=1, **changes).fit(SOUNDS, [0, 1, 0, 1])
 
 
+def test_long_spectrograms_need_a_smaller_network():
+    X = np.zeros((2, 2**17, 64), np.float32)
+    with pytest.raises(ValueError, match="The outputs of a part of network='cnn' must be at most"):
+        CNNAudioClassifier(channels=(64,), max_epochs=1).fit(X, [0, 1])
+
+
 def test_sizes_that_a_fitted_front_end_claims_are_bounded_too():
     for name in ("n_mels", "sampling_rate", "window_length", "hop_length"):
         transformer = SpectrogramTransformer().fit(SOUNDS)

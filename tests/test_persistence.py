@@ -632,13 +632,13 @@ LOAD_ALL = """
 import resource, sys, time
 from skdaf import load_model
 for path in sys.argv[1:]:
-    start = time.monotonic()
+    start = time.process_time()
     try:
         load_model(path)
         print("loaded", path)
     except ValueError as error:
         assert path in str(error), error
-    assert time.monotonic() - start < 10, path
+    assert time.process_time() - start < 10, path
 unit = 1 if sys.platform == "darwin" else 1024
 assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < 2**30
 """
