@@ -37,6 +37,11 @@ _LONGEST_LIBSNDFILE_PATH = 1000
 # 255 packets, in silence, of 1,024 samples each with the usual block size.
 _LONGEST_VORBIS_PAGE = 2**18
 
+# libsndfile says that it can seek in DWVW, but cannot. Of blocks of PAF and SDS it gives the rest
+# only within one read.
+_NOT_SEEKABLE = re.compile(r".* DWVW_\d+")
+_READ_AT_ONCE = re.compile(r"PAF PCM_24|SDS .*")
+
 # libsndfile's number of frames where a FLAC header leaves it out is larger.
 _ENDLESS = 2**62
 
@@ -117,6 +122,8 @@ class _Recording(sf.SoundFile):
 
     # What is read instead of the file, if anything is.
     view = None
+    # All samples, of a file that is not read block by block, and the next one to be given.
+    _whole, _place = None, 0
 
     def seekable(self):
         """Keep soundfile from seeking after each read: codecs would begin again at every block."""
@@ -124,6 +131,9 @@ class _Recording(sf.SoundFile):
 
     def go_to(self, frame):
         """Make `frame` the next one to be read, exactly and with its true samples."""
+        if _READ_AT_ONCE.fullmatch(self._kind):
+            self._read_at_once(frame)
+            return
         origin = max(0, min(frame, self._last_safe_origin(frame)))
         if origin:
             self.seek(origin)
@@ -131,13 +141,25 @@ class _Recording(sf.SoundFile):
 
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
+        if self._whole is not None:
+            self._place += n_frames
+            return self._whole[self._place - n_frames : self._place]
         block = self.read(n_frames, dtype="float32", always_2d=True)
         if self.view is not None and self.view.error is not None:
             raise self.view.error
         return block
 
+    @property
+    def _kind(self):
+        return f"{self.format} {self.subtype}"
+
+    def _read_at_once(self, frame):
+        self._whole = None
+        self.seek(0)
+        self._whole, self._place = self.read_block(self.frames), frame
+
     def _last_safe_origin(self, frame):
-        if not super().seekable():
+        if not super().seekable() or _NOT_SEEKABLE.fullmatch(self._kind):
             return 0
         if self.subtype == "VORBIS":
             return self.frames - _LONGEST_VORBIS_PAGE
