@@ -18,7 +18,7 @@ import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
 from skdaf._ffmpeg import FFmpegFile, open_container
-from skdaf._headers import DamagedFileError, open_view
+from skdaf._headers import DamagedFileError, behind_id3, open_view
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
@@ -251,18 +251,20 @@ def _opened_by_libraries(path, n_bytes):
 def _flac_with_length(path, n_bytes):
     """Return a view of a FLAC file whose header has the number of its samples filled in."""
     with open(path, "rb") as file:
+        start = behind_id3(file)
         head = file.read(26)
     if head[:4] != b"fLaC":
         raise DamagedFileError("its header does not tell its length")
-    n_frames = _n_frames_of_flac(os.path.abspath(path), n_bytes, os.stat(path).st_mtime_ns)
+    mtime = os.stat(path).st_mtime_ns
+    n_frames = _n_frames_of_flac(os.path.abspath(path), start, n_bytes, mtime)
     numbers = int.from_bytes(head[18:], "big") & -(2**36) | n_frames
-    return FileView(path, head[:18] + numbers.to_bytes(8, "big"), [(26, n_bytes)])
+    return FileView(path, head[:18] + numbers.to_bytes(8, "big"), [(start + 26, n_bytes)])
 
 
 @lru_cache(maxsize=1024)
-def _n_frames_of_flac(path, n_bytes, mtime):
+def _n_frames_of_flac(path, start, n_bytes, mtime):
     try:
-        with _Recording(_libsndfile_name(path)) as file:
+        with FileView(path, b"", [(start, n_bytes)]) as view, _Recording(view) as file:
             return _skip(file, file.frames)
     except sf.LibsndfileError as error:
         problem = f"the file is truncated or damaged ({_own_words(error)})"
@@ -422,7 +424,9 @@ def _read_blocks(file, clip):
 
 
 def _own_words(error):
-    return str(error.error_string).rstrip(".") or "unknown error"
+    words = str(error.error_string).rstrip(".") or "unknown error"
+    # Said of a regular file that is named as an MP3 file, and holds none.
+    return "No MP3 frames found" if words.startswith("File does not exist") else words
 
 
 def _insist_on_numbers(block, first_frame, file, path):

@@ -394,7 +394,8 @@ def id3_bytes(content):
     size = 0
     for digit in head[6:]:
         size = size << 7 | digit & 127
-    return 10 + size
+    has_footer = head[5] & 16
+    return 10 + size + (10 if has_footer else 0)
 
 
 def _adts_length(head):

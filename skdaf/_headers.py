@@ -9,6 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 
+from skdaf._containers import id3_bytes
 from skdaf._view import FileView
 
 # Writers that cannot know the size, into a pipe or beyond 4 GiB, write a number near one of these
@@ -154,7 +155,18 @@ def open_view(path, n_bytes):
         reader = _Reader(file, n_bytes)
         sound = find and find(reader)
         plan = sound and _plan(reader, sound)
+        if (start := behind_id3(file)) and reader.bytes_at(start, 4) == b"fLaC":
+            # libsndfile skips the tags, but does not find places in what follows.
+            plan = b"", [(start, n_bytes)]
     return FileView(path, *plan) if plan else None
+
+
+def behind_id3(file):
+    """Go to the place behind all ID3 tags that an open file begins with, and return it."""
+    place = file.seek(0)
+    while tag_bytes := id3_bytes(file.read(10)):
+        place = file.seek(place + tag_bytes)
+    return file.seek(place)
 
 
 def mpeg_in_wav(file, n_bytes):
