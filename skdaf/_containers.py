@@ -105,7 +105,7 @@ def _walk_boxes(content):
         if size == 0:
             size = n_bytes - place
         # Some writers leave zeros and other remains behind the last box.
-        if size < header or not kind.isascii():
+        if size < header or not (kind.isascii() and kind.decode().isprintable()):
             break
         if kind == b"moov" and kind in kinds:
             return Structure(n_bytes, _SEVERAL)
