@@ -84,7 +84,7 @@ def written(kind, n_channels=1, seconds=0.25):
 def encoded(sound, rate, muxer, codec, *, options=None, is_piped=False):
     """Encode samples `(n_samples, n_channels)` into a file of a container; return its bytes."""
     buffer = _Pipe() if is_piped else io.BytesIO()
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[sound.shape[1]]
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[sound.shape[1]]
     options = {"fflags": "+bitexact", **(options or {})}
     with av.open(buffer, "w", format=muxer, container_options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
@@ -93,9 +93,9 @@ def encoded(sound, rate, muxer, codec, *, options=None, is_piped=False):
             stream.codec_context.format = _FORMATS[codec]
         if codec == "wmav2":
             stream.codec_context.bit_rate = 64_000
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(sound.T, np.float32), format="fltp", layout=layout
-        )
+        # Not planar: PyAV miscounts the planes of eight channels.
+        packed = np.ascontiguousarray(sound, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
         frame.sample_rate = rate
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -18,7 +18,7 @@ import soxr
 
 from skdaf._clip import AudioInfo, AudioReadError, Clip
 from skdaf._ffmpeg import FFmpegFile, open_container
-from skdaf._headers import DamagedFileError, open_view
+from skdaf._headers import DamagedFileError, behind_id3, open_view
 from skdaf._limits import check_resampling
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
@@ -37,6 +37,11 @@ _LONGEST_LIBSNDFILE_PATH = 1000
 # Ogg Vorbis: libsndfile misses places in the last page by a part of a block. A page holds at most
 # 255 packets, in silence, of 1,024 samples each with the usual block size.
 _LONGEST_VORBIS_PAGE = 2**18
+
+# libsndfile says that it can seek in DWVW, but cannot. Of blocks of PAF and SDS it gives the rest
+# only within one read.
+_NOT_SEEKABLE = re.compile(r".* DWVW_\d+")
+_READ_AT_ONCE = re.compile(r"PAF PCM_24|SDS .*")
 
 # libsndfile's number of frames where a FLAC header leaves it out is larger.
 _ENDLESS = 2**62
@@ -118,6 +123,8 @@ class _Recording(sf.SoundFile):
 
     # What is read instead of the file, if anything is.
     view = None
+    # All samples, of a file that is not read block by block, and the next one to be given.
+    _whole, _place = None, 0
 
     def seekable(self):
         """Keep soundfile from seeking after each read: codecs would begin again at every block."""
@@ -125,6 +132,9 @@ class _Recording(sf.SoundFile):
 
     def go_to(self, frame):
         """Make `frame` the next one to be read, exactly and with its true samples."""
+        if _READ_AT_ONCE.fullmatch(self._kind):
+            self._read_at_once(frame)
+            return
         origin = max(0, min(frame, self._last_safe_origin(frame)))
         if origin:
             self.seek(origin)
@@ -132,13 +142,25 @@ class _Recording(sf.SoundFile):
 
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`, fewer at the end."""
+        if self._whole is not None:
+            self._place += n_frames
+            return self._whole[self._place - n_frames : self._place]
         block = self.read(n_frames, dtype="float32", always_2d=True)
         if self.view is not None and self.view.error is not None:
             raise self.view.error
         return block
 
+    @property
+    def _kind(self):
+        return f"{self.format} {self.subtype}"
+
+    def _read_at_once(self, frame):
+        self._whole = None
+        self.seek(0)
+        self._whole, self._place = self.read_block(self.frames), frame
+
     def _last_safe_origin(self, frame):
-        if not super().seekable():
+        if not super().seekable() or _NOT_SEEKABLE.fullmatch(self._kind):
             return 0
         if self.subtype == "VORBIS":
             return self.frames - _LONGEST_VORBIS_PAGE
@@ -230,18 +252,20 @@ def _opened_by_libraries(path, n_bytes):
 def _flac_with_length(path, n_bytes):
     """Return a view of a FLAC file whose header has the number of its samples filled in."""
     with open(path, "rb") as file:
+        start = behind_id3(file)
         head = file.read(26)
     if head[:4] != b"fLaC":
         raise DamagedFileError("its header does not tell its length")
-    n_frames = _n_frames_of_flac(os.path.abspath(path), n_bytes, os.stat(path).st_mtime_ns)
+    mtime = os.stat(path).st_mtime_ns
+    n_frames = _n_frames_of_flac(os.path.abspath(path), start, n_bytes, mtime)
     numbers = int.from_bytes(head[18:], "big") & -(2**36) | n_frames
-    return FileView(path, head[:18] + numbers.to_bytes(8, "big"), [(26, n_bytes)])
+    return FileView(path, head[:18] + numbers.to_bytes(8, "big"), [(start + 26, n_bytes)])
 
 
 @lru_cache(maxsize=1024)
-def _n_frames_of_flac(path, n_bytes, mtime):
+def _n_frames_of_flac(path, start, n_bytes, mtime):
     try:
-        with _Recording(_libsndfile_name(path)) as file:
+        with FileView(path, b"", [(start, n_bytes)]) as view, _Recording(view) as file:
             return _skip(file, file.frames)
     except sf.LibsndfileError as error:
         problem = f"the file is truncated or damaged ({_own_words(error)})"
@@ -401,7 +425,9 @@ def _read_blocks(file, clip):
 
 
 def _own_words(error):
-    return str(error.error_string).rstrip(".") or "unknown error"
+    words = str(error.error_string).rstrip(".") or "unknown error"
+    # Said of a regular file that is named as an MP3 file, and holds none.
+    return "No MP3 frames found" if words.startswith("File does not exist") else words
 
 
 def _insist_on_numbers(block, first_frame, file, path):

@@ -13,17 +13,21 @@ from skdaf._times import is_missing
 # them. "offset" is an end where there is an onset, and else a start.
 _STARTS = {"start", "begin", "beginning", "onset", "offset", "tstart", "tbegin", "tmin", "xmin"}
 _STARTS |= {"starttime", "begintime", "timestart", "onsettime", "startoffset"}
+_STARTS |= {"starts", "begins", "beg", "tbeg", "from", "t0"}
 _ENDS = {"end", "stop", "finish", "tend", "tstop", "tmax", "xmax"}
-_ENDS |= {"endtime", "stoptime", "timeend", "offsettime"}
+_ENDS |= {"endtime", "stoptime", "timeend", "offsettime", "endoffset"}
+_ENDS |= {"ends", "stops", "fin", "to", "t1"}
 _DURATIONS = {"duration", "dur", "length"}
 
 # Words that change nothing about what a column is.
-_FILLERS = {"t", "time", "at", "in", "segment", "clip", "event", "annotation", "window"}
-_FILLERS |= {"s", "sec", "secs", "second", "seconds"}
+_FILLERS = {"t", "time", "timestamp", "at", "in", "pos", "position"}
+_FILLERS |= {"segment", "seg", "clip", "event", "annotation", "window", "chunk", "region"}
+_FILLERS |= {"audio", "utterance", "utt", "speech", "word", "interval"}
+_FILLERS |= {"s", "ss", "sec", "secs", "second", "seconds"}
 
 # Units other than seconds, and how to get seconds.
 _MILLISECONDS = {"ms", "msec", "msecs", "millis", "millisecond", "milliseconds"}
-_SAMPLES = {"sample", "samples", "frame", "frames"}
+_SAMPLES = {"sample", "samples", "frame", "frames", "idx", "index"}
 
 
 def text_as_it_is():
@@ -121,8 +125,8 @@ def _core(name):
 
 
 def _words(name):
-    """Split 'Begin Time (s)', 'start_time', 'startTime' into words in lower case."""
-    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    """Split 'Begin Time (s)', 'start_time', 'startTime', 't0' into words in lower case."""
+    return re.findall(r"[a-z]+\d*", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _is_time(value):
@@ -147,6 +151,7 @@ def _remedy(start, end, duration):
 def _in_seconds(name):
     words = set(_words(str(name)))
     column = f"table[{name!r}]"
-    if words & _MILLISECONDS:
+    # "ss.msec" are seconds with three digits behind the point.
+    if words & _MILLISECONDS and "ss" not in words:
         return f"{column} / 1000"
     return f"{column} / sampling_rate" if words & _SAMPLES else column

@@ -105,7 +105,7 @@ def _walk_boxes(content):
         if size == 0:
             size = n_bytes - place
         # Some writers leave zeros and other remains behind the last box.
-        if size < header or not kind.isascii():
+        if size < header or not (kind.isascii() and kind.decode().isprintable()):
             break
         if kind == b"moov" and kind in kinds:
             return Structure(n_bytes, _SEVERAL)
@@ -394,7 +394,8 @@ def id3_bytes(content):
     size = 0
     for digit in head[6:]:
         size = size << 7 | digit & 127
-    return 10 + size
+    has_footer = head[5] & 16
+    return 10 + size + (10 if has_footer else 0)
 
 
 def _adts_length(head):

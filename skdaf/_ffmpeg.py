@@ -48,6 +48,12 @@ _OPTIONS = {"protocol_whitelist": "none", "enable_drefs": "0"}
 # What brings the samples of a format to full scale at 1; those of "u8" also have an offset.
 _SCALES = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "s64": 2.0**-63, "flt": 1, "dbl": 1}
 
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+
+# Frames that keep each channel by itself have so many pointers to channels, and others elsewhere,
+# of which PyAV does not know where they end: it reads beyond them and crashes.
+_MOST_PLANES = 8
+
 # soundfile's words for codecs that it knows as well, and the usual one for DTS.
 _SUBTYPES = {
     **{"PCM_F32": "FLOAT", "PCM_F64": "DOUBLE", "PCM_ALAW": "ALAW", "PCM_MULAW": "ULAW"},
@@ -370,14 +376,28 @@ def _samples_of(frame):
     kind = frame.format.name.removesuffix("p")
     if kind not in _SCALES:
         raise _DecodingError(f"its samples are of a kind ({kind}) that is not read")
-    values = frame.to_ndarray()
-    n_channels = frame.layout.nb_channels
-    values = values.T if frame.format.is_planar else values.reshape(-1, n_channels)
+    values = _values_of(frame, _DTYPES[kind])
     if kind == "u8":
         values = values.astype(np.int16) - 128
     # What is no number, or overflows, is found where the samples are read.
     with np.errstate(all="ignore"):
         return values.astype(np.float32) * np.float32(_SCALES[kind])
+
+
+def _values_of(frame, dtype):
+    """Return the samples of a frame as they are, `(n_frames, n_channels)`."""
+    n_channels = frame.layout.nb_channels
+    if not frame.format.is_planar:
+        values = np.frombuffer(frame.planes[0], dtype, frame.samples * n_channels)
+        return values.reshape(-1, n_channels)
+    if n_channels > _MOST_PLANES:
+        raise _DecodingError(
+            f"has {n_channels} channels in a codec of which at most {_MOST_PLANES} are read, or is "
+            "damaged"
+        )
+    # There may seem to be more: see `_MOST_PLANES`.
+    planes = frame.planes[:n_channels]
+    return np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes], axis=1)
 
 
 def _joined(blocks):

@@ -9,6 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 
+from skdaf._containers import id3_bytes
 from skdaf._view import FileView
 
 # Writers that cannot know the size, into a pipe or beyond 4 GiB, write a number near one of these
@@ -25,6 +26,8 @@ _NO_SAMPLES = "the file holds no samples"
 _PADDING = 4096
 _LONGEST_MPEG_FRAME = 2881
 _MPEG_CODES = (0x50, 0x55)
+# ADPCM of Microsoft and IMA, GSM: libsndfile fills a block that is cut off with old samples.
+_BLOCK_CODES = (0x02, 0x11, 0x31)
 _MOST_CHUNKS = 10_000
 _LONGEST_HEADER = 2**22
 
@@ -49,7 +52,8 @@ class _Sound:
     announced : int or None
         Their size in bytes; None where the format does not say it.
     frame_bytes : int
-        The size of a sample in all channels, where nothing else tells whether the end is there.
+        The size of a sample in all channels, or of a block of them, where nothing else tells
+        whether the end is there.
     ends_there : bool
         Whether libsndfile ignores what follows the announced samples.
     header : function or None
@@ -154,7 +158,18 @@ def open_view(path, n_bytes):
         reader = _Reader(file, n_bytes)
         sound = find and find(reader)
         plan = sound and _plan(reader, sound)
+        if (start := behind_id3(file)) and reader.bytes_at(start, 4) == b"fLaC":
+            # libsndfile skips the tags, but does not find places in what follows.
+            plan = b"", [(start, n_bytes)]
     return FileView(path, *plan) if plan else None
+
+
+def behind_id3(file):
+    """Go to the place behind all ID3 tags that an open file begins with, and return it."""
+    place = file.seek(0)
+    while tag_bytes := id3_bytes(file.read(10)):
+        place = file.seek(place + tag_bytes)
+    return file.seek(place)
 
 
 def mpeg_in_wav(file, n_bytes):
@@ -198,7 +213,7 @@ def _n_bytes_of_samples(sound, there):
     """Return how many bytes of samples there are; raise if the end is missing."""
     announced = sound.announced
     if announced <= 0 or (announced > there and _is_placeholder(announced, sound.bits)):
-        return max(0, there)
+        return max(0, there - there % sound.frame_bytes)
     if announced > there:
         raise DamagedFileError(
             f"the file is truncated: its header announces {announced} bytes of sound, "
@@ -232,14 +247,16 @@ def _find_wav(reader):
             true_size = long_size if is_long else _unwrapped(reader, order, place, size)
             if size == true_size == 0:
                 raise DamagedFileError(_NO_SAMPLES)
+            codec, block_bytes = struct.unpack(f"{order}H10xH", fmt[:14].ljust(14, b"\0"))
             return _Sound(
                 place,
                 true_size,
+                frame_bytes=max(1, block_bytes) if codec in _BLOCK_CODES else 1,
                 ends_there=True,
                 header=lambda n_bytes, fmt=fmt: _wav_header(order, fmt, n_bytes),
                 is_readable=magic != b"BW64" and (is_long or true_size == size),
                 bits=64 if is_long else 32,
-                codec=int.from_bytes(fmt[:2], "little" if order == "<" else "big"),
+                codec=codec,
             )
     return None
 

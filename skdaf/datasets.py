@@ -28,7 +28,7 @@ _ALIASES = {
     "AIFF": (".aif", ".aifc", ".aiff"),
     "AU": (".au", ".snd"),
     "IRCAM": (".ircam", ".sf"),
-    "MP3": (".mp1", ".mp2", ".mp3"),
+    "MP3": (".m1a", ".m2a", ".mp1", ".mp2", ".mp3", ".mpa", ".mpga"),
     "NIST": (".nist", ".sph"),
     "OGG": (".oga", ".ogg", ".opus"),
     "SVX": (".8svx", ".iff", ".svx"),
@@ -55,13 +55,17 @@ _FFMPEG_EXTENSIONS = {
 
 # Sound and video that nothing here reads: leaving it out without a word would falsify a data set.
 _OTHER_EXTENSIONS = {
-    ".8svx", ".aa", ".aa3", ".aax", ".aaxc", ".ac4", ".act", ".al", ".alaw", ".at3", ".cda",
-    ".dff", ".ds2", ".dsd", ".dss", ".dv", ".dvf", ".evrc", ".g722", ".g723", ".g726", ".g729",
-    ".gsm", ".gxf", ".htk", ".iamf", ".it", ".kar", ".la", ".lc3", ".lpcm", ".m1v", ".m2v",
-    ".m4p", ".mid", ".midi", ".mlp", ".mod", ".mp1", ".mp2", ".mp3", ".msv", ".mxf", ".nsf",
-    ".nut", ".ofr", ".ofs", ".oma", ".omg", ".pcm", ".qcp", ".ra", ".ram", ".raw", ".rm",
-    ".rmi", ".rmvb", ".s3m", ".sbc", ".shn", ".sid", ".sln", ".spc", ".swf", ".thd",
-    ".truehd", ".ul", ".ulaw", ".vgm", ".vox", ".vqf", ".wtv", ".xm",
+    ".3gpp2", ".8svx", ".aa", ".aa3", ".aax", ".aaxc", ".ac4", ".act", ".adx", ".al", ".alaw",
+    ".amb", ".amv", ".aptx", ".aptxhd", ".at3", ".bik", ".c2", ".caff", ".cda", ".codec2", ".cvsd",
+    ".dff", ".ds2", ".dsd", ".dss", ".dv", ".dvf", ".evrc", ".fap", ".g719", ".g722", ".g723",
+    ".g726", ".g729", ".gsm", ".gxf", ".h264", ".h265", ".hca", ".hcom", ".hevc", ".htk", ".iamf",
+    ".ilbc", ".it", ".kar", ".la", ".lbc", ".lc3", ".lpcm", ".m1a", ".m1v", ".m2a", ".m2v", ".m4p",
+    ".maud", ".mid", ".midi", ".mlp", ".mmf", ".mo3", ".mod", ".mp1", ".mp2", ".mp3", ".mpa",
+    ".mpe", ".mpga", ".mptm", ".mpv", ".msv", ".mxf", ".nsf", ".nsv", ".nut", ".ofr", ".ofs",
+    ".oma", ".omg", ".pcm", ".prc", ".qcp", ".ra", ".ram", ".raw", ".rka", ".rm", ".rmi", ".rmvb",
+    ".roq", ".s3m", ".sbc", ".shn", ".sid", ".sln", ".sndt", ".sox", ".spc", ".swf", ".thd", ".tod",
+    ".truehd", ".ul", ".ulaw", ".umx", ".vag", ".vgm", ".vox", ".vqf", ".wem", ".wsd", ".wtv",
+    ".xa", ".xm", ".xma", ".y4m",
 } - _EXTENSIONS  # fmt: skip
 
 # Files that a warning names.

@@ -187,6 +187,27 @@ def test_a_part_of_a_file_without_seeking_equals_the_slice_of_the_whole(tmp_path
     np.testing.assert_array_equal(part, whole[5000:7000])
 
 
+@pytest.mark.parametrize(
+    ("format", "subtype"),
+    [
+        *[("AIFF", "DWVW_16"), ("AIFF", "DWVW_24"), ("PAF", "PCM_24")],
+        *[("SDS", "PCM_S8"), ("SDS", "PCM_16"), ("SDS", "PCM_24")],
+    ],
+)
+def test_a_part_of_a_file_that_libsndfile_seeks_badly_equals_the_slice_of_the_whole(
+    tmp_path, monkeypatch, format, subtype
+):
+    path = write(tmp_path / "sound", tones(1003)[:, 0], format=format, subtype=subtype)
+    whole, rate = load_audio(path)
+    assert len(whole) in (1003, 1010)  # PAF fills its last block up
+    for start in (1, 500, 990, len(whole) - 3, len(whole) - 1):
+        for end in (min(len(whole), start + 7), len(whole)):
+            part, _ = load_audio(Clip(path, start / rate, end / rate))
+            np.testing.assert_array_equal(part, whole[start:end])
+    monkeypatch.setattr("skdaf._audio._BLOCK_SAMPLES", 101)
+    np.testing.assert_array_equal(load_audio(path)[0], whole)
+
+
 @pytest.mark.parametrize("end", [1.0, 1.01, 1e9, 1e308, np.inf])
 def test_an_end_beyond_the_file_is_the_end_of_the_file(wav, end):
     whole, _ = load_audio(wav)
@@ -633,6 +654,30 @@ def test_a_flac_stream_that_does_not_tell_its_length_is_read_to_its_end(tmp_path
     assert check_audio([path]).ok[0]
     os.truncate(path, len(content) // 2)
     assert "the file is truncated or damaged" in fails(path)
+
+
+@pytest.mark.parametrize("has_length", [True, False])
+@pytest.mark.parametrize("name", ["tagged.flac", "tagged.mp3"])
+def test_a_flac_file_behind_id3_tags_is_read_in_parts_too(tmp_path, has_length, name):
+    """libsndfile reads it from the front, but seeks beside the tag."""
+    content = bytearray(write(tmp_path / "a.flac", tones(30_001), format="FLAC").read_bytes())
+    if not has_length:
+        content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])
+    footer = b"ID3\4\0\x10\0\0\0\x64" + bytes(100) + b"3DI\4\0\x10\0\0\0\x64"
+    path = tmp_path / name
+    path.write_bytes(b"ID3\3\0\0\0\0\x02\0" + b"text" * 64 + footer + content)
+    whole, rate = load_audio(path)
+    np.testing.assert_array_equal(whole, load_audio(tmp_path / "a.flac")[0])
+    for start in (1, 9000, 29_998):
+        np.testing.assert_array_equal(load_audio(path, start=start / rate)[0], whole[start:])
+    path.write_bytes(path.read_bytes()[:-5000])
+    assert "truncated" in fails(path)
+
+
+def test_text_that_is_named_as_mp3(tmp_path):
+    path = tmp_path / "notes.mp3"
+    path.write_bytes(b"a line of text\n" * 100)
+    assert fails(path).endswith("not readable as audio (No MP3 frames found)")
 
 
 def test_a_sample_dump_that_promises_more_than_it_holds(tmp_path):

@@ -147,7 +147,7 @@ def test_extensions_in_any_case_and_nothing_else(tmp_path):
         *((extension, "SVX", "PCM_16") for extension in ("8svx", "iff", "svx")),
         ("opus", "OGG", "OPUS"),
         ("flac", "FLAC", "PCM_16"),
-        ("mp3", "MP3", "MPEG_LAYER_III"),
+        *((extension, "MP3", "MPEG_LAYER_III") for extension in ("mp3", "mpga", "mpa")),
         ("caf", "CAF", "PCM_16"),
         ("w64", "W64", "PCM_16"),
         ("rf64", "RF64", "PCM_16"),
@@ -235,7 +235,7 @@ FOR_FFMPEG = [
 ]
 FOR_NOBODY = [
     *["mid", "midi", "ra", "rm", "m4p", "aax", "dff", "ofr", "gsm", "raw", "pcm", "vox", "shn"],
-    *["dss", "swf", "at3", "mod", "xm"],
+    *["dss", "swf", "at3", "mod", "xm", "sox", "adx", "mmf", "hcom", "aptx", "h264"],
 ]
 
 

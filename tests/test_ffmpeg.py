@@ -106,6 +106,25 @@ def test_codecs_without_loss_give_what_was_written(tmp_path, kind, n_channels):
         np.testing.assert_allclose(found, written[:, channel], rtol=0, atol=step)
 
 
+@pytest.mark.parametrize("kind", ["M4A (AAC)", "WavPack"])
+def test_eight_channels_are_read(tmp_path, kind):
+    """PyAV takes more planes for granted than such frames have: reading them would crash."""
+    path = put(tmp_path, kind, 8)
+    mean, rate = load_audio(path)
+    channels = [load_audio(path, channel=channel)[0] for channel in range(8)]
+    np.testing.assert_allclose(np.mean(channels, axis=0), mean, atol=1e-6)
+    assert read_info(Clip(path)).channels == 8
+    assert 0.25 <= len(mean) / rate < 0.5
+
+
+def test_more_channels_than_pyav_can_give_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(_ffmpeg, "_MOST_PLANES", 1)
+    path = put(tmp_path, "M4A (AAC)", 2)
+    with pytest.raises(AudioReadError, match="has 2 channels in a codec of which at most 1 are"):
+        load_audio(path)
+    assert not check_audio([path]).ok[0]
+
+
 @pytest.mark.parametrize(
     ("codec", "subtype"),
     [

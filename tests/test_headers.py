@@ -35,8 +35,8 @@ def sound(channels=1, n=3000):
     return 0.2 * np.random.default_rng(0).standard_normal((n, channels))
 
 
-def content_of(path, format, subtype=None, channels=1, **keywords):
-    sf.write(path, sound(channels), RATE, format=format, subtype=subtype, **keywords)
+def content_of(path, format, subtype=None, channels=1, n=3000, **keywords):
+    sf.write(path, sound(channels, n), RATE, format=format, subtype=subtype, **keywords)
     return bytearray(path.read_bytes())
 
 
@@ -379,3 +379,18 @@ def test_whole_alac_files_are_read_without_joints(path):
     expected = sf.read(path, dtype="float32")[0]
     read_like(path, expected)
     assert read_statistics(Clip(path)).info.n_frames == 150_000
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM"])
+@pytest.mark.parametrize("n_lost", [0, 100, 1000])
+def test_a_piped_wav_of_blocks_is_read_up_to_the_last_whole_block(tmp_path, subtype, n_lost):
+    """Of a block that is cut off, libsndfile makes samples of the one before it."""
+    path = tmp_path / "piped.wav"
+    content = content_of(path, "WAV", subtype, n=9000)
+    whole, _ = load_audio(path)
+    place = content.index(b"data") + 4
+    content[4:8] = content[place : place + 4] = b"\xff" * 4
+    path.write_bytes(content[: len(content) - n_lost])
+    n_frames = read_info(Clip(path)).n_frames
+    assert n_frames == len(whole) if n_lost == 0 else n_frames < len(whole)
+    read_like(path, whole[:n_frames])
