@@ -271,6 +271,10 @@ def _check_neighbors(estimator):
     _insist(estimator.n_samples_fit_ == shape[0], f"n_samples_fit_={estimator.n_samples_fit_}")
     n_neighbors = getattr(estimator, "n_neighbors", None) or 0
     _insist(n_neighbors <= max(shape[0], _FREE_NEIGHBORS), f"n_neighbors={n_neighbors}")
+    for name in ("metric_params", "effective_metric_params_"):
+        for value in (vars(estimator).get(name) or {}).values():
+            sides = value.shape if isinstance(value, np.ndarray) else ()
+            _insist(set(sides) <= {shape[1]}, f"an array of the shape {sides} in {name}")
     tree = vars(estimator).get("_tree")
     _insist(tree is None or np.shape(tree.data) == shape, "a tree of other points")
     labels, classes = vars(estimator).get("_y"), vars(estimator).get("classes_")
