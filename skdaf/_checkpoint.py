@@ -30,6 +30,9 @@ _DIGEST_BYTES = 16
 # Stands for an array in the JSON, which holds everything else. No weights have such a name.
 _ARRAY = ".array"
 
+# How much of what a file holds is shown in an error.
+_LONGEST, _MOST_NAMES = 500, 20
+
 # What describes a training, and is compared.
 _DESCRIBED = (bool, float, int, str, type(None))
 
@@ -160,7 +163,8 @@ class Checkpoint:
         names = [name for name in {**own, **stored} if stored.get(name) != own.get(name)]
         if names:
             differences = "; ".join(
-                f"{name}: {stored.get(name)} there, {own.get(name)} here" for name in names
+                f"{name[:_LONGEST]}: {str(stored.get(name))[:_LONGEST]} there, {own.get(name)} here"
+                for name in names[:_MOST_NAMES]
             )
             raise ValueError(
                 f"The checkpoint {os.fspath(path)!r} is that of another training ({differences}). "

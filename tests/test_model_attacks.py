@@ -321,6 +321,16 @@ def test_a_checkpoint_whose_fingerprint_is_no_text_is_foreign(tmp_path):
             Checkpoint(tmp_path / "a.checkpoint", {"estimator": "E"}, {})
 
 
+def test_an_error_shows_a_little_of_a_long_fingerprint(tmp_path):
+    for fingerprint in ({"estimator": "x" * 10**5}, {str(number): "x" for number in range(10**4)}):
+        state = {"progress": None, "loop": None}
+        stored = {"fingerprint": fingerprint, "made_with": {}, "seed": None, "state": state}
+        (tmp_path / "a.checkpoint").write_bytes(pack(stored))
+        with pytest.raises(ValueError, match="another training") as caught:
+            Checkpoint(tmp_path / "a.checkpoint", {"estimator": "E"}, {})
+        assert len(str(caught.value)) < 2000
+
+
 def test_an_extractor_cuts_a_bounded_number_of_windows(tmp_path):
     waveforms = RNG.standard_normal((6, 2000))
     network = CNNAudioClassifier(SpectrogramTransformer(n_mels=8), channels=(2,), max_epochs=1)
