@@ -30,6 +30,12 @@ _DIGEST_BYTES = 16
 # Stands for an array in the JSON, which holds everything else. No weights have such a name.
 _ARRAY = ".array"
 
+# How much of what a file holds is shown in an error.
+_LONGEST, _MOST_NAMES = 500, 20
+
+# What describes a training, and is compared.
+_DESCRIBED = (bool, float, int, str, type(None))
+
 
 def check_place(place):
     """Make a folder for checkpoints and see whether it can be written to, before any work.
@@ -157,7 +163,8 @@ class Checkpoint:
         names = [name for name in {**own, **stored} if stored.get(name) != own.get(name)]
         if names:
             differences = "; ".join(
-                f"{name}: {stored.get(name)} there, {own.get(name)} here" for name in names
+                f"{name[:_LONGEST]}: {str(stored.get(name))[:_LONGEST]} there, {own.get(name)} here"
+                for name in names[:_MOST_NAMES]
             )
             raise ValueError(
                 f"The checkpoint {os.fspath(path)!r} is that of another training ({differences}). "
@@ -263,7 +270,11 @@ def _check_content(stored):
     texts = [stored["fingerprint"], stored["made_with"]]
     seed = stored["seed"]
     is_seed = seed is None or (type(seed) is int and 0 <= seed < 2**32)
-    if not is_seed or not all(type(text) is dict for text in texts):
+    is_plain = all(
+        type(text) is dict and all(isinstance(value, _DESCRIBED) for value in text.values())
+        for text in texts
+    )
+    if not is_seed or not is_plain:
         raise _ForeignError("what it holds is no training")
 
 

@@ -12,6 +12,11 @@ def is_count(value):
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 0
 
 
+def is_positive_count(value):
+    """Tell whether a value from a file is a whole number above zero."""
+    return is_count(value) and value > 0
+
+
 def is_flag(value):
     """Tell whether a value from a file is True or False."""
     return isinstance(value, (bool, np.bool_))

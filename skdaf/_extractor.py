@@ -15,6 +15,7 @@ from skdaf._callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._classifier import CNNAudioClassifier
 from skdaf._estimator import Estimator
 from skdaf._inputs import validate_clips
+from skdaf._limits import MOST_WINDOWS_PER_SECOND, check_at_most
 from skdaf._persistence import resolve_fitted
 from skdaf._windows import cut_windows
 
@@ -197,7 +198,9 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 
     def _window_means(self, clips, n_layers):
         rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
-        windows, firsts = cut_windows(clips, self.window, self.step or self.window, rate)
+        step = self.step or self.window
+        check_at_most(1 / step, MOST_WINDOWS_PER_SECOND, "Windows per second (one each step)")
+        windows, firsts = cut_windows(clips, self.window, step, rate)
         outputs = self.estimator_.layer_outputs(windows, n_layers)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)

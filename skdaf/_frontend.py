@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf import _spectrogram
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
 from skdaf._clip import Clip
-from skdaf._estimator import Estimator, is_count, is_flag
+from skdaf._estimator import Estimator, is_count, is_flag, is_positive_count
 from skdaf._inputs import validate_sounds, validate_sounds_for
 from skdaf._limits import check_recording, check_size
 
@@ -150,10 +150,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
 
     _saved_attributes = {
         **Estimator._saved_attributes,
-        "sampling_rate_": is_count,
+        "sampling_rate_": is_positive_count,
         "_rate_is_of_files": is_flag,
-        "n_frames_": is_count,
-        "n_bins_": is_count,
+        "n_frames_": is_positive_count,
+        "n_bins_": is_positive_count,
         "_fitted_settings": _is_settings,
     }
 

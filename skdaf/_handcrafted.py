@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
 from skdaf._clip import Clip
-from skdaf._estimator import Estimator, is_count, is_flag
+from skdaf._estimator import Estimator, is_flag, is_positive_count
 from skdaf._inputs import validate_sounds, validate_sounds_for
 from skdaf._short_term import FeatureSettings, clip_features
 
@@ -112,7 +112,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
 
     _saved_attributes = {
         **Estimator._saved_attributes,
-        "sampling_rate_": is_count,
+        "sampling_rate_": is_positive_count,
         "_rate_is_of_files": is_flag,
     }
 

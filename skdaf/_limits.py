@@ -11,6 +11,8 @@ MOST_WINDOW_SAMPLES = 2**20
 MOST_OVERLAP = 4096
 # Samples of any duration: more than a thousand years.
 MOST_SAMPLES = 2**60
+# Windows that an extractor cuts from one second.
+MOST_WINDOWS_PER_SECOND = 1000
 # Samples from one window to the next.
 MOST_STEP_SAMPLES = 2**22
 MOST_MEL_BANDS = 4096

@@ -17,7 +17,11 @@ _ENCRYPTED = 1
 
 # What arrays of numbers, texts, dates and records of numbers are made of; never objects.
 _KINDS = set("biufcSUmMV?")
-_LARGEST_EMPTY_SIDE = 10**6
+LARGEST_EMPTY_SIDE = 10**6
+_LARGEST_EMPTY_ITEM = 10**4
+_LARGEST_SPARSE_SIDE = 2**24
+# How many points the trees of neighbours may have where the file itself is smaller.
+_FREE_POINTS = 2**20
 _LONGEST_HEADER = 10_000
 _FORMATS = {"csr": "csr_matrix", "csc": "csc_matrix"}
 
@@ -56,6 +60,7 @@ class Archive:
         if n_allowed is None:
             n_allowed = max(_SMALL, _MOST_GROWTH * self.n_packed)
         self._n_left = n_allowed - self.n_bytes
+        self._n_points = 0
         self._arrays = {}
         try:
             self._check(members)
@@ -85,7 +90,18 @@ class Archive:
         """Return the bytes of a member."""
         if name not in self.sizes:
             raise ValueError(f"the archive has no member {name[:80]!r}")
-        return self._archive.read(name)
+        with self._archive.open(name) as file:
+            # Read to the end, a member is unpacked whole, however small it claims to be.
+            content = file.read(self.sizes[name])
+        if len(content) != self.sizes[name]:
+            raise ValueError(f"the member {name[:80]!r} is shorter than it claims")
+        return content
+
+    def take_points(self, n_points):
+        """Count points of which a tree is built: compressed, millions take no space."""
+        self._n_points += n_points
+        if self._n_points > max(_FREE_POINTS, self.n_packed):
+            raise ValueError(f"{self._n_points} points in trees of neighbours are too many")
 
     def array(self, name):
         """Return the array in a member; the same one for the same member."""
@@ -114,7 +130,9 @@ def read_array(content):
     file = io.BytesIO(content)
     dtype, shape, order = read_header(file)
     if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
-        raise ValueError(f"an array claims the shape {shape} and holds another number of bytes")
+        raise ValueError(
+            f"an array claims the shape {str(shape)[:60]} and holds another number of bytes"
+        )
     flat = np.frombuffer(content, dtype, math.prod(shape), file.tell())
     # A copy can be written to, is aligned, and does not keep the file's bytes.
     return flat.reshape(shape, order=order).copy(order=order)
@@ -146,8 +164,8 @@ def _check_claims(dtype, shape):
         raise ValueError(f"an array holds {dtype}, not plain values")
     if type(shape) is not tuple or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError("an array has an impossible shape")
-    if 0 in shape and max(shape) > _LARGEST_EMPTY_SIDE:
-        raise ValueError(f"an empty array claims the shape {shape}")
+    if 0 in shape and (max(shape) > LARGEST_EMPTY_SIDE or dtype.itemsize > _LARGEST_EMPTY_ITEM):
+        raise ValueError(f"an empty array claims the shape {str(shape)[:60]} of {str(dtype)[:60]}")
 
 
 def _read_sparse(archive):
@@ -163,6 +181,8 @@ def _read_sparse(archive):
     if parts["indptr"].dtype.kind != "i" or parts["indices"].dtype.kind != "i":
         raise ValueError("the indices of a sparse matrix are no integers")
     n_rows, n_columns = map(int, shape)
+    if max(n_rows, n_columns) > _LARGEST_SPARSE_SIDE:
+        raise ValueError(f"a sparse matrix claims the shape {(n_rows, n_columns)}")
     is_array = "_is_array.npy" in archive.sizes and bool(archive.array("_is_array.npy"))
     build = getattr(sparse, kind.replace("matrix", "array") if is_array else kind)
     matrix = build(

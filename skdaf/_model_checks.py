@@ -9,7 +9,8 @@ import math
 import re
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.tree import BaseDecisionTree, ExtraTreeClassifier
 
 # Methods that an estimator may call by a name which it holds.
 _METHODS = {
@@ -41,6 +42,12 @@ _ENCODINGS = {"ascii", "latin-1", "latin1", "utf-8", "utf8"}
 _MOST_WORDS_OF_TOKENS = 100
 
 _BITSET_WORDS = 8
+_FREE_NEIGHBORS = 10_000
+
+# What attributes of trees an ensemble may set by name.
+_TREE_PARAMETERS = set(inspect.signature(ExtraTreeClassifier.__init__).parameters)
+# How columns may be called; a format could make names of any length.
+_NAME_FORMAT = re.compile(r"([^{}]|\{(feature_name|transformer_name)\}){0,200}")
 
 
 def check_state(kind, state):
@@ -66,6 +73,12 @@ def check_object(instance):
             _check_methods(name, value)
         elif name == "importance_getter" and type(value) is str:
             _insist(_ATTRIBUTE_PATH.fullmatch(value), f"{name}={value[:60]!r}")
+        elif name == "estimator_params":
+            _insist(_TREE_PARAMETERS.issuperset(value), f"{name}={str(value)[:60]}")
+        elif name == "verbose_feature_names_out" and type(value) is str:
+            _insist(_NAME_FORMAT.fullmatch(value), f"{name}={value[:60]!r}")
+        elif name == "n_classes_" and "classes_" in vars(instance):
+            _check_number_of_classes(value, instance.classes_)
     if isinstance(instance, BaseEstimator) and hasattr(instance, "_parameter_constraints"):
         instance._validate_params()
     for kind in type(instance).__mro__:
@@ -85,6 +98,12 @@ def _check_methods(name, value):
     values = value if type(value) in (list, tuple) else [value]
     if not all(item is None or (type(item) is str and item in _METHODS) for item in values):
         raise ValueError(f"{name} does not name a method of prediction")
+
+
+def _check_number_of_classes(counts, classes):
+    classes = classes if isinstance(classes, list) else [classes]
+    expected = [len(names) for names in classes]
+    _insist(list(np.atleast_1d(counts)) == expected, f"n_classes_={str(counts)[:60]}")
 
 
 def _is_integers(array, shape):
@@ -154,12 +173,15 @@ def _check_decision_tree(estimator):
 
 def _trees_of(estimator):
     members = vars(estimator).get("estimators_", [])
-    return list(np.asarray(members, dtype=object).ravel()) if len(members) else []
+    members = list(np.asarray(members, dtype=object).ravel()) if len(members) else []
+    for member in members:
+        _insist(isinstance(member, BaseDecisionTree), "members that are no trees")
+        _insist(hasattr(member, "tree_"), "members without a tree")
+    return members
 
 
 def _check_forest(estimator):
     for member in _trees_of(estimator):
-        _insist(hasattr(member, "tree_"), "members without a tree")
         _insist(member.n_features_in_ == estimator.n_features_in_, "trees of other features")
         _insist(member.n_outputs_ == estimator.n_outputs_, "trees of other outputs")
 
@@ -167,8 +189,9 @@ def _check_forest(estimator):
 def _check_isolation_forest(estimator):
     features = vars(estimator).get("estimators_features_", [])
     for member, columns in zip(_trees_of(estimator), features, strict=True):
-        _insist(hasattr(member, "tree_"), "members without a tree")
-        _insist(member.n_features_in_ == len(columns), "trees of other features")
+        is_known = len(columns) == estimator._max_features == member.n_features_in_
+        is_known &= _is_within(np.asarray(columns), estimator.n_features_in_)
+        _insist(is_known, "trees of other features")
 
 
 def _check_gradient_boosting(estimator):
@@ -176,11 +199,25 @@ def _check_gradient_boosting(estimator):
     if members is None:
         return
     n_trees = getattr(estimator, "n_trees_per_iteration_", members.shape[-1])
-    _insist(members.ndim == 2 and members.shape[1] == n_trees, "such a number of trees")
-    for member in members.ravel():
-        _insist(hasattr(member, "tree_"), "members without a tree")
+    _insist(
+        members.ndim == 2 and members.shape[1] == n_trees == _n_raw_predictions(estimator),
+        "such a number of trees",
+    )
+    for member in _trees_of(estimator):
         _insist(member.n_features_in_ == estimator.n_features_in_, "trees of other features")
         _insist(member.tree_.value.shape[1:] == (1, 1), "trees of several outputs")
+
+
+def _n_raw_predictions(estimator):
+    """Return for how many columns of predictions gradient boosting makes room."""
+    if not (is_classifier(estimator) and estimator._loss.is_multiclass):
+        return 1
+    first, n_classes = estimator.init_, len(estimator.classes_)
+    if type(first) is not str:
+        is_plain = type(first).__name__ == "DummyClassifier" and first.strategy == "prior"
+        _insist(is_plain, "init: with several classes only the default and 'zero' are loaded")
+        _insist(np.shape(first.class_prior_) == (n_classes,), "such frequencies of classes")
+    return n_classes
 
 
 def _check_predictor(predictor):
@@ -201,6 +238,7 @@ def _check_hist_gradient_boosting(estimator):
     if "_predictors" not in vars(estimator):
         return
     mapper, n_features = estimator._bin_mapper, estimator.n_features_in_
+    _insist(vars(estimator).get("_preprocessor") is None, "a preprocessor")
     is_categorical = np.asarray(mapper.is_categorical_)
     _insist(
         type(mapper).__name__ == "_BinMapper"
@@ -211,6 +249,7 @@ def _check_hist_gradient_boosting(estimator):
     for categories in np.array(mapper.bin_thresholds_, dtype=object)[is_categorical.astype(bool)]:
         _insist(_is_within(np.asarray(categories), 32 * _BITSET_WORDS), "such categories")
     for trees in estimator._predictors:
+        _insist(len(trees) == estimator.n_trees_per_iteration_, "such a number of trees")
         for tree in trees:
             _insist(type(tree).__name__ == "TreePredictor", "predictors of another kind")
             nodes = tree.nodes[~tree.nodes["is_leaf"].astype(bool)]
@@ -229,6 +268,15 @@ def _check_neighbors(estimator):
         return
     shape = getattr(points, "shape", ())
     _insist(len(shape) == 2 and shape[1] == estimator.n_features_in_, "points of other features")
+    _insist(estimator.n_samples_fit_ == shape[0], f"n_samples_fit_={estimator.n_samples_fit_}")
+    n_neighbors = getattr(estimator, "n_neighbors", None) or 0
+    _insist(n_neighbors <= max(shape[0], _FREE_NEIGHBORS), f"n_neighbors={n_neighbors}")
+    for name in ("metric_params", "effective_metric_params_"):
+        for value in (vars(estimator).get(name) or {}).values():
+            sides = value.shape if isinstance(value, np.ndarray) else ()
+            _insist(set(sides) <= {shape[1]}, f"an array of the shape {sides} in {name}")
+    tree = vars(estimator).get("_tree")
+    _insist(tree is None or np.shape(tree.data) == shape, "a tree of other points")
     labels, classes = vars(estimator).get("_y"), vars(estimator).get("classes_")
     if classes is None or labels is None:
         return
@@ -277,9 +325,59 @@ def _check_support_vectors(estimator):
 def _check_polynomials(estimator):
     n_features = vars(estimator).get("n_features_in_")
     if n_features is not None:
-        degree = np.max(estimator.degree)
-        n_terms = math.comb(min(int(n_features), 10**4) + int(min(degree, 10**3)), n_features)
+        degree = max(np.max(estimator.degree), estimator._max_degree)
+        n, d = int(min(n_features, _MOST_POLYNOMIALS)), int(min(degree, 10**3))
+        n_terms = math.comb(n + d, min(n, d))
         _insist(n_terms <= _MOST_POLYNOMIALS, f"degree={degree} with {n_features} features")
+        _insist(
+            estimator.n_output_features_ <= estimator._n_out_full <= n_terms,
+            f"{estimator._n_out_full} outputs",
+        )
+
+
+def _check_one_hot(estimator):
+    """Check what becomes indices of sparse matrices."""
+    if "categories_" not in vars(estimator):
+        return
+    _insist(len(estimator.categories_) == estimator.n_features_in_, "such categories")
+    nothing = [None] * len(estimator.categories_)
+    dropped = estimator._drop_idx_after_grouping
+    dropped = nothing if dropped is None else dropped
+    groups = estimator._default_to_infrequent_mappings if estimator._infrequent_enabled else nothing
+    n_outputs = []
+    for names, group, drop in zip(estimator.categories_, groups, dropped, strict=True):
+        n_names = len(names)
+        if group is not None:
+            _insist(_is_integers(group, (n_names,)) and group.min() >= 0, "such categories")
+            n_names = int(group.max()) + 1
+        _insist(drop is None or 0 <= drop < n_names, "such a dropped category")
+        n_outputs.append(n_names - (drop is not None))
+    _insist(estimator._n_features_outs == n_outputs, "such a number of outputs")
+
+
+def _check_feature_agglomeration(estimator):
+    labels = vars(estimator).get("labels_")
+    if labels is not None:
+        is_known = _is_integers(labels, (estimator.n_features_in_,))
+        _insist(is_known and _is_within(labels, len(labels)), "such labels")
+
+
+def _check_constant(estimator):
+    constant = vars(estimator).get("constant_")
+    if isinstance(constant, np.ndarray):
+        _insist(estimator.n_outputs_ == constant.shape[-1], f"n_outputs_={estimator.n_outputs_}")
+
+
+def _check_factors(estimator):
+    components = vars(estimator).get("components_")
+    if components is not None:
+        _insist(estimator._n_components == len(components), "such a number of components")
+
+
+def _check_vocabulary(estimator):
+    vocabulary = vars(estimator).get("vocabulary_")
+    if vocabulary is not None:
+        _insist(set(vocabulary.values()) == set(range(len(vocabulary))), "such a vocabulary_")
 
 
 def _check_words(estimator):
@@ -288,6 +386,7 @@ def _check_words(estimator):
     _insist(pattern in _TOKEN_PATTERNS, f"token_pattern={str(pattern)[:60]!r}")
     _insist(estimator.encoding in _ENCODINGS, f"encoding={estimator.encoding[:60]!r}")
     _insist(max(estimator.ngram_range) <= _MOST_WORDS_OF_TOKENS, "such an ngram_range")
+    _check_vocabulary(estimator)
 
 
 _CHECKS = {
@@ -296,10 +395,15 @@ _CHECKS = {
     "BaseGradientBoosting": _check_gradient_boosting,
     "BaseHistGradientBoosting": _check_hist_gradient_boosting,
     "BaseLibSVM": _check_support_vectors,
+    "DictVectorizer": _check_vocabulary,
+    "DummyRegressor": _check_constant,
+    "FeatureAgglomeration": _check_feature_agglomeration,
     "IsolationForest": _check_isolation_forest,
     "NeighborsBase": _check_neighbors,
+    "OneHotEncoder": _check_one_hot,
     "PolynomialFeatures": _check_polynomials,
     "TreePredictor": _check_predictor,
     "_BaseKMeans": _check_k_means,
+    "_BaseNMF": _check_factors,
     "_VectorizerMixin": _check_words,
 }

@@ -11,9 +11,11 @@ from collections import OrderedDict
 from functools import partial
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from skdaf import _trusted_types as trusted
+from skdaf._model_archive import LARGEST_EMPTY_SIDE
 from skdaf._model_checks import check_object, check_state, check_tree
 from skdaf._model_schema import attribute_names, scalar
 from skdaf._run_settings import with_defaults
@@ -24,6 +26,8 @@ _DICTS = {
     "sklearn.utils._bunch.Bunch": Bunch,
 }
 _MT19937_WORDS = 624
+# Texts of labels and names are short; a type is of single values.
+_LARGEST_ITEM = 1000
 
 
 def build(root, archive):
@@ -113,6 +117,8 @@ def _build_object_array(shape, *items):
         type(shape) is tuple and shape and all(type(side) is int and side >= 0 for side in shape),
         "a shape",
     )
+    is_bounded = 0 not in shape or max(shape) <= LARGEST_EMPTY_SIDE
+    _expect(is_bounded, "an array of a possible size")
     # All but the last axis are nested lists.
     for n_items in shape[1:]:
         _expect(all(type(item) is list and len(item) == n_items for item in items), "a full array")
@@ -132,7 +138,8 @@ def _build_masked_array(node, parts, archive):
 
 
 def _build_dtype(node, parts, archive):
-    _expect(isinstance(parts[0], np.ndarray), "an array")
+    is_small = isinstance(parts[0], np.ndarray) and parts[0].dtype.itemsize <= _LARGEST_ITEM
+    _expect(is_small, "an array of small values")
     return parts[0].dtype
 
 
@@ -165,11 +172,12 @@ def _build_object(node, parts, archive):
     if node.name in trusted.DISTANCES:
         return _build_distance(node.name, state)
     if node.name in trusted.NEIGHBOR_TREES:
-        return _build_neighbor_tree(node.name, state)
+        return _build_neighbor_tree(node.name, state, archive)
     kind = trusted.find_class(node.name)
     instance = kind.__new__(kind)
-    if state is None:
+    if state is None and not issubclass(kind, BaseEstimator):
         return instance
+    state = {} if state is None else state
     _expect(type(state) is dict, f"the attributes of a {kind.__name__}")
     state = with_defaults(kind, state)
     try:
@@ -202,7 +210,7 @@ def _build_distance(name, state):
     return getattr(distances, base).get_metric(metric, **settings.get(metric, {}))
 
 
-def _build_neighbor_tree(name, state):
+def _build_neighbor_tree(name, state, archive):
     """Build a tree again from its points: what it knows of them is not checked, but found."""
     kind = trusted.find_listed(name)
     distances = importlib.import_module("sklearn.metrics._dist_metrics")
@@ -210,6 +218,7 @@ def _build_neighbor_tree(name, state):
     points, leaf_size, distance, weights = state[0], state[4], state[11], state[12]
     _expect(isinstance(points, np.ndarray) and points.ndim == 2, "points")
     _expect(type(leaf_size) is int and leaf_size > 0, "a size of leaves")
+    archive.take_points(len(points))
     is_distance = isinstance(distance, (distances.DistanceMetric32, distances.DistanceMetric64))
     _expect(is_distance, "a distance")
     return kind(points, leaf_size=leaf_size, metric=distance, sample_weight=weights)

@@ -17,11 +17,14 @@ _SMALL_COUNT, _BYTES_PER_CONTAINER = 200_000, 8
 
 _DEEPEST = 100
 _LONGEST_NAME = 200
+_MOST_SHOWN = 20
 
 # How much larger than what is written a tree may be whose references are copies. Several attributes
 # of an estimator hold the same object: an ensemble has its members in a list and by name.
 _MOST_REPETITION = 20
 _FREE_NODES, _FREE_BYTES = 20_000, 2**24
+# What is built from repeated bytes may copy them: they are bounded by the size of the file too.
+_MOST_REPEATED_BYTES, _MOST_REPEATED_GROWTH = 2**28, 100
 
 # Keys that are no texts have hashes that a file can choose; many equal ones would take hours.
 _MOST_CHOSEN_HASHES = 10_000
@@ -33,8 +36,10 @@ class UntrustedError(ValueError):
     """Names that a file may not use."""
 
     def __init__(self, names):
-        super().__init__(", ".join(sorted(names)))
         self.names = sorted(names)
+        shown = [name if name.isprintable() else ascii(name) for name in self.names[:_MOST_SHOWN]]
+        n_more = len(names) - len(shown)
+        super().__init__(", ".join(shown) + (f" and {n_more} more" if n_more else ""))
 
 
 class Node:
@@ -159,7 +164,11 @@ def read_schema(archive):
     root, n_nodes = _read_nodes(schema, archive.sizes)
     if root.n_nodes > _MOST_REPETITION * n_nodes + _FREE_NODES:
         raise ValueError(f"its {n_nodes} values refer to each other {root.n_nodes} times")
-    if root.n_bytes > _MOST_REPETITION * archive.n_bytes + _FREE_BYTES:
+    most_bytes = min(
+        _MOST_REPETITION * archive.n_bytes + _FREE_BYTES,
+        max(_MOST_REPEATED_BYTES, _MOST_REPEATED_GROWTH * archive.n_packed),
+    )
+    if root.n_bytes > most_bytes:
         raise ValueError(f"its values refer to {root.n_bytes} bytes of arrays")
     return root
 

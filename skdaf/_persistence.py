@@ -6,6 +6,7 @@ import os
 import warnings
 import zipfile
 
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -77,8 +78,8 @@ def save_model(estimator, path):
 
     name = type(estimator).__name__
     stripped = Stripped(_model_in_place_of).copy(estimator)
-    content = _written_once(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
     try:
+        content = _written_once(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
         _read(io.BytesIO(content), name)
     except UntrustedError as error:
         # Callbacks follow a fit, and predictions need none of them.
@@ -175,7 +176,9 @@ def read_note(path):
             if archive.sizes[_NOTE] > _LONGEST_NOTE:
                 raise ValueError("its note is too long")
             note = json.loads(archive.read(_NOTE))
-        return {"skdaf": str(note["skdaf"])[:100], "format": int(note["format"])}
+        release = str(note["skdaf"])[:100]
+        shown = release if release.isprintable() else ascii(release)
+        return {"skdaf": shown, "format": int(note["format"])}
     except TooLargeError:
         raise
     except Exception as error:  # a damaged archive can come to any kind of error
@@ -252,7 +255,10 @@ def load_model(path):
 
 def _read(file, name):
     with Archive(file, name) as archive:
-        return build(read_schema(archive), archive)
+        model = build(read_schema(archive), archive)
+    if not isinstance(model, BaseEstimator):
+        raise ValueError(f"it holds a {type(model).__name__}, not an estimator")
+    return model
 
 
 def resolve_fitted(estimator):

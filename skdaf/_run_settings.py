@@ -24,8 +24,11 @@ _RUN_ATTRIBUTES = {
     "_n_threads": _openmp_effective_n_threads,
 }
 
-# What searches know of parameters, under names like "frontend__cache".
-_SEARCHED = {"best_params_", "cv_results_", "param_distributions", "param_grid"}
+# What searches know of parameters, under names like "frontend__cache", and arguments of kernels.
+_SEARCHED = {
+    *("best_params_", "cv_results_", "param_distributions", "param_grid"),
+    *("kernel_params", "metric_params", "pairwise_kernels_kwargs"),
+}
 _DICTS = (dict, OrderedDict, Bunch)
 
 
@@ -44,10 +47,11 @@ def with_defaults(kind, state):
     """
     state = dict(state)
     defaults = _defaults(kind)
-    for name in RUN_PARAMETERS & state.keys():
-        del state[name]
-        if name in defaults:
-            state[name] = defaults[name]
+    for name in list(state):
+        if _parameter(name) in RUN_PARAMETERS:
+            del state[name]
+            if name in defaults:
+                state[name] = defaults[name]
     for name in _RUN_ATTRIBUTES.keys() & state.keys():
         state[name] = _RUN_ATTRIBUTES[name]()
     for name in getattr(kind, "_path_parameters", ()):
@@ -73,15 +77,18 @@ def is_path(value):
 
 def _without_run(searched):
     """Return dicts from parameters to anything without the parameters that belong to a run."""
-    if isinstance(searched, list):
-        return [_without_run(item) for item in searched]
-    if type(searched) is not dict:
+    if isinstance(searched, (list, tuple)):
+        return type(searched)(map(_without_run, searched))
+    if not isinstance(searched, dict):
         return searched
-    return {
+    kept = {
         key: _without_run(value) if key == "params" else _without_paths(_parameter(key), value)
         for key, value in searched.items()
         if _parameter(key) not in RUN_PARAMETERS
     }
+    built = type(searched)()
+    built.update(kept)
+    return built
 
 
 def _parameter(key):
@@ -95,8 +102,10 @@ def _without_paths(name, value):
     if name not in ("estimator", "pretrained"):
         return value
     if isinstance(value, np.ndarray):
-        cleaned = value.copy()
-        cleaned[...] = [_unless_path(item) for item in value]
+        # Of objects, since texts cannot be replaced by None.
+        cleaned = value.astype(object)
+        for index in np.ndindex(value.shape):
+            cleaned[index] = _unless_path(value[index])
         return cleaned
     if isinstance(value, (list, tuple)):
         return [_unless_path(item) for item in value]

@@ -1,4 +1,5 @@
 import pytest
+import sklearn
 from crafting import array, instance, listed, mapping, node, npy, of_type, plain, write_crafted
 
 from skdaf import load_model
@@ -14,13 +15,21 @@ def refused(tmp_path, schema, reason, **members):
         load_model(path)
 
 
+def frozen(value):
+    """Return an estimator that takes any value."""
+    version = plain(sklearn.__version__)
+    return instance(
+        "sklearn.frozen._frozen.FrozenEstimator", estimator=value, _sklearn_version=version
+    )
+
+
 def test_values_of_all_plain_kinds_are_read(tmp_path):
     path = tmp_path / "model.skops"
     kinds = listed(of_type("builtins.int"), of_type("builtins.bool"))
     content = {"3": plain("a"), "false": plain(2)}
     by_number = node("DictNode", "builtins.dict", key_types=kinds, content=content)
-    write_crafted(path, listed(plain(None), mapping(a=plain(0.5)), by_number))
-    assert load_model(path) == [None, {"a": 0.5}, {3: "a", False: 2}]
+    write_crafted(path, frozen(listed(plain(None), mapping(a=plain(0.5)), by_number)))
+    assert load_model(path).estimator == [None, {"a": 0.5}, {3: "a", False: 2}]
 
 
 def test_references_may_not_multiply(tmp_path):
@@ -33,8 +42,10 @@ def test_references_may_not_multiply(tmp_path):
 
 def test_a_reference_is_the_same_object(tmp_path):
     path = tmp_path / "model.skops"
-    write_crafted(path, listed({**listed(plain(1)), "__id__": 5}, {**listed(), "__id__": 5}))
-    first, second = load_model(path)
+    write_crafted(
+        path, frozen(listed({**listed(plain(1)), "__id__": 5}, {**listed(), "__id__": 5}))
+    )
+    first, second = load_model(path).estimator
     assert first is second == [1]
 
 
