@@ -32,7 +32,7 @@ def clip(pitch, hum, rng):
     )
     return (
         0.1 * beep
-        + 0.03 * hum * np.sin(800 * np.pi * times)
+        + 0.06 * hum * np.sin(800 * np.pi * times)
         + 0.02 * rng.normal(size=RATE)
     )
 

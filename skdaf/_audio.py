@@ -448,10 +448,9 @@ def _insist_on_numbers(block, first_frame, file, path):
 
 def _insist_on_channel(file, path, channel):
     if channel is not None and channel >= file.channels:
-        plural = "s" if file.channels > 1 else ""
+        found = "one channel" if file.channels == 1 else f"{file.channels} channels"
         raise AudioReadError.of(
-            path,
-            f"has no channel {channel}: it has {file.channels} channel{plural}, counted from 0",
+            path, f"there is no channel {channel}: the file has {found}, counted from 0"
         )
 
 

@@ -66,7 +66,10 @@ class Cache:
             os.makedirs(self._path, exist_ok=True)
             os.scandir(self._path).close()
         except OSError as error:
-            raise ValueError(f"cache={self._path!r} cannot be used as a cache: {error}") from error
+            reason = "it is a file, not a folder" if os.path.isfile(self._path) else error
+            raise ValueError(
+                f"cache={self._path!r} cannot be used as a cache: {reason}."
+            ) from error
 
     def get_many(self, keys):
         """Return the bytes under each key; None where there are none, or damaged ones."""

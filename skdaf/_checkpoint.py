@@ -154,7 +154,7 @@ class Checkpoint:
                 self._warn("is damaged: training goes on from the epoch before the last.")
             return stored
         if damaged:
-            self._warn("is damaged, or of another release: training starts anew.")
+            self._warn("is damaged, or of another release: training starts from the beginning.")
         return None
 
     def _compare(self, stored, path):
@@ -168,7 +168,8 @@ class Checkpoint:
             )
             raise ValueError(
                 f"The checkpoint {os.fspath(path)!r} is that of another training ({differences}). "
-                "Delete it to start anew, or name another; a folder holds any number of trainings."
+                "Delete it to start from the beginning, or name another; a folder holds any number "
+                "of trainings."
             )
 
     def _look_back(self, stored):

@@ -1,4 +1,4 @@
-"""Containers that libsndfile does not know: which one a file is, and whether it is whole.
+"""Containers that libsndfile does not know: recognise them, and check that a file is whole.
 
 A container is recognised by its first bytes, never by its name alone. FFmpeg resumes behind damage
 and takes a file that has lost its end for a shorter one, both without an error. So the structure

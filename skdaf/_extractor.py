@@ -153,8 +153,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             if y is None and self._needs_labels():
                 raise ValueError(
                     f"{type(self).__name__} requires y to be passed, but the target y is None: "
-                    "its classifier is a recipe, to be fitted here. To use one that is fitted "
-                    "already, pass FrozenEstimator(classifier)."
+                    "a copy of its classifier is trained here. To use a fitted classifier as it "
+                    "is, pass FrozenEstimator(classifier)."
                 )
             fitted = clone(self._recipe())
             if fitted.n_jobs is None:
@@ -272,6 +272,6 @@ def _check_network(estimator):
     if not isinstance(estimator, NetworkEstimator):
         raise TypeError(
             "estimator must be a network of this package (CNNAudioClassifier or "
-            f"ConvAutoencoderEmbedder), got {estimator!r}. Of a pipeline or a search pass the "
-            "network inside it."
+            f"ConvAutoencoderEmbedder), got {estimator!r}. Instead of a pipeline or a search, "
+            "pass the network inside it: pipeline[-1], search.best_estimator_."
         )

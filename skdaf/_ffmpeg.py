@@ -83,7 +83,8 @@ def open_container(path):
         return None
     if not is_available():
         raise AudioReadError.of(
-            path, f"{container.name} files need FFmpeg, which comes with {HOW_TO_INSTALL}"
+            path,
+            f"reading {container.name} files needs FFmpeg: install it with {HOW_TO_INSTALL}",
         )
     facts = _facts(os.path.abspath(path), _state(status), container)
     if facts.problem:

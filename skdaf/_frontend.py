@@ -100,7 +100,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         A folder that keeps the spectrograms of files on disk, for all folds, candidates,
         processes and later sessions; machines that share a file system may share it. Entries
         depend on the file's path, size and times of change, and on the parameters above but
-        `n_frames`, `length` and `standardize`; damaged ones are made anew. Nothing is ever
+        `n_frames`, `length` and `standardize`; damaged ones are computed again. Nothing is ever
         removed: delete the folder to be rid of it. A relative path is looked up where the program
         runs; a fitted transformer that finds no usable folder warns and goes on without.
     n_jobs : int, default=None

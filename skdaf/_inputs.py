@@ -104,8 +104,8 @@ def validate_clips(estimator, X, *, reset):
         )
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
         raise ValueError(
-            "Expected 2D array, got 1D array instead: of a single waveform pass [waveform], or "
-            "[(waveform, sampling_rate)]. Reshape your data otherwise."
+            "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
+            "[(waveform, sampling_rate)]. Reshape your data if it holds several waveforms."
         )
     # Python lists and numeric tables: scikit-learn's own rules and sentences.
     with np.errstate(over="ignore"):
@@ -155,9 +155,9 @@ def validate_sounds_for(frontend, X):
         _warned.add(frontend)
         rate = frontend.sampling_rate_
         warnings.warn(
-            f"These waveforms are taken to have {rate} Hz, the sampling rate of the files in fit. "
-            f"Pass [(samples, sampling_rate), ...] to have them resampled; sampling_rate={rate} in "
-            "the front end says that this is their rate.",
+            f"X holds waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
+            "files passed to fit. If they have another rate, pass [(samples, sampling_rate), ...] "
+            f"to resample them; else set sampling_rate={rate} in the front end before fit.",
             UserWarning,
             stacklevel=3,
         )

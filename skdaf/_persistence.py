@@ -168,7 +168,8 @@ def read_note(path):
     """
     path = os.fsdecode(path)
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no model file {path!r}.")
+        is_folder = ": it is a folder" if os.path.isdir(path) else ""
+        raise FileNotFoundError(f"There is no model file {path!r}{is_folder}.")
     try:
         with Archive(path, repr(path)) as archive:
             if _NOTE not in archive.sizes and "schema.json" in archive.sizes:

@@ -43,8 +43,8 @@ def clips_or_none(X):
     """Do what `as_clips` does with the result of `plain_arrays`."""
     if isinstance(X, (*_PATH_TYPES, Clip)):
         raise TypeError(
-            f"Expected a list of files, got the single {X!r}: pass [path], or for a folder what "
-            "skdaf.datasets.load_audio_folders makes of it."
+            f"Expected a list of files, got the single {X!r}: pass [path], or for a folder "
+            "skdaf.datasets.load_audio_folders(folder).filenames."
         )
     _refuse_one_sound(X)
     # Of sparse arrays scikit-learn has a sentence.
@@ -54,7 +54,7 @@ def clips_or_none(X):
     if X is None or is_unordered:
         raise TypeError(
             f"Expected a list, an array or a table of clips, got {_shown(X)}: clips need an order "
-            "and a count. Make a table of columns, pandas.DataFrame(X), and a list of other things."
+            "and a count. Pass pandas.DataFrame(X) for a dict of columns, or else list(X)."
         )
     if is_lazy(X):
         raise TypeError(
@@ -206,7 +206,7 @@ def _is_part_of_row(value):
 def _problem_of_row(position, row):
     of_path = any(isinstance(value, (Clip, *_PATH_TYPES)) for value in row[:1])
     remedy = (
-        "Make clips of rows (path, start, end), [Clip(*row) for row in X]"
+        "Turn rows (path, start, end) into clips, [Clip(*row) for row in X]"
         if of_path
         else "A sampling rate is a number of Hz"
     )

@@ -30,7 +30,7 @@ def to_seconds(value):
     if isinstance(value, (date, time, np.datetime64)):
         raise TypeError(
             f"{value!r} is a date or a time of day; expected seconds from the start of the "
-            "recording (subtract its date and time)"
+            "recording: subtract the date and time at which it starts"
         )
     if hasattr(value, "to_timedelta64"):  # of pandas: exact to the nanosecond
         value = value.to_timedelta64()
@@ -39,7 +39,8 @@ def to_seconds(value):
     if isinstance(value, timedelta):
         return value / timedelta(seconds=1)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, Decimal)):
-        raise TypeError(f"{value!r} is neither a number of seconds nor a duration")
+        convert = "; convert text with float" if isinstance(value, str) else ""
+        raise TypeError(f"{value!r} is neither a number of seconds nor a duration{convert}")
     return float(value)
 
 

@@ -208,7 +208,7 @@ def _restore(loop, checkpoint):
     except Exception as error:  # a file with a valid checksum may hold anything
         raise ValueError(
             f"The checkpoint {str(checkpoint.path)!r} does not hold the state of this training "
-            f"({type(error).__name__}: {error}). Delete it to start again."
+            f"({type(error).__name__}: {error}). Delete it to start from the beginning."
         ) from error
 
 
@@ -219,7 +219,7 @@ def _progress_of(checkpoint, network):
     if not _is_progress(checkpoint.state["progress"]):
         raise ValueError(
             f"The checkpoint {str(checkpoint.path)!r} does not hold the progress of a training, "
-            "though its checksum is right. Delete it to start again."
+            "though its checksum is right. Delete it to start from the beginning."
         )
     progress = Progress(**checkpoint.state["progress"])
     shapes, own = (
@@ -229,7 +229,7 @@ def _progress_of(checkpoint, network):
     if shapes != own:
         raise ValueError(
             f"The checkpoint {str(checkpoint.path)!r} holds a network with other layers, though "
-            "the parameters are the same. Delete it to start anew."
+            "the parameters are the same. Delete it to start from the beginning."
         )
     return progress
 

@@ -203,8 +203,8 @@ def how_to_read(left_out):
     advice = []
     n_for_ffmpeg = sum(_extension(path.name) in _FFMPEG_EXTENSIONS for path in left_out)
     if n_for_ffmpeg and not _ffmpeg.is_available():
-        those = "These are" if n_for_ffmpeg == len(left_out) else f"{n_for_ffmpeg} of them are"
-        advice.append(f"{those} read once FFmpeg is there: {_ffmpeg.HOW_TO_INSTALL}.")
+        those = "them" if n_for_ffmpeg == len(left_out) else f"{n_for_ffmpeg} of them"
+        advice.append(f"To read {those}, install FFmpeg: {_ffmpeg.HOW_TO_INSTALL}.")
     if n_for_ffmpeg < len(left_out):
         advice.append("Convert the others to FLAC." if advice else "Convert them to FLAC.")
     return " ".join(advice)
@@ -411,7 +411,7 @@ def make_audio_dataset(
     """Write a small labelled set of synthetic recordings as WAV files.
 
     The files are ``directory/<class>/<class>_<NNN>.wav``. Length, level (within 3 dB) and pitch
-    are drawn anew for each clip. The kinds of sound are:
+    are drawn separately for each clip. The kinds of sound are:
 
     - ``"low_energy"``, ``"medium_energy"``, ``"high_energy"``: noise from 200 to 1800 Hz at -42,
       -30 and -18 dB. Since many front ends level out the loudness, the energy also runs

@@ -1018,7 +1018,9 @@ def test_one_channel_is_read_in_blocks_of_any_size(four, monkeypatch):
 @pytest.mark.parametrize("channel", [4, 99])
 def test_a_channel_that_is_not_there_is_named(four, channel):
     path, _ = four
-    sentence = rf"{re.escape(repr(path))}: has no channel {channel}: it has 4 channels, counted"
+    sentence = (
+        rf"{re.escape(repr(path))}: there is no channel {channel}: the file has 4 channels, counted"
+    )
     for read in (lambda: load_audio(path, channel=channel), lambda: read_info(Clip(path), channel)):
         with pytest.raises(AudioReadError, match=sentence):
             read()
@@ -1028,7 +1030,9 @@ def test_mono_has_one_channel(tmp_path):
     path = tmp_path / "mono.wav"
     sf.write(path, np.linspace(-1, 1, 100), 8000)
     np.testing.assert_array_equal(load_audio(path, channel=0)[0], load_audio(path)[0])
-    with pytest.raises(AudioReadError, match="has no channel 1: it has 1 channel, counted from 0"):
+    with pytest.raises(
+        AudioReadError, match="there is no channel 1: the file has one channel, counted from 0"
+    ):
         load_audio(path, channel=1)
 
 

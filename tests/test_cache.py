@@ -298,6 +298,7 @@ def test_unusable_folder_is_an_error_that_names_it(tmp_path, spoil):
     with pytest.raises(ValueError, match="cannot be used as a cache") as caught:
         Cache(folder)
     assert f"cache={str(folder)!r}" in str(caught.value)
+    assert str(caught.value).endswith("it is a file, not a folder.") is (spoil is file_in_its_place)
     assert isinstance(caught.value.__cause__, OSError)
 
 

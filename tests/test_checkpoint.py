@@ -199,7 +199,7 @@ def test_a_damaged_file_gives_way_to_the_one_before_and_then_to_nothing(place):
     with pytest.warns(UserWarning, match=r"damaged: training goes on from the epoch before the"):
         assert opened(place).state["progress"] == {"epoch": 1}
     damage(checkpoint._previous)
-    with pytest.warns(UserWarning, match=r"damaged, .*: training starts anew"):
+    with pytest.warns(UserWarning, match=r"damaged, .*: training starts from the beginning"):
         again = opened(place)
     assert again.state is None
     again.write({"epoch": 1}, TREE)
@@ -647,7 +647,10 @@ def test_a_place_that_cannot_be_used_is_told_before_any_file_is_read(tmp_path):
 def test_a_damaged_checkpoint_costs_an_epoch_or_all_but_never_the_outcome(tmp_path):
     X, y = spectrograms()
     expected = outcome(small().fit(X, y), X)
-    for both, sentence in ((False, "the epoch before the last"), (True, "starts anew")):
+    for both, sentence in (
+        (False, "the epoch before the last"),
+        (True, "from the beginning"),
+    ):
         place = tmp_path / f"{both}.checkpoint"
         fit_until(4, small(place), X, y)
         damage(place)

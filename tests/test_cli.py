@@ -26,7 +26,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
 import skdaf
-from skdaf import CNNAudioClassifier, load_model, read_segments
+from skdaf import CNNAudioClassifier, SpectrogramTransformer, load_model, read_segments
 from skdaf.cli import main
 from skdaf.datasets import load_audio_folders, make_audio_dataset
 
@@ -694,12 +694,12 @@ def test_labels_without_a_duration_are_left_out_of_the_truth(tmp_path):
     arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "--truth", points]
     points.write_text(Path("truth.csv").read_text() + "0.1,0.1,click\n")
     result = invoke(*arguments)
-    assert "Warning: Left out 1 labels without a duration" in result.stderr
+    assert "Warning: Left out 1 segment without a duration" in result.stderr
     arguments[-1] = "truth.csv"
     assert result.stdout == invoke(*arguments).stdout
     arguments[-1] = points
     points.write_text(Path("truth.csv").read_text() + "0.1,0.2,\n")
-    assert "Warning: Left out 1 segments without a label" in invoke(*arguments).stderr
+    assert "Warning: Left out 1 segment without a label" in invoke(*arguments).stderr
 
 
 def test_segments_misused(embedder, tmp_path):
@@ -763,13 +763,17 @@ def test_similar(world, tmp_path):
 
 
 def test_similar_misused(embedder, tmp_path):
-    assert '"skdaf similar index" makes one' in misuse(
+    assert 'create one with "skdaf similar index"' in misuse(
         "similar", "query", "model.skops", "long.wav"
     )
     assert "0 is not in the range" in misuse("similar", "query", "model.skops", "long.wav", "-n", 0)
     assert "Missing option '--output'" in misuse("similar", "index", "model.skops", "recordings")
     index = tmp_path / "index"
     assert "not readable" in misuse("similar", "index", embedder, "truth.csv", "-o", index)
+    spectrograms = tmp_path / "spectrograms.skops"
+    skdaf.save_model(SpectrogramTransformer(n_frames=9).fit(["long.wav"]), spectrograms)
+    message = misuse("similar", "index", spectrograms, "long.wav", "-o", index)
+    assert "an array of shape (9, 64) for each recording; an index needs one row" in message
     assert not index.exists()
 
 
@@ -936,5 +940,5 @@ def test_train_listens_to_one_channel(tmp_path, task):
     result = invoke(
         "train", tmp_path / "recordings", "-o", model, "--channel", 2, *options, status=2
     )
-    assert result.stderr.count("has no channel 2: it has 2 channels") == 6
+    assert result.stderr.count("there is no channel 2: the file has 2 channels") == 6
     assert "--channel" in misuse("train", tmp_path, "-o", model, "--channel", -1)

@@ -268,7 +268,7 @@ def test_messages_hold_no_characters_to_obey(odd, tmp_path):
 def test_warnings_and_lists_of_bad_files_hold_none(odd, tmp_path):
     for name in ("\x1b[31ma\n.wav", "\x1b[31mb\x9b.wav"):
         (tmp_path / name).write_text("not a sound")
-    (tmp_path / "\x1b[31m\u202e.rm").write_text("not read")
+    (tmp_path / "\x1b[31m\u202e.mid").write_text("not read")
     result = invoke("predict", odd / "model.skops", tmp_path, status=2)
     warning, error, *files = result.stderr.splitlines()
     assert warning.startswith("Warning: ")
@@ -295,8 +295,12 @@ def test_a_model_with_odd_labels_is_shown(tmp_path):
     ("redirection", "status", "message"),
     [
         (">/dev/full 2>&-", 2, ""),
-        (">/dev/full", 2, "Error: 'standard output': No space left on device.\n"),
-        (">&-", 2, "Error: 'standard output': Bad file descriptor.\n"),
+        (
+            ">/dev/full",
+            2,
+            "Error: The standard output could not be written: No space left on device.\n",
+        ),
+        (">&-", 2, "Error: The standard output could not be written: Bad file descriptor.\n"),
         ("2>/dev/full", 0, ""),
         ("2>&-", 0, ""),
     ],

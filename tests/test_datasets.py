@@ -275,7 +275,7 @@ def test_one_warning_counts_class_by_class_and_names_the_first_files(tmp_path):
         assert repr(str(tmp_path / path)) in text
     assert "c/08.m4a" not in text
     assert text.endswith(
-        ' and 1 more. 10 of them are read once FFmpeg is there: pip install "skdaf[ffmpeg]". '
+        ' and 1 more. To read 10 of them, install FFmpeg: pip install "skdaf[ffmpeg]". '
         "Convert the others to FLAC."
     )
     assert warning.filename == __file__

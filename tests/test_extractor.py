@@ -192,7 +192,7 @@ class TestWindows:
         expected = features(frozen, files, window=0.1)
         waves = [load_audio(file) for file in files]
         np.testing.assert_allclose(features(frozen, waves, window=0.1), expected, atol=1e-5)
-        with pytest.warns(UserWarning, match="taken to have 16000 Hz"):
+        with pytest.warns(UserWarning, match="16000 Hz is assumed"):
             of_arrays = features(frozen, [samples for samples, _ in waves], window=0.1)
         np.testing.assert_allclose(of_arrays, expected, atol=1e-5)
 

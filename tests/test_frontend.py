@@ -289,14 +289,14 @@ def test_channels_are_averaged(tmp_path):
 def test_waveforms_after_a_fit_on_files_are_warned_of_once(tmp_path):
     paths = [write(tmp_path / f"{i}.wav", i, sampling_rate=8000) for i in range(2)]
     transformer = SpectrogramTransformer(n_mels=8).fit(paths)
-    with pytest.warns(UserWarning, match="taken to have 8000 Hz, the sampling rate of the files"):
+    with pytest.warns(UserWarning, match="8000 Hz is assumed, the rate of the files"):
         of_arrays = transformer.transform([noise(0), noise(1)])
     np.testing.assert_array_equal(
         of_arrays, transformer.transform([(noise(0), 8000), (noise(1), 8000)])
     )
     # The suite makes errors of warnings: there is no second one.
     transformer.transform(np.stack([noise(0), noise(1)]))
-    with pytest.warns(UserWarning, match="taken to have 8000 Hz"):
+    with pytest.warns(UserWarning, match="8000 Hz is assumed"):
         pickle.loads(pickle.dumps(transformer)).transform([noise(0)])
 
 
@@ -646,7 +646,7 @@ def test_channels_do_not_meet_in_a_cache(stereo, tmp_path, n_jobs):
 
 def test_files_without_that_channel_are_named_by_fit_and_transform(stereo):
     both, left, _ = stereo
-    sentence = "has no channel 1: it has 1 channel, counted from 0"
+    sentence = "there is no channel 1: the file has one channel, counted from 0"
     with pytest.raises(AudioReadError, match=sentence) as info:
         SpectrogramTransformer(channel=1).fit([both[0], left[1], left[2]])
     assert info.value.paths == [str(left[1]), str(left[2])]

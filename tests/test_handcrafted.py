@@ -265,9 +265,7 @@ def test_a_clip_is_the_features_of_its_part(paths):
 def test_waveforms_after_a_fit_on_files_are_warned_of_once(paths):
     transformer = PyAudioAnalysisTransformer().fit(paths)
     samples, rate = load_audio(paths[0])
-    with pytest.warns(
-        UserWarning, match=f"taken to have {rate} Hz, the sampling rate of the files"
-    ):
+    with pytest.warns(UserWarning, match=f"{rate} Hz is assumed, the rate of the files"):
         of_array = transformer.transform([samples])
     np.testing.assert_array_equal(of_array, transformer.transform([samples]))
     np.testing.assert_array_equal(of_array, transformer.transform([(samples, rate)]))
@@ -469,7 +467,7 @@ def test_channels_do_not_meet_in_a_cache(stereo, tmp_path, n_jobs):
 
 def test_files_without_that_channel_are_named_by_fit_and_transform(stereo):
     both, left, _ = stereo
-    sentence = "has no channel 1: it has 1 channel, counted from 0"
+    sentence = "there is no channel 1: the file has one channel, counted from 0"
     with pytest.raises(AudioReadError, match=sentence) as info:
         PyAudioAnalysisTransformer(channel=1).fit([both[0], left[1], left[2]])
     assert info.value.paths == [str(left[1]), str(left[2])]

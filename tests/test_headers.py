@@ -13,7 +13,7 @@ from skdaf._audio import read_info, read_statistics
 RATE = 8000
 GIB = 2**30
 
-# (format, subtype, whether the header tells how many samples there are).
+# (format, subtype, whether the header gives the number of samples).
 FORMATS = [
     *[("WAV", name, True) for name in ("PCM_U8", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM")],
     *[("WAVEX", "PCM_24", True), ("RF64", "PCM_16", True), ("W64", "PCM_16", True)],

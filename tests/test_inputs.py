@@ -564,7 +564,7 @@ def test_transformers_take_all_of_it(tmp_path):
 
 
 def test_a_single_waveform_is_told_to_go_in_a_list():
-    with pytest.raises(ValueError, match=r"pass \[waveform\]"):
+    with pytest.raises(ValueError, match=r"pass a single waveform as \[waveform\]"):
         validate_clips(BaseEstimator(), np.zeros(10), reset=True)
 
 

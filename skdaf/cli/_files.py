@@ -24,7 +24,7 @@ from skdaf.cli._text import echo, to_json, visible
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @trust_option
 def info(model, as_json, trust):
-    """Tell what a model file holds: classes, front end, layers.
+    """Show what a model file holds: classes, front end, layers.
 
     Weights are the numbers that a layer has learned; outputs are what it gives for a clip, and
     --layers-dropped is what other commands need to stop after it.

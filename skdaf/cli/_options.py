@@ -56,7 +56,7 @@ jobs_option = click.option(
     "--n-jobs",
     type=int,
     metavar="N",
-    help="Workers that read files; -1 is one a core.  [default: 1]",
+    help="Workers that read files; -1 is one per core.  [default: 1]",
 )
 
 format_option = click.option(
@@ -102,7 +102,7 @@ using_options = all_of(trust_option, jobs_option, quiet_option)
 table_options = all_of(format_option, output_option("Write to this file."))
 
 training_options = all_of(
-    output_option("The model file to write, by custom *.skops.", required=True),
+    output_option("The model file to write, usually named *.skops.", required=True),
     click.option(
         "--set",
         "settings",

@@ -206,14 +206,12 @@ def _read_truth(path):
     is_span, has_label = table.start < table.end, table.label != ""
     spans = table[is_span & has_label]
     for n_left_out, problem in (
-        ((~is_span).sum(), "labels without a duration"),
-        (
-            (is_span & ~has_label).sum(),
-            "segments without a label",
-        ),
+        ((~is_span).sum(), "without a duration"),
+        ((is_span & ~has_label).sum(), "without a label"),
     ):
         if n_left_out:
-            warnings.warn(f"Left out {n_left_out} {problem} in {path!r}.", stacklevel=2)
+            segments = "segment" if n_left_out == 1 else "segments"
+            warnings.warn(f"Left out {n_left_out} {segments} {problem} in {path!r}.", stacklevel=2)
     if spans.empty:
         raise ValueError(f"{path!r} holds no segments: expected lines of start, end and label.")
     return spans

@@ -26,7 +26,7 @@ def similar():
 @similar.command(cls=Command)
 @model_argument
 @paths_argument
-@output_option("The index to write, by custom *.skops.", required=True)
+@output_option("The index to write, usually named *.skops.", required=True)
 @layers_option
 @using_options
 def index(model, paths, output, layers_dropped, trust, n_jobs):
@@ -43,7 +43,14 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
 
     files = audio_files(paths)
     describe = describer(load(model, trust=trust, n_jobs=n_jobs), layers_dropped)
-    neighbors = NearestNeighbors(metric="cosine").fit(describe.transform(files))
+    features = describe.transform(files)
+    if np.ndim(features) != 2:
+        raise ValueError(
+            f"{model!r} returns an array of shape {np.shape(features)[1:]} for each recording; an "
+            "index needs one row of numbers: use a classifier with a front end of its own, or "
+            "an embedder."
+        )
+    neighbors = NearestNeighbors(metric="cosine").fit(features)
     neighbors.files_ = np.array(files)
     note(f"Described {len(files)} recordings")
     save(Pipeline([("describe", FrozenEstimator(describe)), ("neighbors", neighbors)]), output)
@@ -77,7 +84,7 @@ def query(index, paths, count, format_, output, trust, n_jobs):
     pipeline = load(index, trust=trust, n_jobs=n_jobs)
     indexed = getattr(getattr(pipeline, "steps", [(None, None)])[-1][1], "files_", None)
     if indexed is None:
-        raise ValueError(f'{index!r} is no index: "skdaf similar index" makes one.')
+        raise ValueError(f'{index!r} is not an index: create one with "skdaf similar index".')
     refuse_output_named_in(index, output, map(str, indexed))
     files = audio_files(paths)
     features = pipeline[0].transform(files)

@@ -68,7 +68,7 @@ def show(table, format_=None, output=None, default="table"):
         table = _visible_cells(table)
     write({"table": _aligned, "csv": _csv, "json": _json}[kind](table), output)
     if output is not None:
-        note(f"Wrote {len(table)} rows to {output}")
+        note(f"Wrote {len(table)} row{'s' * (len(table) != 1)} to {output}")
 
 
 def format_by_name(output):

@@ -53,13 +53,16 @@ def is_for_terminal():
 
 
 def echo(text):
-    """Write results to the standard output; an OSError names it."""
+    """Write results to the standard output; an OSError names it, a closed pipe stays one."""
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         click.echo(_for_terminal(text) if is_for_terminal() else to_bytes(text))
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise OSError(error.errno, error.strerror, "standard output") from error
+        message = f"The standard output could not be written: {error.strerror}."
+        raise OSError(message) from error
 
 
 def _for_terminal(text):

@@ -70,8 +70,8 @@ def train(
 ):
     """Train a network on class folders.
 
-    FOLDER is a root that holds one folder a class, or there are several, one a class. Without
-    labels (--task representation) any folders and files will do.
+    FOLDER is a root that holds one folder per class, or name several folders, one per class.
+    Without labels (--task representation) any folders and files will do.
 
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
