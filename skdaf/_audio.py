@@ -10,7 +10,7 @@ import stat
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import soundfile as sf
@@ -630,8 +630,11 @@ def load_audio(path, *, sampling_rate=None, start=0.0, end=None, channel=None):
     clip = path if isinstance(path, Clip) else Clip(path, start, end)
     if isinstance(path, Clip) and (start != 0.0 or end is not None):
         clip = Clip(path.path, start, end)
-    if sampling_rate is not None and sampling_rate < 1:
-        raise ValueError(f"sampling_rate must be at least 1 Hz, got {sampling_rate!r}.")
+    if sampling_rate is not None:
+        if isinstance(sampling_rate, bool) or not isinstance(sampling_rate, Real):
+            raise TypeError(f"sampling_rate must be None or a number of Hz, got {sampling_rate!r}.")
+        if sampling_rate < 1:
+            raise ValueError(f"sampling_rate must be at least 1 Hz, got {sampling_rate!r}.")
     if channel is not None:
         if isinstance(channel, bool) or not isinstance(channel, Integral):
             raise TypeError(f"channel must be None or an int, got {channel!r}.")

@@ -296,7 +296,9 @@ def _folder(place):
 
 
 def _unusable(place, error):
-    return ValueError(f"checkpoint={os.fspath(place)!r} cannot be used: {error}")
+    is_file = os.path.isfile(place) and not _is_file(place)
+    reason = f"it is a file; expected a folder, or a file named *{SUFFIX}" if is_file else error
+    return ValueError(f"checkpoint={os.fspath(place)!r} cannot be used: {reason}.")
 
 
 def _sync_folder(folder):

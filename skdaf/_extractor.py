@@ -34,8 +34,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     Parameters
     ----------
     estimator : estimator, str or os.PathLike, default=None
-        The network. An unfitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` is a recipe: it
-        is cloned and fitted in `fit`, so that cross-validation does not leak. To use a fitted
+        The network. An unfitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` is cloned and
+        fitted in `fit`, so that cross-validation does not leak. To use a fitted
         one as it is, pass ``sklearn.frozen.FrozenEstimator(fitted)``, or the path of a file
         written by `save_model`. None is ``CNNAudioClassifier()``.
     layers_dropped : int, default=1

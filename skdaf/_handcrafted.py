@@ -51,9 +51,9 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     cache : str or os.PathLike, default=None
         A folder that keeps the features of files on disk, for all folds, candidates, processes and
         later sessions; machines that share a file system may share it. Entries depend on the
-        file's path, size and times of change, and on the parameters above; damaged ones are made
-        anew. Nothing is ever removed: delete the folder to be rid of it. It may be the folder of a
-        `SpectrogramTransformer`.
+        file's path, size and times of change, and on the parameters above; damaged ones are
+        computed again. Nothing is ever removed: delete the folder to be rid of it. It
+        may be the folder of a `SpectrogramTransformer`.
     n_jobs : int, default=None
         Number of workers, through joblib: `joblib.parallel_config` decides where they run. The
         results are the same for any number.

@@ -93,9 +93,9 @@ def load_deep_audio_features(path, *, sampling_rate=None):
     -------
     estimator : CNNAudioClassifier or ConvAutoencoderEmbedder
         Fitted, with the spectrograms, the layers and the outputs of the original, and its
-        activation on the logits. The classes are in the order of the file. What the file does not
-        tell is not there: `history_`, `n_epochs_`, `best_epoch_`. A clone of it is a recipe for a
-        new network like it, without that activation; an autoencoder's is one of this package.
+        activation on the logits. The classes are in the order of the file. It has no `history_`,
+        `n_epochs_` and `best_epoch_`, which the file does not hold. A clone of it is an unfitted
+        network like it, without that activation; an autoencoder's is one of this package.
 
     Raises
     ------

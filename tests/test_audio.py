@@ -319,6 +319,12 @@ def test_an_equal_rate_changes_nothing(wav):
     np.testing.assert_array_equal(load_audio(wav, sampling_rate=RATE)[0], load_audio(wav)[0])
 
 
+@pytest.mark.parametrize("rate", ["16000", True, 1j])
+def test_a_sampling_rate_that_is_no_number_is_refused(wav, rate):
+    with pytest.raises(TypeError, match="sampling_rate must be None or a number of Hz, got"):
+        load_audio(wav, sampling_rate=rate)
+
+
 def test_a_sampling_rate_of_zero_is_refused(wav):
     with pytest.raises(ValueError, match="sampling_rate must be at least 1 Hz, got 0"):
         load_audio(wav, sampling_rate=0)

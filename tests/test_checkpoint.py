@@ -640,7 +640,9 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_fit(tmp_path, monkeypatch)
 
 def test_a_place_that_cannot_be_used_is_told_before_any_file_is_read(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"checkpoint='.*file' cannot be used: .*File exists"):
+    with pytest.raises(
+        ValueError, match=r"checkpoint='.*file' cannot be used: it is a file; expected a folder"
+    ):
         small(tmp_path / "file").fit(["no such recording.wav"] * 4, [0, 1, 0, 1])
 
 

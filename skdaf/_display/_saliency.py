@@ -98,9 +98,10 @@ class SaliencyDisplay:
             A fitted `CNNAudioClassifier`, or a pipeline or search that holds one; or the path of a
             saved model.
         X : files, waveforms or spectrograms
-            The clips, a panel each.
+            The clips, one panel per clip.
         target : label or list of labels, default=None
-            The class in question, the same for all clips or one a clip. None is the predicted one.
+            The class in question, the same for all clips or one per clip. None is the
+            predicted one.
         layer : str, default=None
             The layer whose maps are looked at, by its name. None is the deepest one with at least
             8 frames and 8 bins. Deeper ones say more about classes and less about places.
@@ -217,7 +218,7 @@ def _numbers(classifier, target, probabilities):
     targets = np.asarray(target)
     if targets.ndim and targets.shape != (len(probabilities),):
         raise ValueError(
-            f"target must be one label or {len(probabilities)}, one a clip, got {target!r:.100}."
+            f"target must be one label or {len(probabilities)}, one per clip, got {target!r:.100}."
         )
     known = {label: number for number, label in enumerate(classifier.classes_.tolist())}
     labels = np.broadcast_to(targets, len(probabilities)).tolist()
