@@ -52,8 +52,8 @@ class _Sound:
     announced : int or None
         Their size in bytes; None where the format does not say it.
     frame_bytes : int
-            The size of a sample in all channels, or of a block of them, where nothing else shows
-            whether the end is there.
+        The size of a sample in all channels, or of a block of them, where nothing else shows
+        whether the end is there.
     ends_there : bool
         Whether libsndfile ignores what follows the announced samples.
     header : function or None
