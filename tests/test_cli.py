@@ -624,7 +624,7 @@ def test_names_of_files_that_are_no_text(tmp_path):
 def test_an_output_may_be_a_device(world):
     result = run("check", "long.wav", "-o", "/dev/stdout", "--format", "csv", cwd=world)
     assert result.stdout.startswith("path,ok,")
-    assert result.stderr == "Wrote 1 rows to /dev/stdout\n1 files, 0 bad\n"
+    assert result.stderr == "Wrote 1 row to /dev/stdout\n1 file, 0 bad\n"
 
 
 def test_predict_misused(embedder, tmp_path):

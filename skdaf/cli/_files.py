@@ -161,7 +161,7 @@ def check(paths, strict, format_, output, n_jobs):
     ]
     table = table.drop(columns=["start", "end", "problem", "label"]).assign(problem=problems)
     show(table, format_, output)
-    note(f"{len(table)} files, {bad.sum()} bad")
+    note(f"{len(table)} file{'s' * (len(table) != 1)}, {bad.sum()} bad")
     if bad.any():
         click.get_current_context().exit(1)
 
