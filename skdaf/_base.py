@@ -132,13 +132,12 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
         """Let a front end that says nothing of its own work as this estimator does."""
         own = {} if self.frontend is None else self.frontend.get_params()
         known = frontend.get_params()
-        frontend.set_params(
-            **{
-                name: getattr(self, name)
-                for name in ("n_jobs", "verbose")
-                if name in known and not own.get(name)
-            }
-        )
+        for name in ("n_jobs", "verbose"):
+            if name in known and not own.get(name):
+                value = getattr(self, name)
+                # Pipelines take True or False where others take a level.
+                is_flag = isinstance(known[name], bool)
+                frontend.set_params(**{name: bool(value) if is_flag else value})
 
     def _passes(self, X):
         """Yield the spectrograms of X, a bounded number at a time."""

@@ -280,3 +280,13 @@ def test_pages_of_notebooks_stay_small(sounds):
         assert "Conv2d" not in page
         assert "tensor(" not in page
         assert len(repr(estimator)) < 2000
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_pipeline_may_be_the_front_end(verbose, capsys):
+    X = [np.random.default_rng(i).standard_normal(1000) for i in range(8)]
+    frontend = make_pipeline(SpectrogramTransformer(n_mels=8, n_frames=10))
+    classifier = CNNAudioClassifier(frontend, channels=(2,), max_epochs=1, verbose=verbose)
+    classifier.fit(X, [0, 1] * 4)
+    assert classifier.predict_proba(X).shape == (8, 2)
+    assert ("[Pipeline]" in capsys.readouterr().out) == bool(verbose)
