@@ -67,6 +67,10 @@ _USUAL_FRAMES_PER_BYTE = 2**8
 # second at the highest rate).
 LOUDEST_SAMPLE = np.float32(1e12)
 
+# An odd number of bytes in a WAV file, and the bytes and samples of a block of GSM there.
+_ODD_WAV_CHUNK = re.compile(r"^data *: (\d*[13579])$", re.MULTILINE)
+_GSM_BLOCK = 65, 320
+
 # What libsndfile's log says where pages of an Ogg stream are missing. It gives whatever lay in
 # memory for them.
 _HOLE = re.compile(r"libogg reports a hole|Hole found|Corrupted bitstream")
@@ -125,6 +129,17 @@ class _Recording(sf.SoundFile):
     view = None
     # All samples, of a file that is not read block by block, and the next one to be given.
     _whole, _place = None, 0
+
+    @property
+    def frames(self):
+        """The number of frames, without those of a padding byte.
+
+        libsndfile takes the byte behind an odd number of GSM blocks in WAV for another block.
+        """
+        found = self.subtype == "GSM610" and _ODD_WAV_CHUNK.search(self.extra_info)
+        if not found:
+            return super().frames
+        return min(super().frames, int(found[1]) // _GSM_BLOCK[0] * _GSM_BLOCK[1])
 
     def seekable(self):
         """Keep soundfile from seeking after each read: codecs would begin again at every block."""

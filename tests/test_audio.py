@@ -1052,3 +1052,17 @@ def test_channels_are_counted_from_0(four, channel):
 def test_a_channel_is_a_whole_number(four, channel):
     with pytest.raises(TypeError, match="channel must be None or an int"):
         load_audio(four[0], channel=channel)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 5, 6, 7])
+def test_the_byte_behind_an_odd_number_of_gsm_blocks_is_no_sound(tmp_path, n_blocks):
+    path = tmp_path / "a.wav"
+    tone = 0.3 * np.sin(np.arange(320 * 7) * 0.05)
+    sf.write(path, tone[: 320 * n_blocks], 8000, subtype="GSM610")
+    samples, _ = load_audio(path)
+    assert len(samples) == 320 * n_blocks
+    # GSM is coarse; the samples of another block would differ far more.
+    assert np.abs(samples - tone[: len(samples)]).max() < 0.2
+    part, _ = load_audio(Clip(path, 0.02))
+    np.testing.assert_array_equal(part, samples[160:])
+    assert check_audio([path]).duration[0] == len(samples) / 8000
