@@ -28,6 +28,8 @@ _LONGEST_MPEG_FRAME = 2881
 _MPEG_CODES = (0x50, 0x55)
 # ADPCM of Microsoft and IMA, GSM: libsndfile fills a block that is cut off with old samples.
 _BLOCK_CODES = (0x02, 0x11, 0x31)
+
+_AU_HEADER_BYTES = 24
 _MOST_CHUNKS = 10_000
 _LONGEST_HEADER = 2**22
 
@@ -389,6 +391,12 @@ def _find_svx(reader):
 def _find_au(reader):
     order = ">" if reader.bytes_at(0, 4) == b".snd" else "<"
     start, size = reader.numbers_at(4, f"{order}II")
+    if start < _AU_HEADER_BYTES:
+        # libsndfile would read the header as sound, or not, by where reading begins.
+        raise DamagedFileError(
+            f"the file is damaged: its samples begin at byte {start}, inside its header of "
+            f"{_AU_HEADER_BYTES} bytes"
+        )
     return _Sound(
         start,
         size,

@@ -394,3 +394,15 @@ def test_a_piped_wav_of_blocks_is_read_up_to_the_last_whole_block(tmp_path, subt
     n_frames = read_info(Clip(path)).n_frames
     assert n_frames == len(whole) if n_lost == 0 else n_frames < len(whole)
     read_like(path, whole[:n_frames])
+
+
+@pytest.mark.parametrize("start", [0, 1, 23])
+def test_au_samples_inside_the_header_are_refused(tmp_path, start):
+    path = tmp_path / "a.au"
+    sf.write(path, np.zeros(100), 8000)
+    content = bytearray(path.read_bytes())
+    content[4:8] = start.to_bytes(4, "big")
+    path.write_bytes(content)
+    for clip in (path, Clip(path, 0.005)):
+        with pytest.raises(AudioReadError, match=f"samples begin at byte {start}, inside"):
+            load_audio(clip)
