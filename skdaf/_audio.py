@@ -54,7 +54,7 @@ _ALAC_SECTION = 2**16
 _SAMPLING_RATES = (100, 10_000_000)
 
 # No codec packs more frames in a byte: the leanest is FLAC, which spends some 14 bytes on 65,535
-# frames of silence. What claims more has a damaged header, or one that does not tell its length.
+# frames of silence. What claims more has a damaged header, or one that does not give its length.
 _MOST_FRAMES_PER_BYTE = 2**14
 
 # Subtypes without compression take at least a byte a sample (FLAC calls what it gives so, too).
@@ -270,7 +270,7 @@ def _flac_with_length(path, n_bytes):
         start = behind_id3(file)
         head = file.read(26)
     if head[:4] != b"fLaC":
-        raise DamagedFileError("its header does not tell its length")
+        raise DamagedFileError("its header does not give its length")
     mtime = os.stat(path).st_mtime_ns
     n_frames = _n_frames_of_flac(os.path.abspath(path), start, n_bytes, mtime)
     numbers = int.from_bytes(head[18:], "big") & -(2**36) | n_frames
@@ -324,7 +324,7 @@ def _open_audio(path):
     try:
         with _opened(path, n_bytes) as file:
             if file.frames > _most_frames(file, n_bytes):
-                raise AudioReadError.of(path, "its header does not tell its length, or is damaged")
+                raise AudioReadError.of(path, "its header does not give its length, or is damaged")
             _insist_on_rate(file, path)
             yield file
     except AudioReadError:

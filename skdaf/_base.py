@@ -40,7 +40,7 @@ _WITHOUT_EFFECT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose")
 
 
 def _is_weights(value):
-    """Tell whether a value from a file is a dict of arrays of numbers."""
+    """Return whether a value from a file is a dict of arrays of numbers."""
     return type(value) is dict and all(
         type(name) is str and isinstance(array, np.ndarray) and array.dtype.kind in "fi"
         for name, array in value.items()

@@ -91,7 +91,7 @@ class ClipRecipe:
         cache.put_many(new)
 
     def _is_as_before(self, clip, key, result):
-        """Tell whether a result is that of the file whose state the key was made of."""
+        """Return whether a result is that of the file whose state the key was made of."""
         if isinstance(result, AudioReadError):
             return False
         try:
@@ -148,7 +148,7 @@ class ClipRecipe:
 
 
 def _is_settled(status):
-    """Tell whether a change of the file from now on would show in its times.
+    """Return whether a change of the file from now on would show in its times.
 
     File systems count time in steps: two changes within one look like one.
     """

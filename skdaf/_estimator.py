@@ -8,22 +8,22 @@ from sklearn.base import BaseEstimator
 
 
 def is_count(value):
-    """Tell whether a value from a file is a whole number, not negative."""
+    """Return whether a value from a file is a whole number, not negative."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 0
 
 
 def is_positive_count(value):
-    """Tell whether a value from a file is a whole number above zero."""
+    """Return whether a value from a file is a whole number above zero."""
     return is_count(value) and value > 0
 
 
 def is_flag(value):
-    """Tell whether a value from a file is True or False."""
+    """Return whether a value from a file is True or False."""
     return isinstance(value, (bool, np.bool_))
 
 
 def is_names(value):
-    """Tell whether a value from a file is an array of names."""
+    """Return whether a value from a file is an array of names."""
     return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OU"
 
 

@@ -63,7 +63,7 @@ _SUBTYPES = {
 
 
 def is_available():
-    """Tell whether PyAV is installed, and works."""
+    """Return whether PyAV is installed, and works."""
     try:
         import av  # noqa: F401
     except ImportError:

@@ -87,7 +87,7 @@ def _allow(path, permissions):
 
 
 def is_special(path):
-    """Tell whether a path is that of a pipe or a device."""
+    """Return whether a path is that of a pipe or a device."""
     path = Path(path)
     return path.exists() and not (path.is_file() or path.is_dir())
 

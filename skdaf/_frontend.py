@@ -37,7 +37,7 @@ _MOST_DEVIATIONS = np.float32(10.0)
 
 
 def _is_settings(value):
-    """Tell whether a value from a file could be the settings of spectrograms."""
+    """Return whether a value from a file could be the settings of spectrograms."""
     return (
         type(value) is dict
         and value.keys() - {"channel"} == _SETTINGS.keys()

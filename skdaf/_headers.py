@@ -144,7 +144,7 @@ class _Reader:
             for place, layout, number in patches:
                 struct.pack_into(layout, head, place, number)
         except struct.error:
-            problem = f"{self.n_bytes - stop} bytes of sound are more than its header can tell"
+            problem = f"{self.n_bytes - stop} bytes of sound are more than its header allows"
             raise DamagedFileError(problem) from None
         return bytes(head)
 
@@ -264,7 +264,7 @@ def _find_wav(reader):
 
 
 def _unwrapped(reader, order, start, size):
-    """Return the size of the samples of a WAV file, which its header may not tell rightly."""
+    """Return the size of the samples of a WAV file, which its header may get wrong."""
     there = reader.n_bytes - start
     if size in (reader.n_bytes, reader.n_bytes - 8):
         # Some writers announce the size of the file.
@@ -293,9 +293,7 @@ def _wav_header(order, fmt, n_bytes):
     chunks = _chunk(order, b"fmt ", fmt)
     if n_bytes <= _LARGEST_RIFF or order == ">":
         if n_bytes > _LARGEST_32_BITS:
-            raise DamagedFileError(
-                f"{n_bytes} bytes of sound are more than an RIFX header can tell"
-            )
+            raise DamagedFileError(f"{n_bytes} bytes of sound are more than an RIFX header allows")
         magic = b"RIFX" if order == ">" else b"RIFF"
         sizes = [struct.pack(f"{order}I", size) for size in (len(chunks) + n_bytes + 12, n_bytes)]
         return magic + sizes[0] + b"WAVE" + chunks + b"data" + sizes[1]
@@ -359,7 +357,7 @@ def _find_aiff(reader):
 def _aiff_header(reader, common, n_bytes):
     """Return a header with the true sizes."""
     if n_bytes > _LARGEST_32_BITS:
-        raise DamagedFileError(f"{n_bytes} bytes of sound are more than an AIFF header can tell")
+        raise DamagedFileError(f"{n_bytes} bytes of sound are more than an AIFF header allows")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
     if kind == b"AIFF" or common[18:22] in _AIFF_LINEAR:
@@ -453,7 +451,7 @@ def _find_voc(reader):
 def _voc_header(reader, place, start, n_bytes):
     size = n_bytes + start - place
     if size >= 2**24:
-        raise DamagedFileError(f"{n_bytes} bytes of sound are more than a VOC header can tell")
+        raise DamagedFileError(f"{n_bytes} bytes of sound are more than a VOC header allows")
     head = reader.patched(start)
     return head and head[: place - 3] + size.to_bytes(3, "little") + head[place:]
 

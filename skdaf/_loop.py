@@ -161,7 +161,7 @@ class Loop:
             put_arrays(updater.optimizer.tensors(), arrays)
 
     def is_over(self, progress):
-        """Tell whether it is time to stop."""
+        """Return whether it is time to stop."""
         n_vain = progress.n_epochs - progress.best_epoch
         is_vain = self.plan.patience is not None and n_vain >= self.plan.patience
         return is_vain or progress.n_epochs >= self.plan.max_epochs

@@ -111,7 +111,7 @@ def _is_integers(array, shape):
 
 
 def _is_within(indices, n):
-    """Tell whether all indices point to one of n places."""
+    """Return whether all indices point to one of n places."""
     return not indices.size or (indices.min() >= 0 and indices.max() < n)
 
 

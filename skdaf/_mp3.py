@@ -482,7 +482,7 @@ def mp3_layout(path, n_bytes):
     Raises DamagedFileError if frames are missing.
     """
     name = os.fsdecode(path).lower()
-    # soundfile asks to be told the layout of files that are named so, whatever they hold.
+    # soundfile requires the layout of files with this name, whatever they hold.
     if name.endswith(".raw"):
         return None
     with open(path, "rb") as file:

@@ -362,7 +362,7 @@ def recipe_from(source, n_outputs, options):
 
 
 def is_autoencoder(recipe):
-    """Tell whether a recipe of `build_network` is that of an autoencoder."""
+    """Return whether a recipe of `build_network` is that of an autoencoder."""
     return isinstance(recipe["network"], str) and recipe["network"] in _ENCODERS
 
 

@@ -55,7 +55,7 @@ single_thread = _SingleThread()
 
 
 def is_worker_thread():
-    """Tell whether joblib has started this call in one of several threads of this process.
+    """Return whether joblib has started this call in one of several threads of this process.
 
     The others want a core too. Workers that are processes are told by joblib, or by whoever
     started them, how many cores are theirs.

@@ -71,7 +71,7 @@ def _defaults(kind):
 
 
 def is_path(value):
-    """Tell whether a parameter is a path and not an estimator."""
+    """Return whether a parameter is a path and not an estimator."""
     return isinstance(value, (str, bytes, os.PathLike))
 
 
@@ -182,7 +182,7 @@ class Stripped:
 
 
 def _is_made_of_attributes(value):
-    """Tell whether a value is an estimator, or another object of scikit-learn's in one."""
+    """Return whether a value is an estimator, or another object of scikit-learn's in one."""
     if isinstance(value, (type, FunctionType)) or not hasattr(value, "__dict__"):
         return False
     if isinstance(value, BaseEstimator):

@@ -93,7 +93,7 @@ class Progress:
 
 
 def _interrupted_just_before():
-    """Tell whether another training was interrupted in the last seconds; remember this one."""
+    """Return whether another training was interrupted in the last seconds; remember this one."""
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()
     return _last_interrupt - before < _INTERRUPTS_APART
@@ -235,7 +235,7 @@ def _progress_of(checkpoint, network):
 
 
 def _is_progress(found):
-    """Tell whether a value from a file is the progress of a training."""
+    """Return whether a value from a file is the progress of a training."""
     names = {field.name for field in fields(Progress)}
     if type(found) is not dict or found.keys() != names:
         return False

@@ -72,7 +72,7 @@ def open_plain(path, n_bytes):
 
     Raises OSError if it cannot be opened, which says more than libsndfile would.
     """
-    # soundfile asks to be told the layout of files that are named so, whatever they hold.
+    # soundfile requires the layout of files with this name, whatever they hold.
     if os.fsdecode(path).lower().endswith(".raw"):
         return None
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))

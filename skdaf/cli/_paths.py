@@ -70,7 +70,7 @@ class EmbeddingFile(OutputFile):
 
 
 def is_array(path):
-    """Tell whether a file of embeddings is an array, beside which the names are listed."""
+    """Return whether a file of embeddings is an array, beside which the names are listed."""
     return path.endswith(".npy")
 
 
