@@ -341,15 +341,17 @@ def _open_audio(path):
         raise AudioReadError.of(path, f"not readable as audio ({error})") from error
 
 
-@contextmanager
 def on_disk(clip):
-    """Give a Clip that can be opened: itself, or for a content in memory one of a temporary file.
+    """Return a context with a Clip that can be opened.
 
-    Errors inside the block name the content, not the temporary file.
+    That is the Clip itself, or one of a temporary file for content in memory. Errors inside the
+    context name the content, not the temporary file.
     """
-    if not isinstance(clip.path, ContentSource):
-        yield clip
-        return
+    return _written(clip) if isinstance(clip.path, ContentSource) else nullcontext(clip)
+
+
+@contextmanager
+def _written(clip):
     try:
         with clip.path.on_disk() as path:
             yield Clip(path, clip.start, clip.end)

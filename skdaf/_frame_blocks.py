@@ -51,16 +51,20 @@ def _clip_parts(first_frames, n_frames, size):
 
 def multiply_parts(parts, left, right, out):
     """Multiply the rows of each part of `left` by `right`, each part by itself, into `out`."""
+    is_vector = right.shape[1] == 1
     for part in parts:
-        _multiply(left[part], right, out[part])
+        if is_vector or part.stop - part.start == 1:
+            _multiply_vector(left[part], right, out[part])
+        else:
+            np.matmul(left[part], right, out[part])
 
 
-def _multiply(left, right, out):
-    if 1 not in out.shape:
-        np.matmul(left, right, out=out)
-        return
-    # For a single row or column BLAS takes a product with a vector, and some of its kernels add up
-    # in an order that depends on the address of the operands. Two equal ones make it a matrix.
+def _multiply_vector(left, right, out):
+    """Multiply a single row, or by a single column, as if there were two equal ones.
+
+    For these BLAS takes a product with a vector, and some of its kernels add up in an order that
+    depends on the address of the operands.
+    """
     left = left[[0, 0]] if len(left) == 1 else left
     right = right[:, [0, 0]] if right.shape[1] == 1 else right
     out[...] = (left @ right)[: out.shape[0], : out.shape[1]]

@@ -395,8 +395,8 @@ class SpectrogramRecipe(ClipRecipe):
         return _spectrogram.silent_frame(self.settings)
 
     def of_samples(self, waveforms):
-        for samples in waveforms:
-            check_recording(self.settings.n_frames(len(samples)), self.settings.n_bins)
+        longest = max(map(len, waveforms))
+        check_recording(self.settings.n_frames(longest), self.settings.n_bins)
         return _spectrogram.spectrograms(waveforms, self.settings)
 
     def from_bytes(self, value):
