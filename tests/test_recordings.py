@@ -175,7 +175,7 @@ def test_sounds_of_a_data_set_go_before_their_bare_names():
 def test_tables_that_are_still_to_be_computed():
     class LazyFrame:
         def collect(self):
-            raise NotImplementedError
+            raise AssertionError("a lazy table must not be computed")
 
     with pytest.raises(TypeError, match=r"is a LazyFrame, .*: pass X\.collect\(\)"):
         as_clips(LazyFrame())
