@@ -64,7 +64,7 @@ def _build(node, archive, built):
 
 def _expect(condition, what):
     if not condition:
-        raise ValueError(f"{what} is expected where something else is")
+        raise ValueError(f"expected {what}, found something else")
 
 
 # --- containers and plain values -------------------------------------------------------------
