@@ -23,6 +23,7 @@ from skdaf._limits import check_resampling
 from skdaf._mp3 import Mp3Recording, mp3_layout
 from skdaf._mute import mute
 from skdaf._ogg import problem_of_ogg
+from skdaf._public import public
 from skdaf._sounds import ArraySource, ContentSource
 from skdaf._view import FileView
 from skdaf._wav import open_plain
@@ -594,6 +595,7 @@ class _Mixdown:
         return max(0.0, variances[-1] / unrelated)
 
 
+@public
 def load_audio(path, *, sampling_rate=None, start=0.0, end=None, channel=None):
     """Read a recording, or a part of it, as mono float32 samples.
 

@@ -11,9 +11,11 @@ from torch.nn import functional
 from skdaf._base import NetworkEstimator
 from skdaf._inputs import validate_clips
 from skdaf._networks import build_network
+from skdaf._public import public
 from skdaf._training import Examples, Objective
 
 
+@public
 class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     """Embed audio clips with a convolutional autoencoder, without labels.
 

@@ -9,6 +9,7 @@ from skdaf._arrays import as_array
 from skdaf._audio import AudioReadError, read_statistics
 from skdaf._columns import text_as_it_is
 from skdaf._parallel import map_chunks
+from skdaf._public import public
 from skdaf._recordings import as_clips
 
 # A peak below this is called silent: 80 dB under full scale, the last bits of 16.
@@ -24,6 +25,7 @@ _ODD_FACTOR, _ODD_RANGES = 4.0, 1.5
 _FEWEST_CLIPS = 3
 
 
+@public
 def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     """Read every clip and report what is wrong with it, without raising.
 

@@ -33,9 +33,11 @@ from skdaf._networks import (
     recipe_from,
 )
 from skdaf._persistence import resolve_fitted
+from skdaf._public import public
 from skdaf._training import Examples, Objective
 
 
+@public
 class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     """Classify audio clips with a convolutional network on their spectrograms.
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skdaf._public import public
 from skdaf._sounds import Source, source_of
 from skdaf._times import to_seconds
 
 _PATH_TYPES = (str, os.PathLike)
 
 
+@public
 class AudioReadError(ValueError):
     """Say which recording could not be read, and why.
 
@@ -98,6 +100,7 @@ class AudioReadError(ValueError):
         return cls(f"{len(errors)} clips could not be read:\n{shown}{rest}", paths)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Clip:
     """Point to a part of a recording.

@@ -20,8 +20,10 @@ from skdaf._estimator import Estimator, is_count
 from skdaf._extractor import CNNFeatureExtractor
 from skdaf._handcrafted import PyAudioAnalysisTransformer
 from skdaf._parallel import single_thread
+from skdaf._public import public
 
 
+@public
 class CappedPCA(TransformerMixin, Estimator):
     """Reduce features to their principal components, as many as there can be.
 
@@ -132,6 +134,7 @@ class CappedPCA(TransformerMixin, Estimator):
         return tags
 
 
+@public
 class BlockScaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Scale a block of features as a whole, so that blocks side by side weigh the same.
 
@@ -210,6 +213,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return tags
 
 
+@public
 def make_combined_classifier(
     extractors,
     *,

@@ -17,6 +17,7 @@ from skdaf._estimator import Estimator
 from skdaf._inputs import validate_clips
 from skdaf._limits import MOST_WINDOWS_PER_SECOND, check_at_most
 from skdaf._persistence import resolve_fitted
+from skdaf._public import public
 from skdaf._windows import cut_windows
 
 # Clips whose windows are looked at together.
@@ -28,6 +29,7 @@ _NOT_FITTED = (
 )
 
 
+@public
 class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     """Turn audio clips into the outputs of an inner layer of a network.
 

@@ -16,6 +16,7 @@ from skdaf._clip import Clip
 from skdaf._estimator import Estimator, is_count, is_flag, is_positive_count
 from skdaf._inputs import validate_sounds, validate_sounds_for
 from skdaf._limits import check_recording, check_size
+from skdaf._public import public
 
 FEATURES = ("mel", "mfcc", "mel+chroma")
 
@@ -49,6 +50,7 @@ def _is_settings(value):
     )
 
 
+@public
 class SpectrogramTransformer(TransformerMixin, Estimator):
     """Turn audio clips into spectrograms of one size.
 

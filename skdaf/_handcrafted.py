@@ -13,9 +13,11 @@ from skdaf._chunks import ClipRecipe, compute_rows, rate_and_lengths
 from skdaf._clip import Clip
 from skdaf._estimator import Estimator, is_flag, is_positive_count
 from skdaf._inputs import validate_sounds, validate_sounds_for
+from skdaf._public import public
 from skdaf._short_term import FeatureSettings, clip_features
 
 
+@public
 class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     """Compute pyAudioAnalysis's hand-crafted features of audio clips.
 

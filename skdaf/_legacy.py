@@ -11,7 +11,8 @@ import torch
 from skdaf._autoencoder import ConvAutoencoderEmbedder
 from skdaf._classifier import CNNAudioClassifier
 from skdaf._networks import weight_shapes
-from skdaf._old_frontend import OldSpectrogramTransformer
+from skdaf._old_frontend import LegacySpectrogramTransformer
+from skdaf._public import public
 from skdaf._spectrogram import N_CHROMA
 from skdaf._unpickle import Asked, read_pickle
 
@@ -71,6 +72,7 @@ _AUTOENCODER_LAYERS = {
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
+@public
 def load_deep_audio_features(path, *, sampling_rate=None):
     """Load a model that was saved by deep_audio_features, without trusting its file.
 
@@ -134,7 +136,7 @@ def load_deep_audio_features(path, *, sampling_rate=None):
     'builtins.print', which such files do not need. Nothing in it was run.
     >>> folder.cleanup()
     """
-    OldSpectrogramTransformer(sampling_rate=sampling_rate)._validate_params()
+    LegacySpectrogramTransformer(sampling_rate=sampling_rate)._validate_params()
     path = os.fsdecode(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no model file {path!r}.")
@@ -237,7 +239,7 @@ def _make_frontend(model, sampling_rate):
         raise ValueError(
             f"its spectrograms have {n_frames} frames, and four poolings need {_FEWEST_FRAMES}"
         )
-    return OldSpectrogramTransformer(
+    return LegacySpectrogramTransformer(
         "mel+chroma" if model["fuse"] else "mel",
         sampling_rate=sampling_rate,
         window_length=float(model["window_length"]),
@@ -274,7 +276,7 @@ def _make_autoencoder(model, frontend):
 
 def _fitted(estimator, network, n_outputs, options, tensors, **learned):
     """Give an estimator a network, as unpickling does."""
-    frontend = estimator.frontend.as_fitted()
+    frontend = estimator.frontend._as_fitted()
     recipe = {
         "network": network,
         "input_shape": (frontend.n_frames_, frontend.n_bins_),

@@ -1,4 +1,4 @@
-"""OldSpectrogramTransformer: spectrograms as deep_audio_features makes them."""
+"""LegacySpectrogramTransformer: spectrograms as deep_audio_features makes them."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -13,6 +13,7 @@ from skdaf._chunks import compute_rows, read_infos
 from skdaf._frontend import SpectrogramRecipe, SpectrogramTransformer
 from skdaf._inputs import validate_sounds_for
 from skdaf._limits import check_recording
+from skdaf._public import public
 
 # The rate that waveforms are taken to have when none is given, in Hz.
 _DEFAULT_RATE = 16_000
@@ -55,7 +56,8 @@ class _OldRecipe(SpectrogramRecipe):
         ]
 
 
-class OldSpectrogramTransformer(SpectrogramTransformer):
+@public
+class LegacySpectrogramTransformer(SpectrogramTransformer):
     """Turn audio clips into spectrograms as deep_audio_features does.
 
     It is the front end of what `load_deep_audio_features` returns, and differs from
@@ -64,12 +66,42 @@ class OldSpectrogramTransformer(SpectrogramTransformer):
     window, which is cut to whole samples; ``length="pad"`` fills up with 0 dB, the level of the
     peak; chroma follows the tuning of each clip.
 
+    Parameters
+    ----------
+    features : str
+        "mel", "mfcc" or "mel+chroma". All parameters mean what they mean in
+        `SpectrogramTransformer`.
+    sampling_rate : int or None
+        In Hz; None takes every file at its own rate.
+    window_length, hop_length : float
+        In seconds.
+    n_mels, n_mfcc : int
+        Numbers of mel bands and of cepstral coefficients.
+    fmin, fmax : float
+        In Hz.
+    top_db : float
+        In dB below the peak.
+    standardize : bool
+        Whether each spectrogram is standardized.
+    n_frames : int or None
+        Frames per clip.
+    length : str
+        "resize" or "pad".
+    channel : int or None
+        The channel to use; None takes the mean of all.
+    cache : path or None
+        A folder that keeps spectrograms.
+    n_jobs : int or None
+        Number of workers.
+    verbose : int
+        Whether a progress bar is shown.
+
     Examples
     --------
     >>> import numpy as np
-    >>> from skdaf._old_frontend import OldSpectrogramTransformer
+    >>> from skdaf import LegacySpectrogramTransformer
     >>> waveforms = np.random.default_rng(0).standard_normal((4, 8000))
-    >>> OldSpectrogramTransformer(window_length=0.05, n_mels=40).fit_transform(waveforms).shape
+    >>> LegacySpectrogramTransformer(window_length=0.05, n_mels=40).fit_transform(waveforms).shape
     (4, 51, 40)
     """
 
@@ -127,7 +159,7 @@ class OldSpectrogramTransformer(SpectrogramTransformer):
             cache=self.cache,
         )
 
-    def as_fitted(self):
+    def _as_fitted(self):
         """Return a copy with what `fit` would learn; `n_frames` must be given."""
         fitted = clone(self)
         fitted.sampling_rate_ = self.sampling_rate or _DEFAULT_RATE

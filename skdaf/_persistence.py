@@ -14,6 +14,7 @@ from skdaf._files import write_whole
 from skdaf._model_archive import Archive, TooLargeError
 from skdaf._model_reader import build
 from skdaf._model_schema import UntrustedError, read_schema
+from skdaf._public import public
 from skdaf._run_settings import Stripped
 from skdaf._version import __version__
 
@@ -23,6 +24,7 @@ _NOTE, _FORMAT = "skdaf.json", 1
 _LONGEST_NOTE = 10_000
 
 
+@public
 def save_model(estimator, path):
     """Write a fitted estimator to a file that can be loaded without trusting it.
 
@@ -189,6 +191,7 @@ def read_note(path):
         ) from error
 
 
+@public
 def load_model(path):
     """Read an estimator written by `save_model`.
 

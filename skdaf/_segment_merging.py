@@ -8,9 +8,11 @@ import pandas as pd
 from scipy.sparse import csc_array
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skdaf._public import public
 from skdaf._segments import COLUMNS, N_DECIMALS, SAME_TIME, check_segments, probability_columns
 
 
+@public
 @validate_params(
     {
         "min_duration": [Interval(Real, 0, None, closed="left")],

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skdaf._public import public
 from skdaf._segment_merging import merge_segments
 from skdaf._segments import N_DECIMALS, check_segments
 
@@ -14,11 +15,14 @@ _NO_LABEL = "(none)"
 _TIMES = ["start", "end"]
 
 
+@public
 @dataclass(frozen=True, repr=False)
 class SegmentReport:
-    """How well segments were predicted; printed it is a page to read.
+    """What `segment_report` returns: scores of predicted segments.
 
-    Attributes
+    ``print(report)`` shows them as text.
+
+    Parameters
     ----------
     accuracy : float
         Share of the frames that have the true label.
@@ -33,6 +37,14 @@ class SegmentReport:
         predicted, and the harmonic mean. NaN where there is nothing to count.
     resolution, tolerance : float
         In seconds, as given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdaf import segment_report
+    >>> truth = pd.DataFrame({"start": [0.0, 1.0], "end": [1.0, 2.0], "label": ["dog", "rain"]})
+    >>> segment_report(truth, truth).accuracy
+    1.0
     """
 
     accuracy: float
@@ -64,6 +76,7 @@ class SegmentReport:
         )
 
 
+@public
 @validate_params(
     {
         "resolution": [Interval(Real, 0, None, closed="neither")],

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf._audio import Clip, on_disk, read_info
 from skdaf._parallel import progress
 from skdaf._persistence import load_model
+from skdaf._public import public
 from skdaf._segment_merging import merge_segments
 from skdaf._segment_report import segment_report
 from skdaf._segments import (
@@ -38,6 +39,7 @@ __all__ = [
 _SECONDS = [Interval(Real, 0, None, closed="neither")]
 
 
+@public
 @validate_params(
     {
         "window": _SECONDS,
@@ -206,6 +208,7 @@ def labels_and_probabilities(estimator, X):
     return estimator.predict(X), probabilities
 
 
+@public
 @validate_params(
     {"window": [*_SECONDS, None], "step": [*_SECONDS, None]}, prefer_skip_nested_validation=True
 )

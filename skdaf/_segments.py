@@ -11,6 +11,7 @@ import pandas as pd
 
 from skdaf._columns import column_names, column_values, first_value, interval_problem, is_lazy
 from skdaf._files import write_whole
+from skdaf._public import public
 from skdaf._times import is_missing, to_seconds
 
 COLUMNS = ["start", "end", "label"]
@@ -125,6 +126,7 @@ def _check_rows(segments, name, starts, ends, points):
 # --- files -------------------------------------------------------------------------------------
 
 
+@public
 def read_segments(path):
     r"""Read labelled segments from a text file.
 
@@ -248,6 +250,7 @@ def _problem(fields):
     return None
 
 
+@public
 def write_segments(segments, path):
     """Write segments as Audacity labels: start, end and label, separated by tabs.
 

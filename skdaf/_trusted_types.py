@@ -10,15 +10,15 @@ import numpy as np
 
 # --- this package ----------------------------------------------------------------------------
 
-_OWN_MODULES = {
-    "BlockScaler": "skdaf._combine",
-    "CappedPCA": "skdaf._combine",
-    "CNNAudioClassifier": "skdaf._classifier",
-    "CNNFeatureExtractor": "skdaf._extractor",
-    "ConvAutoencoderEmbedder": "skdaf._autoencoder",
-    "OldSpectrogramTransformer": "skdaf._old_frontend",
-    "PyAudioAnalysisTransformer": "skdaf._handcrafted",
-    "SpectrogramTransformer": "skdaf._frontend",
+_OWN_ESTIMATORS = {
+    "BlockScaler",
+    "CappedPCA",
+    "CNNAudioClassifier",
+    "CNNFeatureExtractor",
+    "ConvAutoencoderEmbedder",
+    "LegacySpectrogramTransformer",
+    "PyAudioAnalysisTransformer",
+    "SpectrogramTransformer",
 }
 
 # --- scikit-learn ----------------------------------------------------------------------------
@@ -211,8 +211,7 @@ DICTS = {
 TRUSTED_TYPES = (
     *sorted(
         {
-            *(f"{module}.{name}" for name, module in _OWN_MODULES.items()),
-            *(f"skdaf.{name}" for name in _OWN_MODULES),
+            *(f"skdaf.{name}" for name in _OWN_ESTIMATORS),
             *DICTS,
             *DISTANCES,
             *LOSSES,
@@ -230,8 +229,8 @@ TRUSTED_TYPES = (
 def find_class(name):
     """Return the class of objects that are made with ``__new__`` and a state; None if unknown."""
     module, _, kind = name.rpartition(".")
-    if kind in _OWN_MODULES and module in ("skdaf", _OWN_MODULES[kind]):
-        return getattr(importlib.import_module(_OWN_MODULES[kind]), kind)
+    if module == "skdaf" and kind in _OWN_ESTIMATORS:
+        return getattr(importlib.import_module("skdaf"), kind)
     if name in _PARTS:
         return find_listed(name)
     return _find_public_estimator(module, kind)

@@ -61,7 +61,7 @@ LAYERS = [
         "_model_archive",
     ],
     ["_columns", "_sounds"],
-    ["_trusted_types", "_limits", "_shared", "_arrays", "_times"],
+    ["_trusted_types", "_limits", "_shared", "_arrays", "_times", "_public"],
 ]
 
 # Libraries that only some modules may know of.

@@ -36,7 +36,7 @@ from skdaf import (
     write_segments,
 )
 from skdaf._display import _sources
-from skdaf._old_frontend import OldSpectrogramTransformer
+from skdaf._old_frontend import LegacySpectrogramTransformer
 
 RATE = 16_000
 
@@ -283,10 +283,10 @@ def test_the_front_end_is_found_wherever_it_is(classifier, sounds, sound_labels,
 
 def test_old_front_ends_are_shown_as_they_are(sounds):
     X = sounds.filenames[:2]
-    frontend = OldSpectrogramTransformer(window_length=0.05, n_mels=40).fit(X)
+    frontend = LegacySpectrogramTransformer(window_length=0.05, n_mels=40).fit(X)
     display = SpectrogramDisplay.from_estimator(frontend, X)
     for path, spectrogram in zip(X, display.spectrograms, strict=True):
-        plain = OldSpectrogramTransformer(window_length=0.05, n_mels=40, standardize=False)
+        plain = LegacySpectrogramTransformer(window_length=0.05, n_mels=40, standardize=False)
         np.testing.assert_array_equal(spectrogram, plain.fit_transform([path])[0])
 
 

@@ -1,5 +1,6 @@
 """Every public name, and every method that it defines, has a docstring in numpydoc's form."""
 
+import doctest
 import inspect
 
 import pytest
@@ -61,3 +62,24 @@ def test_no_exception_is_out_of_date():
 def test_data_is_data():
     assert all(not callable(NAMES[name]) for name in DATA)
     assert "skdaf.CNNAudioClassifier.predict" in METHODS
+
+
+# pytest collects the examples of functions and of private classes. It passes over classes that
+# say `skdaf` is their module, wherever they are defined.
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+CLASSES = sorted(name for name in OBJECTS if inspect.isclass(NAMES[name]))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_examples_of_public_classes(name):
+    with_examples = [
+        found
+        for found in doctest.DocTestFinder().find(NAMES[name], name, module=False, globs={})
+        if found.examples
+    ]
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    said = []
+    for test in with_examples:
+        runner.run(test, out=said.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(said)
+    assert with_examples

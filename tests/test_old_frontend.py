@@ -7,7 +7,7 @@ import soundfile as sf
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdaf import AudioReadError, load_model, save_model
-from skdaf._old_frontend import OldSpectrogramTransformer
+from skdaf._old_frontend import LegacySpectrogramTransformer
 
 RATES = [8000, 11025, 16000, 22050, 44100]
 WINDOW, HOP, N_FRAMES = 0.05, 0.02, 40
@@ -37,7 +37,7 @@ def front_end(features="mel", **changes):
         "n_frames": N_FRAMES,
         **changes,
     }
-    return OldSpectrogramTransformer(features, **parameters)
+    return LegacySpectrogramTransformer(features, **parameters)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_resized_images_are_those_of_librosa_and_pillow(librosa, image, tmp_path
     path = write(tmp_path, rate, 0.777)
     expected = image.fromarray(by_librosa(librosa, tone(rate, 0.777), rate, features))
     expected = np.asarray(expected.resize((expected.size[0], N_FRAMES)))
-    found = front_end(features).as_fitted().transform([path])[0]
+    found = front_end(features)._as_fitted().transform([path])[0]
     np.testing.assert_allclose(found, expected, atol=5e-3)
 
 
@@ -83,15 +83,15 @@ def test_padding_is_at_the_level_of_the_peak(librosa, tmp_path, rate):
     for n_frames in (10, 40):
         expected = np.zeros((n_frames, 128))
         expected[: len(levels)] = levels[:n_frames]
-        found = front_end(length="pad", n_frames=n_frames).as_fitted().transform([path])[0]
+        found = front_end(length="pad", n_frames=n_frames)._as_fitted().transform([path])[0]
         np.testing.assert_allclose(found, expected, atol=5e-3)
 
 
 def test_files_are_taken_at_their_own_rates_or_at_one(tmp_path):
     paths = [write(tmp_path, rate, 0.5) for rate in (16000, 8000, 16000)]
     paths[2] = write(tmp_path, 16000, 0.4, seed=1)
-    own = front_end().as_fitted()
-    at_8000 = front_end(sampling_rate=8000).as_fitted()
+    own = front_end()._as_fitted()
+    at_8000 = front_end(sampling_rate=8000)._as_fitted()
     assert own.sampling_rate_ == 16000
     assert at_8000.sampling_rate_ == 8000
     together = own.transform(paths)
@@ -103,22 +103,22 @@ def test_files_are_taken_at_their_own_rates_or_at_one(tmp_path):
 
 def test_waveforms_have_the_rate_that_is_given():
     waveform = tone(8000, 0.5)
-    at_8000 = front_end(sampling_rate=8000).as_fitted().transform([waveform])
+    at_8000 = front_end(sampling_rate=8000)._as_fitted().transform([waveform])
     assert at_8000.shape == (1, N_FRAMES, 128)
-    assert np.abs(at_8000 - front_end().as_fitted().transform([waveform])).max() > 1
+    assert np.abs(at_8000 - front_end()._as_fitted().transform([waveform])).max() > 1
 
 
 def test_as_fitted_and_fit_learn_the_same(tmp_path):
     paths = [write(tmp_path, 16000, 0.5, seed) for seed in range(3)]
     fitted = front_end("mel+chroma").fit(paths)
-    restored = front_end("mel+chroma").as_fitted()
+    restored = front_end("mel+chroma")._as_fitted()
     learned = ("sampling_rate_", "n_frames_", "n_bins_")
     assert [getattr(fitted, a) for a in learned] == [getattr(restored, a) for a in learned]
     np.testing.assert_array_equal(fitted.transform(paths), restored.transform(paths))
 
 
 def test_silence_and_one_sample_are_in_tune():
-    found = front_end("mel+chroma").as_fitted().transform([np.zeros(4000), np.ones(1)])
+    found = front_end("mel+chroma")._as_fitted().transform([np.zeros(4000), np.ones(1)])
     assert np.isfinite(found).all()
 
 
@@ -126,26 +126,26 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("no sound")
     with pytest.raises(AudioReadError, match=r"bad\.wav"):
-        front_end().as_fitted().transform([write(tmp_path, 8000, 0.5), bad])
+        front_end()._as_fitted().transform([write(tmp_path, 8000, 0.5), bad])
 
 
 def test_workers_and_cache_change_nothing(tmp_path):
     paths = [write(tmp_path, rate, 0.5, seed) for seed in range(3) for rate in (8000, 16000)]
-    expected = front_end("mel+chroma").as_fitted().transform(paths)
+    expected = front_end("mel+chroma")._as_fitted().transform(paths)
     for changes in ({"n_jobs": 2}, {"cache": tmp_path / "cache"}, {"cache": tmp_path / "cache"}):
-        found = front_end("mel+chroma", **changes).as_fitted().transform(paths)
+        found = front_end("mel+chroma", **changes)._as_fitted().transform(paths)
         np.testing.assert_array_equal(found, expected)
 
 
 def test_it_can_be_saved(tmp_path):
     paths = [write(tmp_path, 8000, 0.5)]
-    transformer = front_end().as_fitted()
+    transformer = front_end()._as_fitted()
     save_model(transformer, tmp_path / "front.skops")
     loaded = load_model(tmp_path / "front.skops")
     np.testing.assert_array_equal(loaded.transform(paths), transformer.transform(paths))
 
 
-@parametrize_with_checks([OldSpectrogramTransformer(n_mels=8)])
+@parametrize_with_checks([LegacySpectrogramTransformer(n_mels=8)])
 def test_it_follows_scikit_learn(estimator, check):
     check(estimator)
 
@@ -156,6 +156,8 @@ def test_one_channel_of_files_is_taken(tmp_path, sampling_rate):
     sf.write(tmp_path / "both.wav", np.column_stack([left, right]), 16_000)
     sf.write(tmp_path / "right.wav", right, 16_000)
     options = {"sampling_rate": sampling_rate, "n_frames": 20}
-    found = OldSpectrogramTransformer(channel=1, **options).fit_transform([tmp_path / "both.wav"])
-    expected = OldSpectrogramTransformer(**options).fit_transform([tmp_path / "right.wav"])
+    found = LegacySpectrogramTransformer(channel=1, **options).fit_transform(
+        [tmp_path / "both.wav"]
+    )
+    expected = LegacySpectrogramTransformer(**options).fit_transform([tmp_path / "right.wav"])
     np.testing.assert_array_equal(found, expected)

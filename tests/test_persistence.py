@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shlex
 import subprocess
 import sys
@@ -101,6 +102,24 @@ def estimators(X, folder):
             "predict_proba",
         ),
     }
+
+
+def _private_paths(content):
+    return set(re.findall(rb"skdaf[.\w]*\._\w*[.\w]*", content))
+
+
+def test_files_name_only_public_modules(waveforms, tmp_path):
+    combined = make_combined_classifier([classifier(waveforms)], n_components=2)
+    combined.fit(waveforms, np.arange(20) % 2)
+    for model, _ in estimators(waveforms, tmp_path).values():
+        assert not _private_paths(pickle.dumps(model))
+    save_model(combined, tmp_path / "model.skops")
+    with zipfile.ZipFile(tmp_path / "model.skops") as archive:
+        names = b"".join(archive.read(name) for name in archive.namelist())
+    assert b'"skdaf"' in names
+    assert not _private_paths(names)
+    joblib.dump(combined, tmp_path / "model.joblib")
+    assert not _private_paths((tmp_path / "model.joblib").read_bytes())
 
 
 def test_every_estimator_answers_the_same_after_a_round_trip(waveforms, tmp_path):

@@ -14,6 +14,7 @@ from skdaf._display._style import (
 )
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import validate_sounds
+from skdaf._public import public
 
 # Letters of a class's name that are shown.
 _LONGEST_NAME = 40
@@ -25,6 +26,7 @@ _MOST_DOTS = 300
 _WIDE_RANGE = 20.0
 
 
+@public
 class DurationDisplay:
     """Show how long the clips of each class are: what to choose the clips' common length by.
 

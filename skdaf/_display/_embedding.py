@@ -17,6 +17,7 @@ from skdaf._display._style import (
     shortened,
     width_of,
 )
+from skdaf._public import public
 
 # Letters of a class's name that a legend shows, and names below each other.
 _LONGEST_NAME = 28
@@ -27,6 +28,7 @@ _SIZE = 5.0, 4.6
 _COLUMN, _LETTER = 0.5, 0.075
 
 
+@public
 class EmbeddingDisplay:
     """Show clips as points in two dimensions, coloured by class.
 

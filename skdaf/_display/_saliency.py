@@ -15,11 +15,13 @@ from skdaf._display._spectrogram import SpectrogramDisplay, parts_of
 from skdaf._display._style import require_matplotlib
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import validate_clips
+from skdaf._public import public
 
 # From nothing to vermilion, which shows on light and dark greys, and to colour-blind people.
 _SALIENCY_COLORS = [(0.84, 0.37, 0.0, 0.0), (0.84, 0.37, 0.0, 0.9)]
 
 
+@public
 class SaliencyDisplay:
     """Show which parts of clips speak for a class, over their spectrograms.
 

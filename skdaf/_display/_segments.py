@@ -26,6 +26,7 @@ from skdaf._display._style import (
     width_of,
 )
 from skdaf._frontend import SpectrogramTransformer
+from skdaf._public import public
 from skdaf._segment_merging import merge_segments, without_overlaps
 from skdaf._segmentation import predict_segments
 from skdaf._segments import COLUMNS, check_segments, probability_columns, read_segments
@@ -47,6 +48,7 @@ _HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
 _LETTERS_A_LINE = 130
 
 
+@public
 class SegmentsDisplay:
     """Show predicted and true segments of a recording on a time line.
 

@@ -20,6 +20,7 @@ from skdaf._display._style import (
 )
 from skdaf._frontend import SpectrogramTransformer
 from skdaf._inputs import validate_clips
+from skdaf._public import public
 from skdaf._spectrogram import N_CHROMA, hz_to_mel, mel_to_hz
 
 _OCTAVES = [0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000]
@@ -32,6 +33,7 @@ _LEVEL = "Level (dB below the peak)"
 _TICK_HEIGHT = 0.17
 
 
+@public
 class SpectrogramDisplay:
     """Show the spectrograms of clips.
 

@@ -6,6 +6,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skdaf._display._sources import the_network
 from skdaf._display._style import COLORS, given_axes, new_figure, require_matplotlib
+from skdaf._public import public
 
 _CURVES = [
     ("train", "Training", {"color": COLORS[0], "marker": "o", "linestyle": "-"}),
@@ -16,6 +17,7 @@ _CURVES = [
 _MOST_MARKERS = 20
 
 
+@public
 class TrainingDisplay:
     """Show the losses and scores of a training by epoch, and which epoch was kept.
 

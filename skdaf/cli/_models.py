@@ -143,6 +143,6 @@ def save(model, path):
 def _set_everywhere(model, settings):
     """Set parameters wherever an estimator of this package has them."""
     for part in parts(model):
-        if type(part).__module__.startswith("skdaf."):
+        if type(part).__module__ == "skdaf":
             own = part.get_params(deep=False)
             part.set_params(**{name: value for name, value in settings.items() if name in own})
