@@ -27,7 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import _fsdd
 from benchmarks._chords import write_chords
-from skdaf import SpectrogramTransformer, _spectrogram
+from skdaf import SpectrogramTransformer
+from skdaf._features import spectrogram as _spectrogram
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

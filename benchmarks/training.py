@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import _fsdd
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
-from skdaf._networks import build_network
+from skdaf._networks.building import build_network
 
 NETWORKS = ["daf", "cnn"]
 BATCH_SIZES = [16, 32, 64]

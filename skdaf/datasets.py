@@ -15,8 +15,8 @@ from scipy import signal
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skdaf import _ffmpeg
-from skdaf._files import write_whole
+from skdaf._audio.formats import ffmpeg as _ffmpeg
+from skdaf._core.files import write_whole
 
 __all__ = ["load_audio_folders", "make_audio_dataset"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from helpers import DATA
 
 # Pictures are drawn into memory, also where there is a screen.
 os.environ["MPLBACKEND"] = "Agg"
@@ -44,8 +45,7 @@ def sound_labels(sounds):
 @pytest.fixture(scope="session")
 def fsdd():
     """Spoken digits: paths, digits, speakers and takes; skips where the data is not at hand."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("SKDAF_DATA", default)) / "fsdd"
+    folder = DATA / "fsdd"
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder}")
     paths = np.array(load_audio_folders(folder).filenames)

@@ -1,4 +1,4 @@
-"""What may import what. Imports point down the list of layers: never up, never sideways."""
+"""Which package may import which. The page "Architecture" of the docs is drawn from the table."""
 
 import ast
 import subprocess
@@ -11,180 +11,189 @@ import skdaf
 
 SOURCES = Path(skdaf.__file__).parent
 
-# Top to bottom. A module may import from the layers below its own only.
-LAYERS = [
-    ["__main__"],
-    ["cli"],
-    ["__init__"],
-    ["_display"],
-    ["datasets", "_segmentation", "_combine", "_legacy"],
-    ["_segment_report"],
-    ["_segment_merging"],
-    ["_segments"],
-    ["_extractor"],
-    ["_classifier", "_autoencoder"],
-    ["_base", "_old_frontend"],
-    ["_frontend", "_handcrafted", "_persistence", "_check", "_saliency"],
-    ["_model_reader"],
-    ["_model_schema", "_model_checks", "_run_settings"],
-    ["_training", "_windows"],
-    ["_loop"],
-    ["_chunks", "_checkpoint"],
-    ["_fingerprint"],
-    [
-        "_augmentation",
-        "_callbacks",
-        "_optimizer",
-        "_networks",
-        "_inputs",
-        "_parallel",
-        "_cache",
-        "_spectrogram",
-        "_short_term",
-        "_torch_threads",
-        "_unpickle",
-    ],
-    ["_audio", "_recordings"],
-    ["_ffmpeg", "_mp3"],
-    ["_headers"],
-    [
-        "_clip",
-        "_containers",
-        "_wav",
-        "_ogg",
-        "_view",
-        "_frame_blocks",
-        "_mute",
-        "_estimator",
-        "_files",
-        "_version",
-        "_model_archive",
-    ],
-    ["_columns", "_sounds"],
-    ["_trusted_types", "_limits", "_shared", "_arrays", "_times", "_public"],
-]
+# A package may import from those in its row, and from itself. `cli` goes through the public names
+# where it can.
+ALLOWED_IMPORTS = {
+    "_core": [],
+    "_audio": ["_core"],
+    "_features": ["_core", "_audio"],
+    "_networks": ["_core"],
+    "_training": ["_core", "_networks"],
+    "_estimators": ["_core", "_audio", "_features", "_networks", "_training"],
+    "_segments": ["_core", "_audio", "_features", "_estimators"],
+    "_legacy": ["_core", "_audio", "_features", "_networks", "_estimators"],
+    "_display": ["_core", "_audio", "_features", "_networks", "_estimators", "_segments"],
+    "datasets": ["_core", "_audio"],
+    "cli": ["skdaf", "datasets", "_core", "_estimators", "_segments"],
+}
 
-# Libraries that only some modules may know of.
-TORCH = {
+# Modules without imports of their own, for all; and the start of `python -m skdaf`.
+FOR_ALL = {"_version"}
+ENTRY = {"__main__": {"cli"}, "__init__": {"_version"}}
+
+# Libraries that only some files may import.
+TORCH = [
     "_networks",
     "_training",
-    "_loop",
-    "_optimizer",
-    "_torch_threads",
-    "_augmentation",
-    "_base",
-    "_classifier",
-    "_autoencoder",
-    "_legacy",
-    "_saliency",
-}
+    "_estimators.base",
+    "_estimators.classifier",
+    "_estimators.autoencoder",
+    "_legacy.load",
+]
 RESERVED = {
-    "matplotlib": {"_display"},
-    "soundfile": {"_audio", "_mp3", "datasets"},
-    "soxr": {"_audio", "datasets"},
-    "av": {"_ffmpeg"},
+    "matplotlib": ["_display"],
+    "soundfile": ["_audio.reading", "_audio.formats.mp3", "datasets"],
+    "soxr": ["_audio.reading", "datasets"],
+    "av": ["_audio.formats.ffmpeg"],
     "torch": TORCH,
-    "librosa": set(),
-    "torchaudio": set(),
-    "numba": set(),
+    "librosa": [],
+    "torchaudio": [],
+    "numba": [],
 }
 
-DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
 
-
-def imports(tree, names):
+def imports(tree):
     """Yield the dotted name of everything that a source imports, also inside functions.
 
-    `from skdaf import name` is `skdaf.name` for a module of `names`, `skdaf.__init__` for what the
-    front door offers.
+    ``from skdaf.a import b`` yields both ``skdaf.a`` and ``skdaf.a.b``, which may be a module.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield "skdaf.__init__" if alias.name == "skdaf" else alias.name
+                yield alias.name
         elif isinstance(node, ast.ImportFrom):
-            source = "skdaf" if node.level else ""
-            source = ".".join(filter(None, [source, node.module]))
-            if source == "skdaf":
-                for alias in node.names:
-                    yield f"skdaf.{alias.name if alias.name in names else '__init__'}"
-            else:
-                yield source
+            source = ".".join(filter(None, ["skdaf" if node.level else "", node.module]))
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-def module_of(path):
-    """Return the name of a file's module in the package; a folder is one module."""
-    return path.relative_to(SOURCES).parts[0].removesuffix(".py")
+def name_of(path):
+    """Return the dotted name of a file below skdaf."""
+    parts = path.relative_to(SOURCES).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
-FILES = sorted(SOURCES.rglob("*.py"))
-MODULES = {module_of(path) for path in FILES}
-IMPORTS = [
-    (module_of(path), name)
-    for path in FILES
-    for name in imports(ast.parse(path.read_text(encoding="utf-8")), MODULES)
-]
+def package_of(name):
+    """Return the top-level package or module that a name inside skdaf belongs to."""
+    return name.split(".")[0]
 
 
-def climbs(importer, imported):
-    """Tell whether an import does not point down."""
-    return importer != imported and DEPTH[imported] <= DEPTH[importer]
+FILES = {name_of(path): path for path in sorted(SOURCES.rglob("*.py"))}
+PACKAGES = {package_of(name) for name in FILES}
+IMPORTED = {
+    name: set(imports(ast.parse(path.read_text(encoding="utf-8")))) for name, path in FILES.items()
+}
 
 
-def test_every_module_has_its_layer():
-    unknown = sorted(MODULES - set(DEPTH))
-    assert not unknown, f"add {unknown} to LAYERS"
+def target(name):
+    """Return what an imported name of skdaf counts as: a package, or "skdaf" for a public name."""
+    first = name.removeprefix("skdaf.").split(".")[0]
+    return first if first in PACKAGES else "skdaf"
 
 
-def test_no_module_stands_in_two_layers():
-    assert len(DEPTH) == sum(map(len, LAYERS))
+def forbidden(importer, name):
+    """Return whether a package may not import a name."""
+    if name.split(".")[0] != "skdaf":
+        return False
+    imported, allowed = target(name), ALLOWED_IMPORTS.get(importer) or ENTRY.get(importer, ())
+    if name == "skdaf":  # `from skdaf import b`: judged by `skdaf.b`
+        return False
+    return imported not in {importer, *allowed, *FOR_ALL}
 
 
-def test_imports_point_down():
-    inside = [(a, b.split(".")[1]) for a, b in IMPORTS if b.split(".")[0] == "skdaf"]
-    assert inside
-    known = [(a, b) for a, b in inside if {a, b} <= set(DEPTH)]
-    assert [f"{a} imports {b}" for a, b in known if climbs(a, b)] == []
+def test_every_package_is_in_the_table():
+    assert {*ALLOWED_IMPORTS, *FOR_ALL, *ENTRY} == PACKAGES
+
+
+def test_the_table_has_no_cycle():
+    done = []
+    for package, allowed in ALLOWED_IMPORTS.items():
+        assert set(allowed) <= {*done, "skdaf"}, package
+        done.append(package)
+
+
+def test_packages_import_only_what_the_table_allows():
+    found = [
+        f"{importer} imports {name}"
+        for importer, names in IMPORTED.items()
+        for name in names
+        if forbidden(package_of(importer), name)
+    ]
+    assert found == []
+
+
+def test_the_table_allows_nothing_that_is_not_used():
+    used = {
+        (package_of(importer), target(name))
+        for importer, names in IMPORTED.items()
+        for name in names
+        if name.startswith("skdaf.")
+    }
+    unused = [
+        (package, name)
+        for package, allowed in ALLOWED_IMPORTS.items()
+        for name in allowed
+        if (package, name) not in used
+    ]
+    assert unused == []
+
+
+def test_no_files_import_each_other():
+    inside = {
+        name: {n for n in (i.removeprefix("skdaf.") for i in found) if n in FILES and n != name}
+        for name, found in IMPORTED.items()
+    }
+    left = dict(inside)
+    while ready := [name for name, needed in left.items() if not needed & left.keys()]:
+        for name in ready:
+            del left[name]
+    assert sorted(left) == []
 
 
 @pytest.mark.parametrize("library", RESERVED)
-def test_libraries_stay_with_the_modules_that_may_know_them(library):
-    users = {importer for importer, name in IMPORTS if name.split(".")[0] == library}
-    assert users <= RESERVED[library]
+def test_libraries_stay_in_the_files_that_may_use_them(library):
+    users = [
+        importer
+        for importer, names in IMPORTED.items()
+        if any(name.split(".")[0] == library for name in names)
+        and not any(f"{importer}.".startswith(f"{allowed}.") for allowed in RESERVED[library])
+    ]
+    assert users == []
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import skdaf", "skdaf.__init__"),
-        ("from skdaf import Clip", "skdaf.__init__"),
-        ("from . import Clip", "skdaf.__init__"),
+        ("import skdaf", "skdaf"),
+        ("from skdaf import Clip", "skdaf.Clip"),
+        ("from . import Clip", "skdaf.Clip"),
         ("from skdaf import _audio", "skdaf._audio"),
         ("from . import _audio", "skdaf._audio"),
-        ("from skdaf._audio import Clip", "skdaf._audio"),
-        ("from ._audio import Clip", "skdaf._audio"),
-        ("import skdaf._audio as audio", "skdaf._audio"),
+        ("from skdaf._audio.clips import Clip", "skdaf._audio.clips"),
+        ("from ._audio.clips import Clip", "skdaf._audio.clips"),
+        ("import skdaf._audio.clips as clips", "skdaf._audio.clips"),
         ("def f():\n    import torch.nn", "torch.nn"),
         ("class A:\n    def f(self):\n        from torch import nn", "torch"),
     ],
 )
-def test_no_kind_of_import_is_overlooked(source, expected):
-    assert list(imports(ast.parse(source), {"_audio"})) == [expected]
+def test_every_form_of_import_is_found(source, expected):
+    assert expected in set(imports(ast.parse(source)))
 
 
 @pytest.mark.parametrize(
-    ("importer", "imported", "expected"),
+    ("importer", "name", "expected"),
     [
-        ("_classifier", "_audio", False),
-        ("_audio", "_classifier", True),
-        ("_classifier", "_autoencoder", True),
-        ("_classifier", "_classifier", False),
-        ("_frontend", "__init__", True),
-        ("cli", "__init__", False),
+        ("_estimators", "skdaf._audio.clips", False),
+        ("_audio", "skdaf._estimators.classifier", True),
+        ("_segments", "skdaf._legacy.load", True),
+        ("_estimators", "skdaf._estimators.base", False),
+        ("_features", "skdaf.SpectrogramTransformer", True),
+        ("cli", "skdaf.SpectrogramTransformer", False),
+        ("_features", "numpy", False),
     ],
 )
-def test_up_and_sideways_are_told_from_down(importer, imported, expected):
-    assert climbs(importer, imported) == expected
+def test_what_is_forbidden(importer, name, expected):
+    assert forbidden(importer, name) == expected
 
 
 # What an import costs.
@@ -208,13 +217,13 @@ def test_the_package_alone_loads_no_heavy_library():
 
 def test_spectrograms_need_no_torch():
     loaded = loaded_by("from skdaf import SpectrogramTransformer")
-    assert "skdaf._frontend" in loaded
+    assert "skdaf._features.spectrogram_transformer" in loaded
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
 def test_only_saving_and_loading_need_skops():
     loaded = loaded_by("from skdaf import CNNAudioClassifier, load_model")
-    assert "skdaf._persistence" in loaded
+    assert "skdaf._estimators.persistence.models" in loaded
     assert loaded.isdisjoint(["skops", "pytest", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 

@@ -1,11 +1,11 @@
 """The link checker of the site finds what is broken, and nothing else."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
-SOURCE = Path(__file__).parents[1] / "docs" / "check_links.py"
+SOURCE = ROOT / "docs" / "check_links.py"
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import re
 import runpy
-from pathlib import Path
 
 import matplotlib
 import pytest
+from helpers import ROOT
 from joblib.externals.loky import get_reusable_executor
 
 import skdaf
@@ -14,7 +14,7 @@ import skdaf.datasets
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = ROOT / "docs"
 
 # Pages whose Python other tests run, or that show none.
 ELSEWHERE = {

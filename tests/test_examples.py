@@ -5,15 +5,15 @@ import runpy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import matplotlib
 import pytest
+from helpers import ROOT
 
 from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder
 from skdaf.datasets import make_audio_dataset
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 PLOTS = sorted(path.name for path in EXAMPLES.glob("plot_*.py"))
 
 matplotlib.use("agg")

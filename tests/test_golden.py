@@ -1,7 +1,8 @@
 """Numbers of one front end and one training, against changes that nobody has noticed.
 
 A change that is meant to change them replaces them, and raises the number of the format in
-`skdaf._checkpoint`: a training that an older release has begun must not go on in another way.
+`skdaf._training.checkpoint`: a training that an older release began must not continue in another
+way.
 """
 
 import numpy as np

@@ -9,11 +9,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from test_legacy import classifier_model
+from helpers import ROOT
+from legacy_models import classifier_model
 
 from skdaf.datasets import make_audio_dataset
-
-ROOT = Path(__file__).parents[1]
 
 
 def blocks(language, page="README.md"):

@@ -5,10 +5,10 @@ import pickle
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import TESTS
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -18,11 +18,11 @@ from skdaf import (
     ConvAutoencoderEmbedder,
     PyAudioAnalysisTransformer,
     SpectrogramTransformer,
-    _base,
-    _chunks,
-    _parallel,
     make_combined_classifier,
 )
+from skdaf._core import parallel as _parallel
+from skdaf._estimators import base as _base
+from skdaf._features import extraction as _chunks
 from skdaf.datasets import make_audio_dataset
 
 TINY = {"channels": (4, 8), "max_epochs": 2, "batch_size": 32, "random_state": 0}
@@ -160,7 +160,7 @@ def test_however_a_process_is_started(many, expected, tmp_path):
     methods = multiprocessing.get_all_start_methods()
     data = many.filenames, many.target, methods
     (tmp_path / "data.pickle").write_bytes(pickle.dumps(data))
-    code = textwrap.dedent(PROCESSES).format(tests=str(Path(__file__).parent))
+    code = textwrap.dedent(PROCESSES).format(tests=str(TESTS))
     (tmp_path / "main.py").write_text(code)
     subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=True, timeout=600)
     results = pickle.loads((tmp_path / "results.pickle").read_bytes())

@@ -13,6 +13,7 @@ from pathlib import Path
 import joblib
 import pytest
 import torch
+from helpers import ROOT
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from threadpoolctl import threadpool_info
@@ -24,7 +25,7 @@ from skdaf import (
     PyAudioAnalysisTransformer,
     SpectrogramTransformer,
 )
-from skdaf._parallel import is_worker_thread, map_chunks
+from skdaf._core.parallel import is_worker_thread, map_chunks
 from skdaf.datasets import make_audio_dataset
 
 TINY = {"channels": (4, 8), "max_epochs": 2, "batch_size": 32, "random_state": 0}
@@ -347,7 +348,7 @@ def test_an_interruption_leaves_neither_processes_nor_files(tmp_path, what, back
 @pytest.mark.slow
 def test_the_page_on_scaling_out_is_what_runs(tmp_path):
     pytest.importorskip("distributed")
-    page = Path(__file__).parents[1] / "docs" / "scaling_out.md"
+    page = ROOT / "docs" / "scaling_out.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
     make_audio_dataset(tmp_path / "recordings", n_clips_per_class=12, duration=(0.1, 0.2))
     (tmp_path / "search.py").write_text(

@@ -1,20 +1,7 @@
-"""Pictures, in scikit-learn's manner: one file a display, and what they share.
+"""Displays, as in scikit-learn: one file per display.
 
-matplotlib is imported when something is drawn, and nowhere else in the package.
+- `spectrogram`, `durations`, `training`, `embedding`, `segments`, `saliency`: the displays.
+- `sources`: the front end and network of an estimator, and levels of recordings, to be drawn.
+- `style`: matplotlib or a clear error, colours, readable names.
+- `grid`: the arrangement of many panels.
 """
-
-from skdaf._display._durations import DurationDisplay
-from skdaf._display._embedding import EmbeddingDisplay
-from skdaf._display._saliency import SaliencyDisplay
-from skdaf._display._segments import SegmentsDisplay
-from skdaf._display._spectrogram import SpectrogramDisplay
-from skdaf._display._training import TrainingDisplay
-
-__all__ = [
-    "DurationDisplay",
-    "EmbeddingDisplay",
-    "SaliencyDisplay",
-    "SegmentsDisplay",
-    "SpectrogramDisplay",
-    "TrainingDisplay",
-]

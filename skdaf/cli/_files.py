@@ -37,7 +37,7 @@ def info(model, as_json, trust):
 
 
 def _release(path):
-    from skdaf._persistence import read_note
+    from skdaf._estimators.persistence.models import read_note
 
     try:
         return {"written by": f"skdaf {read_note(path)['skdaf']}"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from skdaf._files import is_special
+from skdaf._core.files import is_special
 
 
 class InputPath(click.Path):

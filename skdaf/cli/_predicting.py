@@ -4,7 +4,7 @@ import warnings
 
 import click
 
-from skdaf._files import replacing
+from skdaf._core.files import replacing
 from skdaf.cli._models import describer, inner_layers, load, load_classifier, the_network
 from skdaf.cli._options import (
     folders_argument,
@@ -92,8 +92,8 @@ def _classifier(path, proba, **options):
 def _predictions(classifier, files, proba):
     import pandas as pd
 
-    from skdaf._segmentation import labels_and_probabilities
-    from skdaf._segments import probability_columns
+    from skdaf._segments.predict import labels_and_probabilities
+    from skdaf._segments.tables import probability_columns
 
     if not proba:
         return pd.DataFrame({"file": files, "label": classifier.predict(files)})
@@ -104,7 +104,7 @@ def _predictions(classifier, files, proba):
 
 def _windows(classifier, file, window, step, proba):
     from skdaf import predict_segments
-    from skdaf._segments import COLUMNS, probability_columns
+    from skdaf._segments.tables import COLUMNS, probability_columns
 
     table = predict_segments(classifier, file, window=window, step=step, verbose=verbosity())
     names = probability_columns(classifier.classes_, ["file", *COLUMNS]) if proba else []

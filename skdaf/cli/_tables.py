@@ -4,7 +4,7 @@ import csv
 import math
 from pathlib import Path
 
-from skdaf._files import write_whole
+from skdaf._core.files import write_whole
 from skdaf.cli._program import note
 from skdaf.cli._text import echo, is_for_terminal, to_bytes, to_json, visible
 

@@ -1,0 +1,237 @@
+"""X: what an estimator may be given, and its plain form: files, waveforms or spectrograms.
+
+`_recordings` finds files and other sounds with a rate of their own. Nothing else in the package
+looks inside an X.
+"""
+
+import warnings
+from functools import partial
+from weakref import WeakSet
+
+import numpy as np
+from sklearn.utils.validation import check_array, validate_data
+
+from skdaf._audio.reading import LOUDEST_SAMPLE, Clip
+from skdaf._audio.recordings import clips_or_none, plain_arrays
+from skdaf._core.arrays import blocks
+
+# An array with at most so many "frames" of at least so many "bins" has channels and samples, unless
+# the bins are as many as a Fourier transform or a network gives (see `_refuse_channels`).
+_MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
+
+# With samples before channels: so few channels, and more samples than a clip has frames.
+_MOST_LAST_CHANNELS, _MOST_FRAMES = 2, 4000
+
+# Front ends that have warned of waveforms without a rate: each does so once.
+_warned = WeakSet()
+
+
+class Float32Rows:
+    """Spectrograms of another type of number, as float32 wherever rows of them are read.
+
+    The array behind it may lie on disk and be larger than memory, so it is never converted whole:
+    a slice is of this kind again, rows that are named one by one are an array.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, array):
+        self.array = array
+
+    @property
+    def shape(self):
+        return self.array.shape
+
+    @property
+    def ndim(self):
+        return self.array.ndim
+
+    @property
+    def nbytes(self):
+        return self.array.size * self.dtype.itemsize
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        part = self.array[rows]
+        return Float32Rows(part) if isinstance(rows, slice) else part.astype(self.dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array.astype(self.dtype)
+
+
+def validate_clips(estimator, X, *, reset):
+    """Tell what X is, and bring it into its plain form.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets `n_features_in_` and `feature_names_in_` from two-dimensional input when `reset`.
+    X : files, waveforms or spectrograms
+    reset : bool
+        True in fit.
+
+    Returns
+    -------
+    kind : {"files", "waveforms", "spectrograms"}
+    data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array, Float32Rows
+        Spectrograms that are an array already are not copied: it may be mapped from disk.
+    """
+    X = plain_arrays(X.array if isinstance(X, Float32Rows) else X)
+    clips = clips_or_none(X)
+    if clips is not None:
+        if reset:
+            _forget_features(estimator)
+        return "files", clips
+    if _is_list_of_arrays(X):
+        if reset:
+            _forget_features(estimator)
+        return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
+    n_dimensions = getattr(X, "ndim", 2)
+    if n_dimensions == 3:
+        _refuse_channels(X.shape)
+        data = _check_spectrograms(estimator, X)
+        if reset:
+            _forget_features(estimator)
+        return "spectrograms", data
+    if n_dimensions > 3:
+        raise ValueError(
+            f"X has shape {X.shape}: expected waveforms (n_clips, n_samples) or spectrograms "
+            "(n_clips, n_frames, n_bins)."
+        )
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
+        raise ValueError(
+            "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
+            "[(waveform, sampling_rate)]. Reshape your data if it holds several waveforms."
+        )
+    # Python lists and numeric tables: scikit-learn's own rules and sentences.
+    with np.errstate(over="ignore"):
+        data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
+    return "waveforms", _refuse_absurd(_insist_on_numbers(data, "X"), "X")
+
+
+def _refuse_channels(shape):
+    """Refuse an array of waveforms with channels, which would pass for spectrograms."""
+    _, n_first, n_last = shape
+    is_fourier = (n_last - 1).bit_count() == 1  # 513, 1025, 2049 ...
+    is_embedding = n_last % 256 == 0 and n_last <= 2048  # 768, 1024, 1280 ...
+    is_long = n_last >= _FEWEST_SAMPLES and not (is_fourier or is_embedding)
+    if n_first <= _MOST_CHANNELS and is_long:
+        found, axis = "(n_clips, n_channels, n_samples)", 1
+    elif n_last <= _MOST_LAST_CHANNELS and n_first >= _MOST_FRAMES:
+        found, axis = "(n_clips, n_samples, n_channels)", 2
+    else:
+        return
+    raise ValueError(
+        f"X has shape {shape}, which looks like {found}: expected waveforms (n_clips, n_samples) "
+        f"or spectrograms (n_clips, n_frames, n_bins). Mix the channels down with "
+        f"X.mean({axis}), or pass each clip with its rate, as [(samples, sampling_rate), ...]."
+    )
+
+
+def validate_sounds(estimator, X, *, reset):
+    """Return what `validate_clips` does of files and waveforms; refuse spectrograms."""
+    kind, clips = validate_clips(estimator, X, reset=reset)
+    if kind == "spectrograms":
+        raise ValueError(
+            f"{type(estimator).__name__} takes files or waveforms, got an array with 3 dimensions "
+            f"and shape {clips.shape}: these seem to be spectrograms already."
+        )
+    return clips
+
+
+def validate_sounds_for(frontend, X):
+    """Return what `validate_sounds` does of X for a fitted front end.
+
+    Waveforms have no rate of their own. Where the rate was learned from files, nothing says that
+    it is that of the waveforms: each front end warns of that once.
+    """
+    clips = validate_sounds(frontend, X, reset=False)
+    was_fitted_on_files = getattr(frontend, "_rate_is_of_files", False)
+    if was_fitted_on_files and not isinstance(clips[0], Clip) and frontend not in _warned:
+        _warned.add(frontend)
+        rate = frontend.sampling_rate_
+        warnings.warn(
+            f"X holds waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
+            "files passed to fit. If they have another rate, pass [(samples, sampling_rate), ...] "
+            f"to resample them; else set sampling_rate={rate} in the front end before fit.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return clips
+
+
+def _is_list_of_arrays(X):
+    if not isinstance(X, list) or not X:
+        return False
+    if isinstance(X[0], np.ndarray) and X[0].ndim >= 1:
+        return True
+    # Lists of numbers make a table when they are equally long, waveforms when they are not.
+    is_rows = all(isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) == 1 for x in X)
+    return is_rows and len({len(x) for x in X}) > 1
+
+
+def _check_waveform(position, samples):
+    samples = np.asarray(samples)
+    if samples.ndim != 1:
+        raise ValueError(
+            f"X[{position}] has shape {samples.shape}: a waveform is one-dimensional. "
+            "Average the channels first; spectrograms go in one 3-D array."
+        )
+    if len(samples) == 0:
+        raise ValueError(f"X[{position}] holds no samples.")
+    name = f"X[{position}]"
+    checked = check_array(
+        samples, dtype=np.float32, ensure_2d=False, ensure_all_finite=False, input_name=name
+    )
+    return _refuse_absurd(_insist_on_numbers(checked, name), name)
+
+
+def _insist_on_numbers(values, name, first_row=0):
+    """Return an array without NaN and infinity; else say which clip has it, and where."""
+    is_fine = np.isfinite(values)
+    if is_fine.all():
+        return values
+    place = [int(index) for index in np.unravel_index(is_fine.argmin(), values.shape)]
+    value = values[tuple(place)]
+    found = "NaN" if np.isnan(value) else "infinity or a value too large for dtype('float32')"
+    clip = f": X[{first_row + place.pop(0)}]" if values.ndim > 1 else ""
+    where = f"sample {place[0]}" if len(place) == 1 else f"frame {place[0]}, bin {place[1]}"
+    raise ValueError(f"Input {name} contains {found}{clip} at {where} (counted from 0).")
+
+
+def _refuse_absurd(samples, name):
+    """Return finite samples whose power float32 can hold."""
+    loudest = max(samples.max(), -samples.min())
+    if loudest >= LOUDEST_SAMPLE:
+        raise ValueError(f"{name} holds a sample of {loudest:.3g}: full scale is 1.")
+    return samples
+
+
+def _check_spectrograms(estimator, X):
+    """Return an array of finite spectrograms that reads as float32; an array is not copied."""
+    check = partial(
+        check_array,
+        dtype=np.float32,
+        allow_nd=True,
+        ensure_all_finite=False,
+        estimator=estimator,
+        input_name="X",
+    )
+    is_numeric = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
+    data = np.asarray(X) if is_numeric else check(X)
+    n_checked = 0
+    for block in blocks(data):
+        _insist_on_numbers(check(block), "X", n_checked)
+        n_checked += len(block)
+    if data.size == 0:
+        raise ValueError(f"X holds empty spectrograms: its shape is {data.shape}.")
+    return data if data.dtype == np.float32 else Float32Rows(data)
+
+
+def _forget_features(estimator):
+    """Files have no feature count: drop what an earlier fit on a table has left."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(estimator, name):
+            delattr(estimator, name)

@@ -1,0 +1,276 @@
+"""Sounds that are not files on disk: samples with their rate, contents of files, open files.
+
+Each becomes a source that stands in a `Clip` where a path does. It has a name for messages.
+"""
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from contextlib import contextmanager, suppress
+from numbers import Real
+
+import numpy as np
+
+from skdaf._core.arrays import as_array, is_array_like, is_scalar
+
+_PATH_TYPES = (str, os.PathLike)
+
+# Arrays of samples with more channels than this are taken for something else.
+_MOST_CHANNELS = 32
+
+# Integers of these types, of any byte order, are samples of a file: what to subtract and to divide
+# by.
+_PCM = {"i1": (0, 2**7), "u1": (2**7, 2**7), "i2": (0, 2**15), "i4": (0, 2**31)}
+
+# Other libraries' names for "sampling_rate".
+_RATE_NAMES = ("sample_rate", "samplerate", "sr", "fs", "rate", "frame_rate")
+
+
+class Source:
+    """What stands in a `Clip` for the path of a file; `os.fspath` gives its name for messages."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __fspath__(self):
+        return self.name
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {self.name}>"
+
+
+class ArraySource(Source):
+    """Samples and their sampling rate.
+
+    Parameters
+    ----------
+    samples : array or tensor of shape (n_samples,), (n_samples, n_channels) or reversed
+        The longer axis is time. Integers of 8, 16 and 32 bits are those of files: they are divided
+        by their full scale.
+    sampling_rate : int
+        In Hz.
+    name : str
+        What messages call it.
+    """
+
+    def __init__(self, samples, sampling_rate, name):
+        super().__init__(name)
+        self.sampling_rate = _whole_rate(sampling_rate, name)
+        self.samples = _samples_by_channels(as_array(samples), name)
+
+    @property
+    def nbytes(self):
+        return self.samples.nbytes
+
+    def open(self):
+        """Return a reader with the attributes and methods of an open file of sound."""
+        return ArrayReader(self.samples, self.sampling_rate)
+
+
+class ArrayReader:
+    """Read an array as an open file of sound is read, front to back."""
+
+    format, extra_info = "ARRAY", ""
+
+    def __init__(self, samples, sampling_rate):
+        self._samples, self._place = samples, 0
+        self.samplerate = sampling_rate
+        self.frames, self.channels = samples.shape
+        self._scale = _PCM.get(samples.dtype.str[1:])
+        self.subtype = "FLOAT" if self._scale is None else f"PCM_{8 * samples.itemsize}"
+
+    def go_to(self, frame):
+        """Make `frame` the next one to be read."""
+        self._place = frame
+
+    def read_block(self, n_frames):
+        """Return the next frames as float32 `(n_frames, n_channels)`, fewer at the end."""
+        block = self._samples[self._place : self._place + n_frames]
+        self._place += len(block)
+        # Too large a number becomes infinite, and is refused as such.
+        with np.errstate(over="ignore"):
+            block = block.astype(np.float32, order="C")
+        if self._scale is not None:
+            zero, full_scale = self._scale
+            block -= zero
+            block /= full_scale
+        return block
+
+
+class ContentSource(Source):
+    """The content of a file of sound, in memory."""
+
+    def __init__(self, content, name):
+        super().__init__(name)
+        self.content = bytes(content)
+
+    @property
+    def nbytes(self):
+        return len(self.content)
+
+    @contextmanager
+    def on_disk(self):
+        """Give the path of a temporary file with this content; it is removed at the end."""
+        extension = re.search(r"\.\w{1,8}$", self.name)
+        handle, path = tempfile.mkstemp(extension.group() if extension else "", "skdaf-")
+        try:
+            with open(handle, "wb") as file:
+                file.write(self.content)
+            yield path
+        finally:
+            # On Windows a file that is still open cannot be removed.
+            with suppress(OSError):
+                os.remove(path)
+
+
+def is_source(item):
+    """Return whether `source_of` takes an item; nothing is read."""
+    return (
+        isinstance(item, (*_PATH_TYPES, Mapping))
+        or is_pair(item)
+        or any(hasattr(item, name) for name in ("get_all_samples", "read", "read_bytes"))
+    )
+
+
+def is_pair(item):
+    """Return whether an item is (samples, rate), or (rate, samples) as SciPy has it."""
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        return False
+    first, second = item
+    return (is_array_like(first) and is_scalar(second)) or (
+        is_scalar(first) and is_array_like(second)
+    )
+
+
+def source_of(item, name):
+    """Return what to read a sound from: a path or a Source; None if an item is no sound.
+
+    Parameters
+    ----------
+    item : object
+        A path; samples with their rate, as a pair or a row of a Hugging Face data set; the content
+        of a file in such a row; a file open for reading bytes; a decoder of torchcodec.
+    name : str
+        What messages call it if it has no name of its own.
+    """
+    if isinstance(item, _PATH_TYPES):
+        return item
+    if isinstance(item, Mapping):
+        return _source_of_row(item, name)
+    if is_pair(item):
+        samples, rate = item if is_array_like(item[0]) else item[::-1]
+        return ArraySource(samples, rate, name)
+    if hasattr(item, "get_all_samples"):
+        decoded = item.get_all_samples()
+        return ArraySource(decoded.data, decoded.sample_rate, name)
+    if hasattr(item, "read"):
+        return _source_of_file(item, name)
+    if hasattr(item, "read_bytes"):
+        return ContentSource(item.read_bytes(), str(item))
+    return None
+
+
+def _source_of_row(row, name):
+    """Return the source in a dict: under "audio", or of "array", "bytes" or "path"."""
+    if row.get("audio") is not None:
+        return source_of(row["audio"], name)
+    path = row.get("path")
+    own_name = str(os.fspath(path)) if isinstance(path, _PATH_TYPES) else name
+    if row.get("array") is not None:
+        if row.get("sampling_rate") is None:
+            raise ValueError(f"{name} has an 'array' but no 'sampling_rate'{_hint(row)}.")
+        return ArraySource(row["array"], row["sampling_rate"], own_name)
+    if isinstance(row.get("bytes"), (bytes, bytearray, memoryview)):
+        return ContentSource(row["bytes"], own_name)
+    if isinstance(path, _PATH_TYPES):
+        return path
+    raise TypeError(
+        f"{name} is a dict with the keys {list(row)}: expected 'array' and 'sampling_rate', "
+        "'bytes', or 'path' with a path."
+    )
+
+
+def _hint(row):
+    other = next((key for key in _RATE_NAMES if key in row), None)
+    return "" if other is None else f": rename {other!r}"
+
+
+def _source_of_file(file, name):
+    if getattr(file, "closed", False):
+        raise ValueError(f"{name} is a file that is closed: pass its path, or keep it open.")
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"{name} is a file opened as text: open it with mode 'rb'.")
+    if hasattr(file, "readable") and not file.readable():
+        raise TypeError(f"{name} is a file opened for writing: open it with mode 'rb'.")
+    own_name = getattr(file, "name", None)
+    own_name = own_name if isinstance(own_name, str) else name
+    if _is_plain_file_of(file, own_name):
+        return os.path.abspath(own_name)
+    return ContentSource(_content_of(file, name), own_name)
+
+
+def _is_plain_file_of(file, path):
+    """Return whether an open file is just the file on disk at a path, which is read instead."""
+    raw = getattr(file, "raw", file)
+    if not isinstance(file, (io.BufferedReader, io.FileIO)) or type(raw) is not io.FileIO:
+        return False
+    try:
+        return os.path.samestat(os.fstat(raw.fileno()), os.stat(path))
+    except OSError:
+        return False
+
+
+def _content_of(file, name):
+    """Read a file from its start, and leave it at the place where it was."""
+    if not hasattr(file, "seekable") or not file.seekable():
+        raise ValueError(
+            f"{name} is a stream that cannot go back to its start: pass "
+            "io.BytesIO(stream.read()) instead."
+        )
+    place = file.tell()
+    try:
+        file.seek(0)
+        content = file.read()
+    finally:
+        file.seek(place)
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"{name} reads as {type(content).__name__}, not as bytes: open the file with mode 'rb'."
+        )
+    return content
+
+
+def _whole_rate(rate, name):
+    rate = as_array(rate)
+    rate = rate.item() if hasattr(rate, "item") else rate
+    is_number = isinstance(rate, Real) and not isinstance(rate, bool)
+    if not is_number or not 0 < rate < np.inf or rate != int(rate):
+        raise ValueError(f"{name} has sampling_rate={rate!r}: expected a whole number of Hz.")
+    return int(rate)
+
+
+def _samples_by_channels(samples, name):
+    """Return samples as an array (n_samples, n_channels), unconverted."""
+    samples = np.asarray(samples)
+    if samples.dtype.kind not in "fiu":
+        raise ValueError(f"{name} holds samples of type {samples.dtype}: expected real numbers.")
+    if samples.ndim == 1:
+        samples = samples[:, None]
+    if samples.ndim != 2:
+        raise ValueError(
+            f"{name} has samples of shape {samples.shape}: expected (n_samples,), or one more "
+            "axis of channels."
+        )
+    if samples.size == 0:
+        raise ValueError(f"{name} holds no samples.")
+    if samples.shape[0] < samples.shape[1]:
+        samples = samples.T
+    n_samples, n_channels = samples.shape
+    if n_channels > _MOST_CHANNELS or (n_channels == n_samples and n_channels > 1):
+        raise ValueError(
+            f"{name} has samples of shape {samples.shape}: expected one axis of samples and a "
+            f"shorter one of at most {_MOST_CHANNELS} channels."
+        )
+    return samples

@@ -1,0 +1,163 @@
+"""What there is to draw: the front end and the network in an estimator, levels of recordings."""
+
+import os
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skdaf._audio.clips import Clip
+from skdaf._audio.reading import read_clip, read_info
+from skdaf._estimators.persistence.models import load_model
+from skdaf._features import spectrogram as _spectrogram
+
+# More frames than there are pixels across are averaged before they are drawn.
+MOST_FRAMES = 2000
+
+# Seconds of a long recording that are in memory at once.
+_SECONDS_AT_ONCE = 60.0
+
+
+def unwrap(estimator):
+    """Return the fitted estimator behind paths, frozen ones and searches."""
+    if isinstance(estimator, (str, os.PathLike)):
+        estimator = load_model(estimator)
+    if isinstance(estimator, FrozenEstimator):
+        return unwrap(estimator.estimator)
+    if hasattr(estimator, "best_estimator_"):
+        return unwrap(estimator.best_estimator_)
+    check_is_fitted(estimator)
+    return estimator
+
+
+def frontend_and_network(estimator):
+    """Return the fitted front end and the network estimator in an estimator, None for none.
+
+    Looked for in pipelines step by step, and in extractors.
+    """
+    estimator = unwrap(estimator)
+    if isinstance(estimator, Pipeline):
+        found = [frontend_and_network(step) for _, step in estimator.steps if hasattr(step, "fit")]
+        frontends, networks = zip(*found, strict=True)
+        return _first(frontends), _first(networks)
+    estimator = unwrap(getattr(estimator, "estimator_", estimator))
+    if hasattr(estimator, "network_"):
+        return estimator.frontend_, estimator
+    return (estimator if hasattr(estimator, "transform") else None), None
+
+
+def _first(things):
+    return next((thing for thing in things if thing is not None), None)
+
+
+def the_network(estimator, caller):
+    """Return the network estimator in an estimator."""
+    _, network = frontend_and_network(estimator)
+    if network is None:
+        raise TypeError(
+            f"{caller} needs a fitted CNNAudioClassifier or ConvAutoencoderEmbedder, or what holds "
+            f"one (a pipeline, a search, a CNNFeatureExtractor), got {estimator!r:.200}."
+        )
+    return network
+
+
+# --- axes of spectrograms ---------------------------------------------------------------------
+
+
+def band_edges(settings):
+    """Return the `n_mels + 1` borders between mel bands in Hz, halfway between their peaks."""
+    low, high = _spectrogram.hz_to_mel([settings.fmin, settings.fmax])
+    peaks = np.linspace(low, high, settings.n_mels + 2)
+    return _spectrogram.mel_to_hz((peaks[:-1] + peaks[1:]) / 2)
+
+
+def input_edges(frontend, settings, clip):
+    """Return the `n_frames_ + 1` borders, in seconds of the clip, of what a front end gives."""
+    n_own = settings.n_frames(_n_samples(clip, settings.sampling_rate))
+    stretch = n_own / frontend.n_frames_ if frontend.length == "resize" else 1.0
+    return _frame_edges(frontend.n_frames_, settings, stretch)
+
+
+def _frame_edges(n_frames, settings, n_together):
+    """Return borders in seconds of frames that are each made of several: centred on their times."""
+    hop = settings.hop_length / settings.sampling_rate
+    return (np.arange(n_frames + 1) * n_together - 0.5) * hop
+
+
+# --- levels of one clip -----------------------------------------------------------------------
+
+
+def settings_for(frontend, clip):
+    """Return the settings that a `SpectrogramTransformer` has for a clip."""
+    return frontend._settings(frontend._rates([clip])[0])
+
+
+def own_spectrogram(settings, clip):
+    """Compute the spectrogram of a clip at its own length, in decibels below its peak.
+
+    Returns
+    -------
+    spectrogram : ndarray of shape (n_frames, n_bins)
+        Of a long clip neighbouring frames are averaged, so that at most `MOST_FRAMES` are left.
+    times : ndarray of shape (n_frames + 1,)
+        Borders of the frames in seconds, from zero to the end of the clip.
+    """
+    n_samples = _n_samples(clip, settings.sampling_rate)
+    n_frames = settings.n_frames(n_samples)
+    n_together = -(-n_frames // MOST_FRAMES)
+    if n_together > 1 and settings.features == "mel":
+        spectrogram = _overview(settings, clip, n_frames, n_together)
+    else:
+        samples = _samples(clip, 0, n_samples, settings)
+        spectrogram = _means(_spectrogram.spectrograms([samples], settings)[0], n_together)
+    times = _frame_edges(len(spectrogram), settings, n_together)
+    times[[0, -1]] = 0.0, n_samples / settings.sampling_rate
+    return spectrogram, times
+
+
+def _n_samples(clip, rate):
+    if not isinstance(clip, Clip):
+        return len(clip)
+    info = read_info(clip)
+    return -(-info.n_frames * rate // info.sampling_rate)
+
+
+def _means(rows, n_together):
+    """Average neighbouring rows; the last mean may be of fewer."""
+    firsts = np.arange(0, len(rows), n_together)
+    return np.add.reduceat(rows, firsts, axis=0) / np.diff([*firsts, len(rows)])[:, None]
+
+
+def _overview(settings, clip, n_frames, n_together):
+    """Compute the mel levels of a long clip part by part: the mean power of several frames."""
+    hop = settings.hop_length
+    n_at_once = n_together * max(
+        1, int(_SECONDS_AT_ONCE * settings.sampling_rate / hop / n_together)
+    )
+    # Frames at the border of a part look into its neighbours.
+    margin = -(-settings.n_fft // (2 * hop))
+    powers = []
+    for first in range(0, n_frames, n_at_once):
+        last, before = min(first + n_at_once, n_frames), min(first, margin)
+        samples = _samples(clip, (first - before) * hop, (last + margin) * hop, settings)
+        levels = _spectrogram.mel_levels(samples, settings)[before : before + last - first]
+        powers.append(_means(10.0 ** (levels.astype(float) / 10.0), n_together))
+    levels = 10.0 * np.log10(np.concatenate(powers))
+    floor = -np.inf if settings.top_db is None else -settings.top_db
+    return np.maximum(levels - levels.max(), floor).astype(np.float32)
+
+
+def _samples(clip, first, last, settings):
+    """Return the samples from first to last of a clip, fewer at its end."""
+    if not isinstance(clip, Clip):
+        return clip[first:last]
+    rate = settings.sampling_rate
+    # A whole clip is read as such: its end is exact then, whatever the rates are.
+    if first == 0 and last >= _n_samples(clip, rate):
+        return read_clip(clip, rate, settings.channel)[0]
+    end = clip.start + last / rate
+    part = Clip(
+        clip.path, clip.start + first / rate, end if clip.end is None else min(end, clip.end)
+    )
+    return read_clip(part, rate, settings.channel)[0]

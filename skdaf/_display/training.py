@@ -1,0 +1,155 @@
+"""TrainingDisplay: how a training went."""
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from skdaf._core.public import public
+from skdaf._display.sources import the_network
+from skdaf._display.style import COLORS, given_axes, new_figure, require_matplotlib
+
+_CURVES = [
+    ("train", "Training", {"color": COLORS[0], "marker": "o", "linestyle": "-"}),
+    ("valid", "Validation", {"color": COLORS[3], "marker": "s", "linestyle": "--"}),
+]
+
+# So many markers on a line at most.
+_MOST_MARKERS = 20
+
+
+@public
+class TrainingDisplay:
+    """Show the losses and scores of a training by epoch, and which epoch was kept.
+
+    Use `from_estimator` to make one; all parameters are stored as attributes.
+
+    Parameters
+    ----------
+    history : dict of lists
+        One value an epoch, as the attribute `history_` of a network estimator: "train_loss", and
+        as far as they are there "valid_loss", "train_score" and "valid_score".
+    best_epoch : int, default=None
+        The epoch to mark, counted from 1.
+    loss_name : str, default="Loss"
+        What the loss is called.
+    score_name : str, default="Accuracy"
+        What the score is called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes or ndarray of Axes
+        The axes of the losses, and those of the scores where there are any.
+    figure_ : matplotlib Figure
+        The figure around them.
+    lines_ : dict of matplotlib Line2D
+        The curves, by their names in `history`.
+    best_lines_ : list of matplotlib Line2D
+        The marks of the best epoch, one an axes.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from skdaf import TrainingDisplay
+    >>> history = {"train_loss": [1.2, 0.7, 0.5], "valid_loss": [1.1, 0.8, 0.9]}
+    >>> display = TrainingDisplay(history, best_epoch=2).plot()
+    >>> sorted(display.lines_)
+    ['train_loss', 'valid_loss']
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(self, history, *, best_epoch=None, loss_name="Loss", score_name="Accuracy"):
+        self.history = history
+        self.best_epoch = best_epoch
+        self.loss_name = loss_name
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, kind="both", ax=None, line_kw=None):
+        """Show how a fitted estimator was trained.
+
+        Parameters
+        ----------
+        estimator : estimator, str or os.PathLike
+            A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder`, or a pipeline, a search or
+            an extractor that holds one; or the path of a saved model.
+        kind : {"both", "loss", "score"}, default="both"
+            What to draw.
+        ax : matplotlib Axes or array of Axes, default=None
+            Where to draw: for "both" of a classifier two axes. None makes a figure.
+        line_kw : dict, default=None
+            Further arguments of `matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            What was drawn.
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        require_matplotlib(caller)
+        network = the_network(estimator, caller)
+        loss = "Loss (cross-entropy)" if is_classifier(network) else "Mean squared error"
+        history = network.history_frame().to_dict("list")
+        display = cls(history, best_epoch=network.best_epoch_, loss_name=loss)
+        return display.plot(ax, kind=kind, line_kw=line_kw)
+
+    @validate_params(
+        {"kind": [StrOptions({"both", "loss", "score"})], "line_kw": [dict, None]},
+        prefer_skip_nested_validation=True,
+    )
+    def plot(self, ax=None, *, kind="both", line_kw=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array of Axes, default=None
+            Where to draw: two axes for "both" where there are scores. None makes a figure.
+        kind : {"both", "loss", "score"}, default="both"
+            What to draw.
+        line_kw : dict, default=None
+            Further arguments of `matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            The display itself.
+        """
+        require_matplotlib(f"{type(self).__name__}.plot")
+        values = [value for value in ("loss", "score") if kind in ("both", value)]
+        values = [value for value in values if f"train_{value}" in self.history]
+        if not values:
+            raise ValueError(
+                f"There is nothing to draw for kind={kind!r}: the history holds "
+                f"{list(self.history)}."
+            )
+        if ax is None:
+            _, axes = new_figure(1, len(values), size=(1.0 + 4.0 * len(values), 3.4), squeeze=False)
+            axes = axes.ravel()
+        else:
+            axes = given_axes(ax, len(values))
+        self.lines_, self.best_lines_ = {}, []
+        for one, value in zip(axes, values, strict=True):
+            self._draw(one, value, line_kw or {})
+        self.ax_ = axes[0] if len(axes) == 1 else axes
+        self.figure_ = axes[0].figure
+        return self
+
+    def _draw(self, ax, value, options):
+        from matplotlib.ticker import MaxNLocator
+
+        n_epochs = len(self.history[f"train_{value}"])
+        for name, label, look in _CURVES:
+            curve = self.history.get(f"{name}_{value}")
+            if curve is not None:
+                look = {**look, "markevery": -(-n_epochs // _MOST_MARKERS), "markersize": 4}
+                [line] = ax.plot(np.arange(1, n_epochs + 1), curve, label=label, **(look | options))
+                self.lines_[f"{name}_{value}"] = line
+        if self.best_epoch is not None:
+            label = f"Best epoch ({self.best_epoch})"
+            self.best_lines_.append(
+                ax.axvline(self.best_epoch, color="0.25", linestyle=":", label=label, zorder=1)
+            )
+        ax.set(xlabel="Epoch", ylabel=self.loss_name if value == "loss" else self.score_name)
+        # No ticks between epochs, nor before the first.
+        ax.set_xlim(0.5, n_epochs + 0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        ax.legend(fontsize="small")

@@ -1,0 +1,279 @@
+"""CNNFeatureExtractor: the inner layers of a network as features."""
+
+import os
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import TransformerMixin, _fit_context, clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_is_fitted
+
+from skdaf._audio.inputs import validate_clips
+from skdaf._core.arrays import as_array
+from skdaf._core.estimator import Estimator
+from skdaf._core.limits import MOST_WINDOWS_PER_SECOND, check_at_most
+from skdaf._core.public import public
+from skdaf._estimators.base import NetworkEstimator, with_explicit_part
+from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit
+from skdaf._estimators.classifier import CNNAudioClassifier
+from skdaf._estimators.persistence.models import resolve_fitted
+from skdaf._features.windows import cut_windows
+
+# Clips whose windows are looked at together.
+_CLIPS_PER_PASS = 64
+
+_NOT_FITTED = (
+    "This %(name)s is not fitted yet: call fit(X, y) first, which trains a copy of its network. To "
+    "use a network that is fitted already as it is, pass FrozenEstimator(network) and call fit(X)."
+)
+
+
+@public
+class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
+    """Turn audio clips into the outputs of an inner layer of a network.
+
+    Parameters
+    ----------
+    estimator : estimator, str or os.PathLike, default=None
+        The network. An unfitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` is cloned and
+        fitted in `fit`, so that cross-validation does not leak. To use a fitted
+        one as it is, pass ``sklearn.frozen.FrozenEstimator(fitted)``, or the path of a file
+        written by `save_model`. None is ``CNNAudioClassifier()``.
+    layers_dropped : int, default=1
+        How many layers to leave off, counted from the output: 0 gives the logits, 1 what the last
+        layer sees, and so on up to all layers but the first. It can be changed without a refit.
+        Conv layers give many features: each of their channels at each place.
+    window : float, default=None
+        Length of sliding windows in seconds: each clip's features are the mean over its windows.
+        None takes the clip as one.
+    step : float, default=None
+        Step from window to window in seconds. None is `window`: no overlap.
+    n_jobs : int, default=None
+        Workers that read and make spectrograms, where the estimator does not say.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted network estimator.
+    layer_names_ : list of str
+        Names of all its layers, first to last.
+    n_features_in_ : int
+        Number of samples of a waveform, when fitted on a two-dimensional array.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when fitted on a table of samples whose columns have names.
+
+    See Also
+    --------
+    CNNAudioClassifier : The network that is trained by default.
+
+    Notes
+    -----
+    Two extractors that share a frozen network compute it twice. Sharing one pass would need them
+    to know of each other; ``Pipeline(memory=)`` around a union, or `cache=` on the front end,
+    saves most of the time with less.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from skdaf import CNNAudioClassifier, CNNFeatureExtractor
+    >>> from skdaf.datasets import make_audio_dataset
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> sounds = make_audio_dataset(folder.name, n_clips_per_class=4)
+    >>> classifier = CNNAudioClassifier(hidden_units=(16,), max_epochs=2, random_state=0)
+    >>> classifier = classifier.fit(sounds.filenames, sounds.target)
+    >>> extractor = CNNFeatureExtractor(FrozenEstimator(classifier)).fit(sounds.filenames)
+    >>> extractor.transform(sounds.filenames).shape
+    (12, 16)
+    >>> extractor.get_feature_names_out()[:2]
+    array(['dense1_0', 'dense1_1'], dtype=object)
+    >>> folder.cleanup()
+    """
+
+    _path_parameters = ("estimator",)
+
+    _saved_attributes = {
+        **Estimator._saved_attributes,
+        "estimator_": lambda value: isinstance(value, NetworkEstimator),
+    }
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit"]), str, os.PathLike, None],
+        "layers_dropped": [Interval(Integral, 0, None, closed="left")],
+        "window": [Interval(Real, 0, None, closed="neither"), None],
+        "step": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(self, estimator=None, *, layers_dropped=1, window=None, step=None, n_jobs=None):
+        self.estimator = estimator
+        self.layers_dropped = layers_dropped
+        self.window = window
+        self.step = step
+        self.n_jobs = n_jobs
+
+    def set_params(self, **params):
+        """Set parameters of this transformer, and of its network as ``estimator__name``.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : CNNFeatureExtractor
+            The transformer itself.
+        """
+        return super().set_params(
+            **with_explicit_part(self, params, "estimator", CNNAudioClassifier)
+        )
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the network, unless it is frozen or loaded.
+
+        Parameters
+        ----------
+        X : files, waveforms or spectrograms
+            As in `CNNAudioClassifier.fit`.
+        y : array-like of shape (n_clips,), default=None
+            Labels, which an unfitted classifier needs.
+
+        Returns
+        -------
+        self : CNNFeatureExtractor
+            The fitted extractor.
+        """
+        if self.step is not None and self.window is None:
+            raise ValueError(f"step={self.step} is that of windows, but window is None.")
+        _, data = validate_clips(self, X, reset=True)
+        fitted = resolve_fitted(self.estimator)
+        _check_network(self._recipe() if fitted is None else fitted)
+        if fitted is None:
+            if y is None and self._needs_labels():
+                raise ValueError(
+                    f"{type(self).__name__} requires y to be passed, but the target y is None: "
+                    "a copy of its classifier is trained here. To use a fitted classifier as it "
+                    "is, pass FrozenEstimator(classifier)."
+                )
+            fitted = clone(self._recipe())
+            if fitted.n_jobs is None:
+                fitted.n_jobs = self.n_jobs
+            with (
+                steps_of_fit(self, 1, data, y) as steps,
+                steps.inner_fit("fit-network", fitted),
+            ):
+                fitted.fit(data, as_array(y))
+        self.estimator_ = fitted
+        self._n_layers()
+        return self
+
+    def transform(self, X):
+        """Compute the outputs of the layer.
+
+        Parameters
+        ----------
+        X : files, waveforms or spectrograms
+            As in `fit`. Windows need files or waveforms.
+
+        Returns
+        -------
+        features : ndarray of shape (n_clips, n_features_out), float32
+            One row a clip.
+        """
+        check_is_fitted(self, msg=_NOT_FITTED)
+        n_layers = self._n_layers()
+        kind, data = validate_clips(self, X, reset=False)
+        if self.window is None:
+            return self.estimator_.layer_outputs(data, n_layers)
+        if kind == "spectrograms":
+            raise ValueError("Windows are cut from files or waveforms, got spectrograms.")
+        # Each clip gives many windows: a bounded number of clips is in memory at once.
+        return np.concatenate(
+            [
+                self._window_means(data[first : first + _CLIPS_PER_PASS], n_layers)
+                for first in range(0, len(data), _CLIPS_PER_PASS)
+            ]
+        )
+
+    def _window_means(self, clips, n_layers):
+        rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
+        step = self.step or self.window
+        check_at_most(1 / step, MOST_WINDOWS_PER_SECOND, "Windows per second (one each step)")
+        windows, firsts = cut_windows(clips, self.window, step, rate)
+        outputs = self.estimator_.layer_outputs(windows, n_layers)
+        counts = np.diff([*firsts, len(windows)])
+        return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)
+
+    def get_feature_names_out(self, input_features=None):
+        """Say which layer and which of its outputs each feature is.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            ``<layer>_<index>``; conv layers are flattened channel by channel.
+        """
+        check_is_fitted(self, msg=_NOT_FITTED)
+        n_layers = self._n_layers()
+        layer = self.layer_names_[n_layers - 1]
+        n_outputs = self.estimator_.layer_size(n_layers)
+        return np.array([f"{layer}_{index}" for index in range(n_outputs)], dtype=object)
+
+    def layer_summary(self):
+        """Tell what the layers of the network are, and thus what `layers_dropped` leaves.
+
+        Returns
+        -------
+        layers : pandas.DataFrame
+            One row a layer, first to last: its `name`; `output_shape` for one clip, (channels,
+            frames, bins) or (units,); `n_parameters`, the numbers that it has learned.
+        """
+        check_is_fitted(self, msg=_NOT_FITTED)
+        return self.estimator_.layer_summary()
+
+    @property
+    def layer_names_(self):
+        """Names of all layers of the network, first to last."""
+        check_is_fitted(self, msg=_NOT_FITTED)
+        return self.estimator_.layer_names_
+
+    def _recipe(self):
+        return CNNAudioClassifier() if self.estimator is None else self.estimator
+
+    def _needs_labels(self):
+        is_fixed = isinstance(self.estimator, (str, os.PathLike, FrozenEstimator))
+        return not is_fixed and is_classifier(self._recipe())
+
+    def _n_layers(self):
+        """Return the number of layers that are kept."""
+        names = self.layer_names_
+        if self.layers_dropped >= len(names):
+            raise ValueError(
+                f"layers_dropped={self.layers_dropped} leaves nothing of the {len(names)} layers "
+                f"{names}: it must be between 0 and {len(names) - 1}."
+            )
+        return len(names) - self.layers_dropped
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.target_tags.required = self._needs_labels()
+        return tags
+
+
+def _check_network(estimator):
+    if not isinstance(estimator, NetworkEstimator):
+        raise TypeError(
+            "estimator must be a network of this package (CNNAudioClassifier or "
+            f"ConvAutoencoderEmbedder), got {estimator!r}. Instead of a pipeline or a search, "
+            "pass the network inside it: pipeline[-1], search.best_estimator_."
+        )

@@ -1,0 +1,253 @@
+"""merge_segments: overlaps resolved, labels smoothed, neighbours joined."""
+
+from heapq import heapify, heappop, heappush
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csc_array
+from sklearn.utils._param_validation import Interval, validate_params
+
+from skdaf._core.public import public
+from skdaf._segments.tables import (
+    COLUMNS,
+    N_DECIMALS,
+    SAME_TIME,
+    check_segments,
+    probability_columns,
+)
+
+
+@public
+@validate_params(
+    {
+        "min_duration": [Interval(Real, 0, None, closed="left")],
+        "smooth": [Interval(Real, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def merge_segments(segments, *, min_duration=0.0, smooth=0.0):
+    """Join neighbouring segments of one label, after smoothing if wanted.
+
+    What happens, in this order:
+
+    1. Overlaps are resolved. Each instant gets one of the labels of the segments that cover it:
+       the one with the highest mean probability over them if every label of the table has its
+       column, else the one that most of them have; of equals, the one that comes first in the
+       table.
+    2. `smooth`: a segment gets the label that holds the most time within `smooth` seconds around
+       its middle, and keeps its own if that is as good. For windows of one length and two labels
+       this is the median filter.
+    3. Neighbours that touch and have the same label become one.
+    4. `min_duration`: of the segments that are shorter, the shortest goes to the longer one of
+       the neighbours it touches (of equals the earlier one), and so on until none is left.
+
+    Time without segments stays so: nothing is joined or moved across a gap, though smoothing
+    counts the labels on its other side. A short segment between two gaps stays as it is.
+
+    Parameters
+    ----------
+    segments : pandas.DataFrame
+        With the columns `start`, `end` (s) and `label`, as `predict_segments` and `read_segments`
+        give it.
+    min_duration : float, default=0.0
+        Shortest segment to keep, in seconds.
+    smooth : float, default=0.0
+        Length of the smoothing window in seconds: an odd multiple of the step of the predictions.
+        Up to the step itself it changes nothing.
+
+    Returns
+    -------
+    merged : pandas.DataFrame
+        `start`, `end`, `label` in the order of time, without overlaps, and the numeric columns
+        of `segments`: means over the time of each segment. They say what was predicted before
+        smoothing, so their largest need not be the label's.
+
+    Raises
+    ------
+    TypeError
+        If `segments` is not a table.
+    ValueError
+        If a column or a value is missing, a segment has no duration, or a parameter is negative.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdaf import merge_segments
+    >>> segments = pd.DataFrame({"start": range(6), "end": range(1, 7), "label": [*"aabaac"]})
+    >>> merge_segments(segments)
+       start  end label
+    0    0.0  2.0     a
+    1    2.0  3.0     b
+    2    3.0  5.0     a
+    3    5.0  6.0     c
+    >>> merge_segments(segments, min_duration=1.5)
+       start  end label
+    0    0.0  6.0     a
+    """
+    pieces = without_overlaps(check_segments(segments, "segments"))
+    pieces = pieces[[*COLUMNS, *_numeric_columns(pieces)]]
+    if len(pieces) == 0:
+        return pieces
+    if smooth:
+        pieces = pieces.assign(label=_smoothed(pieces, smooth))
+    pieces = _joined(pieces)
+    if min_duration:
+        pieces = _joined(pieces.assign(label=_without_short(pieces, min_duration)))
+    return pieces
+
+
+def _numeric_columns(table):
+    others = table.drop(columns=COLUMNS)
+    return list(others.select_dtypes("number").columns)
+
+
+def without_overlaps(table):
+    """Cut a table in the order of time into pieces that follow each other."""
+    starts, ends = table.start.to_numpy(), table.end.to_numpy()
+    if (starts[1:] >= ends[:-1]).all():
+        return table
+    edges = np.unique(np.concatenate([starts, ends]))
+    covers = _coverage(edges, starts, ends)
+    n_covering = covers.sum(axis=1)
+    names = _numeric_columns(table)
+    means = covers @ table[names].to_numpy(float) / np.maximum(n_covering, 1)[:, None]
+    pieces = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": _winners(table, covers)})
+    pieces[names] = means
+    return pieces[n_covering > 0].reset_index(drop=True)
+
+
+def _coverage(edges, starts, ends):
+    """Return a matrix (pieces between edges, segments) that is 1 where one covers the other."""
+    firsts, lasts = np.searchsorted(edges, starts), np.searchsorted(edges, ends)
+    counts = lasts - firsts
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    pieces = np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], counts)
+    shape = len(edges) - 1, len(starts)
+    return csc_array((np.ones(len(pieces)), pieces, offsets), shape=shape)
+
+
+def _winners(table, covers):
+    """Choose each piece's label among those of the segments that cover it."""
+    codes, labels = pd.factorize(table.label)
+    columns = probability_columns(labels)
+    has_probabilities = set(columns) <= set(_numeric_columns(table))
+    has_probabilities = has_probabilities and table[columns].notna().all(axis=None)
+    best = np.full(covers.shape[0], -np.inf)
+    winners = np.zeros(covers.shape[0], dtype=int)
+    # Label by label: a day of windows times all labels need not be in memory.
+    for code, column in enumerate(columns):
+        votes = covers @ (codes == code).astype(float)
+        score = covers @ table[column].to_numpy(float) if has_probabilities else votes
+        wins = (votes > 0) & (score > best)
+        best[wins], winners[wins] = score[wins], code
+    return labels.take(winners)
+
+
+def _smoothed(pieces, smooth):
+    """Return for each piece the label of most of the time around its middle."""
+    codes, labels = pd.factorize(pieces.label)
+    starts, ends = pieces.start.to_numpy(), pieces.end.to_numpy()
+    middles = (starts + ends) / 2
+    best, winners = np.zeros(len(pieces)), codes.copy()
+    for code in range(len(labels)):
+        has_it = codes == code
+        time = _time_before(middles + smooth / 2, starts[has_it], ends[has_it])
+        time -= _time_before(middles - smooth / 2, starts[has_it], ends[has_it])
+        # Rounding must not decide between equals: the own label does, then the first.
+        time += SAME_TIME * has_it
+        wins = time > best + SAME_TIME / 2
+        best[wins], winners[wins] = time[wins], code
+    return labels.take(winners)
+
+
+def _time_before(instants, starts, ends):
+    """Return how much of segments that follow each other lies before each instant."""
+    durations = ends - starts
+    sums = np.cumsum(durations)
+    knots = np.column_stack([starts, ends]).ravel()
+    return np.interp(instants, knots, np.column_stack([sums - durations, sums]).ravel())
+
+
+def _joined(pieces):
+    """Make one segment of neighbours that touch and share a label."""
+    starts, ends = pieces.start.to_numpy(), pieces.end.to_numpy()
+    codes, _ = pd.factorize(pieces.label)
+    is_first = np.ones(len(pieces), dtype=bool)
+    is_first[1:] = (np.diff(codes) != 0) | ~_touch(ends[:-1], starts[1:])
+    firsts = np.flatnonzero(is_first)
+    lasts = np.append(firsts[1:], len(pieces)) - 1
+    joined = pieces.iloc[firsts].reset_index(drop=True)
+    joined["end"] = ends[lasts]
+    names = _numeric_columns(pieces)
+    weights = (ends - starts)[:, None]
+    sums = np.add.reduceat(pieces[names].to_numpy(float) * weights, firsts)
+    joined[names] = sums / np.add.reduceat(weights, firsts)
+    return joined
+
+
+def _touch(end, start):
+    return start - end < SAME_TIME
+
+
+def _without_short(pieces, min_duration):
+    """Return the labels that leave no segment too short, as far as neighbours allow."""
+    codes, labels = pd.factorize(pieces.label)
+    runs = _Runs(pieces.start.tolist(), pieces.end.tolist(), codes.tolist())
+    short = [(runs.length(i), i) for i in range(len(codes)) if runs.length(i) < min_duration]
+    heapify(short)
+    while short:
+        length, run = heappop(short)
+        # A run may have gone, or grown, since it was put here.
+        if not runs.is_there[run] or length != runs.length(run):
+            continue
+        if runs.take_over_longer_neighbour(run) and runs.length(run) < min_duration:
+            heappush(short, (runs.length(run), run))
+    return labels.take(runs.final_codes())
+
+
+class _Runs:
+    """Segments in the order of time that swallow their neighbours; each knows those it touches."""
+
+    def __init__(self, starts, ends, codes):
+        self.starts, self.ends, self.codes = starts, ends, codes
+        self.origins = list(starts)
+        self.is_there = [True] * len(codes)
+        touches = [_touch(end, start) for end, start in zip(ends, starts[1:], strict=False)]
+        self.before = [None] + [i if touch else None for i, touch in enumerate(touches)]
+        self.after = [i + 1 if touch else None for i, touch in enumerate(touches)] + [None]
+
+    def length(self, run):
+        # Rounded: durations that are equal but for rounding must compare so.
+        return round(self.ends[run] - self.starts[run], N_DECIMALS)
+
+    def take_over_longer_neighbour(self, run):
+        """Join a run with its longer neighbour, under that one's label; tell if it had any."""
+        neighbours = [i for i in (self.before[run], self.after[run]) if i is not None]
+        if not neighbours:
+            return False
+        self.codes[run] = self.codes[max(neighbours, key=self.length)]
+        for other in neighbours:
+            if self.codes[other] == self.codes[run]:
+                self._swallow(run, other)
+        return True
+
+    def _swallow(self, run, other):
+        self.is_there[other] = False
+        if other == self.before[run]:
+            self.starts[run] = self.starts[other]
+            self.before[run] = self.before[other]
+            if self.before[run] is not None:
+                self.after[self.before[run]] = run
+        else:
+            self.ends[run] = self.ends[other]
+            self.after[run] = self.after[other]
+            if self.after[run] is not None:
+                self.before[self.after[run]] = run
+
+    def final_codes(self):
+        """Return the label that the time of each run as it was has in the end."""
+        left = np.flatnonzero(self.is_there)
+        left = left[np.argsort(np.array(self.starts)[left])]
+        places = np.searchsorted(np.array(self.starts)[left], self.origins, side="right") - 1
+        return np.array(self.codes)[left][places]

@@ -1,0 +1,263 @@
+"""The plain reader gives what libsndfile gives, or leaves the file to it."""
+
+import os
+import random
+import struct
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from skdaf import AudioReadError, Clip
+from skdaf._audio import reading as _audio
+from skdaf._audio.formats.wav import _HEAD_BYTES, open_plain
+from skdaf._audio.reading import read_clip, read_info, read_statistics
+
+RATE = 8000
+
+
+def noise(n_bytes, seed=0):
+    return random.Random(seed).randbytes(n_bytes)
+
+
+def chunk(name, content, size=None):
+    size = len(content) if size is None else size
+    return name + struct.pack("<I", size) + content + bytes(len(content) % 2)
+
+
+def fmt(channels=1, rate=RATE, bits=16, code=1, byte_rate=None, frame_bytes=None, extra=b""):
+    frame_bytes = channels * bits // 8 if frame_bytes is None else frame_bytes
+    byte_rate = rate * frame_bytes % 2**32 if byte_rate is None else byte_rate
+    numbers = struct.pack("<HHIIHH", code, channels, rate, byte_rate, frame_bytes, bits)
+    return chunk(b"fmt ", numbers + extra)
+
+
+def riff(*chunks, size=None, name=b"RIFF"):
+    content = b"WAVE" + b"".join(chunks)
+    return name + struct.pack("<I", len(content) if size is None else size) + content
+
+
+def texts(*entries):
+    return chunk(b"LIST", b"INFO" + b"".join(chunk(name, text) for name, text in entries))
+
+
+def data(n_bytes=400, size=None):
+    return chunk(b"data", noise(n_bytes), size)
+
+
+PLAIN = {
+    "mono": riff(fmt(), data()),
+    "stereo": riff(fmt(2), data()),
+    "eight channels": riff(fmt(8), data()),
+    "one sample": riff(fmt(), data(2)),
+    "the slowest": riff(fmt(rate=100), data()),
+    "fast": riff(fmt(rate=192_000), data()),
+    "longer than the head": riff(fmt(), data(_HEAD_BYTES + 1000)),
+    "as long as the head": riff(fmt(), data(_HEAD_BYTES - 44)),
+    "ffmpeg": riff(fmt(), texts((b"ISFT", b"Lavf60.3.100\0")), data()),
+    "an empty name": riff(fmt(), texts((b"ISFT", b"")), data()),
+}
+
+EXTENSION = struct.pack("<HHI", 22, 16, 4) + bytes.fromhex("0100000000001000800000aa00389b71")
+PEAK = chunk(b"PEAK", struct.pack("<IIfI", 1, 0, 0.5, 3))
+
+NOT_PLAIN = {
+    **{f"cut at {n}": riff(fmt(), data())[:n] for n in (1, 4, 11, 12, 20, 35, 36, 43, 44, 45, 300)},
+    "no header": noise(1000),
+    "text": b"not a sound\n" * 20,
+    "no samples": riff(fmt(), data(0)),
+    "half a sample": riff(fmt(), data(1)),
+    "an odd number of bytes": riff(fmt(), data(401)),
+    "half a frame": riff(fmt(2), data(402)),
+    "8 bits": riff(fmt(bits=8), data()),
+    "24 bits": riff(fmt(bits=24), data(300)),
+    "32 bits": riff(fmt(bits=32), data()),
+    "12 bits": riff(fmt(bits=12, frame_bytes=2), data()),
+    "float": riff(fmt(bits=32, code=3), PEAK, chunk(b"data", np.zeros(99, "<f4").tobytes())),
+    "NaN": riff(fmt(bits=32, code=3), chunk(b"data", np.full(99, np.nan, "<f4").tobytes())),
+    "companded": riff(fmt(bits=8, code=7), data()),
+    "extensible": riff(fmt(code=0xFFFE, extra=EXTENSION), data()),
+    "fmt of 18 bytes": riff(fmt(extra=bytes(2)), data()),
+    "an unknown code": riff(fmt(code=99), data()),
+    "no channels": riff(fmt(0, frame_bytes=2), data()),
+    "nine channels": riff(fmt(9), data(1800)),
+    "2,000 channels": riff(fmt(2000), data(8000)),
+    **{f"{rate} Hz": riff(fmt(rate=rate), data()) for rate in (0, 1, 99, 2**31 - 1, 2**31)},
+    "another byte rate": riff(fmt(byte_rate=1), data()),
+    "another frame size": riff(fmt(frame_bytes=4), data()),
+    **{
+        f"sound of {size} bytes": riff(fmt(), data(400, size))
+        for size in (0, 1, 2, 200, 399, 402, 2**31 - 1, 2**31, 2**32 - 1)
+    },
+    **{
+        f"RIFF of {size} bytes": riff(fmt(), data(), size=size)
+        for size in (0, 36, 435, 437, 2**31 - 1, 2**32 - 1)
+    },
+    "bytes behind": riff(fmt(), data()) + b"xyz",
+    "texts behind": riff(fmt(), data(), texts((b"ICMT", b"a comment"))),
+    "texts behind an odd chunk": riff(fmt(bits=8), data(401), texts((b"ICMT", b"a comment"))),
+    "two texts": riff(fmt(), texts((b"INAM", b"a name"), (b"ISFT", b"by hand")), data()),
+    "a name": riff(fmt(), texts((b"INAM", b"a name")), data()),
+    "a long name": riff(fmt(), texts((b"ISFT", noise(300))), data()),
+    "two lists": riff(fmt(), *[texts((b"ISFT", b"by hand"))] * 2, data()),
+    "samples in a list": riff(fmt(), texts((b"data", noise(8))), data()),
+    "a list that lies": riff(fmt(), chunk(b"LIST", b"INFOISFT" + b"\xff\0\0\0" + noise(9)), data()),
+    "cues": riff(fmt(), chunk(b"cue ", noise(20)), data()),
+    "an odd chunk": riff(fmt(), chunk(b"JUNK", noise(5)), data()),
+    "nothing but a list": riff(fmt(), texts((b"ISFT", b"by hand"))),
+    "two formats": riff(fmt(), fmt(2), data()),
+    "samples first": riff(data(), fmt()),
+    "two chunks of samples": riff(fmt(), data(), data()),
+    "big-endian": riff(fmt(), data(), name=b"RIFX"),
+    "RF64": riff(
+        chunk(b"ds64", struct.pack("<QQQI", 472, 400, 200, 0)),
+        fmt(), data(400, 2**32 - 1), size=2**32 - 1, name=b"RF64",
+    ),
+}  # fmt: skip
+
+
+def is_plain(path):
+    file = open_plain(path, os.path.getsize(path))
+    if file is None:
+        return False
+    with file:
+        return True
+
+
+def outcomes(path):
+    """Return all that can be learned of a file and of parts of it: results or sentences."""
+    results = []
+    for clip in (Clip(path), Clip(path, 0.001, 0.002), Clip(path, 0.0005), Clip(path, 0.0, 1e-9)):
+        for read in (read_clip, read_info, read_statistics):
+            try:
+                result = read(clip)
+            except AudioReadError as error:
+                result = str(error), error.paths
+            if read is read_clip and isinstance(result[0], np.ndarray):
+                result = result[0].dtype, result[0].tobytes(), result[1]
+            results.append(result)
+    return results
+
+
+@pytest.fixture
+def by_libsndfile(monkeypatch):
+    """Return the outcomes of a file without the plain reader."""
+
+    def read(path):
+        with monkeypatch.context() as patch:
+            patch.setattr(_audio, "open_plain", lambda *arguments: None)
+            return outcomes(path)
+
+    return read
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_files_are_read_as_libsndfile_reads_them(tmp_path, by_libsndfile, name):
+    path = tmp_path / "a.wav"
+    path.write_bytes(PLAIN[name])
+    assert is_plain(path)
+    assert outcomes(path) == by_libsndfile(path)
+    assert isinstance(read_info(Clip(path)).n_frames, int)
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN)
+def test_all_others_are_left_to_libsndfile(tmp_path, by_libsndfile, name):
+    path = tmp_path / "a.wav"
+    path.write_bytes(NOT_PLAIN[name])
+    assert not is_plain(path)
+    assert outcomes(path) == by_libsndfile(path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_files_are_read_as_libsndfile_reads_them(tmp_path, by_libsndfile, seed):
+    rng = random.Random(seed)
+    path = tmp_path / "a.wav"
+    n_plain = 0
+    for _ in range(150):
+        files = PLAIN if rng.random() < 0.7 else NOT_PLAIN
+        content = bytearray(rng.choice(list(files.values())))
+        for _ in range(rng.randrange(3)):
+            content[rng.randrange(min(len(content), 90))] = rng.choice([0, 1, 2, 16, 255])
+        if rng.random() < 0.2:
+            del content[rng.randrange(1, len(content) + 1) :]
+        path.write_bytes(content)
+        if is_plain(path):
+            n_plain += 1
+            assert outcomes(path) == by_libsndfile(path)
+    assert n_plain > 10
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 8])
+def test_every_sample_value_is_exact(tmp_path, n_channels):
+    samples = np.arange(-(2**15), 2**15, dtype=np.int16).reshape(-1, 1).repeat(n_channels, axis=1)
+    path = tmp_path / "a.wav"
+    sf.write(path, samples, RATE)
+    assert is_plain(path)
+    with open_plain(path, os.path.getsize(path)) as file:
+        block = file.read_block(len(samples))
+    np.testing.assert_array_equal(block, sf.read(path, dtype="float32", always_2d=True)[0])
+
+
+def test_parts_are_read_from_their_own_place(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(fmt(2), data(4 * 50_000)))
+    whole = sf.read(path, dtype="float32")[0]
+    asked = []
+    read = os.read
+
+    def spy(descriptor, n_bytes):
+        asked.append((os.lseek(descriptor, 0, os.SEEK_CUR), n_bytes))
+        return read(descriptor, n_bytes)
+
+    monkeypatch.setattr(os, "read", spy)
+    part, _ = read_clip(Clip(path, 20_000 / RATE, 20_500 / RATE))
+    np.testing.assert_array_equal(part, whole[20_000:20_500].mean(axis=1))
+    assert asked == [(0, _HEAD_BYTES), (44 + 4 * 20_000, 4 * 500)]
+
+
+def test_a_read_that_returns_little_goes_on(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(fmt(), data(2 * 40_000)))
+    expected = sf.read(path, dtype="float32")[0]
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, n_bytes: read(descriptor, min(n_bytes, 999)))
+    np.testing.assert_array_equal(read_clip(Clip(path))[0], expected)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_called_truncated(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(fmt(2), data(4 * 50_000)))
+    with _audio._open_audio(path) as file:
+        os.truncate(path, 100_001)
+        blocks = _audio._read_blocks(file, Clip(path))
+        assert len(next(blocks)) == 24_989
+        with pytest.raises(AudioReadError, match="50000 frames were expected, 24989 could be"):
+            next(blocks)
+
+
+def test_files_named_raw_are_left_to_soundfile(tmp_path):
+    path = tmp_path / "a.RAW"
+    path.write_bytes(PLAIN["mono"])
+    with pytest.raises(AudioReadError, match="samplerate must be specified"):
+        read_clip(Clip(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_files_that_may_not_be_read_are_named(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(PLAIN["mono"])
+    path.chmod(0)
+    with pytest.raises(AudioReadError, match=r"cannot be read \(Permission denied\)"):
+        read_clip(Clip(path))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs a list of open files")
+@pytest.mark.parametrize("name", ["mono", "longer than the head", "bytes behind", "cut at 43"])
+def test_no_file_stays_open(tmp_path, name):
+    path = tmp_path / "a.wav"
+    path.write_bytes({**PLAIN, **NOT_PLAIN}[name])
+    outcomes(path)  # the first call opens what stays for the whole process, such as /dev/null
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        outcomes(path)
+    assert len(os.listdir("/proc/self/fd")) == before

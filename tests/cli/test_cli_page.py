@@ -1,0 +1,103 @@
+"""The page on the command line: every command on it runs, and writes what it shows there."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+from helpers import ROOT
+from test_cli import old_model
+
+from skdaf.cli import main
+from skdaf.datasets import make_audio_dataset
+
+PAGE = ROOT / "docs" / "command_line.md"
+KINDS = ["low_tone", "high_tone", "white_noise"]
+
+
+def sessions():
+    """Yield (command, what is shown below it) in the order of the page."""
+    for block in re.findall(r"^```\n(\$ .*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.M):
+        for session in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, shown = session.partition("\n")
+            yield command, shown
+
+
+def make_recordings(folder):
+    """Make what the page says that there is."""
+    made = make_audio_dataset(folder / "recordings", classes=KINDS, n_clips_per_class=40)
+    new = make_audio_dataset(folder / "new", classes=KINDS, n_clips_per_class=4, random_state=1)
+    parts, lines = [], []
+    # In the order in which the page finds them.
+    for place, kind in enumerate(["low_tone", "white_noise", "high_tone"]):
+        own = [path for path in made.filenames if Path(path).parent.name == kind]
+        parts.append(np.concatenate([sf.read(path)[0] for path in own])[: 4 * 16000])
+        lines.append(f"{4 * place},{4 * place + 4},{kind}\n")
+    sf.write(folder / "yard.wav", np.concatenate(parts), 16000)
+    (folder / "truth.txt").write_text("start,end,label\n" + "".join(lines))
+    (folder / "sounds" / "dog").mkdir(parents=True)
+    shutil.copy(new.filenames[0], folder / "sounds" / "dog")
+    labels = [Path(path).parent.name for path in new.filenames]
+    old_model(folder / "digits.pt", new.filenames, np.array(labels))
+
+
+def run(command):
+    """Return what a command writes."""
+    program, *words = shlex.split(command)
+    if program == "skdaf":
+        return CliRunner().invoke(main, words, prog_name="skdaf", env={"COLUMNS": "80"}).output
+    *options, file = words
+    lines = Path(file).read_text().splitlines(keepends=True)
+    assert program in ("cat", "head")
+    return "".join(lines[: -int(options[0]) if options else None])
+
+
+def agree(shown, written):
+    """Tell whether a text is as shown, but for numbers, spaces and what dots stand for."""
+    dotted = re.sub(r"\.\.\.", "\0", shown)
+    pattern = re.escape(_without_numbers(dotted)).replace(re.escape("\0"), "[^\0]*?")
+    return re.fullmatch(pattern, _without_numbers(written)) is not None
+
+
+def _without_numbers(text):
+    text = re.sub(r"\d+(\.\d+)?(e-\d+)?", "0", text)
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("shown", "written", "expected"),
+    [
+        ("a 1.5\nb", "a  22\nb", True),
+        ("a 1.5\nb", "a 22\nc", False),
+        ("a\n...\nd", "a\nb\nc\nd", True),
+        ("a\n...\nd", "a\nb\nc\ne", False),
+        ("a 0.5,0.5...\n", "a 1,2,3\n", True),
+    ],
+)
+def test_agreement(shown, written, expected):
+    assert agree(shown, written) == expected
+
+
+def test_no_command_of_the_page_is_passed_over():
+    n_commands = len(re.findall(r"^\$ ", PAGE.read_text("utf-8"), re.MULTILINE))
+    assert len([*sessions()]) == n_commands > 20
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_writes_what_is_shown(tmp_path, monkeypatch):
+    make_recordings(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for command, shown in sessions():
+        if command == "skdaf check new":
+            copy, cut = Path("new/low_tone/copy.wav"), Path("new/low_tone/cut.wav")
+            shutil.copy("new/high_tone/high_tone_000.wav", copy)
+            cut.write_bytes(Path("new/low_tone/low_tone_000.wav").read_bytes()[:3000])
+        written = run(command)
+        if command == "skdaf check new":
+            copy.unlink()
+            cut.unlink()
+        assert agree(shown, written), f"$ {command}\n{written}"

@@ -1,0 +1,108 @@
+import io
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from crafting import npy
+from scipy import sparse
+
+from skdaf._core.archives import Archive, TooLargeError, read_array
+
+
+def archive_of(method=zipfile.ZIP_DEFLATED, **members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.array(3),
+        np.array(["dog", "\u00e9"]),
+        np.zeros((0, 4), "f"),
+        np.zeros(2, [("a", "<f8"), ("b", "i1")]),
+        np.array(["2020-01-01"], "datetime64[D]"),
+    ],
+)
+def test_arrays_come_back_as_they_were(values):
+    found = read_array(npy(values))
+    np.testing.assert_array_equal(found, values)
+    assert found.dtype == values.dtype
+    assert found.flags.f_contiguous == values.flags.f_contiguous
+    assert found.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (1152921504606846976,)}", "claims"),
+        (b"{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000000,)}", "plain values"),
+        (b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "holds object"),
+        (b"{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (0,)}", "plain values"),
+        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (0, 99999999999)}", "empty array"),
+        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", "impossible shape"),
+        (b"__import__('os').abort()", "malformed"),
+        (b"[" * 9000, "."),
+    ],
+)
+def test_claims_of_headers_are_not_believed(header, reason):
+    content = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header
+    with pytest.raises((ValueError, SyntaxError, MemoryError, RecursionError), match=reason):
+        read_array(content)
+
+
+def test_an_array_in_two_places_is_read_once():
+    with Archive(archive_of(a=npy(np.zeros(3))), "it") as archive:
+        assert archive.array("a") is archive.array("a")
+        with pytest.raises(ValueError, match="no member 'b'"):
+            archive.array("b")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_unusual_archives_are_refused():
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        Archive(archive_of(zipfile.ZIP_LZMA, a=b"1"), "it")
+    file = archive_of(a=b"1")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("a", b"2")
+    with pytest.raises(ValueError, match="same name"):
+        Archive(file, "it")
+
+
+def test_archives_in_archives_count_too(monkeypatch):
+    monkeypatch.setattr("skdaf._core.archives._SMALL", 2**20)
+    inner = io.BytesIO()
+    np.savez_compressed(inner, data=np.zeros(2**21))
+    with (
+        Archive(archive_of(a=inner.getvalue()), "it") as archive,
+        pytest.raises(TooLargeError, match="it, in 'a', holds"),
+    ):
+        archive.sparse_matrix("a")
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix", "csr_array"])
+def test_sparse_matrices_come_back(kind):
+    matrix = getattr(sparse, kind)(np.eye(3))
+    file = io.BytesIO()
+    sparse.save_npz(file, matrix)
+    with Archive(archive_of(a=file.getvalue()), "it") as archive:
+        found = archive.sparse_matrix("a")
+    assert type(found) is type(matrix)
+    np.testing.assert_array_equal(found.toarray(), np.eye(3))
+
+
+def test_indices_outside_of_a_sparse_matrix_are_refused():
+    file = io.BytesIO()
+    parts = {"data": np.ones(2), "indices": np.array([0, 9]), "indptr": np.array([0, 1, 2])}
+    np.savez(file, **parts, shape=np.array([2, 3]), format=np.array(b"csr"))
+    with (
+        Archive(archive_of(a=file.getvalue()), "it") as archive,
+        pytest.raises(ValueError, match="indices must be"),
+    ):
+        archive.sparse_matrix("a")

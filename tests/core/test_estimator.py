@@ -1,0 +1,40 @@
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import skdaf
+from skdaf._core.estimator import Estimator
+
+KINDS = [
+    getattr(skdaf, name)
+    for name in skdaf.__all__
+    if isinstance(getattr(skdaf, name), type) and hasattr(getattr(skdaf, name), "get_params")
+]
+
+
+def test_all_public_estimators_are_of_this_kind():
+    assert len(KINDS) == 8
+    assert all(issubclass(kind, Estimator) for kind in KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parameters_of_later_releases_have_their_defaults(kind, with_more):
+    estimator = kind()
+    estimator.learned_ = np.arange(3)
+    saved = pickle.dumps(estimator)
+    with_more(kind)
+    loaded = pickle.loads(saved)
+    assert loaded.get_params()["added"] == "as before"
+    assert loaded.learned_.tolist() == [0, 1, 2]
+    assert clone(loaded).set_params(added="otherwise").added == "otherwise"
+    assert repr(loaded) == repr(kind())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_saved_comes_before_defaults(kind):
+    parameters = kind().get_params(deep=False)
+    estimator = kind().set_params(**dict.fromkeys(parameters, "set"))
+    loaded = pickle.loads(pickle.dumps(estimator))
+    assert loaded.get_params(deep=False) == dict.fromkeys(parameters, "set")

@@ -1,0 +1,214 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skdaf._networks.building import (
+    NETWORKS,
+    Dropout,
+    build_network,
+    copy_layers,
+    get_weights,
+    is_autoencoder,
+    layer_names,
+    recipe_from,
+    seed_dropout,
+    set_weights,
+    weight_shapes,
+)
+
+SIZES = [(1, 1), (1, 64), (43, 1), (2, 3), (17, 5), (43, 64), (101, 128)]
+
+
+def outputs(network, size, n_clips=3):
+    torch.manual_seed(0)
+    return network.eval()(torch.randn(n_clips, 1, *size))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_size_from_one_frame_and_one_bin_up_gives_logits(name, size):
+    logits = outputs(build_network(name, size, 4, {}), size)
+    assert logits.shape == (3, 4)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_layers_are_named_conv_blocks_then_dense_blocks_then_a_plain_output(name):
+    network = build_network(name, (43, 64), 4, {})
+    names = layer_names(network)
+    assert names[:4] == ["conv1", "conv2", "conv3", "conv4"]
+    assert names[-1] == "output"
+    assert all(name.startswith("dense") for name in names[4:-1])
+    assert isinstance(network[-1][-1], nn.Linear)
+
+
+def test_daf_has_the_seven_layers_and_sizes_of_the_original():
+    network = build_network("daf", (22, 128), 10, {})
+    assert len(network) == 7
+    assert [block.conv.out_channels for block in network[:4]] == [32, 64, 128, 256]
+    assert all(block.conv.kernel_size == (5, 5) for block in network[:4])
+    # 22 frames and 128 bins, halved four times, leave 1 x 8.
+    assert network.dense1.linear.in_features == 256 * 1 * 8
+    assert [layer.linear.out_features for layer in network[4:]] == [1024, 256, 10]
+    assert [network.dense1.dropout.p, network.dense2.dropout.p] == [0.75, 0.5]
+    assert not hasattr(network.output, "dropout")
+
+
+def test_every_layer_can_be_the_last_one_kept():
+    network = build_network("cnn", (43, 64), 4, {}).eval()
+    for n_layers in range(1, len(network) + 1):
+        assert outputs(network[:n_layers], (43, 64)).flatten(1).shape[0] == 3
+
+
+def test_size_of_cnn_does_not_depend_on_the_clips_length():
+    short, long = (get_weights(build_network("cnn", (n, 64), 4, {})) for n in (40, 400))
+    assert {k: v.shape for k, v in short.items()} == {k: v.shape for k, v in long.items()}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_options_reach_the_layers(name):
+    options = {"channels": (3, 5), "kernel_size": 7, "hidden_units": (6, 9, 4), "dropout": 0.25}
+    network = build_network(name, (20, 20), 2, options)
+    assert [block.conv.out_channels for block in network[:2]] == [3, 5]
+    assert network.conv1.conv.kernel_size == (7, 7)
+    assert [layer.linear.out_features for layer in network[2:]] == [6, 9, 4, 2]
+    assert network.dense1.dropout.p == 0.25
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_hidden_units_leave_the_output_alone(name):
+    network = build_network(name, (20, 20), 2, {"hidden_units": ()})
+    assert layer_names(network)[-2:] == ["conv4", "output"]
+    assert outputs(network, (20, 20)).shape == (3, 2)
+
+
+def test_same_seed_same_weights_and_another_seed_others():
+    first, again, other = (
+        get_weights(build_network("cnn", (20, 20), 3, {}, seed)) for seed in (1, 1, 2)
+    )
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first["conv1.conv.weight"], other["conv1.conv.weight"])
+
+
+def test_building_leaves_the_global_generator_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    build_network("daf", (20, 20), 3, {}, seed=7)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_weights_survive_the_way_through_arrays():
+    source, target = (build_network("cnn", (20, 20), 3, {}, seed) for seed in (1, 2))
+    assert not torch.equal(outputs(source, (20, 20)), outputs(target, (20, 20)))
+    set_weights(target, get_weights(source))
+    assert torch.equal(outputs(source, (20, 20)), outputs(target, (20, 20)))
+
+
+def test_weights_are_plain_arrays_that_share_no_memory():
+    network = build_network("cnn", (20, 20), 3, {})
+    weights = get_weights(network)
+    assert all(type(array) is np.ndarray and array.flags.c_contiguous for array in weights.values())
+    weights["output.linear.bias"][:] = 9
+    assert not (network.output.linear.bias == 9).any()
+
+
+def test_a_callable_builds_the_network():
+    def build(input_shape, n_outputs, **options):
+        return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(20 * 20, n_outputs))
+
+    network = build_network(build, (20, 20), 3, {})
+    assert outputs(network, (20, 20)).shape == (3, 3)
+    assert isinstance(network[1], Dropout)
+
+
+def test_a_callable_that_builds_something_else_is_refused():
+    with pytest.raises(TypeError, match=r"must build an nn.Sequential of layers, got Linear"):
+        build_network(lambda *args, **options: nn.Linear(2, 2), (20, 20), 3, {})
+
+
+class TestDropout:
+    def test_drops_the_share_it_says_and_keeps_the_mean(self):
+        layer = Dropout(0.3).train()
+        seed_dropout(layer, 0, "cpu")
+        x = torch.ones(200, 500)
+        y = layer(x)
+        assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+        assert y.mean().item() == pytest.approx(1.0, abs=0.01)
+
+    def test_does_nothing_when_judging(self):
+        x = torch.randn(5, 5)
+        assert torch.equal(Dropout(0.9).eval()(x), x)
+
+    def test_draws_from_its_own_generator(self):
+        layer = Dropout(0.5).train()
+        results = []
+        for _ in range(2):
+            seed_dropout(layer, 4, "cpu")
+            before = torch.get_rng_state()
+            results.append(layer(torch.ones(10, 10)))
+            assert torch.equal(torch.get_rng_state(), before)
+        assert torch.equal(*results)
+
+
+def recipe(network, input_shape=(22, 128), n_outputs=3, **options):
+    return {
+        "network": network,
+        "input_shape": input_shape,
+        "n_outputs": n_outputs,
+        "options": options,
+    }
+
+
+@pytest.mark.parametrize("name", ["cnn", "daf", "autoencoder", "old daf", "old autoencoder"])
+def test_weight_shapes_are_those_of_the_network_that_is_built(name):
+    described = recipe(name, channels=(2, 3, 4, 5))
+    expected = build_network(**described).state_dict()
+    before = torch.get_rng_state()
+    found = weight_shapes(**described)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert found == {name: (tuple(w.shape), w.dtype) for name, w in expected.items()}
+
+
+def test_weight_shapes_cost_no_memory():
+    described = recipe("daf", (2**20, 2**10), hidden_units=(2**20,))
+    assert weight_shapes(**described)["dense1.linear.weight"][0] == (2**20, 2**30)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (22, 128), (37, 51)])
+def test_the_old_autoencoder_draws_the_size_that_it_sees(size):
+    network = build_network("old autoencoder", size, 3, {"channels": (2, 3, 4)})
+    assert outputs(network, size).shape == (3, 1, *size)
+    n_encoder = layer_names(network).index("embedding") + 1
+    embedding = outputs(network[:n_encoder], size)
+    assert embedding.shape == (3, 3, size[0] // 16, size[1] // 16)
+
+
+def test_the_old_layout_of_daf_has_an_activation_on_its_logits():
+    old, new = (build_network(name, (22, 128), 10, {}) for name in ("old daf", "daf"))
+    assert list(old.state_dict()) == list(new.state_dict())
+    set_weights(new, get_weights(old))
+    logits = outputs(new, (22, 128))
+    torch.testing.assert_close(outputs(old, (22, 128)), nn.functional.leaky_relu(logits))
+
+
+def test_a_classifier_that_starts_as_another_network_has_a_plain_output():
+    assert recipe_from(recipe("daf"), 5, {}) == recipe("daf", n_outputs=5)
+    assert recipe_from(recipe("old daf"), 5, {}) == recipe("daf", n_outputs=5)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "old autoencoder"])
+def test_a_classifier_can_start_as_an_encoder(name):
+    source = recipe(name, channels=(2, 3, 4), kernel_size=5)
+    assert is_autoencoder(source)
+    described = recipe_from(source, 5, {"hidden_units": (6,), "channels": None})
+    encoder, classifier = build_network(**source), build_network(**described)
+    names = layer_names(classifier)[:-2]
+    assert names == layer_names(encoder)[: len(names)]
+    copy_layers(encoder, classifier, names)
+    n_layers = len(names)
+    torch.testing.assert_close(
+        outputs(classifier[:n_layers], (22, 128)), outputs(encoder[:n_layers], (22, 128))
+    )
+    assert outputs(classifier, (22, 128)).shape == (3, 5)

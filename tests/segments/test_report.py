@@ -1,0 +1,199 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+from skdaf import merge_segments, segment_report
+from skdaf._segments.report import _count_matches
+
+
+def table(*rows):
+    return pd.DataFrame(rows, columns=["start", "end", "label"])
+
+
+def even(labels, step=0.1):
+    """Return segments of one length with labels; a point stands for a gap."""
+    times = np.arange(len(labels) + 1) * step
+    segments = pd.DataFrame({"start": times[:-1], "end": times[1:], "label": list(labels)})
+    return segments[segments.label != "."]
+
+
+def random_labels(seed, alphabet="abc", n=300):
+    rng = np.random.default_rng(seed)
+    return "".join(np.repeat(rng.choice([*alphabet], n), rng.integers(1, 9, n)))[:n]
+
+
+class TestFrames:
+    @pytest.mark.parametrize("resolution", [0.1, 0.05, 0.01, 0.025])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_equal_scikit_learns_metrics(self, seed, resolution):
+        true, predicted = random_labels(seed), random_labels(seed + 100)
+        report = segment_report(even(true), even(predicted), resolution=resolution)
+        y_true, y_pred = list(true), list(predicted)
+        times = round(0.1 / resolution)
+        assert report.accuracy == pytest.approx(accuracy_score(y_true, y_pred))
+        np.testing.assert_array_equal(
+            report.confusion_matrix, times * confusion_matrix(y_true, y_pred)
+        )
+        expected = precision_recall_fscore_support(y_true, y_pred)
+        columns = ["precision", "recall", "f1"]
+        np.testing.assert_allclose(report.per_class[columns].T, expected[:3])
+        np.testing.assert_array_equal(report.per_class.support, times * expected[3])
+        assert report.macro_f1 == pytest.approx(expected[2].mean())
+
+    @pytest.mark.parametrize("resolution", [0.1, 1 / 3, 0.007])
+    def test_stand_in_the_middle_of_every_resolution_from_zero_on(self, resolution):
+        true = table((0.123, 3.21, "a"), (3.21, 7.77, "b"))
+        predicted = table((0.5, 4.004, "a"), (4.2, 9, "b"))
+        report = segment_report(true, predicted, resolution=resolution)
+        middles = (np.arange(2000) + 0.5) * resolution
+        counts = np.zeros((2, 3), dtype=int)
+        for middle in middles:
+            pair = [
+                [i for i, row in enumerate(t.itertuples()) if row.start <= middle < row.end]
+                for t in (true, predicted)
+            ]
+            if pair[0]:
+                counts[pair[0][0], pair[1][0] if pair[1] else 2] += 1
+        np.testing.assert_array_equal(report.confusion_matrix, counts)
+
+    def test_do_not_drift_over_a_day(self):
+        n = 864_000
+        true = table((0, n * 0.1 / 2, "a"), (n * 0.1 / 2, n * 0.1, "b"))
+        report = segment_report(true, true, resolution=0.1)
+        assert report.per_class.support.tolist() == [n // 2, n // 2]
+        report = segment_report(true, true, resolution=1e-3)
+        assert report.per_class.support.tolist() == [50 * n, 50 * n]
+
+    def test_are_as_many_as_the_segments_hold_together(self):
+        rng = np.random.default_rng(0)
+        edges = np.append(0, np.cumsum(rng.uniform(0.01, 0.3, 500)))
+        true = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": "a"})
+        report = segment_report(true, true.assign(label=rng.choice([*"ab"], 500)))
+        assert report.confusion_matrix.to_numpy().sum() == round(edges[-1] / 0.1)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_of_overlapping_predictions_are_those_of_the_merged_ones(self, seed):
+        true, predicted = even(random_labels(seed)), even(random_labels(seed + 1))
+        predicted["end"] += 0.35
+        one = segment_report(true, predicted)
+        other = segment_report(true, merge_segments(predicted))
+        assert str(one) == str(other)
+
+
+class TestRules:
+    def test_perfect(self):
+        true = even("aabb.bccca")
+        report = segment_report(true, true, tolerance=0)
+        assert report.accuracy == report.macro_f1 == report.boundary_f1 == 1
+        assert report.boundary_precision == report.boundary_recall == 1
+
+    def test_time_without_a_true_label_is_not_scored(self):
+        report = segment_report(even("aa..bb"), even("abaabb"))
+        assert report.confusion_matrix.to_numpy().tolist() == [[1, 1], [0, 2]]
+        assert report.accuracy == 0.75
+
+    def test_time_without_a_prediction_is_wrong(self):
+        report = segment_report(even("aabb"), even("aa.b"))
+        assert list(report.confusion_matrix.columns) == ["a", "b", "(none)"]
+        assert report.confusion_matrix.to_numpy().tolist() == [[2, 0, 0], [0, 1, 1]]
+        assert report.accuracy == 0.75
+        assert report.per_class.recall.tolist() == [1, 0.5]
+        assert report.per_class.precision.tolist() == [1, 1]
+
+    def test_no_prediction_at_all(self):
+        report = segment_report(even("aabb"), even(""), tolerance=0.05)
+        assert report.accuracy == report.macro_f1 == 0
+        assert report.boundary_recall == report.boundary_f1 == 0
+        assert np.isnan(report.boundary_precision)
+
+    def test_labels_that_only_one_side_has(self):
+        report = segment_report(even("aab"), even("aac"))
+        assert report.per_class.index.tolist() == ["a", "b", "c"]
+        assert report.per_class.f1.tolist() == [1, 0, 0]
+        assert report.macro_f1 == 0.5
+        assert report.per_class.support.tolist() == [2, 1, 0]
+
+    def test_labels_are_compared_as_text(self):
+        true = even("0011")
+        predicted = true.assign(label=[0, 0, 1, 1])
+        assert segment_report(true, predicted).accuracy == 1
+        assert segment_report(predicted, true).per_class.index.tolist() == ["0", "1"]
+
+    def test_it_prints_readably(self):
+        report = segment_report(even("aabb"), even("abbb"), tolerance=0.05)
+        lines = str(report).splitlines()
+        assert lines[0] == "Accuracy 0.750, macro F1 0.733, over 4 frames of 0.1 s"
+        assert lines[3].split() == ["a", "1.000", "0.500", "0.667", "2"]
+        assert repr(report) == str(report)
+        assert "precision 0.000, recall 0.000, F1 0.000" in str(report)
+
+
+class TestBoundaries:
+    @pytest.mark.parametrize(
+        ("true", "predicted", "tolerance", "expected"),
+        [
+            ("aaaaabbbbb", "aaaaabbbbb", 0.0, (1, 1, 1)),
+            ("aaaaabbbbb", "aaaabbbbbb", 0.1, (1, 1, 1)),
+            ("aaaaabbbbb", "aaaabbbbbb", 0.05, (0, 0, 0)),
+            ("aaaaabbbbb", "aaaaaccccc", 0.1, (1, 1, 1)),
+            ("aaaaabbbbb", "aaababbbbb", 0.1, (1 / 3, 1, 1 / 2)),
+            ("aaaaabbbbb", "aaaaaaaaaa", 0.1, (np.nan, 0, 0)),
+            ("aaaaaaaaaa", "aaaaabbbbb", 0.1, (0, np.nan, 0)),
+            ("aaaaaaaaaa", "bbbbbbbbbb", 0.1, (np.nan, np.nan, np.nan)),
+            ("aaaaabbbbb", "baaaabbbba", 0.1, (1, 1, 1)),
+            ("aaa....bbb", "aaacc.cbbb", 0.0, (2 / 2, 1, 1)),
+        ],
+    )
+    def test_by_hand(self, true, predicted, tolerance, expected):
+        report = segment_report(even(true), even(predicted), tolerance=tolerance)
+        found = report.boundary_precision, report.boundary_recall, report.boundary_f1
+        np.testing.assert_allclose(found, expected)
+
+    def test_events_in_unlabelled_time(self):
+        true = table((10, 12, "bird"), (20, 22, "bird"), (30, 32, "bird"))
+        predicted = even(
+            "-" * 101 + "b" * 20 + "-" * 79 + "b" * 20 + "-" * 79 + "b" * 20 + "-" * 50
+        )
+        report = segment_report(true, predicted)
+        assert report.boundary_precision == report.boundary_recall == 1
+        flicker = even("-" * 101 + "b" * 20 + "-b-b" * 10 + "-" * 39 + "b" * 20 + "-" * 79)
+        assert segment_report(true, flicker).boundary_precision < 1
+        far = table((0, 14, "x"), (14, 18, "y"), (18, 40, "x"))
+        assert np.isnan(segment_report(true, far).boundary_precision)
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_as_many_pairs_as_any_matching_makes(self, seed):
+        rng = np.random.default_rng(seed)
+        first, second = (np.unique(rng.integers(0, 60, 25) * 0.1) for _ in range(2))
+        near = np.round(np.abs(first[:, None] - second), 6) <= 0.3
+        matching = maximum_bipartite_matching(csr_array(near), perm_type="column")
+        assert _count_matches(first, second, 0.3) == (matching >= 0).sum()
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("resolution", 0), ("resolution", np.nan), ("resolution", "1"), ("tolerance", -1)],
+    )
+    def test_parameters_are_seconds(self, name, value):
+        with pytest.raises(ValueError, match=rf"'{name}' parameter of segment_report"):
+            segment_report(even("ab"), even("ab"), **{name: value})
+
+    @pytest.mark.parametrize("name", ["true", "predicted"])
+    def test_the_table_is_named(self, name):
+        tables = {"true": even("ab"), "predicted": even("ab"), name: "labels.txt"}
+        with pytest.raises(TypeError, match=f"{name} must be a table"):
+            segment_report(**tables)
+        tables[name] = table((1, 1, "a"))
+        with pytest.raises(ValueError, match=f"{name}, row 0: expected a duration"):
+            segment_report(**tables)
+
+    @pytest.mark.parametrize("true", [even(""), table((0.1, 0.2, "a"))])
+    def test_there_must_be_something_to_score(self, true):
+        with pytest.raises(
+            ValueError, match=r"true has \d segments and none of them holds a frame"
+        ):
+            segment_report(true, even("aaa"), resolution=1.0)

@@ -1,0 +1,119 @@
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skdaf._audio.inputs import Float32Rows
+from skdaf._training.fingerprint import describe, describe_rows
+
+CODE = """
+import functools, operator, sys
+import numpy as np
+from skdaf._training.fingerprint import describe
+
+def double(x, by=2):
+    return {"a", "b", "c"} and x * by
+
+print([describe(value) for value in (
+    double, lambda x: x, functools.partial(double, by=3), operator.itemgetter(1), np.mean, max,
+    {"b": 1, "a": 2}, {"a", "b", "c", "d"}, np.random.RandomState(0), np.arange(5.0),
+)])
+"""
+
+
+def test_texts_are_the_same_in_every_process():
+    texts = {
+        subprocess.run([sys.executable, "-c", CODE], capture_output=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(texts) == 1
+    assert texts.pop().startswith(b"['__main__.double ")
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        (0.5, np.float64(0.5)),
+        (3, np.int64(3)),
+        ((8, 16), [8, np.int32(16)]),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ("folder", Path("folder")),
+        (np.random.RandomState(3), np.random.RandomState(3)),
+        (np.ones((3, 2)), np.ones((2, 3)).T),
+        (functools.partial(max, 3), functools.partial(max, 3)),
+    ],
+)
+def test_equal_things_have_equal_texts(value, same):
+    assert describe(value) == describe(same)
+
+
+def add(amount):
+    return lambda x: x + amount
+
+
+def default(x, amount=1):
+    return x + amount
+
+
+def other_default(x, amount=2):
+    return x + amount
+
+
+class Scale:
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, x):
+        return x * self.by
+
+
+def used_random_state():
+    state = np.random.RandomState(3)
+    state.rand()
+    return state
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1.0, True, "1", None, (1,), {1: 1}, {1}),
+        ((None, 1), (1, None)),
+        (add(1), add(2), add(None)),
+        (default, other_default),
+        (lambda x: x + 1, lambda x: x + 2, lambda x: x - 1, lambda x, y: x + 1),
+        (functools.partial(default, amount=3), functools.partial(default, amount=4), default),
+        (Scale(1), Scale(2), Scale(1).__call__, Scale(2).__call__, Scale),
+        (np.zeros(4), np.zeros((2, 2)), np.zeros(4, "f"), np.ones(4), np.zeros(())),
+        (np.random.RandomState(3), np.random.RandomState(4), used_random_state()),
+    ],
+)
+def test_different_things_have_different_texts(values):
+    assert len({describe(value) for value in values}) == len(values)
+
+
+def test_what_no_other_process_could_know_again_is_an_error():
+    with pytest.raises(TypeError, match="cannot be told from others"):
+        describe(Scale(lambda x: x))
+
+
+def test_a_large_array_is_read_in_blocks_and_its_last_value_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdaf._core.arrays._BYTES_PER_BLOCK", 1000)
+    rows = np.random.default_rng(0).standard_normal((70, 6, 5)).astype("f")
+    np.save(tmp_path / "rows.npy", rows)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    assert describe_rows(mapped) == describe_rows(rows)
+    monkeypatch.setattr("skdaf._core.arrays._BYTES_PER_BLOCK", 2**24)
+    assert describe_rows(mapped) == describe_rows(rows)
+    changed = rows.copy()
+    changed[-1, -1, -1] = 0
+    assert describe_rows(changed) != describe_rows(rows)
+
+
+def test_rows_count_as_what_they_read_as():
+    rows = np.random.default_rng(0).standard_normal((70, 6, 5)).astype(np.float16)
+    expected = describe_rows(rows.astype("f"))
+    assert describe_rows(Float32Rows(rows), np.float32) == expected
+    assert describe_rows(rows, np.float32) == expected
