@@ -98,7 +98,7 @@ CHANGES = {
     "with shift": also("shift"),
     "with stretch": also("stretch"),
     "with mixup": also("mixup"),
-    "mixup, not zoom": {"augment": ["mixup", *without("zoom")["augment"]]},
+    "mixup instead of zoom": {"augment": ["mixup", *without("zoom")["augment"]]},
     "with warp": also("warp"),
     "with noise": also("noise"),
     "with crop": {"augment": [crop, *USUAL]},
