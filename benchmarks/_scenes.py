@@ -283,7 +283,7 @@ def _wavering(rng, t, octaves):
 
 
 def _flicker(rng, t, rate):
-    """Return a loudness that is drawn anew `rate` times a second."""
+    """Return a loudness that changes at random `rate` times per second."""
     knots = np.arange(0, t[-1] + 1 / rate, 1 / rate)
     return np.interp(t, knots, rng.random(len(knots)))
 

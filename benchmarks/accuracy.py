@@ -105,7 +105,7 @@ def scenes(seeds, verbose):
 
 
 def combiner(seeds, verbose):
-    columns = ("CNN", "CNN features + SVC", "hand-crafted + SVC", "combined", "two depths combined")
+    columns = ("CNN", "CNN features + SVC", "hand-crafted + SVC", "combined", "two layers combined")
     table("split", "seed", *columns)
     for split, (train_paths, train_digits, test_paths, test_digits) in splits().items():
         handcrafted = make_pipeline(PyAudioAnalysisTransformer(), StandardScaler(), SVC())
@@ -131,7 +131,7 @@ def combiner(seeds, verbose):
 
 
 def autoencoder(seeds, verbose):
-    table("split", "seed", "linear read-out of embeddings", "fit (s)")
+    table("split", "seed", "logistic regression on embeddings", "fit (s)")
     for split, (train_paths, train_digits, test_paths, test_digits) in splits().items():
         for seed in range(seeds):
             start = time.perf_counter()
@@ -150,7 +150,7 @@ def transfer(seeds, verbose):
         "digits to speakers": ((paths, digits), (paths, speakers)),
         "digits 0-4 to digits 5-9": ((paths[low], digits[low]), (paths[~low], digits[~low])),
     }
-    table("task", "seed", "from scratch", "all layers learn on", "conv layers frozen")
+    table("task", "seed", "from scratch", "all layers trained", "conv layers frozen")
     for name, (first, second) in tasks.items():
         source = FrozenEstimator(CNNAudioClassifier(random_state=0, verbose=verbose).fit(*first))
         for seed in range(seeds):

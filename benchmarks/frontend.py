@@ -138,7 +138,7 @@ def head(title, *columns):
 
 
 def compare_ways(sets, n_repeats):
-    head("One thread:", "files", "way", "files/s", "time of it / time of skdaf")
+    head("One thread:", "files", "method", "files/s", "time / time of skdaf")
     for name, (paths, rate) in sets.items():
         times = take_turns(contenders(paths, usual_settings(rate)), n_repeats)
         for way, turns in times.items():
@@ -149,7 +149,7 @@ def compare_ways(sets, n_repeats):
 def compare_levels(sets):
     head(
         "Values, not standardized, at their own lengths:",
-        "files", "way", "largest difference from skdaf (dB)", "median",
+        "files", "method", "largest difference from skdaf (dB)", "median",
     )  # fmt: skip
     for name, (paths, rate) in sets.items():
         settings = usual_settings(rate)
@@ -182,7 +182,7 @@ def compare_workers(name, paths, n_repeats):
         "two threads (threading)": transform_with("threading"),
     }
     times = take_turns(functions, n_repeats)
-    head("Workers:", "files", "workers", "files/s", "time of one / time of these")
+    head("Workers:", "files", "workers", "files/s", "time of one worker / time")
     for workers, turns in times.items():
         per_second = len(paths) / statistics.median(turns)
         show(name, workers, f"{per_second:.0f}", f"{ratio(times['one'], turns):.2f}")
@@ -203,7 +203,7 @@ def compare_cached(name, paths, folder, n_repeats):
     times = take_turns(functions, n_repeats)
     head(
         "Cache (copied only: neither resized nor standardized):",
-        "files", "way", "µs a clip", "time without a cache / time of it",
+        "files", "method", "µs per clip", "time without a cache / time",
     )  # fmt: skip
     for way, turns in times.items():
         per_clip = 1e6 * statistics.median(turns) / len(paths)

@@ -232,7 +232,7 @@ def table(results, seed, maker=MUTATIONS):
     for result in results:
         by_kind[kinds[result.number % len(kinds)]].append(result)
     lines = [
-        "| kind | files | samples | AudioReadError | defects | median (ms) | slowest (ms) | "
+        "| kind | files | read | AudioReadError | defects | median (ms) | slowest (ms) | "
         "peak memory (MB) |",
         "|---|---|---|---|---|---|---|---|",
         *(_row(kind, by_kind[kind]) for kind in kinds if by_kind[kind]),

@@ -88,7 +88,7 @@ def main():
             "chords, 22.05 kHz, 5 s": write_chords(folder, 10, 22050),
             "chords, 44.1 kHz, 5 s": write_chords(folder, 10),
         }
-        print("| files | pyAudioAnalysis (ms a file) | transform | fit_transform | ", end="")
+        print("| files | pyAudioAnalysis (ms per file) | transform | fit_transform | ", end="")
         print("ratio | ratio with fit | largest difference |")
         print("|---" * 7 + "|")
         for name, paths in sets.items():

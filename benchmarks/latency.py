@@ -99,8 +99,8 @@ def measure_predict(repeats, n_calls):
         for _ in range(repeats):
             for key, arguments in runs.items():
                 times[key].append(json.loads(python(CHILD, *arguments)))
-    print("| file | model of | loaded by | load (s) | first call (ms) ", end="")
-    print("| later calls (ms) | 95 % of them below (ms) |")
+    print("| file | model trained on | loaded with | load (s) | first call (ms) ", end="")
+    print("| later calls (ms) | 95th percentile (ms) |")
     print("|---" * 7 + "|")
     for key, processes in times.items():
         loaded, first, calls = zip(*processes, strict=True)
@@ -125,7 +125,7 @@ def loaded_by(statement):
 def measure_imports(repeats):
     # One round to warm the page cache, which is not counted.
     rounds = [{name: seconds(name) for name in STATEMENTS} for _ in range(repeats + 1)][1:]
-    print(f"| statement | time (s) | against | ratio | loads, of {', '.join(HEAVY)} |")
+    print(f"| statement | time (s) | compared to | ratio | loads, of {', '.join(HEAVY)} |")
     print("|---" * 5 + "|")
     for name, other in STATEMENTS.items():
         cells = [name, f"{statistics.median(times[name] for times in rounds):.3f}"]

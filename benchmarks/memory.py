@@ -157,7 +157,7 @@ def section_predict(arguments, folder):
     model = Path(folder, "model.joblib")
     small = CNNAudioClassifier(channels=(2,), hidden_units=(4,), max_epochs=1, random_state=0)
     joblib.dump(small.fit(paths[::30], digits[::30]), model)
-    table("clips", "own (MB)", "all (MB)", "time (s)", "a clip (ms)")
+    table("clips", "own (MB)", "all (MB)", "time (s)", "per clip (ms)")
     points = []
     for n in arguments.predict_clips:
         own, everything, seconds = medians(arguments.repeats, "predict", n, model)

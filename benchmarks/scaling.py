@@ -144,8 +144,8 @@ def main():
         }
         print(f"{os.cpu_count()} cores; medians of {arguments.repeats} rounds\n")
         print(
-            "| work | backend | workers | time (s) | time of one / this | processor time (s) "
-            "| cores in use |"
+            "| work | backend | workers | time (s) | time of one worker / time "
+            "| processor time (s) | cores in use |"
         )
         print("|---" * 7 + "|")
         for name, work in jobs.items():

@@ -8,7 +8,7 @@ whole call: it builds the network and runs a few epochs. The contenders take tur
 medians, and ratios are medians of the ratios within a turn. Wants skorch.
 
 "usual" is the loop that most programs have: float32, a DataLoader with four workers over data in
-memory, torch's own number of threads. Its workers start anew with every epoch, as they do by
+memory, torch's own number of threads. Its workers start again with every epoch, as they do by
 default. It sums up loss and accuracy, as the others keep them too.
 """
 

@@ -2,15 +2,14 @@
 A first classifier
 ==================
 
-From class folders to a network that is trained, judged, saved and asked about a
-file.
+Train a network on class folders, evaluate it, save it, and predict a file.
 """
 
 # %%
 # Recordings and labels
 # ---------------------
-# Recordings lie in one folder a class. Here they are made, unless spoken digits are
-# at hand.
+# There is one folder per class. This example generates synthetic sounds, unless
+# spoken digits are available.
 
 import os
 import tempfile
@@ -25,8 +24,14 @@ workspace = tempfile.TemporaryDirectory()
 folder = Path(os.environ.get("SKDAF_DATA", "."), "fsdd")
 if not folder.is_dir():
     folder = Path(workspace.name, "sounds")
-    kinds = ["low_tone", "high_tone", "rising_chirp", "falling_chirp", "pink_noise"]
-    make_audio_dataset(folder, classes=kinds, n_clips_per_class=40)
+    classes = [
+        "low_tone",
+        "high_tone",
+        "rising_chirp",
+        "falling_chirp",
+        "pink_noise",
+    ]
+    make_audio_dataset(folder, classes=classes, n_clips_per_class=40)
 
 recordings = load_audio_folders(folder)
 paths = np.array(recordings.filenames)
@@ -34,8 +39,8 @@ labels = np.asarray(recordings.target_names)[recordings.target]
 print(f"{len(paths)} recordings of {len(recordings.target_names)} classes")
 
 # %%
-# Look before training
-# --------------------
+# Look at the data
+# ----------------
 # How long are the clips, and what do they look like?
 
 from skdaf import DurationDisplay, SpectrogramDisplay, SpectrogramTransformer
@@ -51,8 +56,8 @@ SpectrogramDisplay.from_estimator(frontend, paths, labels, n_clips=3)
 # %%
 # Train
 # -----
-# A quarter of the clips is kept for the test. The classifier takes paths; it reads
-# files, makes spectrograms and trains a network on them.
+# A quarter of the clips is held out for testing. The classifier takes paths: it
+# reads the files, computes spectrograms and trains a network on them.
 
 from sklearn.model_selection import train_test_split
 
@@ -65,17 +70,18 @@ classifier = CNNAudioClassifier(max_epochs=20, random_state=0)
 classifier.fit(train_X, train_y)
 
 # %%
-# Training holds out a tenth of its own clips, and keeps the epoch that did best on
-# them. Losses and scores of training are those of clips that were changed at
-# random, to make learning harder: here they stay behind those of the held-out ones.
+# ``fit`` holds out a tenth of the training clips and keeps the epoch that is best
+# on them. Training clips are augmented with random changes that make learning
+# harder, so their losses and scores are worse here than those of the held-out
+# clips.
 
 from skdaf import TrainingDisplay
 
 TrainingDisplay.from_estimator(classifier)
 
 # %%
-# Judge
-# -----
+# Evaluate
+# --------
 
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 
@@ -87,10 +93,10 @@ matrix = ConfusionMatrixDisplay.from_predictions(
 matrix.figure_.set_layout_engine("constrained")
 
 # %%
-# Save, load, use
-# ---------------
-# Files of ``save_model`` hold no code, and can be loaded without trusting who wrote
-# them.
+# Save, load, predict
+# -------------------
+# Files written by ``save_model`` contain no code, so you can load them even if you
+# do not trust their author.
 
 from skdaf import load_model, save_model
 
@@ -98,7 +104,8 @@ path = Path(workspace.name, "model.skops")
 save_model(classifier, path)
 loaded = load_model(path)
 probabilities = loaded.predict_proba(test_X[:1])[0]
-print(f"{Path(test_X[0]).name}, {path.stat().st_size / 1e3:.0f} kB of model:")
+print(f"The model file takes {path.stat().st_size / 1e3:.0f} kB.")
+print(f"Probabilities for {Path(test_X[0]).name}:")
 for label, probability in zip(loaded.classes_, probabilities, strict=True):
     print(f"  {label:15} {probability:.3f}")
 

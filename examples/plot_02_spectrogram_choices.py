@@ -2,15 +2,16 @@
 Spectrogram choices
 ===================
 
-What the parameters of the front end do to a sound. Most of the time the defaults
-are good; where they are not, a look at some clips tells what to change.
+This example shows what the parameters of the front end do to a sound. The defaults
+usually work well. If they do not, look at some of your clips to find out which
+parameters to change.
 """
 
 # %%
-# One sound
+# The sound
 # ---------
-# A chirp over two tones, of 500 and 700 Hz, with two clicks that are 25 ms apart;
-# or a spoken digit, if there is one.
+# The synthetic sound is a chirp over two tones of 500 and 700 Hz, with two clicks
+# 25 ms apart. If spoken digits are available, one of them is used instead.
 
 import os
 import tempfile
@@ -38,10 +39,10 @@ SpectrogramDisplay.from_estimator(SpectrogramTransformer().fit([path]), [path])
 # %%
 # Window and hop
 # --------------
-# Short windows tell *when* something happens: the clicks stand apart, and the tones
-# are one. Long ones tell *how high* it is: the tones stand apart, and the clicks
-# are one. The default, 32 ms, lies between. The shortest window cannot fill 64 mel
-# bands (the front end would warn), so there are 40 here.
+# Short windows are precise in time: they separate the clicks but blend the tones.
+# Long windows are precise in frequency: they separate the tones but blend the
+# clicks. The default of 32 ms is a compromise. The shortest window is too short for
+# 64 mel bands (the front end would warn), so this figure uses 40.
 
 figure, axes = plt.subplots(
     1, 3, figsize=(10, 3.2), sharey=True, layout="constrained"
@@ -59,8 +60,9 @@ for ax in axes[1:]:
 # %%
 # Mel bands
 # ---------
-# Mel bands are narrow below 1 kHz and wide above, as in the ear. More of them cost
-# more time, and a longer window where they become very narrow.
+# Mel bands are narrow below 1 kHz and wide above, roughly like the frequency
+# resolution of the ear. More bands take more time, and very narrow bands need a
+# longer window.
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
 for ax, n_mels in zip(axes, (16, 40, 64), strict=True):
@@ -73,8 +75,9 @@ for ax in axes[1:]:
 # %%
 # Features
 # --------
-# Cepstral coefficients (with their slopes, and the slopes of these) say the same in
-# fewer numbers. Chroma adds the twelve pitch classes, whatever the octave.
+# Cepstral coefficients (with their deltas and delta-deltas) contain similar
+# information in fewer values. Chroma adds the twelve pitch classes, regardless of
+# the octave.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
 for ax, features in zip(axes, ("mfcc", "mel+chroma"), strict=True):
@@ -83,11 +86,11 @@ for ax, features in zip(axes, ("mfcc", "mel+chroma"), strict=True):
     ax.set_title(f'features="{features}"')
 
 # %%
-# One length
-# ----------
-# Networks get all clips at one length. "resize" stretches a clip in time, "pad"
-# leaves its speed and fills up with silence. This is what they get, a clip of half
-# the common length in both ways:
+# Clip length
+# -----------
+# Networks need all clips at the same length. "resize" stretches a clip in time,
+# "pad" keeps its speed and appends silence. The figure shows what a network gets
+# for a clip that is shorter than the common length:
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
 for ax, length in zip(axes, ("resize", "pad"), strict=True):

@@ -1,14 +1,14 @@
 """
-A search with a cache
-=====================
+Hyperparameter search with a cache
+==================================
 
-Front end and network are searched together, and each spectrogram is computed once.
+Tune the front end and the network together, and compute each spectrogram only once.
 """
 
 # %%
 # Recordings
 # ----------
-# Four kinds of sound with noise over them, or some takes of spoken digits.
+# Four classes of noisy sounds, or some takes of the spoken digits.
 
 import os
 import tempfile
@@ -26,35 +26,38 @@ workspace = tempfile.TemporaryDirectory()
 folder = Path(os.environ.get("SKDAF_DATA", "."), "fsdd")
 if folder.is_dir():
     recordings = load_audio_folders(folder)
-    few = [int(Path(path).stem.split("_")[2]) < 3 for path in recordings.filenames]
+    selected = [
+        int(Path(path).stem.split("_")[2]) < 3 for path in recordings.filenames
+    ]
 else:
-    kinds = ["low_energy", "medium_energy", "white_noise", "pink_noise"]
+    classes = ["low_energy", "medium_energy", "white_noise", "pink_noise"]
     recordings = make_audio_dataset(
-        Path(workspace.name, "sounds"), classes=kinds, n_clips_per_class=24
+        Path(workspace.name, "sounds"), classes=classes, n_clips_per_class=24
     )
-    few = np.ones(len(recordings.filenames), dtype=bool)
-paths = np.array(recordings.filenames)[few]
-labels = np.asarray(recordings.target_names)[recordings.target][few]
+    selected = np.ones(len(recordings.filenames), dtype=bool)
+paths = np.array(recordings.filenames)[selected]
+labels = np.asarray(recordings.target_names)[recordings.target][selected]
 
 # %%
-# What a cache saves
-# ------------------
-# The first pass over the files computes; every later one finds the spectrograms in
-# the folder. That holds for other processes and later sessions too.
+# How much time the cache saves
+# -----------------------------
+# The first pass over the files computes the spectrograms and stores them in the
+# cache folder. Every later pass reads them from there, even in other processes and
+# later sessions.
 
 cache = Path(workspace.name, "spectrograms")
 frontend = SpectrogramTransformer(cache=cache)
-for turn in ("first", "second"):
+for attempt in ("first", "second"):
     start = perf_counter()
     frontend.fit_transform(paths)
     duration = 1e3 * (perf_counter() - start)
-    print(f"{turn} pass: {duration:.0f} ms for {len(paths)} files")
+    print(f"{attempt} pass: {duration:.0f} ms for {len(paths)} files")
 
 # %%
 # The search
 # ----------
-# Parameters of the front end are named ``frontend__...``. Each candidate is fitted
-# on two thirds of the clips and judged by the rest, three times.
+# Parameters of the front end have the prefix ``frontend__``. With three folds, each
+# candidate is fitted three times on two thirds of the clips and scored on the rest.
 
 from sklearn.model_selection import GridSearchCV
 
@@ -76,8 +79,9 @@ columns = [
 print(results[columns].round(3).to_string(index=False))
 
 # %%
-# Seen side by side, with the spread of the folds: two candidates whose spreads
-# overlap are not to be told apart by three folds.
+# The figure compares the candidates. The error bars show the spread over the folds:
+# if those of two candidates overlap, three folds are not enough to tell which one
+# is better.
 
 figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 names = [
@@ -87,11 +91,14 @@ names = [
 ax.barh(names, results.mean_test_score, xerr=results.std_test_score, color="0.6")
 ax.axvline(1 / len(set(labels)), color="black", linestyle=":", label="chance")
 ax.invert_yaxis()
-ax.set(xlabel="accuracy, mean and deviation of three folds", xlim=(0, 1.05))
+ax.set(
+    xlabel="accuracy (mean and standard deviation of three folds)", xlim=(0, 1.05)
+)
 figure.legend(loc="outside upper right")
 
 # %%
-# The best one was fitted again on all clips, and is a classifier like any other.
+# The search fits the best candidate again on all clips. Use it like any other
+# classifier:
 
 print(search.best_params_)
 print(search.predict(paths[:3]))

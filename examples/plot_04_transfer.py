@@ -1,17 +1,17 @@
 """
-Transfer: few clips of a new task
-=================================
+Transfer learning with few clips
+================================
 
-A network that has learned one task is the start of another, for which there are few
-clips. How much does it help, and should its layers be frozen?
+Train a network on one task and use it as the starting point for another task with
+few clips. How much does this help, and should you freeze layers?
 """
 
 # %%
 # Two tasks
 # ---------
-# First a library of clean calls, of which there are many clips. Then the calls of
-# three animals, each in rain: another task, and few clips of it. With spoken
-# digits: five digits first, then the other five.
+# The first task is a library of clean animal calls with many clips. The second one
+# has only a few clips: the calls of three animals, recorded in the rain. With
+# spoken digits, the tasks are the first five digits and the other five.
 
 import os
 import tempfile
@@ -40,19 +40,24 @@ if folder.is_dir():
     new_X, new_y = paths_and_labels(
         load_audio_folders([folder / digit for digit in "56789"])
     )
-    many = np.array([int(Path(path).stem.split("_")[2]) < 20 for path in old_X])
-    old_X, old_y = old_X[many], old_y[many]
+    selected = np.array([int(Path(path).stem.split("_")[2]) < 20 for path in old_X])
+    old_X, old_y = old_X[selected], old_y[selected]
 else:
-    kinds = ["low_tone", "high_tone", "rising_chirp", "falling_chirp", "pink_noise"]
+    classes = [
+        "low_tone",
+        "high_tone",
+        "rising_chirp",
+        "falling_chirp",
+        "pink_noise",
+    ]
     old_X, old_y = paths_and_labels(
         make_audio_dataset(
-            Path(workspace.name, "old"), classes=kinds, n_clips_per_class=60
+            Path(workspace.name, "old"), classes=classes, n_clips_per_class=60
         )
     )
-    kinds = ["high_tone", "rising_chirp", "falling_chirp"]
     clean = make_audio_dataset(
         Path(workspace.name, "new"),
-        classes=kinds,
+        classes=["high_tone", "rising_chirp", "falling_chirp"],
         n_clips_per_class=30,
         random_state=1,
     )
@@ -68,8 +73,8 @@ else:
     new_X, new_y = paths_and_labels(clean)
 
 # %%
-# The source
-# ----------
+# The source network
+# ------------------
 
 from skdaf import CNNAudioClassifier
 
@@ -78,19 +83,19 @@ print(f"{len(old_X)} clips of the first task")
 print("layers:", *source.layer_names_)
 
 # %%
-# Three ways to the new task
-# --------------------------
-# ``FrozenEstimator`` says that the source is to be used as it is. Of it everything
-# but the output layer is taken over; ``frozen_layers="conv"`` then leaves the conv
-# layers exactly as they are.
+# Three strategies for the new task
+# ---------------------------------
+# ``FrozenEstimator`` prevents the source from being fitted again. The new network
+# starts with all its layers except the output layer. With ``frozen_layers="conv"``,
+# the convolutional layers do not change any further.
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 
 frozen = FrozenEstimator(source)
-ways = {
+strategies = {
     "from scratch": CNNAudioClassifier(max_epochs=15, random_state=0),
-    "all layers learn on": CNNAudioClassifier(
+    "all layers trained": CNNAudioClassifier(
         pretrained=frozen, max_epochs=15, random_state=0
     ),
     "conv layers frozen": CNNAudioClassifier(
@@ -98,9 +103,9 @@ ways = {
     ),
 }
 n_classes = len(set(new_y))
-clips_a_class = [2, 4, 8]
-accuracies = {name: np.zeros((len(clips_a_class), 3)) for name in ways}
-for row, count in enumerate(clips_a_class):
+clips_per_class = [2, 4, 8]
+accuracies = {name: np.zeros((len(clips_per_class), 3)) for name in strategies}
+for row, count in enumerate(clips_per_class):
     for seed in range(3):
         train_X, test_X, train_y, test_y = train_test_split(
             new_X,
@@ -109,31 +114,35 @@ for row, count in enumerate(clips_a_class):
             stratify=new_y,
             random_state=seed,
         )
-        for name, classifier in ways.items():
+        for name, classifier in strategies.items():
             score = classifier.fit(train_X, train_y).score(test_X, test_y)
             accuracies[name][row, seed] = score
 
 # %%
-# Lines are means over three choices of training clips, which are the pale marks.
+# The lines are means over three random choices of training clips; the pale markers
+# show the single choices.
 
 figure, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (name, values), marker in zip(accuracies.items(), "osD", strict=True):
-    [line] = ax.plot(clips_a_class, values.mean(axis=1), marker=marker, label=name)
+    [line] = ax.plot(
+        clips_per_class, values.mean(axis=1), marker=marker, label=name
+    )
     for column in values.T:
-        ax.plot(clips_a_class, column, marker, color=line.get_color(), alpha=0.3)
+        ax.plot(clips_per_class, column, marker, color=line.get_color(), alpha=0.3)
     print(f"{name:20}", *(f"{value:.3f}" for value in values.mean(axis=1)))
 ax.axhline(1 / n_classes, color="black", linestyle=":", label="chance")
 ax.set(
-    xlabel="training clips of each new class",
+    xlabel="training clips per class",
     ylabel="accuracy on other clips",
-    xticks=clips_a_class,
+    xticks=clips_per_class,
     ylim=(0, 1.05),
 )
 ax.legend(loc="lower right")
 
 # %%
-# How large the advantage is, and how soon it is gone, depends on how near the tasks
-# are. Single choices of clips differ by more than the ways do: never judge by one.
+# How large the advantage is, and how many clips make it disappear, depends on how
+# similar the tasks are. Single choices of clips differ more than the strategies do,
+# so never draw conclusions from only one of them.
 
 workspace.cleanup()
 plt.show()

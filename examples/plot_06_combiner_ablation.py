@@ -1,16 +1,16 @@
 """
-What each part of a combiner brings
-===================================
+Ablation of a combined classifier
+=================================
 
-Two networks and hand-crafted features feed one classifier. Leaving parts out shows
-what each of them is worth.
+A combined classifier uses the features of two networks and hand-crafted features.
+Leave out one or two of these blocks to see how much each contributes.
 """
 
 # %%
 # Recordings
 # ----------
-# Nine kinds of sound under noise, and few clips of each to learn from, so that
-# there is something left to win.
+# There are nine classes of noisy sounds with only a few training clips each, so the
+# task is hard enough to show differences.
 
 import os
 import tempfile
@@ -28,12 +28,23 @@ workspace = tempfile.TemporaryDirectory()
 folder = Path(os.environ.get("SKDAF_DATA", "."), "fsdd")
 if folder.is_dir():
     recordings = load_audio_folders(folder)
-    few = [int(Path(path).stem.split("_")[2]) < 6 for path in recordings.filenames]
+    selected = [
+        int(Path(path).stem.split("_")[2]) < 6 for path in recordings.filenames
+    ]
 else:
-    kinds = ["low_energy", "medium_energy", "high_energy", "low_tone", "high_tone"]
-    kinds += ["rising_chirp", "falling_chirp", "white_noise", "pink_noise"]
+    classes = [
+        "low_energy",
+        "medium_energy",
+        "high_energy",
+        "low_tone",
+        "high_tone",
+        "rising_chirp",
+        "falling_chirp",
+        "white_noise",
+        "pink_noise",
+    ]
     recordings = make_audio_dataset(
-        Path(workspace.name, "sounds"), classes=kinds, n_clips_per_class=24
+        Path(workspace.name, "sounds"), classes=classes, n_clips_per_class=24
     )
     rng = np.random.default_rng(0)
     for path in recordings.filenames:
@@ -42,9 +53,9 @@ else:
             rng.standard_normal(len(samples)) * samples.std() * rng.uniform(2, 5)
         )
         soundfile.write(path, samples + noise, rate, subtype="FLOAT")
-    few = np.ones(len(recordings.filenames), dtype=bool)
-paths = np.array(recordings.filenames)[few]
-labels = np.asarray(recordings.target_names)[recordings.target][few]
+    selected = np.ones(len(recordings.filenames), dtype=bool)
+paths = np.array(recordings.filenames)[selected]
+labels = np.asarray(recordings.target_names)[recordings.target][selected]
 train_X, test_X, train_y, test_y = train_test_split(
     paths, labels, test_size=0.6, stratify=labels, random_state=0
 )
@@ -52,8 +63,8 @@ train_X, test_X, train_y, test_y = train_test_split(
 # %%
 # Two networks
 # ------------
-# One hears mel bands, the other cepstral coefficients. They are fitted once and
-# then frozen, so that every combination below uses the same ones.
+# One network uses mel bands, the other cepstral coefficients. They are fitted once
+# and then frozen, so every combination below uses the same networks.
 
 from sklearn.frozen import FrozenEstimator
 
@@ -68,10 +79,10 @@ networks = [
 networks = [FrozenEstimator(network.fit(train_X, train_y)) for network in networks]
 
 # %%
-# The combiner
-# ------------
-# ``make_combined_classifier`` returns a pipeline whose blocks have names; a block
-# set to "drop" is left out.
+# The combined classifier
+# -----------------------
+# ``make_combined_classifier`` returns a pipeline with named blocks. To leave out a
+# block, set it to "drop".
 
 from skdaf import make_combined_classifier
 
@@ -79,8 +90,8 @@ combined = make_combined_classifier(networks, n_components=30)
 combined
 
 # %%
-# All, each alone, and all but one
-# --------------------------------
+# All blocks, single blocks, and pairs
+# ------------------------------------
 
 from sklearn.base import clone
 
@@ -108,11 +119,11 @@ figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 bars = ax.barh([*accuracies], [*accuracies.values()], color=["0.3"] + ["0.7"] * 6)
 ax.bar_label(bars, fmt="%.3f", padding=3)
 ax.invert_yaxis()
-ax.set(xlabel=f"accuracy on {len(test_X)} other clips", xlim=(0, 1.15))
+ax.set(xlabel=f"accuracy on {len(test_X)} test clips", xlim=(0, 1.15))
 
 # %%
-# Differences of one or two clips mean nothing: with more data, or cross-validation,
-# look again before a block is thrown out. What a block costs counts as well:
+# Differences of one or two clips mean nothing. Before you remove a block, compare
+# again with more data or cross-validation. Also consider the cost of a block:
 # hand-crafted features need no training.
 
 workspace.cleanup()

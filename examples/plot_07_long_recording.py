@@ -1,15 +1,16 @@
 """
-What is where in a long recording
-=================================
+Sounds in a long recording
+==========================
 
-From annotations of one recording to the timeline of another.
+Train on one annotated recording, then find out which sounds occur where in another.
 """
 
 # %%
-# Two recordings with annotations
-# -------------------------------
-# Sounds of three kinds, one after another; the segments say what is where. With
-# spoken digits: the words of one speaker.
+# Two annotated recordings
+# ------------------------
+# Each recording is a sequence of sounds of three classes. Its segments contain the
+# start, end and label of each sound. With spoken digits, the sounds are words of
+# one speaker.
 
 import os
 import tempfile
@@ -27,7 +28,7 @@ workspace = tempfile.TemporaryDirectory()
 folder = Path(os.environ.get("SKDAF_DATA", "."), "fsdd")
 if folder.is_dir():
     recordings = load_audio_folders([folder / digit for digit in "0369"])
-    chosen = ["_jackson_" in path for path in recordings.filenames]
+    selected = ["_jackson_" in path for path in recordings.filenames]
 else:
     recordings = make_audio_dataset(
         Path(workspace.name, "sounds"),
@@ -35,13 +36,13 @@ else:
         n_clips_per_class=30,
         duration=(0.5, 2.0),
     )
-    chosen = np.ones(len(recordings.filenames), dtype=bool)
-paths = np.array(recordings.filenames)[chosen]
-labels = np.asarray(recordings.target_names)[recordings.target][chosen]
+    selected = np.ones(len(recordings.filenames), dtype=bool)
+paths = np.array(recordings.filenames)[selected]
+labels = np.asarray(recordings.target_names)[recordings.target][selected]
 
 
 def write_recording(path, rows):
-    """Write clips one after another, and return their segments."""
+    """Write clips to one file, one after another, and return their segments."""
     clips = [load_audio(paths[row]) for row in rows]
     rate = clips[0][1]
     soundfile.write(path, np.concatenate([samples for samples, _ in clips]), rate)
@@ -61,9 +62,9 @@ second_segments = write_recording(second, order[-12:])
 print(first_segments.head().round(2))
 
 # %%
-# Learn from the first
-# --------------------
-# Its segments are cut into windows of the length that will be asked for later.
+# Train on the first recording
+# ----------------------------
+# Cut the segments into windows of the length that you will use for predictions.
 
 from skdaf import CNNAudioClassifier, clips_from_segments
 
@@ -77,9 +78,10 @@ classifier = CNNAudioClassifier(max_epochs=12, random_state=0).fit(
 )
 
 # %%
-# Ask about the second
-# --------------------
-# Window after window: its probabilities, and the label of the likeliest class.
+# Predict the second recording
+# ----------------------------
+# ``predict_segments`` returns the predicted label and the class probabilities of
+# each window.
 
 from skdaf import predict_segments
 
@@ -87,8 +89,9 @@ windows = predict_segments(classifier, second, window=window, step=0.05)
 print(windows.head().round(2))
 
 # %%
-# Windows are joined to segments, and single odd windows smoothed away. The bands
-# show how probable each class is, the time line the segments, true ones above.
+# The display smooths the labels of the windows and joins them into segments. From
+# top to bottom, it shows the spectrogram, the probability of each class, and the
+# true and predicted segments.
 
 from skdaf import SegmentsDisplay
 
@@ -97,8 +100,8 @@ SegmentsDisplay.from_predictions(
 )
 
 # %%
-# In figures
-# ----------
+# Evaluate
+# --------
 
 from skdaf import merge_segments, segment_report
 
@@ -107,8 +110,8 @@ report = segment_report(second_segments, found, tolerance=0.1)
 print(report)
 
 # %%
-# ``write_segments(found, "second.txt")`` writes labels that Audacity shows under
-# the recording.
+# ``write_segments(found, "second.txt")`` writes labels that you can import in
+# Audacity.
 
 workspace.cleanup()
 plt.show()

@@ -1,18 +1,18 @@
 """
-Evaluation that does not leak speakers
-======================================
+Evaluation without leaking speakers
+===================================
 
-A network is to tell from a vowel whether a voice trembles. Split at random it looks
-nearly perfect; with speakers that it never heard it is not. Here is why.
+A network learns to detect tremor in a voice. With a random split it looks almost
+perfect, but with new speakers it is not. This example shows why.
 """
 
 # %%
 # Sixteen speakers, half of them with tremor
 # ------------------------------------------
-# Each speaker has a pitch, resonances and a microphone of their own, and says a
-# vowel eight times. In half of the voices the loudness trembles, five
-# times a second. As in most studies a speaker belongs to one of the classes: ill or
-# healthy.
+# Each of the synthetic speakers has a different pitch, vocal tract and microphone,
+# and says a vowel eight times. Half of the voices have a tremor: their loudness
+# varies five times per second. As in most studies, each speaker belongs to one
+# class, with tremor or healthy.
 
 import tempfile
 from pathlib import Path
@@ -27,14 +27,14 @@ workspace = tempfile.TemporaryDirectory()
 
 
 def speaker_of(rng):
-    """Draw a voice: pitch, resonances (Hz), the noise of its microphone."""
+    """Draw a random voice: pitch (Hz), resonances (Hz), noise of the microphone."""
     resonances = [
         rng.uniform(*span) for span in ((300, 900), (1000, 2200), (2300, 3600))
     ]
     return rng.uniform(90, 260), resonances, 10 ** rng.uniform(-4, -2)
 
 
-def vowel(speaker, trembles, rng):
+def vowel(speaker, tremor, rng):
     """Return the samples of one vowel of 0.6 s."""
     pitch, resonances, noise = speaker
     times = np.arange(int(0.6 * RATE)) / RATE
@@ -44,7 +44,7 @@ def vowel(speaker, trembles, rng):
     )
     for frequency in resonances:
         samples = samples + 4 * lfilter(*iirpeak(frequency, 6, fs=RATE), samples)
-    depth = 0.45 if trembles else 0.0
+    depth = 0.45 if tremor else 0.0
     samples *= 1 - depth * (1 + np.sin(2 * np.pi * (5 * times + rng.random()))) / 2
     return samples / np.abs(samples).max() * 0.5 + noise * rng.standard_normal(
         len(times)
@@ -54,18 +54,18 @@ def vowel(speaker, trembles, rng):
 rng = np.random.default_rng(0)
 paths, labels, speakers = [], [], []
 for number in range(16):
-    speaker, trembles = speaker_of(rng), number % 2 == 1
+    speaker, tremor = speaker_of(rng), number % 2 == 1
     for take in range(8):
         path = Path(workspace.name, f"speaker{number:02}_{take:02}.wav")
-        soundfile.write(path, vowel(speaker, trembles, rng), RATE)
+        soundfile.write(path, vowel(speaker, tremor, rng), RATE)
         paths.append(path)
-        labels.append("tremor" if trembles else "healthy")
+        labels.append("tremor" if tremor else "healthy")
         speakers.append(f"speaker {number:02}")
 paths, labels, speakers = map(np.array, (paths, labels, speakers))
 
 # %%
-# Two speakers of each class, three takes each: the speaker is what one sees at
-# once.
+# The figure shows two speakers of each class with three takes each. The differences
+# between speakers are much more visible than the tremor.
 
 from skdaf import SpectrogramDisplay, SpectrogramTransformer
 
@@ -83,8 +83,9 @@ SpectrogramDisplay.from_estimator(frontend, shown, names, n_clips=3)
 # %%
 # Two splits
 # ----------
-# ``StratifiedKFold`` deals out the takes at random: nearly every speaker is in
-# training and in the test. ``StratifiedGroupKFold`` keeps each speaker on one side.
+# ``StratifiedKFold`` splits the takes at random, so almost every speaker is in both
+# the training set and the test set. ``StratifiedGroupKFold`` keeps all takes of a
+# speaker in the same set.
 
 from sklearn.model_selection import (
     StratifiedGroupKFold,
@@ -94,7 +95,7 @@ from sklearn.model_selection import (
 
 from skdaf import CNNAudioClassifier
 
-spectrograms = frontend.transform(paths)  # made once for all fits
+spectrograms = frontend.transform(paths)  # computed once for all fits
 classifier = CNNAudioClassifier(max_epochs=12, random_state=0)
 scores = {
     "random": cross_val_score(
@@ -126,9 +127,9 @@ ax.legend(loc="lower left")
 # %%
 # Why they differ
 # ---------------
-# The network need not hear the tremor when it knows the voice. How well the voices
-# can be told apart shows in a network that is asked for the speaker, and split at
-# random:
+# A network that recognizes the speaker does not need to detect the tremor. To see
+# how easy it is to recognize the speakers, train a network to do this, with a
+# random split:
 
 speaker_score = cross_val_score(
     classifier,
@@ -136,19 +137,20 @@ speaker_score = cross_val_score(
     speakers,
     cv=StratifiedKFold(2, shuffle=True, random_state=0),
 ).mean()
-print(f"one of {len(set(speakers))} speakers: accuracy {speaker_score:.2f}")
+print(f"{len(set(speakers))} speakers: accuracy {speaker_score:.2f}")
 
 # %%
-# So the random split measures how well *these* speakers are recognised. Only the
-# split by speaker says something about new ones. Searches need the same split,
-# ``GridSearchCV(..., cv=split)``, or they choose what recognises speakers best.
+# The random split therefore measures how well the network recognizes *these*
+# speakers. Only the split by speaker tells you how it works on new ones. Use the
+# same split for hyperparameter search, ``GridSearchCV(..., cv=split)``; otherwise
+# the search picks the candidate that is best at recognizing speakers.
 
 # %%
 # Spoken digits
 # -------------
-# Where the Free Spoken Digit Dataset is at hand, the same with real voices. Every
-# speaker says every digit, so knowing the speaker helps less: the network has still
-# tuned itself to six voices.
+# If you have the Free Spoken Digit Dataset, this repeats the comparison with real
+# voices. Every speaker says every digit, so recognizing the speaker helps less.
+# Nevertheless, the network adapts to the voices of the six speakers.
 
 import os
 
@@ -157,17 +159,16 @@ from skdaf.datasets import load_audio_folders
 folder = Path(os.environ.get("SKDAF_DATA", "."), "fsdd")
 if folder.is_dir():
     digits = load_audio_folders(folder)
-    few = [int(Path(path).stem.split("_")[2]) < 10 for path in digits.filenames]
-    X = SpectrogramTransformer().fit_transform(np.array(digits.filenames)[few])
-    who = np.array([Path(path).stem.split("_")[1] for path in digits.filenames])[
-        few
-    ]
-    y = digits.target[few]
+    parts = [Path(path).stem.split("_") for path in digits.filenames]
+    selected = [int(take) < 10 for _, _, take in parts]
+    X = SpectrogramTransformer().fit_transform(np.array(digits.filenames)[selected])
+    y = digits.target[selected]
+    groups = np.array([speaker for _, speaker, _ in parts])[selected]
     random_split = StratifiedKFold(3, shuffle=True, random_state=0)
     by_speaker = StratifiedGroupKFold(3, shuffle=True, random_state=0)
     values = cross_val_score(classifier, X, y, cv=random_split)
     print(f"digits, random split: accuracy {values.mean():.2f}")
-    values = cross_val_score(classifier, X, y, groups=who, cv=by_speaker)
+    values = cross_val_score(classifier, X, y, groups=groups, cv=by_speaker)
     print(f"digits, by speaker:   accuracy {values.mean():.2f}")
 
 workspace.cleanup()

@@ -2,13 +2,12 @@
 Search for similar sounds
 =========================
 
-A clip is asked for, and the recordings of a library that sound most like it come
-back.
+Find the recordings in a library that sound most similar to a given clip.
 """
 
 # %%
-# A library, and some queries
-# ---------------------------
+# A library and some queries
+# --------------------------
 
 import os
 import tempfile
@@ -24,25 +23,33 @@ workspace = tempfile.TemporaryDirectory()
 folder = Path(os.environ.get("SKDAF_DATA", "."), "fsdd")
 if folder.is_dir():
     recordings = load_audio_folders(folder)
-    few = [int(Path(path).stem.split("_")[2]) < 10 for path in recordings.filenames]
+    selected = [
+        int(Path(path).stem.split("_")[2]) < 10 for path in recordings.filenames
+    ]
 else:
-    kinds = ["low_tone", "high_tone", "rising_chirp", "falling_chirp", "pink_noise"]
+    classes = [
+        "low_tone",
+        "high_tone",
+        "rising_chirp",
+        "falling_chirp",
+        "pink_noise",
+    ]
     recordings = make_audio_dataset(
-        Path(workspace.name, "sounds"), classes=kinds, n_clips_per_class=40
+        Path(workspace.name, "sounds"), classes=classes, n_clips_per_class=40
     )
-    few = np.ones(len(recordings.filenames), dtype=bool)
-paths = np.array(recordings.filenames)[few]
-labels = np.asarray(recordings.target_names)[recordings.target][few]
+    selected = np.ones(len(recordings.filenames), dtype=bool)
+paths = np.array(recordings.filenames)[selected]
+labels = np.asarray(recordings.target_names)[recordings.target][selected]
 library, queries, library_y, query_y = train_test_split(
     paths, labels, test_size=0.2, stratify=labels, random_state=0
 )
 
 # %%
-# Descriptions
-# ------------
-# What the last layer of a network sees describes a clip; of unit length,
-# descriptions are compared by their direction. Without labels, a
-# ``ConvAutoencoderEmbedder`` can stand in the extractor's place.
+# Embeddings
+# ----------
+# The input of a network's output layer is used as the embedding of a clip.
+# Embeddings are normalized to unit length, so that only their direction matters. If
+# you have no labels, use a ``ConvAutoencoderEmbedder`` instead of the extractor.
 
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -51,23 +58,21 @@ from sklearn.preprocessing import Normalizer
 from skdaf import CNNAudioClassifier, CNNFeatureExtractor
 
 network = CNNAudioClassifier(max_epochs=15, random_state=0)
-describe = make_pipeline(CNNFeatureExtractor(network), Normalizer())
-index = NearestNeighbors(n_neighbors=3).fit(
-    describe.fit_transform(library, library_y)
-)
+embed = make_pipeline(CNNFeatureExtractor(network), Normalizer())
+index = NearestNeighbors(n_neighbors=3).fit(embed.fit_transform(library, library_y))
 
 # %%
 # Queries
 # -------
 
-distances, neighbours = index.kneighbors(describe.transform(queries))
-hits = library_y[neighbours] == query_y[:, None]
-print(f"{len(queries)} queries, the 3 nearest of each:")
-print(f"{hits.mean():.0%} are of the class of the query")
+distances, neighbors = index.kneighbors(embed.transform(queries))
+hits = library_y[neighbors] == query_y[:, None]
+print(f"{len(queries)} queries with 3 nearest neighbors each:")
+print(f"{hits.mean():.0%} of the neighbors have the class of the query")
 
 # %%
-# The first query of some classes at the left, then what was found, nearest first,
-# with its distance:
+# Each row shows a query on the left, then the recordings found, nearest first, with
+# their distance:
 
 from skdaf import SpectrogramDisplay
 
@@ -75,13 +80,13 @@ shown = [np.flatnonzero(query_y == label)[0] for label in np.unique(labels)[:4]]
 figure, axes = plt.subplots(
     len(shown), 4, figsize=(11, 2 * len(shown)), sharey=True, layout="constrained"
 )
-frontend = describe[0].estimator_.frontend_
+frontend = embed[0].estimator_.frontend_
 for row, query in zip(axes, shown, strict=True):
-    clips = [queries[query], *library[neighbours[query]]]
+    clips = [queries[query], *library[neighbors[query]]]
     SpectrogramDisplay.from_estimator(frontend, clips, ax=row, colorbar=False)
-    row[0].set_title(f"asked for: {query_y[query]}")
+    row[0].set_title(f"query: {query_y[query]}")
     for ax, found, distance in zip(
-        row[1:], neighbours[query], distances[query], strict=True
+        row[1:], neighbors[query], distances[query], strict=True
     ):
         ax.set_title(f"{library_y[found]} ({distance:.3f})")
         ax.set_ylabel("")

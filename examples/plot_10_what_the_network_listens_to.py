@@ -2,16 +2,17 @@
 What the network listens to
 ===========================
 
-A good score can have a bad reason. A look at what speaks for a class, in seconds
-and Hz, finds it.
+A network can have a good score for the wrong reason. A saliency map shows which
+times and frequencies support a class, and reveals such cases.
 """
 
 # %%
 # Beeps in noise
 # --------------
-# Somewhere in a second of noise there is a beep, of 1000 Hz in one class and of
-# 1600 Hz in the other. One set is clean. The other was recorded carelessly: where
-# the high beeps were taken a machine hums at 400 Hz.
+# Each clip is one second of noise with a short beep at a random time. The beep has
+# a frequency of 1000 Hz in one class and 1600 Hz in the other. There are two
+# training sets. One is clean. The other was recorded carelessly: a machine hums at
+# 400 Hz in all clips with high beeps.
 
 import tempfile
 from pathlib import Path
@@ -59,7 +60,7 @@ new = write_set("new", hum_of_high=False, seed=2)
 # %%
 # Two networks
 # ------------
-# Each is good at its own kind of recordings. On new ones without the hum one of
+# Each network is good on its training clips. On new clips without the hum, one of
 # them fails.
 
 from skdaf import CNNAudioClassifier
@@ -76,24 +77,24 @@ for name, training in {"clean": clean, "careless": careless}.items():
     print(f"  new clips {on_new[name]:.2f}")
 
 # %%
-# What speaks for a class
-# -----------------------
-# The network that was trained on clean recordings listens to the beep.
+# Saliency maps
+# -------------
+# The network trained on clean recordings listens to the beep.
 
 from skdaf import SaliencyDisplay
 
 SaliencyDisplay.from_estimator(networks["clean"], clean[0][:4])
 
 # %%
-# The other one has found out that a hum goes with high beeps: it listens to the
-# hum, all the time, more than to the beep.
+# The other network has learned that the hum only occurs with high beeps. It listens
+# to the hum, which is always there, more than to the beep.
 
 # sphinx_gallery_thumbnail_number = 2
 SaliencyDisplay.from_estimator(networks["careless"], careless[0][:4])
 
 # %%
-# Such pictures show where the network looks, not why; they find shortcuts, they do
-# not prove that there are none.
+# Saliency maps show what the network uses, but not why. They can reveal shortcuts,
+# but they cannot prove that there are none.
 
 workspace.cleanup()
 plt.show()

@@ -1,7 +1,7 @@
-"""Train a CNN on class folders, judge it, save it, load it, and predict one file.
+"""Train a CNN on class folders, evaluate, save and load it, and predict one file.
 
-python examples/quickstart.py             a small set of sounds, made on the spot
-python examples/quickstart.py FOLDER      your own recordings, one folder a class
+python examples/quickstart.py             use a small set of synthetic sounds
+python examples/quickstart.py FOLDER      use your recordings, one folder per class
 """
 
 import sys
@@ -20,14 +20,14 @@ from skdaf.datasets import load_audio_folders, make_audio_dataset
 def main(folder, workspace):
     if folder is None:
         folder = Path(workspace, "sounds")
-        kinds = [
+        classes = [
             "low_tone",
             "high_tone",
             "rising_chirp",
             "falling_chirp",
             "pink_noise",
         ]
-        make_audio_dataset(folder, classes=kinds, n_clips_per_class=40)
+        make_audio_dataset(folder, classes=classes, n_clips_per_class=40)
     recordings = load_audio_folders(folder)
     labels = np.asarray(recordings.target_names)[recordings.target]
     n_classes = len(recordings.target_names)
@@ -50,9 +50,9 @@ def main(folder, workspace):
     probabilities = loaded.predict_proba(test_paths[:1])[0]
     best = probabilities.argmax()
     size = model_path.stat().st_size / 1e3
-    print(f"The saved model takes {size:.0f} kB. It says of the file")
+    print(f"The saved model takes {size:.0f} kB. Its prediction for")
     print(f"  {test_paths[0]}")
-    print(f"  {loaded.classes_[best]} (probability {probabilities[best]:.2f})")
+    print(f"is {loaded.classes_[best]} (probability {probabilities[best]:.2f}).")
 
 
 if __name__ == "__main__":
