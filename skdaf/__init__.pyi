@@ -1,0 +1,41 @@
+# Names are listed here once: editors and type checkers read this file, and `skdaf/__init__.py`
+# imports each name from the module given here when it is first used.
+
+from . import datasets as datasets
+from ._audio.check import check_audio as check_audio
+from ._audio.clips import AudioReadError as AudioReadError
+from ._audio.clips import Clip as Clip
+from ._audio.reading import load_audio as load_audio
+from ._display.durations import DurationDisplay as DurationDisplay
+from ._display.embedding import EmbeddingDisplay as EmbeddingDisplay
+from ._display.saliency import SaliencyDisplay as SaliencyDisplay
+from ._display.segments import SegmentsDisplay as SegmentsDisplay
+from ._display.spectrogram import SpectrogramDisplay as SpectrogramDisplay
+from ._display.training import TrainingDisplay as TrainingDisplay
+from ._estimators.autoencoder import ConvAutoencoderEmbedder as ConvAutoencoderEmbedder
+from ._estimators.classifier import CNNAudioClassifier as CNNAudioClassifier
+from ._estimators.combine import BlockScaler as BlockScaler
+from ._estimators.combine import CappedPCA as CappedPCA
+from ._estimators.combine import make_combined_classifier as make_combined_classifier
+from ._estimators.extractor import CNNFeatureExtractor as CNNFeatureExtractor
+from ._estimators.persistence.models import load_model as load_model
+from ._estimators.persistence.models import save_model as save_model
+from ._estimators.persistence.trusted_types import TRUSTED_TYPES as TRUSTED_TYPES
+from ._features.pyaudioanalysis_transformer import (
+    PyAudioAnalysisTransformer as PyAudioAnalysisTransformer,
+)
+from ._features.spectrogram_transformer import SpectrogramTransformer as SpectrogramTransformer
+from ._legacy.load import load_deep_audio_features as load_deep_audio_features
+from ._legacy.spectrogram_transformer import (
+    LegacySpectrogramTransformer as LegacySpectrogramTransformer,
+)
+from ._networks.building import NETWORKS as NETWORKS
+from ._segments.merge import merge_segments as merge_segments
+from ._segments.predict import clips_from_segments as clips_from_segments
+from ._segments.predict import predict_segments as predict_segments
+from ._segments.report import SegmentReport as SegmentReport
+from ._segments.report import segment_report as segment_report
+from ._segments.tables import read_segments as read_segments
+from ._segments.tables import write_segments as write_segments
+
+__version__: str
