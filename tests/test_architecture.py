@@ -9,6 +9,8 @@ import pytest
 
 import skdaf
 
+pytestmark = pytest.mark.oldest
+
 SOURCES = Path(skdaf.__file__).parent
 
 # Top to bottom. A module may import from the layers below its own only.

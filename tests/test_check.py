@@ -11,6 +11,8 @@ import torch
 
 from skdaf import Clip, check_audio
 
+pytestmark = pytest.mark.oldest
+
 COLUMNS = [
     "path",
     "start",

@@ -24,6 +24,8 @@ from skdaf._checkpoint import Checkpoint, pack, unpack
 from skdaf._loop import Loop
 from skdaf._networks import get_weights
 
+pytestmark = pytest.mark.oldest
+
 ARRAYS = {
     "scalar": np.array(3),
     "empty": np.zeros((0, 4), "f"),

@@ -17,6 +17,8 @@ from skdaf._chunks import ClipRecipe, compute_rows, read_headers
 from skdaf._frontend import SpectrogramRecipe
 from skdaf._spectrogram import Settings, soften
 
+pytestmark = pytest.mark.oldest
+
 SETTINGS = Settings("mel", 16000, 512, 160, 64, 13, 0.0, 8000.0, 80.0)
 
 

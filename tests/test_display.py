@@ -38,6 +38,8 @@ from skdaf import (
 from skdaf._display import _sources
 from skdaf._old_frontend import OldSpectrogramTransformer
 
+pytestmark = pytest.mark.oldest
+
 RATE = 16_000
 
 

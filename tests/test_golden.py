@@ -9,6 +9,8 @@ import pytest
 
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
 
+pytestmark = pytest.mark.oldest
+
 RATE = 8000
 
 

@@ -13,6 +13,8 @@ from skdaf import Clip, SpectrogramTransformer
 from skdaf._inputs import blocks, validate_clips
 from skdaf._recordings import as_clips
 
+pytestmark = pytest.mark.oldest
+
 NAMES = ["b.wav", "a.wav", "c d.flac"]
 CLIPS = [Clip(name) for name in NAMES]
 

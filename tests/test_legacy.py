@@ -31,6 +31,8 @@ from skdaf import (
     save_model,
 )
 
+pytestmark = pytest.mark.oldest
+
 CLASSES = {0: "up", 1: "down", 2: "left"}
 N_FRAMES = 18
 

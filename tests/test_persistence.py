@@ -57,6 +57,8 @@ from skdaf import (
 from skdaf._persistence import read_note, resolve_fitted
 from skdaf._trusted_types import find_class
 
+pytestmark = pytest.mark.oldest
+
 # Small models as this release saved them, samples, and what the models made of these.
 GOLDEN = Path(__file__).parent / "data"
 

@@ -13,6 +13,8 @@ from test_legacy import classifier_model
 
 from skdaf.datasets import make_audio_dataset
 
+pytestmark = pytest.mark.oldest
+
 ROOT = Path(__file__).parents[1]
 
 
