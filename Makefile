@@ -1,7 +1,7 @@
 # make demo: install everything and run the first example on synthetic sounds
 # make test: install everything and run all tests
 # make test-oldest: run the first example and the tests marked "oldest" with the oldest dependencies
-# make lint: check style
+# make lint: check style and spelling
 # make docs: build the site in docs/_build, run its examples, check its links
 
 PYTHON ?= python3
@@ -22,6 +22,7 @@ test-oldest: .venv-oldest/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 docs: .venv/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
@@ -32,7 +33,7 @@ docs: .venv/installed-docs
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
 	    || { echo "skdaf needs Python 3.11 or newer: try 'make PYTHON=python3.12 ...'"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[lint,test]"
 	touch $@
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
