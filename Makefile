@@ -1,17 +1,11 @@
-# make demo: set everything up and run the main job on a data set made on the spot
-# make test: set everything up and run all tests
-# make test-oldest: run the main job and the tests that matter most with the oldest dependencies
-# make lint: check style
+# make demo: install everything and run the first example on synthetic sounds
+# make test: install everything and run all tests
+# make test-oldest: run the first example and the tests marked "oldest" with the oldest dependencies
+# make lint: check style, spelling and types
 # make docs: build the site in docs/_build, run its examples, check its links
 
 PYTHON ?= python3
 BIN := .venv/bin
-
-# The main job is in the example; estimators, files and composition are in these tests.
-OLDEST_TESTS := $(addprefix tests/test_, $(addsuffix .py, architecture audio autoencoder base \
-    battery cache check checkpoint chunks classifier combine display extractor files frontend golden \
-    handcrafted inputs legacy networks parallel persistence readme reproducible saliency \
-    segmentation shared spectrogram training transfer workers))
 
 .PHONY: demo test test-oldest lint docs clean
 
@@ -23,22 +17,24 @@ test: .venv/installed
 
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python examples/quickstart.py
-	.venv-oldest/bin/python -m pytest -n auto --maxprocesses 8 $(OLDEST_TESTS)
+	.venv-oldest/bin/python -m pytest -n auto --maxprocesses 8 -m oldest tests
 
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/mypy
 
 docs: .venv/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	$(BIN)/python docs/check_links.py docs/_build
 
-# Made anew when the requirements change; a failed installation leaves no mark.
+# Installed again when the requirements change; a failed installation leaves no stamp file.
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
 	    || { echo "skdaf needs Python 3.11 or newer: try 'make PYTHON=python3.12 ...'"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[lint,test]"
 	touch $@
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
@@ -47,7 +43,7 @@ docs: .venv/installed-docs
 	    --editable ".[test]"
 	touch $@
 
-# Apart, so that the tests need not wait for it.
+# Separate, so that the tests need not wait for it.
 .venv/installed-docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@

@@ -9,6 +9,8 @@ import pytest
 
 import skdaf
 
+pytestmark = pytest.mark.oldest
+
 SOURCES = Path(skdaf.__file__).parent
 
 # A package may import from those in its row, and from itself. `cli` goes through the public names

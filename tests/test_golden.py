@@ -10,6 +10,8 @@ import pytest
 
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
 
+pytestmark = pytest.mark.oldest
+
 RATE = 8000
 
 

@@ -14,6 +14,8 @@ from legacy_models import classifier_model
 
 from skdaf.datasets import make_audio_dataset
 
+pytestmark = pytest.mark.oldest
+
 
 def blocks(language, page="README.md"):
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -25,6 +25,8 @@ from skdaf._estimators import base as _base
 from skdaf._features import extraction as _chunks
 from skdaf.datasets import make_audio_dataset
 
+pytestmark = pytest.mark.oldest
+
 TINY = {"channels": (4, 8), "max_epochs": 2, "batch_size": 32, "random_state": 0}
 
 

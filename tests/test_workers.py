@@ -28,6 +28,8 @@ from skdaf import (
 from skdaf._core.parallel import is_worker_thread, map_chunks
 from skdaf.datasets import make_audio_dataset
 
+pytestmark = pytest.mark.oldest
+
 TINY = {"channels": (4, 8), "max_epochs": 2, "batch_size": 32, "random_state": 0}
 
 

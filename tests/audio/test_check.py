@@ -12,6 +12,8 @@ from helpers import CASES, DATA
 
 from skdaf import Clip, check_audio
 
+pytestmark = pytest.mark.oldest
+
 COLUMNS = [
     "path",
     "start",

@@ -14,6 +14,8 @@ from skdaf._audio.inputs import validate_clips
 from skdaf._audio.recordings import as_clips
 from skdaf._core.arrays import blocks
 
+pytestmark = pytest.mark.oldest
+
 NAMES = ["b.wav", "a.wav", "c d.flac"]
 CLIPS = [Clip(name) for name in NAMES]
 

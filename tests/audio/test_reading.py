@@ -19,6 +19,8 @@ from scipy.signal import butter, chirp, sosfilt
 from skdaf import AudioReadError, Clip, SpectrogramTransformer, check_audio, load_audio
 from skdaf._audio.reading import read_info, resample
 
+pytestmark = pytest.mark.oldest
+
 RATE = 16000
 
 # (format, subtype, largest error of a sample). Linear samples are rounded to one step at most,

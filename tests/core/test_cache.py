@@ -13,6 +13,8 @@ import pytest
 from skdaf._core import cache as _cache
 from skdaf._core.cache import Cache, make_key
 
+pytestmark = pytest.mark.oldest
+
 KEY, OTHER = make_key("a"), make_key("b")
 
 

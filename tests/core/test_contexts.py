@@ -13,6 +13,8 @@ import pytest
 
 from skdaf._core.contexts import SharedContext, leave_if_closing, leave_if_main_thread_ended
 
+pytestmark = pytest.mark.oldest
+
 
 class Noting(SharedContext):
     def __init__(self):

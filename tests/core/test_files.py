@@ -5,6 +5,8 @@ import pytest
 
 from skdaf._core.files import leftovers, name_with, replacing, write_whole
 
+pytestmark = pytest.mark.oldest
+
 
 def test_a_file_is_written_and_replaced(tmp_path):
     path = tmp_path / "table.csv"

@@ -10,6 +10,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdaf._core.parallel import CHUNK_SIZE, map_chunks, progress, single_thread
 
+pytestmark = pytest.mark.oldest
+
 
 def total_and_process(chunk):
     return sum(chunk), os.getpid()

@@ -38,6 +38,8 @@ from skdaf import (
 from skdaf._display import sources as _sources
 from skdaf._legacy.spectrogram_transformer import LegacySpectrogramTransformer
 
+pytestmark = pytest.mark.oldest
+
 RATE = 16_000
 
 

@@ -8,6 +8,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skdaf import AudioReadError, ConvAutoencoderEmbedder, SpectrogramTransformer
 
+pytestmark = pytest.mark.oldest
+
 
 def small(**changes):
     values = {

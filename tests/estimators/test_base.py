@@ -35,6 +35,8 @@ from skdaf import (
     SpectrogramTransformer,
 )
 
+pytestmark = pytest.mark.oldest
+
 SMALL = {
     "channels": (4, 8),
     "hidden_units": (8,),

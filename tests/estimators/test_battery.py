@@ -1,5 +1,6 @@
 """scikit-learn's own checks, on every estimator, with nothing excused."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdaf import (
@@ -10,6 +11,8 @@ from skdaf import (
     ConvAutoencoderEmbedder,
     SpectrogramTransformer,
 )
+
+pytestmark = pytest.mark.oldest
 
 # As small as networks get: many checks fit dozens of times.
 tiny_front_end = SpectrogramTransformer(n_mels=8)

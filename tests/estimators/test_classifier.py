@@ -16,6 +16,8 @@ from torch import nn
 
 from skdaf import AudioReadError, Clip, CNNAudioClassifier, SpectrogramTransformer, load_audio
 
+pytestmark = pytest.mark.oldest
+
 
 def small(**changes):
     values = {

@@ -23,6 +23,8 @@ from skdaf import (
     save_model,
 )
 
+pytestmark = pytest.mark.oldest
+
 SMALL = {"channels": (4, 8), "max_epochs": 8, "learning_rate": 1e-2, "random_state": 0}
 
 

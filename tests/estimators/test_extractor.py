@@ -21,6 +21,8 @@ from skdaf import (
     save_model,
 )
 
+pytestmark = pytest.mark.oldest
+
 
 def recipe(**changes):
     values = {

@@ -12,6 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder, SpectrogramTransformer, save_model
 from skdaf._networks.building import get_weights
 
+pytestmark = pytest.mark.oldest
+
 SMALL = {"max_epochs": 4, "learning_rate": 1e-2, "random_state": 0}
 
 

@@ -19,6 +19,8 @@ from skdaf._features.extraction import ClipRecipe, compute_rows, read_headers
 from skdaf._features.spectrogram import Settings, soften
 from skdaf._features.spectrogram_transformer import SpectrogramRecipe
 
+pytestmark = pytest.mark.oldest
+
 SETTINGS = Settings("mel", 16000, 512, 160, 64, 13, 0.0, 8000.0, 80.0)
 
 

@@ -28,6 +28,8 @@ from skdaf import (
 )
 from skdaf._features.pyaudioanalysis import FeatureSettings, clip_features
 
+pytestmark = pytest.mark.oldest
+
 # A relative 1e-6 for every feature, and an absolute bound where one is zero but for rounding.
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-11}
 

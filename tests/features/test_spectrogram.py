@@ -26,6 +26,8 @@ from skdaf._features.spectrogram import (
     standardization,
 )
 
+pytestmark = pytest.mark.oldest
+
 RATES = [8000, 16000, 22050, 44100, 48000]
 
 # (window in s, hop in s, an odd window, mel bands, fmin, fmax as a share of the rate)

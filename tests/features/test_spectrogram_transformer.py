@@ -20,6 +20,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skdaf import AudioReadError, Clip, SpectrogramTransformer, load_audio
 from skdaf._features.spectrogram import Settings, spectrograms
 
+pytestmark = pytest.mark.oldest
+
 RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000]
 
 # What two float32 computations of one level may differ by, in dB and in standard deviations.

@@ -42,6 +42,8 @@ from skdaf import (
     save_model,
 )
 
+pytestmark = pytest.mark.oldest
+
 # What two builds of torch may make of one network, relative to its largest output.
 LIKE_THE_ORIGINAL = 1e-4
 

@@ -17,6 +17,8 @@ from skdaf._networks.building import (
     weight_shapes,
 )
 
+pytestmark = pytest.mark.oldest
+
 SIZES = [(1, 1), (1, 64), (43, 1), (2, 3), (17, 5), (43, 64), (101, 128)]
 
 

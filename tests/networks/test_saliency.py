@@ -9,6 +9,8 @@ from torch import nn
 
 from skdaf._networks.saliency import saliency_layer, saliency_maps
 
+pytestmark = pytest.mark.oldest
+
 
 def two_band_network(low=slice(2, 4), high=slice(10, 12), n_frames=12, n_bins=16):
     """Return a network whose logits are the mean levels in two bands."""

@@ -41,6 +41,8 @@ from skdaf import (
     segment_report,
 )
 
+pytestmark = pytest.mark.oldest
+
 
 def flatten(X):
     return X.reshape(len(X), -1)

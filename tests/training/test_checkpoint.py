@@ -24,6 +24,8 @@ from skdaf._training import checkpoint as module
 from skdaf._training.checkpoint import Checkpoint, pack, unpack
 from skdaf._training.loop import Loop
 
+pytestmark = pytest.mark.oldest
+
 ARRAYS = {
     "scalar": np.array(3),
     "empty": np.zeros((0, 4), "f"),

@@ -23,6 +23,8 @@ from skdaf._training.train import (
     train,
 )
 
+pytestmark = pytest.mark.oldest
+
 OBJECTIVE = Objective(
     functional.cross_entropy,
     lambda logits, targets: (logits.argmax(1) == targets).float().mean().item(),

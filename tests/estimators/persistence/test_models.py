@@ -58,6 +58,8 @@ from skdaf import (
 from skdaf._estimators.persistence.models import read_note, resolve_fitted
 from skdaf._estimators.persistence.trusted_types import find_class
 
+pytestmark = pytest.mark.oldest
+
 # Small models as this release saved them, samples, and what the models made of these.
 GOLDEN = TESTS / "data"
 
