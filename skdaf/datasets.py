@@ -13,10 +13,11 @@ import numpy as np
 import soundfile as sf
 from scipy import signal
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdaf._audio.formats import ffmpeg as _ffmpeg
 from skdaf._core.files import write_whole
+from skdaf._core.validation import validate_params
 
 __all__ = ["load_audio_folders", "make_audio_dataset"]
 
@@ -225,7 +226,7 @@ def warn_of_left_out(classes, stacklevel):
     )
 
 
-@validate_params({"folders": [str, os.PathLike, "array-like"]}, prefer_skip_nested_validation=True)
+@validate_params({"folders": [str, os.PathLike, "array-like"]})
 def load_audio_folders(folders):
     """List the recordings of class folders with their labels.
 
@@ -395,8 +396,7 @@ def _check_clip_arguments(classes, duration):
         "sampling_rate": [Interval(Integral, 4000, None, closed="left")],
         "subtype": [StrOptions(_SUBTYPES)],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def make_audio_dataset(
     directory,

@@ -23,7 +23,7 @@ _MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
 _MOST_LAST_CHANNELS, _MOST_FRAMES = 2, 4000
 
 # Front ends that have warned of waveforms without a rate: each does so once.
-_warned = WeakSet()
+_warned: WeakSet = WeakSet()
 
 
 class Float32Rows:

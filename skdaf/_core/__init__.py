@@ -9,4 +9,5 @@
 - `limits`: the largest values of parameters that ask for memory.
 - `estimator`: the base class of all estimators.
 - `public`: the public name of a class or function.
+- `validation`: scikit-learn's checks of parameters, with types.
 """

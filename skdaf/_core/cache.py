@@ -31,7 +31,7 @@ _ENTRY = struct.Struct("<16sQI")
 _PLACE = struct.Struct("<IQQI")
 
 # {folder: what this process knows of it}.
-_folders = {}
+_folders: dict = {}
 _folders_lock = threading.Lock()
 
 

@@ -35,7 +35,7 @@ class Estimator(BaseEstimator):
     """
 
     #: Parameters that may be the path of a saved model.
-    _path_parameters = ()
+    _path_parameters: tuple[str, ...] = ()
 
     #: Attributes beside the parameters that a file may set, and how a valid value is recognized.
     _saved_attributes = {

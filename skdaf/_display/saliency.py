@@ -3,10 +3,11 @@
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
+from skdaf._core.validation import validate_params
 from skdaf._display.sources import (
     frontend_and_network,
     input_edges,
@@ -177,9 +178,7 @@ class SaliencyDisplay:
         return [np.arange(len(saliency) + 1) - 0.5 for saliency in self.saliencies]
 
 
-@validate_params(
-    {"method": [StrOptions({"hirescam", "gradcam"})]}, prefer_skip_nested_validation=True
-)
+@validate_params({"method": [StrOptions({"hirescam", "gradcam"})]})
 def _check_method(method):
     """Insist on a method that there is."""
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
 from skdaf._core.public import public
+from skdaf._core.validation import validate_params
 from skdaf._display.sources import the_network
 from skdaf._display.style import COLORS, given_axes, new_figure, require_matplotlib
 
@@ -92,10 +93,7 @@ class TrainingDisplay:
         display = cls(history, best_epoch=network.best_epoch_, loss_name=loss)
         return display.plot(ax, kind=kind, line_kw=line_kw)
 
-    @validate_params(
-        {"kind": [StrOptions({"both", "loss", "score"})], "line_kw": [dict, None]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"kind": [StrOptions({"both", "loss", "score"})], "line_kw": [dict, None]})
     def plot(self, ax=None, *, kind="both", line_kw=None):
         """Draw.
 

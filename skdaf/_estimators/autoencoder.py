@@ -3,13 +3,14 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
+from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._networks.building import build_network
 from skdaf._training.train import Examples, Objective
@@ -169,7 +170,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Train the autoencoder.
 

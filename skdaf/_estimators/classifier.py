@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from scipy.special import softmax
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -23,6 +23,7 @@ from torch.nn import functional
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.arrays import as_array
 from skdaf._core.public import public
+from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator, as_integers
 from skdaf._estimators.persistence.models import resolve_fitted
 from skdaf._networks.building import (
@@ -274,7 +275,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y):
         """Train the network.
 

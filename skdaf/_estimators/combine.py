@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.base import (
     OneToOneFeatureMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.decomposition import PCA
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -19,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdaf._core.estimator import Estimator, is_count
 from skdaf._core.parallel import single_thread
 from skdaf._core.public import public
+from skdaf._core.validation import fit_context
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
 
@@ -72,7 +72,7 @@ class CappedPCA(TransformerMixin, Estimator):
         self.n_components = n_components
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Find the components.
 

@@ -4,7 +4,7 @@ import os
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import TransformerMixin, _fit_context, clone, is_classifier
+from sklearn.base import TransformerMixin, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
@@ -14,6 +14,7 @@ from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
 from skdaf._core.limits import MOST_WINDOWS_PER_SECOND, check_at_most
 from skdaf._core.public import public
+from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator, with_explicit_part
 from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._estimators.classifier import CNNAudioClassifier
@@ -130,7 +131,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             **with_explicit_part(self, params, "estimator", CNNAudioClassifier)
         )
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Fit the network, unless it is frozen or loaded.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
@@ -13,6 +13,7 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
 from skdaf._core.public import public
+from skdaf._core.validation import fit_context
 from skdaf._features.extraction import ClipRecipe, compute_rows, rate_and_lengths
 from skdaf._features.pyaudioanalysis import FeatureSettings, clip_features
 
@@ -156,7 +157,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn the sampling rate.
 

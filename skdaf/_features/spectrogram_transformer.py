@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,6 +15,7 @@ from skdaf._audio.inputs import validate_sounds, validate_sounds_for
 from skdaf._core.estimator import Estimator, is_count, is_flag, is_positive_count
 from skdaf._core.limits import check_recording, check_size
 from skdaf._core.public import public
+from skdaf._core.validation import fit_context
 from skdaf._features import spectrogram as _spectrogram
 from skdaf._features.extraction import ClipRecipe, compute_rows, rate_and_lengths
 
@@ -215,7 +216,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn the sampling rate and the number of frames.
 

@@ -6,9 +6,10 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from scipy.sparse import csc_array
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
+from skdaf._core.validation import validate_params
 from skdaf._segments.tables import (
     COLUMNS,
     N_DECIMALS,
@@ -23,8 +24,7 @@ from skdaf._segments.tables import (
     {
         "min_duration": [Interval(Real, 0, None, closed="left")],
         "smooth": [Interval(Real, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def merge_segments(segments, *, min_duration=0.0, smooth=0.0):
     """Join neighbouring segments of one label, after smoothing if wanted.

@@ -9,13 +9,14 @@ from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.reading import Clip, on_disk, read_info
 from skdaf._audio.sources import is_source
 from skdaf._core.parallel import progress
 from skdaf._core.public import public
+from skdaf._core.validation import validate_params
 from skdaf._estimators.persistence.models import load_model
 from skdaf._features.windows import Windows, cut_windows
 from skdaf._segments.merge import merge_segments
@@ -45,8 +46,7 @@ _SECONDS = [Interval(Real, 0, None, closed="neither")]
         "window": _SECONDS,
         "step": [*_SECONDS, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, verbose=0):
     """Classify a long recording window by window.
@@ -209,9 +209,7 @@ def labels_and_probabilities(estimator, X):
 
 
 @public
-@validate_params(
-    {"window": [*_SECONDS, None], "step": [*_SECONDS, None]}, prefer_skip_nested_validation=True
-)
+@validate_params({"window": [*_SECONDS, None], "step": [*_SECONDS, None]})
 def clips_from_segments(path, segments, *, window=None, step=None):
     """Turn the annotated segments of a recording into clips and labels to train on.
 

@@ -5,9 +5,10 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
+from skdaf._core.validation import validate_params
 from skdaf._segments.merge import merge_segments
 from skdaf._segments.tables import N_DECIMALS, check_segments
 
@@ -81,8 +82,7 @@ class SegmentReport:
     {
         "resolution": [Interval(Real, 0, None, closed="neither")],
         "tolerance": [Interval(Real, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def segment_report(true, predicted, *, resolution=0.1, tolerance=0.5):
     """Compare predicted segments with the true ones.
