@@ -11,9 +11,10 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
+from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
 from skdaf._core.public import public
-from skdaf._features.extraction import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._features.extraction import ClipRecipe, compute_rows
 from skdaf._features.pyaudioanalysis import FeatureSettings, clip_features
 
 
