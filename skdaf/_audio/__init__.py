@@ -7,6 +7,7 @@
 - `times`: durations in seconds.
 - `sources`: samples in memory, encoded bytes and open files in place of paths.
 - `reading`: open a recording, read and resample its samples. `load_audio`.
+- `lengths`: sampling rates and lengths of clips, from headers.
 - `check`: `check_audio`.
 - `formats`: one reader per file format.
 """

@@ -100,6 +100,12 @@ class AudioReadError(ValueError):
         return cls(f"{len(errors)} clips could not be read:\n{shown}{rest}", paths)
 
 
+def raise_errors(errors):
+    """Raise one AudioReadError for a list of them; do nothing if the list is empty."""
+    if errors:
+        raise AudioReadError.join(errors)
+
+
 @public
 @dataclass(frozen=True, slots=True)
 class Clip:

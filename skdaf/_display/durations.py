@@ -4,6 +4,7 @@ import numpy as np
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds
+from skdaf._audio.lengths import rate_and_lengths, read_infos
 from skdaf._core.public import public
 from skdaf._display.style import (
     COLORS,
@@ -13,7 +14,6 @@ from skdaf._display.style import (
     require_matplotlib,
     shortened,
 )
-from skdaf._features.extraction import rate_and_lengths, read_infos
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 # Letters of a class's name that are shown.

@@ -6,17 +6,15 @@ What a front end or a set of features has to say for itself is a `ClipRecipe`; t
 import os
 import time
 import warnings
-from collections import Counter
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
-from skdaf._audio.reading import AudioReadError, Clip, read_clip, read_info, stat_audio
+from skdaf._audio.clips import AudioReadError, Clip, raise_errors
+from skdaf._audio.lengths import check_channel_of_waveforms
+from skdaf._audio.reading import read_clip, stat_audio
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.parallel import CHUNK_SIZE, map_chunks
-
-# The rate that waveforms are taken to have when none is given, in Hz.
-_DEFAULT_RATE = 16_000
 
 # Samples worked on together: enough to pay for the call, little memory.
 _SAMPLES_PER_GROUP = 2**19
@@ -143,7 +141,7 @@ class ClipRecipe:
     def _samples(self, clip):
         if isinstance(clip, Clip):
             return read_clip(clip, self.settings.sampling_rate, self.settings.channel)[0]
-        _insist_on_one_channel([clip], self.settings.channel)
+        check_channel_of_waveforms([clip], self.settings.channel)
         return clip
 
 
@@ -172,7 +170,7 @@ def compute_rows(recipe, clips, *, n_jobs, verbose, description):
         output[done : done + len(chunk)] = chunk
         done += len(chunk)
         errors += chunk_errors
-    _raise_errors(errors)
+    raise_errors(errors)
     return output
 
 
@@ -198,82 +196,3 @@ def _n_bytes(clip):
         return os.stat(clip.path).st_size
     except (OSError, ValueError):
         return 0
-
-
-def _insist_on_one_channel(clips, channel):
-    """Raise if a channel is asked of waveforms that they do not have."""
-    if channel and not isinstance(clips[0], Clip):
-        raise ValueError(
-            f"channel={channel} needs files, since waveforms have one channel: pass channel=None, "
-            "and waveforms of the channel that you want."
-        )
-
-
-def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=None):
-    """Choose the sampling rate, and tell the number of samples that each clip has at it.
-
-    This is what `fit` has to find out. Where `sampling_rate` is None it is the commonest rate among
-    files, the lower one of a tie, or the default for waveforms. Of files only the headers are read.
-    A cache that cannot be used, or a channel that a file does not have, is an error now, while its
-    user is at hand.
-    """
-    if cache is not None:
-        Cache(cache)
-    _insist_on_one_channel(clips, channel)
-    if not isinstance(clips[0], Clip):
-        return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
-    infos = read_infos(clips, channel=channel, n_jobs=n_jobs)
-    rate = sampling_rate or _commonest(info.sampling_rate for info in infos)
-    return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
-
-
-def read_infos(clips, *, channel=None, n_jobs=None):
-    """Return the AudioInfo of each clip's header; raise what went wrong, all together."""
-    infos, errors = [], []
-    for chunk, chunk_errors in map_chunks(
-        partial(read_headers, channel=channel), clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
-    ):
-        infos += chunk
-        errors += chunk_errors
-    if errors:
-        # Since nothing will come of this call, find what is wrong behind the headers too.
-        errors = [
-            error
-            for chunk_errors in map_chunks(
-                partial(_reading_errors, channel=channel), clips, n_jobs=n_jobs
-            )
-            for error in chunk_errors
-        ]
-    _raise_errors(errors)
-    return infos
-
-
-def _reading_errors(clips, channel):
-    errors = []
-    for clip in clips:
-        try:
-            read_clip(clip, channel=channel)
-        except AudioReadError as error:
-            errors.append(error)
-    return errors
-
-
-def read_headers(clips, channel=None):
-    """Return the AudioInfo of each clip of a chunk that has one, and the errors met."""
-    infos, errors = [], []
-    for clip in clips:
-        try:
-            infos.append(read_info(clip, channel))
-        except AudioReadError as error:
-            errors.append(error)
-    return infos, errors
-
-
-def _commonest(rates):
-    counts = Counter(rates)
-    return min(counts, key=lambda rate: (-counts[rate], rate))
-
-
-def _raise_errors(errors):
-    if errors:
-        raise AudioReadError.join(errors)

@@ -12,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
+from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_count, is_flag, is_positive_count
 from skdaf._core.limits import check_recording, check_size
 from skdaf._core.public import public
 from skdaf._core.validation import fit_context
 from skdaf._features import spectrogram as _spectrogram
-from skdaf._features.extraction import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._features.extraction import ClipRecipe, compute_rows
 
 FEATURES = ("mel", "mfcc", "mel+chroma")
 

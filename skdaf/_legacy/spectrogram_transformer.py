@@ -8,11 +8,12 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.inputs import validate_sounds_for
+from skdaf._audio.lengths import read_infos
 from skdaf._audio.reading import Clip
 from skdaf._core.limits import check_recording
 from skdaf._core.public import public
 from skdaf._features import spectrogram as _spectrogram
-from skdaf._features.extraction import compute_rows, read_infos
+from skdaf._features.extraction import compute_rows
 from skdaf._features.spectrogram_transformer import SpectrogramRecipe, SpectrogramTransformer
 
 # The rate that waveforms are taken to have when none is given, in Hz.

@@ -445,7 +445,7 @@ class TestErrors:
     )
     def test_wrong_parameters_are_found_before_reading(self, changes, message, monkeypatch):
         monkeypatch.setattr(
-            "skdaf._features.extraction.read_headers", lambda *a: pytest.fail("read a file")
+            "skdaf._audio.lengths.read_headers", lambda *a: pytest.fail("read a file")
         )
         with pytest.raises(ValueError, match=message):
             small(**changes).fit(["a.wav", "b.wav"], [0, 1])

@@ -15,7 +15,7 @@ from skdaf import AudioReadError, Clip, SpectrogramTransformer
 from skdaf._core.cache import Cache, _forget_folders
 from skdaf._features import extraction as _chunks
 from skdaf._features import spectrogram as _spectrogram
-from skdaf._features.extraction import ClipRecipe, compute_rows, read_headers
+from skdaf._features.extraction import ClipRecipe, compute_rows
 from skdaf._features.spectrogram import Settings, soften
 from skdaf._features.spectrogram_transformer import SpectrogramRecipe
 
@@ -130,15 +130,6 @@ def test_bad_file_leaves_the_others_alone(clips, tmp_path):
     np.testing.assert_array_equal(output[1:-1], good)
     assert [error.paths for error in errors] == [[bad[0].path], [clips[0].path]]
     assert all(type(error) is AudioReadError for error in errors)
-
-
-def test_headers_give_rates_lengths_and_errors(clips, tmp_path):
-    other = Clip(write(tmp_path / "other.wav", 9, 800, 8000))
-    part = Clip(clips[0].path, 0.0, 0.05)
-    infos, errors = read_headers([clips[0], other, Clip(str(tmp_path / "missing.wav")), part])
-    rates_and_lengths = [(info.sampling_rate, info.n_frames) for info in infos]
-    assert rates_and_lengths == [(16000, 1500), (8000, 800), (16000, 800)]
-    assert [error.paths for error in errors] == [[str(tmp_path / "missing.wav")]]
 
 
 def test_recipe_survives_pickling(clips, cache):

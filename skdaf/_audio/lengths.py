@@ -1,0 +1,105 @@
+"""Sampling rates and lengths of clips: what `fit` reads from headers before it reads samples."""
+
+from collections import Counter
+from functools import partial
+
+from skdaf._audio.clips import AudioReadError, Clip, raise_errors
+from skdaf._audio.reading import read_clip, read_info
+from skdaf._core.cache import Cache
+from skdaf._core.parallel import CHUNK_SIZE, map_chunks
+
+# The sampling rate (Hz) of waveforms if none is given.
+_DEFAULT_RATE = 16_000
+
+
+def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=None):
+    """Return the sampling rate to use, and the number of samples of each clip at that rate.
+
+    If `sampling_rate` is None, the rate is the most common one among the files (the lower one of
+    a tie), or the default for waveforms. Only the headers of files are read. A cache that cannot
+    be used and a channel that a file does not have raise an error here, so that `fit` fails early.
+
+    Parameters
+    ----------
+    clips : list of Clip or of waveforms
+    sampling_rate : int or None
+        In Hz.
+    channel : int or None
+        The channel that will be read.
+    cache : str, path-like or None
+        The folder of the cache.
+    n_jobs : int or None
+
+    Returns
+    -------
+    rate : int
+        In Hz.
+    lengths : list of int
+        Samples per clip.
+    """
+    if cache is not None:
+        Cache(cache)
+    check_channel_of_waveforms(clips, channel)
+    if not isinstance(clips[0], Clip):
+        return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
+    infos = read_infos(clips, channel=channel, n_jobs=n_jobs)
+    rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
+    return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
+
+
+def check_channel_of_waveforms(clips, channel):
+    """Raise ValueError if the clips are waveforms and a channel other than the first is asked for.
+
+    Waveforms have one channel.
+    """
+    if channel and not isinstance(clips[0], Clip):
+        raise ValueError(
+            f"channel={channel} needs files, since waveforms have one channel: pass channel=None, "
+            "and waveforms of the channel that you want."
+        )
+
+
+def read_infos(clips, *, channel=None, n_jobs=None):
+    """Return the AudioInfo of each clip; raise one AudioReadError for all clips without one."""
+    infos, errors = [], []
+    for chunk, chunk_errors in map_chunks(
+        partial(read_headers, channel=channel), clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
+    ):
+        infos += chunk
+        errors += chunk_errors
+    if errors:
+        # This call fails anyway, so report files whose header is fine but whose samples are not.
+        errors = []
+        for chunk_errors in map_chunks(
+            partial(_reading_errors, channel=channel), clips, n_jobs=n_jobs
+        ):
+            errors += chunk_errors
+    raise_errors(errors)
+    return infos
+
+
+def read_headers(clips, channel=None):
+    """Return the AudioInfo of each clip that has one, and the errors of the other clips."""
+    infos, errors = [], []
+    for clip in clips:
+        try:
+            infos.append(read_info(clip, channel))
+        except AudioReadError as error:
+            errors.append(error)
+    return infos, errors
+
+
+def _reading_errors(clips, channel):
+    """Read clips in full; return the errors."""
+    errors = []
+    for clip in clips:
+        try:
+            read_clip(clip, channel=channel)
+        except AudioReadError as error:
+            errors.append(error)
+    return errors
+
+
+def _most_common(rates):
+    counts = Counter(rates)
+    return min(counts, key=lambda rate: (-counts[rate], rate))
