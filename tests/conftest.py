@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests: small sets of sounds, and real speech where it is at hand."""
+"""Fixtures that several test modules use: sets of sounds, real speech, other libraries."""
 
 import atexit
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from helpers import DATA
+from helpers import DATA, import_or_skip
 
 # Pictures are drawn into memory, also where there is a screen.
 os.environ["MPLBACKEND"] = "Agg"
@@ -40,6 +40,32 @@ def sounds(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sound_labels(sounds):
     return np.asarray(sounds.target_names)[sounds.target]
+
+
+@pytest.fixture(scope="session")
+def many_sounds(tmp_path_factory):
+    """More short files than two chunks hold: fifty of each of three kinds of sound."""
+    folder = tmp_path_factory.mktemp("many")
+    return make_audio_dataset(folder, n_clips_per_class=50, duration=(0.05, 0.15))
+
+
+@pytest.fixture(scope="session")
+def librosa():
+    """librosa, with the modules that it would otherwise import on first use."""
+    parts = ("librosa.feature", "librosa.filters", "librosa.core.spectrum")
+    return import_or_skip("librosa", *parts)
+
+
+@pytest.fixture(scope="session")
+def pillow():
+    """The module Image of Pillow."""
+    return import_or_skip("PIL.Image")
+
+
+@pytest.fixture(scope="session")
+def pyaudioanalysis():
+    """The module ShortTermFeatures of pyAudioAnalysis."""
+    return import_or_skip("pyAudioAnalysis.ShortTermFeatures")
 
 
 @pytest.fixture(scope="session")
