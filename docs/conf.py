@@ -121,6 +121,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "skdaf"},
+    "github_url": "https://github.com/skdaf/skdaf",
     "navbar_align": "left",
     "header_links_before_dropdown": 5,
     "show_nav_level": 1,
