@@ -122,8 +122,9 @@ def same_weights(left, right):
 def run_python(code, *arguments, on_warning="error", timeout=300, **options):
     """Run Python code in a process of its own; return what it prints.
 
-    The code may be indented and finds `arguments` in `sys.argv[1:]`. The process must end without an
-    error. `on_warning` is what Python's option -W takes; `options` are those of `subprocess.run`.
+    The code may be indented and finds `arguments` in `sys.argv[1:]`. The process must end without
+    an error. `on_warning` is what Python's option -W takes; `options` are those of
+    `subprocess.run`.
     """
     command = [sys.executable, "-W", on_warning, "-c", textwrap.dedent(code), *map(str, arguments)]
     options = {"capture_output": True, "text": True, "timeout": timeout, **options}

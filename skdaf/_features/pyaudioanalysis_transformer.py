@@ -15,7 +15,7 @@ from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
 from skdaf._core.public import public
 from skdaf._core.validation import fit_context
-from skdaf._features.extraction import ClipRecipe, compute_rows, rate_and_lengths
+from skdaf._features.extraction import ClipRecipe, compute_rows
 from skdaf._features.pyaudioanalysis import FeatureSettings, clip_features
 
 
