@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import warnings
 
 from docutils import nodes
@@ -9,6 +10,9 @@ from sphinx.addnodes import pending_xref
 
 import skdaf
 import skdaf.datasets
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from architecture_map import PackageMap
 
 project = "skdaf"
 author = "The skdaf developers"
@@ -133,16 +137,17 @@ html_theme_options = {
 }
 # Pages that have none below or beside them need no list of these.
 WITHOUT_SIDEBAR = [
+    "architecture",
     "changelog",
     "coming_from_deep_audio_features",
     "getting_started",
-    "how_it_is_built",
 ]
 html_sidebars = {page: [] for page in WITHOUT_SIDEBAR}
 
 
 def setup(app):
     """Connect what is defined above."""
+    app.add_directive("package-map", PackageMap)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("autodoc-process-docstring", without_foreign_references)
     app.connect("doctree-read", link_names)

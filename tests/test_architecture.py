@@ -1,11 +1,13 @@
 """Which package may import which. The page "Architecture" of the docs is drawn from the table."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 import skdaf
 
@@ -240,3 +242,14 @@ def test_there_are_public_names():
 def test_every_public_name_is_there(name):
     assert getattr(skdaf, name) is not None
     assert name in dir(skdaf)
+
+
+# The page "Architecture".
+
+
+def test_the_page_names_files_and_packages_that_exist():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:skdaf/)?_[a-z_]+(?:/[\w.]+)*)`", page))
+    missing = [name for name in named if not (SOURCES / name.removeprefix("skdaf/")).exists()]
+    assert len(named) > 15
+    assert missing == []

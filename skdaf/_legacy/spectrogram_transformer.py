@@ -116,7 +116,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
 
         Returns
         -------
-        spectrograms : ndarray of shape (n_clips, n_frames_, n_bins_), float32
+        spectrograms : ndarray of shape (n_clips, n_frames, n_bins), float32
             As of `SpectrogramTransformer`.
 
         Raises
