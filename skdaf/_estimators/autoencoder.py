@@ -6,13 +6,13 @@ import numpy as np
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
-from torch.nn import functional
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._networks.building import build_network
-from skdaf._training.train import Examples, Objective
+from skdaf._training.objectives import reconstruction
+from skdaf._training.run import Examples
 
 
 @public
@@ -207,7 +207,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             build_network(**recipe, seed=seed),
             recipe,
             Examples(spectrograms, spectrograms),
-            Objective(_squared_error),
+            reconstruction(),
             seed,
             rows,
             checkpoint,
@@ -302,7 +302,3 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _squared_error(outputs, targets):
-    return functional.mse_loss(outputs.float().squeeze(1), targets)
