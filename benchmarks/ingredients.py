@@ -20,7 +20,7 @@ from torch import nn
 from benchmarks import _fsdd, _scenes
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
 from skdaf._features import spectrogram as _spectrogram
-from skdaf._networks.building import build_cnn
+from skdaf._networks.architectures import build_cnn
 from skdaf._training import augmentation as _augmentation
 from skdaf._training import loop as _loop
 

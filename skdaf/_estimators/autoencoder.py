@@ -6,14 +6,14 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
-from torch.nn import functional
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
 from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._networks.building import build_network
-from skdaf._training.train import Examples, Objective
+from skdaf._training.objectives import reconstruction
+from skdaf._training.run import Examples
 
 
 @public
@@ -208,7 +208,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             build_network(**recipe, seed=seed),
             recipe,
             Examples(spectrograms, spectrograms),
-            Objective(_squared_error),
+            reconstruction(),
             seed,
             rows,
             checkpoint,
@@ -303,7 +303,3 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _squared_error(outputs, targets):
-    return functional.mse_loss(outputs.float().squeeze(1), targets)

@@ -19,16 +19,19 @@ from skdaf._core.parallel import CHUNK_SIZE, progress
 from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 from skdaf._networks.building import (
-    check_recipe,
-    get_weights,
+    check_architecture,
     layer_names,
     output_shapes,
     restore_network,
 )
+from skdaf._networks.device import resolve_device, resolve_precision
+from skdaf._networks.inference import apply_network
+from skdaf._networks.weights import get_weights
 from skdaf._training.augmentation import CHOICES, compose
 from skdaf._training.checkpoint import Checkpoint, check_place
 from skdaf._training.fingerprint import describe, describe_rows, digest_of
-from skdaf._training.train import Plan, apply_network, resolve_device, resolve_precision, train
+from skdaf._training.run import Plan, TrainingRun
+from skdaf._training.train import train
 
 # Fewer held-out clips than this say nothing about an epoch.
 _FEWEST_VALIDATION_CLIPS = 10
@@ -261,17 +264,8 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
                 advance(1, **_in_short(values))
                 return steps.tell("epoch", lambda: _as_fitted(network, recipe))
 
-            reached = train(
-                network,
-                examples,
-                objective,
-                plan,
-                rows=rows[0],
-                validation_rows=rows[1],
-                seed=seed,
-                report=report,
-                checkpoint=checkpoint,
-            )
+            run = TrainingRun(network, examples, objective, plan, *rows, seed)
+            reached = train(run, report=report, checkpoint=checkpoint)
             self._recipe = recipe
             self.network_ = network
             self.history_ = reached.history
@@ -430,7 +424,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
         super()._check_saved_state(state)
         if "_recipe" not in state and "network_" not in state:
             return
-        check_recipe(state["_recipe"])
+        check_architecture(state["_recipe"])
         if state["input_shape_"] != tuple(state["_recipe"]["input_shape"]):
             raise ValueError("its input_shape_ is not that of its network")
 

@@ -1,11 +1,9 @@
 """CNNAudioClassifier: a convolutional network on labelled clips."""
 
 import os
-from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import train_test_split
@@ -18,7 +16,6 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 from torch import nn
-from torch.nn import functional
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.arrays import as_array
@@ -26,16 +23,11 @@ from skdaf._core.public import public
 from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator, as_integers
 from skdaf._estimators.persistence.models import resolve_fitted
-from skdaf._networks.building import (
-    NETWORKS,
-    build_network,
-    copy_layers,
-    count_conv_layers,
-    is_autoencoder,
-    layer_names,
-    recipe_from,
-)
-from skdaf._training.train import Examples, Objective
+from skdaf._networks.building import NETWORKS, build_network, layer_names
+from skdaf._networks.transfer import count_conv_layers, is_autoencoder, transferred_architecture
+from skdaf._networks.weights import copy_layers
+from skdaf._training.objectives import classification
+from skdaf._training.run import Examples
 
 
 @public
@@ -318,7 +310,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
             network,
             recipe,
             Examples(spectrograms, targets),
-            Objective(self._loss(weights), _accuracy, partial(_as_shares, n_classes=len(classes))),
+            classification(weights, self.label_smoothing),
             seed,
             rows,
             checkpoint,
@@ -408,7 +400,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     def _recipe_from(self, source):
         if source is None:
             return self._new_recipe(self.network, len(self.classes_))
-        return recipe_from(source._recipe, len(self.classes_), self._network_options())
+        return transferred_architecture(source._recipe, len(self.classes_), self._network_options())
 
     def _n_frozen(self, network):
         n_conv = count_conv_layers(network)
@@ -419,19 +411,6 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
                 f"{layer_names(network)}, and the last one is new."
             )
         return n_frozen
-
-    def _loss(self, weights):
-        weights = torch.from_numpy(weights)
-
-        def loss(logits, targets):
-            return functional.cross_entropy(
-                logits.float(),
-                targets,
-                weight=weights.to(logits.device),
-                label_smoothing=self.label_smoothing,
-            )
-
-        return loss
 
     def predict(self, X):
         """Predict the label of each clip.
@@ -506,14 +485,3 @@ def _copy_source(source, network):
     if is_autoencoder(source._recipe):
         names = names[: count_conv_layers(network)]
     copy_layers(source.network_, network, names)
-
-
-def _as_shares(targets, n_classes):
-    return functional.one_hot(targets, n_classes).float()
-
-
-def _accuracy(logits, targets):
-    """Return the share of clips whose largest logit is that of their (largest) class."""
-    if targets.ndim == 2:
-        targets = targets.argmax(dim=1)
-    return (logits.argmax(dim=1) == targets).float().mean().item()

@@ -1,6 +1,15 @@
 """Networks in torch: no files, no scikit-learn.
 
-- `building`: build a network by name, and its weights as arrays.
-- `device`: the threads that torch may use.
-- `saliency`: which part of its input decides a network's output.
+- `architectures`: one builder per network, and the blocks they share.
+- `legacy`: the architectures of deep_audio_features, for its saved models.
+- `transfer`: classifiers that start as another network.
+- `layers`: layers that torch does not have; dropout with its own generator.
+- `building`: build a network by name, rebuild a saved one, describe its layers.
+- `checks`: limits on the size and the work of a network.
+- `weights`: weights as arrays.
+- `device`: device, precision, and the threads that torch may use.
+- `inference`: apply a network to spectrograms.
+- `saliency`: which part of its input decides an output.
+
+To add a network, write a builder in `architectures` and enter it in `NETWORKS` in `building`.
 """

@@ -1,22 +1,65 @@
-"""One thread of torch for each thread that uses it."""
+"""Where networks compute: the device, the precision, and the threads that torch may use."""
 
 import threading
+import warnings
 
 import torch
 
 from skdaf._core.contexts import SharedContext
 
 
-def use_one_torch_thread():
-    """Let torch run what the calling thread asks of it on this thread alone."""
-    # Its first question makes torch give a thread the number that was last set anywhere: were that
-    # left to the first operation, it could undo what is set here.
+def resolve_device(device: str | torch.device, *, else_cpu: bool = False) -> str:
+    """Return a device of this machine; "auto" is CUDA, then MPS, then the CPU.
+
+    Parameters
+    ----------
+    device : str or torch.device
+    else_cpu : bool, default=False
+        Whether to warn and use the CPU, instead of raising ValueError, where the machine lacks the
+        device.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(kind for kind, is_available in available.items() if is_available)
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another "
+            "device of torch."
+        ) from error
+    if available.get(kind, True):
+        return str(device)
+    problem = f"device={device!r} is not available on this machine"
+    if not else_cpu:
+        raise ValueError(f"{problem}.")
+    warnings.warn(f"{problem}; using the CPU instead.", stacklevel=2)
+    return "cpu"
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """Return the precision to train in; "auto" is bfloat16 where the processor supports it."""
+    if precision != "auto":
+        return precision
+    # Without these instructions bfloat16 is emulated, and slower than float32.
+    is_native = device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    return "bfloat16" if is_native else "float32"
+
+
+def use_one_torch_thread() -> None:
+    """Limit torch to one thread for work that the calling thread starts."""
+    # The first query makes torch give the calling thread the number that was last set in any
+    # thread. If that happened in the first operation instead, it could undo what is set here.
     torch.get_num_threads()
     torch.set_num_threads(1)
 
 
 class _SingleTorchThread(SharedContext):
-    """Run torch on one thread, so that sums come out alike however many cores there are.
+    """Run torch on one thread, so that sums have the same bytes with any number of cores.
 
     Entering returns how many threads torch had before.
     """
@@ -32,13 +75,13 @@ class _SingleTorchThread(SharedContext):
     def __enter__(self):
         super().__enter__()
         self._own.depth = getattr(self._own, "depth", 0) + 1
-        # torch keeps the number for each thread of Python: every one that enters must say it.
+        # torch keeps one number per Python thread: each thread that enters must set it.
         use_one_torch_thread()
         return self._before
 
     def __exit__(self, *exception):
         self._own.depth -= 1
-        # Callbacks predict amid a training, which goes on with one thread.
+        # A callback may predict during training, which then continues with one thread.
         if self._own.depth == 0:
             torch.set_num_threads(self._before)
         super().__exit__(*exception)

@@ -1,47 +1,59 @@
-"""Saliency maps: where in its input a network finds what speaks for a class."""
+"""Saliency maps: which parts of a spectrogram make a network choose a class."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 
 from skdaf._networks.building import layer_names
 from skdaf._networks.device import single_torch_thread
 
-# Maps with fewer rows or columns than this show places too coarsely.
-_COARSEST = 8
+# Maps with fewer rows or columns are too coarse to show where something is.
+_FEWEST_ROWS = 8
 
 
-def saliency_layer(network, input_shape):
-    """Return the number of the layer to look at: the deepest whose maps are not too coarse."""
+def saliency_layer(network: nn.Sequential, input_shape: tuple[int, int]) -> int:
+    """Return the index of the layer to explain: the deepest whose maps are not too coarse."""
     shapes = _map_shapes(network, input_shape)
     if not shapes:
         raise ValueError(
-            f"None of the layers {layer_names(network)} gives maps over frames and bins."
+            f"None of the layers {layer_names(network)} returns maps over frames and bins."
         )
-    smallest = np.minimum(_COARSEST, input_shape)
-    fine = [number for number, shape in shapes.items() if (shape >= smallest).all()]
+    smallest = np.minimum(_FEWEST_ROWS, input_shape)
+    fine = [index for index, shape in shapes.items() if (shape >= smallest).all()]
     return max(fine, default=min(shapes))
 
 
 def _map_shapes(network, input_shape):
-    """Return {number of the layer: (n_frames, n_bins) of its maps} for the layers that have any."""
+    """Return {index of the layer: (n_frames, n_bins) of its maps} for the layers with maps."""
     shapes = {}
     outputs = torch.zeros(1, 1, *input_shape)
     with torch.inference_mode():
-        for number, layer in enumerate(network.eval()):
+        for index, layer in enumerate(network.eval()):
             outputs = layer(outputs)
             if outputs.ndim == 4:
-                shapes[number] = tuple(outputs.shape[2:])
+                shapes[index] = tuple(outputs.shape[2:])
     return shapes
 
 
-def saliency_maps(network, spectrograms, classes, layer, *, average_gradients=False):
-    """Find out where a layer sees what speaks for a class.
+def saliency_maps(
+    network: nn.Sequential,
+    spectrograms: NDArray[np.floating],
+    classes: Sequence[int],
+    layer: int,
+    *,
+    average_gradients: bool = False,
+) -> NDArray[np.float32]:
+    """Compute where a layer finds evidence for a class.
 
-    Every value of the layer's maps times the gradient of the class's logit there is how much
-    that value contributes; the sum over channels, where it is positive, is the saliency [1]_.
-    With `average_gradients` the gradients of a channel are first averaged over all places, which
-    is Grad-CAM [2]_. The two agree for networks that average over all places themselves.
+    The contribution of each value of the layer's maps is the value times the gradient of the
+    class's logit with respect to it. The saliency is the sum of contributions over channels, where
+    it is positive [1]_. With `average_gradients` the gradients of a channel are first averaged over
+    all frames and bins, which is Grad-CAM [2]_. Both are the same for networks that themselves
+    average over all frames and bins.
 
     Parameters
     ----------
@@ -49,15 +61,15 @@ def saliency_maps(network, spectrograms, classes, layer, *, average_gradients=Fa
         On the CPU.
     spectrograms : ndarray of shape (n_clips, n_frames, n_bins)
     classes : sequence of int of length n_clips
-        Which logit to explain.
+        The index of the logit to explain for each clip.
     layer : int
-        The number of the layer.
-    average_gradients : bool
+        The index of the layer.
+    average_gradients : bool, default=False
 
     Returns
     -------
     maps : ndarray of shape (n_clips, n_frames, n_bins), float32
-        At least 0; 1 is the largest of each clip, unless nothing speaks for the class.
+        At least 0. The largest value of each clip is 1, unless nothing speaks for the class.
 
     References
     ----------
@@ -68,28 +80,34 @@ def saliency_maps(network, spectrograms, classes, layer, *, average_gradients=Fa
     """
     network.eval()
     maps = [
-        _one_map(network, spectrogram, int(number), layer, average_gradients)
-        for spectrogram, number in zip(spectrograms, classes, strict=True)
+        _saliency_map(network, spectrogram, int(target), layer, average_gradients)
+        for spectrogram, target in zip(spectrograms, classes, strict=True)
     ]
     return np.stack(maps)
 
 
-def _one_map(network, spectrogram, number, layer, average_gradients):
+def _saliency_map(network, spectrogram, target, layer, average_gradients):
     inputs = torch.tensor(np.asarray(spectrogram, dtype=np.float32))[None, None]
     with single_torch_thread:
-        with torch.no_grad():
-            values = network[: layer + 1](inputs)
-        if values.ndim != 4:
-            raise ValueError(
-                f"The layer {layer_names(network)[layer]!r} gives no maps over frames and bins but "
-                f"an output of shape {tuple(values.shape[1:])}."
-            )
-        with torch.enable_grad():
-            values.requires_grad_()
-            logit = network[layer + 1 :](values)[0, number]
-            [gradients] = torch.autograd.grad(logit, values)
+        values, gradients = _values_and_gradients(network, inputs, target, layer)
         if average_gradients:
             gradients = gradients.mean(dim=(2, 3), keepdim=True)
         saliency = (values.detach() * gradients).sum(dim=1, keepdim=True).clamp(min=0)
         saliency = functional.interpolate(saliency, spectrogram.shape, mode="bilinear")[0, 0]
     return (saliency / saliency.max().clamp(min=torch.finfo().tiny)).numpy()
+
+
+def _values_and_gradients(network, inputs, target, layer):
+    """Return a layer's maps, and the gradients of a logit with respect to them."""
+    with torch.no_grad():
+        values = network[: layer + 1](inputs)
+    if values.ndim != 4:
+        raise ValueError(
+            f"The layer {layer_names(network)[layer]!r} returns no maps over frames and bins but "
+            f"an output of shape {tuple(values.shape[1:])}."
+        )
+    with torch.enable_grad():
+        values.requires_grad_()
+        logit = network[layer + 1 :](values)[0, target]
+        [gradients] = torch.autograd.grad(logit, values)
+    return values, gradients

@@ -19,7 +19,7 @@ from skdaf import (
     load_model,
     save_model,
 )
-from skdaf._networks.building import get_weights
+from skdaf._networks.weights import get_weights
 
 pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
 

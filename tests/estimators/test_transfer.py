@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder, SpectrogramTransformer, save_model
-from skdaf._networks.building import get_weights
+from skdaf._networks.weights import get_weights
 
 pytestmark = pytest.mark.oldest
 

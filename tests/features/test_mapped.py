@@ -17,7 +17,7 @@ from skdaf import (
     SpectrogramTransformer,
 )
 from skdaf._audio.inputs import validate_clips
-from skdaf._networks.building import get_weights
+from skdaf._networks.weights import get_weights
 from skdaf._training.fingerprint import describe_rows
 
 TYPES = ["float32", "float64", "float16", "int16", ">f4"]

@@ -3,19 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from skdaf._networks.building import (
-    NETWORKS,
-    Dropout,
-    build_network,
-    copy_layers,
-    get_weights,
-    is_autoencoder,
-    layer_names,
-    recipe_from,
-    seed_dropout,
-    set_weights,
-    weight_shapes,
-)
+from skdaf._networks.building import NETWORKS, build_network, layer_names, weight_shapes
+from skdaf._networks.layers import Dropout, seed_dropout
+from skdaf._networks.transfer import is_autoencoder, transferred_architecture
+from skdaf._networks.weights import copy_layers, get_weights, set_weights
 
 pytestmark = pytest.mark.oldest
 
@@ -154,7 +145,7 @@ class TestDropout:
         assert torch.equal(*results)
 
 
-def recipe(network, input_shape=(22, 128), n_outputs=3, **options):
+def architecture(network, input_shape=(22, 128), n_outputs=3, **options):
     return {
         "network": network,
         "input_shape": input_shape,
@@ -165,7 +156,7 @@ def recipe(network, input_shape=(22, 128), n_outputs=3, **options):
 
 @pytest.mark.parametrize("name", ["cnn", "daf", "autoencoder", "old daf", "old autoencoder"])
 def test_weight_shapes_are_those_of_the_network_that_is_built(name):
-    described = recipe(name, channels=(2, 3, 4, 5))
+    described = architecture(name, channels=(2, 3, 4, 5))
     expected = build_network(**described).state_dict()
     before = torch.get_rng_state()
     found = weight_shapes(**described)
@@ -174,7 +165,7 @@ def test_weight_shapes_are_those_of_the_network_that_is_built(name):
 
 
 def test_weight_shapes_cost_no_memory():
-    described = recipe("daf", (2**20, 2**10), hidden_units=(2**20,))
+    described = architecture("daf", (2**20, 2**10), hidden_units=(2**20,))
     assert weight_shapes(**described)["dense1.linear.weight"][0] == (2**20, 2**30)
 
 
@@ -196,15 +187,17 @@ def test_the_old_layout_of_daf_has_an_activation_on_its_logits():
 
 
 def test_a_classifier_that_starts_as_another_network_has_a_plain_output():
-    assert recipe_from(recipe("daf"), 5, {}) == recipe("daf", n_outputs=5)
-    assert recipe_from(recipe("old daf"), 5, {}) == recipe("daf", n_outputs=5)
+    assert transferred_architecture(architecture("daf"), 5, {}) == architecture("daf", n_outputs=5)
+    assert transferred_architecture(architecture("old daf"), 5, {}) == architecture(
+        "daf", n_outputs=5
+    )
 
 
 @pytest.mark.parametrize("name", ["autoencoder", "old autoencoder"])
 def test_a_classifier_can_start_as_an_encoder(name):
-    source = recipe(name, channels=(2, 3, 4), kernel_size=5)
+    source = architecture(name, channels=(2, 3, 4), kernel_size=5)
     assert is_autoencoder(source)
-    described = recipe_from(source, 5, {"hidden_units": (6,), "channels": None})
+    described = transferred_architecture(source, 5, {"hidden_units": (6,), "channels": None})
     encoder, classifier = build_network(**source), build_network(**described)
     names = layer_names(classifier)[:-2]
     assert names == layer_names(encoder)[: len(names)]

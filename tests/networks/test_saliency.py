@@ -101,7 +101,7 @@ def test_parameters_are_left_without_gradients(spectrogram):
 
 
 def test_a_layer_without_maps_is_an_error(spectrogram):
-    with pytest.raises(ValueError, match="layer 'output' gives no maps"):
+    with pytest.raises(ValueError, match="layer 'output' returns no maps"):
         saliency_maps(two_band_network(), spectrogram, [0], 1)
 
 

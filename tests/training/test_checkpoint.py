@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder, load_model, save_model
-from skdaf._networks.building import get_weights
+from skdaf._networks.weights import get_weights
 from skdaf._training import checkpoint as module
 from skdaf._training.checkpoint import Checkpoint, pack, unpack
 from skdaf._training.loop import Loop
@@ -360,15 +360,15 @@ class Epochs:
     """Counts epochs as they begin, and stops at one of them."""
 
     def __init__(self, monkeypatch, stop=None, error=Killed):
-        self.n, self.stop, learn = 0, stop, Loop._learn
+        self.n, self.stop, train_epoch = 0, stop, Loop._train_epoch
 
-        def counted(loop, rows, epoch):
+        def counted(loop, epoch):
             if epoch == self.stop:
                 raise error
             self.n += 1
-            return learn(loop, rows, epoch)
+            return train_epoch(loop, epoch)
 
-        monkeypatch.setattr(Loop, "_learn", counted)
+        monkeypatch.setattr(Loop, "_train_epoch", counted)
 
 
 def fit_until(epoch, estimator, X, y=None):

@@ -10,25 +10,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skdaf._networks.building import build_network, get_weights
+from skdaf._networks.building import build_network
+from skdaf._networks.device import single_torch_thread
+from skdaf._networks.inference import apply_network
+from skdaf._networks.weights import get_weights
 from skdaf._training.loop import Loop
-from skdaf._training.train import (
-    Examples,
-    Objective,
-    Plan,
-    apply_network,
-    resolve_device,
-    resolve_precision,
-    single_torch_thread,
-    train,
-)
+from skdaf._training.objectives import Objective, accuracy
+from skdaf._training.run import Examples, Plan, TrainingRun
+from skdaf._training.train import train
 
 pytestmark = pytest.mark.oldest
 
-OBJECTIVE = Objective(
-    functional.cross_entropy,
-    lambda logits, targets: (logits.argmax(1) == targets).float().mean().item(),
-)
+OBJECTIVE = Objective(functional.cross_entropy, accuracy)
 
 
 def make_examples(n=60, size=(12, 10), seed=0):
@@ -54,22 +47,29 @@ def make_plan(**changes):
     return Plan(**{**values, **changes})
 
 
-def run(examples=None, plan=None, rows=None, validation_rows=None, seed=0, **kwargs):
+def make_run(network, examples, plan=None, **changes):
+    values = {
+        "network": network,
+        "examples": examples,
+        "objective": OBJECTIVE,
+        "plan": plan or make_plan(),
+        "train_rows": np.arange(len(examples.inputs)),
+        "validation_rows": None,
+        "seed": 0,
+    }
+    return TrainingRun(**{**values, **changes})
+
+
+def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed=0, report=None):
+    """Train a small network; return it and the final state."""
     examples = examples or make_examples()
-    size = examples.inputs.shape[1:]
-    network = build_network("cnn", size, 2, {"channels": (4, 8), "hidden_units": (8,)}, seed)
-    rows = np.arange(len(examples.inputs)) if rows is None else rows
-    progress = train(
-        network,
-        examples,
-        OBJECTIVE,
-        plan or make_plan(),
-        rows=rows,
-        validation_rows=validation_rows,
-        seed=seed,
-        **kwargs,
+    options = {"channels": (4, 8), "hidden_units": (8,)}
+    network = build_network("cnn", examples.inputs.shape[1:], 2, options, seed)
+    rows = np.arange(len(examples.inputs)) if train_rows is None else train_rows
+    run = make_run(
+        network, examples, plan, train_rows=rows, validation_rows=validation_rows, seed=seed
     )
-    return network, progress
+    return network, train(run, report=report)
 
 
 def same(weights, others):
@@ -78,23 +78,23 @@ def same(weights, others):
 
 def test_learns_to_tell_two_classes_apart():
     examples = make_examples()
-    network, progress = run(examples)
+    network, state = fit(examples)
     logits = apply_network(network, make_examples(seed=1).inputs, "cpu")
     assert (logits.argmax(1) == examples.targets).mean() > 0.95
-    assert progress.history["train_loss"][-1] < progress.history["train_loss"][0] / 2
+    assert state.history["train_loss"][-1] < state.history["train_loss"][0] / 2
 
 
 def test_history_has_one_value_an_epoch():
-    _, progress = run(rows=np.arange(40), validation_rows=np.arange(40, 60))
-    assert set(progress.history) == {
+    _, state = fit(train_rows=np.arange(40), validation_rows=np.arange(40, 60))
+    assert set(state.history) == {
         "learning_rate",
         "train_loss",
         "train_score",
         "valid_loss",
         "valid_score",
     }
-    assert {len(values) for values in progress.history.values()} == {6}
-    assert progress.n_epochs == 6
+    assert {len(values) for values in state.history.values()} == {6}
+    assert state.n_epochs == 6
 
 
 def test_best_epoch_is_the_one_of_lowest_validation_loss_and_its_weights_are_kept():
@@ -102,18 +102,18 @@ def test_best_epoch_is_the_one_of_lowest_validation_loss_and_its_weights_are_kep
     # So high a rate that late epochs are worse than some early one.
     plan = make_plan(max_epochs=12, learning_rate=0.3)
     held_out = np.arange(40, 60)
-    network, progress = run(examples, plan, np.arange(40), held_out)
-    losses = progress.history["valid_loss"]
-    assert progress.best_epoch == 1 + int(np.argmin(losses))
+    network, state = fit(examples, plan, train_rows=np.arange(40), validation_rows=held_out)
+    losses = state.history["valid_loss"]
+    assert state.best_epoch == 1 + int(np.argmin(losses))
     logits = torch.from_numpy(apply_network(network, examples.inputs[held_out], "cpu"))
     loss = functional.cross_entropy(logits, torch.from_numpy(examples.targets[held_out]))
     assert loss.item() == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_without_validation_the_last_epoch_counts():
-    _, progress = run()
-    assert progress.best_epoch == progress.n_epochs == 6
-    assert "valid_loss" not in progress.history
+    _, state = fit()
+    assert state.best_epoch == state.n_epochs == 6
+    assert "valid_loss" not in state.history
 
 
 def test_stops_when_validation_has_not_improved_for_patience_epochs():
@@ -121,9 +121,9 @@ def test_stops_when_validation_has_not_improved_for_patience_epochs():
     # Labels of the held-out part are turned round: learning makes it worse and worse.
     examples.targets[40:] = 1 - examples.targets[40:]
     plan = make_plan(max_epochs=50, patience=3)
-    _, progress = run(examples, plan, np.arange(40), np.arange(40, 60))
-    assert progress.n_epochs < 50
-    assert progress.n_epochs - progress.best_epoch == 3
+    _, state = fit(examples, plan, np.arange(40), np.arange(40, 60))
+    assert state.n_epochs < 50
+    assert state.n_epochs - state.best_epoch == 3
 
 
 def test_held_out_examples_do_not_touch_the_weights():
@@ -131,7 +131,7 @@ def test_held_out_examples_do_not_touch_the_weights():
     others.inputs[40:] = 0
     plan = make_plan(max_epochs=1)
     weights, other = (
-        get_weights(run(e, plan, np.arange(40), np.arange(40, 60))[0]) for e in (examples, others)
+        get_weights(fit(e, plan, np.arange(40), np.arange(40, 60))[0]) for e in (examples, others)
     )
     assert same(weights, other)
 
@@ -152,14 +152,14 @@ def test_every_example_is_seen_once_an_epoch_and_never_alone(n, batch_size):
     network = nn.Sequential(Spy(), nn.Flatten(), nn.Linear(4, 2))
     plan = make_plan(max_epochs=1, batch_size=batch_size)
     examples = Examples(inputs, np.arange(n) % 2)
-    train(network, examples, OBJECTIVE, plan, rows=np.arange(n), seed=0)
+    train(make_run(network, examples, plan))
     assert sorted(itertools.chain(*seen)) == list(range(n))
     assert min(map(len, seen)) >= 2
     assert max(map(len, seen)) <= max(batch_size, 3)
 
 
 def test_same_seed_same_bytes_and_another_seed_others():
-    weights, again, other = (get_weights(run(seed=seed)[0]) for seed in (1, 1, 2))
+    weights, again, other = (get_weights(fit(seed=seed)[0]) for seed in (1, 1, 2))
     assert same(weights, again)
     assert not same(weights, other)
 
@@ -176,8 +176,8 @@ def test_bytes_do_not_depend_on_the_number_of_torch_threads(precision):
         results = []
         for n_threads in (1, 2, 3):
             torch.set_num_threads(n_threads)
-            network, progress = run(make_examples(120), plan, np.arange(80), np.arange(80, 120))
-            results.append((get_weights(network), progress.history))
+            network, state = fit(make_examples(120), plan, np.arange(80), np.arange(80, 120))
+            results.append((get_weights(network), state.history))
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)
@@ -201,8 +201,7 @@ def test_a_batch_in_parts_gives_the_gradients_of_the_whole(n, monkeypatch):
     for smallest_part in (8, 1000):
         monkeypatch.setattr("skdaf._training.loop._SMALLEST_PART", smallest_part)
         network = without_statistics()
-        rows = np.arange(n)
-        train(network, make_examples(n), OBJECTIVE, make_plan(batch_size=n), rows=rows, seed=0)
+        train(make_run(network, make_examples(n), make_plan(batch_size=n)))
         weights.append(get_weights(network))
     for name in weights[0]:
         np.testing.assert_allclose(weights[0][name], weights[1][name], atol=1e-4)
@@ -221,7 +220,7 @@ def test_layers_that_some_parts_of_a_batch_skip_learn_from_the_others():
         before = layer.weight.detach().clone()
         network = nn.Sequential(nn.Flatten(), layer, nn.Linear(4, 2))
         plan = make_plan(max_epochs=20, batch_size=32)
-        train(network, examples, OBJECTIVE, plan, rows=np.arange(32), seed=0)
+        train(make_run(network, examples, plan))
         assert not torch.equal(layer.weight, before)
 
 
@@ -231,7 +230,7 @@ def test_statistics_are_those_of_all_parts_of_a_batch():
     examples = make_examples(64)
     norm = nn.BatchNorm2d(1)
     network = nn.Sequential(norm, nn.Sequential(nn.Flatten(), nn.Linear(120, 2)))
-    train(network, examples, OBJECTIVE, plan, rows=np.arange(64), seed=0)
+    train(make_run(network, examples, plan))
     assert norm.running_mean.item() == pytest.approx(examples.inputs.mean(), abs=0.01)
     assert norm.running_var.item() == pytest.approx(examples.inputs.var(), rel=0.02)
     assert norm.num_batches_tracked == 60
@@ -240,10 +239,10 @@ def test_statistics_are_those_of_all_parts_of_a_batch():
 def test_small_batches_are_not_cut():
     sizes = []
     plan = make_plan(max_epochs=1, augment=lambda x, g: sizes.append(len(x)) or x)
-    run(plan=replace(plan, batch_size=15))
+    fit(plan=replace(plan, batch_size=15))
     assert sizes == [15] * 4
     sizes.clear()
-    run(plan=replace(plan, batch_size=60))
+    fit(plan=replace(plan, batch_size=60))
     assert sizes == [30, 30]
 
 
@@ -251,23 +250,11 @@ def test_bfloat16_learns_as_well_and_leaves_float32_weights():
     examples = make_examples(120)
     losses = {}
     for precision in ("float32", "bfloat16"):
-        network, progress = run(examples, make_plan(batch_size=40, precision=precision))
+        network, state = fit(examples, make_plan(batch_size=40, precision=precision))
         assert {p.dtype for p in network.parameters()} == {torch.float32}
-        losses[precision] = progress.history["train_loss"]
+        losses[precision] = state.history["train_loss"]
     assert losses["bfloat16"] != losses["float32"]
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], atol=0.05)
-
-
-def test_precision_auto_is_what_the_processor_is_quick_at(monkeypatch):
-    for supported, expected in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(
-            torch.cpu, "_is_avx512_bf16_supported", lambda s=supported: s, raising=False
-        )
-        assert resolve_precision("auto", "cpu") == expected
-        assert resolve_precision("auto", "cuda") == "float32"
-        assert resolve_precision("bfloat16", "cpu") == "bfloat16"
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
-    assert resolve_precision("auto", "cpu") == "float32"
 
 
 def test_global_generators_are_left_alone():
@@ -276,7 +263,7 @@ def test_global_generators_are_left_alone():
     expected = torch.rand(1), np.random.rand()
     torch.manual_seed(0)
     np.random.seed(0)
-    run(plan=make_plan(augment=lambda x, g: x + torch.randn(x.shape, generator=g)))
+    fit(plan=make_plan(augment=lambda x, g: x + torch.randn(x.shape, generator=g)))
     assert (torch.rand(1), np.random.rand()) == expected
 
 
@@ -284,7 +271,7 @@ def test_read_only_memory_mapped_inputs_train_the_same(tmp_path):
     examples = make_examples()
     np.save(tmp_path / "inputs.npy", examples.inputs)
     mapped = Examples(np.load(tmp_path / "inputs.npy", mmap_mode="r"), examples.targets)
-    assert same(get_weights(run(examples)[0]), get_weights(run(mapped)[0]))
+    assert same(get_weights(fit(examples)[0]), get_weights(fit(mapped)[0]))
 
 
 def test_augmentation_is_for_learning_only():
@@ -294,7 +281,7 @@ def test_augmentation_is_for_learning_only():
         calls.append(len(batch))
         return batch
 
-    run(plan=make_plan(max_epochs=1, augment=count), rows=np.arange(40), validation_rows=[40, 41])
+    fit(None, make_plan(max_epochs=1, augment=count), np.arange(40), [40, 41])
     assert sum(calls) == 40
 
 
@@ -305,7 +292,7 @@ def test_a_diverging_loss_names_the_epoch_and_the_learning_rate():
     examples = make_examples()
     network = build_network("cnn", (12, 10), 2, {"channels": (4,)})
     with pytest.raises(ValueError, match=r"loss became nan in epoch 1\..*learning_rate=0.01"):
-        train(network, examples, Objective(diverge), make_plan(), rows=np.arange(60), seed=0)
+        train(make_run(network, examples, objective=Objective(diverge)))
 
 
 @pytest.fixture(autouse=True)
@@ -321,10 +308,10 @@ def test_interruption_keeps_the_best_epoch_and_warns():
 
     reports = []
     with pytest.warns(UserWarning, match=r"interrupted in epoch 4.*best epoch so far \(3\)"):
-        network, progress = run(report=interrupt)
-    assert progress.n_epochs == 3
+        network, state = fit(report=interrupt)
+    assert state.n_epochs == 3
     assert not network.training
-    assert same(get_weights(network), progress.best_weights)
+    assert same(get_weights(network), state.best_weights)
 
 
 def test_interruption_before_anything_is_learned_goes_through():
@@ -332,20 +319,20 @@ def test_interruption_before_anything_is_learned_goes_through():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(plan=make_plan(augment=interrupt))
+        fit(plan=make_plan(augment=interrupt))
 
 
 def test_a_second_interruption_soon_after_stops_everything(monkeypatch):
     def interrupt(values):
         raise KeyboardInterrupt
 
-    with pytest.warns(UserWarning, match="Interrupt again within 10 s to stop altogether"):
-        run(report=interrupt)
+    with pytest.warns(UserWarning, match="Interrupt again within 10 s"):
+        fit(report=interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(report=interrupt)
+        fit(report=interrupt)
     monkeypatch.setattr("skdaf._training.train._INTERRUPTS_APART", 0.0)
     with pytest.warns(UserWarning, match="interrupted in epoch 2"):
-        run(report=interrupt)
+        fit(report=interrupt)
 
 
 @pytest.mark.parametrize(
@@ -353,22 +340,15 @@ def test_a_second_interruption_soon_after_stops_everything(monkeypatch):
 )
 def test_an_augmentation_that_returns_something_else_is_named(result, shown):
     with pytest.raises(TypeError, match=rf"augment must return a tensor .*got {shown}"):
-        run(plan=make_plan(augment=lambda batch, generator: result))
+        fit(plan=make_plan(augment=lambda batch, generator: result))
 
 
 def test_outputs_do_not_depend_on_the_batch_beyond_rounding():
-    network, _ = run()
+    network, _ = fit()
     inputs = make_examples(n=70).inputs
     together = apply_network(network, inputs, "cpu")
     alone = np.concatenate([apply_network(network, inputs[i : i + 1], "cpu") for i in range(70)])
     np.testing.assert_allclose(together, alone, atol=1e-5)
-
-
-def test_single_torch_thread_restores_after_an_error():
-    before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), single_torch_thread:
-        1 / (torch.get_num_threads() - 1)
-    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("where", ["single_torch_thread", "pool of a loop"])
@@ -390,47 +370,17 @@ def test_a_new_thread_keeps_to_one_torch_thread_whatever_others_set(where):
         other.join()
 
     network = build_network("cnn", (12, 10), 2, {"channels": (4,)})
-    args = network, make_examples(64), OBJECTIVE, make_plan(), 64, 0
+    run = make_run(network, make_examples(64))
     try:
         with (
             single_torch_thread,
             ThreadPoolExecutor(1) as pool,
-            Loop(*args, n_threads=2) as loop,
+            Loop(run, n_threads=2) as loop,
         ):
             if where == "single_torch_thread":
                 number = pool.submit(inside, set_by_others)
             else:
-                number = loop.pool.submit(numbers, set_by_others)
+                number = loop.workers.pool.submit(numbers, set_by_others)
             assert number.result() == 1
     finally:
         torch.set_num_threads(before)
-
-
-def test_devices():
-    assert resolve_device("cpu") == "cpu"
-    assert resolve_device(torch.device("cpu")) == "cpu"
-    assert resolve_device("auto") in ("cpu", "cuda", "mps")
-    with pytest.raises(ValueError, match=r"device='gpu' is unknown"):
-        resolve_device("gpu")
-
-
-def test_a_device_that_is_not_there_is_an_error(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match=r"device='cuda:0' is not available"):
-        resolve_device("cuda:0")
-
-
-def test_a_device_that_is_not_there_can_be_replaced_by_the_cpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.warns(UserWarning, match=r"device='cuda' is not available .* going on with the"):
-        assert resolve_device("cuda", else_cpu=True) == "cpu"
-    with pytest.raises(ValueError, match="unknown"):
-        resolve_device("gpu", else_cpu=True)
-
-
-def test_auto_prefers_cuda_then_mps(monkeypatch):
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert resolve_device("auto") == "mps"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert resolve_device("auto") == "cuda"

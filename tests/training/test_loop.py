@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from skdaf._training.optimizer import AdamW, one_cycle
+from skdaf._training.loop import AdamW, one_cycle
 
 
 @pytest.mark.parametrize("fused", [False, True])

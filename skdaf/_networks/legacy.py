@@ -1,0 +1,95 @@
+"""Architectures of deep_audio_features, exactly as it has them, for its saved models.
+
+They are built by name only when such a model is loaded. "daf" in `architectures` is the version
+for new networks.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+from torch.nn import functional
+
+from skdaf._networks.architectures import Shape, build_daf
+
+
+class PoolingBlock(nn.Sequential):
+    """Layers and a max pooling that can remember where each maximum came from."""
+
+    def forward(self, x, pooled=None):
+        x = super().forward(x)
+        if pooled is None:
+            return functional.max_pool2d(x, 2)
+        size = x.shape[-2:]
+        x, indices = functional.max_pool2d(x, 2, return_indices=True)
+        pooled.append((indices, size))
+        return x
+
+
+class UnpoolingBlock(nn.Sequential):
+    """Layers after the inverse of the last max pooling: each value returns to its place."""
+
+    def forward(self, x, pooled):
+        indices, size = pooled.pop()
+        return super().forward(functional.max_unpool2d(x, indices, 2, output_size=size))
+
+
+class UnpoolingAutoencoder(nn.Sequential):
+    """Pooling blocks, then as many unpooling blocks."""
+
+    def forward(self, x):
+        pooled = []
+        for layer in self:
+            x = layer(x, pooled)
+        return x
+
+
+def build_legacy_daf(input_shape: Shape, n_outputs: int, **options: Any) -> nn.Sequential:
+    """Build CNN1 as deep_audio_features has it, with an activation on the logits."""
+    network = build_daf(input_shape, n_outputs, **options)
+    network.output.add_module("activation", nn.LeakyReLU())
+    return network
+
+
+def build_legacy_autoencoder(
+    input_shape: Shape,
+    n_outputs: int,
+    *,
+    channels: Sequence[int] | None = None,
+    kernel_size: int | None = None,
+) -> nn.Sequential:
+    """Build the autoencoder of deep_audio_features, whose decoder inverts the poolings."""
+    channels = (64, 128, 256) if channels is None else channels
+    kernel_size = kernel_size or 5
+    encoder, _ = build_legacy_encoder(input_shape, n_outputs, channels, kernel_size)
+    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    decoder, n_in = [], n_outputs
+    for number, n_out in enumerate(channels[::-1], 1):
+        block = OrderedDict(
+            conv=nn.ConvTranspose2d(n_in, n_out, **sides),
+            norm=nn.BatchNorm2d(n_out),
+            activation=nn.LeakyReLU(),
+        )
+        decoder.append((f"deconv{number}", UnpoolingBlock(block)))
+        n_in = n_out
+    last = UnpoolingBlock(OrderedDict(conv=nn.ConvTranspose2d(n_in, 1, **sides)))
+    return UnpoolingAutoencoder(OrderedDict([*encoder, *decoder, ("output", last)]))
+
+
+def build_legacy_encoder(input_shape, n_maps, channels, kernel_size):
+    """Return the named layers of this encoder, which pools the embedding too, and the last size."""
+    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    layers, n_in = [], 1
+    for number, n_out in enumerate(channels, 1):
+        block = OrderedDict(
+            conv=nn.Conv2d(n_in, n_out, **sides),
+            norm=nn.BatchNorm2d(n_out),
+            activation=nn.LeakyReLU(),
+        )
+        layers.append((f"conv{number}", PoolingBlock(block)))
+        n_in = n_out
+    embedding = PoolingBlock(OrderedDict(conv=nn.Conv2d(n_in, n_maps, **sides)))
+    n_poolings = len(channels) + 1
+    size = tuple(side // 2**n_poolings for side in input_shape)
+    return [*layers, ("embedding", embedding)], size

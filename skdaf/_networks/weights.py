@@ -1,0 +1,40 @@
+"""Weights of networks as plain arrays."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+
+def get_weights(network: nn.Module) -> dict[str, NDArray]:
+    """Return copies of all parameters and running statistics as arrays."""
+    weights = network.state_dict()
+    return dict(zip(weights, to_arrays(weights.values()), strict=True))
+
+
+def set_weights(network: nn.Module, weights: dict[str, NDArray]) -> None:
+    """Put arrays made by `get_weights` into a network."""
+    network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+
+
+def to_arrays(tensors: Iterable[torch.Tensor]) -> list[NDArray]:
+    """Return copies of tensors as arrays."""
+    # In C order: the bytes then do not depend on the memory format of a tensor.
+    return [np.array(tensor.detach().cpu().numpy(), order="C") for tensor in tensors]
+
+
+@torch.no_grad()
+def load_arrays(tensors: Iterable[torch.Tensor], arrays: Iterable[NDArray]) -> None:
+    """Copy arrays made by `to_arrays` into tensors of the same shapes."""
+    for tensor, array in zip(tensors, arrays, strict=True):
+        if tensor.shape != array.shape:
+            raise ValueError(f"expected an array of shape {tuple(tensor.shape)}, got {array.shape}")
+        tensor.copy_(torch.tensor(array))
+
+
+def copy_layers(source: nn.Module, target: nn.Module, names: Iterable[str]) -> None:
+    """Copy the weights of the named layers from one network to another."""
+    for name in names:
+        getattr(target, name).load_state_dict(getattr(source, name).state_dict())

@@ -1,0 +1,71 @@
+"""Objectives: which loss a training minimizes, and which score it reports.
+
+To add a loss, write a function here that returns an `Objective`, and pass its result to the
+`TrainingRun` of the estimator that uses it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Score = Callable[[torch.Tensor, torch.Tensor], float]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss, and what goes with it.
+
+    Attributes
+    ----------
+    loss : callable
+        ``loss(outputs, targets)`` returns the mean loss of a batch as a tensor with gradients.
+    score : callable, default=None
+        ``score(outputs, targets)`` returns the mean score of a batch as a float, for the history.
+    soft_targets : callable, default=None
+        ``soft_targets(targets)`` returns targets that mixup can blend, such as one row of shares
+        per class number. `loss` and `score` must accept both kinds of targets. None: targets can be
+        blended as they are.
+    """
+
+    loss: Loss
+    score: Score | None = None
+    soft_targets: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+
+def classification(class_weights: NDArray[np.float32], label_smoothing: float) -> Objective:
+    """Return cross-entropy, and accuracy as score, for one class number per clip."""
+    weights = torch.from_numpy(class_weights)
+
+    def loss(logits, targets):
+        return functional.cross_entropy(
+            logits.float(),
+            targets,
+            weight=weights.to(logits.device),
+            label_smoothing=label_smoothing,
+        )
+
+    def one_hot(targets):
+        return functional.one_hot(targets, len(weights)).float()
+
+    return Objective(loss, accuracy, one_hot)
+
+
+def reconstruction() -> Objective:
+    """Return the mean squared error between outputs and the spectrograms that are the targets."""
+    return Objective(squared_error)
+
+
+def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
+    """Return the share of clips whose largest logit is that of their (largest) class."""
+    if targets.ndim == 2:
+        targets = targets.argmax(dim=1)
+    return (logits.argmax(dim=1) == targets).float().mean().item()
+
+
+def squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return functional.mse_loss(outputs.float().squeeze(1), targets)

@@ -1,0 +1,182 @@
+"""Replicas of a network that share the work on each batch, in several threads.
+
+Each batch is split into the same parts for any number of threads, and each part goes through its
+own replica. The sums over parts, and so all weights, then have the same bytes with any number of
+cores.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from skdaf._core.contexts import leave_if_closing
+from skdaf._networks.device import use_one_torch_thread
+from skdaf._networks.layers import seed_dropout
+from skdaf._networks.weights import load_arrays, to_arrays
+from skdaf._training.augmentation import mix
+from skdaf._training.run import TrainingRun
+
+
+class Replica:
+    """A network that shares its parameters with all other replicas.
+
+    Gradients, running statistics and random numbers are its own.
+    """
+
+    def __init__(self, run: TrainingRun, network: nn.Sequential, seed: int):
+        self.run, self.network = run, network
+        self.generator = torch.Generator().manual_seed(seed)
+        self.dropout = seed_dropout(network, seed, run.plan.device)
+
+    def set_mode(self, *, training: bool) -> None:
+        """Prepare the network for training or evaluation."""
+        self.network.train(training)
+        # Frozen layers keep their running statistics too.
+        self.network[: self.run.plan.n_frozen].eval()
+
+    def train_step(self, rows: NDArray[np.integer], n_rows: int) -> NDArray[np.float64]:
+        """Compute gradients for a part of a batch of `n_rows`; return sums of loss and score."""
+        leave_if_closing()
+        plan = self.run.plan
+        self.network.zero_grad(set_to_none=True)
+        inputs, targets = self._training_batch(rows)
+        with torch.autocast(
+            torch.device(plan.device).type,
+            dtype=torch.bfloat16,
+            enabled=plan.precision == "bfloat16",
+        ):
+            outputs = self.network(inputs.to(plan.device).unsqueeze(1)).float()
+        loss = self.run.objective.loss(outputs, targets)
+        (loss * (len(rows) / n_rows)).backward()
+        return self._sums(loss, outputs.detach(), targets)
+
+    def evaluate(self, batches: Iterable[NDArray[np.integer]]) -> NDArray[np.float64]:
+        """Return the sums of loss and score over batches, in float32 as for predictions."""
+        device = self.run.plan.device
+        sums = np.zeros(2)
+        with torch.inference_mode():
+            for rows in batches:
+                leave_if_closing()
+                inputs, targets = self.run.examples.batch(rows, device)
+                outputs = self.network(inputs.to(device).unsqueeze(1))
+                sums += self._sums(self.run.objective.loss(outputs, targets), outputs, targets)
+        return sums
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is its own: running statistics and random states."""
+        return {
+            "statistics": to_arrays(self.network.buffers()),
+            "generator": self.generator.get_state().numpy(),
+            "dropout": self.dropout.get_state().numpy(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        load_arrays(self.network.buffers(), state["statistics"])
+        self.generator.set_state(torch.tensor(state["generator"]))
+        self.dropout.set_state(torch.tensor(state["dropout"]))
+
+    def _training_batch(self, rows):
+        """Return the inputs and targets of some rows, augmented and mixed as the plan says."""
+        plan = self.run.plan
+        inputs, targets = self.run.examples.batch(rows, plan.device)
+        if plan.augment is not None:
+            inputs = _augment(plan.augment, inputs, self.generator)
+        if plan.mixup:
+            soft_targets = self.run.objective.soft_targets
+            targets = targets if soft_targets is None else soft_targets(targets)
+            inputs, targets = mix(inputs, targets, self.generator)
+        return inputs, targets
+
+    def _sums(self, loss, outputs, targets):
+        score = self.run.objective.score
+        mean_score = 0.0 if score is None else score(outputs, targets)
+        return np.array([loss.item(), mean_score]) * len(targets)
+
+
+def make_replicas(run: TrainingRun, n_replicas: int) -> list[Replica]:
+    """Return replicas with random numbers of their own; the first one is the network itself."""
+    networks = [run.network, *(_replicate(run.network) for _ in range(n_replicas - 1))]
+    return [Replica(run, network, run.seed + index) for index, network in enumerate(networks)]
+
+
+def average_statistics(replicas: Sequence[Replica]) -> None:
+    """Give all replicas the mean of their running statistics."""
+    for buffers in zip(*(replica.network.buffers() for replica in replicas), strict=True):
+        if buffers[0].is_floating_point():
+            mean = torch.stack(buffers).mean(dim=0)
+            for buffer in buffers:
+                buffer.copy_(mean)
+
+
+def shard_parameters(replicas: Sequence[Replica]) -> list[list[tuple[nn.Parameter, ...]]]:
+    """Distribute the trainable parameters over as many shards of about the same size.
+
+    Each entry of a shard is one parameter as all replicas hold it: same values, other gradients.
+    """
+    shards: list[list[tuple[nn.Parameter, ...]]] = [[] for _ in replicas]
+    trainable = [
+        parameter
+        for parameter in zip(*(r.network.parameters() for r in replicas), strict=True)
+        if parameter[0].requires_grad
+    ]
+    for parameter in sorted(trainable, key=lambda copies: -copies[0].numel()):
+        min(shards, key=lambda shard: sum(first.numel() for first, *_ in shard)).append(parameter)
+    return shards
+
+
+class WorkerThreads:
+    """The calling thread and a pool of others, each of which gives torch one thread."""
+
+    def __init__(self, n_threads: int):
+        self.pool = (
+            ThreadPoolExecutor(n_threads - 1, "skdaf-training", use_one_torch_thread)
+            if n_threads > 1
+            else None
+        )
+
+    def shutdown(self) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+
+    def map(self, function: Callable, *sequences: Sequence) -> list:
+        """Return what `map` would; the first call runs in the calling thread."""
+        calls = [partial(function, *args) for args in zip(*sequences, strict=True)]
+        others = [self._submit(call) for call in calls[1:]]
+        return [calls[0](), *(result() for result in others)]
+
+    def _submit(self, call):
+        """Start a call in the pool; return a function that waits for its result."""
+        if self.pool is not None:
+            try:
+                return self.pool.submit(call).result
+            except RuntimeError:
+                # After the main thread has ended, pools refuse work, but other threads may still
+                # train: this thread then does everything itself, with the same result.
+                self.pool = None
+        return call
+
+
+def _replicate(network):
+    """Return a copy of a network that shares its parameters."""
+    replica = copy.deepcopy(network)
+    for own, shared in zip(replica.parameters(), network.parameters(), strict=True):
+        own.data = shared.data
+    return replica
+
+
+def _augment(augment, inputs, generator):
+    outputs = augment(inputs, generator)
+    if not isinstance(outputs, torch.Tensor) or outputs.shape != inputs.shape:
+        got = getattr(outputs, "shape", type(outputs).__name__)
+        raise TypeError(
+            f"augment must return a tensor of the shape of its batch, {tuple(inputs.shape)}; "
+            f"got {got if isinstance(got, str) else tuple(got)}."
+        )
+    return outputs

@@ -1,0 +1,71 @@
+"""What describes a training: the network, the examples, the objective, and how to train."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from skdaf._training.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Spectrograms `(n, n_frames, n_bins)` and their targets; both may be memory-mapped."""
+
+    inputs: NDArray
+    targets: NDArray
+
+    def batch(self, rows: NDArray[np.integer], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the inputs of some rows on the CPU, and their targets on a device."""
+        # Indexing with an array copies just these rows, also from read-only or mapped memory.
+        inputs = torch.from_numpy(np.asarray(self.inputs[rows], dtype=np.float32))
+        return inputs, torch.from_numpy(np.array(self.targets[rows])).to(device)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train."""
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    patience: int | None
+    device: str
+    precision: Literal["float32", "bfloat16"] = "float32"
+    augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
+    mixup: bool = False
+    n_frozen: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training, described completely: the same run has the same result.
+
+    Attributes
+    ----------
+    network : nn.Sequential
+        It is trained in place.
+    examples : Examples
+    objective : Objective
+    plan : Plan
+    train_rows : ndarray of int
+        The examples to learn from.
+    validation_rows : ndarray of int or None
+        The examples that decide which epoch is best and when to stop. Without them all epochs run
+        and the last one counts.
+    seed : int
+        Decides the order of examples, dropout and augmentation.
+    """
+
+    network: nn.Sequential
+    examples: Examples
+    objective: Objective
+    plan: Plan
+    train_rows: NDArray[np.integer]
+    validation_rows: NDArray[np.integer] | None
+    seed: int

@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from skdaf._networks.device import resolve_device, resolve_precision, single_torch_thread
+
+
+def test_devices():
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device(torch.device("cpu")) == "cpu"
+    assert resolve_device("auto") in ("cpu", "cuda", "mps")
+    with pytest.raises(ValueError, match=r"device='gpu' is unknown"):
+        resolve_device("gpu")
+
+
+def test_a_device_that_is_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"device='cuda:0' is not available"):
+        resolve_device("cuda:0")
+
+
+def test_a_device_that_is_not_there_can_be_replaced_by_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.warns(UserWarning, match=r"device='cuda' is not available .* using the CPU"):
+        assert resolve_device("cuda", else_cpu=True) == "cpu"
+    with pytest.raises(ValueError, match="unknown"):
+        resolve_device("gpu", else_cpu=True)
+
+
+def test_auto_prefers_cuda_then_mps(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == "cuda"
+
+
+def test_precision_auto_is_what_the_processor_is_quick_at(monkeypatch):
+    for supported, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(
+            torch.cpu, "_is_avx512_bf16_supported", lambda s=supported: s, raising=False
+        )
+        assert resolve_precision("auto", "cpu") == expected
+        assert resolve_precision("auto", "cuda") == "float32"
+        assert resolve_precision("bfloat16", "cpu") == "bfloat16"
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert resolve_precision("auto", "cpu") == "float32"
+
+
+def test_single_torch_thread_restores_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), single_torch_thread:
+        1 / (torch.get_num_threads() - 1)
+    assert torch.get_num_threads() == before
