@@ -6,9 +6,9 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.public import public
-from skdaf._display.sources import unwrap
 from skdaf._display.style import (
     given_axes,
     look_of_classes,
@@ -18,6 +18,7 @@ from skdaf._display.style import (
     shortened,
     width_of,
 )
+from skdaf._estimators.fitted import unwrap, unwrap_calibrated
 
 # Letters of a class's name that a legend shows, and names below each other.
 _LONGEST_NAME = 28
@@ -102,7 +103,7 @@ class EmbeddingDisplay:
             What was drawn.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        embeddings = _embeddings(unwrap(estimator), X)
+        embeddings = _embeddings(unwrap_calibrated(estimator), X)
         return cls.from_embeddings(
             embeddings, y, projection=projection, ax=ax, scatter_kw=scatter_kw
         )
@@ -209,6 +210,7 @@ def _legend_width(labels):
 
 def _embeddings(estimator, X):
     """Return what there is to look at in a fitted estimator."""
+    check_is_fitted(estimator)
     if isinstance(estimator, Pipeline) and not hasattr(estimator, "transform"):
         return estimator[:-1].transform(X)
     if hasattr(estimator, "transform"):
@@ -247,6 +249,6 @@ def _projected(embeddings, projection):
 
 
 def _names_of(projection):
-    inner = getattr(projection, "estimator", projection)
+    inner = unwrap(projection)
     name = type(inner[-1] if isinstance(inner, Pipeline) else inner).__name__
     return [f"{name} {i}" for i in (1, 2)]

@@ -8,14 +8,10 @@ from sklearn.utils._param_validation import StrOptions
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._display.sources import (
-    frontend_and_network,
-    input_edges,
-    settings_for,
-    the_network,
-)
+from skdaf._display.sources import input_edges, settings_for
 from skdaf._display.spectrogram import SpectrogramDisplay, parts_of
 from skdaf._display.style import require_matplotlib
+from skdaf._estimators.fitted import find_frontend, find_network, load_if_path
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 # From nothing to vermilion, which shows on light and dark greys, and to colour-blind people.
@@ -124,8 +120,9 @@ class SaliencyDisplay:
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
-        frontend, _ = frontend_and_network(estimator)
-        classifier = _classifier(the_network(estimator, caller), caller)
+        estimator = load_if_path(estimator)
+        frontend = find_frontend(estimator)
+        classifier = _classifier(find_network(estimator), caller)
         _check_method(method=method)
         kind, clips = validate_clips(classifier, X, reset=False)
         inputs = clips if kind == "spectrograms" or frontend is None else frontend.transform(clips)

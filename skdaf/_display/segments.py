@@ -10,7 +10,6 @@ from skdaf._core.public import public
 from skdaf._display.sources import (
     MOST_FRAMES,
     band_edges,
-    frontend_and_network,
     own_spectrogram,
     settings_for,
 )
@@ -26,6 +25,7 @@ from skdaf._display.style import (
     show_time,
     width_of,
 )
+from skdaf._estimators.fitted import find_frontend
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 from skdaf._segments.merge import merge_segments, without_overlaps
 from skdaf._segments.predict import predict_segments
@@ -334,7 +334,7 @@ def _table(segments):
 def _spectrogram_of(estimator, path):
     """Return the mel spectrogram of a recording, at its own times."""
     clip = path if isinstance(path, Clip) else Clip(path)
-    frontend = None if estimator is None else frontend_and_network(estimator)[0]
+    frontend = None if estimator is None else find_frontend(estimator)
     if not isinstance(frontend, SpectrogramTransformer):
         frontend = SpectrogramTransformer().fit([clip])
     settings = replace(settings_for(frontend, clip), features="mel")

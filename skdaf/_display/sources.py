@@ -1,15 +1,9 @@
-"""What there is to draw: the front end and the network in an estimator, levels of recordings."""
-
-import os
+"""What displays draw: levels of recordings and the axes of their spectrograms."""
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.reading import read_clip, read_info
-from skdaf._estimators.persistence.models import load_model
 from skdaf._features import spectrogram as _spectrogram
 
 # More frames than there are pixels across are averaged before they are drawn.
@@ -17,49 +11,6 @@ MOST_FRAMES = 2000
 
 # Seconds of a long recording that are in memory at once.
 _SECONDS_AT_ONCE = 60.0
-
-
-def unwrap(estimator):
-    """Return the fitted estimator behind paths, frozen ones and searches."""
-    if isinstance(estimator, (str, os.PathLike)):
-        estimator = load_model(estimator)
-    if isinstance(estimator, FrozenEstimator):
-        return unwrap(estimator.estimator)
-    if hasattr(estimator, "best_estimator_"):
-        return unwrap(estimator.best_estimator_)
-    check_is_fitted(estimator)
-    return estimator
-
-
-def frontend_and_network(estimator):
-    """Return the fitted front end and the network estimator in an estimator, None for none.
-
-    Looked for in pipelines step by step, and in extractors.
-    """
-    estimator = unwrap(estimator)
-    if isinstance(estimator, Pipeline):
-        found = [frontend_and_network(step) for _, step in estimator.steps if hasattr(step, "fit")]
-        frontends, networks = zip(*found, strict=True)
-        return _first(frontends), _first(networks)
-    estimator = unwrap(getattr(estimator, "estimator_", estimator))
-    if hasattr(estimator, "network_"):
-        return estimator.frontend_, estimator
-    return (estimator if hasattr(estimator, "transform") else None), None
-
-
-def _first(things):
-    return next((thing for thing in things if thing is not None), None)
-
-
-def the_network(estimator, caller):
-    """Return the network estimator in an estimator."""
-    _, network = frontend_and_network(estimator)
-    if network is None:
-        raise TypeError(
-            f"{caller} needs a fitted CNNAudioClassifier or ConvAutoencoderEmbedder, or what holds "
-            f"one (a pipeline, a search, a CNNFeatureExtractor), got {estimator!r:.200}."
-        )
-    return network
 
 
 # --- axes of spectrograms ---------------------------------------------------------------------

@@ -7,7 +7,6 @@ from skdaf._core.public import public
 from skdaf._display.grid import Grid
 from skdaf._display.sources import (
     band_edges,
-    frontend_and_network,
     input_edges,
     own_spectrogram,
     settings_for,
@@ -20,6 +19,7 @@ from skdaf._display.style import (
     require_matplotlib,
     show_time,
 )
+from skdaf._estimators.fitted import find_frontend, find_networks, load_if_path
 from skdaf._features.spectrogram import N_CHROMA, hz_to_mel, mel_to_hz
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
@@ -152,8 +152,9 @@ class SpectrogramDisplay:
             What was drawn.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        frontend, network = frontend_and_network(estimator)
-        kind, data = validate_clips(frontend if network is None else network, X, reset=False)
+        estimator = load_if_path(estimator)
+        frontend, networks = find_frontend(estimator), find_networks(estimator)
+        kind, data = validate_clips(networks[0] if networks else frontend, X, reset=False)
         chosen, labels = first_of_each(len(data), y, n_clips)
         clips = data[chosen] if kind == "spectrograms" else [data[i] for i in chosen]
         display = cls(**parts_of(frontend, kind, clips, processed), labels=labels)

@@ -6,8 +6,8 @@ from sklearn.utils._param_validation import StrOptions
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._display.sources import the_network
 from skdaf._display.style import COLORS, given_axes, new_figure, require_matplotlib
+from skdaf._estimators.fitted import find_network
 
 _CURVES = [
     ("train", "Training", {"color": COLORS[0], "marker": "o", "linestyle": "-"}),
@@ -85,9 +85,8 @@ class TrainingDisplay:
         display : TrainingDisplay
             What was drawn.
         """
-        caller = f"{cls.__name__}.from_estimator"
-        require_matplotlib(caller)
-        network = the_network(estimator, caller)
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        network = find_network(estimator)
         loss = "Loss (cross-entropy)" if is_classifier(network) else "Mean squared error"
         history = network.history_frame().to_dict("list")
         display = cls(history, best_epoch=network.best_epoch_, loss_name=loss)

@@ -22,7 +22,7 @@ from skdaf._core.arrays import as_array
 from skdaf._core.public import public
 from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator, as_integers
-from skdaf._estimators.persistence.models import resolve_fitted
+from skdaf._estimators.fitted import resolve_frozen
 from skdaf._networks.building import NETWORKS, build_network, layer_names
 from skdaf._networks.transfer import count_conv_layers, is_autoencoder, transferred_architecture
 from skdaf._networks.weights import copy_layers
@@ -384,7 +384,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         """Return the fitted estimator that `pretrained` stands for, or None."""
         if self.pretrained is None:
             return None
-        source = resolve_fitted(self.pretrained)
+        source = resolve_frozen(self.pretrained)
         if source is None:
             raise ValueError(
                 "pretrained must be a fitted estimator that stays as it is: pass "

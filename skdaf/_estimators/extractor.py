@@ -18,7 +18,7 @@ from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator, with_explicit_part
 from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._estimators.classifier import CNNAudioClassifier
-from skdaf._estimators.persistence.models import resolve_fitted
+from skdaf._estimators.fitted import resolve_frozen
 from skdaf._features.windows import cut_windows
 
 # Clips whose windows are looked at together.
@@ -150,7 +150,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         if self.step is not None and self.window is None:
             raise ValueError(f"step={self.step} is that of windows, but window is None.")
         _, data = validate_clips(self, X, reset=True)
-        fitted = resolve_fitted(self.estimator)
+        fitted = resolve_frozen(self.estimator)
         _check_network(self._recipe() if fitted is None else fitted)
         if fitted is None:
             if y is None and self._needs_labels():

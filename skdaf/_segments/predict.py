@@ -1,13 +1,11 @@
 """From long recordings to segments and back: predict_segments, clips_from_segments."""
 
-import os
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -17,7 +15,7 @@ from skdaf._audio.sources import is_source
 from skdaf._core.parallel import progress
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._estimators.persistence.models import load_model
+from skdaf._estimators.fitted import load_if_path, unwrap
 from skdaf._features.windows import Windows, cut_windows
 from skdaf._segments.merge import merge_segments
 from skdaf._segments.report import segment_report
@@ -149,8 +147,7 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
 
 
 def _fitted_classifier(estimator):
-    if isinstance(estimator, (str, os.PathLike)):
-        estimator = load_model(estimator)
+    estimator = load_if_path(estimator)
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         raise TypeError(
             f"estimator must be a fitted classifier, or the path of a saved one, got {estimator!r}."
@@ -193,10 +190,7 @@ def _predicted(estimator, windows):
 
 def labels_and_probabilities(estimator, X):
     """Predict both, computing what they share once; the second is None where there are none."""
-    if type(estimator) is FrozenEstimator:
-        return labels_and_probabilities(estimator.estimator, X)
-    if hasattr(estimator, "best_estimator_"):
-        return labels_and_probabilities(estimator.best_estimator_, X)
+    estimator = unwrap(estimator)
     if type(estimator) is Pipeline and len(estimator) > 1:
         return labels_and_probabilities(estimator[-1], estimator[:-1].transform(X))
     if not hasattr(estimator, "predict_proba"):

@@ -5,7 +5,7 @@ import os
 
 import click
 
-from skdaf.cli._models import calibrated, load_any, networks, save
+from skdaf.cli._models import load_any, save
 from skdaf.cli._options import (
     jobs_option,
     model_argument,
@@ -46,14 +46,17 @@ def _release(path):
 
 
 def _describe(model):
+    from skdaf._estimators.fitted import find_networks, unwrap_calibrated
+
     facts = {"estimator": type(model).__name__, "fitted": _is_fitted(model)}
-    if hasattr(calibrated(model), "steps"):
-        facts["steps"] = dict(_steps(calibrated(model)))
+    inner = unwrap_calibrated(model)
+    if hasattr(inner, "steps"):
+        facts["steps"] = dict(_steps(inner))
     if hasattr(model, "classes_"):
         facts["classes"] = [str(name) for name in model.classes_]
     if not facts["fitted"]:
         facts["parameters"] = _one_line(model)
-    return {**facts, "networks": [_describe_network(network) for network in networks(model)]}
+    return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}
 
 
 def _steps(model, prefix=""):

@@ -74,51 +74,16 @@ def load_classifier(path, **options):
     return model
 
 
-def parts(thing):
-    """Yield an estimator and all those inside it."""
-    from sklearn.base import BaseEstimator
-
-    children = ()
-    if isinstance(thing, BaseEstimator):
-        yield thing
-        children = [value for name, value in vars(thing).items() if name != "pretrained"]
-    elif isinstance(thing, (list, tuple)):
-        children = thing
-    elif isinstance(thing, dict):
-        children = thing.values()
-    for child in children:
-        yield from parts(child)
-
-
-def networks(model):
-    """Return the fitted networks in a model, each once."""
-    return list({id(part): part for part in parts(model) if "network_" in vars(part)}.values())
-
-
-def the_network(model):
-    """Return the one fitted network in a model."""
-    found = networks(model)
-    if len(found) != 1:
-        raise ValueError(
-            f"The {type(model).__name__} holds {len(found)} networks, and exactly one is needed."
-        )
-    return found[0]
-
-
-def calibrated(model):
-    """Return the classifier whose outputs a CalibratedClassifierCV turns into probabilities."""
-    inside = getattr(model, "calibrated_classifiers_", ())
-    return inside[0].estimator if len(inside) == 1 else model
-
-
 def describer(model, layers_dropped=None):
     """Return what turns clips into features: a transformer, or inner layers of a network."""
-    model = calibrated(model)
+    from skdaf._estimators.fitted import find_network, unwrap_calibrated
+
+    model = unwrap_calibrated(model)
     if layers_dropped is None and hasattr(model, "transform"):
         return model
     if layers_dropped is None and hasattr(model, "named_steps") and not hasattr(model, "network_"):
         return model[:-1]  # all that comes before the classifier
-    return inner_layers(the_network(model), 1 if layers_dropped is None else layers_dropped)
+    return inner_layers(find_network(model), 1 if layers_dropped is None else layers_dropped)
 
 
 def inner_layers(network, layers_dropped):
@@ -142,7 +107,9 @@ def save(model, path):
 
 def _set_everywhere(model, settings):
     """Set parameters wherever an estimator of this package has them."""
-    for part in parts(model):
+    from skdaf._estimators.fitted import iterate_parts
+
+    for part in iterate_parts(model):
         if type(part).__module__ == "skdaf":
             own = part.get_params(deep=False)
             part.set_params(**{name: value for name, value in settings.items() if name in own})

@@ -5,7 +5,7 @@ import warnings
 import click
 
 from skdaf._core.files import replacing
-from skdaf.cli._models import describer, inner_layers, load, load_classifier, the_network
+from skdaf.cli._models import describer, inner_layers, load, load_classifier
 from skdaf.cli._options import (
     folders_argument,
     format_option,
@@ -54,10 +54,12 @@ def predict(
     """
     import pandas as pd
 
+    from skdaf._estimators.fitted import find_network
+
     _check_combination(proba, segments, layers_dropped)
     files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs}
     if layers_dropped is not None:
-        network = the_network(load(model, **options))
+        network = find_network(load(model, **options))
         # So many columns make no table that one could read.
         show(_features(inner_layers(network, layers_dropped), files), format_, output, "csv")
         return

@@ -2,7 +2,7 @@
 
 import click
 
-from skdaf.cli._models import load, networks, save, the_network
+from skdaf.cli._models import load, save
 from skdaf.cli._options import (
     configure,
     folders_argument,
@@ -129,8 +129,9 @@ def transfer(
     from sklearn.frozen import FrozenEstimator
 
     from skdaf import CNNAudioClassifier
+    from skdaf._estimators.fitted import find_network
 
-    source = FrozenEstimator(the_network(load(model, trust=trust)))
+    source = FrozenEstimator(find_network(load(model, trust=trust)))
     new = CNNAudioClassifier(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
@@ -202,11 +203,12 @@ def combine(
     from sklearn.frozen import FrozenEstimator
 
     from skdaf import CNNFeatureExtractor, make_combined_classifier
+    from skdaf._estimators.fitted import find_networks
 
     frozen = [
         FrozenEstimator(network)
         for model in models
-        for network in networks(load(model, trust=trust, n_jobs=n_jobs))
+        for network in find_networks(load(model, trust=trust, n_jobs=n_jobs))
     ]
     if not frozen:
         raise ValueError(f"There is no network in {', '.join(map(repr, models))}.")

@@ -399,7 +399,7 @@ def test_one_of_both_goes_into_one_axes(classifier):
 
 
 def test_only_networks_are_trained(sounds):
-    with pytest.raises(TypeError, match="needs a fitted CNNAudioClassifier"):
+    with pytest.raises(ValueError, match="CNNAudioClassifier"):
         TrainingDisplay.from_estimator(fitted_frontend(sounds.filenames))
 
 

@@ -8,7 +8,6 @@ import zipfile
 
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.archives import Archive, TooLargeError
 from skdaf._core.files import write_whole
@@ -263,24 +262,3 @@ def _read(file, name):
     if not isinstance(model, BaseEstimator):
         raise ValueError(f"it holds a {type(model).__name__}, not an estimator")
     return model
-
-
-def resolve_fitted(estimator):
-    """Return the fitted estimator behind a FrozenEstimator or a path; None for an unfitted one.
-
-    Raises
-    ------
-    NotFittedError
-        If what is frozen was never fitted.
-    """
-    if isinstance(estimator, (str, os.PathLike)):
-        return load_model(estimator)
-    if isinstance(estimator, FrozenEstimator):
-        check_is_fitted(
-            estimator.estimator,
-            msg="The %(name)s in FrozenEstimator is not fitted: FrozenEstimator(estimator) takes "
-            "one that is (a clone is not). Fit it first, or pass it without FrozenEstimator to "
-            "have it trained.",
-        )
-        return estimator.estimator
-    return None

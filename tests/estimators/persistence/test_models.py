@@ -35,7 +35,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     VotingClassifier,
 )
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -55,7 +54,7 @@ from skdaf import (
     make_combined_classifier,
     save_model,
 )
-from skdaf._estimators.persistence.models import read_note, resolve_fitted
+from skdaf._estimators.persistence.models import read_note
 from skdaf._estimators.persistence.trusted_types import find_class
 
 pytestmark = pytest.mark.oldest
@@ -512,17 +511,6 @@ def test_missing_files_and_folders(tmp_path):
     for path, end in ((tmp_path / "lost.skops", r"lost\.skops'\.$"), (tmp_path, "it is a folder")):
         with pytest.raises(FileNotFoundError, match=f"no model file .*{end}"):
             load_model(path)
-
-
-def test_resolve_fitted(waveforms, tmp_path):
-    fitted = classifier(waveforms)
-    save_model(fitted, tmp_path / "model.skops")
-    assert resolve_fitted(FrozenEstimator(fitted)) is fitted
-    assert isinstance(resolve_fitted(tmp_path / "model.skops"), CNNAudioClassifier)
-    assert resolve_fitted(fitted) is None
-    assert resolve_fitted(None) is None
-    with pytest.raises(NotFittedError):
-        resolve_fitted(FrozenEstimator(CNNAudioClassifier()))
 
 
 # --- strangers' files ------------------------------------------------------------------------
