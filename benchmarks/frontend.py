@@ -28,7 +28,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks import _fsdd
 from benchmarks._chords import write_chords
 from skdaf import SpectrogramTransformer
-from skdaf._features import spectrogram as _spectrogram
+from skdaf._features.filter_banks import mel_filter_bank
+from skdaf._features.spectrogram import SpectrogramSettings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -60,7 +61,7 @@ def with_librosa(paths, settings):
 
 def make_torch_way(settings):
     window = torch.hann_window(settings.window_length)
-    bank = torch.from_numpy(_spectrogram.mel_filter_bank(settings).astype(np.float32)).T
+    bank = torch.from_numpy(mel_filter_bank(settings).astype(np.float32)).T
 
     def with_torch(paths):
         spectrograms = []
@@ -89,7 +90,7 @@ def only_read(paths):
 
 
 def usual_settings(rate):
-    return _spectrogram.Settings(
+    return SpectrogramSettings(
         "mel", rate, round(0.032 * rate), round(0.010 * rate), 64, 13, 0.0, rate / 2, 80.0
     )
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from benchmarks import _fsdd, _scenes
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
-from skdaf._features import spectrogram as _spectrogram
+from skdaf._features import resizing
 from skdaf._networks.architectures import build_cnn
 from skdaf._training import augmentation as _augmentation
 from skdaf._training import loop as _loop
@@ -72,7 +72,7 @@ CHANGES = {
     "40 mel bands": {"frontend__n_mels": 40},
     "128 mel bands": {"frontend__n_mels": 128},
     "no standardization": {"frontend__standardize": False},
-    "low levels not compressed": {"patch": (_spectrogram, "_SHARE_OF_DEPTH", 1.0)},
+    "low levels not compressed": {"patch": (resizing, "_SHARE_OF_DEPTH", 1.0)},
     "pad instead of resize": {"frontend__length": "pad"},
     "half the width": {"channels": (8, 16, 32, 64)},
     "1.5 times the width": {"channels": (24, 48, 96, 192)},

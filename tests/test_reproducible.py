@@ -22,7 +22,7 @@ from skdaf import (
 )
 from skdaf._core import parallel as _parallel
 from skdaf._estimators import base as _base
-from skdaf._features import extraction as _chunks
+from skdaf._features import extraction
 from skdaf.datasets import make_audio_dataset
 
 pytestmark = pytest.mark.oldest
@@ -106,9 +106,9 @@ def test_two_workers(many, expected, name):
 @every_estimator
 @pytest.mark.parametrize("size", [5, 1000])
 def test_another_size_of_chunks(many, expected, name, size, monkeypatch):
-    for module in (_parallel, _chunks, _base):
+    for module in (_parallel, extraction, _base):
         monkeypatch.setattr(module, "CHUNK_SIZE", size)
-    monkeypatch.setattr(_chunks, "_BYTES_PER_CHUNK", 2**40)
+    monkeypatch.setattr(extraction, "_BYTES_PER_CHUNK", 2**40)
     monkeypatch.setattr(_base, "_BYTES_PER_PASS", 1)
     fitted = clone(ESTIMATORS[name]).fit(many.filenames, many.target)
     result = output(fitted, many.filenames)

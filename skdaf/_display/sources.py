@@ -4,7 +4,8 @@ import numpy as np
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.reading import read_clip, read_info
-from skdaf._features import spectrogram as _spectrogram
+from skdaf._features.filter_banks import hz_to_mel, mel_to_hz
+from skdaf._features.spectrogram import compute_spectrograms, mel_levels
 
 # More frames than there are pixels across are averaged before they are drawn.
 MOST_FRAMES = 2000
@@ -18,9 +19,9 @@ _SECONDS_AT_ONCE = 60.0
 
 def band_edges(settings):
     """Return the `n_mels + 1` borders between mel bands in Hz, halfway between their peaks."""
-    low, high = _spectrogram.hz_to_mel([settings.fmin, settings.fmax])
+    low, high = hz_to_mel([settings.fmin, settings.fmax])
     peaks = np.linspace(low, high, settings.n_mels + 2)
-    return _spectrogram.mel_to_hz((peaks[:-1] + peaks[1:]) / 2)
+    return mel_to_hz((peaks[:-1] + peaks[1:]) / 2)
 
 
 def input_edges(frontend, settings, clip):
@@ -61,7 +62,7 @@ def own_spectrogram(settings, clip):
         spectrogram = _overview(settings, clip, n_frames, n_together)
     else:
         samples = _samples(clip, 0, n_samples, settings)
-        spectrogram = _means(_spectrogram.spectrograms([samples], settings)[0], n_together)
+        spectrogram = _means(compute_spectrograms([samples], settings)[0], n_together)
     times = _frame_edges(len(spectrogram), settings, n_together)
     times[[0, -1]] = 0.0, n_samples / settings.sampling_rate
     return spectrogram, times
@@ -92,7 +93,7 @@ def _overview(settings, clip, n_frames, n_together):
     for first in range(0, n_frames, n_at_once):
         last, before = min(first + n_at_once, n_frames), min(first, margin)
         samples = _samples(clip, (first - before) * hop, (last + margin) * hop, settings)
-        levels = _spectrogram.mel_levels(samples, settings)[before : before + last - first]
+        levels = mel_levels(samples, settings)[before : before + last - first]
         powers.append(_means(10.0 ** (levels.astype(float) / 10.0), n_together))
     levels = 10.0 * np.log10(np.concatenate(powers))
     floor = -np.inf if settings.top_db is None else -settings.top_db

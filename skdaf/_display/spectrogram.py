@@ -20,7 +20,7 @@ from skdaf._display.style import (
     show_time,
 )
 from skdaf._estimators.fitted import find_frontend, find_networks, load_if_path
-from skdaf._features.spectrogram import N_CHROMA, hz_to_mel, mel_to_hz
+from skdaf._features.filter_banks import N_CHROMA, hz_to_mel, mel_to_hz
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 _OCTAVES = [0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000]

@@ -1,6 +1,6 @@
-"""From clips to one array: chunks of work, reading, the cache, errors.
+"""Compute spectrograms or features of many clips: chunks, workers, reading, the cache, errors.
 
-What a front end or a set of features has to say for itself is a `ClipRecipe`; the rest is here.
+Each kind of features is an `Extraction`; `compute_rows` runs one on all clips.
 """
 
 import os
@@ -16,35 +16,41 @@ from skdaf._audio.reading import read_clip, stat_audio
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.parallel import CHUNK_SIZE, map_chunks
 
-# Samples worked on together: enough to pay for the call, little memory.
+# Samples of clips that are computed together: enough to outweigh the cost of the calls, in little
+# memory.
 _SAMPLES_PER_GROUP = 2**19
 
-# A chunk of long recordings holds fewer of them, so that a few already keep several workers busy:
-# so many bytes are worth a worker's while.
+# Chunks of long recordings hold fewer of them, so that a few recordings already keep several
+# workers busy. About this many bytes justify sending a chunk to a worker.
 _BYTES_PER_CHUNK = 2**21
 _SMALLEST_CHUNK = 4
-_N_WEIGHED = 8
+_N_SIZES_CHECKED = 8
 
-# More than the steps in which file systems count time, in ns: ticks of a clock, or two seconds.
+# A little more than the resolution of time stamps in file systems (ns): ticks of a clock, or two
+# seconds.
 _FINE_STEP, _COARSE_STEP = 50_000_000, 2_100_000_000
 
 
-class ClipRecipe:
-    """How clips become the rows of an array; workers get one and a chunk of clips.
+class Extraction:
+    """How clips become rows of an array. Workers receive an extraction and a chunk of clips.
 
-    A recipe has `settings`, which say all that a result depends on (their `repr` is part of its
-    name in the cache, their `sampling_rate` is what files are resampled to, their `channel` is
-    what is read of them), `cache` (a folder or
-    None), `version` (counted up when the same settings begin to give other values), and
+    Subclasses define these attributes:
 
-    - `of_samples(waveforms)`: one result for each of several waveforms, an array;
-    - `from_bytes(value)`: the array that a result was before `tobytes`;
-    - `finish(result, row)`: fill the row that it becomes, an array of zeros so far;
+    - `settings`: everything that a result depends on. Their `repr` is part of the cache keys; files
+      are resampled to their `sampling_rate`, and their `channel` is read.
+    - `cache`: a folder or None.
+    - `version`: a number to increase when the same settings give other values.
     - `row_shape` and `dtype` of the rows.
+
+    and these methods:
+
+    - `compute(waveforms)`: return one array per waveform.
+    - `from_bytes(value)`: return the array that a result was before `tobytes`.
+    - `finish(result, row)`: write the final row, an array of zeros so far.
     """
 
     def __call__(self, clips):
-        """Return an array with one row a clip, and the errors met."""
+        """Return an array with one row per clip, and the errors of clips that cannot be read."""
         output = np.zeros((len(clips), *self.row_shape), dtype=self.dtype)
         errors = []
         for index, result in self._results(clips):
@@ -58,11 +64,11 @@ class ClipRecipe:
         row[...] = result
 
     def _results(self, clips):
-        """Yield (index, result or error), in any order, from the cache where it has them."""
+        """Yield (index, result or error) in any order, from the cache if possible."""
         numbered = list(enumerate(clips))
         cache = self._open_cache() if isinstance(clips[0], Clip) else None
         if cache is None:
-            yield from self._compute(numbered)
+            yield from self._compute_clips(numbered)
             return
         keys, settled, missing = {}, set(), []
         for index, clip in numbered:
@@ -82,14 +88,14 @@ class ClipRecipe:
             else:
                 yield index, self.from_bytes(value)
         new = {}
-        for index, result in self._compute(missing):
-            if index in settled and self._is_as_before(clips[index], keys[index], result):
+        for index, result in self._compute_clips(missing):
+            if index in settled and self._is_unchanged(clips[index], keys[index], result):
                 new[keys[index]] = result.tobytes()
             yield index, result
         cache.put_many(new)
 
-    def _is_as_before(self, clip, key, result):
-        """Return whether a result is that of the file whose state the key was made of."""
+    def _is_unchanged(self, clip, key, result):
+        """Return whether the file is still in the state from which its key was computed."""
         if isinstance(result, AudioReadError):
             return False
         try:
@@ -103,23 +109,23 @@ class ClipRecipe:
         try:
             return Cache(self.cache)
         except ValueError as error:
-            # A model may be used where its cache is not: that costs time, not the results.
-            warnings.warn(f"{error}; going on without it.", stacklevel=2)
+            # A model may run on a machine without its cache: that costs time, not the results.
+            warnings.warn(f"{error} Continuing without it.", stacklevel=2)
             return None
 
     def key(self, clip, status):
-        """Return a name that changes with the file, the span and all settings."""
+        """Return the cache key of a clip: it changes with the file, the interval and settings."""
         path = os.path.abspath(clip.path)
-        # Tools can set the time of modification back; that of any change they cannot.
+        # Tools can set the modification time back, but not the change time.
         state = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
         return make_key(self._name, path, state, clip.start, clip.end)
 
     @cached_property
     def _name(self):
-        """What the keys of all clips share, shortened once."""
+        """The part that the keys of all clips share, hashed once."""
         return make_key(self.version, self.settings).hex()
 
-    def _compute(self, numbered_clips):
+    def _compute_clips(self, numbered_clips):
         """Yield (index, result or error), computing a group of clips at a time."""
         group, n_samples = {}, 0
         for index, clip in numbered_clips:
@@ -136,7 +142,7 @@ class ClipRecipe:
 
     def _compute_group(self, group):
         if group:
-            yield from zip(group, self.of_samples(list(group.values())), strict=True)
+            yield from zip(group, self.compute(list(group.values())), strict=True)
 
     def _samples(self, clip):
         if isinstance(clip, Clip):
@@ -146,21 +152,21 @@ class ClipRecipe:
 
 
 def _is_settled(status):
-    """Return whether a change of the file from now on would show in its times.
+    """Return whether a change of the file from now on would show in its time stamps.
 
-    File systems count time in steps: two changes within one look like one.
+    Time stamps have a resolution: two changes within one step look like one.
     """
     changed = status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
     step = _COARSE_STEP if changed % 10**9 == 0 else _FINE_STEP
     return not 0 <= time.time_ns() - changed <= step
 
 
-def compute_rows(recipe, clips, *, n_jobs, verbose, description):
-    """Return the array that a recipe makes of all clips; raise what went wrong, all together."""
-    output = np.empty((len(clips), *recipe.row_shape), dtype=recipe.dtype)
+def compute_rows(extraction, clips, *, n_jobs, verbose, description):
+    """Return the array with one row per clip; raise one AudioReadError for all bad files."""
+    output = np.empty((len(clips), *extraction.row_shape), dtype=extraction.dtype)
     done, errors = 0, []
     for chunk, chunk_errors in map_chunks(
-        recipe,
+        extraction,
         clips,
         n_jobs=n_jobs,
         verbose=verbose,
@@ -175,9 +181,9 @@ def compute_rows(recipe, clips, *, n_jobs, verbose, description):
 
 
 def _chunk_size(clips):
-    """Choose how many clips a chunk holds, by the sizes of a few of them; not by the workers."""
-    # An odd step meets both kinds of files where they alternate.
-    some = clips[:: -(-len(clips) // _N_WEIGHED) | 1]
+    """Choose the number of clips per chunk from the sizes of a few; it ignores `n_jobs`."""
+    # An odd step sees both kinds of files if short and long ones alternate.
+    some = clips[:: -(-len(clips) // _N_SIZES_CHECKED) | 1]
     mean_bytes = sum(map(_n_bytes, some)) / len(some)
     if mean_bytes * CHUNK_SIZE <= _BYTES_PER_CHUNK:
         return CHUNK_SIZE
@@ -185,7 +191,7 @@ def _chunk_size(clips):
 
 
 def _n_bytes(clip):
-    """Return the size of a whole recording or a waveform; 0 where a look does not tell."""
+    """Return the size of a whole recording or a waveform, 0 if it is not easily known."""
     if not isinstance(clip, Clip):
         return clip.nbytes
     if clip.is_in_memory:

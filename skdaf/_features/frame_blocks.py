@@ -1,8 +1,8 @@
-"""Frames of several clips in blocks, so that no clip's result depends on its neighbours.
+"""Frames of several clips in blocks, computed so that no clip's result depends on its neighbors.
 
-A row of a matrix product may depend on where it stands in the matrix: BLAS kernels treat the rows
-at the edges of their tiles differently. So clips share what works row by row (windows, Fourier
-transforms, squares), and each clip's products are made of its own frames alone, in parts that are
+A row of a matrix product may depend on its position in the matrix: BLAS kernels treat the rows at
+the edges of their tiles differently. So clips share the operations that work row by row (windows,
+Fourier transforms, squares), but the products use the frames of one clip only, in parts that are
 counted from its first frame. The same clip then gives the same bytes with every kernel.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 
 
 class Block(NamedTuple):
-    """Frames that are worked on together, and the parts of clips among them."""
+    """Frames that are computed together, and the parts of clips among them."""
 
     frames: slice
-    parts: list  # of slices, counted from the first frame of the block
+    parts: list[slice]  # counted from the first frame of the block
 
 
 def frame_blocks(first_frames, n_frames, size):
@@ -24,8 +24,8 @@ def frame_blocks(first_frames, n_frames, size):
     Parameters
     ----------
     first_frames, n_frames : sequence of int
-        Where each clip begins in the joint array of frames, and how many frames it has. Frames
-        between two clips belong to nobody: a block may hold some of them.
+        The first frame of each clip in the common array of frames, and its number of frames.
+        Frames between two clips belong to neither; blocks may contain them.
     size : int
         The largest number of frames in a block.
     """
@@ -43,14 +43,14 @@ def frame_blocks(first_frames, n_frames, size):
 
 
 def _clip_parts(first_frames, n_frames, size):
-    """Cut each clip from its first frame on: the parts do not depend on other clips."""
+    """Split each clip from its first frame on: the parts do not depend on other clips."""
     for begin, n in zip(first_frames, n_frames, strict=True):
         for first in range(begin, begin + n, size):
             yield first, min(first + size, begin + n)
 
 
 def multiply_parts(parts, left, right, out):
-    """Multiply the rows of each part of `left` by `right`, each part by itself, into `out`."""
+    """Multiply the rows of each part of `left` by `right`, part by part, into `out`."""
     is_vector = right.shape[1] == 1
     for part in parts:
         if is_vector or part.stop - part.start == 1:
@@ -62,8 +62,8 @@ def multiply_parts(parts, left, right, out):
 def _multiply_vector(left, right, out):
     """Multiply a single row, or by a single column, as if there were two equal ones.
 
-    For these BLAS takes a product with a vector, and some of its kernels add up in an order that
-    depends on the address of the operands.
+    For a single one, BLAS uses a matrix-vector product, and some of its kernels add up in an order
+    that depends on the address of the operands.
     """
     left = left[[0, 0]] if len(left) == 1 else left
     right = right[:, [0, 0]] if right.shape[1] == 1 else right

@@ -3,8 +3,10 @@
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
@@ -14,65 +16,66 @@ from skdaf._audio.inputs import validate_sounds, validate_sounds_for
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
 from skdaf._core.public import public
+from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
-from skdaf._features.extraction import ClipRecipe, compute_rows
-from skdaf._features.pyaudioanalysis import FeatureSettings, clip_features
+from skdaf._features.extraction import Extraction, compute_rows
+from skdaf._features.pyaudioanalysis import PyAudioAnalysisSettings, compute_features
 
 
 @public
 class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     """Compute pyAudioAnalysis's hand-crafted features of audio clips.
 
-    34 short-term features of level, spectrum, cepstrum and chroma, and their changes from frame to
-    frame; their means and standard deviations over mid-term windows; the averages of those over
-    the clip. One row of numbers a clip, ready for `StandardScaler` and any classifier, alone or
-    beside the features of a network in a `FeatureUnion`. Nothing is learned from the sounds.
+    There are 34 short-term features of level, spectrum, cepstrum and chroma, and their changes from
+    frame to frame. The transformer returns their means and standard deviations over mid-term
+    windows, averaged over the clip: one row of numbers per clip, ready for `StandardScaler` and any
+    classifier, alone or together with the features of a network in a `FeatureUnion`. Nothing is
+    learned from the sounds.
 
-    The values are those of pyAudioAnalysis, which need not be installed: all frames of many clips
-    are computed at once, some tens of times faster.
+    The values are those of pyAudioAnalysis, which need not be installed. All frames of many clips
+    are computed together, which is tens of times faster.
 
     Parameters
     ----------
     mid_window : float, default=1.0
-        Length of the windows of the statistics, in seconds. The last ones of a clip are cut at its
-        end, and still count fully in its average.
+        Length of the mid-term windows in seconds. The last ones of a clip are cut at its end, and
+        count fully in its average.
     mid_step : float, default=1.0
-        Step from one of those windows to the next, in seconds.
+        Step from one mid-term window to the next in seconds.
     short_window : float, default=0.05
-        Length of the frames, in seconds. Where frames are very short chroma and cepstrum have gaps;
+        Length of the frames in seconds. Chroma and cepstrum are incomplete in very short frames;
         see Notes.
     short_step : float, default=0.05
-        Step from frame to frame, in seconds. Time grows in inverse proportion.
+        Step from frame to frame in seconds. Time grows in inverse proportion.
     deltas : bool, default=True
         Whether to add the changes from frame to frame: 136 features instead of 68.
     sampling_rate : int, default=None
-        The rate in Hz that everything is resampled to. None takes the commonest rate among the
-        files and other sounds with a rate that `fit` sees (the lower one of a tie), and 16000 for
-        waveforms without one.
+        The rate in Hz to which all clips are resampled. None is the most common rate of the files
+        and of other sounds with a rate that `fit` sees (the lower one of a tie), and 16000 for
+        waveforms without a rate.
     channel : int, default=None
-        The channel of files that is taken, counted from 0. None averages all channels. Waveforms
-        have one channel: None or 0.
+        Which channel of files to use, counted from 0. None averages all channels. Waveforms have
+        one channel: None or 0.
     cache : str or os.PathLike, default=None
-        A folder that keeps the features of files on disk, for all folds, candidates, processes and
-        later sessions; machines that share a file system may share it. Entries depend on the
-        file's path, size and times of change, and on the parameters above; damaged ones are
-        computed again. Nothing is ever removed: delete the folder to be rid of it. It
-        may be the folder of a `SpectrogramTransformer`.
+        A folder that stores the features of files, for all folds, candidates, processes and later
+        runs; computers that share a file system can share it. Entries depend on the file's path,
+        size and time stamps, and on the parameters above. Damaged entries are computed again.
+        Nothing is ever removed: delete the folder to free the space. A `SpectrogramTransformer`
+        can use the same folder.
     n_jobs : int, default=None
-        Number of workers, through joblib: `joblib.parallel_config` decides where they run. The
-        results are the same for any number.
+        Number of workers, through joblib; `joblib.parallel_config` chooses the backend. Results
+        are the same for any number.
     verbose : int, default=0
         1 shows a progress bar.
 
     Attributes
     ----------
     sampling_rate_ : int
-        The rate used, in Hz.
+        The sampling rate in Hz.
     n_features_in_ : int
-        Number of samples of a waveform, when fitted on a two-dimensional array. Other forms of X
-        have no such count.
+        Number of samples per waveform, if fitted on a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when fitted on a table of samples whose columns have names.
+        Names of the columns, if fitted on a table of samples whose columns have names.
 
     See Also
     --------
@@ -80,20 +83,20 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
 
     Notes
     -----
-    A clip shorter than a frame is filled up with zeros. Durations are rounded to whole samples, and
-    those of mid-term windows to whole frames, but to two samples and one frame at least.
+    A clip shorter than a frame is padded with zeros. Durations are rounded to whole samples, those
+    of mid-term windows to whole frames; the minimum is two samples and one frame.
 
-    The levels of pyAudioAnalysis are those of 16-bit samples. It scales each recording to between
-    -1 and 1, so that files of all sample widths, and waveforms of any scale, are treated alike.
-    A clip's features therefore say nothing of its loudness.
+    pyAudioAnalysis takes levels from 16-bit samples and scales each recording to between -1 and 1.
+    Here files of all sample widths, and waveforms of any scale, are treated alike. So the features
+    of a clip do not depend on its loudness.
 
-    What is odd in the original is kept, since its numbers are what other work refers to: its
-    cepstral filters sit an octave lower than their frequencies say, its chroma takes one bin of
-    each semitone, and a first frame has no flux and no deltas. The features equal those of version
-    0.3.14 to a relative 1e-6, or an absolute 1e-11 where they are zero but for rounding. Where
-    that fails there is something to say all the same: at rates below 6856 Hz the filters beyond the
-    spectrum are left empty; and in frames so short that chroma has more semitones than there are
-    bins (22 ms at 8 kHz, 12 ms at 16 kHz, 5 ms at 44.1 kHz) those that do not fit are left out.
+    Peculiarities of the original are kept, because other work refers to its numbers: its cepstral
+    filters are an octave lower than their frequencies say, its chroma uses one bin per semitone,
+    and the first frame has no flux and no deltas. The features equal those of version 0.3.14 to a
+    relative 1e-6, or an absolute 1e-11 if they are zero except for rounding. Two cases in which
+    pyAudioAnalysis fails have results here: at sampling rates below 6856 Hz, the filters beyond
+    the spectrum are left empty; in frames so short that chroma has more semitones than there are
+    bins (22 ms at 8 kHz, 12 ms at 16 kHz, 5 ms at 44.1 kHz), those that do not fit are left out.
 
     References
     ----------
@@ -136,16 +139,16 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     def __init__(
         self,
         *,
-        mid_window=1.0,
-        mid_step=1.0,
-        short_window=0.05,
-        short_step=0.05,
-        deltas=True,
-        sampling_rate=None,
-        channel=None,
-        cache=None,
-        n_jobs=None,
-        verbose=0,
+        mid_window: float = 1.0,
+        mid_step: float = 1.0,
+        short_window: float = 0.05,
+        short_step: float = 0.05,
+        deltas: bool = True,
+        sampling_rate: int | None = None,
+        channel: int | None = None,
+        cache: PathLike | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.mid_window = mid_window
         self.mid_step = mid_step
@@ -159,8 +162,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the sampling rate.
+    def fit(self, X: Clips, y: object = None) -> Self:
+        """Choose the sampling rate.
 
         Only the headers of files are read.
 
@@ -181,7 +184,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Raises
         ------
         AudioReadError
-            If a file cannot be read; it names all such files.
+            If a file cannot be read; the error lists all such files.
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, _ = rate_and_lengths(
@@ -194,7 +197,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Clips) -> NDArray[np.float64]:
         """Compute the features.
 
         Parameters
@@ -205,34 +208,34 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Returns
         -------
         features : ndarray of shape (n_clips, 136), or (n_clips, 68) without deltas; float64
-            The means of all short-term features, then their standard deviations.
+            The means of all short-term features, followed by their standard deviations.
 
         Raises
         ------
         AudioReadError
-            If a file cannot be read; it names all such files.
+            If a file cannot be read; the error lists all such files.
 
         Warns
         -----
         UserWarning
-            Once, if X holds waveforms without a rate and `sampling_rate_` was learned from files.
+            Once, if X contains waveforms without a rate and `sampling_rate_` comes from files.
         """
         check_is_fitted(self)
         return compute_rows(
-            FeatureRecipe(self._settings(), self.cache),
+            PyAudioAnalysisExtraction(self._settings(), self.cache),
             validate_sounds_for(self, X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             description="Features",
         )
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Return pyAudioAnalysis's names of the features.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Ignored, but for scikit-learn's check that they are those of `fit`.
+            Ignored, except that they must be the names seen by `fit`.
 
         Returns
         -------
@@ -244,7 +247,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         return np.array(self._settings().names, dtype=object)
 
     def _settings(self):
-        return FeatureSettings.from_seconds(
+        return PyAudioAnalysisSettings.from_seconds(
             self.sampling_rate_,
             short_window=self.short_window,
             short_step=self.short_step,
@@ -261,11 +264,11 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
 
 
 @dataclass(frozen=True)
-class FeatureRecipe(ClipRecipe):
-    """How clips become rows of features."""
+class PyAudioAnalysisExtraction(Extraction):
+    """Compute rows of features."""
 
-    settings: FeatureSettings
-    cache: str | os.PathLike | None
+    settings: PyAudioAnalysisSettings
+    cache: PathLike | None
 
     version = 2
     dtype = np.float64
@@ -274,8 +277,8 @@ class FeatureRecipe(ClipRecipe):
     def row_shape(self):
         return (len(self.settings.names),)
 
-    def of_samples(self, waveforms):
-        return clip_features(waveforms, self.settings)
+    def compute(self, waveforms):
+        return compute_features(waveforms, self.settings)
 
     def from_bytes(self, value):
         return np.frombuffer(value)

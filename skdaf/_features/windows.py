@@ -7,28 +7,27 @@ from skdaf._audio.reading import Clip
 
 
 class Windows(Sequence):
-    """The windows of one clip, each made when it is asked for; the last one may be cut short.
+    """The windows of one clip, each created on access; the last one may be shorter.
 
-    Windows start every `step` until one reaches the end.
+    Windows start every `step` seconds until one reaches the end.
 
     Parameters
     ----------
-    clip : Clip or array
-        What to cut.
+    clip : Clip or ndarray of shape (n_samples,)
     window, step : float
-        In seconds; taken as whole samples, one at least.
+        In seconds; rounded to whole samples, at least one.
     sampling_rate : int
         The rate of the clip in Hz.
     n_samples : int
-        Its length.
+        The length of the clip.
     """
 
     def __init__(self, clip, window, step, sampling_rate, n_samples):
         self.clip, self.sampling_rate, self.n_samples = clip, sampling_rate, n_samples
         self.length, step = (max(1, round(seconds * sampling_rate)) for seconds in (window, step))
-        # None starts beyond the end, nor after one that has reached it.
-        beyond = min(n_samples, n_samples - self.length + step)
-        self.starts = range(0, max(1, beyond), step)
+        # No window starts beyond the end, or after one that has reached it.
+        stop = min(n_samples, n_samples - self.length + step)
+        self.starts = range(0, max(1, stop), step)
 
     def __len__(self):
         return len(self.starts)
@@ -38,11 +37,11 @@ class Windows(Sequence):
             return [self[i] for i in range(*index.indices(len(self)))]
         start = self.starts[index]
         end = min(start + self.length, self.n_samples)
-        return _part(self.clip, self.sampling_rate, start, end)
+        return _slice(self.clip, self.sampling_rate, start, end)
 
 
 def cut_windows(clips, window, step, sampling_rate):
-    """Cut clips into windows.
+    """Split clips into windows.
 
     Parameters
     ----------
@@ -50,14 +49,14 @@ def cut_windows(clips, window, step, sampling_rate):
     window, step : float
         In seconds.
     sampling_rate : int
-        The rate of waveforms in Hz; files know their own.
+        The rate of waveforms in Hz; files have their own.
 
     Returns
     -------
     windows : list
-        Clips or arrays, those of the first clip first.
+        Clips or arrays, in the order of `clips`.
     firsts : list of int
-        Where in `windows` those of each clip begin.
+        The position in `windows` of the first window of each clip.
     """
     rates, lengths = _rates_and_lengths(clips, sampling_rate)
     windows, firsts = [], []
@@ -74,8 +73,8 @@ def _rates_and_lengths(clips, sampling_rate):
     return [info.sampling_rate for info in infos], [info.n_frames for info in infos]
 
 
-def _part(clip, rate, start, end):
-    """Cut [start, end) samples out of a clip."""
+def _slice(clip, rate, start, end):
+    """Return the samples [start, end) of a clip."""
     if not isinstance(clip, Clip):
         return clip[start:end]
     first = round(clip.start * rate)

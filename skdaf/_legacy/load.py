@@ -11,7 +11,7 @@ import torch
 from skdaf._core.public import public
 from skdaf._estimators.autoencoder import ConvAutoencoderEmbedder
 from skdaf._estimators.classifier import CNNAudioClassifier
-from skdaf._features.spectrogram import N_CHROMA
+from skdaf._features.filter_banks import N_CHROMA
 from skdaf._legacy.spectrogram_transformer import LegacySpectrogramTransformer
 from skdaf._legacy.unpickle import Asked, read_pickle
 from skdaf._networks.building import weight_shapes

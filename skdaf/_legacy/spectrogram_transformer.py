@@ -1,31 +1,38 @@
-"""LegacySpectrogramTransformer: spectrograms as deep_audio_features makes them."""
+"""LegacySpectrogramTransformer: spectrograms as deep_audio_features computes them."""
 
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds_for
 from skdaf._audio.lengths import read_infos
-from skdaf._audio.reading import Clip
 from skdaf._core.limits import check_recording
 from skdaf._core.public import public
-from skdaf._features import spectrogram as _spectrogram
+from skdaf._core.typing import Clips
 from skdaf._features.extraction import compute_rows
-from skdaf._features.spectrogram_transformer import SpectrogramRecipe, SpectrogramTransformer
+from skdaf._features.filter_banks import N_CHROMA
+from skdaf._features.spectrogram import (
+    SpectrogramSettings,
+    analysis_window,
+    compute_spectrograms,
+)
+from skdaf._features.spectrogram_transformer import SpectrogramExtraction, SpectrogramTransformer
 
-# The rate that waveforms are taken to have when none is given, in Hz.
+# The sampling rate (Hz) of waveforms if none is given.
 _DEFAULT_RATE = 16_000
 
-# Frames whose peaks are looked for at once.
+# Frames that are searched for spectral peaks together.
 _FRAMES_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class _OldSettings(_spectrogram.Settings):
-    """Spectrograms whose transform is exactly as long as the window."""
+class _LegacySettings(SpectrogramSettings):
+    """Settings of spectrograms whose transform is exactly as long as the window."""
 
     tuning: float = 0.0
 
@@ -37,21 +44,22 @@ class _OldSettings(_spectrogram.Settings):
         return 1 + (n_samples - self.n_fft % 2) // self.hop_length
 
 
-class _OldRecipe(SpectrogramRecipe):
-    """Spectrograms that are filled up with the level of their peak, and with pitches in tune."""
+class _LegacyExtraction(SpectrogramExtraction):
+    """Spectrograms that are padded with 0 dB; chroma is tuned to each clip."""
 
     @property
     def padding(self):
         return np.zeros(self.settings.n_bins, dtype=np.float32)
 
-    def of_samples(self, waveforms):
+    def compute(self, waveforms):
         if self.settings.features != "mel+chroma":
-            return super().of_samples(waveforms)
+            return super().compute(waveforms)
         for samples in waveforms:
             check_recording(self.settings.n_frames(len(samples)), self.settings.n_bins)
         return [
-            _spectrogram.spectrograms(
-                [samples], replace(self.settings, tuning=_tuning(samples, self.settings))
+            compute_spectrograms(
+                [samples],
+                replace(self.settings, tuning=_estimate_tuning(samples, self.settings)),
             )[0]
             for samples in waveforms
         ]
@@ -61,41 +69,48 @@ class _OldRecipe(SpectrogramRecipe):
 class LegacySpectrogramTransformer(SpectrogramTransformer):
     """Turn audio clips into spectrograms as deep_audio_features does.
 
-    It is the front end of what `load_deep_audio_features` returns, and differs from
-    `SpectrogramTransformer`, whose parameters it has, where the original does: without a
-    `sampling_rate` every file is taken at its own; the Fourier transform is exactly as long as the
-    window, which is cut to whole samples; ``length="pad"`` fills up with 0 dB, the level of the
-    peak; chroma follows the tuning of each clip.
+    This is the front end of the estimators that `load_deep_audio_features` returns. It has the
+    parameters of `SpectrogramTransformer`, and differs from it as the original does:
+
+    - with ``sampling_rate=None``, every file keeps its own sampling rate;
+    - the Fourier transform is exactly as long as the window, whose length is rounded down to whole
+      samples;
+    - ``length="pad"`` appends frames of 0 dB, the highest level;
+    - chroma is tuned to each clip.
 
     Parameters
     ----------
-    features : str
-        "mel", "mfcc" or "mel+chroma". All parameters mean what they mean in
-        `SpectrogramTransformer`.
-    sampling_rate : int or None
-        In Hz; None takes every file at its own rate.
-    window_length, hop_length : float
+    features : {"mel", "mfcc", "mel+chroma"}, default="mel"
+        What a frame contains.
+    sampling_rate : int, default=None
+        The rate in Hz to which all clips are resampled. With None, files keep their own rates, and
+        waveforms have 16000 Hz.
+    window_length, hop_length : float, default=0.032, 0.010
         In seconds.
-    n_mels, n_mfcc : int
-        Numbers of mel bands and of cepstral coefficients.
-    fmin, fmax : float
-        In Hz.
-    top_db : float
-        In dB below the peak.
-    standardize : bool
-        Whether each spectrogram is standardized.
-    n_frames : int or None
-        Frames per clip.
-    length : str
-        "resize" or "pad".
-    channel : int or None
-        The channel to use; None takes the mean of all.
-    cache : path or None
-        A folder that keeps spectrograms.
-    n_jobs : int or None
+    n_mels, n_mfcc : int, default=64, 13
+        Number of mel bands and of cepstral coefficients.
+    fmin, fmax : float, default=0.0, None
+        Lower and upper end of the mel bands in Hz.
+    top_db : float, default=80.0
+        Levels further than this below the highest level are raised to it, in dB.
+    standardize : bool, default=True
+        Whether to give each clip zero mean and unit variance.
+    n_frames : int, default=None
+        Number of frames of every spectrogram. None lets `fit` choose it.
+    length : {"resize", "pad"}, default="resize"
+        How clips of other lengths get that number of frames.
+    channel : int, default=None
+        Which channel of files to use. None averages all channels.
+    cache : str or os.PathLike, default=None
+        A folder that stores the spectrograms of files.
+    n_jobs : int, default=None
         Number of workers.
-    verbose : int
-        Whether a progress bar is shown.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    See Also
+    --------
+    SpectrogramTransformer : Describes the parameters in detail.
 
     Examples
     --------
@@ -106,7 +121,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
     (4, 51, 40)
     """
 
-    def transform(self, X):
+    def transform(self, X: Clips) -> NDArray[np.float32]:
         """Compute the spectrograms.
 
         Parameters
@@ -117,12 +132,12 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         Returns
         -------
         spectrograms : ndarray of shape (n_clips, n_frames, n_bins), float32
-            As of `SpectrogramTransformer`.
+            As from `SpectrogramTransformer`.
 
         Raises
         ------
         AudioReadError
-            If a file cannot be read; it names all such files.
+            If a file cannot be read; the error lists all such files.
         """
         check_is_fitted(self)
         clips = validate_sounds_for(self, X)
@@ -131,7 +146,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         for rate in sorted(set(rates)):
             rows = [row for row, own in enumerate(rates) if own == rate]
             spectrograms[rows] = compute_rows(
-                self._recipe(rate),
+                self._extraction(self._settings(rate)),
                 [clips[row] for row in rows],
                 n_jobs=self.n_jobs,
                 verbose=self.verbose,
@@ -140,7 +155,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         return spectrograms
 
     def _rates(self, clips):
-        """Return the rate at which each clip is taken."""
+        """Return the sampling rate at which each clip is used."""
         if self.sampling_rate is not None or not isinstance(clips[0], Clip):
             return super()._rates(clips)
         return [info.sampling_rate for info in read_infos(clips, n_jobs=self.n_jobs)]
@@ -149,11 +164,11 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         settings = asdict(super()._settings(rate))
         settings["window_length"] = max(1, int(self.window_length * rate))
         settings["hop_length"] = max(1, int(self.hop_length * rate))
-        return _OldSettings(**settings)
+        return _LegacySettings(**settings)
 
-    def _recipe(self, rate):
-        return _OldRecipe(
-            settings=self._settings(rate),
+    def _extraction(self, settings):
+        return _LegacyExtraction(
+            settings=settings,
             n_frames=self.n_frames_,
             length=self.length,
             standardize=self.standardize,
@@ -161,7 +176,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         )
 
     def _as_fitted(self):
-        """Return a copy with what `fit` would learn; `n_frames` must be given."""
+        """Return a fitted copy without calling `fit`; `n_frames` must be given."""
         fitted = clone(self)
         fitted.sampling_rate_ = self.sampling_rate or _DEFAULT_RATE
         fitted.n_frames_ = self.n_frames
@@ -169,11 +184,11 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         return fitted
 
 
-def _tuning(samples, settings):
+def _estimate_tuning(samples, settings):
     """Estimate how far a clip is from A4 = 440 Hz, in semitones, as librosa does.
 
-    The peaks of all spectra are read between the frequencies; of the louder half of them, the
-    commonest distance to the nearest semitone counts.
+    Spectral peaks are interpolated between frequencies. The result is the most common distance from
+    the nearest semitone among the louder half of them.
     """
     padded = np.pad(samples, settings.n_fft // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, settings.n_fft)
@@ -186,25 +201,25 @@ def _tuning(samples, settings):
     pitches = pitches[levels >= np.median(levels)] if levels.size else pitches
     if not pitches.size:
         return 0.0
-    distances = np.mod(_spectrogram.N_CHROMA * np.log2(pitches / 27.5), 1.0)
+    distances = np.mod(N_CHROMA * np.log2(pitches / 27.5), 1.0)
     distances[distances >= 0.5] -= 1.0
     counts, edges = np.histogram(distances, np.linspace(-0.5, 0.5, 101))
     return float(edges[np.argmax(counts)])
 
 
 def _power(frames, settings):
-    return np.abs(fft.rfft(frames * _spectrogram._window(settings), axis=1)) ** 2
+    return np.abs(fft.rfft(frames * analysis_window(settings), axis=1)) ** 2
 
 
 def _spectral_peaks(power, settings, lowest=150.0, highest=4000.0):
-    """Return the frequencies of spectral peaks, and their levels, interpolated by parabolas."""
+    """Return the frequencies and levels of spectral peaks, interpolated by parabolas."""
     before, here, after = power[:, :-2], power[:, 1:-1], power[:, 2:]
     slope, bend = (after - before) / 2, after + before - 2 * here
     has_top = np.abs(slope) < np.abs(bend)
     shift = np.divide(-slope, bend, out=np.zeros_like(slope), where=has_top)
     audible = here > 0.1 * power.max(axis=1, keepdims=True)
     is_peak = audible & (here > before) & (here >= after)
-    # As if the transform were of even length, which librosa takes for granted here.
+    # librosa assumes a transform of even length here.
     spacing = settings.sampling_rate / (2 * (power.shape[1] - 1))
     positions = np.arange(1, power.shape[1] - 1)
     highest = min(highest, settings.sampling_rate / 2)

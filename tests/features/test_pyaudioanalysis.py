@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from skdaf import load_audio
-from skdaf._features.pyaudioanalysis import FeatureSettings, clip_features, short_term_features
+from skdaf._features.pyaudioanalysis import (
+    PyAudioAnalysisSettings,
+    compute_features,
+    short_term_features,
+)
 
 # A relative 1e-6 for every feature, and an absolute bound where one is zero but for rounding.
 # Measured: 7e-13 absolute at worst, with values up to 120.
@@ -50,7 +54,9 @@ def mid_term(library):
 def settings_for(
     sampling_rate=16000, window=0.05, step=0.05, mid_window=1.0, mid_step=1.0, deltas=True
 ):
-    return FeatureSettings.from_seconds(sampling_rate, window, step, mid_window, mid_step, deltas)
+    return PyAudioAnalysisSettings.from_seconds(
+        sampling_rate, window, step, mid_window, mid_step, deltas
+    )
 
 
 def library_frames(library, clip, settings):
@@ -128,7 +134,7 @@ def test_frames_equal_the_library(library, rate, window, step):
 @pytest.mark.parametrize("window", [2, 3, 9, 10, 19, 20, 21, 101, 173, 174, 199, 331, 401, 1009])
 def test_short_and_odd_windows_equal_the_library(library, window):
     """Where the library works: at 8 kHz not between 4 and 173 samples."""
-    settings = FeatureSettings(8000, window, 7 + window // 2, 10, 10, True)
+    settings = PyAudioAnalysisSettings(8000, window, 7 + window // 2, 10, 10, True)
     clip = noise(window, 3000)
     (features, _) = short_term_features([clip], settings)
     assert np.isfinite(features).all()
@@ -157,7 +163,7 @@ def test_chroma_of_short_windows_leaves_out_what_does_not_fit(rate, window):
     """The library fails there: an assignment of different lengths, or an index out of range."""
     n = window // 2
     clip = np.sin(2 * np.pi * 300 / rate * np.arange(4 * window)).astype(np.float32)
-    settings = FeatureSettings(rate, window, window, 10, 10, False)
+    settings = PyAudioAnalysisSettings(rate, window, window, 10, 10, False)
     features, _ = short_term_features([clip], settings)
     frames = (clip - clip.astype(float).mean()).reshape(4, window)
     powers = np.abs(np.fft.rfft(frames)[:, :n]) ** 2
@@ -174,7 +180,7 @@ def test_chroma_of_short_windows_leaves_out_what_does_not_fit(rate, window):
 
 def test_rates_too_low_for_the_filters(library):
     """The library cannot make its filters below 6,856 Hz; the ones that fit are the same."""
-    settings = FeatureSettings(4000, 400, 400, 1, 1, False)
+    settings = PyAudioAnalysisSettings(4000, 400, 400, 1, 1, False)
     clip = noise(0, 4000)
     features, _ = short_term_features([clip], settings)
     assert np.isfinite(features).all()
@@ -286,10 +292,10 @@ def test_long_clips_are_added_as_numpy_adds():
 def test_a_long_clip_takes_little_memory():
     clip = noise(0, 2**22)
     settings = settings_for()
-    clip_features([clip[:16000]], settings)
+    compute_features([clip[:16000]], settings)
     tracemalloc.start()
     try:
-        clip_features([clip], settings)
+        compute_features([clip], settings)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -315,7 +321,7 @@ def test_a_long_clip_takes_little_memory():
 def test_clips_equal_the_library(mid_term, rate, window, step, mid_window, mid_step):
     clips = [noise(i, int(rate * seconds)) for i, seconds in enumerate([0.07, 0.4, 1.0, 2.3])]
     settings = settings_for(rate, window, step, mid_window, mid_step)
-    features = clip_features(clips, settings)
+    features = compute_features(clips, settings)
     assert features.shape == (4, 136)
     for row, clip in zip(features, clips, strict=True):
         expected, names = library_clip(mid_term, clip, rate, window, step, mid_window, mid_step)
@@ -326,7 +332,7 @@ def test_clips_equal_the_library(mid_term, rate, window, step, mid_window, mid_s
 def test_all_sounds_equal_the_library_over_clips(mid_term):
     for rate in (8000, 44100):
         clips = sounds(rate, duration=1.3)
-        features = clip_features(list(clips.values()), settings_for(rate))
+        features = compute_features(list(clips.values()), settings_for(rate))
         assert np.isfinite(features).all()
         for (kind, clip), row in zip(clips.items(), features, strict=True):
             expected, _ = library_clip(mid_term, clip, rate, 0.05, 0.05, 1.0, 1.0)
@@ -335,12 +341,14 @@ def test_all_sounds_equal_the_library_over_clips(mid_term):
 
 def test_statistics_of_overlapping_windows_by_hand():
     """Windows of 5 frames every 2 over 8 frames: 0-4, 2-6, 4-7 and 6-7."""
-    settings = FeatureSettings(16000, 800, 800, 5, 2, False)
+    settings = PyAudioAnalysisSettings(16000, 800, 800, 5, 2, False)
     clip = noise(0, 8 * 800)
     frames, _ = short_term_features([clip], settings)
     parts = [frames[0:5], frames[2:7], frames[4:8], frames[6:8]]
     expected = np.mean([np.r_[part.mean(axis=0), part.std(axis=0)] for part in parts], axis=0)
-    np.testing.assert_allclose(clip_features([clip], settings)[0], expected, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        compute_features([clip], settings)[0], expected, rtol=1e-12, atol=1e-13
+    )
 
 
 def test_durations_become_samples_as_in_the_library():
@@ -356,6 +364,6 @@ def test_durations_become_samples_as_in_the_library():
 def test_durations_too_short_for_any_sample_still_work():
     settings = settings_for(16000, 1e-9, 1e-9, 1e-9, 1e-9)
     assert (settings.window, settings.step, settings.mid_window, settings.mid_step) == (2, 1, 1, 1)
-    assert np.isfinite(clip_features([noise(0, 50)], settings)).all()
+    assert np.isfinite(compute_features([noise(0, 50)], settings)).all()
     # A mid-term window shorter than a frame would have no frames at all in the library.
     assert settings_for(16000, 0.2, 0.05, 0.1, 0.1).mid_window == 1

@@ -26,7 +26,7 @@ from skdaf import (
     SpectrogramTransformer,
     load_audio,
 )
-from skdaf._features.pyaudioanalysis import FeatureSettings, clip_features
+from skdaf._features.pyaudioanalysis import PyAudioAnalysisSettings, compute_features
 
 pytestmark = pytest.mark.oldest
 
@@ -90,8 +90,8 @@ def test_parameters_reach_the_features(paths):
     transformer = PyAudioAnalysisTransformer(
         mid_window=0.3, mid_step=0.2, short_window=0.03, short_step=0.02, deltas=False
     )
-    settings = FeatureSettings.from_seconds(16000, 0.03, 0.02, 0.3, 0.2, False)
-    expected = clip_features([load_audio(path)[0] for path in paths], settings)
+    settings = PyAudioAnalysisSettings.from_seconds(16000, 0.03, 0.02, 0.3, 0.2, False)
+    expected = compute_features([load_audio(path)[0] for path in paths], settings)
     assert expected.shape == (7, 68)
     np.testing.assert_allclose(transformer.fit_transform(paths), expected, rtol=1e-12, atol=1e-12)
 

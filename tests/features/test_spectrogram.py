@@ -6,24 +6,28 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from skdaf._features.spectrogram import (
+from skdaf._features.filter_banks import (
     N_CHROMA,
-    Settings,
-    _banded_products,
     chroma_filter_bank,
-    empty_bands,
+    count_empty_bands,
     hz_to_mel,
+    mel_blocks,
     mel_edges,
     mel_filter_bank,
     mel_to_hz,
-    mfcc,
+)
+from skdaf._features.resizing import (
     pad_or_cut,
     resize,
     resize_matrix,
-    silent_frame,
-    soften,
-    spectrograms,
+    soften_levels,
     standardization,
+)
+from skdaf._features.spectrogram import (
+    SpectrogramSettings,
+    compute_spectrograms,
+    mfcc,
+    silent_frame,
 )
 
 pytestmark = pytest.mark.oldest
@@ -39,7 +43,7 @@ LAYOUTS = [
 
 
 def make_settings(sampling_rate=16000, features="mel", **changes):
-    settings = Settings(
+    settings = SpectrogramSettings(
         features=features,
         sampling_rate=sampling_rate,
         window_length=round(0.032 * sampling_rate),
@@ -86,7 +90,7 @@ def make_sounds(sampling_rate, n_samples=None):
 
 
 def one(samples, settings):
-    return spectrograms([np.asarray(samples, np.float32)], settings)[0]
+    return compute_spectrograms([np.asarray(samples, np.float32)], settings)[0]
 
 
 def tone(frequency, sampling_rate=16000, duration=0.5):
@@ -319,7 +323,7 @@ def test_a_tone_at_the_centre_of_a_band_is_loudest_there():
 def test_banded_product_is_the_dense_filter_bank(n_mels):
     settings = make_settings(n_mels=n_mels, fmin=60.0, fmax=7000.0)
     dense = np.zeros((settings.n_fft // 2 + 1, n_mels), np.float32)
-    for frequencies, bands, weights in _banded_products(settings):
+    for frequencies, bands, weights in mel_blocks(settings):
         dense[frequencies, bands] += weights
     np.testing.assert_array_equal(dense, mel_filter_bank(settings).astype(np.float32))
 
@@ -348,7 +352,7 @@ def test_empty_bands_are_those_between_two_frequencies(changes, some_are_empty):
         not ((low < frequencies) & (frequencies < high)).any()
         for low, high in zip(edges[:-2], edges[2:], strict=True)
     )
-    assert empty_bands(settings) == n_empty
+    assert count_empty_bands(settings) == n_empty
     assert (n_empty > 0) == some_are_empty
 
 
@@ -376,7 +380,7 @@ def test_clips_together_are_as_each_alone_in_any_order(features, hop_length):
     alone = [one(samples, settings) for samples in clips]
     order = rng.permutation(len(clips))
     for indices in (range(len(clips)), order):
-        together = spectrograms([clips[i] for i in indices], settings)
+        together = compute_spectrograms([clips[i] for i in indices], settings)
         for i, spectrogram in zip(indices, together, strict=True):
             assert spectrogram.tobytes() == alone[i].tobytes()
 
@@ -416,7 +420,7 @@ def test_samples_are_not_changed_and_may_be_strided_and_read_only():
     samples = np.asfortranarray(np.random.default_rng(0).standard_normal((3, 4000), np.float32))
     before = samples.copy()
     samples.setflags(write=False)
-    results = spectrograms(list(samples), make_settings())
+    results = compute_spectrograms(list(samples), make_settings())
     np.testing.assert_array_equal(samples, before)
     np.testing.assert_array_equal(results[1], one(before[1].copy(), make_settings()))
 
@@ -503,10 +507,10 @@ def test_levels_near_the_peak_stay_and_deep_ones_come_closer():
     levels = np.array([[0.0, -12.3, -50.0], [-50.1, -60.0, -80.0]], np.float32)
     before = levels.copy()
     expected = [[0.0, -12.3, -50.0], [-50.03, -53.0, -59.0]]
-    np.testing.assert_allclose(soften(levels), expected, rtol=1e-6)
+    np.testing.assert_allclose(soften_levels(levels), expected, rtol=1e-6)
     np.testing.assert_array_equal(levels, before)
     levels.flags.writeable = False
-    assert soften(levels).dtype == np.float32
+    assert soften_levels(levels).dtype == np.float32
 
 
 @pytest.mark.parametrize("level", [0.0, -80.0])

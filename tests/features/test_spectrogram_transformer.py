@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdaf import AudioReadError, Clip, SpectrogramTransformer, load_audio
-from skdaf._features.spectrogram import Settings, spectrograms
+from skdaf._features.spectrogram import SpectrogramSettings, compute_spectrograms
 
 pytestmark = pytest.mark.oldest
 
@@ -76,10 +76,10 @@ def test_it_is_the_spectrogram_of_the_samples(paths):
         window_length=0.025, hop_length=0.0125, n_mels=30, fmin=50.0, fmax=7000.0, n_frames=25,
         standardize=False, top_db=60.0, length="pad",
     )  # fmt: skip
-    settings = Settings("mel", 16000, 400, 200, 30, 13, 50.0, 7000.0, 60.0)
+    settings = SpectrogramSettings("mel", 16000, 400, 200, 30, 13, 50.0, 7000.0, 60.0)
     X = transformer.fit_transform(paths)
     for spectrogram, path in zip(X, paths, strict=True):
-        (expected,) = spectrograms([load_audio(path)[0]], settings)
+        (expected,) = compute_spectrograms([load_audio(path)[0]], settings)
         n = min(25, len(expected))
         np.testing.assert_allclose(spectrogram[:n], expected[:n], atol=DB)
         np.testing.assert_array_equal(spectrogram[n:], -60.0)
