@@ -79,7 +79,7 @@ def build_network(
     if not callable(network):
         check_work(built, network, input_shape)
     replace_dropout(built)
-    return built.to(memory_format=torch.channels_last)
+    return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def restore_network(

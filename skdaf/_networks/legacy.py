@@ -6,7 +6,7 @@ for new networks.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from torch.nn import functional
@@ -48,7 +48,7 @@ class UnpoolingAutoencoder(nn.Sequential):
 def build_legacy_daf(input_shape: Shape, n_outputs: int, **options: Any) -> nn.Sequential:
     """Build CNN1 as deep_audio_features has it, with an activation on the logits."""
     network = build_daf(input_shape, n_outputs, **options)
-    network.output.add_module("activation", nn.LeakyReLU())
+    cast(nn.Sequential, network.output).add_module("activation", nn.LeakyReLU())
     return network
 
 
@@ -63,7 +63,7 @@ def build_legacy_autoencoder(
     channels = (64, 128, 256) if channels is None else channels
     kernel_size = kernel_size or 5
     encoder, _ = build_legacy_encoder(input_shape, n_outputs, channels, kernel_size)
-    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    sides: dict[str, Any] = {"kernel_size": kernel_size, "padding": kernel_size // 2}
     decoder, n_in = [], n_outputs
     for number, n_out in enumerate(channels[::-1], 1):
         block = OrderedDict(
@@ -79,7 +79,7 @@ def build_legacy_autoencoder(
 
 def build_legacy_encoder(input_shape, n_maps, channels, kernel_size):
     """Return the named layers of this encoder, which pools the embedding too, and the last size."""
-    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    sides: dict[str, Any] = {"kernel_size": kernel_size, "padding": kernel_size // 2}
     layers, n_in = [], 1
     for number, n_out in enumerate(channels, 1):
         block = OrderedDict(

@@ -1,6 +1,6 @@
 """Weights of networks as plain arrays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ def get_weights(network: nn.Module) -> dict[str, NDArray]:
     return dict(zip(weights, to_arrays(weights.values()), strict=True))
 
 
-def set_weights(network: nn.Module, weights: dict[str, NDArray]) -> None:
+def set_weights(network: nn.Module, weights: Mapping[str, NDArray]) -> None:
     """Put arrays made by `get_weights` into a network."""
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
 
