@@ -253,3 +253,34 @@ def test_the_page_names_files_and_packages_that_exist():
     missing = [name for name in named if not (SOURCES / name.removeprefix("skdaf/")).exists()]
     assert len(named) > 15
     assert missing == []
+
+
+# Sizes.
+
+
+def body_lines(function):
+    """Return the number of lines of a function's body, without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def test_files_have_at_most_400_lines():
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in FILES.items()}
+    assert {name: n for name, n in lines.items() if n > 400} == {}
+
+
+def test_function_bodies_have_at_most_40_lines():
+    long = [
+        f"{name}.{node.name}"
+        for name, path in FILES.items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and body_lines(node) > 40
+    ]
+    assert long == []
+
+
+def test_the_top_level_stays_small():
+    entries = [path for path in SOURCES.iterdir() if path.name != "__pycache__"]
+    assert sum(path.is_dir() for path in entries) <= 10
+    assert sum(path.is_file() for path in entries) <= 10
+    assert len(ALLOWED_IMPORTS) <= 12
