@@ -14,10 +14,10 @@ from ._display.spectrogram import SpectrogramDisplay as SpectrogramDisplay
 from ._display.training import TrainingDisplay as TrainingDisplay
 from ._estimators.autoencoder import ConvAutoencoderEmbedder as ConvAutoencoderEmbedder
 from ._estimators.classifier import CNNAudioClassifier as CNNAudioClassifier
-from ._estimators.combine import BlockScaler as BlockScaler
-from ._estimators.combine import CappedPCA as CappedPCA
 from ._estimators.combine import make_combined_classifier as make_combined_classifier
 from ._estimators.extractor import CNNFeatureExtractor as CNNFeatureExtractor
+from ._estimators.feature_blocks import BlockScaler as BlockScaler
+from ._estimators.feature_blocks import CappedPCA as CappedPCA
 from ._estimators.persistence.models import load_model as load_model
 from ._estimators.persistence.models import save_model as save_model
 from ._estimators.persistence.trusted_types import TRUSTED_TYPES as TRUSTED_TYPES

@@ -225,6 +225,12 @@ def test_spectrograms_need_no_torch():
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
+def test_blocks_of_features_need_no_torch():
+    loaded = loaded_by("from skdaf import BlockScaler, CappedPCA")
+    assert "skdaf._estimators.feature_blocks" in loaded
+    assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
+
+
 def test_only_saving_and_loading_need_skops():
     loaded = loaded_by("from skdaf import CNNAudioClassifier, load_model")
     assert "skdaf._estimators.persistence.models" in loaded

@@ -5,6 +5,8 @@ looks inside an X.
 """
 
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from weakref import WeakSet
 
@@ -21,6 +23,9 @@ _MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
 
 # With samples before channels: so few channels, and more samples than a clip has frames.
 _MOST_LAST_CHANNELS, _MOST_FRAMES = 2, 4000
+
+# The plain form of X, and its kind, that an estimator has validated and passes to another one.
+_validated = ContextVar("_validated", default=(None, None))
 
 # Front ends that have warned of waveforms without a rate: each does so once.
 _warned: WeakSet = WeakSet()
@@ -78,6 +83,31 @@ def validate_clips(estimator, X, *, reset):
     data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array, Float32Rows
         Spectrograms that are an array already are not copied: it may be mapped from disk.
     """
+    known_kind, known = _validated.get()
+    if X is known and X is not None:
+        if known_kind == "waveforms" and isinstance(X, np.ndarray):
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        elif reset:
+            _forget_features(estimator)
+        return known_kind, known
+    return _validate(estimator, X, reset)
+
+
+@contextmanager
+def validated(kind, data):
+    """Let `validate_clips` take what it has returned before as it is.
+
+    An estimator that passes its X on to another one, such as its front end, does so in this
+    context: samples and paths are checked once, whatever stands between the two.
+    """
+    token = _validated.set((kind, data))
+    try:
+        yield
+    finally:
+        _validated.reset(token)
+
+
+def _validate(estimator, X, reset):
     X = plain_arrays(X.array if isinstance(X, Float32Rows) else X)
     clips = clips_or_none(X)
     if clips is not None:

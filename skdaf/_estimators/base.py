@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skdaf._audio.inputs import validate_clips
+from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator, is_count
 from skdaf._core.parallel import CHUNK_SIZE, progress
@@ -125,14 +125,16 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
             self._check_kind(kind, data)
             if kind == "spectrograms":
                 return data
-            return _check_spectrograms(self.frontend_.transform(data), data)
+            with validated(kind, data):
+                return _check_spectrograms(self.frontend_.transform(data), data)
         if kind == "spectrograms":
             self.frontend_ = None
             spectrograms = data
         else:
             frontend = clone(self.frontend or SpectrogramTransformer())
             self._lend_settings(frontend)
-            spectrograms = _check_spectrograms(frontend.fit_transform(data, y), data)
+            with validated(kind, data):
+                spectrograms = _check_spectrograms(frontend.fit_transform(data, y), data)
             # Only now: files that cannot be read leave an earlier fit as it was.
             self.frontend_ = frontend
         self.input_shape_ = spectrograms.shape[1:]
@@ -157,7 +159,11 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
         n_clips = CHUNK_SIZE * max(1, _BYTES_PER_PASS // (CHUNK_SIZE * bytes_a_clip))
         for first in range(0, len(data), n_clips):
             some = data[first : first + n_clips]
-            yield some if kind == "spectrograms" else self.frontend_.transform(some)
+            yield some if kind == "spectrograms" else self._transform(kind, some)
+
+    def _transform(self, kind, clips):
+        with validated(kind, clips):
+            return self.frontend_.transform(clips)
 
     def _check_kind(self, kind, data):
         """Insist that the front end there is, or none, takes such data."""

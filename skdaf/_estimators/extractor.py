@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skdaf._audio.inputs import validate_clips
+from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
 from skdaf._core.limits import MOST_WINDOWS_PER_SECOND, check_at_most
@@ -149,7 +149,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         """
         if self.step is not None and self.window is None:
             raise ValueError(f"step={self.step} is that of windows, but window is None.")
-        _, data = validate_clips(self, X, reset=True)
+        kind, data = validate_clips(self, X, reset=True)
         fitted = resolve_frozen(self.estimator)
         _check_network(self._recipe() if fitted is None else fitted)
         if fitted is None:
@@ -165,6 +165,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             with (
                 steps_of_fit(self, 1, data, y) as steps,
                 steps.inner_fit("fit-network", fitted),
+                validated(kind, data),
             ):
                 fitted.fit(data, as_array(y))
         self.estimator_ = fitted
@@ -188,23 +189,25 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         n_layers = self._n_layers()
         kind, data = validate_clips(self, X, reset=False)
         if self.window is None:
-            return self.estimator_.layer_outputs(data, n_layers)
+            with validated(kind, data):
+                return self.estimator_.layer_outputs(data, n_layers)
         if kind == "spectrograms":
             raise ValueError("Windows are cut from files or waveforms, got spectrograms.")
         # Each clip gives many windows: a bounded number of clips is in memory at once.
         return np.concatenate(
             [
-                self._window_means(data[first : first + _CLIPS_PER_PASS], n_layers)
+                self._window_means(kind, data[first : first + _CLIPS_PER_PASS], n_layers)
                 for first in range(0, len(data), _CLIPS_PER_PASS)
             ]
         )
 
-    def _window_means(self, clips, n_layers):
+    def _window_means(self, kind, clips, n_layers):
         rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
         step = self.step or self.window
         check_at_most(1 / step, MOST_WINDOWS_PER_SECOND, "Windows per second (one each step)")
         windows, firsts = cut_windows(clips, self.window, step, rate)
-        outputs = self.estimator_.layer_outputs(windows, n_layers)
+        with validated(kind, windows):
+            outputs = self.estimator_.layer_outputs(windows, n_layers)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)
 

@@ -144,7 +144,7 @@ class TestBlocks:
         assert combined[:-1].transform(sounds.filenames).shape == (60, 136)
 
     def test_nothing_to_combine_is_an_error(self):
-        with pytest.raises(ValueError, match="nothing to combine"):
+        with pytest.raises(ValueError, match="extractors is empty"):
             make_combined_classifier([], handcrafted=False)
 
 
