@@ -13,7 +13,7 @@ from math import gcd
 import numpy as np
 from scipy.signal import resample_poly
 
-from skdaf._audio.reading import resample
+from skdaf._audio.resampling import resample
 
 N_RUNS = 21
 CASES = [(44100, 16000, 5.0), (48000, 16000, 5.0), (44100, 22050, 5.0), (44100, 8000, 0.5)]

@@ -28,7 +28,7 @@ ALLOWED_IMPORTS = {
     "_legacy": ["_core", "_audio", "_features", "_networks", "_estimators"],
     "_display": ["_core", "_audio", "_features", "_networks", "_estimators", "_segments"],
     "datasets": ["_core", "_audio"],
-    "cli": ["skdaf", "datasets", "_core", "_estimators", "_segments"],
+    "cli": ["skdaf", "datasets", "_core", "_audio", "_estimators", "_segments"],
 }
 
 # Modules without imports of their own, for all; and the start of `python -m skdaf`.
@@ -46,8 +46,8 @@ TORCH = [
 ]
 RESERVED = {
     "matplotlib": ["_display"],
-    "soundfile": ["_audio.reading", "_audio.formats.mp3", "datasets"],
-    "soxr": ["_audio.reading", "datasets"],
+    "soundfile": ["_audio.formats", "_audio.folders", "_audio.synthesis"],
+    "soxr": ["_audio.resampling"],
     "av": ["_audio.formats.ffmpeg"],
     "torch": TORCH,
     "librosa": [],

@@ -219,13 +219,13 @@ def test_a_folder_that_may_not_be_listed_is_not_passed_over(tmp_path, monkeypatc
 @pytest.fixture(params=["with PyAV", "without PyAV"])
 def has_ffmpeg(request, monkeypatch):
     has_ffmpeg = request.param == "with PyAV"
-    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.is_available", lambda: has_ffmpeg)
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: has_ffmpeg)
     return has_ffmpeg
 
 
 @pytest.fixture
 def without_ffmpeg(monkeypatch):
-    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.is_available", lambda: False)
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: False)
 
 
 FOR_FFMPEG = [

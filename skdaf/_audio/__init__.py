@@ -1,13 +1,25 @@
 """Recordings: what X may be, and reading it.
 
+What X may be:
+
 - `clips`: `Clip`, a part of a recording, and `AudioReadError`.
 - `inputs`: validate X: files, waveforms or spectrograms.
 - `recordings`: lists, arrays and tables of recordings as lists of clips.
 - `columns`: the columns of tables of pandas, polars, PyArrow and others.
-- `times`: durations in seconds.
 - `sources`: samples in memory, encoded bytes and open files in place of paths.
-- `reading`: open a recording, read and resample its samples. `load_audio`.
-- `lengths`: sampling rates and lengths of clips, from headers.
+- `times`: durations in seconds.
+- `folders`: find the recordings below folders.
+- `synthesis`: synthetic sounds.
+
+Reading:
+
+- `opening`: open a recording, and turn every error into an `AudioReadError`.
+- `blocks`: read a clip block by block.
+- `reading`: read the samples or the header of a clip. `load_audio`.
+- `samples`: check blocks of samples, mix channels.
+- `resampling`: change the sampling rate.
+- `lengths`: sampling rates and lengths of many clips, from headers.
+- `statistics`: peaks and digests of a clip.
 - `check`: `check_audio`.
 - `formats`: one reader per file format.
 """

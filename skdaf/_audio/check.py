@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skdaf._audio.clips import AudioReadError
 from skdaf._audio.columns import text_as_it_is
-from skdaf._audio.reading import AudioReadError, read_statistics
 from skdaf._audio.recordings import as_clips
+from skdaf._audio.statistics import read_statistics
 from skdaf._core.arrays import as_array
 from skdaf._core.parallel import map_chunks
 from skdaf._core.public import public

@@ -13,8 +13,9 @@ from weakref import WeakSet
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from skdaf._audio.reading import LOUDEST_SAMPLE, Clip
+from skdaf._audio.clips import Clip
 from skdaf._audio.recordings import clips_or_none, plain_arrays
+from skdaf._audio.samples import LOUDEST_SAMPLE
 from skdaf._core.arrays import blocks
 
 # An array with at most so many "frames" of at least so many "bins" has channels and samples, unless

@@ -10,9 +10,12 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from numbers import Real
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from skdaf._audio.formats.audio_file import AudioFile
 from skdaf._core.arrays import as_array, is_array_like, is_scalar
 
 _PATH_TYPES = (str, os.PathLike)
@@ -65,14 +68,14 @@ class ArraySource(Source):
         return self.samples.nbytes
 
     def open(self):
-        """Return a reader with the attributes and methods of an open file of sound."""
-        return ArrayReader(self.samples, self.sampling_rate)
+        """Return the samples as an AudioFile."""
+        return ArrayFile(self.samples, self.sampling_rate)
 
 
-class ArrayReader:
-    """Read an array as an open file of sound is read, front to back."""
+class ArrayFile(AudioFile):
+    """An array in place of an open file."""
 
-    format, extra_info = "ARRAY", ""
+    format = "ARRAY"
 
     def __init__(self, samples, sampling_rate):
         self._samples, self._place = samples, 0
@@ -123,6 +126,18 @@ class ContentSource(Source):
             # On Windows a file that is still open cannot be removed.
             with suppress(OSError):
                 os.remove(path)
+
+
+# What `load_audio` and `Clip` take as a recording.
+AudioSource: TypeAlias = (
+    str
+    | os.PathLike[str]
+    | tuple[ArrayLike, float]
+    | tuple[float, ArrayLike]
+    | Mapping[str, Any]
+    | BinaryIO
+    | Source
+)
 
 
 def is_source(item):

@@ -12,7 +12,8 @@ import numpy as np
 
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.lengths import check_channel_of_waveforms
-from skdaf._audio.reading import read_clip, stat_audio
+from skdaf._audio.opening import stat_audio
+from skdaf._audio.reading import read_clip
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.parallel import CHUNK_SIZE, map_chunks
 

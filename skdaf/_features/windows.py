@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from skdaf._audio.clips import Clip
 from skdaf._audio.lengths import read_infos
-from skdaf._audio.reading import Clip
 
 
 class Windows(Sequence):

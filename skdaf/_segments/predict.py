@@ -10,7 +10,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skdaf._audio.reading import Clip, on_disk, read_info
+from skdaf._audio.clips import Clip
+from skdaf._audio.opening import on_disk
+from skdaf._audio.reading import read_info
 from skdaf._audio.sources import is_source
 from skdaf._core.parallel import progress
 from skdaf._core.public import public

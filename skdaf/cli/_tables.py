@@ -17,7 +17,7 @@ def audio_files(paths):
 
     Warns of sound and video that is left out, class folder by class folder.
     """
-    from skdaf.datasets import warn_of_left_out
+    from skdaf._audio.folders import warn_of_left_out
 
     files, left_out = [], {}
     for path in paths:
@@ -31,7 +31,7 @@ def audio_files(paths):
 
 def _below(folder):
     """Return the recordings below a folder, and the files of sound or video left out."""
-    from skdaf.datasets import find_audio, how_to_read
+    from skdaf._audio.folders import find_audio, how_to_read
 
     found, left_out = find_audio([folder])
     if not found:
@@ -42,7 +42,7 @@ def _below(folder):
 
 def class_of(file, paths):
     """Return the class folder of one of `audio_files(paths)`: below a single root, or listed."""
-    from skdaf.datasets import class_name
+    from skdaf._audio.folders import class_name
 
     given = next(path for path in paths if Path(file).is_relative_to(path))
     below = Path(file).relative_to(given).parts[:-1]

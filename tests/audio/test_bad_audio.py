@@ -15,7 +15,9 @@ from skdaf import (
     check_audio,
     load_audio,
 )
-from skdaf._audio.reading import LOUDEST_SAMPLE, read_info, resample
+from skdaf._audio.reading import read_info
+from skdaf._audio.resampling import resample
+from skdaf._audio.samples import LOUDEST_SAMPLE
 
 # (format, subtype, type of the samples, largest number of channels): what is exact in float32.
 EXACT = [

@@ -261,7 +261,7 @@ def test_parts_are_copies_of_parts(copies):
 
 def test_copies_are_found_in_blocks_of_any_size(copies, monkeypatch):
     expected = check_audio(list(copies.values()))
-    monkeypatch.setattr("skdaf._audio.reading._BLOCK_SAMPLES", 999)
+    monkeypatch.setattr("skdaf._audio.formats.audio_file.BLOCK_SAMPLES", 999)
     pd.testing.assert_frame_equal(check_audio(list(copies.values())), expected)
 
 
@@ -405,7 +405,7 @@ def test_channels_that_cancel_are_found_in_blocks_of_any_size_and_in_parts(tmp_p
     path = stereo(tmp_path / "a.wav", left, right)
     clips = [Clip(path), Clip(path, 0, 0.5), Clip(path, 0.5, 1), Clip(path, 1)]
     assert list(check_audio(clips).cancels) == [False, False, False, True]
-    monkeypatch.setattr("skdaf._audio.reading._BLOCK_SAMPLES", 999)
+    monkeypatch.setattr("skdaf._audio.formats.audio_file.BLOCK_SAMPLES", 999)
     assert list(check_audio(clips).cancels) == [False, False, False, True]
 
 

@@ -17,7 +17,8 @@ from helpers import CASES
 from scipy.signal import butter, chirp, sosfilt
 
 from skdaf import AudioReadError, Clip, SpectrogramTransformer, check_audio, load_audio
-from skdaf._audio.reading import read_info, resample
+from skdaf._audio.reading import read_info
+from skdaf._audio.resampling import resample
 
 pytestmark = pytest.mark.oldest
 
@@ -134,7 +135,7 @@ def test_all_channels_count_alike(tmp_path, n_channels):
 def test_recordings_longer_than_a_block_have_no_joints(tmp_path, monkeypatch, format):
     path = write(tmp_path / "long", tones(30_007), format=format)
     whole, _ = load_audio(path)
-    monkeypatch.setattr("skdaf._audio.reading._BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr("skdaf._audio.formats.audio_file.BLOCK_SAMPLES", 1000)
     np.testing.assert_array_equal(load_audio(path)[0], whole)
 
 
@@ -207,7 +208,7 @@ def test_a_part_of_a_file_that_libsndfile_seeks_badly_equals_the_slice_of_the_wh
         for end in (min(len(whole), start + 7), len(whole)):
             part, _ = load_audio(Clip(path, start / rate, end / rate))
             np.testing.assert_array_equal(part, whole[start:end])
-    monkeypatch.setattr("skdaf._audio.reading._BLOCK_SAMPLES", 101)
+    monkeypatch.setattr("skdaf._audio.formats.audio_file.BLOCK_SAMPLES", 101)
     np.testing.assert_array_equal(load_audio(path)[0], whole)
 
 
@@ -539,7 +540,7 @@ def test_samples_that_are_no_numbers(tmp_path, value, n_channels):
 
 @pytest.mark.parametrize("start", [0.0, 0.25, 0.75])
 def test_the_first_bad_sample_is_named_by_its_place_in_the_file(tmp_path, monkeypatch, start):
-    monkeypatch.setattr("skdaf._audio.reading._BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr("skdaf._audio.formats.audio_file.BLOCK_SAMPLES", 1000)
     samples = tones()
     samples[14_000, 1] = np.nan
     samples[14_001:, 0] = np.inf
@@ -732,7 +733,7 @@ def test_a_recording_too_long_for_memory_is_named(wav, monkeypatch):
     def refuse(*arguments, **keywords):
         raise MemoryError
 
-    monkeypatch.setattr("skdaf._audio.reading.soxr.resample", refuse)
+    monkeypatch.setattr("skdaf._audio.resampling.soxr.resample", refuse)
     with pytest.raises(AudioReadError, match=r"tones\.wav': is too long to fit in memory"):
         load_audio(wav, sampling_rate=8000)
 
@@ -1019,7 +1020,7 @@ def test_one_channel_is_resampled(four):
 
 def test_one_channel_is_read_in_blocks_of_any_size(four, monkeypatch):
     path, samples = four
-    monkeypatch.setattr("skdaf._audio.reading._BLOCK_SAMPLES", 999)
+    monkeypatch.setattr("skdaf._audio.formats.audio_file.BLOCK_SAMPLES", 999)
     np.testing.assert_array_equal(load_audio(path, channel=3)[0], samples[:, 3])
 
 

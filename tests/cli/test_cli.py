@@ -263,7 +263,7 @@ def test_a_reader_that_stops_reading_is_no_error(world):
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("has_ffmpeg", [False, True])
 def test_sound_that_is_left_out_is_named_class_by_class(tmp_path, monkeypatch, has_ffmpeg):
-    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.is_available", lambda: has_ffmpeg)
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: has_ffmpeg)
     shutil.copytree("recordings", tmp_path / "recordings")
     for name in ("low_tone/x.mid", "low_tone/y.ra", "high_tone/z.mid"):
         (tmp_path / "recordings" / name).write_text("not read")
@@ -278,14 +278,14 @@ def test_sound_that_is_left_out_is_named_class_by_class(tmp_path, monkeypatch, h
 
 
 def test_a_folder_of_sound_for_ffmpeg_only_says_how_to_read_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.is_available", lambda: False)
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: False)
     (tmp_path / "x.m4a").write_text("not read")
     result = invoke("check", tmp_path, status=2)
     assert 'pip install "skdaf[ffmpeg]"' in result.stderr
 
 
 def test_a_file_for_ffmpeg_says_how_to_read_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.is_available", lambda: False)
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: False)
     (tmp_path / "x.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(100))
     result = invoke("check", tmp_path / "x.m4a", status=1)
     assert 'pip install "skdaf[ffmpeg]"' in result.stdout

@@ -1,9 +1,8 @@
-"""Keep C libraries from writing to the standard streams: a damaged MP3 fills screens with notes.
+"""Keep C libraries from printing: a damaged MP3 file causes pages of messages.
 
-The decoders inside libsndfile offer no switch that can be reached from here. What they print goes
-through C's `stdout` and `stderr`, so these variables are what points elsewhere for a while. The
-file descriptors stay: messages of Python, of its threads and of processes that it starts are not
-affected.
+The decoders in libsndfile have no option for this that Python can reach. They print through C's
+variables `stdout` and `stderr`, so these variables are redirected for a while. The file descriptors
+do not change, so messages of Python, of its threads and of its child processes still appear.
 """
 
 import ctypes
@@ -15,21 +14,21 @@ from skdaf._core.contexts import SharedContext
 
 
 class _Mute(SharedContext):
-    """Send what C prints nowhere while any caller in this process is inside.
+    """Discard what C prints while any thread of this process is in the context.
 
-    Only with glibc, whose variables may be changed; elsewhere it does nothing.
+    This needs glibc, whose variables may be changed. Elsewhere it does nothing.
     """
 
     def begin(self):
-        _point_elsewhere(True)
+        _redirect(True)
 
     def end(self):
-        _point_elsewhere(False)
+        _redirect(False)
 
 
 @cache
 def _streams():
-    """Return C's variables with the streams they hold, and a stream that leads nowhere."""
+    """Return C's variables with the streams that they hold, and a stream to /dev/null."""
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
         return [], None
     try:
@@ -37,16 +36,16 @@ def _streams():
         names = ("stdout", "stderr")
         variables = [ctypes.c_void_p.in_dll(library, name) for name in names]
         library.fopen.restype = ctypes.c_void_p
-        nowhere = library.fopen(os.devnull.encode(), b"we")
+        null = library.fopen(os.devnull.encode(), b"we")
     except (OSError, AttributeError, ValueError):
         return [], None
-    return [(variable, variable.value) for variable in variables if nowhere], nowhere
+    return [(variable, variable.value) for variable in variables if null], null
 
 
-def _point_elsewhere(is_elsewhere):
-    variables, nowhere = _streams()
+def _redirect(is_muted):
+    variables, null = _streams()
     for variable, own in variables:
-        variable.value = nowhere if is_elsewhere else own
+        variable.value = null if is_muted else own
 
 
 mute = _Mute()

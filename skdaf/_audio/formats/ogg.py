@@ -1,12 +1,14 @@
-"""The pages of Ogg files (Vorbis, Opus), looked through for what libsndfile passes over.
+"""Check the pages of Ogg files (Vorbis, Opus) for errors that libsndfile does not report.
 
-It takes a file that has lost its end for a shorter one, reads the first of several streams in a row
-only, and where positions contradict each other it gives whatever lay in memory.
+libsndfile takes a file that has lost its end for a shorter one, reads only the first of several
+streams, and returns uninitialized memory if positions contradict each other.
 """
 
 import os
 import struct
 from functools import lru_cache
+
+from skdaf._audio.formats.errors import DamagedFileError
 
 _PAGE = struct.Struct("<4sBBqIIIB")
 _BEGINNING, _END = 2, 4
@@ -15,13 +17,19 @@ _BEGINNING, _END = 2, 4
 _LONGEST_PAGE = 255 * 5760
 
 
-def problem_of_ogg(path):
-    """Say what is wrong with the pages of an Ogg file; an empty string if nothing is."""
+def check_ogg(path):
+    """Raise DamagedFileError if something is wrong with the pages of an Ogg file."""
+    if problem := find_ogg_problem(path):
+        raise DamagedFileError(problem)
+
+
+def find_ogg_problem(path):
+    """Return what is wrong with the pages of an Ogg file; "" for nothing."""
     status = os.stat(path)
     return _problem(os.fspath(path), status.st_size, status.st_mtime_ns)
 
 
-# Long recordings are opened anew for each of their parts.
+# The parts of a long recording are opened one by one, but its pages are checked once.
 @lru_cache(maxsize=1024)
 def _problem(path, n_bytes, mtime):
     streams, has_data = {}, False
@@ -35,7 +43,7 @@ def _problem(path, n_bytes, mtime):
             has_data = True
             if serial not in streams:
                 return "the file is damaged: a page belongs to no stream"
-            if problem := streams[serial].go_on(flags, position, number):
+            if problem := streams[serial].add_page(flags, position, number):
                 return problem
     if all(stream.has_ended for stream in streams.values()):
         return ""
@@ -43,32 +51,32 @@ def _problem(path, n_bytes, mtime):
 
 
 def _pages(file, n_bytes):
-    """Yield the flags, position, stream and number of each complete page, as far as they go."""
-    place = 0
-    while place + _PAGE.size <= n_bytes:
-        file.seek(place)
+    """Yield the flags, the position, the stream and the number of pages, up to a damaged one."""
+    start = 0
+    while start + _PAGE.size <= n_bytes:
+        file.seek(start)
         head = file.read(_PAGE.size + 255)
         magic, _, flags, position, serial, number, _, n_segments = _PAGE.unpack_from(head)
-        start = _PAGE.size + n_segments
-        place += start + sum(head[_PAGE.size : start])
-        if magic != b"OggS" or place > n_bytes:
+        n_header = _PAGE.size + n_segments
+        start += n_header + sum(head[_PAGE.size : n_header])
+        if magic != b"OggS" or start > n_bytes:
             return
         yield flags, position, serial, number
 
 
 class _Stream:
-    """What the pages of one stream have told so far."""
+    """The state of one stream after some of its pages."""
 
     def __init__(self, number, position):
         self.number, self.position, self.has_ended = number, position, False
         self.has_sound = False
 
-    def go_on(self, flags, position, number):
-        """Take the next page; say what is wrong with it."""
+    def add_page(self, flags, position, number):
+        """Add the next page; return what is wrong with it, "" for nothing."""
         if number != self.number + 1:
             return "the file is damaged: a part of its stream is missing"
         self.number, self.has_ended = number, bool(flags & _END)
-        # -1: no packet ends on this page. Streams may begin at any position.
+        # -1 means that no packet ends on this page. Streams may begin at any position.
         if position == -1:
             return ""
         step = position - self.position

@@ -1,4 +1,4 @@
-"""Parts of a file, shown to libsndfile as a file of their own."""
+"""Parts of a file, presented to libsndfile as one file."""
 
 import os
 from bisect import bisect_right
@@ -6,24 +6,24 @@ from itertools import accumulate
 
 
 class FileView:
-    """Some bytes and some ranges of a file in a row: what libsndfile reads instead of the file.
+    """A file object that joins some bytes and ranges of a file; libsndfile reads it instead.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file. It is closed with the context.
+        The file.
     head : bytes
-        What comes first.
+        The first bytes of the view.
     ranges : list of (first, stop)
-        The ranges of the file that follow.
+        The ranges of the file that follow them.
     """
 
     def __init__(self, path, head, ranges):
         self._head, self._ranges = head, ranges
-        self._firsts = [0, *accumulate((b - a for a, b in ranges), initial=len(head))]
+        self._firsts = [0, *accumulate((stop - first for first, stop in ranges), initial=len(head))]
         self.n_bytes = self._firsts[-1]
-        self._place = 0
-        # libsndfile cannot pass exceptions on: the first one is kept for its caller.
+        self._position = 0
+        # libsndfile cannot pass exceptions on, so the caller finds the last one here.
         self.error = None
         self._file = open(path, "rb")  # noqa: SIM115
 
@@ -31,31 +31,34 @@ class FileView:
         return self
 
     def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
         self._file.close()
 
     def seek(self, offset, whence=os.SEEK_SET):
-        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.n_bytes}
-        self._place = bases[whence] + offset
-        return self._place
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.n_bytes}
+        self._position = bases[whence] + offset
+        return self._position
 
     def tell(self):
-        return self._place
+        return self._position
 
     def read(self, n_bytes):
-        """Return the next bytes, fewer at the end."""
+        """Return the next bytes; fewer at the end."""
         try:
             content = b"".join(self._pieces(n_bytes))
         except OSError as error:
             self.error, content = error, b""
-        self._place += len(content)
+        self._position += len(content)
         return content
 
     def _pieces(self, n_bytes):
-        place, stop = self._place, min(self._place + n_bytes, self.n_bytes)
-        while place < stop:
-            index = bisect_right(self._firsts, place) - 1
-            start = place - self._firsts[index]
-            n_asked = min(stop, self._firsts[index + 1]) - place
+        position, stop = self._position, min(self._position + n_bytes, self.n_bytes)
+        while position < stop:
+            index = bisect_right(self._firsts, position) - 1
+            start = position - self._firsts[index]
+            n_asked = min(stop, self._firsts[index + 1]) - position
             piece = self._head[start : start + n_asked]
             if index:
                 self._file.seek(self._ranges[index - 1][0] + start)
@@ -63,4 +66,4 @@ class FileView:
             yield piece
             if len(piece) < n_asked:
                 return
-            place += n_asked
+            position += n_asked

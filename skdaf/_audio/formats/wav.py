@@ -1,7 +1,8 @@
-"""Plain WAV files, read without libsndfile: most recordings are, and opening them there costs most.
+"""Plain WAV files, read without libsndfile.
 
-Plain is a header of RIFF, fmt and data that tells the truth about a whole file of 16-bit samples.
-Everything else, also whatever is wrong, is left to libsndfile and its sentences.
+Most recordings are plain WAV files, and opening them with libsndfile takes longer than reading
+them. A file is plain if it holds 16-bit samples and its header is just RIFF, fmt and data, all
+correct. All other files, damaged ones included, are left to libsndfile and its messages.
 """
 
 import os
@@ -9,7 +10,9 @@ import struct
 
 import numpy as np
 
-# Read at once with the header: most short clips need no second call.
+from skdaf._audio.formats.audio_file import AudioFile
+
+# Read with the header in one call. Most short clips need no second call.
 _HEAD_BYTES = 2**15
 
 _RIFF = struct.Struct("<4sI4s4sIHHIIHH")
@@ -17,16 +20,26 @@ _CHUNK = struct.Struct("<4sI")
 _WRITER = struct.Struct("<4sI4s4sI")
 _LONGEST_WRITER = 64
 
-# libsndfile counts bytes and rates with signed numbers, and takes lengths near the top for
-# placeholders.
+# libsndfile counts bytes and rates with signed numbers, and takes lengths close to the largest one
+# for placeholders.
 _MOST_BYTES = 2**31 - 2**17
 _LOWEST_RATE = 100
 _MOST_CHANNELS = 8
 _STEP = np.float32(2.0**-15)
 
 
-class PlainWav:
-    """An open file: as much of `soundfile.SoundFile` as reading needs."""
+class PlainWav(AudioFile):
+    """An open plain WAV file.
+
+    Parameters
+    ----------
+    descriptor : int
+        The open file.
+    head : bytes
+        Its first bytes.
+    layout : tuple
+        See `_layout`.
+    """
 
     format, subtype = "WAV", "PCM_16"
 
@@ -36,9 +49,6 @@ class PlainWav:
         self.samplerate, self.channels, self._start, self.frames = layout
         self._position = self._start
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *exception):
         os.close(self._descriptor)
 
@@ -47,9 +57,9 @@ class PlainWav:
         self._position = self._start + 2 * self.channels * frame
 
     def read_block(self, n_frames):
-        """Return the next frames as float32 `(n_frames, channels)`: fewer if the file has shrunk.
+        """Return the next frames as float32 `(n_frames, channels)`; fewer if the file has shrunk.
 
-        The same values as libsndfile's: 16 bits times a power of two are exact.
+        The values equal those of libsndfile: 16 bits times a power of two are exact.
         """
         frame_bytes = 2 * self.channels
         content = self._bytes(n_frames * frame_bytes)
@@ -67,10 +77,10 @@ class PlainWav:
         return _read(self._descriptor, n_bytes)
 
 
-def open_plain(path, n_bytes):
-    """Return a regular file of that size as a PlainWav, None if it is anything else.
+def open_plain_wav(path, n_bytes):
+    """Return a PlainWav for a file of that size; None if it is not a plain WAV file.
 
-    Raises OSError if it cannot be opened, which says more than libsndfile would.
+    Raises OSError if it cannot be opened; its message is better than that of libsndfile.
     """
     # soundfile requires the layout of files with this name, whatever they hold.
     if os.fsdecode(path).lower().endswith(".raw"):
@@ -89,7 +99,7 @@ def open_plain(path, n_bytes):
 
 
 def _read(descriptor, n_bytes):
-    """Read so many bytes; fewer at the end of the file only."""
+    """Read bytes; fewer only at the end of the file."""
     content = os.read(descriptor, n_bytes)
     while len(content) < n_bytes:
         more = os.read(descriptor, n_bytes - len(content))
@@ -100,7 +110,7 @@ def _read(descriptor, n_bytes):
 
 
 def _layout(head, n_bytes):
-    """Return the rate, the channels, the first byte and the number of frames; None if not plain."""
+    """Return the rate, the channels, the position and the number of frames; None if not plain."""
     if len(head) < _RIFF.size + _CHUNK.size or n_bytes > _MOST_BYTES:
         return None
     riff, riff_bytes, wave, name, size, code, channels, rate, byte_rate, frame_bytes, bits = (
@@ -121,16 +131,16 @@ def _layout(head, n_bytes):
 
 
 def _data_chunk(head):
-    """Return the first byte and the size of the samples."""
-    place = _RIFF.size + _writer_bytes(head)
-    if place + _CHUNK.size > len(head):
+    """Return the position and the size of the samples; zeros if they are not the next chunk."""
+    position = _RIFF.size + _writer_bytes(head)
+    if position + _CHUNK.size > len(head):
         return 0, 0
-    name, size = _CHUNK.unpack_from(head, place)
-    return (place + _CHUNK.size, size) if name == b"data" else (0, 0)
+    name, size = _CHUNK.unpack_from(head, position)
+    return (position + _CHUNK.size, size) if name == b"data" else (0, 0)
 
 
 def _writer_bytes(head):
-    """Return the size of the one list that is as usual as none: ffmpeg's, with its own name."""
+    """Return the size of the list in which ffmpeg stores its name; 0 if there is none."""
     if len(head) < _RIFF.size + _WRITER.size:
         return 0
     name, size, kind, entry, text_bytes = _WRITER.unpack_from(head, _RIFF.size)

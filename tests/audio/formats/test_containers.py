@@ -15,8 +15,10 @@ from skdaf import (
     check_audio,
     load_audio,
 )
-from skdaf._audio.formats import ffmpeg as _ffmpeg
-from skdaf._audio.formats.containers import HEAD_BYTES, _ogg_checksum, container_of, walk
+from skdaf._audio.formats.containers.container import check_structure
+from skdaf._audio.formats.containers.ogg import checksum
+from skdaf._audio.formats.containers.table import HEAD_BYTES, container_of
+from skdaf._audio.formats.ffmpeg.files import is_available
 
 
 def box(name, content=b""):
@@ -109,7 +111,7 @@ def ogg(*payloads):
     for number, payload in enumerate(payloads):
         head = b"OggS\0" + bytes([2 * (number == 0)]) + bytes(8) + struct.pack("<II", 7, number)
         page = head + bytes(4) + bytes([1, len(payload)]) + payload
-        pages.append(page[:22] + struct.pack("<I", _ogg_checksum(page)) + page[26:])
+        pages.append(page[:22] + struct.pack("<I", checksum(page)) + page[26:])
     return b"".join(pages)
 
 
@@ -145,7 +147,7 @@ def problem_of(tmp_path):
     def problem_of(content):
         path = tmp_path / "file"
         path.write_bytes(content)
-        return walk(path, container_of(content[:HEAD_BYTES])).problem
+        return check_structure(path, container_of(content[:HEAD_BYTES])).problem
 
     return problem_of
 
@@ -172,7 +174,7 @@ def test_a_lost_end_is_named(problem_of, kind):
 def test_streams_end_with_their_last_whole_frame(tmp_path, kind):
     content, path = WHOLE[kind], tmp_path / "file"
     path.write_bytes(content[:-7])
-    structure = walk(path, container_of(content))
+    structure = check_structure(path, container_of(content))
     assert structure.problem == ""
     assert len(content) // 2 <= structure.end < len(content) - 7
 
@@ -216,7 +218,7 @@ def test_checksums_of_ogg_pages_are_those_of_the_library(tmp_path):
     sf.write(path, np.zeros(9000), 8000)
     page = path.read_bytes()
     page = page[: page.index(b"OggS", 4)]
-    assert _ogg_checksum(page[:22] + bytes(4) + page[26:]) == int.from_bytes(page[22:26], "little")
+    assert checksum(page[:22] + bytes(4) + page[26:]) == int.from_bytes(page[22:26], "little")
 
 
 TAG = b"APETAGEX" + bytes(24)
@@ -278,7 +280,7 @@ def test_any_first_bytes_end_in_a_structure(problem_of, kind):
 @pytest.fixture
 def without_pyav(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)  # importing it fails
-    assert not _ffmpeg.is_available()
+    assert not is_available()
 
 
 def files_for_ffmpeg(folder):

@@ -29,9 +29,15 @@ from skdaf import (
     check_audio,
     load_audio,
 )
-from skdaf._audio import reading as _audio
-from skdaf._audio.formats import ffmpeg as _ffmpeg
-from skdaf._audio.reading import read_info, resample
+from skdaf._audio.formats import readers
+from skdaf._audio.formats.ffmpeg import decoder as _decoder
+from skdaf._audio.formats.ffmpeg import frames as _frames
+from skdaf._audio.formats.ffmpeg.decoder import idle_decoders
+from skdaf._audio.formats.ffmpeg.facts import forget_facts
+from skdaf._audio.formats.ffmpeg.files import FFmpegFile
+from skdaf._audio.opening import open_audio
+from skdaf._audio.reading import read_info
+from skdaf._audio.resampling import resample
 
 LOSSLESS = ["M4A (ALAC)", "MOV (PCM)", "WavPack", "TTA"]
 
@@ -51,20 +57,20 @@ def put(folder, kind, n_channels=1, name=None, **options):
 
 @pytest.fixture(autouse=True)
 def fresh():
-    _ffmpeg._waiting.clear()
-    _ffmpeg._facts.cache_clear()
+    idle_decoders.clear()
+    forget_facts()
 
 
 @pytest.fixture
 def decoded(monkeypatch):
     """Count the frames that are decoded."""
-    counted, original = [], _ffmpeg._samples_of
+    counted, original = [], _frames._samples_of
 
     def samples_of(frame):
         counted.append(frame.samples)
         return original(frame)
 
-    monkeypatch.setattr(_ffmpeg, "_samples_of", samples_of)
+    monkeypatch.setattr(_frames, "_samples_of", samples_of)
     return counted
 
 
@@ -119,7 +125,7 @@ def test_eight_channels_are_read(tmp_path, kind):
 
 
 def test_more_channels_than_pyav_can_give_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_ffmpeg, "_MOST_PLANES", 1)
+    monkeypatch.setattr(_frames, "_MOST_PLANES", 1)
     path = put(tmp_path, "M4A (AAC)", 2)
     with pytest.raises(AudioReadError, match="has 2 channels in a codec of which at most 1 are"):
         load_audio(path)
@@ -210,7 +216,7 @@ def test_files_of_libsndfile_never_come_here(tmp_path, monkeypatch):
     paths = [tmp_path / f"a.{name}" for name in ("wav", "flac", "ogg", "mp3", "aiff", "caf", "au")]
     for path in paths:
         sf.write(path, files.samples(16_000, 2), 16_000)
-    monkeypatch.setattr(_audio, "open_container", None)
+    monkeypatch.setattr(readers, "open_container", None)
     assert check_audio(paths).ok.all()
 
 
@@ -317,7 +323,7 @@ def test_joined_streams_are_read_whole(tmp_path):
 
 
 def test_what_unpacks_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_ffmpeg, "_MOST_FRAMES_PER_BYTE", 1)
+    monkeypatch.setattr(_frames, "_MOST_FRAMES_PER_BYTE", 1)
     with pytest.raises(AudioReadError, match="repeats itself without end"):
         load_audio(put(tmp_path, "AAC"))
 
@@ -381,8 +387,8 @@ def test_windows_in_a_row_are_decoded_once(tmp_path, decoded):
 def test_a_long_recording_is_decoded_once_for_its_length_and_once_for_its_windows(
     tmp_path, decoded, monkeypatch
 ):
-    monkeypatch.setattr(_ffmpeg, "_KEPT_SAMPLES", 40_000)
-    monkeypatch.setattr(_ffmpeg, "_BLOCK_SAMPLES", 5000)
+    monkeypatch.setattr(_decoder, "_KEPT_SAMPLES", 40_000)
+    monkeypatch.setattr(_frames, "_BLOCK_SAMPLES", 5000)
     path = put(tmp_path, "AAC", seconds=20.0)
     n_frames, rate = read_info(Clip(path)).n_frames, 16_000
     windows = [(start, start + 16_000) for start in range(0, n_frames - 16_000, 4000)]
@@ -390,7 +396,7 @@ def test_a_long_recording_is_decoded_once_for_its_length_and_once_for_its_window
     assert sum(decoded) <= 2 * n_frames
     backwards = [load_audio(path, start=a / rate, end=b / rate)[0] for a, b in windows[::-7]]
     monkeypatch.undo()
-    _ffmpeg._waiting.clear()
+    idle_decoders.clear()
     whole, _ = load_audio(path)
     for (first, last), part in zip(windows, parts, strict=True):
         np.testing.assert_array_equal(part, whole[first:last])
@@ -399,12 +405,12 @@ def test_a_long_recording_is_decoded_once_for_its_length_and_once_for_its_window
 
 
 def test_a_decoder_keeps_a_bounded_number_of_samples(tmp_path, monkeypatch):
-    monkeypatch.setattr(_ffmpeg, "_KEPT_SAMPLES", 40_000)
-    monkeypatch.setattr(_ffmpeg, "_BLOCK_SAMPLES", 5000)
-    for number in range(2 * _ffmpeg._MOST_IDLE):
+    monkeypatch.setattr(_decoder, "_KEPT_SAMPLES", 40_000)
+    monkeypatch.setattr(_frames, "_BLOCK_SAMPLES", 5000)
+    for number in range(2 * _decoder._MOST_IDLE):
         load_audio(put(tmp_path, "AAC", 2, name=f"{number}.aac", seconds=20.0))
-    decoders = _ffmpeg._waiting._decoders.values()
-    assert len(decoders) == _ffmpeg._MOST_IDLE
+    decoders = idle_decoders._decoders.values()
+    assert len(decoders) == _decoder._MOST_IDLE
     for decoder in decoders:
         assert sum(block.size for block in decoder._kept) <= 40_000 + 2 * 5000 + 4096
 
@@ -413,7 +419,7 @@ def test_a_decoder_keeps_a_bounded_number_of_samples(tmp_path, monkeypatch):
 def test_a_waiting_decoder_keeps_no_file_open(tmp_path):
     path = put(tmp_path, "M4A (AAC)", seconds=5.0)
     load_audio(path, end=0.5)
-    assert _ffmpeg._waiting._decoders
+    assert idle_decoders._decoders
     (tmp_path / "cut.m4a").write_bytes(Path(path).read_bytes()[:2000])
     with pytest.raises(AudioReadError):
         load_audio(tmp_path / "cut.m4a")
@@ -433,13 +439,13 @@ def test_a_file_that_is_replaced_is_read_again(tmp_path):
 
 def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, monkeypatch):
     path = put(tmp_path, "AAC", seconds=5.0)
-    monkeypatch.setattr(_ffmpeg, "_KEPT_SAMPLES", 20_000)
-    with _audio._open_audio(path) as file:  # known, and at its end
+    monkeypatch.setattr(_decoder, "_KEPT_SAMPLES", 20_000)
+    with open_audio(path) as file:  # known, and at its end
         assert file.frames > 80_000
-    facts = next(iter(_ffmpeg._waiting._decoders.values()))._facts
+    facts = next(iter(idle_decoders._decoders.values()))._facts
     Path(path).write_bytes(files.written("AAC", 2, 5.0))
     with pytest.raises(AudioReadError, match=r"sound\.aac': has changed while it was read"):
-        _ffmpeg.FFmpegFile(path, facts)
+        FFmpegFile(path, facts)
 
 
 def test_threads_read_one_file_at_the_same_time(tmp_path):
@@ -472,7 +478,7 @@ def test_a_forked_child_goes_on_where_its_parent_was(tmp_path):
 
 def test_one_thread_decodes(tmp_path):
     with av.open(put(tmp_path, "M4A (AAC)")) as container:
-        assert _ffmpeg._sound_of(container).codec_context.thread_count == 1
+        assert _frames._sound_of(container).codec_context.thread_count == 1
 
 
 # The given cases.

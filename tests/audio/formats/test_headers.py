@@ -8,7 +8,8 @@ import pytest
 import soundfile as sf
 
 from skdaf import AudioReadError, Clip, check_audio, load_audio
-from skdaf._audio.reading import read_info, read_statistics
+from skdaf._audio.reading import read_info
+from skdaf._audio.statistics import read_statistics
 
 RATE = 8000
 GIB = 2**30

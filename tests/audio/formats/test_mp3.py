@@ -7,7 +7,9 @@ import pytest
 import soundfile as sf
 
 from skdaf import AudioReadError, Clip, check_audio, load_audio
-from skdaf._audio.formats.mp3 import _BLOCK_BYTES, _Header, mp3_layout
+from skdaf._audio.formats.mp3.blocks import BLOCK_BYTES
+from skdaf._audio.formats.mp3.header import FrameHeader
+from skdaf._audio.formats.mp3.layout import mp3_layout
 from skdaf._audio.reading import read_info
 
 RATE = 16_000
@@ -32,7 +34,7 @@ def frames_of(content):
     """Split a file made of nothing but frames."""
     frames, place = [], 0
     while place < len(content):
-        size = _Header(int.from_bytes(content[place : place + 4], "big")).n_bytes(0)
+        size = FrameHeader(int.from_bytes(content[place : place + 4], "big")).n_bytes(0)
         frames.append(content[place : place + size])
         place += size
     return frames
@@ -236,7 +238,7 @@ def test_the_second_of_joined_files_may_be_cut_behind_its_tag(
 
 def test_frames_lie_in_more_than_one_block(path, frames):
     content = b"".join(frames)
-    n = 1 + _BLOCK_BYTES // len(content)
+    n = 1 + BLOCK_BYTES // len(content)
     path.write_bytes(n * content)
     assert read_info(Clip(path)).n_frames == n * 576 * len(frames)
 
@@ -270,7 +272,7 @@ def test_a_wav_file_of_frames_may_end_within_the_last(path, frames):
     [(0xFFFFB400, 1, 384, 48_000), (0xFFFD8400, 2, 1152, 48_000), (0xFFF58400, 2, 1152, 24_000)],
 )
 def test_silence_of_the_elder_layers(path, header, layer, frame_samples, rate):
-    size = _Header(header).n_bytes(0)
+    size = FrameHeader(header).n_bytes(0)
     path.write_bytes(40 * header.to_bytes(4, "big").ljust(size, b"\0"))
     assert not read_whole(path, 40 * frame_samples).any()
     info = read_info(Clip(path))
@@ -281,7 +283,7 @@ def test_frames_that_do_not_name_their_size(path):
     """Free format: the distance to the next header is the size."""
     frame = 0xFFFB0000.to_bytes(4, "big").ljust(700, b"\0")
     path.write_bytes(20 * frame)
-    assert len(mp3_layout(path, 14_000).places) == 21
+    assert len(mp3_layout(path, 14_000).positions) == 21
     read_whole(path, 20 * 1152)
 
 
@@ -406,7 +408,7 @@ def test_a_part_decodes_its_own_section_only(path, frames, monkeypatch):
 def test_headers_are_scanned_once(path, frames, monkeypatch):
     path.write_bytes(b"".join(5 * frames))
     load_audio(path)
-    monkeypatch.setattr("skdaf._audio.formats.mp3._Scan", None)
+    monkeypatch.setattr("skdaf._audio.formats.mp3.layout.Scan", None)
     load_audio(path, start=1.0, end=1.1)
 
 

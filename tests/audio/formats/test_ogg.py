@@ -9,7 +9,7 @@ import soundfile as sf
 
 from benchmarks._mutations import _with_checksums as with_checksums
 from skdaf import AudioReadError, check_audio, load_audio
-from skdaf._audio.formats.ogg import problem_of_ogg
+from skdaf._audio.formats.ogg import find_ogg_problem
 
 RATE = 16_000
 
@@ -51,7 +51,7 @@ def fails(path):
 
 def test_whole_files_are_whole(path):
     assert len(pages(path.read_bytes())) > 5
-    assert problem_of_ogg(path) == ""
+    assert find_ogg_problem(path) == ""
     assert len(load_audio(path)[0]) == 6 * RATE
 
 
@@ -60,7 +60,7 @@ def test_whole_files_are_whole(path):
 def test_files_of_any_length_are_whole(tmp_path, subtype, n, channels):
     path = tmp_path / "silence.ogg"
     sf.write(path, np.zeros((n, channels)), RATE, format="OGG", subtype=subtype)
-    assert problem_of_ogg(path) == ""
+    assert find_ogg_problem(path) == ""
 
 
 @pytest.mark.parametrize("share", [0.4, 0.9, 0.999, "page"])
@@ -120,8 +120,8 @@ def test_a_page_with_a_wrong_checksum_is_noticed(path):
 
 def test_a_file_that_changes_is_looked_at_again(path):
     content = path.read_bytes()
-    assert problem_of_ogg(path) == ""
+    assert find_ogg_problem(path) == ""
     path.write_bytes(content[:-100])
-    assert problem_of_ogg(path) != ""
+    assert find_ogg_problem(path) != ""
     path.write_bytes(content)
-    assert problem_of_ogg(path) == ""
+    assert find_ogg_problem(path) == ""

@@ -9,9 +9,12 @@ import pytest
 import soundfile as sf
 
 from skdaf import AudioReadError, Clip
-from skdaf._audio import reading as _audio
-from skdaf._audio.formats.wav import _HEAD_BYTES, open_plain
-from skdaf._audio.reading import read_clip, read_info, read_statistics
+from skdaf._audio.blocks import read_blocks
+from skdaf._audio.formats import readers
+from skdaf._audio.formats.wav import _HEAD_BYTES, open_plain_wav
+from skdaf._audio.opening import open_audio
+from skdaf._audio.reading import read_clip, read_info
+from skdaf._audio.statistics import read_statistics
 
 RATE = 8000
 
@@ -117,7 +120,7 @@ NOT_PLAIN = {
 
 
 def is_plain(path):
-    file = open_plain(path, os.path.getsize(path))
+    file = open_plain_wav(path, os.path.getsize(path))
     if file is None:
         return False
     with file:
@@ -145,7 +148,7 @@ def by_libsndfile(monkeypatch):
 
     def read(path):
         with monkeypatch.context() as patch:
-            patch.setattr(_audio, "open_plain", lambda *arguments: None)
+            patch.setattr(readers, "open_plain_wav", lambda *arguments: None)
             return outcomes(path)
 
     return read
@@ -193,7 +196,7 @@ def test_every_sample_value_is_exact(tmp_path, n_channels):
     path = tmp_path / "a.wav"
     sf.write(path, samples, RATE)
     assert is_plain(path)
-    with open_plain(path, os.path.getsize(path)) as file:
+    with open_plain_wav(path, os.path.getsize(path)) as file:
         block = file.read_block(len(samples))
     np.testing.assert_array_equal(block, sf.read(path, dtype="float32", always_2d=True)[0])
 
@@ -227,9 +230,9 @@ def test_a_read_that_returns_little_goes_on(tmp_path, monkeypatch):
 def test_a_file_that_shrinks_while_it_is_read_is_called_truncated(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(riff(fmt(2), data(4 * 50_000)))
-    with _audio._open_audio(path) as file:
+    with open_audio(path) as file:
         os.truncate(path, 100_001)
-        blocks = _audio._read_blocks(file, Clip(path))
+        blocks = read_blocks(Clip(path), file)
         assert len(next(blocks)) == 24_989
         with pytest.raises(AudioReadError, match="50000 frames were expected, 24989 could be"):
             next(blocks)

@@ -1,0 +1,53 @@
+"""Read the samples of a clip block by block, in full or not at all."""
+
+from skdaf._audio.clips import AudioReadError
+from skdaf._audio.formats.errors import missing_frames
+from skdaf._audio.formats.libsndfile import LibsndfileError, message_of
+from skdaf._audio.samples import check_samples
+
+
+def span_of(clip, file):
+    """Return the first frame and the number of frames of a clip in an open file."""
+    # Limited before rounding, because any number of seconds is allowed, even an infinite end.
+    start = round(min(clip.start * file.samplerate, file.frames))
+    if start and start >= file.frames:
+        raise AudioReadError.of(
+            clip.path,
+            f"the clip starts at {clip.start:g} s, but the file ends at "
+            f"{file.frames / file.samplerate:g} s (start and end are seconds)",
+        )
+    stop = file.frames
+    if clip.end is not None:
+        stop = min(stop, max(round(min(clip.end * file.samplerate, stop)), start + 1))
+    if stop <= start:
+        raise AudioReadError.of(clip.path, "the file holds no samples")
+    return start, stop - start
+
+
+def read_blocks(clip, file):
+    """Yield the samples of a clip as float32 blocks of shape `(n_frames, n_channels)`.
+
+    Raises an error if the open file has fewer samples than it should, or if a sample is not finite.
+    """
+    file.check_complete()
+    start, n_frames = span_of(clip, file)
+    # Samples that are integers in the file are finite.
+    is_finite = file.subtype.startswith("PCM_")
+    n_left, reason = n_frames, ""
+    try:
+        file.go_to(start)
+        while n_left > 0:
+            n_asked = min(n_left, file.frames_per_block)
+            block = file.read_block(n_asked)
+            if not is_finite:
+                check_samples(block, start + n_frames - n_left, file.samplerate, clip.path)
+            n_left -= len(block)
+            file.check_block()
+            if len(block):
+                yield block
+            if len(block) < n_asked:
+                break
+    except LibsndfileError as error:
+        reason = f" ({message_of(error)})"
+    if n_left:
+        raise AudioReadError.of(clip.path, missing_frames(n_frames, n_frames - n_left) + reason)

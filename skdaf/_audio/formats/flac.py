@@ -1,0 +1,47 @@
+"""FLAC streams whose header does not give their length."""
+
+import os
+from functools import lru_cache
+
+from skdaf._audio.formats.errors import DamagedFileError
+from skdaf._audio.formats.id3 import skip_id3
+from skdaf._audio.formats.libsndfile import LibsndfileError, LibsndfileFile, message_of
+from skdaf._audio.formats.view import FileView
+
+# libsndfile's number of frames is larger than this if the header does not give it.
+_UNKNOWN_LENGTH = 2**62
+
+# The bytes up to the numbers of the stream, and up to their end. The last 36 bits of these are the
+# number of frames.
+_NUMBERS_START, _NUMBERS_END, _LENGTH_BITS = 18, 26, 36
+
+
+def lacks_length(file):
+    """Return True if an open file is a FLAC stream of unknown length."""
+    return file.format == "FLAC" and file.frames >= _UNKNOWN_LENGTH
+
+
+def open_flac_of_unknown_length(path, n_bytes):
+    """Open a FLAC stream with the number of its frames filled into the header."""
+    with open(path, "rb") as file:
+        start = skip_id3(file)
+        head = file.read(_NUMBERS_END)
+    if head[:4] != b"fLaC":
+        raise DamagedFileError("its header does not give its length")
+    mtime = os.stat(path).st_mtime_ns
+    n_frames = _count_frames(os.path.abspath(path), start, n_bytes, mtime)
+    numbers = int.from_bytes(head[_NUMBERS_START:], "big") & -(2**_LENGTH_BITS) | n_frames
+    head = head[:_NUMBERS_START] + numbers.to_bytes(_NUMBERS_END - _NUMBERS_START, "big")
+    return LibsndfileFile(path, FileView(path, head, [(start + _NUMBERS_END, n_bytes)]))
+
+
+# The parts of a long recording are opened one by one, but its frames are counted once.
+@lru_cache(maxsize=1024)
+def _count_frames(path, start, n_bytes, mtime):
+    """Return the number of frames that can be decoded."""
+    try:
+        with LibsndfileFile(path, FileView(path, b"", [(start, n_bytes)])) as file:
+            return file.skip(file.frames)
+    except LibsndfileError as error:
+        problem = f"the file is truncated or damaged ({message_of(error)})"
+        raise DamagedFileError(problem) from error

@@ -1,0 +1,74 @@
+"""Numbers and chunks of an open file."""
+
+import re
+import struct
+
+from skdaf._audio.formats.errors import DamagedFileError, TruncatedHeaderError
+
+MOST_CHUNKS = 10_000
+_LONGEST_HEADER = 2**22
+
+
+class HeaderReader:
+    """Read numbers and chunks of an open file of known size."""
+
+    def __init__(self, file, n_bytes):
+        self.file, self.n_bytes = file, n_bytes
+
+    def bytes_at(self, position, n_bytes):
+        """Return the bytes at a position; fewer at the end of the file."""
+        self.file.seek(position)
+        return self.file.read(n_bytes)
+
+    def numbers_at(self, position, layout):
+        """Return the numbers at a position, in a layout of the module struct."""
+        content = self.bytes_at(position, struct.calcsize(layout))
+        if len(content) < struct.calcsize(layout):
+            raise TruncatedHeaderError
+        return struct.unpack(layout, content)
+
+    def number_at(self, position, layout):
+        return self.numbers_at(position, layout)[0]
+
+    def chunks(self, position, layout, multiple=1):
+        """Yield the name, the position of the content and the size of each chunk.
+
+        Chunks are padded to a multiple of `multiple` bytes.
+        """
+        for _ in range(MOST_CHUNKS):
+            if position + struct.calcsize(layout) > self.n_bytes:
+                return
+            name, size = self.numbers_at(position, layout)
+            position += struct.calcsize(layout)
+            yield name, position, size
+            position += size
+            # Some writers omit the padding.
+            if size % multiple and not (
+                self.is_chunk(position, layout) and not self.is_chunk(position + 1, layout)
+            ):
+                position += -size % multiple
+
+    def is_chunk(self, position, layout):
+        """Return True if the bytes here look like a chunk that ends within the file."""
+        if position + struct.calcsize(layout) > self.n_bytes:
+            return False
+        name, size = self.numbers_at(position, layout)
+        return re.fullmatch(rb"[ -~]{4}", name) is not None and (
+            position + struct.calcsize(layout) + size <= self.n_bytes
+        )
+
+    def patched(self, stop, *patches):
+        """Return the bytes up to `stop`, with (position, layout, number) written into them.
+
+        Returns None if these are too many bytes for a header.
+        """
+        if stop > _LONGEST_HEADER:
+            return None
+        head = bytearray(self.bytes_at(0, stop))
+        try:
+            for position, layout, number in patches:
+                struct.pack_into(layout, head, position, number)
+        except struct.error:
+            problem = f"{self.n_bytes - stop} bytes of sound are more than its header allows"
+            raise DamagedFileError(problem) from None
+        return bytes(head)
