@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdaf._audio.sources import Source, source_of
+from skdaf._audio.sources import AudioSource, Source, source_of
 from skdaf._audio.times import to_seconds
 from skdaf._core.public import public
 
@@ -138,7 +138,7 @@ class Clip:
     Clip(path='meeting.wav', start=12.5, end=14.0)
     """
 
-    path: str | os.PathLike
+    path: AudioSource
     start: float = 0.0
     end: float | None = None
 

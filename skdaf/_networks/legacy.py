@@ -79,7 +79,7 @@ def build_legacy_autoencoder(
 
 def build_legacy_encoder(input_shape, n_maps, channels, kernel_size):
     """Return the named layers of this encoder, which pools the embedding too, and the last size."""
-    sides: dict[str, Any] = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
     layers, n_in = [], 1
     for number, n_out in enumerate(channels, 1):
         block = OrderedDict(
