@@ -1,14 +1,17 @@
-"""Data, small estimators and interruptions for the tests of checkpoints."""
+"""Examples, small networks and estimators, and interruptions for the tests of training."""
 
 import errno
 import os
 
 import numpy as np
 import pytest
+from torch.nn import functional
 
 from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder
 from skdaf._networks.weights import get_weights
 from skdaf._training.loop import Loop
+from skdaf._training.objectives import Objective, accuracy
+from skdaf._training.run import Examples, Plan, TrainingRun
 
 
 def make_spectrograms(n=96, seed=0):
@@ -106,3 +109,44 @@ def damage(path):
 def no_space_left(*args):
     """Raise the error of a full disk."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+# --- runs without an estimator ---------------------------------------------------------------
+
+OBJECTIVE = Objective(functional.cross_entropy, accuracy)
+
+
+def make_examples(n=60, size=(12, 10), seed=0):
+    """Return examples of two classes: one is louder in low bins, one in high bins."""
+    rng = np.random.default_rng(seed)
+    targets = np.arange(n) % 2
+    inputs = rng.standard_normal((n, *size)).astype(np.float32)
+    half = size[1] // 2
+    inputs[targets == 0, :, :half] += 1.5
+    inputs[targets == 1, :, half:] += 1.5
+    return Examples(inputs, targets)
+
+
+def make_plan(**changes):
+    values = {
+        "max_epochs": 6,
+        "batch_size": 16,
+        "learning_rate": 1e-2,
+        "weight_decay": 0.0,
+        "patience": None,
+        "device": "cpu",
+    }
+    return Plan(**{**values, **changes})
+
+
+def make_run(network, examples, plan=None, **changes):
+    values = {
+        "network": network,
+        "examples": examples,
+        "objective": OBJECTIVE,
+        "plan": plan or make_plan(),
+        "train_rows": np.arange(len(examples.inputs)),
+        "validation_rows": None,
+        "seed": 0,
+    }
+    return TrainingRun(**{**values, **changes})
