@@ -1,8 +1,7 @@
-"""Numbers of one front end and one training, against changes that nobody has noticed.
+"""Known results of one front end and one training, which reveal unintended changes.
 
-A change that is meant to change them replaces them, and raises the number of the format in
-`skdaf._training.checkpoint`: a training that an older release began must not continue in another
-way.
+If you change results on purpose, replace the numbers here and increase the format number in
+`skdaf._training.checkpoint`: a release must not continue trainings of an older one in another way.
 """
 
 import numpy as np
@@ -16,7 +15,7 @@ RATE = 8000
 
 
 def make_sounds(n_clips):
-    """Return tones that glide up or down, from a formula: the same on every machine."""
+    """Return tones that glide up or down, from a formula that is the same on every machine."""
     time = np.arange(1600) / RATE
     direction = np.where(np.arange(n_clips) % 2, 1, -1)[:, None]
     start = 1000 + 50 * (np.arange(n_clips) % 7)[:, None]
@@ -81,8 +80,8 @@ def test_front_end():
     np.testing.assert_allclose(cepstrum[0], CEPSTRUM, atol=5e-4)
 
 
-# Losses of learning stay within 1e-7 from one kind of processor to another. Judging goes through
-# running statistics, which follow a bias that rounding alone decides.
+# Training losses differ by less than 1e-7 between kinds of processors. Validation uses running
+# statistics, which follow a bias of the convolutions that only rounding decides: it differs more.
 TRAIN_LOSS, TRAIN_TOLERANCE = [0.7082781, 0.6904693, 0.6523053], 5e-6
 VALID_LOSS, PROBABILITIES, TOLERANCE = [0.6810, 0.6604, 0.6519], [0.5161, 0.4741, 0.5300], 3e-3
 
@@ -113,5 +112,5 @@ def test_training():
         {"frontend__fmin": 10.0},
     ],
 )
-def test_a_small_change_would_be_noticed(changes):
+def test_a_small_change_is_detected(changes):
     assert not is_golden(trained(**changes))

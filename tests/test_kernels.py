@@ -1,4 +1,4 @@
-"""The same results with every kernel of BLAS and every instruction set of torch."""
+"""Results do not depend on the kernel of BLAS or the instruction set of torch."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-# Run in a process of its own, since kernels are chosen when libraries are loaded.
+# Runs in its own process, because libraries choose their kernels when they are loaded.
 PROGRAM = """
 import sys
 import tempfile
@@ -78,7 +78,7 @@ KERNELS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variables", KERNELS, ids=lambda variables: "-".join(*variables.items()))
-def test_results_depend_on_nothing_but_the_clip(sounds, variables):
+def test_a_clips_result_depends_only_on_the_clip(sounds, variables):
     folder = os.path.dirname(os.path.dirname(sounds.filenames[0]))
     command = [sys.executable, "-W", "error", "-c", PROGRAM, folder]
     run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
@@ -88,8 +88,8 @@ def test_results_depend_on_nothing_but_the_clip(sounds, variables):
 
 
 @pytest.mark.slow
-def test_kernels_are_really_chosen(tmp_path):
-    """With the old joint product the properties above would fail: kernels do differ."""
+def test_the_environment_variable_selects_kernels(tmp_path):
+    """Kernels differ: for one product of many clips the test above would fail."""
     program = """
 import numpy as np
 rows = np.random.default_rng(0).standard_normal((67, 129)).astype(np.float32)

@@ -79,6 +79,7 @@ def build_network(
     if not callable(network):
         check_work(built, network, input_shape)
     replace_dropout(built)
+    # torch's annotations lack this parameter.
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

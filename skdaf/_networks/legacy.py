@@ -6,7 +6,7 @@ for new networks.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 from torch.nn import functional
@@ -48,7 +48,7 @@ class UnpoolingAutoencoder(nn.Sequential):
 def build_legacy_daf(input_shape: Shape, n_outputs: int, **options: Any) -> nn.Sequential:
     """Build CNN1 as deep_audio_features has it, with an activation on the logits."""
     network = build_daf(input_shape, n_outputs, **options)
-    cast(nn.Sequential, network.output).add_module("activation", nn.LeakyReLU())
+    network[-1].add_module("activation", nn.LeakyReLU())
     return network
 
 
@@ -63,33 +63,35 @@ def build_legacy_autoencoder(
     channels = (64, 128, 256) if channels is None else channels
     kernel_size = kernel_size or 5
     encoder, _ = build_legacy_encoder(input_shape, n_outputs, channels, kernel_size)
-    sides: dict[str, Any] = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    padding = kernel_size // 2
     decoder, n_in = [], n_outputs
     for number, n_out in enumerate(channels[::-1], 1):
         block = OrderedDict(
-            conv=nn.ConvTranspose2d(n_in, n_out, **sides),
+            conv=nn.ConvTranspose2d(n_in, n_out, kernel_size, padding=padding),
             norm=nn.BatchNorm2d(n_out),
             activation=nn.LeakyReLU(),
         )
         decoder.append((f"deconv{number}", UnpoolingBlock(block)))
         n_in = n_out
-    last = UnpoolingBlock(OrderedDict(conv=nn.ConvTranspose2d(n_in, 1, **sides)))
+    conv = nn.ConvTranspose2d(n_in, 1, kernel_size, padding=padding)
+    last = UnpoolingBlock(OrderedDict(conv=conv))
     return UnpoolingAutoencoder(OrderedDict([*encoder, *decoder, ("output", last)]))
 
 
 def build_legacy_encoder(input_shape, n_maps, channels, kernel_size):
     """Return the named layers of this encoder, which pools the embedding too, and the last size."""
-    sides = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    padding = kernel_size // 2
     layers, n_in = [], 1
     for number, n_out in enumerate(channels, 1):
         block = OrderedDict(
-            conv=nn.Conv2d(n_in, n_out, **sides),
+            conv=nn.Conv2d(n_in, n_out, kernel_size, padding=padding),
             norm=nn.BatchNorm2d(n_out),
             activation=nn.LeakyReLU(),
         )
         layers.append((f"conv{number}", PoolingBlock(block)))
         n_in = n_out
-    embedding = PoolingBlock(OrderedDict(conv=nn.Conv2d(n_in, n_maps, **sides)))
+    conv = nn.Conv2d(n_in, n_maps, kernel_size, padding=padding)
+    embedding = PoolingBlock(OrderedDict(conv=conv))
     n_poolings = len(channels) + 1
     size = tuple(side // 2**n_poolings for side in input_shape)
     return [*layers, ("embedding", embedding)], size

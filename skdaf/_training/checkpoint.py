@@ -1,7 +1,7 @@
-"""Checkpoints: what there is of a training after each epoch, in a file.
+"""Checkpoints: the state of a training after each epoch, in a file.
 
-A file is written whole, and holds arrays and JSON: reading it runs nothing. It knows of what
-training it is, and whether it is as it was written.
+A file is always written whole. It holds arrays and JSON, so reading it runs no code; a fingerprint
+that identifies the training; and a checksum.
 """
 
 import contextlib
@@ -11,8 +11,10 @@ import math
 import os
 import tempfile
 import warnings
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,25 +22,28 @@ from skdaf._core.archives import read_array, read_header
 from skdaf._core.files import leftovers, name_with, replacing
 from skdaf._training.fingerprint import digest_of
 
-# A checkpoint whose name ends so is one file; others are folders that hold such files.
+# A checkpoint path with this suffix is a file; any other is a folder of such files.
 SUFFIX = ".checkpoint"
 
-# The number goes up with every change to what files hold, or to how training goes on from it.
+# Increase the number with every change to the content of files, or to how training continues.
 _MAGIC = b"skdaf checkpoint 1\n"
 _DIGEST_BYTES = 16
 
-# Stands for an array in the JSON, which holds everything else. No weights have such a name.
+# The key that stands for an array in the JSON, which holds everything else. No weight has this
+# name.
 _ARRAY = ".array"
 
-# How much of what a file holds is shown in an error.
-_LONGEST, _MOST_NAMES = 500, 20
+# How much of the content of a file an error shows.
+_MOST_CHARACTERS, _MOST_NAMES = 500, 20
 
-# What describes a training, and is compared.
-_DESCRIBED = (bool, float, int, str, type(None))
+# The types in a fingerprint.
+_PLAIN = (bool, float, int, str, type(None))
+
+PathLike = str | os.PathLike[str]
 
 
-def check_place(place):
-    """Make a folder for checkpoints and see whether it can be written to, before any work.
+def check_place(place: PathLike) -> None:
+    """Create the folder for checkpoints and check that it is writable, before any work.
 
     Raises
     ------
@@ -49,7 +54,7 @@ def check_place(place):
         folder = _folder(place)
         folder.mkdir(parents=True, exist_ok=True)
         if _is_file(place) and Path(place).exists() and not Path(place).is_file():
-            raise OSError(f"by a name that ends in {SUFFIX!r} it would have to be a file")
+            raise OSError(f"a path that ends in {SUFFIX!r} must be a file")
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -57,7 +62,7 @@ def check_place(place):
 
 
 class _ForeignError(ValueError):
-    """Content that no training of this release has written, in spite of its checksum."""
+    """The checksum is right, but no training of this release writes such content."""
 
 
 class Checkpoint:
@@ -66,23 +71,24 @@ class Checkpoint:
     Parameters
     ----------
     place : str or os.PathLike
-        A file, or a folder in which the training's fingerprint names the file.
+        A file, or a folder in which the fingerprint of the training names the file.
     fingerprint : dict of str
-        What makes the training what it is. A file of another training is an error.
+        Everything that decides the result of the training.
     made_with : dict of str
-        The libraries that another outcome may come from. They are only noted.
+        Versions of libraries, which may change the result slightly. They are recorded and compared,
+        and a difference only warns.
 
     Attributes
     ----------
     state : dict or None
-        What was written last; None where there is nothing to go on from.
+        What was last written, or None if there is nothing to continue from.
     seed : int or None
-        For a training that is not told its seed: the one that it once drew.
+        The seed that was drawn for a training without one.
 
     Raises
     ------
     ValueError
-        If the file is that of another training, or of something else, or cannot be read.
+        If the file belongs to another training, is something else, or cannot be read.
 
     Warns
     -----
@@ -90,9 +96,12 @@ class Checkpoint:
         If the file is damaged.
     """
 
-    def __init__(self, place, fingerprint, made_with):
-        self._place, self._fingerprint, self._made_with = place, fingerprint, made_with
-        # As it is called itself: a link must not be taken for the file that is put in its place.
+    def __init__(
+        self, place: PathLike, fingerprint: Mapping[str, Any], made_with: Mapping[str, str]
+    ):
+        self._place = place
+        self._fingerprint, self._made_with = dict(fingerprint), dict(made_with)
+        # Resolve links, so that writing replaces the file that a link points to and not the link.
         self.path = Path(os.path.realpath(place))
         if not _is_file(place):
             key = digest_of(repr(sorted(fingerprint.items())), _DIGEST_BYTES)
@@ -102,13 +111,13 @@ class Checkpoint:
         stored = self._read()
         self.state = None if stored is None else stored["state"]
         self.seed = None if stored is None else stored["seed"]
-        if self.state is not None:
-            self._look_back(stored["made_with"])
+        if stored is not None:
+            self._check_previous_writer(stored)
 
-    def write(self, progress, loop):
-        """Keep trees of dicts, lists, numbers, texts and arrays; `loop` is None at the end.
+    def write(self, progress: Mapping[str, Any], loop: Mapping[str, Any] | None) -> None:
+        """Write dicts of lists, numbers, texts and arrays; `loop` is None at the end.
 
-        A disk that is full costs the checkpoint, not the training.
+        If the disk is full, the checkpoint is lost but the training continues, with a warning.
         """
         content = pack(
             {
@@ -121,17 +130,17 @@ class Checkpoint:
         try:
             self._replace(content)
             if loop is None:
-                self._tidy_up()
+                self._remove_leftovers()
         except OSError as error:
-            # Tidied away: another process has come to the end of the same training.
+            # Removed by another process that has finished the same training.
             is_done = isinstance(error, FileNotFoundError) and self.path.parent.is_dir()
             if not (is_done or self._has_warned):
                 self._has_warned = True
-                self._warn(f"could not be written ({error}); training goes on without.")
+                self._warn(f"could not be written ({error}); training continues without it.")
 
     def _read(self):
-        """Return the newest content that is whole, None if there is none."""
-        damaged = False
+        """Return the newest content that is undamaged, or None."""
+        is_damaged = False
         for path in (self.path, self._previous):
             try:
                 content = path.read_bytes()
@@ -139,51 +148,60 @@ class Checkpoint:
                 continue
             except OSError as error:
                 raise _unusable(self._place, error) from error
-            try:
-                stored = unpack(content)
-                _check_content(stored)
-            except _ForeignError as error:
-                raise _unusable(self._place, f"{os.fspath(path)!r} is foreign: {error}") from error
-            except ValueError as error:
-                if _is_file(self._place) and content and not content.startswith(_MAGIC[:5]):
-                    raise _unusable(self._place, "it is a file of another kind") from error
-                damaged = True
+            stored = self._unpack(content, path)
+            if stored is None:
+                is_damaged = True
                 continue
-            self._compare(stored["fingerprint"], path)
-            if damaged:
-                self._warn("is damaged: training goes on from the epoch before the last.")
+            self._check_fingerprint(stored["fingerprint"], path)
+            if is_damaged:
+                self._warn("is damaged: training continues from the epoch before the last.")
             return stored
-        if damaged:
+        if is_damaged:
             self._warn("is damaged, or of another release: training starts from the beginning.")
         return None
 
-    def _compare(self, stored, path):
-        """Refuse what belongs to another training."""
+    def _unpack(self, content, path):
+        """Return what a file holds, or None if it is damaged; refuse any other file."""
+        try:
+            stored = unpack(content)
+            _check_content(stored)
+        except _ForeignError as error:
+            raise _unusable(self._place, f"{os.fspath(path)!r} is foreign: {error}") from error
+        except ValueError as error:
+            if _is_file(self._place) and content and not content.startswith(_MAGIC[:5]):
+                raise _unusable(self._place, "it is a file of another kind") from error
+            return None
+        return stored
+
+    def _check_fingerprint(self, stored, path):
+        """Raise ValueError if a file belongs to another training."""
         own = self._fingerprint
         names = [name for name in {**own, **stored} if stored.get(name) != own.get(name)]
         if names:
             differences = "; ".join(
-                f"{name[:_LONGEST]}: {str(stored.get(name))[:_LONGEST]} there, {own.get(name)} here"
+                f"{name[:_MOST_CHARACTERS]}: {str(stored.get(name))[:_MOST_CHARACTERS]} in the "
+                f"file, {own.get(name)} in this fit"
                 for name in names[:_MOST_NAMES]
             )
             raise ValueError(
-                f"The checkpoint {os.fspath(path)!r} is that of another training ({differences}). "
-                "Delete it to start from the beginning, or name another; a folder holds any number "
-                "of trainings."
+                f"The checkpoint {os.fspath(path)!r} belongs to another training ({differences}). "
+                "Delete it to start from the beginning, or name another file; a folder holds any "
+                "number of trainings."
             )
 
-    def _look_back(self, stored):
-        """See to what the process that wrote the state may have left."""
-        if self.state["loop"] is None:
-            # It may have been killed at the very end.
+    def _check_previous_writer(self, stored):
+        """Clean up after the process that wrote the state, and warn of other versions."""
+        if stored["state"]["loop"] is None:
+            # It may have been killed just before it removed its leftovers.
             with contextlib.suppress(OSError):
-                self._tidy_up()
+                self._remove_leftovers()
             return
         for name, version in self._made_with.items():
-            if stored.get(name) != version:
+            old = stored["made_with"].get(name)
+            if old != version:
                 self._warn(
-                    f"was written with {name} {stored.get(name)}, and goes on with {version}: the "
-                    "outcome may differ from that of one go."
+                    f"was written with {name} {old}, and training continues with {version}: the "
+                    "result may differ from that of an uninterrupted fit."
                 )
 
     def _replace(self, content):
@@ -192,13 +210,13 @@ class Checkpoint:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            # Another process may do the same training: what it writes is the same too.
+            # Another process may run the same training, and then writes the same content.
             with contextlib.suppress(FileNotFoundError):
                 os.replace(self.path, self._previous)
         _sync_folder(self.path.parent)
 
-    def _tidy_up(self):
-        """Remove what a finished training needs no more, and what killed ones have left."""
+    def _remove_leftovers(self):
+        """Remove what a finished training no longer needs, and the partial files of killed ones."""
         self._previous.unlink(missing_ok=True)
         for part in leftovers(self.path):
             part.unlink(missing_ok=True)
@@ -207,13 +225,13 @@ class Checkpoint:
         warnings.warn(f"The checkpoint {os.fspath(self.path)!r} {sentence}", stacklevel=2)
 
 
-def pack(tree):
+def pack(tree: Any) -> bytes:
     """Return dicts, lists, numbers, texts and arrays as bytes."""
-    arrays = []
+    arrays: list[np.ndarray] = []
 
     def placeholder(array):
         if not isinstance(array, np.ndarray):
-            raise TypeError(f"{type(array).__name__} is neither an array nor fit for JSON.")
+            raise TypeError(f"{type(array).__name__} is neither an array nor valid in JSON.")
         arrays.append(array)
         return {_ARRAY: len(arrays)}
 
@@ -225,7 +243,7 @@ def pack(tree):
     return _MAGIC + _digest(body) + body
 
 
-def unpack(content):
+def unpack(content: bytes) -> Any:
     """Return what was packed.
 
     Raises
@@ -243,8 +261,8 @@ def unpack(content):
             arrays[0].tobytes(),
             object_hook=lambda found: arrays[found[_ARRAY]] if found.keys() == {_ARRAY} else found,
         )
-    except Exception as error:  # anybody can write a checksum, and any bytes behind it
-        raise _ForeignError(f"what it holds cannot be read ({error})") from error
+    except Exception as error:  # anybody can write a valid checksum, and any bytes after it
+        raise _ForeignError(f"its content cannot be read ({error})") from error
 
 
 def _read_arrays(body):
@@ -252,35 +270,34 @@ def _read_arrays(body):
     while file.tell() < len(body):
         start = file.tell()
         dtype, shape, _ = read_header(file)
-        # Before memory is taken: a header may claim any shape.
+        # Checked before memory is allocated: a header may claim any shape.
         end = file.tell() + math.prod(shape) * dtype.itemsize
         if end > len(body):
-            raise ValueError("an array claims more bytes than there are")
+            raise ValueError("an array claims more bytes than the file has")
         arrays.append(read_array(body[start:end]))
         file.seek(end)
     return arrays
 
 
 def _check_content(stored):
-    """Insist that what a file holds is what `Checkpoint.write` writes."""
-    is_whole = _has(stored, "fingerprint", "made_with", "seed", "state") and _has(
+    """Raise _ForeignError unless the content of a file is what `Checkpoint.write` writes."""
+    is_complete = _has_keys(stored, "fingerprint", "made_with", "seed", "state") and _has_keys(
         stored["state"], "progress", "loop"
     )
-    if not is_whole:
-        raise _ForeignError("what it holds is no training")
-    texts = [stored["fingerprint"], stored["made_with"]]
+    if not is_complete:
+        raise _ForeignError("its content is not a training")
     seed = stored["seed"]
     is_seed = seed is None or (type(seed) is int and 0 <= seed < 2**32)
     is_plain = all(
-        type(text) is dict and all(isinstance(value, _DESCRIBED) for value in text.values())
-        for text in texts
+        type(values) is dict and all(isinstance(value, _PLAIN) for value in values.values())
+        for values in (stored["fingerprint"], stored["made_with"])
     )
     if not is_seed or not is_plain:
-        raise _ForeignError("what it holds is no training")
+        raise _ForeignError("its content is not a training")
 
 
-def _has(found, *names):
-    return type(found) is dict and found.keys() == set(names)
+def _has_keys(value, *names):
+    return type(value) is dict and value.keys() == set(names)
 
 
 def _digest(body):
@@ -302,7 +319,7 @@ def _unusable(place, error):
 
 
 def _sync_folder(folder):
-    """Make a renaming last through a power cut, where folders can be synchronized."""
+    """Make a renaming survive a power cut, on systems that can synchronize folders."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,31 +1,35 @@
-"""Short texts for parameters and data that are equal for equal things only, in every process."""
+"""Texts that identify parameters and data: the same in every process, different for others."""
 
 import functools
 import os
+from collections.abc import Callable
 from hashlib import blake2b
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import DTypeLike
 
 from skdaf._core.arrays import blocks
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
 
 
-def describe(value):
-    """Return a text for a parameter: readable where that is short.
+def describe(value: Any) -> str:
+    """Return a text that identifies a parameter; short values stay readable.
 
-    Functions are told apart by their own code and what it encloses, not by what they call.
+    A function is identified by its own code and the values that it encloses, not by the functions
+    that it calls.
 
     Raises
     ------
     TypeError
-        If it would not be known again in another process.
+        If no text would identify the value in another process.
     """
-    for kinds, text in _TEXTS:
+    for kinds, describe_kind in _KINDS:
         if isinstance(value, kinds):
-            return text(value)
+            return describe_kind(value)
     try:
         text = f"{_name(type(value))} {joblib.hash(value)}"
     except Exception as error:
@@ -33,13 +37,13 @@ def describe(value):
             f"{value!r} cannot be told from others in another process: {error}"
         ) from error
     call = type(value).__call__ if callable(value) else None
-    return f"{text} {_of_function(call)}" if isinstance(call, FunctionType) else text
+    return f"{text} {_describe_function(call)}" if isinstance(call, FunctionType) else text
 
 
-def describe_rows(rows, dtype=None):
-    """Return a text for an array that may be larger than memory: its shape, and a digest.
+def describe_rows(rows: Any, dtype: DTypeLike | None = None) -> str:
+    """Return the shape and a digest of an array, which may be larger than memory.
 
-    With `dtype` it is that of the rows as they read in that type.
+    With `dtype` the digest is that of the values converted to it.
     """
     digest = blake2b(digest_size=8)
     for block in blocks(rows):
@@ -47,8 +51,8 @@ def describe_rows(rows, dtype=None):
     return f"{tuple(rows.shape)} {digest.hexdigest()}"
 
 
-def digest_of(text, size=8):
-    """Return a short name for a text."""
+def digest_of(text: str, size: int = 8) -> str:
+    """Return a digest of a text in hexadecimal; `size` is in bytes."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
 
@@ -56,61 +60,70 @@ def _name(thing):
     return f"{thing.__module__}.{thing.__qualname__}"
 
 
-def _of_array(array):
+def _describe_array(array):
     if array.dtype == object:
         return describe(array.tolist())
     return f"{array.dtype.str} {describe_rows(np.atleast_1d(array))}"
 
 
-def _of_sequence(values):
+def _describe_sequence(values):
     return f"({', '.join(map(describe, values))})"
 
 
-def _of_set(values):
+def _describe_set(values):
     return f"{{{', '.join(sorted(map(describe, values)))}}}"
 
 
-def _of_dict(values):
-    # Sorted: two dicts are equal in whatever order their keys came.
+def _describe_dict(values):
+    # Sorted, because dicts are equal whatever the order of their keys.
     pairs = sorted(f"{describe(key)}: {describe(value)}" for key, value in values.items())
     return f"{{{', '.join(pairs)}}}"
 
 
-def _of_function(function):
-    enclosed = [_content(cell) for cell in function.__closure__ or ()]
+def _describe_function(function):
+    enclosed = [_cell_contents(cell) for cell in function.__closure__ or ()]
     parts = (function.__code__, function.__defaults__, function.__kwdefaults__, enclosed)
     return f"{_name(function)} {digest_of(describe(parts))}"
 
 
-def _content(cell):
+def _cell_contents(cell):
     try:
         return cell.cell_contents
     except ValueError:
-        return ...  # of a name that is not bound yet
+        return ...  # the enclosed name is not bound yet
 
 
-def _of_code(code):
-    # Neither file names nor line numbers: code that moves stays the same.
+def _describe_code(code):
+    # Without file names and line numbers: code that only moves stays the same.
     parts = (code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_consts)
     return digest_of(describe(parts))
 
 
-def _of_random_state(state):
+def _describe_random_state(state):
     return f"RandomState {digest_of(describe(state.get_state()))}"
 
 
-_TEXTS = [
+def _describe_method(method):
+    return describe((method.__func__, method.__self__))
+
+
+def _describe_partial(partial):
+    return describe((partial.func, partial.args, partial.keywords))
+
+
+# The first entry whose types fit counts.
+_KINDS: list[tuple[Any, Callable[[Any], str]]] = [
     (np.generic, lambda value: describe(value.item())),
     (_PLAIN, repr),
     (os.PathLike, lambda path: repr(os.fspath(path))),
-    ((list, tuple), _of_sequence),
-    ((set, frozenset), _of_set),
-    (dict, _of_dict),
-    (np.ndarray, _of_array),
-    (np.random.RandomState, _of_random_state),
+    ((list, tuple), _describe_sequence),
+    ((set, frozenset), _describe_set),
+    (dict, _describe_dict),
+    (np.ndarray, _describe_array),
+    (np.random.RandomState, _describe_random_state),
     ((type, BuiltinFunctionType), _name),
-    (CodeType, _of_code),
-    (FunctionType, _of_function),
-    (MethodType, lambda method: describe((method.__func__, method.__self__))),
-    (functools.partial, lambda it: describe((it.func, it.args, it.keywords))),
+    (CodeType, _describe_code),
+    (FunctionType, _describe_function),
+    (MethodType, _describe_method),
+    (functools.partial, _describe_partial),
 ]

@@ -20,7 +20,7 @@ def outputs(network, size, n_clips=3):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_any_size_from_one_frame_and_one_bin_up_gives_logits(name, size):
+def test_any_size_from_one_frame_and_one_bin_up_returns_logits(name, size):
     logits = outputs(build_network(name, size, 4, {}), size)
     assert logits.shape == (3, 4)
     assert torch.isfinite(logits).all()
@@ -48,13 +48,13 @@ def test_daf_has_the_seven_layers_and_sizes_of_the_original():
     assert not hasattr(network.output, "dropout")
 
 
-def test_every_layer_can_be_the_last_one_kept():
+def test_every_layer_can_be_the_last_one():
     network = build_network("cnn", (43, 64), 4, {}).eval()
     for n_layers in range(1, len(network) + 1):
         assert outputs(network[:n_layers], (43, 64)).flatten(1).shape[0] == 3
 
 
-def test_size_of_cnn_does_not_depend_on_the_clips_length():
+def test_the_size_of_cnn_does_not_depend_on_the_length_of_clips():
     short, long = (get_weights(build_network("cnn", (n, 64), 4, {})) for n in (40, 400))
     assert {k: v.shape for k, v in short.items()} == {k: v.shape for k, v in long.items()}
 
@@ -70,13 +70,13 @@ def test_options_reach_the_layers(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_no_hidden_units_leave_the_output_alone(name):
+def test_without_hidden_units_the_output_follows_the_conv_blocks(name):
     network = build_network(name, (20, 20), 2, {"hidden_units": ()})
     assert layer_names(network)[-2:] == ["conv4", "output"]
     assert outputs(network, (20, 20)).shape == (3, 2)
 
 
-def test_same_seed_same_weights_and_another_seed_others():
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     first, again, other = (
         get_weights(build_network("cnn", (20, 20), 3, {}, seed)) for seed in (1, 1, 2)
     )
@@ -84,7 +84,7 @@ def test_same_seed_same_weights_and_another_seed_others():
     assert not np.array_equal(first["conv1.conv.weight"], other["conv1.conv.weight"])
 
 
-def test_building_leaves_the_global_generator_alone():
+def test_building_does_not_change_the_global_generator():
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
@@ -92,7 +92,7 @@ def test_building_leaves_the_global_generator_alone():
     assert torch.equal(torch.rand(4), expected)
 
 
-def test_weights_survive_the_way_through_arrays():
+def test_weights_can_be_restored_from_arrays():
     source, target = (build_network("cnn", (20, 20), 3, {}, seed) for seed in (1, 2))
     assert not torch.equal(outputs(source, (20, 20)), outputs(target, (20, 20)))
     set_weights(target, get_weights(source))
@@ -117,12 +117,12 @@ def test_a_callable_builds_the_network():
 
 
 def test_a_callable_that_builds_something_else_is_refused():
-    with pytest.raises(TypeError, match=r"must build an nn.Sequential of layers, got Linear"):
+    with pytest.raises(TypeError, match=r"nn.Sequential.* got Linear"):
         build_network(lambda *args, **options: nn.Linear(2, 2), (20, 20), 3, {})
 
 
 class TestDropout:
-    def test_drops_the_share_it_says_and_keeps_the_mean(self):
+    def test_drops_the_given_share_and_keeps_the_mean(self):
         layer = Dropout(0.3).train()
         seed_dropout(layer, 0, "cpu")
         x = torch.ones(200, 500)
@@ -130,7 +130,7 @@ class TestDropout:
         assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
         assert y.mean().item() == pytest.approx(1.0, abs=0.01)
 
-    def test_does_nothing_when_judging(self):
+    def test_does_nothing_in_evaluation_mode(self):
         x = torch.randn(5, 5)
         assert torch.equal(Dropout(0.9).eval()(x), x)
 
@@ -155,7 +155,7 @@ def architecture(network, input_shape=(22, 128), n_outputs=3, **options):
 
 
 @pytest.mark.parametrize("name", ["cnn", "daf", "autoencoder", "old daf", "old autoencoder"])
-def test_weight_shapes_are_those_of_the_network_that_is_built(name):
+def test_weight_shapes_are_those_of_the_built_network(name):
     described = architecture(name, channels=(2, 3, 4, 5))
     expected = build_network(**described).state_dict()
     before = torch.get_rng_state()
@@ -164,13 +164,13 @@ def test_weight_shapes_are_those_of_the_network_that_is_built(name):
     assert found == {name: (tuple(w.shape), w.dtype) for name, w in expected.items()}
 
 
-def test_weight_shapes_cost_no_memory():
+def test_weight_shapes_take_no_memory():
     described = architecture("daf", (2**20, 2**10), hidden_units=(2**20,))
     assert weight_shapes(**described)["dense1.linear.weight"][0] == (2**20, 2**30)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (22, 128), (37, 51)])
-def test_the_old_autoencoder_draws_the_size_that_it_sees(size):
+def test_the_legacy_autoencoder_returns_the_size_of_its_input(size):
     network = build_network("old autoencoder", size, 3, {"channels": (2, 3, 4)})
     assert outputs(network, size).shape == (3, 1, *size)
     n_encoder = layer_names(network).index("embedding") + 1
@@ -178,7 +178,7 @@ def test_the_old_autoencoder_draws_the_size_that_it_sees(size):
     assert embedding.shape == (3, 3, size[0] // 16, size[1] // 16)
 
 
-def test_the_old_layout_of_daf_has_an_activation_on_its_logits():
+def test_the_legacy_daf_has_an_activation_on_its_logits():
     old, new = (build_network(name, (22, 128), 10, {}) for name in ("old daf", "daf"))
     assert list(old.state_dict()) == list(new.state_dict())
     set_weights(new, get_weights(old))

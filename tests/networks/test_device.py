@@ -4,29 +4,29 @@ import torch
 from skdaf._networks.device import resolve_device, resolve_precision, single_torch_thread
 
 
-def test_devices():
+def test_devices_are_resolved_to_names():
     assert resolve_device("cpu") == "cpu"
     assert resolve_device(torch.device("cpu")) == "cpu"
     assert resolve_device("auto") in ("cpu", "cuda", "mps")
-    with pytest.raises(ValueError, match=r"device='gpu' is unknown"):
+    with pytest.raises(ValueError, match="device='gpu'"):
         resolve_device("gpu")
 
 
-def test_a_device_that_is_not_there_is_an_error(monkeypatch):
+def test_an_unavailable_device_is_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match=r"device='cuda:0' is not available"):
+    with pytest.raises(ValueError, match="device='cuda:0'"):
         resolve_device("cuda:0")
 
 
-def test_a_device_that_is_not_there_can_be_replaced_by_the_cpu(monkeypatch):
+def test_an_unavailable_device_can_be_replaced_by_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.warns(UserWarning, match=r"device='cuda' is not available .* using the CPU"):
+    with pytest.warns(UserWarning, match=r"device='cuda' .*CPU"):
         assert resolve_device("cuda", else_cpu=True) == "cpu"
     with pytest.raises(ValueError, match="unknown"):
         resolve_device("gpu", else_cpu=True)
 
 
-def test_auto_prefers_cuda_then_mps(monkeypatch):
+def test_auto_prefers_cuda_to_mps(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == "mps"
@@ -34,7 +34,7 @@ def test_auto_prefers_cuda_then_mps(monkeypatch):
     assert resolve_device("auto") == "cuda"
 
 
-def test_precision_auto_is_what_the_processor_is_quick_at(monkeypatch):
+def test_auto_precision_is_bfloat16_where_the_processor_supports_it(monkeypatch):
     for supported, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(
             torch.cpu, "_is_avx512_bf16_supported", lambda s=supported: s, raising=False
@@ -46,7 +46,7 @@ def test_precision_auto_is_what_the_processor_is_quick_at(monkeypatch):
     assert resolve_precision("auto", "cpu") == "float32"
 
 
-def test_single_torch_thread_restores_after_an_error():
+def test_the_number_of_threads_is_restored_after_an_error():
     before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError), single_torch_thread:
         1 / (torch.get_num_threads() - 1)

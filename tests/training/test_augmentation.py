@@ -26,7 +26,7 @@ def batch(n_clips=16, n_frames=40, n_bins=32):
 
 @each
 @pytest.mark.parametrize("size", [(40, 32), (1, 1), (1, 8), (8, 1), (2, 2)])
-def test_shape_stays_and_values_are_finite(name, size):
+def test_the_shape_stays_and_values_are_finite(name, size):
     x = batch(6, *size)
     y = AUGMENTATIONS[name](x, generator())
     assert y.shape == x.shape
@@ -35,7 +35,7 @@ def test_shape_stays_and_values_are_finite(name, size):
 
 
 @each
-def test_input_is_not_changed_but_the_output_is_another(name):
+def test_the_output_differs_and_the_input_is_unchanged(name):
     x = batch()
     before = x.clone()
     y = AUGMENTATIONS[name](x, generator())
@@ -44,7 +44,7 @@ def test_input_is_not_changed_but_the_output_is_another(name):
 
 
 @each
-def test_same_seed_same_change_and_the_global_generator_is_left_alone(name):
+def test_the_seed_decides_the_change_and_the_global_generator_does_not_advance(name):
     x = batch()
     state = torch.get_rng_state()
     first = AUGMENTATIONS[name](x, generator(1))
@@ -54,7 +54,7 @@ def test_same_seed_same_change_and_the_global_generator_is_left_alone(name):
 
 
 @each
-def test_clips_are_changed_differently(name):
+def test_each_clip_changes_differently(name):
     x = batch()[:1].expand(8, -1, -1)
     y = AUGMENTATIONS[name](x, generator())
     assert len({tuple(clip.flatten().tolist()) for clip in y}) > 1
@@ -74,7 +74,7 @@ def test_stretch_keeps_the_middle_frame():
     torch.testing.assert_close(stretch(clip, generator())[:, 20], clip[:, 20])
 
 
-def test_zoom_plays_a_part_slower_or_the_whole_faster_between_its_edges():
+def test_zoom_shows_a_part_slower_or_the_whole_faster_between_its_edges():
     n = 400
     clip = torch.arange(float(n))[None, :, None].expand(64, n, 2)
     seen = zoom(clip, generator(), closest=0.5, widest=2.0)[:, :, 0]
@@ -84,12 +84,12 @@ def test_zoom_plays_a_part_slower_or_the_whole_faster_between_its_edges():
     assert 1.7 < speed.max() <= 2.0
     assert steps.min() >= 0
     near, wide = speed < 0.95, speed > 1.05
-    # A part only, at one speed throughout.
+    # A part of the clip, at constant speed.
     torch.testing.assert_close(
         steps[near, :-1], speed[near, None].expand(-1, n - 2), atol=1e-3, rtol=0
     )
     assert len(seen[near, 0].round().unique()) > 5
-    # All of it, from the first frame to the last.
+    # The whole clip, from the first frame to the last.
     assert (seen[wide, 0] == 0).all()
     assert (seen[wide, -1] >= n - 2).all()
 
@@ -99,7 +99,7 @@ def test_warp_keeps_the_lowest_bin():
     torch.testing.assert_close(warp(x, generator())[:, :, 0], x[:, :, 0])
 
 
-def test_mask_hides_at_most_the_share_it_says():
+def test_mask_hides_at_most_the_given_share():
     x = batch()
     changed = mask(x, generator(), most=0.2) != x
     whole_frames = changed.all(dim=2).sum(dim=1)
@@ -110,17 +110,17 @@ def test_mask_hides_at_most_the_share_it_says():
     assert whole_bins.max() > 0
 
 
-def test_equalize_adds_one_bent_line_over_frequency_to_all_frames_of_a_clip():
+def test_equalize_adds_the_same_piecewise_linear_curve_to_all_frames_of_a_clip():
     x = batch(n_bins=31)
     added = equalize(x, generator(), most=0.5) - x
     torch.testing.assert_close(added, added[:, :1].expand_as(added), atol=1e-5, rtol=0)
     assert added.abs().max() <= 0.5 * x.std() + 1e-5
-    # Four points: three straight pieces of ten bins each.
+    # Four points: three linear pieces of ten bins each.
     kinks = added[:, 0].diff(dim=1).diff(dim=1).abs() > 1e-4
     assert kinks.any(dim=0).nonzero().flatten().tolist() == [9, 19]
 
 
-def test_mix_blends_each_clip_with_another_and_its_target_alike():
+def test_mix_blends_clips_and_targets_by_the_same_shares():
     n = 32
     inputs = torch.eye(n).view(n, 1, n).expand(-1, 3, -1)
     mixed, targets = mix(inputs, torch.eye(n), generator())
@@ -139,13 +139,13 @@ def test_mix_is_repeatable():
     assert not torch.equal(first[0], other[0])
 
 
-def test_compose_applies_names_and_callables_in_turn():
+def test_compose_applies_names_and_callables_in_order():
     double, _ = compose([lambda x, _: x + 1, "mask", lambda x, _: 2 * x])
     x = batch()
     torch.testing.assert_close(double(x, generator()), 2 * mask(x + 1, generator()))
 
 
-def test_cepstra_keep_what_is_not_over_frequency():
+def test_augmentations_over_frequency_are_left_out_for_cepstra():
     x = batch()
     for augment, kept in [
         ("equalize", None),
@@ -153,18 +153,18 @@ def test_cepstra_keep_what_is_not_over_frequency():
         (["zoom", "equalize", "mask", "mixup"], ["zoom", "mask"]),
         ([lambda x, _: x + 1, "warp"], [lambda x, _: x + 1]),
     ]:
-        function, does_mix = compose(augment, of_cepstra=True)
-        assert does_mix == ("mixup" in augment)
+        function, mixup = compose(augment, of_cepstra=True)
+        assert mixup == ("mixup" in augment)
         if kept is None:
             assert function is None
         else:
             expected = compose(kept)[0](x, generator())
             torch.testing.assert_close(function(x, generator()), expected, rtol=0, atol=0)
-    with pytest.raises(ValueError, match="augment='echo' is unknown"):
+    with pytest.raises(ValueError, match="augment='echo'"):
         compose(["warp", "echo"], of_cepstra=True)
 
 
-def test_compose_of_one_and_of_none():
+def test_compose_takes_a_single_name_or_none():
     x = batch()
     torch.testing.assert_close(compose("warp")[0](x, generator()), warp(x, generator()))
     assert compose(None) == (None, False)
@@ -174,12 +174,12 @@ def test_compose_of_one_and_of_none():
     ("augment", "changes", "mixes"),
     [("mixup", False, True), (["mixup", "warp"], True, True), (["warp"], True, False), ([], 0, 0)],
 )
-def test_compose_tells_whether_to_mix(augment, changes, mixes):
-    function, does_mix = compose(augment)
+def test_compose_returns_whether_to_mix(augment, changes, mixes):
+    function, mixup = compose(augment)
     assert (function is not None) == changes
-    assert does_mix == mixes
+    assert mixup == mixes
 
 
 def test_an_unknown_name_lists_the_choices():
-    with pytest.raises(ValueError, match=r"augment='echo' is unknown.*'warp'.*'mixup'"):
+    with pytest.raises(ValueError, match=r"augment='echo'.*'warp'.*'mixup'"):
         compose(["warp", "echo"])

@@ -94,12 +94,12 @@ def test_different_things_have_different_texts(values):
     assert len({describe(value) for value in values}) == len(values)
 
 
-def test_what_no_other_process_could_know_again_is_an_error():
-    with pytest.raises(TypeError, match="cannot be told from others"):
+def test_a_value_that_cannot_be_identified_in_another_process_is_an_error():
+    with pytest.raises(TypeError, match="another process"):
         describe(Scale(lambda x: x))
 
 
-def test_a_large_array_is_read_in_blocks_and_its_last_value_counts(tmp_path, monkeypatch):
+def test_a_large_array_is_read_in_blocks_to_its_last_value(tmp_path, monkeypatch):
     monkeypatch.setattr("skdaf._core.arrays._BYTES_PER_BLOCK", 1000)
     rows = np.random.default_rng(0).standard_normal((70, 6, 5)).astype("f")
     np.save(tmp_path / "rows.npy", rows)
@@ -112,7 +112,7 @@ def test_a_large_array_is_read_in_blocks_and_its_last_value_counts(tmp_path, mon
     assert describe_rows(changed) != describe_rows(rows)
 
 
-def test_rows_count_as_what_they_read_as():
+def test_rows_are_described_by_the_values_they_are_read_as():
     rows = np.random.default_rng(0).standard_normal((70, 6, 5)).astype(np.float16)
     expected = describe_rows(rows.astype("f"))
     assert describe_rows(Float32Rows(rows), np.float32) == expected

@@ -1,15 +1,19 @@
-import subprocess
-import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from helpers import run_python
+from training_helpers import make_examples, make_run
 
-from skdaf._training.loop import AdamW, one_cycle
+from skdaf._networks.building import build_network
+from skdaf._networks.device import single_torch_thread
+from skdaf._training.loop import AdamW, Loop, one_cycle
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_steps_are_those_of_torch(fused):
+def test_steps_are_the_same_as_those_of_torch(fused):
     torch.manual_seed(0)
     ours = [torch.randn(5, 3, requires_grad=True), torch.randn(4, requires_grad=True)]
     theirs = [parameter.detach().clone().requires_grad_() for parameter in ours]
@@ -17,7 +21,7 @@ def test_steps_are_those_of_torch(fused):
     reference = torch.optim.AdamW(theirs, weight_decay=0.1, fused=fused)
     for step in range(5):
         for parameter, other in zip(ours, theirs, strict=True):
-            # The second one is not used in every step.
+            # The second parameter has a gradient in every other step only.
             used = parameter.ndim == 2 or step % 2
             parameter.grad = torch.randn(parameter.shape) if used else None
             other.grad = parameter.grad
@@ -29,22 +33,24 @@ def test_steps_are_those_of_torch(fused):
         assert torch.equal(parameter, other)
 
 
-def test_nothing_to_learn_is_no_error():
+def test_a_step_without_gradients_changes_nothing():
     frozen = torch.ones(3)
     AdamW([frozen], weight_decay=0.1, fused=True).step(0.1)
     AdamW([], weight_decay=0.1, fused=True).step(0.1)
     assert torch.equal(frozen, torch.ones(3))
 
 
-def test_training_does_not_load_the_compiler_of_torch():
-    code = (
-        "import sys, numpy as np\nfrom skdaf import CNNAudioClassifier\n"
-        "X = np.random.default_rng(0).standard_normal((40, 10, 8)).astype('float32')\n"
-        "CNNAudioClassifier(max_epochs=1).fit(X, np.arange(40) % 2)\n"
-        "print('torch._dynamo' in sys.modules)"
+def test_training_does_not_import_the_compiler_of_torch():
+    printed = run_python(
+        """
+        import sys, numpy as np
+        from skdaf import CNNAudioClassifier
+        X = np.random.default_rng(0).standard_normal((40, 10, 8)).astype('float32')
+        CNNAudioClassifier(max_epochs=1).fit(X, np.arange(40) % 2)
+        print('torch._dynamo' in sys.modules)
+        """
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "False"
+    assert printed.strip() == "False"
 
 
 def test_one_cycle_rises_then_falls_to_zero():
@@ -58,5 +64,41 @@ def test_one_cycle_rises_then_falls_to_zero():
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3])
-def test_one_cycle_of_few_steps_learns_in_each(n_steps):
+def test_one_cycle_of_few_steps_has_a_positive_rate_in_each(n_steps):
     assert all(0 < one_cycle(step, n_steps) <= 1 for step in range(n_steps))
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("where", ["single_torch_thread", "workers of a loop"])
+def test_a_new_thread_uses_one_torch_thread_whatever_others_set(where):
+    before = torch.get_num_threads()
+
+    def number_after(wait):
+        """Return the number in a thread that is new to torch, after another has set its own."""
+        wait()
+        return torch.get_num_threads()
+
+    def inside(wait):
+        with single_torch_thread:
+            return number_after(wait)
+
+    def set_in_another_thread():
+        other = threading.Thread(target=torch.set_num_threads, args=(3,))
+        other.start()
+        other.join()
+
+    network = build_network("cnn", (12, 10), 2, {"channels": (4,)})
+    run = make_run(network, make_examples(64))
+    try:
+        with (
+            single_torch_thread,
+            ThreadPoolExecutor(1) as pool,
+            Loop(run, n_threads=2) as loop,
+        ):
+            if where == "single_torch_thread":
+                number = pool.submit(inside, set_in_another_thread)
+            else:
+                number = loop.workers.pool.submit(number_after, set_in_another_thread)
+            assert number.result() == 1
+    finally:
+        torch.set_num_threads(before)
