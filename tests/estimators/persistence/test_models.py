@@ -409,12 +409,14 @@ def test_absurd_claims_cost_nothing(waveforms, tmp_path):
         load_model(path)
     for name, value, reason in (
         ("n_outputs", 10**9, "The number of outputs must be at most"),
-        ("n_outputs", 5, "does not have an output for each class"),
+        ("n_outputs", 5, "one output per class"),
         ("network", "daf", "but the network needs"),
     ):
         save_model(classifier(waveforms), path)
         changed = {name: plain(value)}
-        change_schema(path, lambda state, new=changed: state["_recipe"]["content"].update(new))
+        change_schema(
+            path, lambda state, new=changed: state["_architecture"]["content"].update(new)
+        )
         with pytest.raises(ValueError, match=rf"model\.skops' is damaged: .*{reason}"):
             load_model(path)
 
@@ -491,7 +493,8 @@ def test_releases_with_more_parameters_load_them_too(name, with_more):
 def test_a_model_of_a_device_that_is_not_here_predicts_on_the_cpu(waveforms, tmp_path, monkeypatch):
     # As if there were a GPU: only the name of the device reaches the file.
     with monkeypatch.context() as there:
-        there.setattr("skdaf._estimators.base.resolve_device", lambda device, **_: "cpu")
+        for module in ("base", "fitting"):
+            there.setattr(f"skdaf._estimators.{module}.resolve_device", lambda device, **_: "cpu")
         fitted = classifier(waveforms, device="cuda")
         expected = fitted.predict_proba(waveforms)
         save_model(fitted, tmp_path / "model.skops")
