@@ -42,6 +42,8 @@ TORCH = [
     "_estimators.base",
     "_estimators.classifier",
     "_estimators.autoencoder",
+    "_estimators.parameters",
+    "_estimators.resuming",
     "_legacy.load",
 ]
 RESERVED = {

@@ -21,7 +21,7 @@ from skdaf import (
     make_combined_classifier,
 )
 from skdaf._core import parallel as _parallel
-from skdaf._estimators import base as _base
+from skdaf._estimators import frontend as _frontend
 from skdaf._features import extraction
 from skdaf.datasets import make_audio_dataset
 
@@ -106,10 +106,10 @@ def test_two_workers(many, expected, name):
 @every_estimator
 @pytest.mark.parametrize("size", [5, 1000])
 def test_another_size_of_chunks(many, expected, name, size, monkeypatch):
-    for module in (_parallel, extraction, _base):
+    for module in (_parallel, extraction, _frontend):
         monkeypatch.setattr(module, "CHUNK_SIZE", size)
     monkeypatch.setattr(extraction, "_BYTES_PER_CHUNK", 2**40)
-    monkeypatch.setattr(_base, "_BYTES_PER_PASS", 1)
+    monkeypatch.setattr(_frontend, "_BYTES_PER_BATCH", 1)
     fitted = clone(ESTIMATORS[name]).fit(many.filenames, many.target)
     result = output(fitted, many.filenames)
     tolerance = 1e-3 if name == "spectrograms" else 1e-5

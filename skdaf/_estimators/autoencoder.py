@@ -1,110 +1,121 @@
 """ConvAutoencoderEmbedder: embeddings of clips without labels."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
+from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator
+from skdaf._estimators.fitting import count_held_out, make_plan, train_network
+from skdaf._estimators.parameters import Augmentations
+from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
 from skdaf._networks.building import build_network
 from skdaf._training.objectives import reconstruction
-from skdaf._training.run import Examples
+from skdaf._training.run import Examples, TrainingRun
 
 
 @public
 class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     """Embed audio clips with a convolutional autoencoder, without labels.
 
-    An encoder of conv blocks squeezes each spectrogram into a few small maps, a decoder draws it
-    again from them, and both are trained to make the drawing alike. The maps are the embedding.
+    An encoder of conv blocks reduces each spectrogram to a few small maps, and a decoder
+    reconstructs the spectrogram from them. Training makes the reconstruction as similar to the
+    spectrogram as possible. The maps are the embedding.
 
     Parameters
     ----------
     frontend : transformer, default=None
-        What turns clips into spectrograms of one size, as in `CNNAudioClassifier`.
+        Turns clips into spectrograms of one size, as in `CNNAudioClassifier`.
     n_channels : int, default=10
-        Number of maps in the embedding. Its size is `n_channels` times the frames and bins that
-        are left after the encoder's poolings: of 43 frames and 64 bins, four poolings leave 2 and
-        4, and the embedding has 80 values. Once fitted, all clips have embeddings of that size,
-        however long they are.
+        Number of maps in the embedding. The size of the embedding is `n_channels` times the frames
+        and bins that remain after the poolings of the encoder: four poolings reduce 43 frames and
+        64 bins to 2 and 4, so the embedding has 80 values. After `fit`, the embeddings of all
+        clips have this size, for clips of any length.
     channels : sequence of int, default=(16, 32, 64, 128)
-        Channels of the encoder's conv blocks, each of which halves frames and bins; the decoder
-        mirrors them.
+        Number of channels of each conv block of the encoder. Each block halves frames and bins;
+        the decoder mirrors them.
     kernel_size : int, default=3
         Side of the square convolution kernels, odd.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training clips; "auto" as in `CNNAudioClassifier`.
+        Maximum number of passes over the training clips; "auto" as in `CNNAudioClassifier`.
     batch_size : int or "auto", default="auto"
-        Clips a step. "auto" is a sixteenth of the training clips, within 8 and 64.
+        Number of clips per step. "auto" is a sixteenth of the training clips, between 8 and 64.
     learning_rate : float, default=3e-3
         Highest learning rate of the cycle (AdamW).
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     augment : str, callable, or list of these, default=None
-        Random changes to the spectrograms that the encoder sees, as in `CNNAudioClassifier`; the
-        decoder is asked for the unchanged ones.
+        Random changes to the spectrograms that the encoder gets, as in `CNNAudioClassifier`. The
+        decoder must reconstruct the unchanged ones.
     early_stopping : bool, default=True
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
-        and keep the best epoch.
+        and keep the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of the clips to hold out; with fewer than ten to hold out all are trained on.
+        Share of the clips to hold out. If these are fewer than ten, the network is trained on all
+        clips.
     patience : int, default=None
-        Epochs without improvement before training stops; None is half of `max_epochs`.
+        Number of epochs without improvement after which training stops. None is half of
+        `max_epochs`.
     device : str or torch.device, default="auto"
         Where to compute. "auto" is CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What training computes in. "auto" is bfloat16 on processors that have instructions for it
-        (quicker, and as accurate in trials), float32 elsewhere. Weights and predictions are
-        float32 in any case. Other precisions give other, equally good weights: name one where
-        several kinds of machines must agree.
+        Precision of the training. "auto" is bfloat16 on processors with instructions for it
+        (faster, and as accurate in experiments), float32 elsewhere. Weights and embeddings are
+        always float32. Set it explicitly if several kinds of machines must train the same model.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out clips, order and augmentation.
+        Determines initial weights, held-out clips, order and augmentation.
     checkpoint : str or os.PathLike, default=None
-        Where to keep what there is after each epoch, so that a fit that was killed goes on from
-        there: a folder, in which any number of fits, workers and processes may keep theirs, or a
-        file for one fit, by a name that ends in ``.checkpoint``. See the notes.
+        Where to save the state after each epoch, so that an interrupted fit can continue. A folder
+        can hold the states of any number of fits, workers and processes; a file, whose name must
+        end in ``.checkpoint``, holds that of one fit. See the notes.
     n_jobs : int, default=None
-        Workers of a front end that does not set its own.
+        Number of workers of the front end, unless it sets its own.
     verbose : int, default=0
         1 shows progress bars.
 
     Attributes
     ----------
     frontend_ : transformer or None
-        The fitted front end; None after a fit on spectrograms.
+        The fitted front end; None if X was an array of spectrograms.
     network_ : torch.nn.Sequential
-        The trained network, on the CPU: the encoder's layers, then the decoder's.
+        The trained network, on the CPU: the layers of the encoder, then those of the decoder.
     layer_names_ : list of str
         Names of its layers, first to last. The embedding is the output of "embedding".
     input_shape_ : tuple of (n_frames, n_bins)
         Size of the spectrograms.
     history_ : dict of lists
-        One value an epoch: "learning_rate", "train_loss" and "valid_loss" (mean squared errors).
+        One value per epoch: "learning_rate", "train_loss" and "valid_loss" (mean squared errors).
     n_epochs_ : int
         Number of epochs run.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1.
     n_features_in_ : int
-        Number of samples of a waveform, when fitted on a two-dimensional array.
+        Number of samples per waveform, if X was a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when fitted on a table of samples whose columns have names.
+        Names of the columns, if X was a table of samples whose columns have names.
 
     See Also
     --------
-    CNNFeatureExtractor : Features from a network trained with labels.
+    CNNFeatureExtractor : Features from a network that was trained with labels.
 
     Notes
     -----
-    With `checkpoint` a fit on the same clips with the same parameters goes on where an
-    earlier one was killed, and ends with the bytes of an undisturbed one. In a folder a fit that
-    differs has a file of its own; a file of another fit is an error that says what differs. Once
-    finished, a fit is there at once, also with ``random_state=None``, whose seed is kept. A
-    function as `augment` is known again by its code, not by what it calls.
+    If a fit with a `checkpoint` is interrupted, fit again with the same clips and parameters: it
+    continues where it stopped, and ends with exactly the weights of an uninterrupted fit. In a
+    folder each different fit has its own file; a file of a different fit is an error that says
+    what differs. A finished fit is loaded at once, even with ``random_state=None``, because its
+    seed is kept too. Functions as `augment` are recognized by their code, not by the code that
+    they call.
 
     References
     ----------
@@ -131,25 +142,25 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
 
     def __init__(
         self,
-        frontend=None,
+        frontend: Any = None,
         *,
-        n_channels=10,
-        channels=(16, 32, 64, 128),
-        kernel_size=3,
-        max_epochs="auto",
-        batch_size="auto",
-        learning_rate=3e-3,
-        weight_decay=1e-2,
-        augment=None,
-        early_stopping=True,
-        validation_fraction=0.1,
-        patience=None,
-        device="auto",
-        precision="auto",
-        random_state=None,
-        checkpoint=None,
-        n_jobs=None,
-        verbose=0,
+        n_channels: int = 10,
+        channels: Sequence[int] | None = (16, 32, 64, 128),
+        kernel_size: int | None = 3,
+        max_epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        augment: Augmentations = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        patience: int | None = None,
+        device: str | torch.device = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        checkpoint: PathLike | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.frontend = frontend
         self.n_channels = n_channels
@@ -171,7 +182,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: Clips, y: object = None) -> Self:
         """Train the autoencoder.
 
         Parameters
@@ -189,39 +200,41 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Raises
         ------
         AudioReadError
-            If a file cannot be read; it names all such files. Nothing is trained then.
+            If a file cannot be read; the error lists all such files. Nothing is trained then.
         ValueError
-            If there are fewer than two clips, or if the loss stops being a number.
+            If there are fewer than two clips, or if the loss becomes NaN or infinite.
         """
         self._check_parameters()
-        kind, data = validate_clips(self, X, reset=True)
-        if len(data) < 2:
+        kind, clips = validate_clips(self, X, reset=True)
+        if len(clips) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
             )
-        spectrograms = self._fit_spectrograms(kind, data)
-        checkpoint, rng = self._resumable(spectrograms)
-        rows = self._split(len(data), rng)
-        recipe = self._new_recipe("autoencoder", self.n_channels)
+        spectrograms = self._fit_frontend(kind, clips)
+        checkpoint = open_checkpoint(self, spectrograms)
+        rng = random_state_of_fit(self, checkpoint)
+        train_rows, validation_rows = self._split(len(clips), rng)
+        architecture = self._new_architecture("autoencoder", self.n_channels)
         seed = int(rng.randint(2**31 - 1))
-        self._fit_network(
-            build_network(**recipe, seed=seed),
-            recipe,
+        run = TrainingRun(
+            build_network(**architecture, seed=seed),
             Examples(spectrograms, spectrograms),
             reconstruction(),
+            make_plan(self, len(train_rows), validation_rows is not None),
+            train_rows,
+            validation_rows,
             seed,
-            rows,
-            checkpoint,
         )
+        train_network(self, run, architecture, checkpoint)
         return self
 
-    def _split(self, n_clips, rng):
-        """Return the rows to learn from, and those to judge epochs by (None: too few clips)."""
-        rows = rng.permutation(n_clips)
-        n_held_out = self._n_held_out(n_clips)
+    def _split(self, n_clips, random_state):
+        """Return the rows to train on, and the held-out rows (None if there are too few clips)."""
+        rows = random_state.permutation(n_clips)
+        n_held_out = count_held_out(self, n_clips)
         return (rows[n_held_out:], rows[:n_held_out]) if n_held_out else (rows, None)
 
-    def transform(self, X):
+    def transform(self, X: Clips) -> NDArray[np.float32]:
         """Embed clips.
 
         Parameters
@@ -237,8 +250,8 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         check_is_fitted(self)
         return self.layer_outputs(X, self._n_encoder_layers)
 
-    def reconstruct(self, X):
-        """Draw the spectrograms of clips again from their embeddings.
+    def reconstruct(self, X: Clips) -> NDArray[np.float32]:
+        """Reconstruct the spectrograms of clips from their embeddings.
 
         Parameters
         ----------
@@ -248,13 +261,13 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Returns
         -------
         spectrograms : ndarray of shape (n_clips, n_frames, n_bins), float32
-            To be compared with ``frontend_.transform(X)``.
+            You can compare them with ``frontend_.transform(X)``.
         """
         check_is_fitted(self)
         return self.layer_outputs(X).reshape(-1, *self.input_shape_)
 
-    def score(self, X, y=None):
-        """Return minus the mean squared error of the reconstructions: more is better.
+    def score(self, X: Clips, y: object = None) -> float:
+        """Return the negative mean squared error of the reconstructions: higher is better.
 
         Parameters
         ----------
@@ -266,17 +279,17 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Returns
         -------
         score : float
-            Zero at best.
+            At most zero.
         """
         check_is_fitted(self)
         errors = [
             ((outputs.reshape(spectrograms.shape) - spectrograms) ** 2).mean(axis=(1, 2))
-            for spectrograms, outputs in self._passes_through(X, None)
+            for spectrograms, outputs in self._iterate_outputs(X, None)
         ]
         return -float(np.concatenate(errors).mean(dtype=np.float64))
 
-    def get_feature_names_out(self, input_features=None):
-        """Name the values of an embedding ``embedding_0``, ``embedding_1`` and so on.
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the values of an embedding: ``embedding_0``, ``embedding_1`` ...
 
         Parameters
         ----------
@@ -286,7 +299,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Returns
         -------
         names : ndarray of str objects
-            One a column of what `transform` returns.
+            One name per column of what `transform` returns.
         """
         check_is_fitted(self)
         n_outputs = self.layer_size(self._n_encoder_layers)
@@ -295,9 +308,6 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     @property
     def _n_encoder_layers(self):
         return self.layer_names_.index("embedding") + 1
-
-    def _network_options(self):
-        return self._conv_options()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

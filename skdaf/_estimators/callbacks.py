@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks where there are any: from release 1.9 on."""
+"""Support for scikit-learn's callbacks, which exist from its release 1.9 on."""
 
 from contextlib import contextmanager
 
@@ -7,20 +7,21 @@ try:
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in below scikit-learn 1.9, without a method."""
+        """Takes the place of scikit-learn's class in older releases; it has no methods."""
 
 
-class Steps:
-    """A fit whose callbacks are told of each step that is over; without callbacks, of nothing."""
+class CallbackSteps:
+    """Inform the callbacks of an estimator about the steps of its fit, if it has callbacks."""
 
     def __init__(self, estimator, context, X, y):
         self.estimator, self.context = estimator, context
         self.data = {"estimator": estimator, "X": X, "y": y}
 
-    def tell(self, name, attributes):
-        """Tell of a step; return whether a callback wants to stop there.
+    def end_step(self, name, attributes):
+        """Inform the callbacks that a step is over; return whether one of them wants to stop.
 
-        `attributes` makes what the estimator would have if its fit had stopped with this step.
+        `attributes` is called without arguments, if a callback needs them, and returns the fitted
+        attributes that the estimator would have if its fit stopped here.
         """
         if self.context is None:
             return False
@@ -42,13 +43,13 @@ class Steps:
 
 
 @contextmanager
-def steps_of_fit(estimator, n_steps, X, y):
-    """Tell the callbacks of an estimator that its fit begins, and ends; yield its `Steps`."""
+def callback_steps(estimator, n_steps, X, y):
+    """Inform the callbacks of an estimator when its fit begins and ends; yield `CallbackSteps`."""
     if not hasattr(estimator, "_init_callback_context"):
-        yield Steps(estimator, None, X, y)
+        yield CallbackSteps(estimator, None, X, y)
         return
     context = estimator._init_callback_context(max_subtasks=n_steps)
-    steps = Steps(estimator, context, X, y)
+    steps = CallbackSteps(estimator, context, X, y)
     context.call_on_fit_task_begin(**steps.data)
     yield steps
     context.call_on_fit_task_end(**steps.data, reconstruction_attributes=dict)

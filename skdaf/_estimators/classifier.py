@@ -1,85 +1,91 @@
 """CNNAudioClassifier: a convolutional network on labelled clips."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.model_selection import train_test_split
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    assert_all_finite,
-    check_is_fitted,
-)
 from torch import nn
 
 from skdaf._audio.inputs import validate_clips
-from skdaf._core.arrays import as_array
 from skdaf._core.public import public
+from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
-from skdaf._estimators.base import NetworkEstimator, as_integers
-from skdaf._estimators.fitted import resolve_frozen
-from skdaf._networks.building import NETWORKS, build_network, layer_names
-from skdaf._networks.transfer import count_conv_layers, is_autoencoder, transferred_architecture
-from skdaf._networks.weights import copy_layers
+from skdaf._estimators.base import NetworkEstimator
+from skdaf._estimators.fitting import count_held_out, make_plan, train_network
+from skdaf._estimators.labels import encode_labels, split_stratified
+from skdaf._estimators.parameters import Augmentations, check_builder, positive_integers
+from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
+from skdaf._estimators.transfer import (
+    build_classifier_network,
+    check_transfer_parameters,
+    count_frozen_layers,
+    find_source,
+)
+from skdaf._networks.building import NETWORKS
 from skdaf._training.objectives import classification
-from skdaf._training.run import Examples
+from skdaf._training.run import Examples, TrainingRun
 
 
 @public
 class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     """Classify audio clips with a convolutional network on their spectrograms.
 
-    A scikit-learn classifier whose X is a list of audio files: it composes with pipelines,
-    searches and cross-validation, and is saved with `joblib.dump`. Training uses up to two
-    cores, and the same seed gives the same model whatever the number of cores or workers; searches
-    and cross-validation use more through their own `n_jobs`.
+    X is a list of audio files, or anything else that `fit` accepts. The classifier works in
+    pipelines, searches and cross-validation, and you can save it with `save_model` or
+    `joblib.dump`. Training uses up to two cores, and the same seed gives the same model for any
+    number of cores or workers. Searches and cross-validation use more cores through their own
+    `n_jobs`.
 
     Parameters
     ----------
     frontend : transformer, default=None
-        What turns clips into spectrograms of one size: a `SpectrogramTransformer`, or any
-        transformer that returns an array of shape (n_clips, n_frames, n_bins). None is
-        ``SpectrogramTransformer()``, whose parameters can be set all the same, as
-        ``frontend__n_mels`` and so on.
+        Turns clips into spectrograms of one size: a `SpectrogramTransformer`, or any transformer
+        that returns an array of shape (n_clips, n_frames, n_bins). None is
+        ``SpectrogramTransformer()``; you can still set its parameters, as ``frontend__n_mels`` and
+        so on.
     network : {"cnn", "daf"} or callable, default="cnn"
-        "cnn": conv blocks, a mean over time, dense blocks. Small (160,000 weights with 64 bins,
-        whatever the clips' length) and quick. "daf": the layout of deep_audio_features, which
-        flattens instead: several millions of weights, several times slower. A callable gets
+        "cnn" has conv blocks, a mean over time and dense blocks. It is small (160,000 weights
+        with 64 bins, for clips of any length) and fast. "daf" is the network of
+        deep_audio_features, which flattens instead of averaging: it has several million weights
+        and is several times slower. A callable is called with
         ``(input_shape, n_outputs, channels=, kernel_size=, hidden_units=, dropout=)`` and returns
-        an `nn.Sequential` of layers for input of shape (n_clips, 1, n_frames, n_bins), the last
-        of which gives logits.
+        an `nn.Sequential` of layers for input of shape (n_clips, 1, n_frames, n_bins); its last
+        layer returns logits.
     channels : sequence of int, default=None
-        Channels of the conv blocks, one block each. None is (16, 32, 64, 128) for "cnn" and
-        (32, 64, 128, 256) for "daf". Time grows with the product of neighbours.
+        Number of channels of each conv block. None is (16, 32, 64, 128) for "cnn" and
+        (32, 64, 128, 256) for "daf". Training time grows with the products of neighboring values.
     kernel_size : int, default=None
         Side of the square convolution kernels, odd. None is 3 for "cnn" and 5 for "daf".
     hidden_units : sequence of int, default=None
-        Units of the dense blocks before the output. None is (128,) for "cnn" and (1024, 256) for
-        "daf".
+        Number of units of each dense block before the output. None is (128,) for "cnn" and
+        (1024, 256) for "daf".
     dropout : float, default=None
-        Share of the inputs of each dense layer that is dropped while training. None is 0.3 for
-        "cnn"; "daf" drops 0.75 and 0.5 before its hidden layers.
+        Share of the inputs of each dense layer that training drops. None is 0.3 for "cnn"; for
+        "daf" it is 0.75 before the first hidden layer and 0.5 before the others.
     pretrained : FrozenEstimator, str or os.PathLike, default=None
-        A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from, as
-        ``sklearn.frozen.FrozenEstimator(fitted)`` or as the path of a file written by
-        `save_model`. Front end and network are taken from it, with their weights; only the
-        output layer is new. Of an autoencoder the encoder becomes the conv layers, and
-        `hidden_units` and `dropout` say what follows; otherwise these, `network`, `channels` and
-        `kernel_size` are not used.
+        A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from: pass
+        ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written by `save_model`.
+        The front end and the network with its weights come from it; only the output layer is new.
+        The encoder of an autoencoder becomes the conv layers, and `hidden_units` and `dropout`
+        define the layers after it. Otherwise these, `network`, `channels` and `kernel_size` have
+        no effect.
     frozen_layers : int or "conv", default=0
-        How many layers, from the first on, keep exactly what they have learned before, running
-        statistics included; "conv" is all before the first dense one. Needs `pretrained`.
+        Number of layers, from the first on, that keep their weights and running statistics.
+        "conv" is all layers before the first dense one. Needs `pretrained`.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training clips. "auto" makes about 1000 steps of them: 10 epochs
-        for very many clips, 25 for some thousands, up to 100 for very few. The learning rate
-        follows one cycle over all of them: it rises in the first quarter, then falls to zero.
+        Maximum number of passes over the training clips. "auto" chooses about 1000 steps: 10
+        epochs for very many clips, 25 for some thousands, up to 100 for very few. The learning
+        rate follows one cycle over all epochs: it rises in the first quarter, then falls to zero
+        [1]_.
     batch_size : int or "auto", default="auto"
-        Clips a step. "auto" is a sixteenth of the training clips, within 8 and 64.
+        Number of clips per step. "auto" is a sixteenth of the training clips, between 8 and 64.
     learning_rate : float, default=3e-3
         Highest learning rate of the cycle (AdamW).
     weight_decay : float, default=1e-2
@@ -90,48 +96,47 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
     augment : str, callable, or list of these, default=("zoom", "equalize", "mask")
-        Random changes to the training clips, in turn. "zoom" shows a part of a clip or draws its
-        edges out; "equalize" bends the levels over frequency as another microphone or room does
-        [2]_; "mask" blanks a band and a span of time (SpecAugment [3]_); "shift" and "stretch"
-        move and stretch time, "warp" stretches frequency, "noise" adds noise; "mixup" blends clips
-        in pairs, and their labels [4]_. With a front end of MFCC, which are no levels of
-        frequencies, "equalize" and "warp" are left out. A function takes (batch, generator), where
-        the batch is a tensor of shape (n_clips, n_frames, n_bins), and returns another. None
-        changes nothing.
+        Random changes to the training clips, applied in this order. "zoom" magnifies a part of a
+        clip or extends its edges; "equalize" bends the levels over frequency as another
+        microphone or room does [2]_; "mask" blanks a band and a span of time (SpecAugment [3]_);
+        "shift" and "stretch" move and stretch time; "warp" stretches frequency; "noise" adds
+        noise; "mixup" blends pairs of clips and their labels [4]_. If the front end computes
+        MFCC, "equalize" and "warp" are left out, because cepstral coefficients are not levels of
+        frequencies. A callable is called with ``(batch, generator)`` and returns a new batch; the
+        batch is a tensor of shape (n_clips, n_frames, n_bins). None means no changes.
     early_stopping : bool, default=True
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
-        and keep the best epoch. With fewer than ten clips to hold out, or a class of one clip,
-        all clips are trained on for all epochs.
+        and keep the weights of the best epoch. If this would hold out fewer than ten clips, or a
+        class has only one clip, the network is trained on all clips for all epochs.
     validation_fraction : float, default=0.1
         Share of the clips to hold out, stratified by class.
     patience : int, default=None
-        Epochs without improvement before training stops. None is half of `max_epochs`: with less,
-        noise may stop a fit before the learning rate has come down.
+        Number of epochs without improvement after which training stops. None is half of
+        `max_epochs`: a smaller number may stop training before the learning rate has fallen.
     device : str or torch.device, default="auto"
         Where to compute. "auto" is CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        What training computes in. "auto" is bfloat16 on processors that have instructions for it
-        (quicker, and as accurate in trials), float32 elsewhere. Weights and predictions are
-        float32 in any case. Other precisions give other, equally good weights: name one where
-        several kinds of machines must agree.
+        Precision of the training. "auto" is bfloat16 on processors with instructions for it
+        (faster, and as accurate in experiments), float32 elsewhere. Weights and predictions are
+        always float32. Set it explicitly if several kinds of machines must train the same model.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out clips, order, dropout and augmentation. NumPy's and
-        torch's global generators are left alone.
+        Determines initial weights, held-out clips, order, dropout and augmentation. The global
+        generators of NumPy and torch are not used.
     checkpoint : str or os.PathLike, default=None
-        Where to keep what there is after each epoch, so that a fit that was killed goes on from
-        there: a folder, in which any number of fits, workers and processes may keep theirs, or a
-        file for one fit, by a name that ends in ``.checkpoint``. See the notes.
+        Where to save the state after each epoch, so that an interrupted fit can continue. A folder
+        can hold the states of any number of fits, workers and processes; a file, whose name must
+        end in ``.checkpoint``, holds that of one fit. See the notes.
     n_jobs : int, default=None
-        Workers of a front end that does not set its own.
+        Number of workers of the front end, unless it sets its own.
     verbose : int, default=0
-        1 shows progress bars: clips while reading, epochs with their losses and scores.
+        1 shows progress bars: clips while reading, then epochs with their losses and scores.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     frontend_ : transformer or None
-        The fitted front end; None after a fit on spectrograms.
+        The fitted front end; None if X was an array of spectrograms.
     network_ : torch.nn.Sequential
         The trained network, on the CPU.
     layer_names_ : list of str
@@ -139,35 +144,36 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     input_shape_ : tuple of (n_frames, n_bins)
         Size of the spectrograms.
     history_ : dict of lists
-        One value an epoch: "learning_rate" at its start, "train_loss", "train_score" (accuracy)
-        and, where clips were held out, "valid_loss" and "valid_score". With augmentation the
-        former two are of the changed clips, and so the worse ones.
+        One value per epoch: "learning_rate" at its start, "train_loss", "train_score" (accuracy)
+        and, if clips were held out, "valid_loss" and "valid_score". With augmentation the training
+        values are those of the changed clips, and therefore worse.
     n_epochs_ : int
         Number of epochs run.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1.
     n_features_in_ : int
-        Number of samples of a waveform, when fitted on a two-dimensional array.
+        Number of samples per waveform, if X was a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when fitted on a table of samples whose columns have names.
+        Names of the columns, if X was a table of samples whose columns have names.
 
     See Also
     --------
-    SpectrogramTransformer : The front end by itself.
+    SpectrogramTransformer : The default front end.
 
     Notes
     -----
-    Interrupting a fit (ctrl-C) after its first epoch keeps the best one so far and returns a usable
-    model, with a warning; a search around it goes on with that. A second interruption within 10
-    seconds stops everything.
+    If you interrupt a fit (Ctrl-C) after its first epoch, it warns, keeps the best epoch so far and
+    returns a usable model; a search around it continues with that model. A second interruption
+    within 10 seconds stops everything.
 
-    With `checkpoint` a fit on the same clips and labels with the same parameters goes on where an
-    earlier one was killed, and ends with the bytes of an undisturbed one. In a folder a fit that
-    differs has a file of its own; a file of another fit is an error that says what differs. Once
-    finished, a fit is there at once, also with ``random_state=None``, whose seed is kept. Functions
-    (`network`, `augment`) are known again by their code, not by what they call.
+    If a fit with a `checkpoint` is interrupted, fit again with the same clips and parameters: it
+    continues where it stopped, and ends with exactly the weights of an uninterrupted fit. In a
+    folder each different fit has its own file; a file of a different fit is an error that says
+    what differs. A finished fit is loaded at once, even with ``random_state=None``, because its
+    seed is kept too. Functions as `network` and `augment` are recognized by their code, not by
+    the code that they call.
 
-    Pickles hold a description of the network and plain arrays, no torch objects.
+    Pickles contain a description of the network and plain arrays, no torch objects.
 
     References
     ----------
@@ -216,31 +222,31 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     def __init__(
         self,
-        frontend=None,
+        frontend: Any = None,
         *,
-        network="cnn",
-        channels=None,
-        kernel_size=None,
-        hidden_units=None,
-        dropout=None,
-        pretrained=None,
-        frozen_layers=0,
-        max_epochs="auto",
-        batch_size="auto",
-        learning_rate=3e-3,
-        weight_decay=1e-2,
-        label_smoothing=0.1,
-        class_weight=None,
-        augment=("zoom", "equalize", "mask"),
-        early_stopping=True,
-        validation_fraction=0.1,
-        patience=None,
-        device="auto",
-        precision="auto",
-        random_state=None,
-        checkpoint=None,
-        n_jobs=None,
-        verbose=0,
+        network: Literal["cnn", "daf"] | Callable[..., nn.Sequential] = "cnn",
+        channels: Sequence[int] | None = None,
+        kernel_size: int | None = None,
+        hidden_units: Sequence[int] | None = None,
+        dropout: float | None = None,
+        pretrained: Any = None,
+        frozen_layers: int | Literal["conv"] = 0,
+        max_epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        label_smoothing: float = 0.1,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        augment: Augmentations = ("zoom", "equalize", "mask"),
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        patience: int | None = None,
+        device: str | torch.device = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        checkpoint: PathLike | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.frontend = frontend
         self.network = network
@@ -268,7 +274,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X: Clips, y: ArrayLike) -> Self:
         """Train the network.
 
         Parameters
@@ -289,130 +295,46 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Raises
         ------
         AudioReadError
-            If a file cannot be read; it names all such files. Nothing is trained then.
+            If a file cannot be read; the error lists all such files. Nothing is trained then.
         ValueError
-            If there are fewer than two classes, or if the loss stops being a number.
+            If there are fewer than two classes, or if the loss becomes NaN or infinite.
         """
         self._check_parameters()
-        kind, data = validate_clips(self, X, reset=True)
-        classes, targets, weights = self._check_labels(y, len(data))
-        source = self._source()
-        spectrograms = self._fit_spectrograms(kind, data, y, source)
-        checkpoint, rng = self._resumable(spectrograms, targets, source)
-        rows = self._split(targets, rng)
-        self.classes_ = classes
+        kind, clips = validate_clips(self, X, reset=True)
+        labels = encode_labels(y, len(clips), self.class_weight, type(self).__name__)
+        source = find_source(self.pretrained)
+        if source is None:
+            spectrograms = self._fit_frontend(kind, clips, y)
+        else:
+            spectrograms = self._take_frontend(source, kind, clips)
+        checkpoint = open_checkpoint(self, spectrograms, labels.targets, source)
+        rng = random_state_of_fit(self, checkpoint)
+        n_held_out = count_held_out(self, len(clips), len(labels.classes))
+        train_rows, validation_rows = split_stratified(labels.targets, n_held_out, rng)
+        self.classes_ = labels.classes
         seed = int(rng.randint(2**31 - 1))
-        recipe = self._recipe_from(source)
-        network = build_network(**recipe, seed=seed)
-        if source is not None:
-            _copy_source(source, network)
-        self._fit_network(
-            network,
-            recipe,
-            Examples(spectrograms, targets),
-            classification(weights, self.label_smoothing),
-            seed,
-            rows,
-            checkpoint,
-            n_frozen=self._n_frozen(network),
-        )
+        network, architecture = build_classifier_network(self, source, seed)
+        n_frozen = count_frozen_layers(network, self.frozen_layers)
+        plan = make_plan(self, len(train_rows), validation_rows is not None, n_frozen)
+        examples = Examples(spectrograms, labels.targets)
+        objective = classification(labels.class_weights, self.label_smoothing)
+        run = TrainingRun(network, examples, objective, plan, train_rows, validation_rows, seed)
+        train_network(self, run, architecture, checkpoint, labels.classes[labels.targets])
         return self
-
-    def _check_labels(self, y, n_clips):
-        """Return the classes, the labels as numbers, and the weight of each class."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        y = column_or_1d(as_array(y), warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        if len(y) != n_clips:
-            raise ValueError(
-                f"Found input variables with inconsistent numbers of samples: {[n_clips, len(y)]}"
-            )
-        classes, targets = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs clips of at least 2 classes, but the data holds "
-                f"only one class: {classes.tolist()[0]!r}."
-            )
-        weights = compute_class_weight(self.class_weight, classes=classes, y=y)
-        # So that clips weigh one on average, blended labels or not.
-        weights = weights / weights[targets].mean()
-        return classes, targets.astype(np.int64), weights.astype(np.float32)
-
-    def _split(self, targets, rng):
-        """Return the rows to learn from, and those to judge epochs by (None: too few clips)."""
-        rows = np.arange(len(targets))
-        counts = np.bincount(targets)
-        n_held_out = self._n_held_out(len(targets), len(counts))
-        if n_held_out == 0 or counts.min() < 2:
-            return rows, None
-        return train_test_split(rows, test_size=n_held_out, stratify=targets, random_state=rng)
-
-    # --- the network, new or from a source ---
 
     def _check_parameters(self):
         super()._check_parameters()
-        if isinstance(self.network, nn.Module):
-            raise TypeError(
-                f"network is a {type(self.network).__name__}, a network that is built already: "
-                "expected 'cnn', 'daf' or a function that builds a new one for each fit, "
-                "build(input_shape, n_outputs, **options), and returns an nn.Sequential."
-            )
-        if self.pretrained is None:
-            if self.frozen_layers != 0:
-                raise ValueError(
-                    f"frozen_layers={self.frozen_layers!r} needs a pretrained network to take the "
-                    "layers from, but pretrained is None."
-                )
-        elif self.frontend is not None:
-            raise ValueError(
-                "The front end comes from the pretrained estimator: frontend must be None, got "
-                f"{self.frontend!r}."
-            )
+        check_builder(self.network)
+        check_transfer_parameters(self)
 
     def _network_options(self):
         return {
-            **self._conv_options(),
-            "hidden_units": as_integers("hidden_units", self.hidden_units),
+            **super()._network_options(),
+            "hidden_units": positive_integers("hidden_units", self.hidden_units),
             "dropout": self.dropout,
         }
 
-    def _source(self):
-        """Return the fitted estimator that `pretrained` stands for, or None."""
-        if self.pretrained is None:
-            return None
-        source = resolve_frozen(self.pretrained)
-        if source is None:
-            raise ValueError(
-                "pretrained must be a fitted estimator that stays as it is: pass "
-                f"FrozenEstimator(estimator) or the path of a saved model, got {self.pretrained!r}."
-            )
-        if not isinstance(source, NetworkEstimator):
-            raise ValueError(
-                "pretrained must hold a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
-                f"{source!r}."
-            )
-        return source
-
-    def _recipe_from(self, source):
-        if source is None:
-            return self._new_recipe(self.network, len(self.classes_))
-        return transferred_architecture(source._recipe, len(self.classes_), self._network_options())
-
-    def _n_frozen(self, network):
-        n_conv = count_conv_layers(network)
-        n_frozen = n_conv if self.frozen_layers == "conv" else self.frozen_layers
-        if n_frozen >= len(network):
-            raise ValueError(
-                f"frozen_layers={self.frozen_layers!r} leaves nothing to learn: the layers are "
-                f"{layer_names(network)}, and the last one is new."
-            )
-        return n_frozen
-
-    def predict(self, X):
+    def predict(self, X: Clips) -> NDArray[Any]:
         """Predict the label of each clip.
 
         Parameters
@@ -423,12 +345,11 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         y : ndarray of shape (n_clips,)
-            Labels, in the data type of those seen in `fit`.
+            Labels, in the data type of `y` in `fit`.
         """
-        logits = self._logits(X)
-        return self.classes_[logits.argmax(axis=1)]
+        return self.classes_[self.layer_outputs(X).argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Clips) -> NDArray[np.float64]:
         """Estimate the probability of each class for each clip.
 
         Parameters
@@ -441,9 +362,9 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         probabilities : ndarray of shape (n_clips, n_classes)
             In the order of `classes_`; each row sums to one.
         """
-        return softmax(self._logits(X), axis=1)
+        return softmax(self.layer_outputs(X).astype(np.float64), axis=1)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Clips) -> NDArray[np.float64]:
         """Return the logits, the outputs of the last layer.
 
         Parameters
@@ -454,34 +375,23 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         logits : ndarray of shape (n_clips, n_classes) or (n_clips,)
-            In the order of `classes_`. For two classes, as everywhere in scikit-learn, the
-            second logit minus the first: above zero means the second class.
+            In the order of `classes_`. For two classes it is the second logit minus the first, as
+            in all classifiers of scikit-learn: a positive value means the second class.
         """
-        logits = self._logits(X)
+        logits = self.layer_outputs(X).astype(np.float64)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def _logits(self, X):
-        check_is_fitted(self)
-        return self.layer_outputs(X).astype(np.float64)
 
     @classmethod
     def _check_saved_state(cls, state):
         if state.get("network", "cnn") not in list(NETWORKS):
             raise ValueError(f"network must be one of {sorted(NETWORKS)}")
         super()._check_saved_state(state)
-        if "_recipe" in state and len(state["classes_"]) != state["_recipe"]["n_outputs"]:
-            raise ValueError("its network does not have an output for each class")
+        architecture = state.get("_architecture", state.get("_recipe"))
+        if architecture is not None and len(state["classes_"]) != architecture["n_outputs"]:
+            raise ValueError("its network does not have one output per class")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Two samples of a waveform, as in some of scikit-learn's checks, are not a sound.
+        # Some of scikit-learn's checks use waveforms of two samples, which are no sounds.
         tags.classifier_tags.poor_score = True
         return tags
-
-
-def _copy_source(source, network):
-    """Take over all layers but the output from a source; of an autoencoder the encoder."""
-    names = layer_names(network)[:-1]
-    if is_autoencoder(source._recipe):
-        names = names[: count_conv_layers(network)]
-    copy_layers(source.network_, network, names)

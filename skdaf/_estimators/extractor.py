@@ -2,8 +2,10 @@
 
 import os
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import TransformerMixin, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -14,44 +16,49 @@ from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
 from skdaf._core.limits import MOST_WINDOWS_PER_SECOND, check_at_most
 from skdaf._core.public import public
+from skdaf._core.typing import Clips
 from skdaf._core.validation import fit_context
-from skdaf._estimators.base import NetworkEstimator, with_explicit_part
-from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit
+from skdaf._estimators.base import NetworkEstimator
+from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps
 from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.fitted import resolve_frozen
+from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.windows import cut_windows
 
-# Clips whose windows are looked at together.
-_CLIPS_PER_PASS = 64
+if TYPE_CHECKING:
+    import pandas as pd
+
+# With windows, this many clips are computed at a time.
+_CLIPS_PER_BATCH = 64
 
 _NOT_FITTED = (
     "This %(name)s is not fitted yet: call fit(X, y) first, which trains a copy of its network. To "
-    "use a network that is fitted already as it is, pass FrozenEstimator(network) and call fit(X)."
+    "use a fitted network without training it, pass FrozenEstimator(network) and call fit(X)."
 )
 
 
 @public
 class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
-    """Turn audio clips into the outputs of an inner layer of a network.
+    """Compute the outputs of an inner layer of a network as features of audio clips.
 
     Parameters
     ----------
     estimator : estimator, str or os.PathLike, default=None
         The network. An unfitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` is cloned and
-        fitted in `fit`, so that cross-validation does not leak. To use a fitted
-        one as it is, pass ``sklearn.frozen.FrozenEstimator(fitted)``, or the path of a file
-        written by `save_model`. None is ``CNNAudioClassifier()``.
+        trained in `fit`, so that cross-validation does not leak. To use a fitted network without
+        training it, pass ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written
+        by `save_model`. None is ``CNNAudioClassifier()``.
     layers_dropped : int, default=1
-        How many layers to leave off, counted from the output: 0 gives the logits, 1 what the last
-        layer sees, and so on up to all layers but the first. It can be changed without a refit.
-        Conv layers give many features: each of their channels at each place.
+        Number of layers to leave out, counted from the output. 0 returns the logits, 1 the inputs
+        of the last layer, and so on; at least the first layer must remain. You can change it
+        without fitting again. Conv layers return many features: every channel at every place.
     window : float, default=None
-        Length of sliding windows in seconds: each clip's features are the mean over its windows.
-        None takes the clip as one.
+        Length of sliding windows in seconds: the features of a clip are then the means over its
+        windows. None uses each clip as a whole.
     step : float, default=None
-        Step from window to window in seconds. None is `window`: no overlap.
+        Step from one window to the next in seconds. None is `window`: no overlap.
     n_jobs : int, default=None
-        Workers that read and make spectrograms, where the estimator does not say.
+        Number of workers that read clips and compute spectrograms, unless the estimator sets it.
 
     Attributes
     ----------
@@ -60,9 +67,9 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     layer_names_ : list of str
         Names of all its layers, first to last.
     n_features_in_ : int
-        Number of samples of a waveform, when fitted on a two-dimensional array.
+        Number of samples per waveform, if X was a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when fitted on a table of samples whose columns have names.
+        Names of the columns, if X was a table of samples whose columns have names.
 
     See Also
     --------
@@ -70,9 +77,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 
     Notes
     -----
-    Two extractors that share a frozen network compute it twice. Sharing one pass would need them
-    to know of each other; ``Pipeline(memory=)`` around a union, or `cache=` on the front end,
-    saves most of the time with less.
+    Two extractors with the same frozen network compute its outputs twice. To save most of that
+    time, use ``Pipeline(memory=)`` around a union, or `cache` of the front end.
 
     Examples
     --------
@@ -107,14 +113,22 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, estimator=None, *, layers_dropped=1, window=None, step=None, n_jobs=None):
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        layers_dropped: int = 1,
+        window: float | None = None,
+        step: float | None = None,
+        n_jobs: int | None = None,
+    ):
         self.estimator = estimator
         self.layers_dropped = layers_dropped
         self.window = window
         self.step = step
         self.n_jobs = n_jobs
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters of this transformer, and of its network as ``estimator__name``.
 
         Parameters
@@ -128,19 +142,19 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             The transformer itself.
         """
         return super().set_params(
-            **with_explicit_part(self, params, "estimator", CNNAudioClassifier)
+            **with_nested_default(self, params, "estimator", CNNAudioClassifier)
         )
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
-        """Fit the network, unless it is frozen or loaded.
+    def fit(self, X: Clips, y: ArrayLike | None = None) -> Self:
+        """Train a copy of the network, unless it is frozen or loaded from a file.
 
         Parameters
         ----------
         X : files, waveforms or spectrograms
             As in `CNNAudioClassifier.fit`.
         y : array-like of shape (n_clips,), default=None
-            Labels, which an unfitted classifier needs.
+            Labels, which are needed to train a classifier.
 
         Returns
         -------
@@ -148,32 +162,32 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             The fitted extractor.
         """
         if self.step is not None and self.window is None:
-            raise ValueError(f"step={self.step} is that of windows, but window is None.")
-        kind, data = validate_clips(self, X, reset=True)
+            raise ValueError(f"step={self.step} needs windows, but window is None.")
+        kind, clips = validate_clips(self, X, reset=True)
         fitted = resolve_frozen(self.estimator)
-        _check_network(self._recipe() if fitted is None else fitted)
+        _check_network(self._unfitted_network() if fitted is None else fitted)
         if fitted is None:
             if y is None and self._needs_labels():
                 raise ValueError(
                     f"{type(self).__name__} requires y to be passed, but the target y is None: "
-                    "a copy of its classifier is trained here. To use a fitted classifier as it "
-                    "is, pass FrozenEstimator(classifier)."
+                    "fit trains a copy of its classifier. To use a fitted classifier without "
+                    "training it, pass FrozenEstimator(classifier)."
                 )
-            fitted = clone(self._recipe())
+            fitted = clone(self._unfitted_network())
             if fitted.n_jobs is None:
                 fitted.n_jobs = self.n_jobs
             with (
-                steps_of_fit(self, 1, data, y) as steps,
+                callback_steps(self, 1, clips, y) as steps,
                 steps.inner_fit("fit-network", fitted),
-                validated(kind, data),
+                validated(kind, clips),
             ):
-                fitted.fit(data, as_array(y))
+                fitted.fit(clips, as_array(y))
         self.estimator_ = fitted
         self._n_layers()
         return self
 
-    def transform(self, X):
-        """Compute the outputs of the layer.
+    def transform(self, X: Clips) -> NDArray[np.float32]:
+        """Compute the outputs of the last layer that is kept.
 
         Parameters
         ----------
@@ -183,21 +197,21 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         Returns
         -------
         features : ndarray of shape (n_clips, n_features_out), float32
-            One row a clip.
+            One row per clip.
         """
         check_is_fitted(self, msg=_NOT_FITTED)
         n_layers = self._n_layers()
-        kind, data = validate_clips(self, X, reset=False)
+        kind, clips = validate_clips(self, X, reset=False)
         if self.window is None:
-            with validated(kind, data):
-                return self.estimator_.layer_outputs(data, n_layers)
+            with validated(kind, clips):
+                return self.estimator_.layer_outputs(clips, n_layers)
         if kind == "spectrograms":
-            raise ValueError("Windows are cut from files or waveforms, got spectrograms.")
-        # Each clip gives many windows: a bounded number of clips is in memory at once.
+            raise ValueError("Windows need files or waveforms as X, got spectrograms.")
+        # Each clip has many windows: only a bounded number of them is in memory at a time.
         return np.concatenate(
             [
-                self._window_means(kind, data[first : first + _CLIPS_PER_PASS], n_layers)
-                for first in range(0, len(data), _CLIPS_PER_PASS)
+                self._window_means(kind, clips[first : first + _CLIPS_PER_BATCH], n_layers)
+                for first in range(0, len(clips), _CLIPS_PER_BATCH)
             ]
         )
 
@@ -211,8 +225,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)
 
-    def get_feature_names_out(self, input_features=None):
-        """Say which layer and which of its outputs each feature is.
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the features: their layer and their number.
 
         Parameters
         ----------
@@ -230,38 +244,38 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         n_outputs = self.estimator_.layer_size(n_layers)
         return np.array([f"{layer}_{index}" for index in range(n_outputs)], dtype=object)
 
-    def layer_summary(self):
-        """Tell what the layers of the network are, and thus what `layers_dropped` leaves.
+    def layer_summary(self) -> "pd.DataFrame":
+        """Return a table of the layers of the network, which helps to choose `layers_dropped`.
 
         Returns
         -------
         layers : pandas.DataFrame
-            One row a layer, first to last: its `name`; `output_shape` for one clip, (channels,
-            frames, bins) or (units,); `n_parameters`, the numbers that it has learned.
+            One row per layer, first to last, with the columns `name`; `output_shape` for one
+            clip, (channels, frames, bins) or (units,); `n_parameters`, the number of its weights.
         """
         check_is_fitted(self, msg=_NOT_FITTED)
         return self.estimator_.layer_summary()
 
     @property
-    def layer_names_(self):
+    def layer_names_(self) -> list[str]:
         """Names of all layers of the network, first to last."""
         check_is_fitted(self, msg=_NOT_FITTED)
         return self.estimator_.layer_names_
 
-    def _recipe(self):
+    def _unfitted_network(self):
         return CNNAudioClassifier() if self.estimator is None else self.estimator
 
     def _needs_labels(self):
         is_fixed = isinstance(self.estimator, (str, os.PathLike, FrozenEstimator))
-        return not is_fixed and is_classifier(self._recipe())
+        return not is_fixed and is_classifier(self._unfitted_network())
 
     def _n_layers(self):
         """Return the number of layers that are kept."""
         names = self.layer_names_
         if self.layers_dropped >= len(names):
             raise ValueError(
-                f"layers_dropped={self.layers_dropped} leaves nothing of the {len(names)} layers "
-                f"{names}: it must be between 0 and {len(names) - 1}."
+                f"layers_dropped={self.layers_dropped} must be between 0 and {len(names) - 1}: the "
+                f"network has the {len(names)} layers {names}."
             )
         return len(names) - self.layers_dropped
 
@@ -277,7 +291,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 def _check_network(estimator):
     if not isinstance(estimator, NetworkEstimator):
         raise TypeError(
-            "estimator must be a network of this package (CNNAudioClassifier or "
-            f"ConvAutoencoderEmbedder), got {estimator!r}. Instead of a pipeline or a search, "
-            "pass the network inside it: pipeline[-1], search.best_estimator_."
+            "estimator must be a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
+            f"{estimator!r}. Instead of a pipeline or a search, pass the network inside it: "
+            "pipeline[-1], search.best_estimator_."
         )

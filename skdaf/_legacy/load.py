@@ -277,20 +277,20 @@ def _make_autoencoder(model, frontend):
 def _fitted(estimator, network, n_outputs, options, tensors, **learned):
     """Give an estimator a network, as unpickling does."""
     frontend = estimator.frontend._as_fitted()
-    recipe = {
+    architecture = {
         "network": network,
         "input_shape": (frontend.n_frames_, frontend.n_bins_),
         "n_outputs": n_outputs,
         "options": options,
     }
-    _check_shapes(tensors, weight_shapes(**recipe))
+    _check_shapes(tensors, weight_shapes(**architecture))
     estimator.__setstate__(
         {
             **vars(estimator),
             **learned,
             "frontend_": frontend,
-            "input_shape_": recipe["input_shape"],
-            "_recipe": recipe,
+            "input_shape_": architecture["input_shape"],
+            "_architecture": architecture,
             "network_": {name: tensor.numpy() for name, tensor in tensors.items()},
         }
     )

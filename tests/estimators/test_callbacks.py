@@ -165,10 +165,10 @@ def test_failing_fits_leave_nothing_behind(sounds):
 def test_without_callbacks_there_is_no_trace_of_them():
     code = (
         "import sys; sys.modules['sklearn.callback'] = None\n"
-        "from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit\n"
+        "from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps\n"
         "assert not any(not name.startswith('__') for name in vars(CallbackSupportMixin))\n"
-        "with steps_of_fit(object(), 3, None, None) as steps:\n"
-        "    assert steps.tell('epoch', None) is False\n"
+        "with callback_steps(object(), 3, None, None) as steps:\n"
+        "    assert steps.end_step('epoch', None) is False\n"
         "    with steps.inner_fit('network', None):\n"
         "        print('done')\n"
     )

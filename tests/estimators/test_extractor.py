@@ -82,7 +82,7 @@ class TestDepth:
 
     @pytest.mark.parametrize("dropped", [4, 10])
     def test_dropping_all_layers_is_an_error_that_names_them(self, frozen, sounds, dropped):
-        message = rf"layers_dropped={dropped} leaves nothing.*'conv1', 'conv2', 'dense1', 'output'"
+        message = rf"layers_dropped={dropped} .*'conv1', 'conv2', 'dense1', 'output'"
         with pytest.raises(ValueError, match=message):
             CNNFeatureExtractor(frozen, layers_dropped=dropped).fit(sounds.filenames)
         extractor = CNNFeatureExtractor(frozen).fit(sounds.filenames)
@@ -146,12 +146,12 @@ class TestSources:
 
     def test_other_estimators_are_refused(self, sounds):
         other = FrozenEstimator(LogisticRegression().fit([[0], [1]], [0, 1]))
-        with pytest.raises(TypeError, match="must be a network of this package"):
+        with pytest.raises(TypeError, match="must be a CNNAudioClassifier"):
             CNNFeatureExtractor(other).fit(sounds.filenames)
 
     @pytest.mark.parametrize("other", [LogisticRegression(), make_pipeline(SVC())])
     def test_other_recipes_are_refused(self, sounds, other):
-        with pytest.raises(TypeError, match="must be a network of this package"):
+        with pytest.raises(TypeError, match="must be a CNNAudioClassifier"):
             CNNFeatureExtractor(other).fit(sounds.filenames, sounds.target)
 
     def test_an_autoencoder_needs_no_labels(self, sounds):
@@ -200,7 +200,7 @@ class TestWindows:
 
     def test_many_clips_are_looked_at_in_turn(self, frozen, sounds, monkeypatch):
         expected = features(frozen, sounds.filenames, window=0.1)
-        monkeypatch.setattr("skdaf._estimators.extractor._CLIPS_PER_PASS", 7)
+        monkeypatch.setattr("skdaf._estimators.extractor._CLIPS_PER_BATCH", 7)
         np.testing.assert_allclose(
             features(frozen, sounds.filenames, window=0.1), expected, atol=1e-5
         )
@@ -218,12 +218,12 @@ class TestWindows:
         )
 
     def test_a_step_needs_a_window(self, frozen, sounds):
-        with pytest.raises(ValueError, match=r"step=0\.1 is that of windows"):
+        with pytest.raises(ValueError, match=r"step=0\.1"):
             CNNFeatureExtractor(frozen, step=0.1).fit(sounds.filenames)
 
     def test_spectrograms_have_no_windows(self, frozen, sounds):
         extractor = CNNFeatureExtractor(frozen, window=0.1).fit(sounds.filenames)
-        with pytest.raises(ValueError, match="Windows are cut from files or waveforms"):
+        with pytest.raises(ValueError, match="got spectrograms"):
             extractor.transform(np.zeros((2, 12, 16)))
 
 

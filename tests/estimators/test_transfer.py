@@ -190,7 +190,7 @@ class TestErrors:
             CNNAudioClassifier(frozen_layers="conv").fit(sounds.filenames, sounds.target)
 
     def test_all_layers_frozen(self, classifier, sounds, halves):
-        with pytest.raises(ValueError, match=r"frozen_layers=5 leaves nothing to learn.*'output'"):
+        with pytest.raises(ValueError, match=r"frozen_layers=5 .*'output'"):
             transferred(classifier, sounds.filenames, halves, frozen_layers=5)
 
     def test_a_source_that_is_not_frozen(self, classifier, sounds, halves):

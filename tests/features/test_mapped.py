@@ -141,7 +141,7 @@ def test_the_limit_would_tell():
 @linux
 @pytest.mark.slow
 def test_fit_and_predict_never_hold_the_whole(large, monkeypatch):
-    monkeypatch.setattr("skdaf._estimators.base._BYTES_PER_PASS", BUDGET // 8)
+    monkeypatch.setattr("skdaf._estimators.frontend._BYTES_PER_BATCH", BUDGET // 8)
     y = np.arange(len(large)) % 2
     options = {"network": smallest_network, "max_epochs": 1, "random_state": 0}
     # What torch imports with its first optimizer is not the point.
@@ -173,6 +173,6 @@ def test_predict_holds_a_bounded_part_of_the_spectrograms(sounds, monkeypatch):
         return transform(self, X)
 
     monkeypatch.setattr(SpectrogramTransformer, "transform", watched)
-    monkeypatch.setattr("skdaf._estimators.base._BYTES_PER_PASS", 1)
+    monkeypatch.setattr("skdaf._estimators.frontend._BYTES_PER_BATCH", 1)
     np.testing.assert_array_equal(fitted.predict_proba(paths), expected)
     assert sizes == [64, 64, 64, 64, 44]

@@ -1,9 +1,10 @@
-"""Model files: estimators without code.
+"""Model files, which contain estimators but no code.
 
 - `models`: `save_model` and `load_model`.
-- `schema`: read the description in a file, within bounds.
+- `schema`: read the description in a file, within limits.
 - `trusted_types`: the types that a file may name.
 - `reader`: build objects of these types.
-- `checks`: check the values that they hold.
-- `run_settings`: parameters of a run (paths, workers, devices), which files do not keep.
+- `checks`: check the values in these objects; `tree_checks` and `estimator_checks` do so for
+  scikit-learn's estimators, `conditions` has what they share.
+- `run_settings`: parameters of a run (paths, workers, devices), which files do not contain.
 """

@@ -1,10 +1,11 @@
-"""save_model and load_model: files that hold estimators, and never code."""
+"""save_model and load_model: files that contain estimators but no code."""
 
 import io
 import json
 import os
 import warnings
 import zipfile
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
@@ -12,56 +13,58 @@ from sklearn.frozen import FrozenEstimator
 from skdaf._core.archives import Archive, TooLargeError
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 from skdaf._estimators.persistence.reader import build
 from skdaf._estimators.persistence.run_settings import Stripped
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
 from skdaf._version import __version__
 
-# The member of the archive that says who wrote it, and how. The number goes up when files can no
-# longer be read by older releases; those of all older numbers are still read.
+# The member of the archive that names the release and the format of the file. The format changes
+# when older releases can no longer read new files; files of all older formats can be read.
 _NOTE, _FORMAT = "skdaf.json", 1
-_LONGEST_NOTE = 10_000
+_MAX_NOTE_SIZE = 10_000
 
 
 @public
-def save_model(estimator, path):
+def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     """Write a fitted estimator to a file that can be loaded without trusting it.
 
-    Unlike a pickle, the file holds arrays, parameters and names of types, no code. It works for
-    every estimator of this package and for scikit-learn's pipelines, unions and searches around
-    them. It notes the release that wrote it; later ones can read it.
+    Unlike a pickle, the file contains arrays, parameters and names of types, but no code. You can
+    save every estimator of this package, and scikit-learn's pipelines, unions and searches around
+    them. The file names the release that wrote it; later releases can read it.
 
-    What belongs to a run and not to the model is not saved, at any depth: `cache`, `checkpoint`,
-    `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch` and `verbose`. A loaded estimator has
-    the defaults of these parameters. The given estimator stays as it is. No path is saved either:
-    in place of the path of a saved model (``CNNFeatureExtractor("model.skops")``,
-    ``pretrained="model.skops"``) the file holds that model, frozen.
+    Parameters that belong to a run and not to the model are not saved, at any depth: `cache`,
+    `checkpoint`, `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch` and `verbose`. A loaded
+    estimator has their defaults. The estimator that you save does not change. Paths are not saved
+    either: if a parameter is the path of a saved model (``CNNFeatureExtractor("model.skops")``,
+    ``pretrained="model.skops"``), the file contains that model instead, frozen.
 
     Parameters
     ----------
     estimator : estimator
-        What to save.
+        The estimator to save.
     path : str, bytes or os.PathLike
-        The file to write, usually ``*.skops``. An existing file is replaced when the new one is
-        complete, and keeps its permissions.
+        The file to write, usually named ``*.skops``. An existing file is replaced only when the
+        new one is complete, and keeps its permissions.
 
     Raises
     ------
     OSError
-        If the file cannot be written; nothing is left half-written then.
+        If the file cannot be written. No partial file is left then.
     ValueError
-        If the estimator holds something that `load_model` would refuse, such as a function, a
-        type of another package or a parameter with an invalid value; nothing is written then.
+        If the estimator contains something that `load_model` would refuse, such as a function, a
+        type of another package or a parameter with an invalid value. Nothing is written then.
 
     Warns
     -----
     UserWarning
-        If a parameter of an unfitted estimator holds the path of a model that cannot be read: None
-        is saved instead, as it is without a warning for fitted ones.
+        If a parameter of an unfitted estimator is the path of a model that cannot be read. None
+        is saved instead. For fitted estimators there is no warning, because their predictions do
+        not need that model.
 
     See Also
     --------
-    load_model : Read such a file.
+    load_model : Read the file.
 
     Examples
     --------
@@ -75,7 +78,7 @@ def save_model(estimator, path):
     >>> loaded.n_frames_ == transformer.n_frames_
     True
     """
-    import skops.io  # here, since it imports all of scikit-learn
+    import skops.io  # not at the top, because it imports all of scikit-learn
 
     name = type(estimator).__name__
     stripped = Stripped(_model_in_place_of).copy(estimator)
@@ -83,32 +86,32 @@ def save_model(estimator, path):
         content = _written_once(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
         _read(io.BytesIO(content), name)
     except UntrustedError as error:
-        # Callbacks follow a fit, and predictions need none of them.
-        is_followed = any(name.startswith("sklearn.callback.") for name in error.names)
-        hint = "set_callbacks() without arguments takes callbacks away; " if is_followed else ""
+        # Predictions do not need callbacks.
+        has_callbacks = any(name.startswith("sklearn.callback.") for name in error.names)
+        hint = "set_callbacks() without arguments removes callbacks; " if has_callbacks else ""
         raise ValueError(
-            f"{name} holds what load_model would not trust: {error}. Nothing was written; "
-            f"{hint}joblib.dump takes anything."
+            f"{name} contains types that load_model does not trust: {error}. Nothing was written; "
+            f"{hint}joblib.dump can save any object."
         ) from None
     except TooLargeError:
         raise
-    except Exception as error:  # what a file may not hold can show in any way
+    except Exception as error:  # objects that cannot be saved raise all kinds of errors
         raise ValueError(
-            f"{name} holds what load_model would refuse: {str(error).rstrip('.')}. Nothing was "
-            "written; joblib.dump takes anything."
+            f"load_model would refuse the file of this {name}: {str(error).rstrip('.')}. Nothing "
+            "was written; joblib.dump can save any object."
         ) from error
     write_whole(os.fsdecode(path), content)
 
 
 def _model_in_place_of(estimator, name, path):
-    """Return what is saved instead of the path of a model in a parameter: the model, frozen."""
+    """Return the model, frozen, that replaces its path in a parameter."""
     fitted = vars(estimator).get(f"{name}_")
     if fitted is not None:
         return FrozenEstimator(fitted)
     try:
         return FrozenEstimator(load_model(path))
     except (OSError, ValueError) as error:
-        # Predictions of a fitted estimator do not need it.
+        # The predictions of a fitted estimator do not need it.
         if not hasattr(estimator, "network_"):
             warnings.warn(
                 f"{name}={path!r} of {type(estimator).__name__} is saved as None: {error}",
@@ -118,7 +121,7 @@ def _model_in_place_of(estimator, name, path):
 
 
 def _written_once(content):
-    """Return an archive in which each object is written once, and with a note of this release."""
+    """Return the archive with each object written once, and with a note of this release."""
     file = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as old,
@@ -133,7 +136,7 @@ def _written_once(content):
 
 
 def _refer_to_known(schema, known):
-    """Leave of every object but its first occurrence only the number that it is known by."""
+    """Reduce each object to its number, except where it occurs first."""
     if isinstance(schema, list):
         return [_refer_to_known(part, known) for part in schema]
     if not isinstance(schema, dict):
@@ -146,7 +149,7 @@ def _refer_to_known(schema, known):
 
 
 def _members(schema):
-    """Return the names of the members that a schema refers to."""
+    """Return the names of the archive members that a schema refers to."""
     if isinstance(schema, list):
         return set().union(*map(_members, schema))
     if not isinstance(schema, dict):
@@ -156,9 +159,9 @@ def _members(schema):
 
 
 def read_note(path):
-    """Return what `save_model` noted in a file: its release and format.
+    """Return the release and the format that `save_model` noted in a file.
 
-    A file that skops wrote by itself has no note, and passes for one of this release.
+    A file written by skops itself has no note and counts as one of this release.
 
     Raises
     ------
@@ -169,13 +172,13 @@ def read_note(path):
     """
     path = os.fsdecode(path)
     if not os.path.isfile(path):
-        is_folder = ": it is a folder" if os.path.isdir(path) else ""
-        raise FileNotFoundError(f"There is no model file {path!r}{is_folder}.")
+        hint = ": it is a folder" if os.path.isdir(path) else ""
+        raise FileNotFoundError(f"There is no model file {path!r}{hint}.")
     try:
         with Archive(path, repr(path)) as archive:
             if _NOTE not in archive.sizes and "schema.json" in archive.sizes:
-                return {"skdaf": "unknown", "format": _FORMAT}  # of skops.io.dump
-            if archive.sizes[_NOTE] > _LONGEST_NOTE:
+                return {"skdaf": "unknown", "format": _FORMAT}  # from skops.io.dump
+            if archive.sizes[_NOTE] > _MAX_NOTE_SIZE:
                 raise ValueError("its note is too long")
             note = json.loads(archive.read(_NOTE))
         release = str(note["skdaf"])[:100]
@@ -183,24 +186,24 @@ def read_note(path):
         return {"skdaf": shown, "format": int(note["format"])}
     except TooLargeError:
         raise
-    except Exception as error:  # a damaged archive can come to any kind of error
+    except Exception as error:  # damaged archives raise all kinds of errors
         raise ValueError(
-            f"{path!r} was not written by save_model, or is damaged. Pickles (joblib.dump) can run "
-            "code when they are loaded: use joblib.load for those that you trust."
+            f"{path!r} was not written by save_model, or is damaged. If it is a pickle "
+            "(joblib.dump), use joblib.load, but only if you trust it: pickles can run code."
         ) from error
 
 
 @public
-def load_model(path):
+def load_model(path: PathLike | bytes) -> Any:
     """Read an estimator written by `save_model`.
 
-    Files from strangers are safe to load: nothing that they name is called or imported, beyond a
-    short list of types of this package, scikit-learn, NumPy and SciPy. All names are checked before
-    anything is built, and memory and time stay in proportion to the size of the file. No file is
-    touched, then or later: whatever belongs to a run (`cache`, `checkpoint`, `device`, `memory`,
-    `n_jobs`, `n_threads`, `pre_dispatch`, `verbose`) has the default of its constructor, at any
-    depth, and so have parameters that hold the path of another model. The security page of the
-    documentation says what exactly is checked.
+    You can load files from people that you do not trust. Nothing that a file names is called or
+    imported, except for a short list of types of this package, scikit-learn, NumPy and SciPy. All
+    names are checked before anything is built, and memory and time stay in proportion to the size
+    of the file. A loaded estimator does not access other files: parameters that belong to a run
+    (`cache`, `checkpoint`, `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch`, `verbose`)
+    have their defaults, at any depth, and so have parameters that were the path of another model.
+    The security page of the documentation describes all checks.
 
     Parameters
     ----------
@@ -210,21 +213,21 @@ def load_model(path):
     Returns
     -------
     estimator : estimator
-        As it was saved, but for what belongs to a run.
+        The saved estimator, with the defaults of parameters that belong to a run.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is of another kind (a pickle, for example), damaged, written by a later release
-        in a format of its own, asks for a type that is not trusted (it names the type), holds a
-        value that such an estimator cannot have, or would become more than 128 MiB and a hundred
-        times its size.
+        If the file is something else (for example a pickle); if it is damaged; if a later release
+        wrote it in a newer format; if it asks for a type that is not trusted, which the message
+        names; if it contains a value that the estimator cannot have; or if it would need more
+        than 128 MiB and a hundred times its size.
 
     See Also
     --------
-    save_model : Write such a file.
+    save_model : Write the file.
 
     Examples
     --------
@@ -241,7 +244,7 @@ def load_model(path):
     if note["format"] > _FORMAT:
         raise ValueError(
             f"{path!r} was written by skdaf {note['skdaf']}, in a format that this release "
-            f"({__version__}) does not know yet: update skdaf."
+            f"({__version__}) cannot read: update skdaf."
         )
     try:
         return _read(path, repr(path))
@@ -251,7 +254,7 @@ def load_model(path):
         ) from None
     except TooLargeError:
         raise
-    except Exception as error:  # parts that do not fit together can come to any kind of error
+    except Exception as error:  # parts that do not fit together raise all kinds of errors
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
         raise ValueError(f"{path!r} is damaged: {kind}{error}") from error
 
@@ -260,5 +263,5 @@ def _read(file, name):
     with Archive(file, name) as archive:
         model = build(read_schema(archive), archive)
     if not isinstance(model, BaseEstimator):
-        raise ValueError(f"it holds a {type(model).__name__}, not an estimator")
+        raise ValueError(f"it contains a {type(model).__name__}, not an estimator")
     return model

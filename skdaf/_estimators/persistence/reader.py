@@ -1,8 +1,8 @@
-"""From the checked nodes of a model file to objects.
+"""Build objects from the checked nodes of a model file.
 
-Nothing that a file names is called, but for the constructors of plain containers and of a few
-compiled parts of scikit-learn, whose arguments are checked. Objects are made with ``__new__`` and
-``__setstate__``, as unpickling does.
+Nothing that a file names is called, except for the constructors of plain containers and of a few
+compiled parts of scikit-learn, whose arguments are checked. Objects are created with ``__new__``
+and ``__setstate__``, as pickle does.
 """
 
 import importlib
@@ -16,9 +16,10 @@ from sklearn.utils import Bunch
 
 from skdaf._core.archives import LARGEST_EMPTY_SIDE
 from skdaf._estimators.persistence import trusted_types as trusted
-from skdaf._estimators.persistence.checks import check_object, check_state, check_tree
+from skdaf._estimators.persistence.checks import check_object, check_state
 from skdaf._estimators.persistence.run_settings import with_defaults
 from skdaf._estimators.persistence.schema import attribute_names, scalar
+from skdaf._estimators.persistence.tree_checks import check_tree
 
 _DICTS = {
     "builtins.dict": dict,
@@ -26,8 +27,8 @@ _DICTS = {
     "sklearn.utils._bunch.Bunch": Bunch,
 }
 _MT19937_WORDS = 624
-# Texts of labels and names are short; a type is of single values.
-_LARGEST_ITEM = 1000
+# Largest item of a dtype in bytes: labels and names are short strings.
+_MAX_ITEM_SIZE = 1000
 
 
 def build(root, archive):
@@ -36,16 +37,16 @@ def build(root, archive):
     Parameters
     ----------
     root : Node
-        As `read_schema` gives it.
+        From `read_schema`.
     archive : Archive
-        Where the arrays are.
+        It contains the arrays.
 
     Raises
     ------
     ValueError
-        If a value is not what belongs in its place.
+        If a value has the wrong type.
     """
-    # One entry for each node: what is referred to several times is built once.
+    # One entry per node: an object with several references is built once.
     return _build(root, archive, {})
 
 
@@ -64,7 +65,7 @@ def _build(node, archive, built):
 
 def _expect(condition, what):
     if not condition:
-        raise ValueError(f"expected {what}, found something else")
+        raise ValueError(f"expected {what}, got something else")
 
 
 # --- containers and plain values -------------------------------------------------------------
@@ -82,9 +83,9 @@ def _build_dict(node, parts, archive):
 
 
 def _key(kind, text):
-    """Return a key of a dict, of which the schema has the text."""
+    """Return the key of a dict whose text is in the schema."""
     if issubclass(kind, (bool, np.bool_)):
-        _expect(text in ("true", "false", "True", "False"), "a truth value")
+        _expect(text in ("true", "false", "True", "False"), "a boolean")
         return kind(text.lower() == "true")
     return kind(int(text)) if issubclass(kind, np.integer) else kind(text)
 
@@ -118,8 +119,8 @@ def _build_object_array(shape, *items):
         "a shape",
     )
     is_bounded = 0 not in shape or max(shape) <= LARGEST_EMPTY_SIDE
-    _expect(is_bounded, "an array of a possible size")
-    # All but the last axis are nested lists.
+    _expect(is_bounded, "an array of a plausible size")
+    # All axes but the last are nested lists.
     for n_items in shape[1:]:
         _expect(all(type(item) is list and len(item) == n_items for item in items), "a full array")
         items = [value for item in items for value in item]
@@ -138,7 +139,7 @@ def _build_masked_array(node, parts, archive):
 
 
 def _build_dtype(node, parts, archive):
-    is_small = isinstance(parts[0], np.ndarray) and parts[0].dtype.itemsize <= _LARGEST_ITEM
+    is_small = isinstance(parts[0], np.ndarray) and parts[0].dtype.itemsize <= _MAX_ITEM_SIZE
     _expect(is_small, "an array of small values")
     return parts[0].dtype
 
@@ -153,7 +154,7 @@ def _build_random_state(node, parts, archive):
     (state,) = parts
     _expect(type(state) is dict and state.get("bit_generator") == "MT19937", "a random state")
     key, position = state["state"]["key"], state["state"]["pos"]
-    # Compiled code reads where the position says.
+    # Compiled code reads at this position.
     _expect(isinstance(key, np.ndarray) and key.shape == (_MT19937_WORDS,), "a random state")
     _expect(type(position) is int and 0 <= position <= _MT19937_WORDS, "a random state")
     _expect(key.dtype.kind in "iu", "a random state")
@@ -211,13 +212,13 @@ def _build_distance(name, state):
 
 
 def _build_neighbor_tree(name, state, archive):
-    """Build a tree again from its points: what it knows of them is not checked, but found."""
+    """Build a tree from its points, because what a file says of their order is not checked."""
     kind = trusted.find_listed(name)
     distances = importlib.import_module("sklearn.metrics._dist_metrics")
-    _expect(type(state) is tuple and len(state) == 13, "a tree of neighbours")
+    _expect(type(state) is tuple and len(state) == 13, "a tree of neighbors")
     points, leaf_size, distance, weights = state[0], state[4], state[11], state[12]
     _expect(isinstance(points, np.ndarray) and points.ndim == 2, "points")
-    _expect(type(leaf_size) is int and leaf_size > 0, "a size of leaves")
+    _expect(type(leaf_size) is int and leaf_size > 0, "a leaf size")
     archive.take_points(len(points))
     is_distance = isinstance(distance, (distances.DistanceMetric32, distances.DistanceMetric64))
     _expect(is_distance, "a distance")

@@ -1,7 +1,7 @@
-"""What belongs to a run and not to a model: it is neither saved with a model nor loaded.
+"""Parameters that belong to a run and not to a model: they are neither saved nor loaded.
 
-Folders and files, numbers of workers, progress bars, the device. A loaded estimator has the
-defaults of its constructor in their place.
+These are folders and files, numbers of workers, progress bars and the device. A loaded estimator
+has the defaults of its constructor instead.
 """
 
 import os
@@ -18,13 +18,14 @@ RUN_PARAMETERS = {
     *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
 }
 
-# Learned attributes that are of the run too, and what takes their place.
+# Fitted attributes that belong to a run too, and functions that return their replacements.
 _RUN_ATTRIBUTES = {
     "_feature_subsample_rng": lambda: None,
     "_n_threads": _openmp_effective_n_threads,
 }
 
-# What searches know of parameters, under names like "frontend__cache", and arguments of kernels.
+# Attributes of searches that contain parameters, under names such as "frontend__cache", and
+# attributes that contain arguments of kernels and metrics.
 _SEARCHED = {
     *("best_params_", "cv_results_", "param_distributions", "param_grid"),
     *("kernel_params", "metric_params", "pairwise_kernels_kwargs"),
@@ -33,7 +34,7 @@ _DICTS = (dict, OrderedDict, Bunch)
 
 
 def with_defaults(kind, state):
-    """Return the attributes of an object as a file may set them.
+    """Return the attributes of an object without what belongs to a run.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def with_defaults(kind, state):
     Returns
     -------
     state : dict
-        With the defaults of `kind` for parameters that belong to a run, or that would be paths.
+        With the defaults of `kind` for parameters that belong to a run, and for paths of models.
     """
     state = dict(state)
     defaults = _defaults(kind)
@@ -63,7 +64,7 @@ def with_defaults(kind, state):
 
 
 def _defaults(kind):
-    """Return the defaults of a constructor, of those parameters that have one."""
+    """Return the defaults of the parameters of a constructor."""
     if not issubclass(kind, BaseEstimator):
         return {}
     parameters = signature(kind.__init__).parameters.values()
@@ -76,7 +77,7 @@ def is_path(value):
 
 
 def _without_run(searched):
-    """Return dicts from parameters to anything without the parameters that belong to a run."""
+    """Return dicts whose keys are parameters without those that belong to a run."""
     if isinstance(searched, (list, tuple)):
         return type(searched)(map(_without_run, searched))
     if not isinstance(searched, dict):
@@ -92,17 +93,17 @@ def _without_run(searched):
 
 
 def _parameter(key):
-    """Return the name of a parameter behind those of the estimators that it is in."""
-    # The results of searches have them as "param_frontend__cache".
+    """Return the name of a parameter without those of the estimators around it."""
+    # In the results of a search it is named "param_frontend__cache".
     return str(key).removeprefix("param_").split("__")[-1]
 
 
 def _without_paths(name, value):
-    """Replace paths among the values of a parameter that takes networks by None."""
+    """Replace paths by None in the values of a parameter for networks."""
     if name not in ("estimator", "pretrained"):
         return value
     if isinstance(value, np.ndarray):
-        # Of objects, since texts cannot be replaced by None.
+        # An array of objects, because an array of strings cannot contain None.
         cleaned = value.astype(object)
         for index in np.ndindex(value.shape):
             cleaned[index] = _unless_path(value[index])
@@ -118,18 +119,18 @@ def _unless_path(value):
 
 
 class Stripped:
-    """Copies of estimators without what belongs to a run; arrays and networks are shared.
+    """Copy estimators without what belongs to a run; the copies share arrays and networks.
 
     Parameters
     ----------
     resolve_path : callable
-        Called with an estimator, the name of a parameter and the path in it; returns what is saved
-        in its place.
+        Called with an estimator, the name of a parameter and the path in it; returns the value to
+        save instead.
     """
 
     def __init__(self, resolve_path):
         self._resolve_path = resolve_path
-        # The copied objects are kept too, so that no other object gets their number.
+        # Keep the originals too, so that no other object gets their id.
         self._copies = {}
 
     def copy(self, value):
@@ -174,7 +175,7 @@ class Stripped:
                 attributes[name] = self._resolve_path(value, name, attributes[name])
         attributes = with_defaults(kind, attributes)
         copied = kind.__new__(kind)
-        # Objects that refer to each other end here.
+        # Register the copy first, for objects that refer to each other.
         self._copies[id(value)] = value, copied
         for name, item in attributes.items():
             vars(copied)[name] = self.copy(item)
@@ -182,11 +183,11 @@ class Stripped:
 
 
 def _is_made_of_attributes(value):
-    """Return whether a value is an estimator, or another object of scikit-learn's in one."""
+    """Return whether a value is an estimator or another plain object of scikit-learn."""
     if isinstance(value, (type, FunctionType)) or not hasattr(value, "__dict__"):
         return False
     if isinstance(value, BaseEstimator):
         return True
-    # Compiled parts say themselves how they are copied.
+    # Compiled objects define how they are pickled.
     is_plain = type(value).__reduce__ is object.__reduce__
     return is_plain and type(value).__module__.startswith("sklearn.")

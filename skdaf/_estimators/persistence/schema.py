@@ -1,7 +1,8 @@
-"""The schema of a model file: a tree of nodes, checked before anything is built from it.
+"""The schema of a model file: a tree of nodes, which is checked before anything is built.
 
-`read_schema` looks at every node once, without recursion: whether its loader may build its type,
-how deep nodes are nested, and how large the tree would be if every reference were a copy.
+`read_schema` visits every node once, without recursion. It checks whether the loader of a node may
+build its type, how deeply nodes are nested, and how large the tree would be if every reference
+were a copy.
 """
 
 import json
@@ -10,53 +11,54 @@ from skdaf._estimators.persistence import trusted_types as trusted
 
 PROTOCOLS = (0, 1, 2)
 
-# Text: the schema repeats itself, and packs well.
-_MOST_TEXT_GROWTH, _SMALL_TEXT = 100, 2**23
-# Dicts and lists: each takes some hundred bytes once it is read.
+# Size of the text. A schema is repetitive, so it compresses well.
+_MAX_TEXT_GROWTH, _SMALL_TEXT = 100, 2**23
+# Number of dicts and lists. Each takes some hundred bytes of memory.
 _SMALL_COUNT, _BYTES_PER_CONTAINER = 200_000, 8
 
-_DEEPEST = 100
-_LONGEST_NAME = 200
-_MOST_SHOWN = 20
+_MAX_DEPTH = 100
+_MAX_NAME_LENGTH = 200
+_MAX_NAMES_SHOWN = 20
 
-# How much larger than what is written a tree may be whose references are copies. Several attributes
-# of an estimator hold the same object: an ensemble has its members in a list and by name.
-_MOST_REPETITION = 20
+# How many times larger the tree may become if every reference is a copy. Several attributes of an
+# estimator can refer to the same object: an ensemble has its members in a list and by name.
+_MAX_REPETITION = 20
 _FREE_NODES, _FREE_BYTES = 20_000, 2**24
-# What is built from repeated bytes may copy them: they are bounded by the size of the file too.
-_MOST_REPEATED_BYTES, _MOST_REPEATED_GROWTH = 2**28, 100
+# Objects built from repeated bytes may copy them, so the size of the file limits these too.
+_MAX_REPEATED_BYTES, _MAX_REPEATED_GROWTH = 2**28, 100
 
-# Keys that are no texts have hashes that a file can choose; many equal ones would take hours.
-_MOST_CHOSEN_HASHES = 10_000
+# A file can choose the hashes of keys that are not strings; many equal hashes would take hours.
+_MAX_CHOSEN_HASHES = 10_000
 
 _SCALARS = (bool, float, int, str, type(None))
 
 
 class UntrustedError(ValueError):
-    """Names that a file may not use."""
+    """A file uses names that are not trusted."""
 
     def __init__(self, names):
         self.names = sorted(names)
-        shown = [name if name.isprintable() else ascii(name) for name in self.names[:_MOST_SHOWN]]
+        first = self.names[:_MAX_NAMES_SHOWN]
+        shown = [name if name.isprintable() else ascii(name) for name in first]
         n_more = len(names) - len(shown)
         super().__init__(", ".join(shown) + (f" and {n_more} more" if n_more else ""))
 
 
 class Node:
-    """One value of the schema, with the nodes of its parts in the order of `_LOADERS`."""
+    """One value of the schema, with the nodes of its parts in the order that `_LOADERS` defines."""
 
     __slots__ = ("children", "height", "loader", "n_bytes", "n_nodes", "name", "state", "waiting")
 
     def __init__(self, state):
         if type(state) is not dict:
-            raise ValueError("the schema holds something else where a value should be")
+            raise ValueError("the schema contains something else where a value is expected")
         names = [state.get(f"__{key}__") for key in ("module", "class", "loader")]
-        if any(type(name) is not str or len(name) > _LONGEST_NAME for name in names):
-            raise ValueError("a value in the schema does not say what it is")
+        if any(type(name) is not str or len(name) > _MAX_NAME_LENGTH for name in names):
+            raise ValueError("a value in the schema has no type")
         self.name, self.loader = f"{names[0]}.{names[1]}", names[2]
         self.state, self.children = state, []
         self.n_nodes = self.n_bytes = self.height = 0
-        # The states of parts that are still to be read, the first one last; None when complete.
+        # The states of the parts that are not read yet, in reverse order; None when complete.
         self.waiting = None
 
 
@@ -115,11 +117,11 @@ _SPARSE = [
     f"scipy.sparse._{kind}.{kind}_{sort}" for kind in ("csr", "csc") for sort in ("matrix", "array")
 ]
 
-# {loader: (which types it may build, the parts of its state)}.
+# {loader: (whether it may build a type, a function that returns the parts of its state)}.
 _LOADERS = {
     "DictNode": (_is(*trusted.DICTS), _of_dict),
     "DTypeNode": (_is("numpy.dtype"), _of_content),
-    "FunctionNode": (lambda name: True, _of_nothing),  # judged where it is used
+    "FunctionNode": (lambda name: True, _of_nothing),  # checked where it is used
     "JsonNode": (_is("builtins.str"), _of_nothing),
     "ListNode": (_is("builtins.list"), _of_list),
     "LossNode": (_is(*trusted.LOSSES), _of_call),
@@ -150,23 +152,23 @@ def read_schema(archive):
     Raises
     ------
     UntrustedError
-        If a node asks for a type or a function that is not trusted, or for one that its loader may
-        not build. It names all of them.
+        If nodes ask for types or functions that are not trusted, or that their loaders may not
+        build. The error names all of them.
     ValueError
-        If the schema is damaged, or larger than a model's.
+        If the schema is damaged, or larger than that of any model.
     """
     text = archive.read("schema.json")
     _check_text(text, archive)
     schema = json.loads(text)
     protocol = schema.get("protocol") if type(schema) is dict else None
     if type(protocol) is not int or protocol not in PROTOCOLS:
-        raise ValueError("its schema is of another kind")
+        raise ValueError("its schema has another protocol")
     root, n_nodes = _read_nodes(schema, archive.sizes)
-    if root.n_nodes > _MOST_REPETITION * n_nodes + _FREE_NODES:
+    if root.n_nodes > _MAX_REPETITION * n_nodes + _FREE_NODES:
         raise ValueError(f"its {n_nodes} values refer to each other {root.n_nodes} times")
     most_bytes = min(
-        _MOST_REPETITION * archive.n_bytes + _FREE_BYTES,
-        max(_MOST_REPEATED_BYTES, _MOST_REPEATED_GROWTH * archive.n_packed),
+        _MAX_REPETITION * archive.n_bytes + _FREE_BYTES,
+        max(_MAX_REPEATED_BYTES, _MAX_REPEATED_GROWTH * archive.n_packed),
     )
     if root.n_bytes > most_bytes:
         raise ValueError(f"its values refer to {root.n_bytes} bytes of arrays")
@@ -174,15 +176,15 @@ def read_schema(archive):
 
 
 def _check_text(text, archive):
-    if len(text) > max(_SMALL_TEXT, _MOST_TEXT_GROWTH * archive.n_packed):
+    if len(text) > max(_SMALL_TEXT, _MAX_TEXT_GROWTH * archive.n_packed):
         raise ValueError(f"its schema of {len(text)} bytes is too large")
     n_containers = text.count(b"{") + text.count(b"[")
     if n_containers > _SMALL_COUNT + archive.n_packed // _BYTES_PER_CONTAINER:
-        raise ValueError(f"its schema holds {n_containers} dicts and lists: no model's does")
+        raise ValueError(f"its schema contains {n_containers} dicts and lists, which is too many")
 
 
 def _read_nodes(state, sizes):
-    """Return the root, with all nodes below it, and how many there are."""
+    """Return the root, with all nodes below it, and the number of nodes."""
     known, untrusted, n_nodes = {}, set(), 1
     path = [_open(state, known, untrusted)]
     while True:
@@ -199,8 +201,8 @@ def _read_nodes(state, sizes):
             n_nodes += 1
             child = _open(part, known, untrusted)
             path.append(child)
-            if len(path) > _DEEPEST:
-                raise ValueError(f"its values are nested more than {_DEEPEST} levels deep")
+            if len(path) > _MAX_DEPTH:
+                raise ValueError(f"its values are nested more than {_MAX_DEPTH} levels deep")
         elif child.waiting is not None:
             raise ValueError("a value contains itself")
         node.children.append(child)
@@ -217,7 +219,7 @@ def _id_of(state):
 
 
 def _open(state, known, untrusted):
-    """Return a node whose parts are still to be read."""
+    """Return a node whose parts are not read yet."""
     node = Node(state)
     is_trusted, parts = _LOADERS.get(node.loader, (None, None))
     if is_trusted is None or not is_trusted(node.name):
@@ -230,14 +232,14 @@ def _open(state, known, untrusted):
 
 
 def _close(node, sizes, untrusted):
-    """Sum up what is below a node, and check what only its parts show."""
+    """Add up the sizes of the parts of a node, and check what depends on them."""
     children = node.children
     node.waiting = None
     node.n_nodes = 1 + sum(child.n_nodes for child in children)
     node.n_bytes = sum(child.n_bytes for child in children)
     node.height = 1 + max((child.height for child in children), default=0)
-    if node.height > _DEEPEST:
-        raise ValueError(f"its values are nested more than {_DEEPEST} levels deep")
+    if node.height > _MAX_DEPTH:
+        raise ValueError(f"its values are nested more than {_MAX_DEPTH} levels deep")
     if node.loader in _IN_MEMBERS and "file" in node.state:
         node.n_bytes = sizes.get(node.state["file"], 0)
     names = attribute_names(node)
@@ -245,12 +247,12 @@ def _close(node, sizes, untrusted):
         is_function = child.loader == "FunctionNode"
         if is_function and trusted.find_function(child.name, name) is None:
             untrusted.add(child.name)
-    if _has_chosen_hashes(node) and len(children) > _MOST_CHOSEN_HASHES:
-        raise ValueError(f"a set or dict has {len(children)} keys that are no texts")
+    if _has_chosen_hashes(node) and len(children) > _MAX_CHOSEN_HASHES:
+        raise ValueError(f"a set or dict has {len(children)} keys that are not strings")
 
 
 def attribute_names(node):
-    """Return by which key a dict holds each part of a node; elsewhere None."""
+    """Return the key of each part of a dict; None for the parts of other nodes."""
     if node.loader == "DictNode":
         return [None, *node.state["content"]]
     return [None] * len(node.children)
@@ -263,11 +265,11 @@ def _has_chosen_hashes(node):
 
 
 def scalar(node):
-    """Return the number, text, truth value or None that a node holds."""
+    """Return the number, string, boolean or None of a node."""
     content = node.state["content"]
     if type(content) is not str or content[:1] in ("[", "{"):
-        raise ValueError("a plain value is something else")
+        raise ValueError("a plain value has another type")
     value = json.loads(content)
     if type(value) not in _SCALARS:
-        raise ValueError("a plain value is something else")
+        raise ValueError("a plain value has another type")
     return value

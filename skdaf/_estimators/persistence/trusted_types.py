@@ -1,7 +1,7 @@
-"""What a model file may name: the types that `load_model` builds, and the functions it looks up.
+"""The names that a model file may use: types that `load_model` builds, functions it looks up.
 
-Names from a file are keys of the tables below, or those of scikit-learn's public estimators. No
-module is imported because a file names it.
+They are the keys of the tables below, and the names of scikit-learn's public estimators. No module
+is imported because a file names it.
 """
 
 import importlib
@@ -46,7 +46,7 @@ def _names(module, text):
     return [f"{module}.{name}" for name in text.split()]
 
 
-# Parts of fitted estimators that are not public, or no estimators.
+# Objects in fitted estimators that are not public, or not estimators.
 _PARTS = [
     *_names(
         "sklearn._loss.link",
@@ -87,14 +87,14 @@ _PARTS = [
     *_names("sklearn.utils._metadata_requests", "MetadataRequest MethodMetadataRequest"),
 ]
 
-# Compiled parts, each of which has checks of its own.
+# Compiled objects, each with its own checks.
 TREE = "sklearn.tree._tree.Tree"
 NEIGHBOR_TREES = (
     *_names("sklearn.neighbors._ball_tree", "BallTree BallTree32 BallTree64"),
     *_names("sklearn.neighbors._kd_tree", "KDTree KDTree32 KDTree64"),
 )
 
-# Distances of neighbour trees, and how they are called.
+# Distances of neighbor trees, and the names of their metrics.
 _DISTANCES = {
     "BrayCurtisDistance": "braycurtis",
     "CanberraDistance": "canberra",
@@ -119,7 +119,7 @@ DISTANCES = {
     for bits in ("32", "64")
 }
 
-# Compiled losses: they are called, with at most one number.
+# Compiled losses. Their constructors are called with at most one number.
 LOSSES = (
     *_names(
         "sklearn._loss._loss",
@@ -134,7 +134,7 @@ LOSSES = (
     ),
 )
 
-# --- functions, and the attributes that may hold them ----------------------------------------
+# --- functions, and the attributes that may refer to them ---------------------------------------
 
 _METRICS = [
     *_names(
@@ -177,7 +177,8 @@ _FUNCTIONS = {
     **dict.fromkeys(_SELECTION_SCORES, ("score_func",)),
     "numpy.mean": ("pooling_func",),
 }
-# Functions of single numbers, for FunctionTransformer. NumPy has kept them in several modules.
+# Functions of single numbers, for FunctionTransformer. Their module differs between releases of
+# NumPy.
 _UFUNCS = {
     *("abs", "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt"),
     *("ceil", "cos", "cosh", "deg2rad", "degrees", "exp", "exp2", "expm1", "fabs", "floor", "log"),
@@ -206,8 +207,8 @@ DICTS = {
     "sklearn.utils._bunch.Bunch",
 }
 
-#: What ``skops.io.load(path, trusted=TRUSTED_TYPES)`` needs to read files of `save_model`. That
-#: function checks names only; `load_model` also checks what the objects hold.
+#: The names that ``skops.io.load(path, trusted=TRUSTED_TYPES)`` needs to read files of
+#: `save_model`. That function only checks names; `load_model` also checks the values of objects.
 TRUSTED_TYPES = (
     *sorted(
         {
@@ -227,7 +228,7 @@ TRUSTED_TYPES = (
 
 
 def find_class(name):
-    """Return the class of objects that are made with ``__new__`` and a state; None if unknown."""
+    """Return a class whose objects are created with ``__new__`` and a state; None if unknown."""
     module, _, kind = name.rpartition(".")
     if module == "skdaf" and kind in _OWN_ESTIMATORS:
         return getattr(importlib.import_module("skdaf"), kind)
@@ -237,7 +238,7 @@ def find_class(name):
 
 
 def find_listed(name):
-    """Return what a name of the tables above stands for; None where scikit-learn lacks it."""
+    """Return the object that a name in the tables refers to; None if scikit-learn lacks it."""
     module, _, attribute = name.rpartition(".")
     try:
         return vars(importlib.import_module(module)).get(attribute)
@@ -246,7 +247,7 @@ def find_listed(name):
 
 
 def _find_public_estimator(module, kind):
-    """Return an estimator that scikit-learn offers in one of its public packages."""
+    """Return an estimator from one of scikit-learn's public packages, or None."""
     from sklearn.base import BaseEstimator
 
     root, _, rest = module.partition(".")
@@ -263,7 +264,7 @@ def _find_public_estimator(module, kind):
 
 
 def find_function(name, attribute):
-    """Return a function that an attribute may hold; None if it is not one of those listed."""
+    """Return a function that an attribute may refer to; None if it is not in the tables."""
     if attribute in _FUNCTIONS.get(name, ()):
         return find_listed(name)
     module, _, function = name.rpartition(".")

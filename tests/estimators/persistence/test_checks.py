@@ -106,8 +106,8 @@ def nodes_of_tree(state):
         ("left_child", 0, "do not form a tree"),
         ("left_child", 10**9, "do not form a tree"),
         ("right_child", -7, "do not form a tree"),
-        ("feature", 10**7, "features beyond its own"),
-        ("feature", -3, "features beyond its own"),
+        ("feature", 10**7, "feature indices"),
+        ("feature", -3, "feature indices"),
     ],
 )
 def test_broken_links_of_a_tree_are_refused(tmp_path, field, value, reason):
@@ -129,7 +129,7 @@ def test_wrong_counts_of_a_tree_are_refused(tmp_path, name, value):
         state["tree_"]["content"]["content"][name] = plain(value)
 
     change_schema(path, change)
-    with pytest.raises(ValueError, match="it cannot have"):
+    with pytest.raises(ValueError, match="it has"):
         load_model(path)
 
 
@@ -141,27 +141,27 @@ def test_wrong_arguments_of_a_tree_are_refused(tmp_path, index, value):
         state["tree_"]["__reduce__"]["args"]["content"][index] = plain(value)
 
     change_schema(path, change)
-    with pytest.raises(ValueError, match="it cannot have"):
+    with pytest.raises(ValueError, match="it has"):
         load_model(path)
 
 
 ONE = node("TupleNode", "builtins.tuple", content=[plain(1)])
 BROKEN = [
-    (RandomForestClassifier(2), "n_features_in_", plain(2), "trees of other features"),
+    (RandomForestClassifier(2), "n_features_in_", plain(2), "other features"),
     (GradientBoostingClassifier(n_estimators=2), "n_trees_per_iteration_", plain(1), "trees"),
     (KMeans(3), "n_features_in_", plain(2), "centers"),
-    (KNeighborsClassifier(), "n_features_in_", plain(2), "points of other features"),
-    (SVC(), "shape_fit_", ONE, "of no clip"),
-    (SVC(), "_impl", plain("nu_svr"), "_impl is no attribute"),
-    (StackingClassifier(TWO, cv=2), "stack_method_", plain("tofile"), "method of prediction"),
+    (KNeighborsClassifier(), "n_features_in_", plain(2), "points"),
+    (SVC(), "shape_fit_", ONE, "no sample"),
+    (SVC(), "_impl", plain("nu_svr"), "_impl"),
+    (StackingClassifier(TWO, cv=2), "stack_method_", plain("tofile"), "stack_method_"),
     (SelectFromModel(SVC(kernel="linear")), "importance_getter", plain("__class__.x"), "import"),
     (NMF(2, max_iter=300, tol=0.1), "max_iter", plain(10**9), "at most 100000"),
     (PolynomialFeatures(2), "degree", plain(90), "degree=90"),
-    (TfidfVectorizer(), "input", plain("filename"), "would open files"),
+    (TfidfVectorizer(), "input", plain("filename"), "filename"),
     (TfidfVectorizer(), "token_pattern", plain("(a+)+$"), "token_pattern"),
-    (LogisticRegression(), "predict", plain(1), "predict is no attribute"),
+    (LogisticRegression(), "predict", plain(1), "predict"),
     (LogisticRegression(), "C", plain(-1), "'C' parameter"),
-    (LogisticRegression(), "__sklearn_clone__", plain(1), "no attribute '__sklearn_clone__'"),
+    (LogisticRegression(), "__sklearn_clone__", plain(1), "__sklearn_clone__"),
 ]
 
 
@@ -178,9 +178,9 @@ def test_attributes_that_decide_what_code_runs_are_checked(tmp_path, model, name
 @pytest.mark.parametrize(
     ("model", "name", "reason"),
     [
-        (KNeighborsClassifier(algorithm="brute"), "_y", "labels of no class"),
+        (KNeighborsClassifier(algorithm="brute"), "_y", "labels"),
         (SVC(), "_n_support", "support vectors"),
-        (SVC(), "support_", "of no clip"),
+        (SVC(), "support_", "no sample"),
     ],
 )
 def test_indices_that_compiled_code_would_trust_are_checked(tmp_path, model, name, reason):

@@ -159,9 +159,9 @@ def test_errors_name_a_few_types_without_control_characters(tmp_path):
 def test_only_estimators_are_saved_and_loaded(tmp_path):
     path = tmp_path / "model.skops"
     write_crafted(path, listed(plain(1)))
-    with pytest.raises(ValueError, match="it holds a list, not an estimator"):
+    with pytest.raises(ValueError, match="a list, not an estimator"):
         load_model(path)
-    with pytest.raises(ValueError, match="list holds what load_model would refuse"):
+    with pytest.raises(ValueError, match=r"load_model would refuse .*list"):
         save_model([StandardScaler()], tmp_path / "other.skops")
 
 
@@ -174,7 +174,7 @@ def test_an_estimator_without_attributes_is_refused(tmp_path):
 
 
 def test_what_skops_cannot_write_is_refused_with_a_sentence(tmp_path):
-    with pytest.raises(ValueError, match="Birch holds what load_model would refuse"):
+    with pytest.raises(ValueError, match=r"load_model would refuse .*Birch"):
         save_model(Birch().fit(X), tmp_path / "model.skops")
 
 
@@ -194,7 +194,7 @@ def test_points_of_neighbours_are_counted(tmp_path, monkeypatch):
 def test_repeated_bytes_are_bounded_by_the_size_of_the_file(tmp_path, monkeypatch):
     path = tmp_path / "model.skops"
     write_crafted(path, listed(*[array("a")] * 20), a=npy(np.zeros(2**20)))
-    monkeypatch.setattr("skdaf._estimators.persistence.schema._MOST_REPEATED_BYTES", 2**25)
+    monkeypatch.setattr("skdaf._estimators.persistence.schema._MAX_REPEATED_BYTES", 2**25)
     with pytest.raises(ValueError, match=r"refer to \d+ bytes"):
         load_model(path)
 
@@ -205,7 +205,7 @@ def test_empty_arrays_of_objects_are_bounded(tmp_path, shape):
     sides = listed(*map(plain, shape), kind="tuple")
     empty = node("NdArrayNode", "numpy.ndarray", type="json", shape=sides, content=[])
     write_crafted(path, instance("sklearn.frozen._frozen.FrozenEstimator", estimator=empty))
-    with pytest.raises(ValueError, match="an array of a possible size"):
+    with pytest.raises(ValueError, match="plausible size"):
         load_model(path)
 
 
@@ -235,32 +235,32 @@ COLUMNS = ColumnTransformer(
 BROKEN = [
     (NEIGHBORS, {"n_samples_fit_": 10**12}, "n_samples_fit_"),
     (NEIGHBORS, {"n_neighbors": 10**9}, "n_neighbors=1000000000"),
-    (NEIGHBORS, {"_tree": OTHERS._tree}, "a tree of other points"),
+    (NEIGHBORS, {"_tree": OTHERS._tree}, "other points"),
     (NEIGHBORS, {"effective_metric_params_": {"VI": np.ones((2, 2))}}, r"shape \(2, 2\)"),
     (BOOSTED, {"_preprocessor": PCA(1, random_state=0).fit(X)}, "a preprocessor"),
     (BOOSTED, {"n_trees_per_iteration_": 10**9}, "number of trees"),
-    (BOOSTING, {"estimators_": np.array([[fake_tree(BOOSTING)] * 3])}, "that are no trees"),
-    (BOOSTING, {"init_": LogisticRegression().fit(X, Y > 0)}, "init: with several classes"),
+    (BOOSTING, {"estimators_": np.array([[fake_tree(BOOSTING)] * 3])}, "not trees"),
+    (BOOSTING, {"init_": LogisticRegression().fit(X, Y > 0)}, "several classes"),
     (BINARY, {"estimators_": np.repeat(BINARY.estimators_, 9, axis=1)}, "number of trees"),
     (
         BINARY,
         {"estimators_": np.repeat(BINARY.estimators_, 9, axis=1), "n_trees_per_iteration_": 9},
         "number of trees",
     ),
-    (FOREST, {"estimators_": [fake_tree(FOREST)]}, "that are no trees"),
+    (FOREST, {"estimators_": [fake_tree(FOREST)]}, "not trees"),
     (FOREST, {"n_classes_": 10**9}, "n_classes_=1000000000"),
-    (IsolationForest(n_estimators=2).fit(X), wide_forest(X), "trees of other features"),
+    (IsolationForest(n_estimators=2).fit(X), wide_forest(X), "other features"),
     (ONE_HOT, {"_n_features_outs": [1] * 6}, "number of outputs"),
     (ONE_HOT, {"categories_": [np.arange(5000.0)] * 6}, "number of outputs"),
     (ONE_HOT, {"_drop_idx_after_grouping": np.array([9] * 6, dtype=object)}, "dropped category"),
     (PolynomialFeatures(2).fit(X), {"_max_degree": 10**9}, "degree=1000000000"),
-    (PolynomialFeatures(2).fit(X), {"_n_out_full": 10**9}, "1000000000 outputs"),
+    (PolynomialFeatures(2).fit(X), {"_n_out_full": 10**9}, "outputs: 1000000000"),
     (PolynomialFeatures(2).fit(X), {"n_features_in_": 20_000}, "with 20000 features"),
     (COLUMNS.fit(X), {"verbose_feature_names_out": UNPRINTED}, "verbose_feature_names_out"),
     (DummyRegressor().fit(X, Y), {"n_outputs_": 10**9}, "n_outputs_"),
     (NMF(2, max_iter=500).fit(abs(X)), {"_n_components": 10**9}, "number of components"),
-    (FeatureAgglomeration().fit(X), {"labels_": np.full(6, 10**9)}, "such labels"),
-    (DictVectorizer().fit([{"a": 1}]), {"vocabulary_": {"a": 10**6}}, "such a vocabulary_"),
+    (FeatureAgglomeration().fit(X), {"labels_": np.full(6, 10**9)}, "labels"),
+    (DictVectorizer().fit([{"a": 1}]), {"vocabulary_": {"a": 10**6}}, "vocabulary_"),
     (OrdinalEncoder(), {"dtype": np.dtype("<U500000000")}, "empty array"),
     (OrdinalEncoder(), {"dtype": np.dtype("<U2000")}, "an array of small values"),
     (

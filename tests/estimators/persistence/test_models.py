@@ -242,9 +242,7 @@ def test_only_what_scikit_learn_defines_itself_is_trusted(name):
 
 def test_what_could_not_be_loaded_is_not_saved(waveforms, tmp_path):
     fitted = classifier(waveforms).set_params(augment=os.path.join)
-    with pytest.raises(
-        ValueError, match=r"load_model would not trust: .*join.*Nothing was written"
-    ):
+    with pytest.raises(ValueError, match=r"not trust: .*join.*Nothing was written"):
         save_model(fitted, tmp_path / "model.skops")
     assert not os.listdir(tmp_path)
 
@@ -253,9 +251,7 @@ def test_a_damaged_file_is_called_so(waveforms, tmp_path):
     path = tmp_path / "model.skops"
     save_model(classifier(waveforms), path)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(
-        ValueError, match=r"model\.skops' was not written by save_model, or is damaged"
-    ):
+    with pytest.raises(ValueError, match=r"model\.skops' was not written by save_model"):
         load_model(path)
 
 
@@ -388,7 +384,7 @@ def test_archives_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
     write_crafted(path, plain("x"), zeros=bytes(2**24))
     with pytest.raises(ValueError, match=r"model\.skops' .* 16777\d+ bytes"):
         load_model(path)
-    with pytest.raises(ValueError, match=r"Transformer .*\d+ bytes"):
+    with pytest.raises(ValueError, match=r"Transformer holds \d+ bytes"):
         save_model(SpectrogramTransformer(top_db=np.zeros(2**21)), tmp_path / "new.skops")
     assert os.listdir(tmp_path) == ["model.skops"]
 
@@ -407,12 +403,14 @@ def test_absurd_claims_cost_nothing(waveforms, tmp_path):
         load_model(path)
     for name, value, reason in (
         ("n_outputs", 10**9, "The number of outputs must be at most"),
-        ("n_outputs", 5, "does not have an output for each class"),
+        ("n_outputs", 5, "one output per class"),
         ("network", "daf", "but the network needs"),
     ):
         save_model(classifier(waveforms), path)
         changed = {name: plain(value)}
-        change_schema(path, lambda state, new=changed: state["_recipe"]["content"].update(new))
+        change_schema(
+            path, lambda state, new=changed: state["_architecture"]["content"].update(new)
+        )
         with pytest.raises(ValueError, match=rf"model\.skops' is damaged: .*{reason}"):
             load_model(path)
 
@@ -444,7 +442,7 @@ def test_a_file_tells_which_release_wrote_it(tmp_path):
     save_model(SpectrogramTransformer(), path)
     assert read_note(path) == {"skdaf": skdaf.__version__, "format": 1}
     rewritten(path, **{"skdaf.json": '{"skdaf": "99.0", "format": 2}'})
-    with pytest.raises(ValueError, match=r"written by skdaf 99\.0, in a format .* update skdaf"):
+    with pytest.raises(ValueError, match=r"skdaf 99\.0, .* update skdaf"):
         load_model(path)
 
 
@@ -489,7 +487,8 @@ def test_releases_with_more_parameters_load_them_too(name, with_more):
 def test_a_model_of_a_device_that_is_not_here_predicts_on_the_cpu(waveforms, tmp_path, monkeypatch):
     # As if there were a GPU: only the name of the device reaches the file.
     with monkeypatch.context() as there:
-        there.setattr("skdaf._estimators.base.resolve_device", lambda device, **_: "cpu")
+        for module in ("base", "fitting"):
+            there.setattr(f"skdaf._estimators.{module}.resolve_device", lambda device, **_: "cpu")
         fitted = classifier(waveforms, device="cuda")
         expected = fitted.predict_proba(waveforms)
         save_model(fitted, tmp_path / "model.skops")
@@ -610,10 +609,10 @@ def test_skops_reads_the_files_with_the_published_types(waveforms, tmp_path):
 STRANGE_ATTRIBUTES = [
     ("network", node("FunctionNode", "subprocess.call"), "not trusted: subprocess.call"),
     ("network", plain("old daf"), "network"),
-    ("predict", plain("x"), "predict is no attribute that a file may set"),
-    ("layer_outputs", plain("x"), "layer_outputs is no attribute that a file may set"),
-    ("__sklearn_clone__", plain("x"), "has no attribute '__sklearn_clone__'"),
-    ("note", plain("x"), "'note'"),
+    ("predict", plain("x"), "predict"),
+    ("layer_outputs", plain("x"), "layer_outputs"),
+    ("__sklearn_clone__", plain("x"), "__sklearn_clone__"),
+    ("note", plain("x"), "note"),
     ("frontend_", mapping(transform=plain(1)), "frontend_ cannot be"),
     ("network_", listed(), "network_ cannot be"),
     ("classes_", listed(plain(1)), "classes_ cannot be"),

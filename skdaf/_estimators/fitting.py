@@ -1,0 +1,111 @@
+"""Fit the network of an estimator: held-out clips, the training plan, the training itself."""
+
+import math
+
+import numpy as np
+
+from skdaf._core.parallel import progress_bar
+from skdaf._estimators.callbacks import callback_steps
+from skdaf._networks.building import restore_network
+from skdaf._networks.device import resolve_device, resolve_precision
+from skdaf._networks.weights import get_weights
+from skdaf._training.augmentation import compose
+from skdaf._training.run import Plan
+from skdaf._training.train import train
+
+# With fewer held-out clips, the loss of an epoch says too little.
+_MIN_VALIDATION_CLIPS = 10
+
+# max_epochs="auto" aims at this number of steps, within these numbers of epochs.
+_TARGET_STEPS = 1000
+_MIN_EPOCHS, _MAX_EPOCHS = 10, 100
+
+
+def count_held_out(estimator, n_clips, n_classes=2):
+    """Return how many clips to hold out; 0 if too few would be held out or trained on."""
+    n_held_out = math.ceil(estimator.validation_fraction * n_clips)
+    minimum = max(_MIN_VALIDATION_CLIPS, n_classes)
+    is_sensible = minimum <= n_held_out <= n_clips - n_classes
+    return n_held_out if estimator.early_stopping and is_sensible else 0
+
+
+def make_plan(estimator, n_clips, has_validation, n_frozen=0):
+    """Return the `Plan` of a training.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    n_clips : int
+        Number of clips to train on.
+    has_validation : bool
+        Whether clips are held out.
+    n_frozen : int, default=0
+        Number of layers that keep their weights.
+    """
+    batch_size = estimator.batch_size
+    if batch_size == "auto":
+        batch_size = int(np.clip(n_clips // 16, 8, 64))
+    max_epochs = estimator.max_epochs
+    if max_epochs == "auto":
+        # Networks need a certain number of steps; with many clips that takes fewer epochs.
+        n_epochs = _TARGET_STEPS * batch_size // n_clips
+        max_epochs = int(np.clip(n_epochs, _MIN_EPOCHS, _MAX_EPOCHS))
+    patience = estimator.patience or -(-max_epochs // 2)
+    device = resolve_device(estimator.device)
+    of_cepstra = getattr(estimator.frontend_, "features", None) == "mfcc"
+    augment, mixup = compose(estimator.augment, of_cepstra=of_cepstra)
+    return Plan(
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        learning_rate=estimator.learning_rate,
+        weight_decay=estimator.weight_decay,
+        patience=patience if has_validation else None,
+        device=device,
+        precision=resolve_precision(estimator.precision, device),
+        augment=augment,
+        mixup=mixup,
+        n_frozen=n_frozen,
+    )
+
+
+def train_network(estimator, run, architecture, checkpoint, y=None):
+    """Train the network of an estimator; show progress and inform scikit-learn's callbacks.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        Gets `network_`, `history_`, `n_epochs_` and `best_epoch_`.
+    run : TrainingRun
+    architecture : dict
+        The arguments of `build_network` that built the network.
+    checkpoint : Checkpoint or None
+    y : array, default=None
+        The labels that callbacks get.
+    """
+    max_epochs, X = run.plan.max_epochs, run.examples.inputs
+    with (
+        progress_bar(max_epochs, "Training", "epoch", estimator.verbose) as advance,
+        callback_steps(estimator, max_epochs, X, y) as steps,
+    ):
+
+        def report(values):
+            advance(1, **_figures(values))
+            return steps.end_step("epoch", lambda: _attributes_so_far(run.network, architecture))
+
+        state = train(run, report=report, checkpoint=checkpoint)
+        estimator._architecture = architecture
+        estimator.network_ = run.network
+        estimator.history_ = state.history
+        estimator.n_epochs_ = state.n_epochs
+        estimator.best_epoch_ = state.best_epoch
+
+
+def _figures(values):
+    """Return the figures of an epoch that a progress bar shows."""
+    return {name: f"{value:.3f}" for name, value in values.items() if name != "learning_rate"}
+
+
+def _attributes_so_far(network, architecture):
+    """Return the attributes that an estimator needs to predict before its training is over."""
+    weights = get_weights(network)
+    return {"_architecture": architecture, "network_": restore_network(weights, architecture)}

@@ -1,0 +1,124 @@
+"""The front end of a network estimator: it turns clips into spectrograms of one size."""
+
+import copy
+import math
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from skdaf._audio.inputs import validate_clips, validated
+from skdaf._core.arrays import blocks
+from skdaf._core.estimator import Estimator
+from skdaf._core.parallel import CHUNK_SIZE
+from skdaf._estimators.parameters import with_nested_default
+from skdaf._features.spectrogram_transformer import SpectrogramTransformer
+
+# Predictions hold spectrograms of about this size in memory at a time.
+_BYTES_PER_BATCH = 2**26
+
+
+class FrontendMixin(Estimator):
+    """Mixin for estimators with the parameters `frontend`, `n_jobs` and `verbose`.
+
+    Fitting sets `frontend_`, None if X contains spectrograms, and `input_shape_`.
+    """
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this estimator, and of its front end as ``frontend__name``.
+
+        If `frontend` is None and you set one of its parameters, it becomes a
+        `SpectrogramTransformer`.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : estimator instance
+            The estimator itself.
+        """
+        return super().set_params(
+            **with_nested_default(self, params, "frontend", SpectrogramTransformer)
+        )
+
+    def _fit_frontend(self, kind, clips, y=None):
+        """Fit the front end and return the spectrograms of the clips."""
+        if kind == "spectrograms":
+            self.frontend_, spectrograms = None, clips
+        else:
+            frontend = clone(self.frontend or SpectrogramTransformer())
+            self._share_settings(frontend)
+            with validated(kind, clips):
+                spectrograms = _check_spectrograms(frontend.fit_transform(clips, y), clips)
+            # Set only now: if a file cannot be read, an earlier fit stays as it was.
+            self.frontend_ = frontend
+        self.input_shape_ = spectrograms.shape[1:]
+        return spectrograms
+
+    def _take_frontend(self, source, kind, clips):
+        """Copy the front end of a fitted estimator and return the spectrograms of the clips."""
+        self.frontend_ = copy.deepcopy(source.frontend_)
+        self.input_shape_ = source.input_shape_
+        self._check_kind(kind, clips)
+        return clips if kind == "spectrograms" else self._transform(kind, clips, check=True)
+
+    def _share_settings(self, frontend):
+        """Pass `n_jobs` and `verbose` to a front end that does not set them itself."""
+        own = {} if self.frontend is None else self.frontend.get_params()
+        known = frontend.get_params()
+        for name in ("n_jobs", "verbose"):
+            if name in known and not own.get(name):
+                value = getattr(self, name)
+                # In a Pipeline, verbose is True or False.
+                is_flag = isinstance(known[name], bool)
+                frontend.set_params(**{name: bool(value) if is_flag else value})
+
+    def _iterate_spectrograms(self, X):
+        """Yield the spectrograms of X in batches, so that memory stays bounded."""
+        kind, clips = validate_clips(self, X, reset=False)
+        self._check_kind(kind, clips)
+        bytes_per_clip = np.dtype(np.float32).itemsize * math.prod(self.input_shape_)
+        # Whole chunks, so that the size of a batch changes no bytes.
+        n_clips = CHUNK_SIZE * max(1, _BYTES_PER_BATCH // (CHUNK_SIZE * bytes_per_clip))
+        for first in range(0, len(clips), n_clips):
+            batch = clips[first : first + n_clips]
+            yield batch if kind == "spectrograms" else self._transform(kind, batch)
+
+    def _transform(self, kind, clips, check=False):
+        with validated(kind, clips):
+            spectrograms = self.frontend_.transform(clips)
+        return _check_spectrograms(spectrograms, clips) if check else spectrograms
+
+    def _check_kind(self, kind, clips):
+        """Check that the estimator was fitted on the same kind of X."""
+        if kind == "spectrograms":
+            if clips.shape[1:] != self.input_shape_:
+                raise ValueError(
+                    f"X contains spectrograms of shape {clips.shape[1:]}, but "
+                    f"{type(self).__name__} was fitted on {self.input_shape_} "
+                    "(n_frames, n_bins)."
+                )
+        elif self.frontend_ is None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted on spectrograms and has no front end: "
+                f"X must be an array of shape (n_clips, {self.input_shape_[0]}, "
+                f"{self.input_shape_[1]})."
+            )
+        else:
+            self._share_settings(self.frontend_)
+
+
+def _check_spectrograms(spectrograms, clips):
+    """Check that a front end returned one finite spectrogram per clip."""
+    spectrograms = np.asarray(spectrograms)
+    if spectrograms.ndim != 3 or len(spectrograms) != len(clips):
+        raise ValueError(
+            f"The front end must return an array of shape ({len(clips)}, n_frames, n_bins), "
+            f"got {spectrograms.shape}."
+        )
+    if not all(np.isfinite(block).all() for block in blocks(spectrograms)):
+        raise ValueError("The front end returned NaN or infinite values.")
+    return spectrograms

@@ -1,0 +1,19 @@
+"""Conditions that the values in a model file must satisfy."""
+
+import numpy as np
+
+
+def require(condition, problem):
+    """Raise ValueError with a problem of an object, unless a condition holds."""
+    if not condition:
+        raise ValueError(f"it has {problem}")
+
+
+def is_integers(array, shape):
+    """Return whether an array has integers and a shape."""
+    return isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.shape == shape
+
+
+def is_within(indices, n):
+    """Return whether all indices are at least 0 and less than n."""
+    return not indices.size or (indices.min() >= 0 and indices.max() < n)

@@ -1,0 +1,84 @@
+"""Networks of classifiers, new or with the layers of a pretrained one."""
+
+from skdaf._estimators.base import NetworkEstimator
+from skdaf._estimators.fitted import resolve_frozen
+from skdaf._networks.building import build_network, layer_names
+from skdaf._networks.transfer import count_conv_layers, is_autoencoder, transferred_architecture
+from skdaf._networks.weights import copy_layers
+
+
+def check_transfer_parameters(estimator):
+    """Check that `pretrained`, `frozen_layers` and `frontend` of a classifier fit together."""
+    if estimator.pretrained is None:
+        if estimator.frozen_layers != 0:
+            raise ValueError(
+                f"frozen_layers={estimator.frozen_layers!r} needs a pretrained network, but "
+                "pretrained is None."
+            )
+    elif estimator.frontend is not None:
+        raise ValueError(
+            "frontend must be None, because the front end comes from the pretrained estimator, "
+            f"got {estimator.frontend!r}."
+        )
+
+
+def find_source(pretrained):
+    """Return the fitted network estimator that the parameter `pretrained` refers to, or None."""
+    if pretrained is None:
+        return None
+    source = resolve_frozen(pretrained)
+    if source is None:
+        raise ValueError(
+            "pretrained must be a fitted estimator that is not fitted again: pass "
+            f"FrozenEstimator(estimator) or the path of a saved model, got {pretrained!r}."
+        )
+    if not isinstance(source, NetworkEstimator):
+        raise ValueError(
+            "pretrained must hold a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
+            f"{source!r}."
+        )
+    return source
+
+
+def build_classifier_network(estimator, source, seed):
+    """Build the network of a classifier: a new one, or one that starts with a source's layers.
+
+    Parameters
+    ----------
+    estimator : CNNAudioClassifier
+        `classes_` and `input_shape_` must be set.
+    source : NetworkEstimator or None
+    seed : int
+        Determines the initial weights of new layers.
+
+    Returns
+    -------
+    network : nn.Sequential
+    architecture : dict
+        The arguments of `build_network`.
+    """
+    n_outputs = len(estimator.classes_)
+    if source is None:
+        architecture = estimator._new_architecture(estimator.network, n_outputs)
+        return build_network(**architecture, seed=seed), architecture
+    architecture = transferred_architecture(
+        source._architecture, n_outputs, estimator._network_options()
+    )
+    network = build_network(**architecture, seed=seed)
+    # All layers but the output; the encoder of an autoencoder.
+    names = layer_names(network)[:-1]
+    if is_autoencoder(source._architecture):
+        names = names[: count_conv_layers(network)]
+    copy_layers(source.network_, network, names)
+    return network, architecture
+
+
+def count_frozen_layers(network, frozen_layers):
+    """Return how many layers the parameter `frozen_layers` freezes."""
+    n_frozen = count_conv_layers(network) if frozen_layers == "conv" else frozen_layers
+    if n_frozen >= len(network):
+        raise ValueError(
+            f"frozen_layers={frozen_layers!r} leaves no layer to train: the layers are "
+            f"{layer_names(network)}, and the last one is new."
+        )
+    return n_frozen
