@@ -140,3 +140,16 @@ def import_or_skip(name, *parts):
         for part in parts:
             importlib.import_module(part)
         return library
+
+
+# --- displays ---
+
+
+def fitted_frontend(X, *args, **params):
+    """Return a front end with some parameters, fitted on X."""
+    return skdaf.SpectrogramTransformer(*args, **params).fit(X)
+
+
+def texts(labels):
+    """Return the texts of labels of a figure."""
+    return [label.get_text() for label in labels]

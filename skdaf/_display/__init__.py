@@ -1,7 +1,8 @@
 """Displays, as in scikit-learn: one file per display.
 
 - `spectrogram`, `durations`, `training`, `embedding`, `segments`, `saliency`: the displays.
-- `sources`: the front end and network of an estimator, and levels of recordings, to be drawn.
-- `style`: matplotlib or a clear error, colours, readable names.
-- `grid`: the arrangement of many panels.
+- `clip_spectrogram`: the spectrogram of one clip at its own length; `frequency_axis`: its vertical
+  axis; `grid`: many of them in one figure.
+- `segment_bands`: the classes and probabilities in tables of segments.
+- `style`: matplotlib or a clear error, axes, colors, class names, time axes.
 """

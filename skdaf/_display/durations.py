@@ -1,59 +1,63 @@
-"""DurationDisplay: how long clips are."""
+"""DurationDisplay: how long the clips of each class are."""
+
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from skdaf._audio.clips import Clip
-from skdaf._audio.inputs import validate_sounds
 from skdaf._audio.lengths import rate_and_lengths, read_infos
+from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._core.public import public
+from skdaf._core.typing import Clips
 from skdaf._display.style import (
     COLORS,
-    given_axes,
+    check_axes,
     new_figure,
-    readable,
+    plain_text,
     require_matplotlib,
-    shortened,
 )
-from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
-# Letters of a class's name that are shown.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Letters of a class name that are shown.
 _LONGEST_NAME = 40
 
-# Dots of a class that are shown.
+# Dots per class that are shown.
 _MOST_DOTS = 300
 
-# Durations that differ by more than this factor are drawn on a logarithmic axis.
+# If the longest clip exceeds the median by more than this factor, the axis is logarithmic.
 _WIDE_RANGE = 20.0
 
 
 @public
 class DurationDisplay:
-    """Show how long the clips of each class are: what to choose the clips' common length by.
+    """Show how long the clips of each class are, for choosing a common length.
 
-    A row a class: dots are clips, the thin line spans from the 5th to the 95th percentile, the
-    thick one the middle half, the white mark is the median. Vertical lines mark the median and the
-    95th percentile of all clips: what `SpectrogramTransformer` takes as the common length with
-    ``length="resize"`` and with ``length="pad"``.
+    There is one row per class: dots are clips, the thin line goes from the 5th to the 95th
+    percentile, the thick line is the middle half, the white dot is the median. Vertical lines are
+    the median and the 95th percentile of all clips, which `SpectrogramTransformer` chooses as the
+    common length with ``length="resize"`` and ``length="pad"``.
 
-    Use `from_clips` to make one; all parameters are stored as attributes.
+    Create a display with `from_clips`. All parameters are stored as attributes.
 
     Parameters
     ----------
     durations : array-like of shape (n_clips,)
         In seconds.
     labels : array-like of shape (n_clips,), default=None
-        Their classes.
+        The class of each clip.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
-        The figure around them.
+        The figure that contains them.
     dots_ : list of matplotlib PathCollection
-        The clips of each class, from the top.
+        The clips of each class, from top to bottom.
     median_line_, percentile_line_ : matplotlib Line2D
-        The marks of all clips.
+        The median and the 95th percentile of all clips.
 
     Examples
     --------
@@ -65,13 +69,22 @@ class DurationDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, durations, *, labels=None):
+    def __init__(self, durations: ArrayLike, *, labels: ArrayLike | None = None):
         self.durations = durations
         self.labels = labels
 
     @classmethod
-    def from_clips(cls, X, y=None, *, sampling_rate=None, n_jobs=None, ax=None, xscale=None):
-        """Show the durations of clips; of files only the headers are read.
+    def from_clips(
+        cls,
+        X: Clips,
+        y: ArrayLike | None = None,
+        *,
+        sampling_rate: int | None = None,
+        n_jobs: int | None = None,
+        ax: "Axes | None" = None,
+        xscale: Literal["linear", "log"] | None = None,
+    ) -> Self:
+        """Show the durations of clips. Only the headers of files are read.
 
         Parameters
         ----------
@@ -80,65 +93,61 @@ class DurationDisplay:
         y : array-like of shape (n_clips,), default=None
             Their labels.
         sampling_rate : int, default=None
-            The rate of waveforms in Hz; None is 16000.
+            The sampling rate of waveforms in Hz. None is 16000.
         n_jobs : int, default=None
-            Number of workers that read, through joblib.
+            Number of workers that read headers, through joblib.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure.
+            Where to draw. None creates a figure.
         xscale : {"linear", "log"}, default=None
-            The time axis. None is "log" where the longest clip has more than twenty times the
-            median's duration.
+            Scale of the time axis. None is "log" if the longest clip is more than twenty times as
+            long as the median.
 
         Returns
         -------
         display : DurationDisplay
-            What was drawn.
+            The display.
 
         Raises
         ------
         AudioReadError
-            If a file cannot be read; it names all such files.
+            If a file cannot be read; the error lists all such files.
         """
         require_matplotlib(f"{cls.__name__}.from_clips")
-        clips = validate_sounds(SpectrogramTransformer(), X, reset=True)
-        if isinstance(clips[0], Clip):
-            infos = read_infos(clips, n_jobs=n_jobs)
-            durations = [info.n_frames / info.sampling_rate for info in infos]
-        else:
-            rate, lengths = rate_and_lengths(clips, sampling_rate)
-            durations = np.array(lengths) / rate
-        return cls(np.asarray(durations), labels=y).plot(ax, xscale=xscale)
+        durations = _durations(X, sampling_rate, n_jobs)
+        return cls(durations, labels=y).plot(ax, xscale=xscale)
 
-    def plot(self, ax=None, *, xscale=None):
-        """Draw.
+    def plot(
+        self, ax: "Axes | None" = None, *, xscale: Literal["linear", "log"] | None = None
+    ) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure.
+            Where to draw. None creates a figure.
         xscale : {"linear", "log"}, default=None
-            The time axis. None is "log" where the longest clip has more than twenty times the
-            median's duration.
+            Scale of the time axis. None is "log" if the longest clip is more than twenty times as
+            long as the median.
 
         Returns
         -------
-        display : DurationDisplay
+        self : DurationDisplay
             The display itself.
         """
         require_matplotlib(f"{type(self).__name__}.plot")
         durations = np.asarray(self.durations, dtype=float)
         names, groups = self._groups(durations)
-        with readable(names) as names:
-            if ax is None:
-                _, ax = new_figure(size=(7.0, 1.6 + 0.26 * max(3, len(names))))
-            [self.ax_] = given_axes(ax, 1)
-            self.figure_ = self.ax_.figure
-            self.dots_ = [self._draw(row, group) for row, group in enumerate(groups)]
-            self._mark(durations)
-            self._finish(durations, names, groups, xscale)
+        if ax is None:
+            _, ax = new_figure(size=(7.0, 1.6 + 0.26 * max(3, len(names))))
+        [self.ax_] = check_axes(ax, 1)
+        self.figure_ = self.ax_.figure
+        self.dots_ = [self._draw(row, group) for row, group in enumerate(groups)]
+        self._draw_lines(durations)
+        self._label_axes(durations, names, groups, xscale)
         return self
 
     def _groups(self, durations):
+        """Return the classes and the durations of each."""
         if self.labels is None:
             return ["all clips"], [durations]
         labels = np.asarray(self.labels)
@@ -154,7 +163,7 @@ class DurationDisplay:
         """Draw a class; return its dots."""
         ax = self.ax_
         low, first, median, third, high = np.quantile(durations, [0.05, 0.25, 0.5, 0.75, 0.95])
-        # The dots lie apart in the same way every time.
+        # The seed makes repeated pictures equal.
         rng = np.random.default_rng(row)
         some = durations
         if len(some) > _MOST_DOTS:
@@ -166,7 +175,7 @@ class DurationDisplay:
         ax.plot(median, row, "o", color="white", markeredgecolor="0.2", markersize=5, zorder=4)
         return dots
 
-    def _mark(self, durations):
+    def _draw_lines(self, durations):
         median, most = np.quantile(durations, [0.5, 0.95])
         self.median_line_ = self.ax_.axvline(
             median, color=COLORS[0], linestyle="--", label=f"median of all: {median:.3g} s"
@@ -175,7 +184,7 @@ class DurationDisplay:
             most, color=COLORS[3], linestyle=":", linewidth=2, label=f"95 % are up to {most:.3g} s"
         )
 
-    def _finish(self, durations, names, groups, xscale):
+    def _label_axes(self, durations, names, groups, xscale):
         ax = self.ax_
         if xscale is None:
             is_wide = durations.max() > _WIDE_RANGE * np.median(durations)
@@ -187,7 +196,7 @@ class DurationDisplay:
             ax.xaxis.set_major_formatter("{x:g}")
             ax.grid(axis="x", which="both", alpha=0.25)
         texts = [
-            f"{shortened(name, _LONGEST_NAME)} ({len(group)})"
+            f"{plain_text(name, _LONGEST_NAME)} ({len(group)})"
             for name, group in zip(names, groups, strict=True)
         ]
         ax.set_yticks(range(len(texts)), texts)
@@ -202,3 +211,21 @@ class DurationDisplay:
             fontsize="small",
             frameon=False,
         )
+
+
+def _durations(X, sampling_rate, n_jobs):
+    """Return the durations of files or waveforms in seconds."""
+    X = plain_arrays(X)
+    clips = clips_or_none(X)
+    if clips is not None:
+        infos = read_infos(clips, n_jobs=n_jobs)
+        return np.array([info.n_frames / info.sampling_rate for info in infos])
+    waveforms = X if isinstance(X, list) else np.asarray(X)
+    for position, samples in enumerate(waveforms):
+        if np.ndim(samples) != 1 or len(samples) == 0:
+            raise ValueError(
+                f"X must contain files or waveforms, but X[{position}] has shape "
+                f"{np.shape(samples)}: expected one-dimensional samples."
+            )
+    rate, lengths = rate_and_lengths(waveforms, sampling_rate)
+    return np.array(lengths) / rate

@@ -1,6 +1,9 @@
 """EmbeddingDisplay: clips as points in two dimensions."""
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -9,54 +12,59 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.public import public
+from skdaf._core.typing import Clips
 from skdaf._display.style import (
-    given_axes,
-    look_of_classes,
+    COLORS,
+    check_axes,
+    class_styles,
     new_figure,
-    readable,
+    plain_text,
     require_matplotlib,
-    shortened,
-    width_of,
+    text_width,
 )
 from skdaf._estimators.fitted import unwrap, unwrap_calibrated
 
-# Letters of a class's name that a legend shows, and names below each other.
-_LONGEST_NAME = 28
-_NAMES_A_COLUMN = 20
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-# Inches: the size of the picture by itself; a column of the legend without its letters; a letter.
+# Letters of a class name in the legend, and names per column.
+_LONGEST_NAME = 28
+_NAMES_PER_COLUMN = 20
+
+# In inches: the picture without the legend; a legend column without its letters; a letter.
 _SIZE = 5.0, 4.6
 _COLUMN, _LETTER = 0.5, 0.075
 
 
 @public
 class EmbeddingDisplay:
-    """Show clips as points in two dimensions, coloured by class.
+    """Show clips as points in two dimensions, colored by class.
 
-    Use `from_estimator` or `from_embeddings` to make one; all parameters are stored as attributes.
+    Create a display with `from_estimator` or `from_embeddings`. All parameters are stored as
+    attributes.
 
     Parameters
     ----------
     points : array-like of shape (n_clips, 2)
-        Where the clips are.
+        The position of each clip.
     labels : array-like of shape (n_clips,), default=None
-        Their classes, each drawn with a colour and a marker of its own; or numbers with a
-        fraction, drawn on a scale of colours.
+        The class of each clip; every class has its own color and marker. Real numbers are shown on
+        a color scale.
     axis_names : tuple of two str, default=("First dimension", "Second dimension")
-        What the axes are called.
+        The names of the axes.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
-        The figure around them.
+        The figure that contains them.
     scatters_ : dict of matplotlib PathCollection
-        The points of each class; those without a class have the key None.
+        The points of each class; points without a class have the key None.
     legend_ : matplotlib Legend or None
-        Says which class is which.
+        The legend of the classes.
     colorbar_ : matplotlib Colorbar or None
-        Says which number is which colour.
+        The color bar of real numbers.
 
     Examples
     --------
@@ -70,37 +78,52 @@ class EmbeddingDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, points, *, labels=None, axis_names=("First dimension", "Second dimension")):
+    def __init__(
+        self,
+        points: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        axis_names: tuple[str, str] = ("First dimension", "Second dimension"),
+    ):
         self.points = points
         self.labels = labels
         self.axis_names = axis_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, projection=None, ax=None, scatter_kw=None):
-        """Show what a fitted transformer or network makes of clips.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Clips,
+        y: ArrayLike | None = None,
+        *,
+        projection: Any = None,
+        ax: "Axes | None" = None,
+        scatter_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Show the output of a fitted transformer or network.
 
         Parameters
         ----------
         estimator : estimator, str or os.PathLike
-            A fitted transformer, such as `CNNFeatureExtractor` or `ConvAutoencoderEmbedder`; of a
-            `CNNAudioClassifier` what its last layer sees; of a pipeline that ends in a classifier
-            what the classifier sees; or the path of a saved model.
+            A fitted transformer, such as `CNNFeatureExtractor` or `ConvAutoencoderEmbedder`, or
+            the path of a saved model. For a `CNNAudioClassifier`, the input of its last layer is
+            shown; for a pipeline that ends in a classifier, the input of the classifier.
         X : files, waveforms or spectrograms
             The clips.
         y : array-like of shape (n_clips,), default=None
             Their labels.
         projection : transformer, default=None
-            What brings the embeddings to two dimensions: it is cloned and fitted on them. A fitted
-            one is used as it is in a ``FrozenEstimator``. None is ``PCA(2)``.
+            Reduces the embeddings to two dimensions. It is cloned and fitted on them; pass a
+            fitted one in a ``FrozenEstimator`` to use it as it is. None is ``PCA(2)``.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure.
+            Where to draw. None creates a figure.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
         display : EmbeddingDisplay
-            What was drawn.
+            The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
         embeddings = _embeddings(unwrap_calibrated(estimator), X)
@@ -109,44 +132,52 @@ class EmbeddingDisplay:
         )
 
     @classmethod
-    def from_embeddings(cls, embeddings, y=None, *, projection=None, ax=None, scatter_kw=None):
+    def from_embeddings(
+        cls,
+        embeddings: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        projection: Any = None,
+        ax: "Axes | None" = None,
+        scatter_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Show embeddings.
 
         Parameters
         ----------
         embeddings : array-like of shape (n_clips, n_features)
-            One row a clip.
+            One row per clip.
         y : array-like of shape (n_clips,), default=None
             Their labels.
         projection : transformer, default=None
-            What brings the embeddings to two dimensions, as in `from_estimator`.
+            Reduces the embeddings to two dimensions, as in `from_estimator`.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure.
+            Where to draw. None creates a figure.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
         display : EmbeddingDisplay
-            What was drawn.
+            The display.
         """
         require_matplotlib(f"{cls.__name__}.from_embeddings")
-        points, names = _projected(np.asarray(embeddings), projection)
+        points, names = _project(np.asarray(embeddings), projection)
         return cls(points, labels=y, axis_names=names).plot(ax, scatter_kw=scatter_kw)
 
-    def plot(self, ax=None, *, scatter_kw=None):
-        """Draw.
+    def plot(self, ax: "Axes | None" = None, *, scatter_kw: dict[str, Any] | None = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure.
+            Where to draw. None creates a figure.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
-        display : EmbeddingDisplay
+        self : EmbeddingDisplay
             The display itself.
         """
         require_matplotlib(f"{type(self).__name__}.plot")
@@ -159,13 +190,14 @@ class EmbeddingDisplay:
             )
         if ax is None:
             _, ax = new_figure(size=(_SIZE[0] + _legend_width(labels), _SIZE[1]))
-        [self.ax_] = given_axes(ax, 1)
+        [self.ax_] = check_axes(ax, 1)
         self.figure_ = self.ax_.figure
-        self.scatters_, self.legend_, self.colorbar_ = {}, None, None
+        self.scatters_: dict[Any, Any] = {}
+        self.legend_ = self.colorbar_ = None
         options = {"s": 24, "alpha": 0.8, "linewidths": 0.4, "edgecolors": "white"}
         options |= scatter_kw or {}
         if labels is None:
-            self.scatters_[None] = self.ax_.scatter(*points.T, color="#0072B2", **options)
+            self.scatters_[None] = self.ax_.scatter(*points.T, color=COLORS[0], **options)
         elif type_of_target(labels) == "continuous":
             options = {"c": labels.astype(float), "cmap": "cividis", **options}
             self.scatters_[None] = self.ax_.scatter(*points.T, **options)
@@ -179,37 +211,38 @@ class EmbeddingDisplay:
 
     def _draw_classes(self, points, labels, options):
         classes = np.unique(labels)
-        with readable(classes) as names:
-            looks = look_of_classes(len(classes))
-            for label, name, (color, marker) in zip(classes, names, looks, strict=True):
-                look = {"color": color, "marker": marker, "label": shortened(name, _LONGEST_NAME)}
-                self.scatters_[label] = self.ax_.scatter(
-                    *points[labels == label].T, **look, **options
-                )
-            self.legend_ = self.ax_.legend(
-                title="Class",
-                loc="upper left",
-                bbox_to_anchor=(1.01, 1.0),
-                borderaxespad=0.0,
-                ncols=-(-len(classes) // _NAMES_A_COLUMN),
-                fontsize="small",
-                frameon=False,
+        for label, (color, marker) in zip(classes, class_styles(len(classes)), strict=True):
+            self.scatters_[label] = self.ax_.scatter(
+                *points[labels == label].T,
+                color=color,
+                marker=marker,
+                label=plain_text(label, _LONGEST_NAME),
+                **options,
             )
+        self.legend_ = self.ax_.legend(
+            title="Class",
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            borderaxespad=0.0,
+            ncols=-(-len(classes) // _NAMES_PER_COLUMN),
+            fontsize="small",
+            frameon=False,
+        )
 
 
 def _legend_width(labels):
-    """Return how many inches a legend or a colour bar takes."""
+    """Return the width of the legend or the color bar in inches."""
     if labels is None:
         return 0.0
     if type_of_target(labels) == "continuous":
         return 1.0
     classes = np.unique(labels)
-    widest = min(_LONGEST_NAME, max(width_of(str(label)) for label in classes))
-    return -(-len(classes) // _NAMES_A_COLUMN) * (_COLUMN + _LETTER * widest)
+    widest = min(_LONGEST_NAME, max(text_width(str(label)) for label in classes))
+    return -(-len(classes) // _NAMES_PER_COLUMN) * (_COLUMN + _LETTER * widest)
 
 
 def _embeddings(estimator, X):
-    """Return what there is to look at in a fitted estimator."""
+    """Return the output of a transformer, or the input of a classifier's last step or layer."""
     check_is_fitted(estimator)
     if isinstance(estimator, Pipeline) and not hasattr(estimator, "transform"):
         return estimator[:-1].transform(X)
@@ -223,8 +256,8 @@ def _embeddings(estimator, X):
     )
 
 
-def _projected(embeddings, projection):
-    """Return points in two dimensions, and what these are called."""
+def _project(embeddings, projection):
+    """Return points in two dimensions, and the names of the dimensions."""
     if embeddings.ndim != 2 or len(embeddings) < 2:
         raise ValueError(
             "Embeddings must have shape (n_clips, n_features) with at least 2 clips, got "
@@ -244,11 +277,11 @@ def _projected(embeddings, projection):
     if points.shape[1] == 1:
         points = np.hstack([points, np.zeros_like(points)])
     if points.shape[1] != 2:
-        raise ValueError(f"projection must make two dimensions, got points of {points.shape[1]}.")
-    return points, names or _names_of(projection)
+        raise ValueError(f"projection must return two dimensions, got {points.shape[1]}.")
+    return points, names or _axis_names(projection)
 
 
-def _names_of(projection):
+def _axis_names(projection):
     inner = unwrap(projection)
     name = type(inner[-1] if isinstance(inner, Pipeline) else inner).__name__
     return [f"{name} {i}" for i in (1, 2)]

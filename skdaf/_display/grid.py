@@ -1,36 +1,39 @@
-"""Grid: where many panels go."""
+"""Grid: the arrangement of many panels in a figure."""
 
 import math
 
 import numpy as np
 
-from skdaf._display.style import letters_in, shortened
+from skdaf._display.style import plain_text
 
-# Columns up to which panels are large, and their widths in inches.
+# Up to this many columns panels are wide; their widths in inches.
 _FEW_COLUMNS = 6
 _WIDE, _NARROW = 2.2, 1.5
-_HEIGHT = 0.75  # of a panel, as a share of its width
+_HEIGHT = 0.75  # of a panel, as a fraction of its width
 
-# Around and between the panels, in inches: room for tick labels, names of axes and the colour bar.
+# Margins around and between the panels, in inches: for tick labels, axis labels and the color bar.
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.95, 0.95, 0.55, 0.3
 _GAP, _TITLE = 0.1, 0.2
-_GAP_BESIDE = 0.3  # numbers at the end of one axis and at the start of the next both fit
+_GAP_BESIDE = 0.3  # enough for the last number of one axis and the first of the next
 _BAR, _LONGEST_BAR = 0.12, 4.0
 
-# How much wider than high a grid of many classes may be.
+# Average letters per inch of a title.
+_LETTERS_PER_INCH = 12.4
+
+# The largest ratio of width to height of a grid of many classes.
 _LANDSCAPE = 1.5
 
 
 class Grid:
-    """Panels in rows: those of one class side by side, or all in the shape of a square.
+    """Panels in rows: those of one class next to each other, or all in a square.
 
     Parameters
     ----------
     n_panels : int
     labels : list, default=None
-        Of each panel; those of one class follow each other.
+        The class of each panel, sorted by class.
     has_titles : bool
-        Whether the panels have titles of their own.
+        Whether every panel has a title.
     """
 
     def __init__(self, n_panels, labels=None, has_titles=False):
@@ -40,15 +43,16 @@ class Grid:
             self.n_columns = math.ceil(math.sqrt(n_panels))
             self.places = [divmod(i, self.n_columns) for i in range(n_panels)]
         else:
-            self.places = self._class_by_class(labels)
+            self.places = self._places_by_class(labels)
         self.n_rows = 1 + max(row for row, _ in self.places)
         self.width = _WIDE if self.n_columns <= _FEW_COLUMNS else _NARROW
 
-    def _class_by_class(self, labels):
+    def _places_by_class(self, labels):
+        """Return the (row, column) of each panel."""
         self.firsts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
         counts = np.diff([*self.firsts, len(labels)])
         self.n_each = counts.max()
-        # Many classes stand side by side, so that the page is not a ribbon.
+        # Several classes share a row, so that the figure is not a narrow strip.
         n_beside = max(1, round(math.sqrt(len(counts) / (self.n_each * _LANDSCAPE))))
         n_beside = min(n_beside, len(counts))
         self.n_columns = n_beside * self.n_each
@@ -59,9 +63,10 @@ class Grid:
         ]
 
     def new_axes(self):
-        """Return the axes of the panels in a figure of their own.
+        """Return the axes of the panels in a new figure.
 
-        All is laid out in inches: matplotlib's layout engines take minutes for hundreds of panels.
+        Sizes are in inches, because matplotlib's layout engines take minutes for hundreds of
+        panels.
         """
         import matplotlib.pyplot as plt
 
@@ -88,7 +93,7 @@ class Grid:
         return np.array([grid[place] for place in self.places])
 
     def add_colorbar(self, image, label):
-        """Draw a colour bar at the right of all panels, not higher than it need be."""
+        """Draw a color bar of moderate height to the right of all panels."""
         figure = image.figure
         width, height = figure.get_size_inches()
         length = min(_LONGEST_BAR, height - _BOTTOM - _TOP)
@@ -96,8 +101,8 @@ class Grid:
         place = ((width - _RIGHT + 0.1) / width, bottom / height, _BAR / width, length / height)
         return figure.colorbar(image, cax=figure.add_axes(place), label=label)
 
-    def label(self, axes, x, y):
-        """Name the axes once, and number them only where nothing lies between them and the edge."""
+    def label_axes(self, axes, x, y):
+        """Label the axes once, and keep tick labels only at the left and lower edges."""
         taken = {*self.places}
         for one, (row, column) in zip(axes, self.places, strict=True):
             is_lowest = (row + 1, column) not in taken
@@ -109,7 +114,10 @@ class Grid:
         figure.supxlabel(x, y=0.08 / height, fontsize="medium")
         figure.supylabel(y, x=0.08 / width, fontsize="medium")
 
-    def class_titles(self, names):
-        """Return a title for each panel: its class's name over the first one, as it has room."""
-        room = letters_in(self.width * self.n_each, 10)
-        return [shortened(name, room) if i in self.firsts else "" for i, name in enumerate(names)]
+    def class_titles(self):
+        """Return a title for each panel: the name of its class above the first one."""
+        n_letters = max(3, int(self.width * self.n_each * _LETTERS_PER_INCH))
+        return [
+            plain_text(label, n_letters) if i in self.firsts else ""
+            for i, label in enumerate(self.labels)
+        ]

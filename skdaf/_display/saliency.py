@@ -1,54 +1,61 @@
-"""SaliencyDisplay: what a network listens to."""
+"""SaliencyDisplay: which parts of clips a classifier responds to."""
+
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.base import is_classifier
 from sklearn.utils._param_validation import StrOptions
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
+from skdaf._core.typing import Clips
 from skdaf._core.validation import validate_params
-from skdaf._display.sources import input_edges, settings_for
-from skdaf._display.spectrogram import SpectrogramDisplay, parts_of
+from skdaf._display.clip_spectrogram import input_times, settings_for
+from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters
 from skdaf._display.style import require_matplotlib
 from skdaf._estimators.fitted import find_frontend, find_network, load_if_path
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
-# From nothing to vermilion, which shows on light and dark greys, and to colour-blind people.
+if TYPE_CHECKING:
+    from skdaf._display.style import ManyAxes
+
+# From transparent to vermilion, which is visible on all grays, also to color-blind people.
 _SALIENCY_COLORS = [(0.84, 0.37, 0.0, 0.0), (0.84, 0.37, 0.0, 0.9)]
 
 
 @public
 class SaliencyDisplay:
-    """Show which parts of clips speak for a class, over their spectrograms.
+    """Show which parts of clips speak for a class, on top of their spectrograms.
 
-    Each value of a layer's maps times the gradient of the class's logit there, summed over
-    channels where it is positive: HiResCAM [1]_. Grad-CAM [2]_ averages the gradients over all
-    places first, and so loses what tells classes apart by frequency; both are the same for
-    networks that average over all places themselves.
+    The saliency is HiResCAM [1]_: the activations of a layer times the gradient of the class's
+    logit, summed over channels, where it is positive. Grad-CAM [2]_ averages the gradients over all
+    positions first, and so loses what distinguishes classes by frequency. The two are equal for
+    networks that average over all positions themselves.
 
-    Use `from_estimator` to make one; all parameters are stored as attributes.
+    Create a display with `from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
     saliencies : list of ndarray of shape (n_frames, n_bins)
-        One a panel, from 0 to 1.
+        One per panel, from 0 to 1.
     spectrograms : SpectrogramDisplay
-        What lies below them.
+        The spectrograms below them.
     times : list of ndarray of shape (n_frames + 1,), default=None
-        Borders of the frames of each saliency in seconds, which need not be those of its
-        spectrogram. None numbers them.
+        Edges of the frames of each saliency in seconds; they may differ from those of its
+        spectrogram. None numbers the frames.
 
     Attributes
     ----------
     ax_ : matplotlib Axes or ndarray of Axes
-        The axes of the one panel, or of all panels.
+        The axes of the only panel, or of all panels.
     figure_ : matplotlib Figure
-        The figure around them.
+        The figure that contains them.
     images_ : list of matplotlib QuadMesh
         The saliencies.
     colorbar_ : matplotlib Colorbar or None
-        That of the saliencies.
+        The color bar of the saliencies.
 
     References
     ----------
@@ -71,7 +78,13 @@ class SaliencyDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, saliencies, spectrograms, *, times=None):
+    def __init__(
+        self,
+        saliencies: list[NDArray[Any]],
+        spectrograms: SpectrogramDisplay,
+        *,
+        times: list[NDArray[Any]] | None = None,
+    ):
         self.saliencies = saliencies
         self.spectrograms = spectrograms
         self.times = times
@@ -79,73 +92,80 @@ class SaliencyDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: Any,
+        X: Clips,
         *,
-        target=None,
-        layer=None,
-        method="hirescam",
-        ax=None,
-        colorbar=True,
-        im_kw=None,
-    ):
-        """Show what in clips speaks for a class, to a fitted classifier.
+        target: Any = None,
+        layer: str | None = None,
+        method: Literal["hirescam", "gradcam"] = "hirescam",
+        ax: "ManyAxes | None" = None,
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Show which parts of clips speak for a class, according to a fitted classifier.
 
         Parameters
         ----------
         estimator : estimator, str or os.PathLike
-            A fitted `CNNAudioClassifier`, or a pipeline or search that holds one; or the path of a
-            saved model.
+            A fitted `CNNAudioClassifier`, or a pipeline or search that contains one; or the path
+            of a saved model.
         X : files, waveforms or spectrograms
             The clips, one panel per clip.
         target : label or list of labels, default=None
-            The class in question, the same for all clips or one per clip. None is the
-            predicted one.
+            The class to explain, the same for all clips or one per clip. None is the predicted
+            class.
         layer : str, default=None
-            The layer whose maps are looked at, by its name. None is the deepest one with at least
-            8 frames and 8 bins. Deeper ones say more about classes and less about places.
+            The name of the layer whose activations are used. None is the deepest one with at least
+            8 frames and 8 bins. Deeper layers say more about classes and less about positions.
         method : {"hirescam", "gradcam"}, default="hirescam"
             How gradients are used, see above.
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw, one a panel. None makes a figure.
+            Where to draw, one per panel. None creates a figure.
         colorbar : bool, default=True
-            Whether to draw a colour bar.
+            Whether to draw a color bar.
         im_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.pcolormesh` for the saliencies.
 
         Returns
         -------
         display : SaliencyDisplay
-            What was drawn.
+            The display.
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
         estimator = load_if_path(estimator)
         frontend = find_frontend(estimator)
-        classifier = _classifier(find_network(estimator), caller)
+        classifier = _check_classifier(find_network(estimator), caller)
         _check_method(method=method)
         kind, clips = validate_clips(classifier, X, reset=False)
         inputs = clips if kind == "spectrograms" or frontend is None else frontend.transform(clips)
-        saliencies, titles = _explained(classifier, np.asarray(inputs), target, layer, method)
-        below = SpectrogramDisplay(**parts_of(frontend, kind, clips, False), titles=titles)
-        display = cls(list(saliencies), below, times=_times_of_inputs(frontend, kind, clips))
+        saliencies, titles = _explain(classifier, np.asarray(inputs), target, layer, method)
+        parameters = display_parameters(frontend, kind, clips, processed=False)
+        spectrograms = SpectrogramDisplay(**parameters, titles=titles)
+        display = cls(list(saliencies), spectrograms, times=_input_times(frontend, kind, clips))
         return display.plot(ax, colorbar=colorbar, im_kw=im_kw)
 
-    def plot(self, ax=None, *, colorbar=True, im_kw=None):
-        """Draw.
+    def plot(
+        self,
+        ax: "ManyAxes | None" = None,
+        *,
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw, one a panel. None makes a figure.
+            Where to draw, one per panel. None creates a figure.
         colorbar : bool, default=True
-            Whether to draw a colour bar.
+            Whether to draw a color bar.
         im_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.pcolormesh` for the saliencies.
 
         Returns
         -------
-        display : SaliencyDisplay
+        self : SaliencyDisplay
             The display itself.
         """
         require_matplotlib(f"{type(self).__name__}.plot")
@@ -156,17 +176,19 @@ class SaliencyDisplay:
             **{"vmin": 0.0, "vmax": 1.0, "rasterized": True},
             **(im_kw or {}),
         }
-        below = self.spectrograms.plot(ax, cmap="gray_r", colorbar=False)
-        axes = np.atleast_1d(below.ax_)
-        self.ax_, self.figure_ = below.ax_, below.figure_
+        spectrograms = self.spectrograms.plot(ax, cmap="gray_r", colorbar=False)
+        axes = np.atleast_1d(spectrograms.ax_)
+        self.ax_, self.figure_ = spectrograms.ax_, spectrograms.figure_
         self.images_ = []
         for one, times, saliency in zip(axes, self._times(), self.saliencies, strict=True):
             limits = one.get_xlim(), one.get_ylim()
-            self.images_.append(one.pcolormesh(times, below.bins, saliency.T, **options))
+            self.images_.append(one.pcolormesh(times, spectrograms.bins, saliency.T, **options))
             one.set(xlim=limits[0], ylim=limits[1])
         self.colorbar_ = None
         if colorbar:
-            self.colorbar_ = below.add_colorbar(self.images_[0], "Saliency (share of the largest)")
+            self.colorbar_ = spectrograms.add_colorbar(
+                self.images_[0], "Saliency (share of the largest)"
+            )
         return self
 
     def _times(self):
@@ -177,17 +199,17 @@ class SaliencyDisplay:
 
 @validate_params({"method": [StrOptions({"hirescam", "gradcam"})]})
 def _check_method(method):
-    """Insist on a method that there is."""
+    """Raise an error for unknown methods."""
 
 
-def _classifier(network, caller):
+def _check_classifier(network, caller):
     if not is_classifier(network):
         raise TypeError(f"{caller} needs a classifier, got a {type(network).__name__}.")
     return network
 
 
-def _explained(classifier, inputs, target, layer, method):
-    """Return the saliency map of each clip, and what to write over it: class and probability."""
+def _explain(classifier, inputs, target, layer, method):
+    """Return the saliency map of each clip and its title: the class and its probability."""
     from skdaf._networks.saliency import saliency_layer, saliency_maps
 
     names = classifier.layer_names_
@@ -198,7 +220,7 @@ def _explained(classifier, inputs, target, layer, method):
     else:
         raise ValueError(f"layer must be one of {names}, got {layer!r}.")
     probabilities = softmax(classifier.layer_outputs(inputs).astype(float), axis=1)
-    classes = _numbers(classifier, target, probabilities)
+    classes = _class_numbers(classifier, target, probabilities)
     maps = saliency_maps(
         classifier.network_, inputs, classes, number, average_gradients=method == "gradcam"
     )
@@ -209,24 +231,25 @@ def _explained(classifier, inputs, target, layer, method):
     return maps, titles
 
 
-def _numbers(classifier, target, probabilities):
-    """Return which class is in question for each clip."""
+def _class_numbers(classifier, target, probabilities):
+    """Return the number of the class to explain for each clip."""
     if target is None:
         return probabilities.argmax(axis=1)
     targets = np.asarray(target)
     if targets.ndim and targets.shape != (len(probabilities),):
         raise ValueError(
-            f"target must be one label or {len(probabilities)}, one per clip, got {target!r:.100}."
+            f"target must be one label, or one for each of the {len(probabilities)} clips, got "
+            f"{target!r:.100}."
         )
     known = {label: number for number, label in enumerate(classifier.classes_.tolist())}
     labels = np.broadcast_to(targets, len(probabilities)).tolist()
     unknown = [label for label in labels if label not in known]
     if unknown:
-        raise ValueError(f"target {unknown[0]!r} is none of the classes {list(known)}.")
+        raise ValueError(f"target must be one of the classes {list(known)}, got {unknown[0]!r}.")
     return [known[label] for label in labels]
 
 
-def _times_of_inputs(frontend, kind, clips):
+def _input_times(frontend, kind, clips):
     if kind == "spectrograms" or not isinstance(frontend, SpectrogramTransformer):
         return None
-    return [input_edges(frontend, settings_for(frontend, clip), clip) for clip in clips]
+    return [input_times(frontend, settings_for(frontend, clip), clip) for clip in clips]

@@ -1,88 +1,102 @@
-"""SegmentsDisplay: what is where in a recording."""
+"""SegmentsDisplay: labeled segments of a recording on a timeline."""
 
-import os
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from skdaf._audio.clips import Clip
+from skdaf._audio.reading import read_info
 from skdaf._core.public import public
-from skdaf._display.sources import (
-    MOST_FRAMES,
+from skdaf._core.typing import PathLike
+from skdaf._display.clip_spectrogram import (
     band_edges,
-    own_spectrogram,
+    clip_spectrogram,
     settings_for,
+)
+from skdaf._display.segment_bands import (
+    all_classes,
+    band_values,
+    probability_bands,
+    read_table,
 )
 from skdaf._display.spectrogram import SpectrogramDisplay
 from skdaf._display.style import (
     COLORS,
     add_colorbar,
-    given_axes,
+    check_axes,
+    format_time_axis,
     new_figure,
-    readable,
+    plain_text,
     require_matplotlib,
-    shortened,
-    show_time,
-    width_of,
+    text_width,
 )
 from skdaf._estimators.fitted import find_frontend
+from skdaf._features.spectrogram import SpectrogramSettings
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
-from skdaf._segments.merge import merge_segments, without_overlaps
+from skdaf._segments.merge import merge_segments
 from skdaf._segments.predict import predict_segments
-from skdaf._segments.tables import COLUMNS, check_segments, probability_columns, read_segments
+from skdaf._segments.tables import check_segments
 
-# Letters of a class's name beside its band, and the size of names in segments, in points.
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.colors import Colormap
+
+    from skdaf._display.style import ManyAxes
+
+# Letters of a class name next to its band; the size of names in segments, in points.
 _LONGEST_NAME = 34
 _NAME_SIZE = 8
 
-# Inches: the width of a panel; the heights of the spectrogram, of a band, of a lane.
+# In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane.
 _WIDTH, _SPECTROGRAM, _BAND, _LANE = 8.0, 2.0, 0.2, 0.4
 
-# Borders and hatches of more segments would be all that is seen, and slow to draw.
+# With more segments, their borders and hatches would hide everything else and be slow to draw.
 _MOST_BORDERS = 150
 
-# After each round of colours comes another hatch.
+# After all colors were used once, the next hatch comes.
 _HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
 
-# Names in the legend side by side.
-_LETTERS_A_LINE = 130
+# Average letters per line of the legend.
+_LETTERS_PER_LINE = 130
 
 
 @public
 class SegmentsDisplay:
-    """Show predicted and true segments of a recording on a time line.
+    """Show predicted and true segments of a recording on a timeline.
 
-    Up to three panels over each other: the spectrogram of the recording; a band a class, as bright
-    as the class is probable; the true segments above the predicted ones.
+    There are up to three panels, from top to bottom: the spectrogram of the recording; one band per
+    class, colored by the probability of the class; the true segments above the predicted ones.
 
-    Use `from_estimator` or `from_predictions` to make one; all parameters are stored as attributes.
+    Create a display with `from_estimator` or `from_predictions`. All parameters are stored as
+    attributes.
 
     Parameters
     ----------
     predicted : pandas.DataFrame
-        As `predict_segments` or `merge_segments` give it: `start`, `end` (s), `label` and,
-        for the bands, a column of probabilities a class.
+        As returned by `predict_segments` or `merge_segments`: `start`, `end` (s), `label` and, for
+        the bands, a column of probabilities per class.
     true : pandas.DataFrame, default=None
         The true segments, with `start`, `end` (s) and `label`.
     spectrogram : SpectrogramDisplay, default=None
-        The spectrogram of the recording; its times are those of the segments.
+        The spectrogram of the recording, with the times of the recording.
 
     Attributes
     ----------
     ax_ : ndarray of matplotlib Axes
-        The panels from top to bottom; the last one is the time line.
+        The panels from top to bottom; the last one contains the segments.
     figure_ : matplotlib Figure
-        The figure around them.
+        The figure that contains them.
     bands_ : matplotlib QuadMesh or None
         The probabilities.
     bars_ : dict of matplotlib PolyCollection
         The segments, by ("true" or "predicted", class).
     legend_ : matplotlib Legend
-        Says which colour is which class.
+        The legend of the classes.
 
     See Also
     --------
-    segment_report : How well they agree, in numbers.
+    segment_report : Compare predicted with true segments in numbers.
 
     Examples
     --------
@@ -97,7 +111,13 @@ class SegmentsDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, predicted, *, true=None, spectrogram=None):
+    def __init__(
+        self,
+        predicted: "pd.DataFrame",
+        *,
+        true: "pd.DataFrame | None" = None,
+        spectrogram: SpectrogramDisplay | None = None,
+    ):
         self.predicted = predicted
         self.true = true
         self.spectrogram = spectrogram
@@ -105,19 +125,19 @@ class SegmentsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        path,
+        estimator: Any,
+        path: PathLike | Clip,
         *,
-        true=None,
-        window=1.0,
-        step=None,
-        batch_size=256,
-        smooth=0.0,
-        min_duration=0.0,
-        ax=None,
-        cmap="viridis",
-    ):
-        """Classify a recording window by window, and show what was found where.
+        true: "pd.DataFrame | PathLike | None" = None,
+        window: float = 1.0,
+        step: float | None = None,
+        batch_size: int = 256,
+        smooth: float = 0.0,
+        min_duration: float = 0.0,
+        ax: "ManyAxes | None" = None,
+        cmap: "str | Colormap" = "viridis",
+    ) -> Self:
+        """Classify a recording window by window, and show the result.
 
         Parameters
         ----------
@@ -131,78 +151,86 @@ class SegmentsDisplay:
             Length of a window and step from window to window in seconds, as in
             `predict_segments`.
         batch_size : int, default=256
-            Number of windows read and classified together.
+            Number of windows that are read and classified together.
         smooth, min_duration : float, default=0.0
-            In seconds, as in `merge_segments`: for the time line, not for the bands.
+            In seconds, as in `merge_segments`; they do not affect the bands.
         ax : array of matplotlib Axes, default=None
-            Where to draw, one a panel. None makes a figure.
+            Where to draw, one per panel. None creates a figure.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colours of the spectrogram.
+            Colors of the spectrogram.
 
         Returns
         -------
         display : SegmentsDisplay
-            What was drawn.
+            The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
         windows = predict_segments(estimator, path, window=window, step=step, batch_size=batch_size)
-        display = cls(windows, true=_table(true), spectrogram=_spectrogram_of(estimator, path))
+        spectrogram = _spectrogram(path, find_frontend(estimator))
+        display = cls(windows, true=read_table(true), spectrogram=spectrogram)
         return display.plot(ax, smooth=smooth, min_duration=min_duration, cmap=cmap)
 
     @classmethod
     def from_predictions(
         cls,
-        true,
-        predicted,
+        true: "pd.DataFrame | PathLike | None",
+        predicted: "pd.DataFrame | PathLike",
         *,
-        path=None,
-        smooth=0.0,
-        min_duration=0.0,
-        ax=None,
-        cmap="viridis",
-    ):
-        """Show segments that are there already.
+        path: PathLike | Clip | None = None,
+        smooth: float = 0.0,
+        min_duration: float = 0.0,
+        ax: "ManyAxes | None" = None,
+        cmap: "str | Colormap" = "viridis",
+    ) -> Self:
+        """Show segments that have been predicted before.
 
         Parameters
         ----------
         true : pandas.DataFrame, str, os.PathLike or None
             The true segments, or a file of them for `read_segments`.
         predicted : pandas.DataFrame, str or os.PathLike
-            The predicted ones; with their probabilities, if they come from `predict_segments`.
+            The predicted ones; with their probabilities if they come from `predict_segments`.
         path : str, os.PathLike or Clip, default=None
-            The recording, for its spectrogram.
+            The recording, to show its spectrogram.
         smooth, min_duration : float, default=0.0
-            In seconds, as in `merge_segments`: for the time line, not for the bands.
+            In seconds, as in `merge_segments`; they do not affect the bands.
         ax : array of matplotlib Axes, default=None
-            Where to draw, one a panel. None makes a figure.
+            Where to draw, one per panel. None creates a figure.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colours of the spectrogram.
+            Colors of the spectrogram.
 
         Returns
         -------
         display : SegmentsDisplay
-            What was drawn.
+            The display.
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
-        spectrogram = None if path is None else _spectrogram_of(None, path)
-        display = cls(_table(predicted), true=_table(true), spectrogram=spectrogram)
+        spectrogram = None if path is None else _spectrogram(path)
+        display = cls(read_table(predicted), true=read_table(true), spectrogram=spectrogram)
         return display.plot(ax, smooth=smooth, min_duration=min_duration, cmap=cmap)
 
-    def plot(self, ax=None, *, smooth=0.0, min_duration=0.0, cmap="viridis"):
-        """Draw.
+    def plot(
+        self,
+        ax: "ManyAxes | None" = None,
+        *,
+        smooth: float = 0.0,
+        min_duration: float = 0.0,
+        cmap: "str | Colormap" = "viridis",
+    ) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : array of matplotlib Axes, default=None
-            Where to draw, one a panel. None makes a figure.
+            Where to draw, one per panel. None creates a figure.
         smooth, min_duration : float, default=0.0
-            In seconds, as in `merge_segments`: for the time line, not for the bands.
+            In seconds, as in `merge_segments`; they do not affect the bands.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colours of the spectrogram.
+            Colors of the spectrogram.
 
         Returns
         -------
-        display : SegmentsDisplay
+        self : SegmentsDisplay
             The display itself.
         """
         require_matplotlib(f"{type(self).__name__}.plot")
@@ -210,22 +238,21 @@ class SegmentsDisplay:
         lanes = {"predicted": merged}
         if self.true is not None:
             lanes = {"true": check_segments(self.true, "true"), **lanes}
-        columns = _probabilities(self.predicted)
-        classes = _classes(columns, lanes.values())
-        with readable(classes) as names:
-            axes = self._axes(ax, len(columns), len(lanes))
-            self.ax_, self.figure_ = axes, axes[-1].figure
-            first, last = self._span(lanes.values())
-            self.bands_ = None
-            if self.spectrogram is not None:
-                self.spectrogram.plot(axes[0], cmap=cmap)
-            if columns:
-                self._draw_bands(axes[-2], columns, names[: len(columns)])
-            self._draw_lanes(axes[-1], lanes, classes, names, last - first)
-            for one in axes:
-                one.set_xlabel("")
-                time_name = show_time(one, first, last)
-            axes[-1].set_xlabel(time_name)
+        columns = probability_bands(self.predicted)
+        classes = all_classes(columns, lanes.values())
+        axes = self._axes(ax, len(columns), len(lanes))
+        self.ax_, self.figure_ = axes, axes[-1].figure
+        first, last = self._time_span(lanes.values())
+        self.bands_ = None
+        if self.spectrogram is not None:
+            self.spectrogram.plot(axes[0], cmap=cmap)
+        if columns:
+            self._draw_bands(axes[-2], columns, classes[: len(columns)])
+        self._draw_lanes(axes[-1], lanes, classes, last - first)
+        for one in axes:
+            one.set_xlabel("")
+            time_label = format_time_axis(one, first, last)
+        axes[-1].set_xlabel(time_label)
         return self
 
     def _axes(self, ax, n_bands, n_lanes):
@@ -233,7 +260,7 @@ class SegmentsDisplay:
         heights += [max(0.6, _BAND * n_bands)] if n_bands else []
         heights += [_LANE * n_lanes + 0.1]
         if ax is not None:
-            return given_axes(ax, len(heights))
+            return check_axes(ax, len(heights))
         figure, axes = new_figure(
             len(heights),
             size=(_WIDTH + 2.0, sum(heights) + 0.25 * len(heights) + 0.9),
@@ -244,7 +271,7 @@ class SegmentsDisplay:
         figure.get_layout_engine().set(hspace=0.0, h_pad=0.04)
         return axes.ravel()
 
-    def _span(self, tables):
+    def _time_span(self, tables):
         """Return the first and the last second to show."""
         if self.spectrogram is not None:
             return tuple(self.spectrogram.times[0][[0, -1]])
@@ -252,47 +279,50 @@ class SegmentsDisplay:
         first = min((table.start.min() for table in tables), default=0.0)
         return first, max((table.end.max() for table in tables), default=1.0)
 
-    def _draw_bands(self, ax, columns, names):
-        edges, values = _banded(self.predicted, columns)
+    def _draw_bands(self, ax, columns, classes):
+        edges, values = band_values(self.predicted, columns)
         borders = np.arange(len(columns) + 1) - 0.5
         self.bands_ = ax.pcolormesh(
             edges, borders, values.T, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True
         )
-        ax.set_yticks(range(len(columns)), [shortened(name, _LONGEST_NAME) for name in names])
+        names = [plain_text(label, _LONGEST_NAME) for label in classes]
+        ax.set_yticks(range(len(columns)), names)
         # The first class is on top.
         ax.set_ylim(borders[[-1, 0]])
         ax.tick_params(axis="y", labelsize="small", length=0)
         add_colorbar(self.bands_, [ax], "Probability", height=_BAND * len(columns))
 
-    def _draw_lanes(self, ax, lanes, classes, names, duration):
+    def _draw_lanes(self, ax, lanes, classes, duration):
         self.bars_ = {}
         inches = ax.get_position().width * self.figure_.get_figwidth()
         for row, (lane, table) in enumerate(lanes.items()):
             labels = table.label.astype(str).to_numpy()
-            is_short = len(table) <= _MOST_BORDERS
+            has_borders = len(table) <= _MOST_BORDERS
             for number, label in enumerate(classes):
                 rows = table[labels == label]
                 if len(rows):
+                    style = _class_style(number)
                     self.bars_[lane, label] = ax.broken_barh(
                         np.column_stack([rows.start, rows.end - rows.start]),
                         (row - 0.42, 0.84),
-                        **(_look(number) if is_short else {"color": _look(number)["facecolor"]}),
-                        linewidth=0.5 if is_short else 0.0,
+                        **(style if has_borders else {"color": style["facecolor"]}),
+                        linewidth=0.5 if has_borders else 0.0,
                     )
-                    self._name_segments(ax, rows, row, number, names[number], inches / duration)
+                    self._name_segments(ax, rows, row, number, label, inches / duration)
         ax.set_yticks(range(len(lanes)), list(lanes))
         ax.set_ylim(len(lanes) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
-        self._draw_legend(classes, names)
+        self._draw_legend(classes)
 
-    def _name_segments(self, ax, rows, row, number, name, inches_a_second):
-        """Write the name of a class into its segments where it has room."""
-        # Black on hatches and light colours, white on dark ones.
+    def _name_segments(self, ax, rows, row, number, label, inches_per_second):
+        """Write the name of a class into those of its segments that are long enough."""
+        # Black on light colors, white on dark ones; nothing on hatches.
         is_dark = COLORS[number % len(COLORS)] in ("#0072B2", "#000000", "#D55E00")
         is_plain = number < len(COLORS)
-        needed = (width_of(name) + 1) * _NAME_SIZE * 0.6 / 72
+        name = plain_text(label)
+        needed = (text_width(name) + 1) * _NAME_SIZE * 0.6 / 72
         for start, end in zip(rows.start, rows.end, strict=True):
-            if is_plain and (end - start) * inches_a_second >= needed:
+            if is_plain and (end - start) * inches_per_second >= needed:
                 ax.text(
                     *((start + end) / 2, row, name),
                     ha="center",
@@ -302,43 +332,42 @@ class SegmentsDisplay:
                     clip_on=True,
                 )
 
-    def _draw_legend(self, classes, names):
+    def _draw_legend(self, classes):
         from matplotlib.patches import Patch
 
         shown = {label for _, label in self.bars_}
         handles = [
-            Patch(**_look(number), label=shortened(names[number], _LONGEST_NAME))
+            Patch(**_class_style(number), label=plain_text(label, _LONGEST_NAME))
             for number, label in enumerate(classes)
             if label in shown
         ]
-        widest = max((width_of(one.get_label()) for one in handles), default=1)
+        widest = max((text_width(one.get_label()) for one in handles), default=1)
         self.legend_ = self.figure_.legend(
             handles=handles,
             loc="outside lower center",
-            ncols=max(1, min(len(handles), _LETTERS_A_LINE // (widest + 6))),
+            ncols=max(1, min(len(handles), _LETTERS_PER_LINE // (widest + 6))),
             fontsize="small",
             frameon=False,
         )
 
 
-def _look(number):
-    """Return the look of a class: colours first, then hatches."""
+def _class_style(number):
+    """Return the style of a class: first the colors, then the same colors with hatches."""
     hatch = _HATCHES[number // len(COLORS) % len(_HATCHES)]
     return {"facecolor": COLORS[number % len(COLORS)], "hatch": hatch, "edgecolor": "white"}
 
 
-def _table(segments):
-    return read_segments(segments) if isinstance(segments, (str, os.PathLike)) else segments
+def _spectrogram(path, frontend=None):
+    """Return the display of a recording's mel spectrogram, as a front end computes it.
 
-
-def _spectrogram_of(estimator, path):
-    """Return the mel spectrogram of a recording, at its own times."""
+    Without a front end, the settings are the usual ones at the recording's own sampling rate.
+    """
     clip = path if isinstance(path, Clip) else Clip(path)
-    frontend = None if estimator is None else find_frontend(estimator)
-    if not isinstance(frontend, SpectrogramTransformer):
-        frontend = SpectrogramTransformer().fit([clip])
-    settings = replace(settings_for(frontend, clip), features="mel")
-    spectrogram, times = own_spectrogram(settings, clip)
+    if isinstance(frontend, SpectrogramTransformer):
+        settings = replace(settings_for(frontend, clip), features="mel")
+    else:
+        settings = SpectrogramSettings.from_seconds(read_info(clip).sampling_rate)
+    spectrogram, times = clip_spectrogram(settings, clip)
     return SpectrogramDisplay(
         [spectrogram],
         times=[times + clip.start],
@@ -346,35 +375,3 @@ def _spectrogram_of(estimator, path):
         features="mel",
         unit="Level (dB)",
     )
-
-
-def _probabilities(table):
-    """Return the columns of probabilities: all that hold numbers from 0 to 1, if each label has."""
-    numbers = table.drop(columns=COLUMNS, errors="ignore").select_dtypes("number")
-    columns = [name for name in numbers if numbers[name].between(0.0, 1.0).all()]
-    has_all = {*probability_columns(table.label.unique())} <= {*columns}
-    return columns if has_all else []
-
-
-def _classes(columns, tables):
-    """Return all classes as text: those with probabilities in their order, then the others."""
-    texts = sorted({str(label) for table in tables for label in table.label})
-    of_column = dict(zip(probability_columns(texts), texts, strict=True))
-    classes = [of_column.get(column, column) for column in columns]
-    return [*classes, *(text for text in texts if text not in classes)]
-
-
-def _banded(table, columns):
-    """Return borders in time, and the probabilities between them (NaN where nothing is said)."""
-    pieces = without_overlaps(check_segments(table, "predicted"))
-    edges = np.unique(np.concatenate([pieces.start, pieces.end]))
-    values = np.full((len(edges) - 1, len(columns)), np.nan)
-    values[np.searchsorted(edges, pieces.start)] = pieces[columns]
-    n_together = -(-len(values) // MOST_FRAMES)
-    if n_together == 1:
-        return edges, values
-    firsts = np.arange(0, len(values), n_together)
-    counts = np.add.reduceat(~np.isnan(values), firsts, axis=0)
-    sums = np.add.reduceat(np.nan_to_num(values), firsts, axis=0)
-    means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-    return np.append(edges[firsts], edges[-1]), means

@@ -1,4 +1,6 @@
-"""TrainingDisplay: how a training went."""
+"""TrainingDisplay: losses and scores by epoch."""
+
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -6,46 +8,49 @@ from sklearn.utils._param_validation import StrOptions
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._display.style import COLORS, given_axes, new_figure, require_matplotlib
+from skdaf._display.style import COLORS, check_axes, new_figure, require_matplotlib
 from skdaf._estimators.fitted import find_network
+
+if TYPE_CHECKING:
+    from skdaf._display.style import ManyAxes
 
 _CURVES = [
     ("train", "Training", {"color": COLORS[0], "marker": "o", "linestyle": "-"}),
     ("valid", "Validation", {"color": COLORS[3], "marker": "s", "linestyle": "--"}),
 ]
 
-# So many markers on a line at most.
+# Markers per line.
 _MOST_MARKERS = 20
 
 
 @public
 class TrainingDisplay:
-    """Show the losses and scores of a training by epoch, and which epoch was kept.
+    """Show the losses and scores of a training run by epoch, and which epoch was kept.
 
-    Use `from_estimator` to make one; all parameters are stored as attributes.
+    Create a display with `from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
     history : dict of lists
-        One value an epoch, as the attribute `history_` of a network estimator: "train_loss", and
-        as far as they are there "valid_loss", "train_score" and "valid_score".
+        One value per epoch, as in the attribute `history_` of a network estimator: "train_loss"
+        and, if available, "valid_loss", "train_score" and "valid_score".
     best_epoch : int, default=None
         The epoch to mark, counted from 1.
     loss_name : str, default="Loss"
-        What the loss is called.
+        The name of the loss.
     score_name : str, default="Accuracy"
-        What the score is called.
+        The name of the score.
 
     Attributes
     ----------
     ax_ : matplotlib Axes or ndarray of Axes
-        The axes of the losses, and those of the scores where there are any.
+        The axes of the losses, and the axes of the scores if there are any.
     figure_ : matplotlib Figure
-        The figure around them.
+        The figure that contains them.
     lines_ : dict of matplotlib Line2D
         The curves, by their names in `history`.
     best_lines_ : list of matplotlib Line2D
-        The marks of the best epoch, one an axes.
+        The marks of the best epoch, one per axes.
 
     Examples
     --------
@@ -58,32 +63,46 @@ class TrainingDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, history, *, best_epoch=None, loss_name="Loss", score_name="Accuracy"):
+    def __init__(
+        self,
+        history: dict[str, list[float]],
+        *,
+        best_epoch: int | None = None,
+        loss_name: str = "Loss",
+        score_name: str = "Accuracy",
+    ):
         self.history = history
         self.best_epoch = best_epoch
         self.loss_name = loss_name
         self.score_name = score_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, kind="both", ax=None, line_kw=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        kind: Literal["both", "loss", "score"] = "both",
+        ax: "ManyAxes | None" = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Show how a fitted estimator was trained.
 
         Parameters
         ----------
         estimator : estimator, str or os.PathLike
-            A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder`, or a pipeline, a search or
-            an extractor that holds one; or the path of a saved model.
+            A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder`; a pipeline, a search or an
+            extractor that contains one; or the path of a saved model.
         kind : {"both", "loss", "score"}, default="both"
             What to draw.
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw: for "both" of a classifier two axes. None makes a figure.
+            Where to draw; two axes for "both" if there are scores. None creates a figure.
         line_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.plot`.
 
         Returns
         -------
         display : TrainingDisplay
-            What was drawn.
+            The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
         network = find_network(estimator)
@@ -93,13 +112,19 @@ class TrainingDisplay:
         return display.plot(ax, kind=kind, line_kw=line_kw)
 
     @validate_params({"kind": [StrOptions({"both", "loss", "score"})], "line_kw": [dict, None]})
-    def plot(self, ax=None, *, kind="both", line_kw=None):
-        """Draw.
+    def plot(
+        self,
+        ax: "ManyAxes | None" = None,
+        *,
+        kind: Literal["both", "loss", "score"] = "both",
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw: two axes for "both" where there are scores. None makes a figure.
+            Where to draw; two axes for "both" if there are scores. None creates a figure.
         kind : {"both", "loss", "score"}, default="both"
             What to draw.
         line_kw : dict, default=None
@@ -107,7 +132,7 @@ class TrainingDisplay:
 
         Returns
         -------
-        display : TrainingDisplay
+        self : TrainingDisplay
             The display itself.
         """
         require_matplotlib(f"{type(self).__name__}.plot")
@@ -115,15 +140,16 @@ class TrainingDisplay:
         values = [value for value in values if f"train_{value}" in self.history]
         if not values:
             raise ValueError(
-                f"There is nothing to draw for kind={kind!r}: the history holds "
+                f"There is nothing to draw for kind={kind!r}: the history contains only "
                 f"{list(self.history)}."
             )
         if ax is None:
             _, axes = new_figure(1, len(values), size=(1.0 + 4.0 * len(values), 3.4), squeeze=False)
             axes = axes.ravel()
         else:
-            axes = given_axes(ax, len(values))
-        self.lines_, self.best_lines_ = {}, []
+            axes = check_axes(ax, len(values))
+        self.lines_: dict[str, Any] = {}
+        self.best_lines_: list[Any] = []
         for one, value in zip(axes, values, strict=True):
             self._draw(one, value, line_kw or {})
         self.ax_ = axes[0] if len(axes) == 1 else axes
@@ -134,11 +160,12 @@ class TrainingDisplay:
         from matplotlib.ticker import MaxNLocator
 
         n_epochs = len(self.history[f"train_{value}"])
-        for name, label, look in _CURVES:
+        for name, label, style in _CURVES:
             curve = self.history.get(f"{name}_{value}")
             if curve is not None:
-                look = {**look, "markevery": -(-n_epochs // _MOST_MARKERS), "markersize": 4}
-                [line] = ax.plot(np.arange(1, n_epochs + 1), curve, label=label, **(look | options))
+                style = {**style, "markevery": -(-n_epochs // _MOST_MARKERS), "markersize": 4}
+                style |= options
+                [line] = ax.plot(np.arange(1, n_epochs + 1), curve, label=label, **style)
                 self.lines_[f"{name}_{value}"] = line
         if self.best_epoch is not None:
             label = f"Best epoch ({self.best_epoch})"
@@ -146,7 +173,7 @@ class TrainingDisplay:
                 ax.axvline(self.best_epoch, color="0.25", linestyle=":", label=label, zorder=1)
             )
         ax.set(xlabel="Epoch", ylabel=self.loss_name if value == "loss" else self.score_name)
-        # No ticks between epochs, nor before the first.
+        # No ticks between epochs or before the first.
         ax.set_xlim(0.5, n_epochs + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.legend(fontsize="small")

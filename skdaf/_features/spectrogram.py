@@ -69,6 +69,43 @@ class SpectrogramSettings:
         check_windows(self.sampling_rate, self.window_length, self.hop_length)
         check_mel_bands(self.n_mels, self.n_fft // 2 + 1)
 
+    @classmethod
+    def from_seconds(
+        cls,
+        sampling_rate,
+        *,
+        features="mel",
+        window_length=0.032,
+        hop_length=0.010,
+        n_mels=64,
+        n_mfcc=13,
+        fmin=0.0,
+        fmax=None,
+        top_db=80.0,
+        channel=None,
+    ):
+        """Convert the parameters of `SpectrogramTransformer`, and check how they fit together."""
+        upper = float(sampling_rate / 2 if fmax is None else fmax)
+        if not fmin < upper <= sampling_rate / 2:
+            raise ValueError(
+                f"The mel bands must lie between 0 and half the sampling rate of {sampling_rate} "
+                f"Hz, got fmin={fmin!r} and fmax={fmax!r}."
+            )
+        if features == "mfcc" and n_mfcc > n_mels:
+            raise ValueError(f"n_mfcc={n_mfcc} must not be greater than n_mels={n_mels}.")
+        return cls(
+            features=features,
+            sampling_rate=int(sampling_rate),
+            window_length=max(1, round(window_length * sampling_rate)),
+            hop_length=max(1, round(hop_length * sampling_rate)),
+            n_mels=int(n_mels),
+            n_mfcc=int(n_mfcc),
+            fmin=float(fmin),
+            fmax=upper,
+            top_db=None if top_db is None else float(top_db),
+            channel=None if channel is None else int(channel),
+        )
+
     @property
     def n_fft(self):
         """The shortest even length, at least that of the window, with a fast transform."""

@@ -301,26 +301,18 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         return int(np.quantile(n_frames, quantile, method="higher"))
 
     def _settings(self, rate):
-        """Convert the parameters to samples and Hz, and check those that depend on each other."""
-        fmax = float(rate / 2 if self.fmax is None else self.fmax)
-        if not self.fmin < fmax <= rate / 2:
-            raise ValueError(
-                f"The mel bands must lie between 0 and half the sampling rate of {rate} Hz, "
-                f"got fmin={self.fmin!r} and fmax={self.fmax!r}."
-            )
-        if self.features == "mfcc" and self.n_mfcc > self.n_mels:
-            raise ValueError(f"n_mfcc={self.n_mfcc} must not be greater than n_mels={self.n_mels}.")
-        return SpectrogramSettings(
+        """Return the parameters in samples and Hz."""
+        return SpectrogramSettings.from_seconds(
+            rate,
             features=self.features,
-            sampling_rate=int(rate),
-            window_length=max(1, round(self.window_length * rate)),
-            hop_length=max(1, round(self.hop_length * rate)),
-            n_mels=int(self.n_mels),
-            n_mfcc=int(self.n_mfcc),
-            fmin=float(self.fmin),
-            fmax=fmax,
-            top_db=None if self.top_db is None else float(self.top_db),
-            channel=None if self.channel is None else int(self.channel),
+            window_length=self.window_length,
+            hop_length=self.hop_length,
+            n_mels=self.n_mels,
+            n_mfcc=self.n_mfcc,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            top_db=self.top_db,
+            channel=self.channel,
         )
 
     def _warn_of_empty_bands(self, settings):

@@ -1,0 +1,46 @@
+"""The classes and probabilities in tables of segments, for `SegmentsDisplay`."""
+
+import os
+
+import numpy as np
+
+from skdaf._display.clip_spectrogram import MOST_FRAMES
+from skdaf._segments.merge import without_overlaps
+from skdaf._segments.tables import COLUMNS, check_segments, probability_columns, read_segments
+
+
+def read_table(segments):
+    """Return a table of segments, which may be the path of a file; None stays None."""
+    return read_segments(segments) if isinstance(segments, (str, os.PathLike)) else segments
+
+
+def probability_bands(table):
+    """Return the columns with numbers from 0 to 1, if all labels are among them; else none."""
+    numbers = table.drop(columns=COLUMNS, errors="ignore").select_dtypes("number")
+    columns = [name for name in numbers if numbers[name].between(0.0, 1.0).all()]
+    has_all = {*probability_columns(table.label.unique())} <= {*columns}
+    return columns if has_all else []
+
+
+def all_classes(columns, tables):
+    """Return all classes as text: first those with probabilities, in their order."""
+    texts = sorted({str(label) for table in tables for label in table.label})
+    of_column = dict(zip(probability_columns(texts), texts, strict=True))
+    classes = [of_column.get(column, column) for column in columns]
+    return [*classes, *(text for text in texts if text not in classes)]
+
+
+def band_values(table, columns):
+    """Return edges in seconds, and the probabilities between them (NaN in gaps)."""
+    pieces = without_overlaps(check_segments(table, "predicted"))
+    edges = np.unique(np.concatenate([pieces.start, pieces.end]))
+    values = np.full((len(edges) - 1, len(columns)), np.nan)
+    values[np.searchsorted(edges, pieces.start)] = pieces[columns]
+    n_together = -(-len(values) // MOST_FRAMES)
+    if n_together == 1:
+        return edges, values
+    firsts = np.arange(0, len(values), n_together)
+    counts = np.add.reduceat(~np.isnan(values), firsts, axis=0)
+    sums = np.add.reduceat(np.nan_to_num(values), firsts, axis=0)
+    means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return np.append(edges[firsts], edges[-1]), means

@@ -1,0 +1,119 @@
+"""Saliencies on spectrograms."""
+
+import numpy as np
+import pytest
+from helpers import tone
+from sklearn.pipeline import make_pipeline
+
+from skdaf import (
+    CNNAudioClassifier,
+    ConvAutoencoderEmbedder,
+    SaliencyDisplay,
+    SpectrogramTransformer,
+)
+
+pytestmark = pytest.mark.oldest
+
+RATE = 16_000
+
+
+def two_bands(n_clips, duration=0.4):
+    """Return clips of noise and a tone in one of two bands, and the band as the label."""
+    rng = np.random.default_rng(0)
+    pitches = np.where(np.arange(n_clips) % 2, 4000, 500)
+    X = [
+        tone(pitch, duration) + 0.05 * rng.standard_normal(int(duration * RATE))
+        for pitch in pitches
+    ]
+    return X, np.where(pitches == 500, "low", "high")
+
+
+@pytest.fixture(scope="module")
+def band_classifier():
+    X, y = two_bands(40)
+    return CNNAudioClassifier(max_epochs=8, augment=None, random_state=0).fit(X, y)
+
+
+def test_saliency_is_highest_in_the_band_that_decides(band_classifier):
+    X, y = two_bands(4)
+    display = SaliencyDisplay.from_estimator(band_classifier, X)
+    for image, label in zip(display.images_, y, strict=True):
+        heat = image.get_array().sum(axis=1)
+        edges = image.get_coordinates()[:, 0, 1]
+        pitch = {"low": 500, "high": 4000}[label]
+        row = heat.argmax()
+        # Half of the saliency is within eight of the 64 bands around the tone.
+        place = np.searchsorted(edges, pitch) - 1
+        assert abs(row - place) <= 6
+        assert heat[max(0, place - 8) : place + 9].sum() > 0.5 * heat.sum()
+
+
+def test_saliencies_have_the_times_and_frequencies_of_the_clip(band_classifier):
+    X, _ = two_bands(2, duration=0.8)
+    display = SaliencyDisplay.from_estimator(band_classifier, X[:1])
+    ax, image = display.ax_, display.images_[0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Time (s)", "Frequency (Hz)")
+    # The network sees 41 frames; resized from twice as many, they cover all of the clip.
+    edges = image.get_coordinates()[0, :, 0]
+    assert len(edges) == band_classifier.input_shape_[0] + 1
+    np.testing.assert_allclose(edges[[0, -1]], [0, 0.8], atol=0.011)
+    assert ax.get_xlim() == (0, 0.8)
+    assert len(ax.collections) == 2
+    assert display.colorbar_.ax.get_ylabel() == "Saliency (share of the largest)"
+    assert (image.get_array().min(), image.get_array().max()) == (0, 1)
+
+
+def test_titles_name_the_class_and_its_probability(band_classifier):
+    X, y = two_bands(2)
+    display = SaliencyDisplay.from_estimator(band_classifier, X)
+    probabilities = band_classifier.predict_proba(X)
+    predicted = band_classifier.predict(X)
+    for ax, label, shares in zip(display.ax_, predicted, probabilities, strict=True):
+        assert ax.get_title(loc="left") == f"{label} ({shares.max():.2f})"
+    assert list(predicted) == list(y)
+    other = SaliencyDisplay.from_estimator(band_classifier, X[:1], target="high")
+    assert other.ax_.get_title(loc="left").startswith("high (0.")
+
+
+def test_layers_and_methods_are_chosen_by_name(band_classifier):
+    X, _ = two_bands(1)
+    maps = [
+        SaliencyDisplay.from_estimator(band_classifier, X, **choice).saliencies[0]
+        for choice in ({}, {"layer": "conv4"}, {"method": "gradcam"}, {"layer": "conv2"})
+    ]
+    assert not np.allclose(maps[0], maps[1])
+    assert not np.allclose(maps[0], maps[2])
+    np.testing.assert_array_equal(maps[0], maps[3])
+    with pytest.raises(ValueError, match="conv9"):
+        SaliencyDisplay.from_estimator(band_classifier, X, layer="conv9")
+    with pytest.raises(ValueError, match="method"):
+        SaliencyDisplay.from_estimator(band_classifier, X, method="magic")
+    with pytest.raises(ValueError, match=r"target.*'none'"):
+        SaliencyDisplay.from_estimator(band_classifier, X, target="none")
+    with pytest.raises(ValueError, match="target must be one label"):
+        SaliencyDisplay.from_estimator(band_classifier, X, target=["low", "low"])
+
+
+def test_a_pipeline_with_a_front_end_gives_the_same_saliency(sounds, sound_labels):
+    steps = make_pipeline(
+        SpectrogramTransformer(), CNNAudioClassifier(max_epochs=2, random_state=0)
+    )
+    steps.fit(sounds.filenames, sound_labels)
+    whole = CNNAudioClassifier(max_epochs=2, random_state=0).fit(sounds.filenames, sound_labels)
+    X = sounds.filenames[:1]
+    both = [SaliencyDisplay.from_estimator(model, X) for model in (steps, whole)]
+    np.testing.assert_allclose(both[0].saliencies[0], both[1].saliencies[0], atol=1e-5)
+    assert both[0].ax_.get_ylabel() == "Frequency (Hz)"
+
+
+def test_the_network_does_not_change(band_classifier):
+    X, _ = two_bands(2)
+    before = band_classifier.predict_proba(X)
+    SaliencyDisplay.from_estimator(band_classifier, X)
+    np.testing.assert_array_equal(band_classifier.predict_proba(X), before)
+
+
+def test_an_estimator_that_is_no_classifier_raises(sounds):
+    embedder = ConvAutoencoderEmbedder(max_epochs=1, channels=(4,)).fit(sounds.filenames[:12])
+    with pytest.raises(TypeError, match="ConvAutoencoderEmbedder"):
+        SaliencyDisplay.from_estimator(embedder, sounds.filenames[:1])

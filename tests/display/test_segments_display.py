@@ -1,0 +1,158 @@
+"""Segments on a timeline."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from helpers import texts
+from matplotlib.colors import to_hex
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skdaf import (
+    Clip,
+    PyAudioAnalysisTransformer,
+    SegmentsDisplay,
+    predict_segments,
+    write_segments,
+)
+
+pytestmark = pytest.mark.oldest
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def recording(sounds, sound_labels, tmp_path_factory):
+    """Return the path of a recording of six clips, and its true segments."""
+    rows = np.arange(0, 60, 10)
+    parts = [soundfile.read(sounds.filenames[row])[0] for row in rows]
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    soundfile.write(path, np.concatenate(parts), RATE)
+    ends = np.cumsum([len(part) for part in parts]) / RATE
+    true = pd.DataFrame({"start": [0, *ends[:-1]], "end": ends, "label": sound_labels[rows]})
+    return path, true
+
+
+def bars(collection):
+    """Return (start, end) of each bar."""
+    return [tuple(path.vertices[:, 0][[0, 2]]) for path in collection.get_paths()]
+
+
+def test_segments_are_drawn_at_their_times_in_their_lanes(classifier, recording):
+    path, true = recording
+    display = SegmentsDisplay.from_estimator(classifier, path, true=true, window=0.2, step=0.1)
+    spectrogram, bands, lanes = display.ax_
+    assert texts(lanes.get_yticklabels()) == ["true", "predicted"]
+    assert (spectrogram.get_ylabel(), lanes.get_xlabel()) == ("Frequency (Hz)", "Time (s)")
+    duration = true.end.iloc[-1]
+    for ax in display.ax_:
+        np.testing.assert_allclose(ax.get_xlim(), (0, duration))
+    for label, rows in true.groupby("label"):
+        spans = bars(display.bars_["true", label])
+        np.testing.assert_allclose(spans, rows[["start", "end"]].to_numpy())
+        heights = display.bars_["true", label].get_paths()[0].vertices[:, 1]
+        assert (heights.min() + heights.max()) / 2 == pytest.approx(0)
+    assert texts(bands.get_yticklabels()) == list(classifier.classes_)
+    assert set(texts(display.legend_.get_texts())) >= set(true.label)
+
+
+def test_bands_are_the_probabilities(classifier, recording):
+    path, _ = recording
+    display = SegmentsDisplay.from_estimator(classifier, path, window=0.2)
+    windows = predict_segments(classifier, path, window=0.2)
+    np.testing.assert_allclose(
+        display.bands_.get_array(), windows[list(classifier.classes_)].to_numpy().T
+    )
+    np.testing.assert_allclose(display.bands_.get_coordinates()[0, :-1, 0], windows.start)
+    assert display.bands_.get_clim() == (0, 1)
+    # The first class is on top.
+    bands = display.ax_[1]
+    assert bands.get_ylim() == (2.5, -0.5)
+
+
+def test_predicted_segments_are_merged_in_the_lane():
+    predicted = pd.DataFrame(
+        {"start": [0, 1, 2, 3], "end": [1, 2, 3, 4], "label": ["a", "a", "b", "a"]}
+    )
+    plain = SegmentsDisplay.from_predictions(None, predicted)
+    assert bars(plain.bars_["predicted", "a"]) == [(0, 2), (3, 4)]
+    smooth = SegmentsDisplay.from_predictions(None, predicted, min_duration=1.5)
+    assert bars(smooth.bars_["predicted", "a"]) == [(0, 4)]
+    assert texts(plain.ax_[-1].get_yticklabels()) == ["predicted"]
+
+
+def test_gaps_are_empty():
+    table = pd.DataFrame(
+        {"start": [0, 5], "end": [1, 6], "label": ["a", "b"], "a": [0.9, 0.2], "b": [0.1, 0.8]}
+    )
+    display = SegmentsDisplay.from_predictions(None, table)
+    np.testing.assert_allclose(display.bands_.get_coordinates()[0, :, 0], [0, 1, 5, 6])
+    values = display.bands_.get_array()
+    np.testing.assert_allclose(values[:, [0, 2]], [[0.9, 0.2], [0.1, 0.8]])
+    assert np.ma.getmaskarray(np.ma.masked_invalid(values))[:, 1].all()
+
+
+def test_classes_have_different_styles_equal_in_both_lanes():
+    labels = list("abcdefghij")
+    table = pd.DataFrame({"start": range(10), "end": range(1, 11), "label": labels})
+    display = SegmentsDisplay.from_predictions(table, table)
+    look = {
+        key: (to_hex(found.get_facecolor()[0]), found.get_hatch())
+        for key, found in display.bars_.items()
+    }
+    assert len({look["true", label] for label in labels}) == 10
+    assert all(look["true", label] == look["predicted", label] for label in labels)
+
+
+def test_long_segments_contain_the_name_of_their_class():
+    table = pd.DataFrame({"start": [0, 9.9], "end": [9.9, 10], "label": ["wide", "narrow"]})
+    display = SegmentsDisplay.from_predictions(None, table)
+    assert texts(display.ax_[-1].texts) == ["wide"]
+
+
+def test_true_segments_can_be_in_a_file(tmp_path, recording):
+    path, true = recording
+    write_segments(true, tmp_path / "true.txt")
+    display = SegmentsDisplay.from_predictions(tmp_path / "true.txt", true, path=path)
+    assert len(display.ax_) == 2
+    assert {lane for lane, _ in display.bars_} == {"true", "predicted"}
+
+
+def test_a_part_of_a_recording_keeps_the_times_of_the_recording(classifier, recording):
+    path, true = recording
+    part = Clip(path, 0.4, 1.2)
+    display = SegmentsDisplay.from_estimator(classifier, part, true=true, window=0.2)
+    for ax in display.ax_:
+        np.testing.assert_allclose(ax.get_xlim(), (0.4, 1.2))
+    np.testing.assert_allclose(display.bands_.get_coordinates()[0, [0, -1], 0], [0.4, 1.2])
+
+
+def test_classifiers_without_a_network_work(sounds, sound_labels, recording):
+    model = make_pipeline(PyAudioAnalysisTransformer(), LogisticRegression(max_iter=10_000))
+    model.fit(sounds.filenames, sound_labels)
+    display = SegmentsDisplay.from_estimator(model, recording[0], window=0.2)
+    assert display.spectrogram.features == "mel"
+    assert len(display.ax_) == 3
+
+
+def test_hours_of_segments_are_drawn():
+    n = 9000
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(50) * 0.1, n)
+    names = [f"species {i:02d}" for i in range(50)]
+    table = pd.DataFrame({"start": np.arange(n) * 2.0, "end": np.arange(n) * 2.0 + 2})
+    table["label"] = [names[i] for i in shares.argmax(axis=1)]
+    table[names] = shares
+    display = SegmentsDisplay.from_predictions(None, table)
+    assert display.bands_.get_array().shape == (50, 1800)
+    np.testing.assert_allclose(display.bands_.get_array()[:, 0], shares[:5].mean(axis=0))
+    assert display.ax_[-1].get_xlabel() == "Time (h:min:s)"
+
+
+@pytest.mark.parametrize("name", ["start", "label"])
+def test_a_class_can_have_the_name_of_a_column(name):
+    table = pd.DataFrame({"start": [0], "end": [1], "label": [name], f"{name}_": [0.7], "x": [0.3]})
+    display = SegmentsDisplay.from_predictions(None, table)
+    assert texts(display.ax_[0].get_yticklabels()) == [name, "x"]
+    assert list(display.bars_) == [("predicted", name)]

@@ -1,0 +1,70 @@
+"""Class names, and what happens without matplotlib."""
+
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import run_python, texts
+
+from skdaf import (
+    DurationDisplay,
+    EmbeddingDisplay,
+    SaliencyDisplay,
+    SegmentsDisplay,
+    SpectrogramDisplay,
+    TrainingDisplay,
+)
+
+pytestmark = pytest.mark.oldest
+
+
+@pytest.mark.parametrize(
+    "names", [["Ωμέγα", "δέλτα"], ["a$b$c", "x_1^2$"], ["_silence", "two\nlines"]]
+)
+def test_class_names_are_drawn_literally(names):
+    shown = [" ".join(name.split()) for name in names]
+    display = EmbeddingDisplay.from_embeddings(np.eye(2), names)
+    display.figure_.canvas.draw()
+    found = [text.replace("\\$", "$").strip() for text in texts(display.legend_.get_texts())]
+    assert sorted(found) == sorted(shown)
+    DurationDisplay([1.0, 2.0], labels=names).plot()
+    table = pd.DataFrame({"start": [0, 1], "end": [1, 2], "label": names})
+    display = SegmentsDisplay.from_predictions(None, table)
+    assert len(display.legend_.get_texts()) == 2
+
+
+def test_matplotlib_warns_of_letters_that_its_font_lacks():
+    display = EmbeddingDisplay.from_embeddings(np.eye(2), ["\U000f1234 bird", "cat"])
+    with pytest.warns(UserWarning, match="Glyph"):
+        display.figure_.canvas.draw()
+    plt.close(display.figure_)
+
+
+DRAWINGS = {
+    "SpectrogramDisplay.plot": lambda: SpectrogramDisplay([np.zeros((2, 2))]).plot(),
+    "TrainingDisplay.plot": lambda: TrainingDisplay({"train_loss": [1.0]}).plot(),
+    "SegmentsDisplay.from_predictions": lambda: SegmentsDisplay.from_predictions(None, None),
+    "EmbeddingDisplay.from_embeddings": lambda: EmbeddingDisplay.from_embeddings(np.eye(2)),
+    "SaliencyDisplay.from_estimator": lambda: SaliencyDisplay.from_estimator(None, None),
+    "DurationDisplay.from_clips": lambda: DurationDisplay.from_clips(["x.wav"]),
+}
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_error_without_matplotlib_says_how_to_install_it(name, no_matplotlib):
+    with pytest.raises(ImportError, match=rf"{name} .*skdaf\[plot\]"):
+        DRAWINGS[name]()
+
+
+def test_importing_displays_imports_neither_matplotlib_nor_torch():
+    loaded = run_python(
+        "import sys; from skdaf import SpectrogramDisplay, SaliencyDisplay; print(*sys.modules)"
+    )
+    assert {"matplotlib", "torch"}.isdisjoint(loaded.split())
