@@ -5,10 +5,13 @@ Fixtures that several modules use are in `conftest.py`.
 
 import importlib
 import os
+import re
+import struct
 import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -18,6 +21,7 @@ import pytest
 import soundfile as sf
 
 import skdaf
+from skdaf._audio.reading import read_info
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -153,3 +157,114 @@ def fitted_frontend(X, *args, **params):
 def texts(labels):
     """Return the texts of labels of a figure."""
     return [label.get_text() for label in labels]
+
+
+# --- recordings, and the errors of reading them ---
+
+
+class OwnPath:
+    """An os.PathLike of a class of its own."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+def touch(*paths):
+    """Create empty files, and the folders that they are in."""
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def naming(*paths):
+    """Return a pattern of messages that name these paths in this order."""
+    return ".*".join(re.escape(repr(str(path))) for path in paths)
+
+
+def relative_names(bunch, root):
+    """Return the names of the files of a data set, relative to a folder."""
+    return [Path(filename).relative_to(root).as_posix() for filename in bunch.filenames]
+
+
+def stereo_tones(n=16_000, rate=16_000):
+    """Return a tone per channel; the first gets louder, so that no part equals another."""
+    t = np.arange(n) / rate
+    left = 0.5 * np.sin(2 * np.pi * 440 * t) * np.linspace(0.5, 1, n)
+    right = 0.3 * np.sin(2 * np.pi * 1000 * t + 0.3)
+    return np.stack([left, right], axis=1)
+
+
+def write_format(path, samples, rate=16_000, format="WAV", subtype=None):
+    """Write samples in a format, whatever the suffix says; return the path."""
+    sf.write(path, samples, rate, format=format, subtype=subtype)
+    return path
+
+
+def noise_content(path, format, subtype=None, channels=1, n=3000, **options):
+    """Write noise of 8 kHz in a format, whatever the suffix says; return the content."""
+    samples = 0.2 * np.random.default_rng(0).standard_normal((n, channels))
+    sf.write(path, samples, 8000, format=format, subtype=subtype, **options)
+    return bytearray(path.read_bytes())
+
+
+def patch_number(path, offset, layout, value):
+    """Overwrite a number in a file, in a layout of the module struct; return the path."""
+    content = bytearray(path.read_bytes())
+    struct.pack_into(layout, content, offset, value)
+    path.write_bytes(content)
+    return path
+
+
+def peak_memory(function):
+    """Return the largest number of bytes that Python and NumPy held at once, and the result."""
+    tracemalloc.start()
+    try:
+        result = function()
+        return tracemalloc.get_traced_memory()[1], result
+    finally:
+        tracemalloc.stop()
+
+
+def read_error(path, *, cause=None):
+    """Check that reading a file raises an AudioReadError that names it; return the message."""
+    with pytest.raises(skdaf.AudioReadError) as info:
+        skdaf.load_audio(path)
+    assert str(info.value).startswith(f"{str(path)!r}: ")
+    assert info.value.paths == [str(path)]
+    if cause is not None:
+        assert isinstance(info.value.__cause__, cause)
+    return str(info.value)
+
+
+def common_read_error(path):
+    """Check that all ways of reading a file end in the same AudioReadError; return the message."""
+    message = read_error(path)
+    for start, end in [(0.0, 0.1), (0.01, 0.02), (0.1, 0.2)]:
+        with pytest.raises(skdaf.AudioReadError) as info:
+            skdaf.load_audio(path, start=start, end=end)
+        assert str(info.value) == message
+    assert skdaf.check_audio([path]).problem[0] == message
+    return message
+
+
+def check_length(path, n_samples):
+    """Check that all ways of reading a file find so many samples; return them."""
+    samples, rate = skdaf.load_audio(path)
+    assert len(samples) == n_samples
+    assert read_info(skdaf.Clip(path)).n_frames == n_samples
+    report = skdaf.check_audio([path])
+    assert report.ok[0], report.problem[0]
+    assert report.duration[0] == n_samples / rate
+    for start in np.linspace(0, n_samples - 1, 8).astype(int):
+        stop = min(n_samples, start + 1500)
+        part = skdaf.load_audio(skdaf.Clip(path, start / rate, stop / rate))[0]
+        np.testing.assert_array_equal(part, samples[start:stop])
+    return samples
+
+
+def check_read_as(path, expected):
+    """Check that all ways of reading a file give these samples."""
+    np.testing.assert_array_equal(check_length(path, len(expected)), expected)

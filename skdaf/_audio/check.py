@@ -1,8 +1,10 @@
-"""check_audio: look at recordings before hours are spent on them."""
+"""check_audio: find bad recordings before training."""
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skdaf._audio.clips import AudioReadError
@@ -12,52 +14,58 @@ from skdaf._audio.statistics import read_statistics
 from skdaf._audio.worker_paths import map_clips
 from skdaf._core.arrays import as_array
 from skdaf._core.public import public
+from skdaf._core.typing import Clips
 
-# A peak below this is called silent: 80 dB under full scale, the last bits of 16.
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A peak below this is silent: 80 dB below full scale, the last bits of 16.
 _SILENT_PEAK = 1e-4
 
-# Channels cancel each other out when the power of their mean is below this share of what unrelated
-# channels would leave: 40 dB. Lossy codecs leave less than that of exact opposites.
+# Channels cancel each other out if the power of their mean is below this share of that of unrelated
+# channels (40 dB). Lossy codecs leave less than this of exact opposites.
 _CANCELLED_SHARE = 1e-4
 
-# A duration is odd when it is this many times beyond those of nearly all clips. Where these differ
-# much it must be beyond them by this many times their range, in logarithms.
+# A duration is odd if it is beyond those of nearly all clips by this factor. If these differ a lot,
+# it must be beyond them by this many times their range, in logarithms.
 _ODD_FACTOR, _ODD_RANGES = 4.0, 1.5
 _FEWEST_CLIPS = 3
 
 
 @public
-def check_audio(X, y=None, *, n_jobs=None, verbose=0):
-    """Read every clip and report what is wrong with it, without raising.
+def check_audio(
+    X: Clips, y: ArrayLike | None = None, *, n_jobs: int | None = None, verbose: int = 0
+) -> "pd.DataFrame":
+    """Read every clip and report its problems in a table.
 
-    What cannot be read is not `ok`. The rest is for you to judge: silence and clipping, channels
-    that cancel each other out, unusual durations, and copies of other clips, which make test scores
-    too good when they fall into both parts of a split.
+    Clips that cannot be read are not `ok`. The other columns are for you to decide on: silence,
+    clipping, channels that cancel each other out, unusual durations, and copies of other clips,
+    which make test scores too good if a split puts them into both parts.
 
     Parameters
     ----------
     X : files
-        A sequence of paths or `Clip`, a table with a column `path`, or sounds in memory, each with
-        its rate.
+        A sequence of paths or `Clip`, a table with a column `path`, or audio in memory with its
+        sampling rate.
     y : array-like of shape (n_clips,), default=None
-        The labels. With them the table shows which sounds have several labels.
+        The labels. If you pass them, the table shows which recordings have several labels.
     n_jobs : int, default=None
-        Number of workers, through joblib.
+        The number of joblib workers.
     verbose : int, default=0
         1 shows a progress bar.
 
     Returns
     -------
     report : pandas.DataFrame
-        One row per clip, in the order of `X`: `path`, `start`, `end` (s), `ok` (it can be read in
-        full), `problem` (why not; empty if it can), `duration` (s), `sampling_rate` (Hz),
-        `channels`, `format`, `subtype`, `peak` (full scale is 1), `silent` (the peak is more
-        than 80 dB below full scale), `clipped` (three samples in a row at full scale),
-        `cancels` (the mean of the channels is silent though a channel is not: choose one with
+        One row per clip, in the order of `X`: `path`, `start`, `end` (s), `ok` (the clip can be
+        read in full), `problem` (why it cannot; else empty), `duration` (s), `sampling_rate`
+        (Hz), `channels`, `format`, `subtype`, `peak` (full scale is 1), `silent` (the peak is
+        more than 80 dB below full scale), `clipped` (three successive samples at full scale),
+        `cancels` (the mean of the channels is silent but a channel is not: choose one with
         `channel` of `SpectrogramTransformer`), `odd_duration` (far from the others; see Notes),
         `duplicate_of` (the path of the first clip with the same samples, rate and channels,
-        whatever its format; empty for that first one). With `y` also `label` and
-        `label_conflict` (the same sound has another label elsewhere).
+        whatever its format; empty for that first one). With `y`, also `label` and
+        `label_conflict` (a copy of the clip has another label).
 
     Raises
     ------
@@ -68,14 +76,14 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
 
     Notes
     -----
-    Channels cancel each other out when the power of their mean is less than a ten thousandth (40
-    dB) of what unrelated channels would leave, or when the peak of the mean is silent and that of
-    a channel is not.
+    Channels cancel each other out if the power of their mean is less than a ten thousandth (40
+    dB) of that of unrelated channels, or if the peak of the mean is silent and that of a channel
+    is not.
 
-    A duration is odd when it is more than 4 times the 90th percentile of all durations, or less
-    than a quarter of the 10th. Where durations are spread widely the distance must be greater: 1.5
-    times the distance between the two percentiles, both in logarithms. So a length that a tenth of
-    the clips have is never odd. Clips that cannot be read do not count; at least 3 must be left.
+    A duration is odd if it is more than 4 times the 90th percentile of all durations, or less
+    than a quarter of the 10th. If durations vary a lot, the distance must be greater: 1.5 times
+    the distance between the two percentiles, both in logarithms. So a duration that a tenth of
+    the clips have is never odd. Clips that cannot be read do not count; at least 3 must remain.
 
     Examples
     --------
@@ -95,7 +103,7 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     clips = as_clips(X)
     if clips is None:
         raise TypeError(
-            "check_audio looks at files: pass a list of paths or of Clip, or waveforms with their "
+            "check_audio reads files: pass a list of paths or of Clip, or waveforms with their "
             "rates, [(samples, sampling_rate), ...]."
         )
     if y is not None:
@@ -115,11 +123,11 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
 
 
 def _report(rows, y):
-    """Make the table."""
+    """Return the table."""
     import pandas as pd
 
     report = pd.DataFrame(map(asdict, rows))
-    # Whole numbers with gaps, for the rows that could not be read; times are always numbers.
+    # Integers with missing values, for clips that cannot be read. Times are always floats.
     report = report.astype(
         {"start": float, "end": float, "sampling_rate": "Int64", "channels": "Int64"}
     )
@@ -132,7 +140,7 @@ def _report(rows, y):
 
 @dataclass
 class _Row:
-    """One row of the report: what a clip is, as far as that could be found out."""
+    """One row of the report, with defaults for a clip that cannot be read."""
 
     path: str
     start: float
@@ -193,6 +201,7 @@ def _describe(row, found):
 
 
 def _find_duplicates(rows):
+    """Fill in the column `duplicate_of`."""
     firsts = {}
     for row in rows:
         if row.ok:
@@ -201,11 +210,12 @@ def _find_duplicates(rows):
 
 
 def _find_odd_durations(rows):
+    """Fill in the column `odd_duration`."""
     rows = [row for row in rows if row.ok]
     if len(rows) < _FEWEST_CLIPS:
         return
     logs = np.log([row.duration for row in rows])
-    # Of clips themselves, on the inner side: a few odd ones must not move the limits.
+    # Durations of clips, not between them, so that a few odd ones do not move the limits.
     low, high = np.quantile(logs, 0.1, method="higher"), np.quantile(logs, 0.9, method="lower")
     distance = max(np.log(_ODD_FACTOR), _ODD_RANGES * (high - low))
     for row, log in zip(rows, logs, strict=True):

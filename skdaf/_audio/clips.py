@@ -1,30 +1,31 @@
-"""The words of reading: a part of a recording, what its header says, and what went wrong."""
+"""A part of a recording, what its header says, and the error of reading it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from skdaf._audio.sources import AudioSource, Source, source_of
 from skdaf._audio.times import to_seconds
 from skdaf._core.public import public
-
-_PATH_TYPES = (str, os.PathLike)
+from skdaf._core.typing import PathLike
 
 
 @public
 class AudioReadError(ValueError):
-    """Say which recording could not be read, and why.
+    """The error for recordings that cannot be read.
 
-    Raised by everything in this package that reads audio. Several bad files of one call are
-    reported together: the message lists the first ten and the count.
+    Everything in this package that reads audio raises it. One error reports all bad files of a
+    call: the message lists the first ten and the number of all.
 
     Parameters
     ----------
     message : str
         What went wrong.
     paths : sequence of str, default=()
-        All the files that could not be read; kept as a list in an attribute of the same name.
+        The files that could not be read. The attribute of the same name is a list.
 
     Examples
     --------
@@ -36,13 +37,13 @@ class AudioReadError(ValueError):
     ['missing.wav']
     """
 
-    def __init__(self, message, paths=()):
+    def __init__(self, message: str, paths: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.paths = list(paths)
 
     @classmethod
-    def of(cls, path, problem):
-        """Name one file and its problem.
+    def of(cls, path: PathLike, problem: str) -> "AudioReadError":
+        """Return the error for one file.
 
         Parameters
         ----------
@@ -54,13 +55,13 @@ class AudioReadError(ValueError):
         Returns
         -------
         error : AudioReadError
-            To be raised.
+            The error to raise.
         """
-        # A plain str: NumPy's own strings have another repr.
+        # A plain str, because NumPy's strings have another repr.
         name = str(os.fspath(path))
         return cls(f"{name!r}: {problem}", [name])
 
-    def renamed(self, path, name):
+    def renamed(self, path: str, name: str) -> "AudioReadError":
         """Return this error with another name for a file.
 
         Parameters
@@ -68,19 +69,19 @@ class AudioReadError(ValueError):
         path : str
             The name in this error.
         name : str
-            The name to give instead.
+            The new name.
 
         Returns
         -------
         error : AudioReadError
-            To be raised.
+            The error to raise.
         """
         paths = [name if one == path else one for one in self.paths]
         return type(self)(str(self).replace(repr(path), repr(name)), paths)
 
     @classmethod
-    def join(cls, errors):
-        """Make one error of several.
+    def join(cls, errors: Sequence["AudioReadError"]) -> "AudioReadError":
+        """Return one error for several.
 
         Parameters
         ----------
@@ -90,7 +91,7 @@ class AudioReadError(ValueError):
         Returns
         -------
         error : AudioReadError
-            To be raised.
+            The error to raise.
         """
         if len(errors) == 1:
             return errors[0]
@@ -109,25 +110,26 @@ def raise_errors(errors):
 @public
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Point to a part of a recording.
+    """A part of a recording.
 
-    A clip can stand wherever a path can: only its own part of the file is read.
+    Use a clip wherever you can use a path. Only its part of the file is read.
 
     Parameters
     ----------
-    path : str, os.PathLike, or a sound in memory
-        The recording. Samples with their rate, ``(samples, sampling_rate)``, and files that are
-        open for reading bytes will do as well.
+    path : str, os.PathLike, or audio in memory
+        The recording: a path, samples with their rate, ``(samples, sampling_rate)``, or a file that
+        is open for reading bytes.
     start : float or duration, default=0.0
-        Start of the clip in seconds. A `datetime.timedelta`, `numpy.timedelta64` or
+        The start of the clip in seconds. A `datetime.timedelta`, `numpy.timedelta64` or
         `pandas.Timedelta` is converted to seconds.
     end : float or duration, default=None
-        End of the clip in seconds; None is the end of the file, and so is anything beyond it.
+        The end of the clip in seconds. None, and any time after the end of the file, mean the end
+        of the file.
 
     Raises
     ------
     TypeError
-        If `path` is not a recording, or a time is neither a number nor a duration.
+        If `path` is not a recording, or a time is not a number or a duration.
     ValueError
         If `start` is negative or not before `end`.
 
@@ -142,7 +144,7 @@ class Clip:
     start: float = 0.0
     end: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         source = source_of(self.path, type(self.path).__name__)
         if source is None:
             raise TypeError(
@@ -150,7 +152,7 @@ class Clip:
                 f"file, got {self.path!r:.100}."
             )
         object.__setattr__(self, "path", source)
-        # Plain floats, whatever kind of number a table holds: equal clips have equal reprs.
+        # Plain floats, whatever kind of number a table holds, so that equal clips have equal reprs.
         start, end = self._seconds("start"), self._seconds("end")
         if not 0 <= start < np.inf:
             raise ValueError(f"{self.name!r}: start={start!r} must be at least 0 (seconds).")
@@ -175,20 +177,22 @@ class Clip:
             ) from None
 
     @property
-    def name(self):
-        """The path as text, or what messages call a sound in memory."""
-        # A plain str: NumPy's own strings have another repr.
-        return str(os.fspath(self.path))
+    def name(self) -> str:
+        """The path as text, or a name for audio in memory."""
+        # Audio in memory is a Source by now, which has a name as a path has.
+        path = cast(PathLike, self.path)
+        # A plain str, because NumPy's strings have another repr.
+        return str(os.fspath(path))
 
     @property
-    def is_in_memory(self):
-        """Whether the recording is not a file on disk."""
+    def is_in_memory(self) -> bool:
+        """True if the recording is not a file on disk."""
         return isinstance(self.path, Source)
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a header says of a clip: the frames are those of the clip, not of its file."""
+    """What a header says about a clip. The frames are those of the clip, not of its file."""
 
     sampling_rate: int
     n_frames: int

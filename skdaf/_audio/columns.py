@@ -1,4 +1,7 @@
-"""Tables of pandas, polars, PyArrow and others: their columns, and columns with other names."""
+"""Columns of tables of pandas, polars, PyArrow and others.
+
+Columns of times that have other names than expected are found, so that an error can name them.
+"""
 
 import re
 from datetime import timedelta
@@ -9,8 +12,8 @@ import numpy as np
 
 from skdaf._audio.times import is_missing
 
-# Words for the start of a part, its end and its length, as annotation tools and data sets have
-# them. "offset" is an end where there is an onset, and else a start.
+# Words for the start of a clip, its end and its length in annotation tools and data sets. "offset"
+# is an end if there is an "onset", and a start otherwise.
 _STARTS = {"start", "begin", "beginning", "onset", "offset", "tstart", "tbegin", "tmin", "xmin"}
 _STARTS |= {"starttime", "begintime", "timestart", "onsettime", "startoffset"}
 _STARTS |= {"starts", "begins", "beg", "tbeg", "from", "t0"}
@@ -19,21 +22,21 @@ _ENDS |= {"endtime", "stoptime", "timeend", "offsettime", "endoffset"}
 _ENDS |= {"ends", "stops", "fin", "to", "t1"}
 _DURATIONS = {"duration", "dur", "length"}
 
-# Words that change nothing about what a column is.
+# Words that do not change the meaning of a name.
 _FILLERS = {"t", "time", "timestamp", "at", "in", "pos", "position"}
 _FILLERS |= {"segment", "seg", "clip", "event", "annotation", "window", "chunk", "region"}
 _FILLERS |= {"audio", "utterance", "utt", "speech", "word", "interval"}
 _FILLERS |= {"s", "ss", "sec", "secs", "second", "seconds"}
 
-# Units other than seconds, and how to get seconds.
+# Units other than seconds.
 _MILLISECONDS = {"ms", "msec", "msecs", "millis", "millisecond", "milliseconds"}
 _SAMPLES = {"sample", "samples", "frame", "frames", "idx", "index"}
 
 
 def text_as_it_is():
-    """Return a context in which pandas stores any text, also names that are not UTF-8.
+    """Return a context in which pandas stores any text, even file names that are not UTF-8.
 
-    With PyArrow installed pandas would use its storage, which holds UTF-8 only.
+    If PyArrow is installed, pandas uses its storage by default, which holds only UTF-8.
     """
     import pandas as pd
 
@@ -41,13 +44,13 @@ def text_as_it_is():
 
 
 def is_lazy(X):
-    """Return whether X is a query whose rows are still to be computed (polars, Spark)."""
+    """Return True if X is a query whose rows have not been computed yet (polars, Spark)."""
     return hasattr(type(X), "collect") and not hasattr(type(X), "__len__")
 
 
 def column_names(X):
-    """Return the names of the columns of a table, None for anything that is not a table."""
-    names = getattr(X, "column_names", None)  # of PyArrow, whose `columns` are the values
+    """Return the names of the columns of a table; None for anything else."""
+    names = getattr(X, "column_names", None)  # PyArrow, whose `columns` are the values
     if names is None:
         names = getattr(X, "columns", None)
     if names is None:
@@ -60,31 +63,31 @@ def column_values(table, name):
     column = table[name]
     if hasattr(column, "to_pylist"):
         return column.to_pylist()
-    if str(getattr(column, "dtype", "")).startswith("Duration"):  # of polars
+    if str(getattr(column, "dtype", "")).startswith("Duration"):  # polars
         return list(column.to_numpy())
     return list(column)
 
 
 def first_value(table, name):
-    """Return the first value of a column that is not missing, None if there is none."""
+    """Return the first value of a column that is not missing; None if all are missing."""
     column = table[name]
     values = column_values(table, name) if hasattr(column, "to_pylist") else column
     return next((value for value in values if not is_missing(value)), None)
 
 
 def interval_problem(names, first_value):
-    """Return what is wrong with the names of the columns of times, None if nothing is.
+    """Return what is wrong with the names of columns of times; None for nothing.
 
-    Columns `start` and `end` together settle it, whatever stands beside them. A lone column
-    `duration` is no interval: most tables of recordings have one, of the whole file.
+    Other columns do not matter if there are columns `start` and `end`. A column `duration` alone
+    is no interval: in most tables of recordings it is the duration of the file.
 
     Parameters
     ----------
     names : list of str
         The columns.
     first_value : callable
-        Gets a name, and returns the first value in that column that is not missing. Columns of
-        dates are no intervals.
+        Takes a name; returns the first value of that column that is not missing. Columns of dates
+        are not intervals.
     """
     found = _roles([name for name in names if name not in ("start", "end")], first_value)
     start = "start" if "start" in names else found.get("start")
@@ -95,33 +98,33 @@ def interval_problem(names, first_value):
     if not wrong:
         return None
     return (
-        f"the columns {wrong} are not used: parts of recordings are given by columns named 'start' "
-        f"and 'end', in seconds. Make these with {_remedy(start, end, duration)}, or "
-        "leave out the columns if they mean something else"
+        f"the columns {wrong} are not used: clips are given by columns named 'start' and 'end', in "
+        f"seconds. Add them with {_remedy(start, end, duration)}, or drop the columns if they mean "
+        "something else"
     )
 
 
 def _roles(names, first_value):
-    """Return the columns that look like the start, the end and the duration of parts."""
-    cores = {name: _core(str(name)) for name in names}
-    timed = {name: core for name, core in cores.items() if core and _is_time(first_value(name))}
+    """Return the columns that look like the start, the end and the duration of clips."""
+    words = {name: _role_word(str(name)) for name in names}
+    timed = {name: word for name, word in words.items() if word and _is_time(first_value(name))}
     has_onset = "onset" in timed.values()
     roles = {}
-    for name, core in timed.items():
-        if core in _ENDS or (core == "offset" and has_onset):
+    for name, word in timed.items():
+        if word in _ENDS or (word == "offset" and has_onset):
             roles.setdefault("end", name)
-        elif core in _STARTS:
+        elif word in _STARTS:
             roles.setdefault("start", name)
         else:
             roles.setdefault("duration", name)
     return roles
 
 
-def _core(name):
-    """Return the word for a role in the name of a column, None if it says anything else."""
-    words = _words(name)
-    core = "".join(word for word in words if word not in _FILLERS | _MILLISECONDS | _SAMPLES)
-    return core if core in _STARTS | _ENDS | _DURATIONS else None
+def _role_word(name):
+    """Return the word in the name of a column that gives its role; None for other columns."""
+    ignored = _FILLERS | _MILLISECONDS | _SAMPLES
+    word = "".join(word for word in _words(name) if word not in ignored)
+    return word if word in _STARTS | _ENDS | _DURATIONS else None
 
 
 def _words(name):
@@ -137,7 +140,7 @@ def _is_time(value):
 
 
 def _remedy(start, end, duration):
-    """Return the call that makes the columns `start` and `end`."""
+    """Return the code that adds the columns `start` and `end`."""
     parts = []
     if start is not None and start != "start":
         parts.append(f"start={_in_seconds(start)}")
@@ -151,7 +154,7 @@ def _remedy(start, end, duration):
 def _in_seconds(name):
     words = set(_words(str(name)))
     column = f"table[{name!r}]"
-    # "ss.msec" are seconds with three digits behind the point.
+    # "ss.msec" are seconds with three decimals.
     if words & _MILLISECONDS and "ss" not in words:
         return f"{column} / 1000"
     return f"{column} / sampling_rate" if words & _SAMPLES else column

@@ -230,7 +230,7 @@ def warn_of_left_out(classes, stacklevel):
     named = ", ".join(repr(str(path)) for path in paths[:_N_NAMED])
     rest = f" and {len(paths) - _N_NAMED} more" if len(paths) > _N_NAMED else ""
     warnings.warn(
-        f"Left out {len(paths)} sound or video file{'s' * (len(paths) > 1)} ({counts}): "
+        f"Left out {len(paths)} audio or video file{'s' * (len(paths) > 1)} ({counts}): "
         f"{named}{rest}. {how_to_read(paths)}",
         stacklevel=stacklevel + 1,
     )

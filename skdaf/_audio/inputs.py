@@ -1,7 +1,7 @@
-"""X: what an estimator may be given, and its plain form: files, waveforms or spectrograms.
+"""Validate X: files, waveforms or spectrograms.
 
-`_recordings` finds files and other sounds with a rate of their own. Nothing else in the package
-looks inside an X.
+`recordings` finds files and other audio with a sampling rate of its own. No other module looks at
+what X is.
 """
 
 import warnings
@@ -19,24 +19,24 @@ from skdaf._audio.samples import LOUDEST_SAMPLE
 from skdaf._core.arrays import blocks
 
 # An array with at most so many "frames" of at least so many "bins" has channels and samples, unless
-# the bins are as many as a Fourier transform or a network gives (see `_refuse_channels`).
+# a Fourier transform or a network may return so many bins (see `_refuse_channels`).
 _MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
 
-# With samples before channels: so few channels, and more samples than a clip has frames.
+# If samples come before channels: so few channels, and more samples than a clip has frames.
 _MOST_LAST_CHANNELS, _MOST_FRAMES = 2, 4000
 
-# The plain form of X, and its kind, that an estimator has validated and passes to another one.
+# The kind and the plain form of an X that an estimator has validated and passes to another one.
 _validated = ContextVar("_validated", default=(None, None))
 
-# Front ends that have warned of waveforms without a rate: each does so once.
+# Front ends that have warned about waveforms without a rate. Each one warns once.
 _warned: WeakSet = WeakSet()
 
 
 class Float32Rows:
-    """Spectrograms of another type of number, as float32 wherever rows of them are read.
+    """An array of spectrograms of another type, whose rows are float32 when they are read.
 
-    The array behind it may lie on disk and be larger than memory, so it is never converted whole:
-    a slice is of this kind again, rows that are named one by one are an array.
+    The array may be mapped from disk and larger than memory, so it is never converted as a whole.
+    A slice is another Float32Rows; rows selected by a list of indices are an array.
     """
 
     dtype = np.dtype(np.float32)
@@ -68,7 +68,7 @@ class Float32Rows:
 
 
 def validate_clips(estimator, X, *, reset):
-    """Tell what X is, and bring it into its plain form.
+    """Validate X; return what it is, and its plain form.
 
     Parameters
     ----------
@@ -82,24 +82,24 @@ def validate_clips(estimator, X, *, reset):
     -------
     kind : {"files", "waveforms", "spectrograms"}
     data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array, Float32Rows
-        Spectrograms that are an array already are not copied: it may be mapped from disk.
+        An array of spectrograms is not copied, because it may be mapped from disk.
     """
     known_kind, known = _validated.get()
     if X is known and X is not None:
         if known_kind == "waveforms" and isinstance(X, np.ndarray):
             validate_data(estimator, X, reset=reset, skip_check_array=True)
         elif reset:
-            _forget_features(estimator)
+            _reset_features(estimator)
         return known_kind, known
     return _validate(estimator, X, reset)
 
 
 @contextmanager
 def validated(kind, data):
-    """Let `validate_clips` take what it has returned before as it is.
+    """Return a context in which `validate_clips` does not check its own result again.
 
-    An estimator that passes its X on to another one, such as its front end, does so in this
-    context: samples and paths are checked once, whatever stands between the two.
+    An estimator passes its X to another one, such as its front end, in this context. Samples and
+    paths are then checked once, even if there is a pipeline in between.
     """
     token = _validated.set((kind, data))
     try:
@@ -113,18 +113,18 @@ def _validate(estimator, X, reset):
     clips = clips_or_none(X)
     if clips is not None:
         if reset:
-            _forget_features(estimator)
+            _reset_features(estimator)
         return "files", clips
     if _is_list_of_arrays(X):
         if reset:
-            _forget_features(estimator)
+            _reset_features(estimator)
         return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
     n_dimensions = getattr(X, "ndim", 2)
     if n_dimensions == 3:
         _refuse_channels(X.shape)
         data = _check_spectrograms(estimator, X)
         if reset:
-            _forget_features(estimator)
+            _reset_features(estimator)
         return "spectrograms", data
     if n_dimensions > 3:
         raise ValueError(
@@ -136,14 +136,14 @@ def _validate(estimator, X, reset):
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
             "[(waveform, sampling_rate)]. Reshape your data if it holds several waveforms."
         )
-    # Python lists and numeric tables: scikit-learn's own rules and sentences.
+    # Python lists and numeric tables follow scikit-learn's rules and have its messages.
     with np.errstate(over="ignore"):
         data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
-    return "waveforms", _refuse_absurd(_insist_on_numbers(data, "X"), "X")
+    return "waveforms", _check_level(_check_finite(data, "X"), "X")
 
 
 def _refuse_channels(shape):
-    """Refuse an array of waveforms with channels, which would pass for spectrograms."""
+    """Raise ValueError for waveforms with channels, which look like spectrograms."""
     _, n_first, n_last = shape
     is_fourier = (n_last - 1).bit_count() == 1  # 513, 1025, 2049 ...
     is_embedding = n_last % 256 == 0 and n_last <= 2048  # 768, 1024, 1280 ...
@@ -162,21 +162,21 @@ def _refuse_channels(shape):
 
 
 def validate_sounds(estimator, X, *, reset):
-    """Return what `validate_clips` does of files and waveforms; refuse spectrograms."""
+    """Return the clips of `validate_clips`; raise ValueError for spectrograms."""
     kind, clips = validate_clips(estimator, X, reset=reset)
     if kind == "spectrograms":
         raise ValueError(
             f"{type(estimator).__name__} takes files or waveforms, got an array with 3 dimensions "
-            f"and shape {clips.shape}: these seem to be spectrograms already."
+            f"and shape {clips.shape}, which looks like spectrograms."
         )
     return clips
 
 
 def validate_sounds_for(frontend, X):
-    """Return what `validate_sounds` does of X for a fitted front end.
+    """Return the clips of `validate_sounds` for a fitted front end.
 
-    Waveforms have no rate of their own. Where the rate was learned from files, nothing says that
-    it is that of the waveforms: each front end warns of that once.
+    Waveforms have no rate of their own. If `fit` took the rate from files, the waveforms may have
+    another one, so each front end warns once.
     """
     clips = validate_sounds(frontend, X, reset=False)
     was_fitted_on_files = getattr(frontend, "_rate_is_of_files", False)
@@ -186,7 +186,7 @@ def validate_sounds_for(frontend, X):
         warnings.warn(
             f"X holds waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
             "files passed to fit. If they have another rate, pass [(samples, sampling_rate), ...] "
-            f"to resample them; else set sampling_rate={rate} in the front end before fit.",
+            f"to resample them; otherwise, set sampling_rate={rate} in the front end before fit.",
             UserWarning,
             stacklevel=3,
         )
@@ -198,7 +198,7 @@ def _is_list_of_arrays(X):
         return False
     if isinstance(X[0], np.ndarray) and X[0].ndim >= 1:
         return True
-    # Lists of numbers make a table when they are equally long, waveforms when they are not.
+    # Lists of numbers are a table if they are equally long, and waveforms if they are not.
     is_rows = all(isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) == 1 for x in X)
     return is_rows and len({len(x) for x in X}) > 1
 
@@ -216,24 +216,24 @@ def _check_waveform(position, samples):
     checked = check_array(
         samples, dtype=np.float32, ensure_2d=False, ensure_all_finite=False, input_name=name
     )
-    return _refuse_absurd(_insist_on_numbers(checked, name), name)
+    return _check_level(_check_finite(checked, name), name)
 
 
-def _insist_on_numbers(values, name, first_row=0):
-    """Return an array without NaN and infinity; else say which clip has it, and where."""
+def _check_finite(values, name, first_row=0):
+    """Return an array; raise ValueError that names the clip and the place of NaN or infinity."""
     is_fine = np.isfinite(values)
     if is_fine.all():
         return values
-    place = [int(index) for index in np.unravel_index(is_fine.argmin(), values.shape)]
-    value = values[tuple(place)]
+    indices = [int(index) for index in np.unravel_index(is_fine.argmin(), values.shape)]
+    value = values[tuple(indices)]
     found = "NaN" if np.isnan(value) else "infinity or a value too large for dtype('float32')"
-    clip = f": X[{first_row + place.pop(0)}]" if values.ndim > 1 else ""
-    where = f"sample {place[0]}" if len(place) == 1 else f"frame {place[0]}, bin {place[1]}"
+    clip = f": X[{first_row + indices.pop(0)}]" if values.ndim > 1 else ""
+    where = f"sample {indices[0]}" if len(indices) == 1 else f"frame {indices[0]}, bin {indices[1]}"
     raise ValueError(f"Input {name} contains {found}{clip} at {where} (counted from 0).")
 
 
-def _refuse_absurd(samples, name):
-    """Return finite samples whose power float32 can hold."""
+def _check_level(samples, name):
+    """Return finite samples; raise ValueError if their power overflows in float32."""
     loudest = max(samples.max(), -samples.min())
     if loudest >= LOUDEST_SAMPLE:
         raise ValueError(f"{name} holds a sample of {loudest:.3g}: full scale is 1.")
@@ -241,7 +241,7 @@ def _refuse_absurd(samples, name):
 
 
 def _check_spectrograms(estimator, X):
-    """Return an array of finite spectrograms that reads as float32; an array is not copied."""
+    """Return finite spectrograms whose rows are float32; an array is not copied."""
     check = partial(
         check_array,
         dtype=np.float32,
@@ -254,15 +254,15 @@ def _check_spectrograms(estimator, X):
     data = np.asarray(X) if is_numeric else check(X)
     n_checked = 0
     for block in blocks(data):
-        _insist_on_numbers(check(block), "X", n_checked)
+        _check_finite(check(block), "X", n_checked)
         n_checked += len(block)
     if data.size == 0:
         raise ValueError(f"X holds empty spectrograms: its shape is {data.shape}.")
     return data if data.dtype == np.float32 else Float32Rows(data)
 
 
-def _forget_features(estimator):
-    """Files have no feature count: drop what an earlier fit on a table has left."""
+def _reset_features(estimator):
+    """Delete the attributes of an earlier fit on a table, because files have no features."""
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimator, name):
             delattr(estimator, name)

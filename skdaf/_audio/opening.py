@@ -29,9 +29,9 @@ def stat_audio(path):
     except (OSError, ValueError) as error:
         raise AudioReadError.of(path, _reason_of(error)) from error
     if stat.S_ISDIR(status.st_mode):
-        raise AudioReadError.of(path, "is a folder, expected an audio file")
+        raise AudioReadError.of(path, "is a folder: expected an audio file")
     if not stat.S_ISREG(status.st_mode):
-        raise AudioReadError.of(path, "is not a regular file (a pipe, a socket or a device)")
+        raise AudioReadError.of(path, "is not a regular file, but a pipe, a socket or a device")
     if status.st_size == 0:
         raise AudioReadError.of(path, "the file is empty")
     return status
@@ -90,8 +90,12 @@ def _check_length(file, n_bytes, path):
 
 def _check_rate(file, path):
     """Raise AudioReadError if a sampling rate is not that of a recording."""
-    if not _SAMPLING_RATES[0] <= file.samplerate <= _SAMPLING_RATES[1]:
-        raise AudioReadError.of(path, f"a sampling rate of {file.samplerate} Hz is not audio")
+    lowest, highest = _SAMPLING_RATES
+    if not lowest <= file.samplerate <= highest:
+        raise AudioReadError.of(
+            path,
+            f"has a sampling rate of {file.samplerate} Hz: expected {lowest} to {highest} Hz",
+        )
 
 
 def on_disk(clip):

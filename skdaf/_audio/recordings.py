@@ -1,26 +1,25 @@
-"""Collections of recordings: lists, arrays and tables, as lists of Clips."""
+"""Lists, arrays and tables of recordings, as lists of Clips."""
 
 import os
 from collections.abc import Iterator, Mapping, Set
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.columns import column_names, column_values, first_value, interval_problem, is_lazy
-from skdaf._audio.sources import Source, is_pair, is_source, source_of
+from skdaf._audio.sources import PATH_TYPES, Source, is_pair, is_source, source_of
 from skdaf._audio.times import is_missing
 from skdaf._core.arrays import as_array, is_array_like
 
-_PATH_TYPES = (str, os.PathLike)
 _BYTES_TYPES = (bytes, bytearray, memoryview)
 
-# What a table of files may have; other columns are its user's own.
+# Columns of a table of files. Others are ignored.
 _COLUMNS = ("path", "start", "end")
 
-# So many columns of a table are searched for files; one of samples has thousands.
-_MOST_NAMED_COLUMNS = 100
+# The columns of a table that are searched for files; a table of samples has thousands.
+_MOST_SEARCHED_COLUMNS = 100
 
 
 def plain_arrays(X):
-    """Return X with NumPy arrays for tensors, also for those in a list, and lists for columns."""
+    """Return X with tensors as NumPy arrays, also those in a list, and columns as lists."""
     if hasattr(X, "to_pylist") and column_names(X) is None:  # a column of PyArrow
         X = X.to_pylist()
     is_list_of_objects = (
@@ -32,22 +31,22 @@ def plain_arrays(X):
 
 
 def as_clips(X):
-    """Return a list of Clips if X is a collection of sounds, None if it is something else.
+    """Return a list of Clips if X holds recordings; None if it holds something else.
 
-    Sounds are files, and whatever `source_of` takes. Waveforms without a rate are none.
+    Recordings are files and all that `source_of` accepts. Waveforms without a rate are not.
     """
     return clips_or_none(plain_arrays(X))
 
 
 def clips_or_none(X):
-    """Do what `as_clips` does with the result of `plain_arrays`."""
-    if isinstance(X, (*_PATH_TYPES, Clip)):
+    """Return the same as `as_clips`, given the result of `plain_arrays`."""
+    if isinstance(X, (*PATH_TYPES, Clip)):
         raise TypeError(
             f"Expected a list of files, got the single {X!r}: pass [path], or for a folder "
             "skdaf.datasets.load_audio_folders(folder).filenames."
         )
-    _refuse_one_sound(X)
-    # Of sparse arrays scikit-learn has a sentence.
+    _refuse_single_recording(X)
+    # scikit-learn has a message for sparse arrays.
     is_unordered = isinstance(X, (bytes, bytearray, dict, Set, Iterator)) and not hasattr(
         X, "shape"
     )
@@ -58,13 +57,13 @@ def clips_or_none(X):
         )
     if is_lazy(X):
         raise TypeError(
-            f"X is a {type(X).__name__}, whose rows are still to be computed: pass X.collect()."
+            f"X is a {type(X).__name__}, whose rows have not been computed yet: pass X.collect()."
         )
     names = column_names(X)
     if names is not None:
         return _clips_of_table(X, names)
-    X = _in_one_dimension(X)
-    if not _holds_sounds(X):
+    X = _without_second_axis(X)
+    if not _holds_recordings(X):
         return None
     return [_as_clip(position, item) for position, item in enumerate(X)]
 
@@ -73,11 +72,11 @@ def _shown(X):
     return "None" if X is None else f"a {type(X).__name__}"
 
 
-def _refuse_one_sound(X):
-    """Refuse a sound that should be in a list; folders and paths have a sentence of their own."""
+def _refuse_single_recording(X):
+    """Raise TypeError for a recording that should be in a list."""
     # Some sparse arrays are dicts too.
     is_dict = isinstance(X, Mapping) and not hasattr(X, "shape")
-    is_row = is_dict and ("array" in X or "bytes" in X or isinstance(X.get("path"), _PATH_TYPES))
+    is_row = is_dict and ("array" in X or "bytes" in X or isinstance(X.get("path"), PATH_TYPES))
     is_file = hasattr(X, "read") and hasattr(X, "seek")
     if is_pair(X) or is_row or is_file:
         kind = "pair (samples, sampling_rate)" if is_pair(X) else type(X).__name__
@@ -91,7 +90,8 @@ def _clips_of_table(table, names):
             raise ValueError(f"The column {name!r} must be called {lower!r}.")
     recordings = _column_of_recordings(table, names)
     if recordings is None:
-        return _refuse_files(table, names)
+        _check_no_files(table, names)
+        return None
     repeated = [name for name in (*_COLUMNS, "audio") if names.count(name) > 1]
     if repeated:
         raise ValueError(f"The table has several columns called {repeated[0]!r}.")
@@ -110,39 +110,39 @@ def _clips_of_table(table, names):
 
 
 def _column_of_recordings(table, names):
-    """Return the name of the column "audio" if it holds sounds, else "path"; None for neither."""
+    """Return "audio" if that column holds recordings, else "path"; None without these columns."""
     if names.count("audio") == 1:
         value = first_value(table, "audio")
-        # Hugging Face data sets often have a column of bare names beside that of the sounds.
-        if is_source(value) and not (isinstance(value, _PATH_TYPES) and "path" in names):
+        # Hugging Face data sets often have a column of names in addition to that of the audio.
+        if is_source(value) and not (isinstance(value, PATH_TYPES) and "path" in names):
             return "audio"
     return "path" if "path" in names else None
 
 
-def _refuse_files(table, names):
-    """Refuse a table that holds sounds, but not where they are looked for."""
+def _check_no_files(table, names):
+    """Raise ValueError if a table holds recordings, but not in a column of the right name."""
     if "path" in getattr(getattr(table, "index", None), "names", ()):
         raise ValueError(
-            "A table of files needs a column 'path', but that is its index: pass X.reset_index()."
+            "A table of files needs a column 'path', but 'path' is its index: pass X.reset_index()."
         )
-    for name in names[:_MOST_NAMED_COLUMNS]:
+    for name in names[:_MOST_SEARCHED_COLUMNS]:
         value = first_value(table, name) if names.count(name) == 1 else None
-        if isinstance(value, (Clip, *_PATH_TYPES)) or is_source(value):
+        if isinstance(value, (Clip, *PATH_TYPES)) or is_source(value):
             raise ValueError(
                 f"A table of files needs a column 'path', got the columns {names[:20]}. Rename the "
-                f"column of files, or pass it alone, as X[{name!r}]."
+                f"column of files, or pass only that column, as X[{name!r}]."
             )
         if is_array_like(value):
             raise ValueError(
-                f"The column {name!r} holds arrays: pass it alone, as X[{name!r}], if all have one "
-                "sampling rate, else a list of (samples, sampling_rate)."
+                f"The column {name!r} holds arrays: pass only that column, as X[{name!r}], if all "
+                "have the same sampling rate, or else a list of (samples, sampling_rate)."
             )
 
 
-def _in_one_dimension(X):
-    """Return rows of one path each, in arrays or lists, as paths: database cursors give these."""
+def _without_second_axis(X):
+    """Return rows of one path each as a list of paths. Database cursors return such rows."""
     if getattr(X, "ndim", 1) == 2 and getattr(X, "dtype", None) is not None:
-        return _single_text_column(X)
+        return _column_of_array(X)
     is_column = isinstance(X, (list, tuple)) and all(
         isinstance(row, (list, tuple)) and len(row) == 1 and isinstance(row[0], (str, os.PathLike))
         for row in X
@@ -150,24 +150,28 @@ def _in_one_dimension(X):
     return [row[0] for row in X] if is_column and len(X) else X
 
 
-def _single_text_column(X):
-    """Turn a text array of shape (n, 1), as resamplers and ColumnTransformer make, into (n,)."""
+def _column_of_array(X):
+    """Return an array of recordings of shape (n, 1) as (n,); others unchanged.
+
+    Resamplers and ColumnTransformer return arrays of shape (n, 1).
+    """
     kind, is_filled = getattr(X.dtype, "kind", ""), X.shape[0] and X.shape[1]
-    is_sounds = kind == "O" and is_filled and (isinstance(X[0, 0], Clip) or is_source(X[0, 0]))
+    is_recordings = kind == "O" and is_filled and (isinstance(X[0, 0], Clip) or is_source(X[0, 0]))
     if kind == "O" and is_filled and is_pair(list(X[0])):
         return [tuple(row) for row in X]
-    if kind not in ("U", "T") and not is_sounds:
+    if kind not in ("U", "T") and not is_recordings:
         return X
     if X.shape[1] != 1:
         raise ValueError(
-            f"An array of files must have shape (n_clips,) or (n_clips, 1), got {X.shape}. Of "
-            "columns with paths, starts and ends make a table: "
+            f"An array of files must have shape (n_clips,) or (n_clips, 1), got {X.shape}. Pass "
+            "paths, starts and ends as a table: "
             "pandas.DataFrame(X, columns=['path', 'start', 'end'])."
         )
     return X[:, 0]
 
 
-def _holds_sounds(X):
+def _holds_recordings(X):
+    """Return True if an item is a recording; raise TypeError if the first is no number either."""
     dtype_kind = getattr(getattr(X, "dtype", None), "kind", None)
     if dtype_kind in ("b", "i", "u", "f", "c") or not hasattr(X, "__len__"):
         return False
@@ -180,31 +184,31 @@ def _holds_sounds(X):
     first = next(iter(X))
     if isinstance(first, _BYTES_TYPES):
         raise TypeError(
-            "X holds bytes: expected paths as str or os.PathLike (os.fsdecode helps). Pass the "
+            "X holds bytes: expected paths as str or os.PathLike (use os.fsdecode). Pass the "
             "content of a file as io.BytesIO(content)."
         )
     if isinstance(first, (tuple, list)) and any(map(_is_part_of_row, first)):
-        raise TypeError(_problem_of_row(0, first))
+        raise TypeError(_row_message(0, first))
     if not _is_numeric(first):
-        raise TypeError(_problem_of_item(0, first))
+        raise TypeError(_item_message(0, first))
     return False
 
 
 def _is_numeric(value):
-    """Return whether a value may be a number or several, as scikit-learn takes them."""
+    """Return True if a value may be a number or a row of numbers, as scikit-learn accepts."""
     if isinstance(value, (list, tuple, type(None))) or hasattr(value, "__float__"):
         return column_names(value) is None
     return hasattr(value, "__array__") and column_names(value) is None
 
 
 def _is_part_of_row(value):
-    """Return whether a value, in a tuple, shows that this is more than a row of numbers."""
+    """Return True if a tuple with this value cannot be a row of numbers."""
     is_array = is_array_like(value) and not isinstance(value, (list, tuple))
     return isinstance(value, (Clip, *_BYTES_TYPES)) or is_source(value) or is_array
 
 
-def _problem_of_row(position, row):
-    of_path = any(isinstance(value, (Clip, *_PATH_TYPES)) for value in row[:1])
+def _row_message(position, row):
+    of_path = any(isinstance(value, (Clip, *PATH_TYPES)) for value in row[:1])
     remedy = (
         "Turn rows (path, start, end) into clips, [Clip(*row) for row in X]"
         if of_path
@@ -228,13 +232,13 @@ def _as_clip(position, item, start=0.0, end=None):
         start, end = _times_of_row(item, name, start, end)
     source = source_of(item, name)
     if source is None:
-        raise TypeError(_problem_of_item(position, item))
-    # A plain str: NumPy's own strings have another repr.
+        raise TypeError(_item_message(position, item))
+    # A plain str, because NumPy's strings have another repr.
     return Clip(source if isinstance(source, Source) else str(os.fspath(source)), start, end)
 
 
 def _times_of_row(row, name, start, end):
-    """Return the times in a dict of a path and more; those given where it has none."""
+    """Return the start and the end in a dict with a path; the defaults if it has none."""
     problem = interval_problem(list(row), row.get)
     if problem:
         raise ValueError(f"In {name}, {problem} (table = pandas.DataFrame(X)).")
@@ -242,9 +246,9 @@ def _times_of_row(row, name, start, end):
     return start, end if is_missing(row.get("end")) else row["end"]
 
 
-def _problem_of_item(position, item):
+def _item_message(position, item):
     if isinstance(item, (tuple, list)) and any(map(_is_part_of_row, item)):
-        return _problem_of_row(position, item)
+        return _row_message(position, item)
     problem = (
         f"X[{position}] is {item!r:.200}: expected a path (str or os.PathLike), a Clip, the pair "
         "(samples, sampling_rate) or an open file."

@@ -1,6 +1,6 @@
-"""Sounds that are not files on disk: samples with their rate, contents of files, open files.
+"""Audio that is not a file on disk: samples with their rate, contents of files, open files.
 
-Each becomes a source that stands in a `Clip` where a path does. It has a name for messages.
+Each becomes a `Source`, which takes the place of the path in a `Clip` and has a name for messages.
 """
 
 import io
@@ -17,14 +17,16 @@ from numpy.typing import ArrayLike
 
 from skdaf._audio.formats.audio_file import AudioFile
 from skdaf._core.arrays import as_array, is_array_like, is_scalar
+from skdaf._core.typing import PathLike
 
-_PATH_TYPES = (str, os.PathLike)
+# Paths, for isinstance.
+PATH_TYPES = (str, os.PathLike)
 
-# Arrays of samples with more channels than this are taken for something else.
+# Arrays with more channels than this are not samples.
 _MOST_CHANNELS = 32
 
-# Integers of these types, of any byte order, are samples of a file: what to subtract and to divide
-# by.
+# Integers of these types, in any byte order, are samples as files store them. The numbers are the
+# zero to subtract and the full scale to divide by.
 _PCM = {"i1": (0, 2**7), "u1": (2**7, 2**7), "i2": (0, 2**15), "i4": (0, 2**31)}
 
 # Other libraries' names for "sampling_rate".
@@ -32,7 +34,7 @@ _RATE_NAMES = ("sample_rate", "samplerate", "sr", "fs", "rate", "frame_rate")
 
 
 class Source:
-    """What stands in a `Clip` for the path of a file; `os.fspath` gives its name for messages."""
+    """What takes the place of a path in a `Clip`; `os.fspath` returns its name for messages."""
 
     def __init__(self, name):
         self.name = name
@@ -50,12 +52,12 @@ class ArraySource(Source):
     Parameters
     ----------
     samples : array or tensor of shape (n_samples,), (n_samples, n_channels) or reversed
-        The longer axis is time. Integers of 8, 16 and 32 bits are those of files: they are divided
-        by their full scale.
+        The longer axis is time. Integers of 8, 16 and 32 bits are divided by their full scale, as
+        those of files are.
     sampling_rate : int
         In Hz.
     name : str
-        What messages call it.
+        The name for messages.
     """
 
     def __init__(self, samples, sampling_rate, name):
@@ -78,7 +80,7 @@ class ArrayFile(AudioFile):
     format = "ARRAY"
 
     def __init__(self, samples, sampling_rate):
-        self._samples, self._place = samples, 0
+        self._samples, self._position = samples, 0
         self.samplerate = sampling_rate
         self.frames, self.channels = samples.shape
         self._scale = _PCM.get(samples.dtype.str[1:])
@@ -86,13 +88,13 @@ class ArrayFile(AudioFile):
 
     def go_to(self, frame):
         """Make `frame` the next one to be read."""
-        self._place = frame
+        self._position = frame
 
     def read_block(self, n_frames):
-        """Return the next frames as float32 `(n_frames, n_channels)`, fewer at the end."""
-        block = self._samples[self._place : self._place + n_frames]
-        self._place += len(block)
-        # Too large a number becomes infinite, and is refused as such.
+        """Return the next frames as float32 `(n_frames, n_channels)`; fewer at the end."""
+        block = self._samples[self._position : self._position + n_frames]
+        self._position += len(block)
+        # A number that is too large becomes infinite, and an error later.
         with np.errstate(over="ignore"):
             block = block.astype(np.float32, order="C")
         if self._scale is not None:
@@ -103,7 +105,7 @@ class ArrayFile(AudioFile):
 
 
 class ContentSource(Source):
-    """The content of a file of sound, in memory."""
+    """The content of an audio file, in memory."""
 
     def __init__(self, content, name):
         super().__init__(name)
@@ -115,7 +117,7 @@ class ContentSource(Source):
 
     @contextmanager
     def on_disk(self):
-        """Give the path of a temporary file with this content; it is removed at the end."""
+        """Return a context with the path of a temporary file of this content."""
         extension = re.search(r"\.\w{1,8}$", self.name)
         handle, path = tempfile.mkstemp(extension.group() if extension else "", "skdaf-")
         try:
@@ -123,15 +125,14 @@ class ContentSource(Source):
                 file.write(self.content)
             yield path
         finally:
-            # On Windows a file that is still open cannot be removed.
+            # On Windows, a file that is still open cannot be removed.
             with suppress(OSError):
                 os.remove(path)
 
 
 # What `load_audio` and `Clip` take as a recording.
 AudioSource: TypeAlias = (
-    str
-    | os.PathLike[str]
+    PathLike
     | tuple[ArrayLike, float]
     | tuple[float, ArrayLike]
     | Mapping[str, Any]
@@ -141,16 +142,16 @@ AudioSource: TypeAlias = (
 
 
 def is_source(item):
-    """Return whether `source_of` takes an item; nothing is read."""
+    """Return True if `source_of` accepts an item. Nothing is read."""
     return (
-        isinstance(item, (*_PATH_TYPES, Mapping))
+        isinstance(item, (*PATH_TYPES, Mapping))
         or is_pair(item)
         or any(hasattr(item, name) for name in ("get_all_samples", "read", "read_bytes"))
     )
 
 
 def is_pair(item):
-    """Return whether an item is (samples, rate), or (rate, samples) as SciPy has it."""
+    """Return True if an item is (samples, rate), or (rate, samples) as SciPy returns it."""
     if not isinstance(item, (tuple, list)) or len(item) != 2:
         return False
     first, second = item
@@ -160,7 +161,7 @@ def is_pair(item):
 
 
 def source_of(item, name):
-    """Return what to read a sound from: a path or a Source; None if an item is no sound.
+    """Return a path or a Source to read audio from; None if an item is not audio.
 
     Parameters
     ----------
@@ -168,9 +169,9 @@ def source_of(item, name):
         A path; samples with their rate, as a pair or a row of a Hugging Face data set; the content
         of a file in such a row; a file open for reading bytes; a decoder of torchcodec.
     name : str
-        What messages call it if it has no name of its own.
+        The name for messages, if the item has no name of its own.
     """
-    if isinstance(item, _PATH_TYPES):
+    if isinstance(item, PATH_TYPES):
         return item
     if isinstance(item, Mapping):
         return _source_of_row(item, name)
@@ -188,18 +189,18 @@ def source_of(item, name):
 
 
 def _source_of_row(row, name):
-    """Return the source in a dict: under "audio", or of "array", "bytes" or "path"."""
+    """Return the source in a dict: its "audio", or its "array", "bytes" or "path"."""
     if row.get("audio") is not None:
         return source_of(row["audio"], name)
     path = row.get("path")
-    own_name = str(os.fspath(path)) if isinstance(path, _PATH_TYPES) else name
+    own_name = str(os.fspath(path)) if isinstance(path, PATH_TYPES) else name
     if row.get("array") is not None:
         if row.get("sampling_rate") is None:
-            raise ValueError(f"{name} has an 'array' but no 'sampling_rate'{_hint(row)}.")
+            raise ValueError(f"{name} has an 'array' but no 'sampling_rate'{_rename_hint(row)}.")
         return ArraySource(row["array"], row["sampling_rate"], own_name)
     if isinstance(row.get("bytes"), (bytes, bytearray, memoryview)):
         return ContentSource(row["bytes"], own_name)
-    if isinstance(path, _PATH_TYPES):
+    if isinstance(path, PATH_TYPES):
         return path
     raise TypeError(
         f"{name} is a dict with the keys {list(row)}: expected 'array' and 'sampling_rate', "
@@ -207,14 +208,14 @@ def _source_of_row(row, name):
     )
 
 
-def _hint(row):
+def _rename_hint(row):
     other = next((key for key in _RATE_NAMES if key in row), None)
     return "" if other is None else f": rename {other!r}"
 
 
 def _source_of_file(file, name):
     if getattr(file, "closed", False):
-        raise ValueError(f"{name} is a file that is closed: pass its path, or keep it open.")
+        raise ValueError(f"{name} is a closed file: pass its path, or keep it open.")
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is a file opened as text: open it with mode 'rb'.")
     if hasattr(file, "readable") and not file.readable():
@@ -227,7 +228,7 @@ def _source_of_file(file, name):
 
 
 def _is_plain_file_of(file, path):
-    """Return whether an open file is just the file on disk at a path, which is read instead."""
+    """Return True if an open file is the file at a path, so that the path can be read instead."""
     raw = getattr(file, "raw", file)
     if not isinstance(file, (io.BufferedReader, io.FileIO)) or type(raw) is not io.FileIO:
         return False
@@ -238,18 +239,18 @@ def _is_plain_file_of(file, path):
 
 
 def _content_of(file, name):
-    """Read a file from its start, and leave it at the place where it was."""
+    """Read a file from its start, and return to its position."""
     if not hasattr(file, "seekable") or not file.seekable():
         raise ValueError(
             f"{name} is a stream that cannot go back to its start: pass "
             "io.BytesIO(stream.read()) instead."
         )
-    place = file.tell()
+    position = file.tell()
     try:
         file.seek(0)
         content = file.read()
     finally:
-        file.seek(place)
+        file.seek(position)
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(
             f"{name} reads as {type(content).__name__}, not as bytes: open the file with mode 'rb'."
@@ -267,7 +268,7 @@ def _whole_rate(rate, name):
 
 
 def _samples_by_channels(samples, name):
-    """Return samples as an array (n_samples, n_channels), unconverted."""
+    """Return samples as an array (n_samples, n_channels) of their own type."""
     samples = np.asarray(samples)
     if samples.dtype.kind not in "fiu":
         raise ValueError(f"{name} holds samples of type {samples.dtype}: expected real numbers.")

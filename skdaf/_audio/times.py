@@ -1,4 +1,4 @@
-"""Times in seconds, from numbers and from durations of Python, NumPy and pandas."""
+"""Convert numbers and durations of Python, NumPy and pandas to seconds."""
 
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -6,8 +6,8 @@ from numbers import Real
 
 import numpy as np
 
-# How many of a unit of NumPy's durations make a second, or how many seconds make one of it. Months
-# and years have no fixed length.
+# Units of NumPy's durations: how many are a second, and how many seconds the longer ones have.
+# Months and years have no fixed length.
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, "ps": 10**12, "fs": 10**15}
 _PER_SECOND["as"] = 10**18
 _SECONDS_IN = {"m": 60, "h": 3600, "D": 86_400, "W": 604_800}
@@ -25,22 +25,22 @@ def to_seconds(value):
     Raises
     ------
     TypeError
-        If the value is not such a time. The message is the end of a sentence.
+        If the value is not such a time. The message continues a sentence, such as "start=".
     """
     if isinstance(value, (date, time, np.datetime64)):
         raise TypeError(
             f"{value!r} is a date or a time of day; expected seconds from the start of the "
-            "recording: subtract the date and time at which it starts"
+            "recording. Subtract the date and time at which the recording starts"
         )
-    if hasattr(value, "to_timedelta64"):  # of pandas: exact to the nanosecond
+    if hasattr(value, "to_timedelta64"):  # pandas, exact to the nanosecond
         value = value.to_timedelta64()
     if isinstance(value, np.timedelta64):
         return _seconds_of_numpy(value)
     if isinstance(value, timedelta):
         return value / timedelta(seconds=1)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, Decimal)):
-        convert = "; convert text with float" if isinstance(value, str) else ""
-        raise TypeError(f"{value!r} is neither a number of seconds nor a duration{convert}")
+        remedy = "; convert text with float" if isinstance(value, str) else ""
+        raise TypeError(f"{value!r} is neither a number of seconds nor a duration{remedy}")
     return float(value)
 
 
@@ -55,8 +55,8 @@ def _seconds_of_numpy(value):
 
 
 def is_missing(value):
-    """Return whether a value of a table stands for nothing: None, NaN, NaT, NA."""
-    # pandas.NA has no truth value, not even that of being unequal to itself.
+    """Return True if a value of a table is missing: None, NaN, NaT or NA."""
+    # pandas.NA has no truth value, so it cannot be compared with itself.
     if value is None or type(value).__name__ == "NAType":
         return True
     return np.ndim(value) == 0 and bool(value != value)

@@ -50,7 +50,7 @@ def test_channels_do_not_meet_in_a_cache(transformer, stereo, tmp_path, n_jobs):
 
 def test_files_without_that_channel_are_named_by_fit_and_transform(transformer, stereo):
     both, left, _ = stereo
-    sentence = "there is no channel 1: the file has one channel, counted from 0"
+    sentence = "there is no channel 1"
     with pytest.raises(AudioReadError, match=sentence) as info:
         transformer(channel=1).fit([both[0], left[1], left[2]])
     assert info.value.paths == [str(left[1]), str(left[2])]
@@ -64,12 +64,12 @@ def test_waveforms_have_channel_0(transformer, kind):
     X = kind([noise(0), noise(1)])
     expected = transformer().fit_transform(X)
     np.testing.assert_array_equal(transformer(channel=0).fit_transform(X), expected)
-    with pytest.raises(ValueError, match="channel=1 needs files, since waveforms have one channel"):
+    with pytest.raises(ValueError, match="channel=1 needs files"):
         transformer(channel=1).fit(X)
 
 
 def test_waveforms_after_a_fit_on_a_channel_of_files_are_refused(transformer, stereo):
-    with pytest.raises(ValueError, match="channel=1 needs files, since waveforms have one channel"):
+    with pytest.raises(ValueError, match="channel=1 needs files"):
         transformer(channel=1, sampling_rate=8000).fit(stereo[0]).transform(np.stack([noise(0)]))
 
 

@@ -232,7 +232,7 @@ def test_errors_name_the_sound(content, problem):
         ((np.zeros(9), 0), "sampling_rate=0: expected a whole number of Hz"),
         ((np.zeros(9), 8000.5), "sampling_rate=8000.5: expected a whole"),
         ((np.zeros(9), np.nan), "sampling_rate=nan"),
-        ((np.zeros(9), 7), "a sampling rate of 7 Hz is not audio"),
+        ((np.zeros(9), 7), "a sampling rate of 7 Hz"),
         ((np.array([0, np.nan]), RATE), "the sample at 0.000125 s is NaN"),
         ((np.array([0, 1e300]), RATE), "the sample at 0.000125 s is inf"),
     ],
@@ -259,13 +259,13 @@ def test_bad_rows(row, problem):
 
 
 def test_files_that_cannot_be_read_from_their_start(path):
-    with open(path) as file, pytest.raises(TypeError, match="opened as text: open it with mode"):
+    with open(path) as file, pytest.raises(TypeError, match="opened as text"):
         load_audio(file)
     with pytest.raises(TypeError, match="opened as text"):
         load_audio(io.StringIO("a"))
-    with open(path, "ab") as file, pytest.raises(TypeError, match="opened for writing: open it"):
+    with open(path, "ab") as file, pytest.raises(TypeError, match="opened for writing"):
         load_audio(file)
-    with pytest.raises(ValueError, match="is a file that is closed"):
+    with pytest.raises(ValueError, match="closed"):
         load_audio(file)
     reading, writing = os.pipe()
     os.close(writing)

@@ -15,6 +15,6 @@ class TruncatedHeaderError(DamagedFileError):
 def missing_frames(n_expected, n_read):
     """Return the message for a file with fewer frames than expected."""
     return (
-        f"the file is truncated or damaged: {n_expected} frames were expected, {n_read} "
-        "could be read"
+        f"the file is truncated or damaged: expected {n_expected} frames, but only {n_read} can be "
+        "read"
     )

@@ -37,7 +37,7 @@ def _problem(path, n_bytes, mtime):
         for flags, position, serial, number in _pages(file, n_bytes):
             if flags & _BEGINNING:
                 if has_data:
-                    return "holds several streams in a row, of which only the first would be read"
+                    return "holds several streams, of which only the first would be read"
                 streams[serial] = _Stream(number, position)
                 continue
             has_data = True

@@ -210,7 +210,7 @@ def test_sizes_that_nobody_could_know_are_no_damage(problem_of):
 def test_a_box_of_64_bits(problem_of):
     large = struct.pack(">I4sQ", 1, b"mdat", 16 + 50) + bytes(50)
     assert problem_of(box(b"ftyp") + large + box(b"moov")) == ""
-    assert "announces 66 bytes" in problem_of(box(b"ftyp") + box(b"moov") + large[:-1])
+    assert "66 bytes" in problem_of(box(b"ftyp") + box(b"moov") + large[:-1])
 
 
 def test_checksums_of_ogg_pages_are_those_of_the_library(tmp_path):

@@ -5,8 +5,9 @@ import struct
 import numpy as np
 import pytest
 import soundfile as sf
+from helpers import check_length, common_read_error
 
-from skdaf import AudioReadError, Clip, check_audio, load_audio
+from skdaf import AudioReadError, Clip, load_audio
 from skdaf._audio.formats.mp3.blocks import BLOCK_BYTES
 from skdaf._audio.formats.mp3.header import FrameHeader
 from skdaf._audio.formats.mp3.layout import mp3_layout
@@ -82,34 +83,6 @@ ID3V1 = b"TAG" + b"a title".ljust(125, b"\0")
 LYRICS = b"LYRICSBEGIN" + b"words " * 50 + b"000311LYRICS200"
 
 
-def read_whole(path, n_samples):
-    """Check that a file has so many samples in every way of reading; return them."""
-    samples, rate = load_audio(path)
-    assert len(samples) == n_samples
-    assert read_info(Clip(path)).n_frames == n_samples
-    report = check_audio([path])
-    assert report.ok[0], report.problem[0]
-    assert report.duration[0] == n_samples / rate
-    for start in np.linspace(0, n_samples - 1, 8).astype(int):
-        stop = min(n_samples, start + 1500)
-        part = load_audio(Clip(path, start / rate, stop / rate))[0]
-        np.testing.assert_array_equal(part, samples[start:stop])
-    return samples
-
-
-def fails(path):
-    with pytest.raises(AudioReadError) as info:
-        load_audio(path)
-    message = str(info.value)
-    assert message.startswith(f"{str(path)!r}: ")
-    for start in (0.1, 1.5):
-        with pytest.raises(AudioReadError) as info:
-            load_audio(path, start=start, end=start + 0.1)
-        assert str(info.value) == message
-    assert check_audio([path]).problem[0] == message
-    return message
-
-
 # Files whose tag is right are read as libsndfile reads them.
 
 
@@ -118,7 +91,7 @@ def fails(path):
 def test_tagged_files_are_read_as_libsndfile_reads_them(path, rate, channels):
     mp3(path, sound(20_000, channels), rate)
     expected = sf.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
-    samples = read_whole(path, 20_000)
+    samples = check_length(path, 20_000)
     np.testing.assert_allclose(samples, expected, rtol=0, atol=1e-6)
 
 
@@ -127,7 +100,7 @@ def test_tagged_files_are_read_as_libsndfile_reads_them(path, rate, channels):
 
 def test_without_a_tag_every_frame_is_read(path, frames, decoded):
     path.write_bytes(b"".join(frames))
-    samples = read_whole(path, 576 * len(frames))
+    samples = check_length(path, 576 * len(frames))
     np.testing.assert_allclose(samples[DELAY:][: len(decoded)], decoded, rtol=0, atol=1e-6)
 
 
@@ -139,7 +112,7 @@ def test_frames_of_different_sizes_make_no_estimate(path, tmp_path, order):
     assert len(quiet[9]) < len(loud[9])
     frames = [*quiet, *loud][::order]
     path.write_bytes(b"".join(frames))
-    read_whole(path, 576 * len(frames))
+    check_length(path, 576 * len(frames))
 
 
 @pytest.mark.parametrize("count", [0, 1, 20, 10**4, 2**31, 2**32 - 1])
@@ -150,7 +123,7 @@ def test_the_count_of_frames_in_a_tag_is_not_believed(path, tagged, decoded, cou
     path.write_bytes(content)
     samples = load_audio(path)[0]
     assert 0 <= len(samples) - len(decoded) <= 2304
-    read_whole(path, len(samples))
+    check_length(path, len(samples))
 
 
 def test_a_tag_that_counts_bytes_wrongly_is_no_damage(path, tagged, decoded):
@@ -158,20 +131,20 @@ def test_a_tag_that_counts_bytes_wrongly_is_no_damage(path, tagged, decoded):
     place = max(content.find(b"Info"), content.find(b"Xing"))
     struct.pack_into(">I", content, place + 12, 2**30)
     path.write_bytes(content)
-    np.testing.assert_allclose(read_whole(path, len(decoded)), decoded, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(check_length(path, len(decoded)), decoded, rtol=0, atol=1e-6)
 
 
 def test_a_tag_of_another_encoder_is_no_sound(path, frames):
     header = frames[0][:4]
     vbri = header + bytes(32) + b"VBRI" + bytes(len(frames[0]) - 40)
     path.write_bytes(vbri + b"".join(frames))
-    read_whole(path, 576 * len(frames))
+    check_length(path, 576 * len(frames))
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 8, 9])
 def test_a_few_frames_are_a_file(path, frames, n_frames):
     path.write_bytes(b"".join(frames[:n_frames]))
-    read_whole(path, 576 * n_frames)
+    check_length(path, 576 * n_frames)
 
 
 def test_a_tag_alone_holds_no_samples(path, tagged):
@@ -204,13 +177,13 @@ AROUND = {
 def test_bytes_around_the_frames_change_nothing(path, frames, name):
     front, back = AROUND[name]
     path.write_bytes(front + b"".join(frames) + back)
-    read_whole(path, 576 * len(frames))
+    check_length(path, 576 * len(frames))
 
 
 @pytest.mark.parametrize("between", [b"", id3(2000), ID3V1, ape(200), ID3V1 + id3(500)])
 def test_joined_files_are_read_one_after_the_other(path, tagged, frames, decoded, between):
     path.write_bytes(tagged + between + tagged)
-    samples = read_whole(path, len(decoded) + 576 * len(frames))
+    samples = check_length(path, len(decoded) + 576 * len(frames))
     np.testing.assert_allclose(samples[: len(decoded)], decoded, rtol=0, atol=1e-6)
     second = samples[len(decoded) :]
     np.testing.assert_allclose(second[DELAY:][: len(decoded)], decoded, rtol=0, atol=1e-6)
@@ -218,12 +191,12 @@ def test_joined_files_are_read_one_after_the_other(path, tagged, frames, decoded
 
 def test_joined_files_without_tags_are_read_one_after_the_other(path, frames):
     path.write_bytes(2 * b"".join(frames))
-    read_whole(path, 2 * 576 * len(frames))
+    check_length(path, 2 * 576 * len(frames))
 
 
 def test_the_first_of_joined_files_may_end_within_a_frame(path, tagged, frames):
     path.write_bytes(b"".join(frames)[:-20] + tagged)
-    read_whole(path, 576 * (2 * len(frames) - 1))
+    check_length(path, 576 * (2 * len(frames) - 1))
 
 
 @pytest.mark.parametrize("between", [b"", id3(100)])
@@ -233,7 +206,7 @@ def test_the_second_of_joined_files_may_be_cut_behind_its_tag(
 ):
     info = frames_of(tagged)[0]
     path.write_bytes(b"".join(frames) + between + tagged[: len(info) + n_bytes])
-    read_whole(path, 576 * len(frames))
+    check_length(path, 576 * len(frames))
 
 
 def test_frames_lie_in_more_than_one_block(path, frames):
@@ -256,15 +229,15 @@ def wav(content, code=0x55, size=None, rate=RATE):
 @pytest.mark.parametrize("size", [None, 0, 2**32 - 1])
 def test_frames_in_a_wav_file_are_all_read(path, frames, size):
     path.write_bytes(wav(b"".join(frames), size=size))
-    read_whole(path, 576 * len(frames))
+    check_length(path, 576 * len(frames))
 
 
 def test_a_wav_file_of_frames_may_end_within_the_last(path, frames):
     content = wav(b"".join(frames))
     path.write_bytes(content[:-20])
-    read_whole(path, 576 * (len(frames) - 1))
+    check_length(path, 576 * (len(frames) - 1))
     path.write_bytes(content[: len(content) // 2])
-    assert "the file is truncated: its header announces" in fails(path)
+    assert "the file is truncated" in common_read_error(path)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +247,7 @@ def test_a_wav_file_of_frames_may_end_within_the_last(path, frames):
 def test_silence_of_the_elder_layers(path, header, layer, frame_samples, rate):
     size = FrameHeader(header).n_bytes(0)
     path.write_bytes(40 * header.to_bytes(4, "big").ljust(size, b"\0"))
-    assert not read_whole(path, 40 * frame_samples).any()
+    assert not check_length(path, 40 * frame_samples).any()
     info = read_info(Clip(path))
     assert (info.sampling_rate, info.subtype) == (rate, "MPEG_LAYER_" + "I" * layer)
 
@@ -284,7 +257,7 @@ def test_frames_that_do_not_name_their_size(path):
     frame = 0xFFFB0000.to_bytes(4, "big").ljust(700, b"\0")
     path.write_bytes(20 * frame)
     assert len(mp3_layout(path, 14_000).positions) == 21
-    read_whole(path, 20 * 1152)
+    check_length(path, 20 * 1152)
 
 
 # What is cut or damaged.
@@ -292,14 +265,14 @@ def test_frames_that_do_not_name_their_size(path):
 
 def test_a_cut_last_frame_ends_the_sound(path, tagged, frames):
     path.write_bytes(b"".join(frames)[:-10])
-    read_whole(path, 576 * (len(frames) - 1))
+    check_length(path, 576 * (len(frames) - 1))
     path.write_bytes(tagged[:-10])
-    read_whole(path, 576 * (len(frames) - 1) - DELAY)
+    check_length(path, 576 * (len(frames) - 1) - DELAY)
 
 
 def test_a_file_that_lost_more_than_its_tag_counts_is_truncated(path, tagged, frames):
     path.write_bytes(tagged[: len(tagged) // 2])
-    assert f"its first frame announces {len(frames)} frames, " in fails(path)
+    assert f"{len(frames)} frames" in common_read_error(path)
 
 
 @pytest.mark.parametrize("damage", ["noise", "zeros", "cut out", "inserted", "header"])
@@ -315,7 +288,7 @@ def test_damage_inside_is_named_with_its_place(path, frames, damage):
         "header": before + b"\0" + after[1:],
     }[damage]
     path.write_bytes(content)
-    message = fails(path)
+    message = common_read_error(path)
     assert "are neither MP3 frames nor a tag at byte" in message
     assert f"({at * 576 / RATE:.6g} s)" in message or damage == "cut out"
 
@@ -324,20 +297,23 @@ def test_damage_inside_is_named_with_its_place(path, frames, damage):
 def test_streams_of_several_kinds_are_refused(path, frames, tmp_path, between):
     other = mp3(tmp_path / "other.mp3", sound(), 22_050)
     path.write_bytes(b"".join(frames) + between + other)
-    assert "holds several streams: the sampling rate changes from 16000 to 22050 Hz" in fails(path)
+    assert (
+        "holds several streams: the sampling rate changes from 16000 to 22050 Hz"
+        in common_read_error(path)
+    )
     path.write_bytes(
         b"".join(frames) + between + 9 * 0xFFF58800.to_bytes(4, "big").ljust(576, b"\0")
     )
-    assert "the kind of frames changes" in fails(path)
+    assert "the kind of frames changes" in common_read_error(path)
     stereo = mp3(tmp_path / "stereo.mp3", sound(channels=2))
     path.write_bytes(b"".join(frames) + stereo)
-    assert "the number of channels changes" in fails(path)
+    assert "the number of channels changes" in common_read_error(path)
 
 
 def test_a_stream_that_begins_late_is_as_exact_in_parts(path, frames):
     """Its first frames borrow from frames that are not there."""
     path.write_bytes(b"".join(frames[10:]))
-    read_whole(path, 576 * (len(frames) - 10))
+    check_length(path, 576 * (len(frames) - 10))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -350,7 +326,7 @@ def test_parts_equal_the_whole_whatever_the_frames_hold(path, frames, seed):
         start, stop = places[number] + 8, places[number + 1]
         content[start:stop] = rng.bytes(int(stop - start))
     path.write_bytes(content)
-    read_whole(path, 6 * 576 * len(frames))
+    check_length(path, 6 * 576 * len(frames))
 
 
 # What is no MP3 file is left to libsndfile.
@@ -382,7 +358,7 @@ def test_every_section_is_decoded_as_in_one_stream(path):
     t = np.arange(30 * RATE) / RATE
     mp3(path, 0.3 * np.sin(2 * np.pi * 440 * t))
     expected = sf.read(path, dtype="float32")[0]
-    np.testing.assert_allclose(read_whole(path, len(t)), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(check_length(path, len(t)), expected, rtol=0, atol=1e-6)
 
 
 def test_a_part_decodes_its_own_section_only(path, frames, monkeypatch):
@@ -414,6 +390,6 @@ def test_headers_are_scanned_once(path, frames, monkeypatch):
 
 def test_a_changed_file_is_scanned_again(path, frames):
     path.write_bytes(b"".join(5 * frames))
-    read_whole(path, 5 * 576 * len(frames))
+    check_length(path, 5 * 576 * len(frames))
     path.write_bytes(b"".join(4 * frames))
-    read_whole(path, 4 * 576 * len(frames))
+    check_length(path, 4 * 576 * len(frames))

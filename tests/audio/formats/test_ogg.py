@@ -6,9 +6,10 @@ import struct
 import numpy as np
 import pytest
 import soundfile as sf
+from helpers import common_read_error
 
 from benchmarks._mutations import _with_checksums as with_checksums
-from skdaf import AudioReadError, check_audio, load_audio
+from skdaf import AudioReadError, load_audio
 from skdaf._audio.formats.ogg import find_ogg_problem
 
 RATE = 16_000
@@ -37,18 +38,6 @@ def patched(path, page, offset, layout, value):
     path.write_bytes(with_checksums(content))
 
 
-def fails(path):
-    """Return the one sentence with which every way of reading a file ends."""
-    told = []
-    for way in (load_audio, lambda path: load_audio(path, end=0.1)):
-        with pytest.raises(AudioReadError) as info:
-            way(path)
-        told.append(str(info.value))
-    told.append(check_audio([path]).problem[0])
-    assert len(set(told)) == 1
-    return told[0]
-
-
 def test_whole_files_are_whole(path):
     assert len(pages(path.read_bytes())) > 5
     assert find_ogg_problem(path) == ""
@@ -69,37 +58,37 @@ def test_a_cut_off_file_is_not_taken_for_a_short_one(path, share):
     path.write_bytes(
         content[: pages(content)[-1] if share == "page" else int(share * len(content))]
     )
-    assert "the file is truncated: its stream has no last page" in fails(path)
+    assert "the file is truncated: its stream has no last page" in common_read_error(path)
 
 
 def test_a_lost_page_is_noticed(path):
     content = path.read_bytes()
     _, _, first, last, *_ = pages(content)
     path.write_bytes(content[:first] + content[last:])
-    assert "a part of its stream is missing" in fails(path)
+    assert "a part of its stream is missing" in common_read_error(path)
 
 
 def test_bytes_between_pages_are_noticed(path):
     content = path.read_bytes()
     place = pages(content)[3]
     path.write_bytes(content[:place] + b"xyz" + content[place:])
-    assert "the file is truncated" in fails(path)
+    assert "the file is truncated" in common_read_error(path)
 
 
 def test_a_page_of_another_stream_is_noticed(path):
     patched(path, 3, 14, "<I", 12345)
-    assert "a page belongs to no stream" in fails(path)
+    assert "a page belongs to no stream" in common_read_error(path)
 
 
 @pytest.mark.parametrize("position", [0, 1, -2, 2**32 - 1, 2**62])
 def test_positions_that_contradict_each_other_are_noticed(path, position):
     patched(path, 4, 6, "<q", position)
-    assert "positions of its pages contradict" in fails(path)
+    assert "positions of its pages contradict" in common_read_error(path)
 
 
 def test_several_streams_in_a_row_are_not_taken_for_the_first(path):
     path.write_bytes(2 * path.read_bytes())
-    assert "several streams in a row" in fails(path)
+    assert "several streams" in common_read_error(path)
 
 
 @pytest.mark.parametrize("junk", [b"x", b"OggS", bytes(1000), bytes(200_000)])

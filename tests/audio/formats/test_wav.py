@@ -234,7 +234,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_called_truncated(tmp_path):
         os.truncate(path, 100_001)
         blocks = read_blocks(Clip(path), file)
         assert len(next(blocks)) == 24_989
-        with pytest.raises(AudioReadError, match="50000 frames were expected, 24989 could be"):
+        with pytest.raises(AudioReadError, match=r"expected 50000 frames, .*24989"):
             next(blocks)
 
 

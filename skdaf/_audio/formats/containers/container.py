@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from skdaf._audio.formats.containers.content import Content
 
-SEVERAL_RECORDINGS = "holds several recordings in a row, of which only the first would be read"
+SEVERAL_RECORDINGS = "holds several recordings, of which only the first would be read"
 
 
 class Structure(NamedTuple):
@@ -57,11 +57,11 @@ def check_structure(path, container):
 def truncated(n_promised, n_found, part):
     """Return the message for a part of a file that is shorter than it says."""
     return (
-        f"the file is truncated: its {part} announces {n_promised} bytes, {max(0, n_found)} are "
-        "there"
+        f"the file is truncated: its {part} promises {n_promised} bytes, but there are "
+        f"{max(0, n_found)}"
     )
 
 
 def damaged(position):
     """Return the message for bytes that do not belong to the container."""
-    return f"the file is damaged: it makes no sense from byte {position} on"
+    return f"the file is damaged: its structure is wrong at byte {position}"

@@ -32,7 +32,7 @@ def check_of_frames(size_of, n_header):
                 break
             position += size
         if position == start:
-            return Structure(position, "the file is truncated: not even one frame is whole")
+            return Structure(position, "the file is truncated: it holds no complete frame")
         return Structure(position)
 
     return check

@@ -54,7 +54,7 @@ def decoded_blocks(facts, source):
                     lag = _check_no_gap(first, frame, n_frames, lag)
                 n_frames += len(samples)
                 if n_frames > _MOST_FRAMES_PER_BYTE * facts.state[0]:
-                    raise DecodingError("the file is damaged: it repeats itself without end")
+                    raise DecodingError("the file is damaged: it repeats itself endlessly")
                 pending.append(samples)
                 if sum(map(len, pending)) * samples.shape[1] >= _BLOCK_SAMPLES:
                     yield _joined(pending), rate, _subtype_of(stream)
@@ -83,10 +83,10 @@ def _sound_of(container):
     if not container.streams.audio:
         kinds = sorted({stream.type or "data" for stream in container.streams})
         holds = f"only {' and '.join(kinds)}" if kinds else "nothing"
-        raise DecodingError(f"holds no sound ({holds})")
+        raise DecodingError(f"holds no audio ({holds})")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise DecodingError("its sound is encrypted, or in a codec that FFmpeg does not know")
+        raise DecodingError("its audio is encrypted, or has a codec that FFmpeg does not know")
     stream.codec_context.thread_count = 1
     if (container.format.name, stream.codec_context.name) == ("caf", "alac"):
         # The last packet holds only the rest, and FFmpeg would shorten it once more.
@@ -98,7 +98,7 @@ def _frames_of(container, stream):
     for packet in container.demux(stream):
         frames = packet.decode()
         if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            raise DecodingError("the file is truncated or damaged: a part of its sound is missing")
+            raise DecodingError("the file is truncated or damaged: a part of its audio is missing")
         yield from (frame for frame in frames if frame.samples)
 
 
@@ -106,7 +106,7 @@ def _samples_of(frame):
     """Return the samples of a frame as float32 `(n_frames, n_channels)`, full scale at 1."""
     kind = frame.format.name.removesuffix("p")
     if kind not in _SCALES:
-        raise DecodingError(f"its samples are of a kind ({kind}) that is not read")
+        raise DecodingError(f"its samples have a type ({kind}) that cannot be read")
     values = _values_of(frame, _DTYPES[kind])
     if kind == "u8":
         values = values.astype(np.int16) - 128
@@ -123,8 +123,8 @@ def _values_of(frame, dtype):
         return values.reshape(-1, n_channels)
     if n_channels > _MOST_PLANES:
         raise DecodingError(
-            f"has {n_channels} channels in a codec of which at most {_MOST_PLANES} are read, or is "
-            "damaged"
+            f"is damaged, or has {n_channels} channels in a codec of which at most {_MOST_PLANES} "
+            "channels can be read"
         )
     # PyAV may list more planes: see `_MOST_PLANES`.
     planes = frame.planes[:n_channels]
@@ -153,7 +153,7 @@ def _check_no_gap(first, frame, n_frames, lag):
     new_lag = frame.time - start - n_frames / rate
     if new_lag - lag > _LONGEST_GAP:
         raise DecodingError(
-            f"the file is damaged: a part of its sound is missing at {n_frames / rate:g} s"
+            f"the file is damaged: a part of its audio is missing at {n_frames / rate:g} s"
         )
     return max(lag, new_lag)
 
@@ -164,7 +164,7 @@ def _check_promised_length(stream, first, n_frames):
     promised, found = float(stream.duration * stream.time_base), n_frames / first[0]
     if found < promised - _ROUNDING:
         raise DecodingError(
-            f"the file is truncated: its header announces {promised:g} s, {found:g} s are there"
+            f"the file is truncated: its header promises {promised:g} s, but there are {found:g} s"
         )
 
 
@@ -184,6 +184,4 @@ def _message_of(error, first, n_frames):
     reason = (error.strerror or str(error)).rstrip(".")
     if first is None:
         return f"not readable as audio (FFmpeg: {reason})"
-    return (
-        f"the file is damaged: FFmpeg decodes {n_frames / first[0]:g} s of it, no more ({reason})"
-    )
+    return f"the file is damaged: FFmpeg decodes only {n_frames / first[0]:g} s of it ({reason})"

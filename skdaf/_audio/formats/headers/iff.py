@@ -44,7 +44,7 @@ def find_aiff(reader):
 def _aiff_header(reader, common, n_bytes):
     """Return a header with the true sizes."""
     if n_bytes > LARGEST_32_BITS:
-        raise DamagedFileError(f"{n_bytes} bytes of sound are more than an AIFF header allows")
+        raise DamagedFileError(f"{n_bytes} bytes of audio are more than an AIFF header allows")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
     if kind == b"AIFF" or common[18:22] in _LINEAR:

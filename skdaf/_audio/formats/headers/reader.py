@@ -69,6 +69,6 @@ class HeaderReader:
             for position, layout, number in patches:
                 struct.pack_into(layout, head, position, number)
         except struct.error:
-            problem = f"{self.n_bytes - stop} bytes of sound are more than its header allows"
+            problem = f"{self.n_bytes - stop} bytes of audio are more than its header allows"
             raise DamagedFileError(problem) from None
         return bytes(head)

@@ -89,7 +89,7 @@ def _wav_header(order, fmt, n_bytes):
     chunks = chunk(order, b"fmt ", fmt)
     if n_bytes <= _LARGEST_RIFF or order == ">":
         if n_bytes > LARGEST_32_BITS:
-            raise DamagedFileError(f"{n_bytes} bytes of sound are more than an RIFX header allows")
+            raise DamagedFileError(f"{n_bytes} bytes of audio are more than an RIFX header allows")
         magic = b"RIFX" if order == ">" else b"RIFF"
         sizes = [struct.pack(f"{order}I", size) for size in (len(chunks) + n_bytes + 12, n_bytes)]
         return magic + sizes[0] + b"WAVE" + chunks + b"data" + sizes[1]

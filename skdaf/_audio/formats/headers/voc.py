@@ -22,9 +22,7 @@ def find_voc(reader):
         return None
     kind, position, _ = sounds[0]
     if any(other in _NEW_SOUND for other, at, _ in blocks if at > position):
-        raise DamagedFileError(
-            "holds several blocks of sound, of which only the first would be read"
-        )
+        raise DamagedFileError("holds several sounds, of which only the first would be read")
     start = position + _NUMBER_BYTES[kind]
     ranges = [(at + _NUMBER_BYTES[kind], at + size) for kind, at, size in sounds]
     promised, stop = sum(stop - first for first, stop in ranges), ranges[-1][1]
@@ -44,7 +42,7 @@ def find_voc(reader):
 def _header(reader, position, start, n_bytes):
     size = n_bytes + start - position
     if size >= 2**24:
-        raise DamagedFileError(f"{n_bytes} bytes of sound are more than a VOC header allows")
+        raise DamagedFileError(f"{n_bytes} bytes of audio are more than a VOC header allows")
     head = reader.patched(start)
     return head and head[: position - 3] + size.to_bytes(3, "little") + head[position:]
 

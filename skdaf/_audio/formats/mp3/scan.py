@@ -192,7 +192,7 @@ class Scan:
         candidates = self.content.search(HEADER + b"|" + TAG, start, self.stop)
         for number, (candidate, content) in enumerate(candidates):
             if number == _MOST_CANDIDATES:
-                self._fail("the file is damaged: there are headers without frames", position)
+                self._fail("the file is damaged: it holds headers without frames", position)
             if content[:1] != b"\xff":
                 has_tag = has_tag or tag_end(self.content, candidate) > candidate
             elif self._is_stream(candidate, content):
@@ -244,8 +244,8 @@ class Scan:
             n_missing = tag.n_bytes - self.n_bytes_of_part(position, end)
             if end - start < tag.n_frames - 1 and n_missing > max(self.sizes[start:end]):
                 raise DamagedFileError(
-                    f"the file is truncated: its first frame announces {tag.n_frames} frames, "
-                    f"{end - start} are there"
+                    f"the file is truncated: its first frame promises {tag.n_frames} frames, but "
+                    f"there are {end - start}"
                 )
 
     def n_bytes_of_part(self, position, end):

@@ -1,0 +1,245 @@
+"""Errors of X name what is wrong and what to pass."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from helpers import OwnPath
+from joblib import parallel_config
+from scipy import sparse
+from sklearn.base import BaseEstimator
+
+from skdaf import Clip, SpectrogramTransformer
+from skdaf._audio.inputs import validate_clips
+from skdaf._audio.recordings import as_clips
+
+pytestmark = pytest.mark.oldest
+
+
+NAMES = ["b.wav", "a.wav", "c d.flac"]
+CLIPS = [Clip(name) for name in NAMES]
+
+
+class Estimator(BaseEstimator):
+    """What validate_clips may write on."""
+
+
+def validate(X, estimator=None, reset=True):
+    return validate_clips(estimator or Estimator(), X, reset=reset)
+
+
+@pytest.mark.parametrize(
+    "X", ["a.wav", np.str_("a.wav"), Path("a.wav"), Clip("a.wav"), OwnPath("")]
+)
+def test_a_bare_path_is_to_be_put_in_a_list(X):
+    with pytest.raises(TypeError, match=r"pass \[path\]"):
+        validate(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "name"),
+    [
+        (None, "None"),
+        (b"a.wav", "a bytes"),
+        ({"a.wav": 1}, "a dict"),
+        ({"a.wav", "b.wav"}, "a set"),
+        (frozenset(["a.wav"]), "a frozenset"),
+        ((name for name in NAMES), "a generator"),
+        (map(str, NAMES), "a map"),
+    ],
+)
+def test_what_has_no_order_or_count_is_refused(X, name):
+    with pytest.raises(TypeError, match=f"Expected a list, an array or a table of .*got {name}:"):
+        validate(X)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [],
+        (),
+        np.array([], dtype=str),
+        np.array([], dtype=object),
+        np.empty((0, 1), dtype=str),
+        pd.Series([], dtype=object),
+        pd.DataFrame({"path": []}),
+        np.empty((0, 5)),
+        np.empty((0, 5, 5)),
+    ],
+    ids=str,
+)
+def test_nothing_at_all(X):
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        validate(X)
+
+
+@pytest.mark.parametrize("X", [np.arange(3.0), [1.0, 2.0], [1, 2], (0.5,), range(3)])
+def test_numbers_in_one_dimension(X):
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
+        validate(X)
+
+
+@pytest.mark.parametrize("X", [pd.Series([1.0, 2.0])])
+def test_a_series_of_numbers(X):
+    with pytest.raises(ValueError, match=r"Expected (a )?2"):
+        validate(X)
+
+
+@pytest.mark.parametrize("wrong", [3, None, np.nan, pd.NA, b"c.wav", ["c.wav"], np.zeros(2)])
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_what_is_not_a_path_is_named_by_its_position(wrong, position):
+    X = list(NAMES)
+    X[position] = wrong
+    with pytest.raises(TypeError, match=rf"^X\[{position}\] is .*: expected a path"):
+        validate(X)
+
+
+@pytest.mark.parametrize("dtype", [object, "string"])
+def test_a_missing_path_is_named_by_its_position(dtype):
+    paths = pd.Series(["a.wav", None], dtype=dtype, index=[5, 9])
+    with pytest.raises(TypeError, match=r"^X\[1\] is .*: expected a path"):
+        validate(paths)
+    with pytest.raises(TypeError, match=r"^X\[1\] is .*: expected a path"):
+        validate(pd.DataFrame({"path": paths}))
+
+
+@pytest.mark.parametrize("value", ["a.wav", Path("a.wav"), Clip("a.wav")])
+def test_a_table_of_files_needs_a_column_path(value):
+    table = pd.DataFrame({"file": [value], "label": [1]})
+    with pytest.raises(ValueError, match=r"needs a column 'path', got .*'file', 'label'"):
+        validate(table)
+
+
+def test_the_times_of_a_table_are_checked():
+    table = pd.DataFrame({"path": ["a.wav", "b.wav"], "start": [0, 2], "end": [1, 1]})
+    with pytest.raises(ValueError, match=r"'b\.wav': end=1\S* must be greater than start=2"):
+        validate(table)
+    with pytest.raises(TypeError, match=r"'a\.wav': start and end must be numbers"):
+        validate(table.astype({"start": str}))
+
+
+@pytest.mark.parametrize("dtype", [str, object])
+def test_two_columns_of_text(dtype):
+    with pytest.raises(ValueError, match=r"\(n_clips,\) or \(n_clips, 1\), got \(2, 2\)"):
+        validate(np.array([["a.wav", "b.wav"], ["c.wav", "d.wav"]], dtype=dtype))
+
+
+@pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_waveforms_that_are_no_numbers(value, name):
+    with pytest.raises(ValueError, match=rf"X contains {name}"):
+        validate(np.array([[0.0, value]]))
+    with pytest.raises(ValueError, match=rf"X\[1\] contains {name}"):
+        validate([np.zeros(3), np.array([0.0, value])])
+    with pytest.raises(ValueError, match=rf"X contains {name}"):
+        validate(np.full((1, 2, 3), value))
+
+
+@pytest.mark.parametrize("value", [1e12, -1e30])
+def test_waveforms_whose_power_would_overflow(value):
+    with pytest.raises(ValueError, match=rf"X holds a sample of {re.escape(f'{abs(value):.3g}')}:"):
+        validate(np.array([[0.0, value]]))
+    with pytest.raises(ValueError, match=r"X\[1\] holds a sample of 1e"):
+        validate([np.zeros(3), np.array([0.0, value])])
+    assert validate(np.array([[0.0, -9e11]]))[0] == "waveforms"
+
+
+def test_a_waveform_with_channels():
+    with pytest.raises(ValueError, match=r"X\[1\] has shape \(2, 3\): a waveform is one-dim"):
+        validate([np.zeros(3), np.zeros((2, 3))])
+
+
+def test_a_waveform_without_samples():
+    with pytest.raises(ValueError, match=r"X\[1\] holds no samples"):
+        validate([np.zeros(3), np.zeros(0)])
+    with pytest.raises(ValueError, match=r"Found array with 0 feature\(s\)"):
+        validate(np.empty((3, 0)))
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 3), (2, 3, 0)])
+def test_empty_spectrograms(shape):
+    with pytest.raises(ValueError, match="X holds empty spectrograms"):
+        validate(np.empty(shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 4), (1, 1, 1, 1, 1)])
+def test_too_many_dimensions(shape):
+    with pytest.raises(ValueError, match=r"X has shape \(1, .*: expected waveforms .* or spectro"):
+        validate(np.zeros(shape))
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.coo_array])
+def test_sparse_tables(kind):
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        validate(kind(np.eye(3)))
+
+
+@pytest.mark.parametrize(
+    "X", [np.eye(3) * 1j, [np.ones(3) * 1j, np.ones(2)], np.ones((1, 2, 2)) * 1j]
+)
+def test_complex_numbers(X):
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        validate(X)
+
+
+@pytest.mark.parametrize("name", ["Path", "START", "End"])
+def test_columns_of_another_case_are_not_passed_over(name):
+    table = pd.DataFrame({"path": ["a.wav"], name: [0.5]})
+    with pytest.raises(ValueError, match=f"column '{name}' must be called '{name.lower()}'"):
+        as_clips(table)
+
+
+def test_paths_as_bytes_are_refused_with_a_hint():
+    with pytest.raises(TypeError, match=r"os\.fsdecode"):
+        as_clips([b"a.wav"])
+
+
+def test_a_bad_number_is_named_with_its_clip_and_its_place():
+    X = np.zeros((3, 50))
+    X[1, 17] = np.nan
+    with pytest.raises(ValueError, match=r"X contains NaN: X\[1\] at sample 17 \(counted from 0\)"):
+        validate(X)
+    with pytest.raises(ValueError, match=r"X\[1\] contains NaN at sample 17 \(counted from 0\)"):
+        validate(list(X))
+    with pytest.raises(ValueError, match=r"X contains NaN: X\[1\] at sample 17"):
+        validate(pd.DataFrame(X))
+    with pytest.raises(ValueError, match=r"X contains infinity .*: X\[1\] at sample 17"):
+        validate(torch.tensor(np.where(np.isnan(X), -np.inf, X)))
+
+
+def test_a_bad_number_in_spectrograms_is_named_across_blocks(monkeypatch):
+    monkeypatch.setattr("skdaf._core.arrays._BYTES_PER_BLOCK", 2 * 20 * 8)
+    X = np.zeros((7, 5, 4))
+    X[5, 3, 2] = np.nan
+    with pytest.raises(ValueError, match=r"X contains NaN: X\[5\] at frame 3, bin 2"):
+        validate(X)
+
+
+def test_a_wide_table_of_waveforms_is_still_one():
+    kind, data = validate(pd.DataFrame(np.zeros((2, 5000))))
+    assert kind == "waveforms"
+    assert data.shape == (2, 5000)
+
+
+def test_transformers_take_all_of_it(tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 4000).astype(np.float32)
+    pairs = [(samples, 16000), (torch.tensor(samples)[None, ::2], 8000)]
+    transformer = SpectrogramTransformer(n_mels=8, cache=tmp_path).fit(pairs)
+    assert transformer.sampling_rate_ == 8000
+    expected = transformer.transform(pairs)
+    with parallel_config("threading", n_jobs=2):
+        of_workers = transformer.transform(pairs * 40)
+    np.testing.assert_allclose(of_workers[-2:], expected, atol=1e-5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_waveform_is_told_to_go_in_a_list():
+    with pytest.raises(ValueError, match=r"pass a single waveform as \[waveform\]"):
+        validate_clips(BaseEstimator(), np.zeros(10), reset=True)
+
+
+def test_a_folder_is_told_of_the_listing():
+    with pytest.raises(TypeError, match="load_audio_folders"):
+        as_clips("folder")
