@@ -29,8 +29,8 @@ def build_cnn(
     """Build a small network that averages over time: its size does not depend on clip length.
 
     Frequencies are kept apart to the end; averaging over them too costs accuracy on new speakers.
-    The first block, which sees the whole spectrogram, halves it by its stride instead of pooling:
-    this is less work and was equally accurate in trials.
+    The first block, which gets the whole spectrogram, halves it by its stride instead of pooling:
+    this is less work and was equally accurate in experiments.
     """
     channels = (16, 32, 64, 128) if channels is None else channels
     convs, size = conv_blocks(input_shape, channels, kernel_size or 3, nn.ReLU, _strided_block)
@@ -136,8 +136,8 @@ def _sizes_before_pooling(size, n_blocks):
 def _conv_block(size, n_in, n_out, kernel_size, activation):
     """Return a conv block (convolution, batch norm, pooling, activation) and the size after it.
 
-    Pooling comes before the activation: the result is the same, since activations here never fall
-    where their input rises, and the activation has a quarter of the work.
+    Pooling comes before the activation: the result is the same, because these activations are
+    monotonic, and the activation has a quarter of the work.
     """
     block = OrderedDict(
         conv=nn.Conv2d(n_in, n_out, kernel_size, padding=kernel_size // 2),

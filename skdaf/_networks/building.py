@@ -1,7 +1,7 @@
 """Build networks by name, and rebuild saved ones.
 
 An *architecture* is a dict of the arguments of `build_network`: "network" (a name, or a builder),
-"input_shape", "n_outputs" and "options". With its weights it is all that is saved of a network.
+"input_shape", "n_outputs" and "options". A saved network is its architecture and its weights.
 """
 
 import threading
@@ -64,7 +64,7 @@ def build_network(
     ValueError
         If a network chosen by name would fill the memory, or need hours for one clip.
     TypeError
-        If a builder returns something else than layers.
+        If a builder returns anything but an `nn.Sequential`.
     """
     if not callable(network):
         _check_size(network, input_shape, n_outputs, options)

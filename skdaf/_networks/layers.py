@@ -5,7 +5,7 @@ from torch import nn
 
 
 class MeanOverTime(nn.Module):
-    """Average over the frames: what was heard counts, not when."""
+    """Average over the frames, so that the position of a sound in its clip does not matter."""
 
     def forward(self, x):
         return x.mean(dim=2)

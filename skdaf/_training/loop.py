@@ -59,7 +59,7 @@ class Loop:
             "n_steps": self.n_steps,
             "shuffle": self.shuffle.bit_generator.state,
             "parameters": to_arrays(self.run.network.parameters()),
-            # The keys are those of checkpoint files.
+            # This key is the name in checkpoint files, which must not change.
             "learners": [replica.state_dict() for replica in self.replicas],
             "optimizers": [to_arrays(updater.optimizer.tensors()) for updater in self.updaters],
         }

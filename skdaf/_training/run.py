@@ -44,7 +44,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training, described completely: the same run has the same result.
+    """The complete description of a training: the same run always has the same result.
 
     Attributes
     ----------
