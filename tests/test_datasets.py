@@ -49,12 +49,12 @@ def centroid(samples, sampling_rate=16000):
 
 
 def test_returns_what_loading_gives(tmp_path):
-    made = make_audio_dataset(tmp_path / "new/set", classes=KINDS[::-1], n_clips_per_class=2)
+    written = make_audio_dataset(tmp_path / "new/set", classes=KINDS[::-1], n_clips_per_class=2)
     loaded = load_audio_folders(tmp_path / "new/set")
-    assert made.filenames == loaded.filenames
-    assert made.target_names == loaded.target_names == KINDS
-    np.testing.assert_array_equal(made.target, np.repeat(np.arange(len(KINDS)), 2))
-    assert relative_names(made, tmp_path / "new/set")[:2] == [
+    assert written.filenames == loaded.filenames
+    assert written.target_names == loaded.target_names == KINDS
+    np.testing.assert_array_equal(written.target, np.repeat(np.arange(len(KINDS)), 2))
+    assert relative_names(written, tmp_path / "new/set")[:2] == [
         "falling_chirp/falling_chirp_000.wav",
         "falling_chirp/falling_chirp_001.wav",
     ]
@@ -62,7 +62,7 @@ def test_returns_what_loading_gives(tmp_path):
 
 @pytest.mark.parametrize("sampling_rate", [4000, 16000, 44100])
 @pytest.mark.parametrize("kind", KINDS)
-def test_clips_are_as_asked(tmp_path, kind, sampling_rate):
+def test_clips_have_the_requested_format(tmp_path, kind, sampling_rate):
     bunch = make_audio_dataset(
         tmp_path,
         classes=[kind],
@@ -181,7 +181,7 @@ def test_seeds_differ(tmp_path):
     assert all(a[name] != b[name] for name in a)
 
 
-def test_generator_moves_on_and_repeats_from_its_seed(tmp_path):
+def test_a_generator_gives_other_sounds_next_time_and_the_same_from_its_seed(tmp_path):
     generator = np.random.RandomState(3)
     params = {"classes": ["low_tone"], "n_clips_per_class": 1}
     make_audio_dataset(tmp_path / "a", **params, random_state=generator)
@@ -218,7 +218,7 @@ def test_classes_are_drawn_independently(tmp_path):
     assert len({sf.info(filename).frames for filename in bunch.filenames}) == len(KINDS)
 
 
-def test_rewriting_touches_nothing_and_growing_adds(tmp_path):
+def test_writing_again_changes_nothing_and_more_clips_are_added(tmp_path):
     before = make_audio_dataset(tmp_path, n_clips_per_class=2)
     times = [os.stat(filename).st_mtime_ns for filename in before.filenames]
     again = make_audio_dataset(tmp_path, n_clips_per_class=2)

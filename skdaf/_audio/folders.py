@@ -140,7 +140,7 @@ def _classes_below(root):
     if outside or not folders:
         problem = f"{str(root)!r} has no subfolders."
         if outside:
-            problem = f"{str(root / outside[0])!r} is not in a class folder."
+            problem = f"{str(root / outside[0])!r} is outside of any class folder."
         raise ValueError(
             f"{problem} Pass a root folder that holds one folder per class and no recordings "
             "outside of them, or a list of class folders."

@@ -19,7 +19,7 @@ from skdaf._audio.samples import LOUDEST_SAMPLE
 from skdaf._core.arrays import blocks
 
 # An array with at most so many "frames" of at least so many "bins" has channels and samples, unless
-# a Fourier transform or a network may return so many bins (see `_refuse_channels`).
+# a Fourier transform or a network may return so many bins (see `_check_no_channels`).
 _MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
 
 # If samples come before channels: so few channels, and more samples than a clip has frames.
@@ -121,7 +121,7 @@ def _validate(estimator, X, reset):
         return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
     n_dimensions = getattr(X, "ndim", 2)
     if n_dimensions == 3:
-        _refuse_channels(X.shape)
+        _check_no_channels(X.shape)
         data = _check_spectrograms(estimator, X)
         if reset:
             _reset_features(estimator)
@@ -142,7 +142,7 @@ def _validate(estimator, X, reset):
     return "waveforms", _check_level(_check_finite(data, "X"), "X")
 
 
-def _refuse_channels(shape):
+def _check_no_channels(shape):
     """Raise ValueError for waveforms with channels, which look like spectrograms."""
     _, n_first, n_last = shape
     is_fourier = (n_last - 1).bit_count() == 1  # 513, 1025, 2049 ...

@@ -254,5 +254,5 @@ def _item_message(position, item):
         "(samples, sampling_rate) or an open file."
     )
     if is_array_like(item):
-        problem += " A waveform beside these needs its sampling rate."
+        problem += " A waveform among these needs its sampling rate."
     return problem

@@ -1,4 +1,4 @@
-"""Whatever a recording holds: numbers come back, or there is a sentence; no NaN gets inside."""
+"""Any recording is read as finite numbers, or there is an error."""
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ def test_copies_are_equal_samples(tmp_path_factory, path, first, second):
 
 
 @given(recordings(floats))
-def test_the_first_sample_that_is_no_number_is_named(path, recording):
+def test_the_first_sample_that_is_not_finite_is_named(path, recording):
     written, rate = write(path, recording)
     bad = np.flatnonzero(~(np.abs(written) < LOUDEST_SAMPLE).all(axis=1))
     if not bad.size:
@@ -189,7 +189,7 @@ def test_the_loudest_samples_make_finite_spectrograms(rate, window_length):
         assert np.isfinite(front_end.fit_transform([waveform])).all()
 
 
-# The rule, from files to a network: NaN is an error, silence is a sound like any other.
+# From files to a network: NaN is an error, silence is a recording like any other.
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_silence_is_a_sound_like_any_other(quiet_files):
     assert set(fitted.predict(quiet_files)) <= {0, 1}
 
 
-def test_nothing_but_silence_can_be_learned_from(quiet_files):
+def test_a_classifier_can_be_fitted_to_silence_only(quiet_files):
     silence = [quiet_files[0]] * 12
     fitted = classifier().fit(silence, [0, 1] * 6)
     assert np.isfinite(fitted.predict_proba(silence)).all()
@@ -250,7 +250,7 @@ def test_a_file_with_nan_is_named_with_its_place_by_fit_and_predict(
         sf.write(nan_file, np.nan_to_num(samples, nan=np.inf), rate, subtype="DOUBLE")
     fitted = classifier().fit(quiet_files, [0, 1] * 4)
     X = [*quiet_files, nan_file]
-    told = "NaN" if np.isnan(value) else "inf"
+    shown = "NaN" if np.isnan(value) else "inf"
     for call in (
         lambda: classifier().fit(X, [0, 1, 1] * 3),
         lambda: fitted.predict(X),
@@ -260,8 +260,8 @@ def test_a_file_with_nan_is_named_with_its_place_by_fit_and_predict(
         with pytest.raises(AudioReadError) as info:
             call()
         assert info.value.paths == [nan_file]
-        assert f"the sample at 0.125 s is {told}" in str(info.value)
-    # What lies before it is as good as any other sound.
+        assert f"the sample at 0.125 s is {shown}" in str(info.value)
+    # The samples before it are as good as any others.
     assert np.isfinite(fitted.predict_proba([Clip(nan_file, 0, 0.125)])).all()
 
 

@@ -1,4 +1,4 @@
-"""One channel of files, by both kinds of front end."""
+"""Front ends read one channel of files."""
 
 import pickle
 
@@ -39,7 +39,7 @@ def test_a_channel_is_what_its_own_file_would_give(transformer, stereo):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_channels_do_not_meet_in_a_cache(transformer, stereo, tmp_path, n_jobs):
+def test_channels_have_separate_cache_entries(transformer, stereo, tmp_path, n_jobs):
     both, cache = stereo[0], tmp_path / "cache"
     for _ in range(2):
         for channel in (None, 0, 1):

@@ -46,7 +46,7 @@ def good(tmp_path):
 
 @pytest.fixture
 def bad(tmp_path):
-    """One file of every sort that cannot be read, and a part of its problem."""
+    """One file of each kind that cannot be read, and a part of its problem."""
     files = {
         "gone.wav": "no such file",
         "empty.wav": "empty",
@@ -104,7 +104,7 @@ def test_every_column_of_a_missing_file():
     assert row["duplicate_of"] == ""
 
 
-def test_columns_have_the_same_types_whatever_the_files(good):
+def test_columns_have_the_same_types_for_all_files(good):
     dtypes = check_audio([good, "gone.wav"]).dtypes
     for X in ([good], ["gone.wav"], [Clip(good, 0.1)], [Clip(good, 0, 0.1)]):
         pd.testing.assert_series_equal(check_audio(X).dtypes, dtypes)
@@ -115,12 +115,12 @@ def test_columns_have_the_same_types_whatever_the_files(good):
     assert set(dtypes[["sampling_rate", "channels"]].astype(str)) == {"Int64"}
 
 
-def test_every_problem_is_told_without_raising(bad):
+def test_every_problem_is_reported_without_raising(bad):
     report = check_audio(list(bad))
     assert not report["ok"].any()
-    for (path, problem), told in zip(bad.items(), report["problem"], strict=True):
-        assert told.startswith(repr(path))
-        assert any(part in told for part in problem.split("|")), told
+    for (path, problem), shown in zip(bad.items(), report["problem"], strict=True):
+        assert shown.startswith(repr(path))
+        assert any(part in shown for part in problem.split("|")), shown
 
 
 def test_the_order_of_the_clips_is_kept(good, bad):
@@ -132,7 +132,7 @@ def test_the_order_of_the_clips_is_kept(good, bad):
     assert list(report["ok"]) == [path == good for path in X]
 
 
-def test_a_clip_is_told_as_its_own_part(good):
+def test_a_clip_is_reported_with_its_times(good):
     first, rest = check_audio([Clip(good, 0, 0.0625), Clip(good, 0.0625, 99)]).to_dict("records")
     assert (first["end"], first["duration"], first["peak"], first["silent"]) == (
         0.0625,
@@ -148,12 +148,12 @@ def test_a_clip_is_told_as_its_own_part(good):
     )
 
 
-def test_a_clip_that_begins_behind_the_end_is_a_problem(good):
+def test_a_clip_that_starts_after_the_end_is_a_problem(good):
     report = check_audio([Clip(good, 3)])
     assert "starts at 3 s" in report.loc[0, "problem"]
 
 
-def test_paths_are_strings_whatever_they_were(good, tmp_path):
+def test_paths_become_strings(good, tmp_path):
     report = check_audio([good, tmp_path / "good.wav", Clip(tmp_path / "good.wav")])
     assert list(report["path"]) == [good] * 3
     assert {type(path) for path in report["path"]} == {str}
@@ -186,7 +186,7 @@ def test_clipped_is_three_samples_in_a_row_at_full_scale(tmp_path, sign, n, clip
     assert report.loc[0, "clipped"] == clipped
 
 
-def test_full_samples_that_are_no_neighbours_are_not_clipped(tmp_path):
+def test_full_samples_that_are_not_successive_are_not_clipped(tmp_path):
     samples = np.zeros((60, 2))
     samples[::2, 0] = 1
     samples[10:12, 1] = 1
@@ -205,13 +205,13 @@ def test_a_clipped_channel_is_enough(tmp_path):
     assert check_audio([write_audio(tmp_path / "a.wav", samples, 8000)]).loc[0, "clipped"]
 
 
-def test_very_short_files_are_told(tmp_path):
+def test_very_short_files_are_reported(tmp_path):
     report = check_audio([write_audio(tmp_path / f"{n}.wav", np.ones(n), 8000) for n in (1, 2, 3)])
     assert report["ok"].all()
     assert list(report["clipped"]) == [False, False, True]
 
 
-def test_two_workers_make_the_same_table(good, bad):
+def test_two_workers_return_the_same_table(good, bad):
     X = [good, *bad] * 10
     pd.testing.assert_frame_equal(check_audio(X, n_jobs=2), check_audio(X))
 
@@ -241,19 +241,19 @@ def test_waveforms_are_refused(X):
         check_audio(X)
 
 
-def test_a_bare_path_is_refused(good):
+def test_a_single_path_is_refused(good):
     with pytest.raises(TypeError, match=r"pass \[path\]"):
         check_audio(good)
 
 
-def test_the_progress_bar_is_asked_for(good, capfd):
+def test_the_progress_bar_is_optional(good, capfd):
     check_audio([good])
     assert capfd.readouterr() == ("", "")
     check_audio([good], verbose=1)
     assert "Checking" in capfd.readouterr().err
 
 
-def test_sounds_in_memory_are_looked_at_like_files(good, bad):
+def test_audio_in_memory_is_checked_like_files(good, bad):
     samples, rate = sf.read(good, dtype="float32")
     sounds = [good, (samples, rate), io.BytesIO(Path(good).read_bytes()), io.BytesIO(b"")]
     sounds += [(np.array([0.0, np.nan]), rate)]
@@ -275,7 +275,7 @@ def test_channels_of_sounds_in_memory_may_come_first_or_last(n_channels):
     assert report.duplicate_of.tolist() == ["", "X[0]"]
 
 
-def test_waveforms_without_a_rate_are_told_of_pairs():
+def test_the_error_for_waveforms_without_a_rate_names_pairs():
     with pytest.raises(TypeError, match=r"\[\(samples, sampling_rate\), \.\.\.\]"):
         check_audio([np.zeros(100)])
 

@@ -34,7 +34,7 @@ def copies(tmp_path):
     return {name: str(path) for name, path in paths.items()}
 
 
-def test_copies_are_told_whatever_file_they_lie_in(copies):
+def test_copies_are_found_in_files_of_any_format(copies):
     report = check_audio(list(copies.values())).set_index(pd.Index(copies))
     assert list(report.index[report.duplicate_of != ""]) == ["flac", "chunks"]
     assert set(report.duplicate_of) == {"", copies["first"]}
@@ -64,7 +64,7 @@ def test_one_sound_under_two_labels_is_a_conflict(copies, kind, classes):
     report = check_audio(X, kind([a, b, b, a, a]))
     assert list(report.columns) == [*check_audio(X).columns, "label", "label_conflict"]
     assert list(report.label) == [a, b, b, a, a]
-    # All that share the sound are named: which label is wrong is not known.
+    # All copies are flagged, because nobody knows which label is wrong.
     assert list(report.label_conflict) == [True, False, True, False, True]
     assert report.label_conflict.dtype == bool
     assert not check_audio(X, kind([a, b, a, b, a])).label_conflict.any()

@@ -60,7 +60,7 @@ def problem_of(**columns):
         ({"begin": Decimal("1.5")}, "start={begin}"),
     ],
 )
-def test_other_names_of_times_come_with_the_call_that_makes_the_right_ones(columns, remedy):
+def test_other_names_of_times_are_an_error_with_code_that_renames_them(columns, remedy):
     problem = problem_of(path="a.wav", **columns)
     for name in columns:
         remedy = remedy.replace("{" + name + "}", f"table[{name!r}]")
@@ -90,7 +90,7 @@ def test_other_names_of_times_come_with_the_call_that_makes_the_right_ones(colum
         {"time": 1, "event": 2, "window": 3, "num_frames": 4, "sampling_rate": 5},
     ],
 )
-def test_columns_that_mean_something_else_are_let_alone(columns):
+def test_columns_that_mean_something_else_are_ignored(columns):
     assert problem_of(path="a.wav", **columns) is None
 
 
@@ -161,7 +161,7 @@ def test_records_of_numpy_are_a_table():
 
 
 @pytest.mark.parametrize("X", [[1], np.eye(2), pd.Series([1]), pd.Index([1]), "a", None])
-def test_what_is_no_table(X):
+def test_what_is_not_a_table(X):
     assert column_names(X) is None
 
 

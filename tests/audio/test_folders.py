@@ -147,13 +147,13 @@ def test_links_are_followed_and_loops_end(tmp_path):
     ]
 
 
-def test_a_broken_link_is_listed_for_the_reader_to_name(tmp_path):
+def test_a_broken_link_is_listed_so_that_reading_reports_it(tmp_path):
     touch(tmp_path / "a/1.wav")
     link(tmp_path / "a/2.wav", tmp_path / "gone.wav")
     assert relative_names(load_audio_folders(tmp_path), tmp_path) == ["a/1.wav", "a/2.wav"]
 
 
-def test_a_folder_that_may_not_be_listed_is_not_passed_over(tmp_path, monkeypatch):
+def test_a_folder_that_may_not_be_listed_is_not_skipped(tmp_path, monkeypatch):
     touch(tmp_path / "a/1.wav", tmp_path / "a/locked/2.wav")
 
     def scandir(path, original=os.scandir):
@@ -189,7 +189,7 @@ FOR_NOBODY = [
 ]
 
 
-def test_sound_for_ffmpeg_is_listed_where_that_is_installed(tmp_path, has_ffmpeg):
+def test_audio_for_ffmpeg_is_listed_if_pyav_is_installed(tmp_path, has_ffmpeg):
     names = ["1.wav", *(f"x.{extension}" for extension in FOR_FFMPEG), "Y.M4A"]
     touch(*(tmp_path / "a" / name for name in names))
     if has_ffmpeg:
@@ -204,7 +204,7 @@ def test_sound_for_ffmpeg_is_listed_where_that_is_installed(tmp_path, has_ffmpeg
 
 
 @pytest.mark.parametrize("extension", FOR_NOBODY)
-def test_sound_for_nobody_is_named(tmp_path, has_ffmpeg, extension):
+def test_audio_that_nothing_reads_is_named(tmp_path, has_ffmpeg, extension):
     touch(tmp_path / "a/1.wav", tmp_path / f"a/2.{extension.upper()}")
     with pytest.warns(UserWarning, match=naming(tmp_path / f"a/2.{extension.upper()}")) as log:
         assert relative_names(load_audio_folders(tmp_path), tmp_path) == ["a/1.wav"]

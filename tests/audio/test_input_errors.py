@@ -24,7 +24,7 @@ CLIPS = [Clip(name) for name in NAMES]
 
 
 class Estimator(BaseEstimator):
-    """What validate_clips may write on."""
+    """An estimator whose attributes validate_clips may set."""
 
 
 def validate(X, estimator=None, reset=True):
@@ -34,7 +34,7 @@ def validate(X, estimator=None, reset=True):
 @pytest.mark.parametrize(
     "X", ["a.wav", np.str_("a.wav"), Path("a.wav"), Clip("a.wav"), OwnPath("")]
 )
-def test_a_bare_path_is_to_be_put_in_a_list(X):
+def test_a_single_path_must_be_put_in_a_list(X):
     with pytest.raises(TypeError, match=r"pass \[path\]"):
         validate(X)
 
@@ -128,7 +128,7 @@ def test_two_columns_of_text(dtype):
 
 
 @pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (np.inf, "infinity")])
-def test_waveforms_that_are_no_numbers(value, name):
+def test_waveforms_that_are_not_finite(value, name):
     with pytest.raises(ValueError, match=rf"X contains {name}"):
         validate(np.array([[0.0, value]]))
     with pytest.raises(ValueError, match=rf"X\[1\] contains {name}"):
@@ -185,7 +185,7 @@ def test_complex_numbers(X):
 
 
 @pytest.mark.parametrize("name", ["Path", "START", "End"])
-def test_columns_of_another_case_are_not_passed_over(name):
+def test_columns_in_another_case_are_not_ignored(name):
     table = pd.DataFrame({"path": ["a.wav"], name: [0.5]})
     with pytest.raises(ValueError, match=f"column '{name}' must be called '{name.lower()}'"):
         as_clips(table)
@@ -217,13 +217,13 @@ def test_a_bad_number_in_spectrograms_is_named_across_blocks(monkeypatch):
         validate(X)
 
 
-def test_a_wide_table_of_waveforms_is_still_one():
+def test_a_wide_table_is_a_table_of_waveforms():
     kind, data = validate(pd.DataFrame(np.zeros((2, 5000))))
     assert kind == "waveforms"
     assert data.shape == (2, 5000)
 
 
-def test_transformers_take_all_of_it(tmp_path):
+def test_transformers_accept_all_forms(tmp_path):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 4000).astype(np.float32)
     pairs = [(samples, 16000), (torch.tensor(samples)[None, ::2], 8000)]
     transformer = SpectrogramTransformer(n_mels=8, cache=tmp_path).fit(pairs)
@@ -235,11 +235,11 @@ def test_transformers_take_all_of_it(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_single_waveform_is_told_to_go_in_a_list():
+def test_a_single_waveform_must_be_put_in_a_list():
     with pytest.raises(ValueError, match=r"pass a single waveform as \[waveform\]"):
         validate_clips(BaseEstimator(), np.zeros(10), reset=True)
 
 
-def test_a_folder_is_told_of_the_listing():
+def test_the_error_for_a_folder_names_load_audio_folders():
     with pytest.raises(TypeError, match="load_audio_folders"):
         as_clips("folder")

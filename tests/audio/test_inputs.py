@@ -23,7 +23,7 @@ CLIPS = [Clip(name) for name in NAMES]
 
 
 class Estimator(BaseEstimator):
-    """What validate_clips may write on."""
+    """An estimator whose attributes validate_clips may set."""
 
 
 def validate(X, estimator=None, reset=True):
@@ -103,7 +103,7 @@ def test_a_table_may_have_one_of_the_times(column):
 
 
 @pytest.mark.parametrize("X", [np.arange(6.0), np.eye(3), [[1, 2], [3, 4]], [np.zeros(2)]])
-def test_what_is_not_files_is_no_clips(X):
+def test_what_is_not_files_is_not_clips(X):
     assert as_clips(X) is None
 
 
@@ -133,7 +133,7 @@ def test_every_table_of_numbers_is_a_float_array_of_waveforms(X):
     assert estimator.n_features_in_ == 4
 
 
-def test_a_read_only_table_is_taken():
+def test_a_read_only_table_is_accepted():
     X = TABLE.copy()
     X.flags.writeable = False
     np.testing.assert_array_equal(validate(X)[1], TABLE)
@@ -182,7 +182,7 @@ def test_arrays_of_equal_length_in_a_list_have_no_feature_count():
     assert not hasattr(estimator, "n_features_in_")
 
 
-def test_read_only_waveforms_are_taken():
+def test_read_only_waveforms_are_accepted():
     samples = np.arange(3, dtype=np.float32)
     samples.flags.writeable = False
     np.testing.assert_array_equal(validate([samples, samples[:2]])[1][0], [0, 1, 2])
@@ -251,7 +251,7 @@ def test_a_table_with_names_leaves_them_on_the_estimator():
 
 
 @pytest.mark.parametrize("X", [NAMES, ROWS, np.zeros((2, 3, 4))])
-def test_what_has_no_feature_count_drops_that_of_an_earlier_fit(X):
+def test_a_fit_without_features_deletes_those_of_an_earlier_fit(X):
     estimator = Estimator()
     validate(pd.DataFrame(TABLE, columns=list("wxyz")), estimator)
     validate(X, estimator)
@@ -331,5 +331,5 @@ def test_arrays_with_channels_are_not_taken_for_spectrograms(kind, shape, found,
         *[(1, 2, 521), (1, 3, 1024), (1, 9, 2000), (1, 3000, 2), (1, 20000, 40)],
     ],
 )
-def test_spectrograms_of_every_usual_size_are_taken(shape):
+def test_spectrograms_of_every_usual_size_are_accepted(shape):
     assert validate(np.zeros(shape, dtype=np.float32))[0] == "spectrograms"

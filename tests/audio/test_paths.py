@@ -16,7 +16,7 @@ RATE = 16000
 
 
 @pytest.mark.parametrize("name", ["ünï côdé 日本語.wav", "a  b c.wav", "no suffix", "x'\"y.wav"])
-def test_names_are_free(tmp_path, name):
+def test_any_name_is_read(tmp_path, name):
     if sys.platform == "win32" and '"' in name:
         pytest.skip("Windows forbids quotation marks in names")
     path = write_format(tmp_path / name, stereo_tones())
@@ -66,7 +66,7 @@ def test_long_paths_leave_no_file_open(deep_folder, wav):
 
 
 @pytest.mark.parametrize("kind", [str, Path, OwnPath, np.str_])
-def test_every_kind_of_path_is_taken(wav, kind):
+def test_every_kind_of_path_is_accepted(wav, kind):
     np.testing.assert_array_equal(load_audio(kind(wav))[0], load_audio(wav)[0])
 
 

@@ -1,4 +1,4 @@
-"""Headers that promise too much, or nothing, decide about nothing."""
+"""Headers that promise too much, or no length, are not trusted."""
 
 import os
 import struct
@@ -64,7 +64,7 @@ def test_a_header_that_promises_too_much_costs_no_memory(tmp_path, make):
 
 
 @pytest.mark.parametrize("make", [huge_wav, huge_aiff, huge_flac, huge_mp3, huge_ogg])
-def test_what_a_header_promises_is_not_what_a_front_end_takes_memory_for(tmp_path, make):
+def test_front_ends_do_not_allocate_what_a_header_promises(tmp_path, make):
     path = make(tmp_path / "sound")
 
     def transform():
@@ -96,7 +96,7 @@ def test_a_wav_written_into_a_pipe_is_whole(tmp_path, length):
     assert len(load_audio(patch_number(path, place, "<I", length))[0]) == RATE
 
 
-def test_a_flac_stream_that_does_not_tell_its_length_is_read_to_its_end(tmp_path):
+def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path):
     path = write_format(tmp_path / "stream.flac", stereo_tones(), format="FLAC")
     expected, _ = load_audio(path)
     content = path.read_bytes()
@@ -112,8 +112,8 @@ def test_a_flac_stream_that_does_not_tell_its_length_is_read_to_its_end(tmp_path
 
 @pytest.mark.parametrize("has_length", [True, False])
 @pytest.mark.parametrize("name", ["tagged.flac", "tagged.mp3"])
-def test_a_flac_file_behind_id3_tags_is_read_in_parts_too(tmp_path, has_length, name):
-    """libsndfile reads it from the front, but seeks beside the tag."""
+def test_a_flac_file_after_id3_tags_is_read_in_parts_too(tmp_path, has_length, name):
+    """libsndfile reads it from the start, but seeks wrongly because of the tag."""
     content = bytearray(
         write_format(tmp_path / "a.flac", stereo_tones(30_001), format="FLAC").read_bytes()
     )
@@ -137,7 +137,7 @@ def test_text_that_is_named_as_mp3(tmp_path):
 
 
 def test_a_sample_dump_that_promises_more_than_it_holds(tmp_path):
-    """libsndfile makes such samples up."""
+    """libsndfile invents such samples."""
     path = write_format(tmp_path / "dump.sds", stereo_tones()[:, 0], format="SDS", subtype="PCM_16")
     assert len(load_audio(path)[0]) >= RATE
     # The number of samples, in three bytes of seven bits each.
@@ -149,7 +149,7 @@ def test_a_sample_dump_that_promises_more_than_it_holds(tmp_path):
 
 def test_a_header_that_promises_much_silence_is_not_believed(tmp_path):
     """Its length would decide how long all spectrograms are."""
-    path = write_format(tmp_path / "liar.flac", stereo_tones(), format="FLAC")
+    path = write_format(tmp_path / "damaged.flac", stereo_tones(), format="FLAC")
     (numbers,) = struct.unpack_from(">Q", path.read_bytes(), 18)
     n_frames = 2000 * path.stat().st_size
     patch_number(path, 18, ">Q", numbers & -(2**36) | n_frames)

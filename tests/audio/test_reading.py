@@ -37,7 +37,7 @@ FORMATS = [entry[:2] for entry in EXACT_FORMATS] + LOSSY_FORMATS
 # Largest difference between a part and the slice of the whole. Opus begins a little before the
 # start and converges; a shift by one sample would make 0.04 on the tones below.
 PART_TOLERANCE = {"OPUS": 5e-3}
-# To the whole as libsndfile alone decodes it. It adds MP3 frames in another order.
+# To the whole as libsndfile decodes it directly. It adds MP3 frames in another order.
 LIBRARY_TOLERANCE = {**PART_TOLERANCE, "MPEG_LAYER_III": 1e-6}
 
 
@@ -72,7 +72,7 @@ def test_mono_files_are_read_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("n_channels", [2, 3, 6])
-def test_all_channels_count_alike(tmp_path, n_channels):
+def test_all_channels_have_the_same_weight(tmp_path, n_channels):
     samples = np.zeros((100, n_channels))
     samples[np.arange(n_channels), np.arange(n_channels)] = 0.5
     path = write_format(tmp_path / "many.wav", samples, subtype="FLOAT")
@@ -118,7 +118,7 @@ def test_seconds_find_their_frame_though_they_are_rounded(tmp_path, rate):
 def test_a_part_of_a_long_compressed_file_equals_the_slice_of_the_whole(
     tmp_path, format, subtype, n
 ):
-    """Pure tones make small frames that lean on many others, and long pages."""
+    """Pure tones give small frames that depend on many others, and long pages."""
     path = write_format(tmp_path / "sound", stereo_tones(n), format=format, subtype=subtype)
     with sf.SoundFile(path) as file:
         whole = file.read(dtype="float32").mean(axis=1)
@@ -213,7 +213,7 @@ def test_times_given_with_a_clip_replace_its_own(wav):
     np.testing.assert_array_equal(load_audio(clip, end=0.25)[0], whole[: RATE // 4])
 
 
-def test_the_header_tells_the_length_of_the_part(wav):
+def test_the_header_gives_the_length_of_the_part(wav):
     info = read_info(Clip(wav, 0.25, 0.5))
     assert (info.sampling_rate, info.n_frames, info.channels) == (RATE, RATE // 4, 2)
     assert (info.format, info.subtype) == ("WAV", "PCM_16")

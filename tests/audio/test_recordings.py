@@ -15,7 +15,7 @@ NAMES = ["b.wav", "a.wav", "c d.flac"]
 CLIPS = [Clip(name) for name in NAMES]
 
 
-# Sounds with their rates, and files in memory (their forms are those of test_sounds).
+# Audio with its rate, and files in memory (their forms are those of test_sources).
 
 PAIR = (np.zeros(9), 8000)
 
@@ -61,7 +61,7 @@ def test_a_single_sound_must_be_put_in_a_list(X):
 
 
 @pytest.mark.parametrize("position", [0, 1])
-def test_a_waveform_beside_files_needs_its_rate(position):
+def test_a_waveform_among_files_needs_its_rate(position):
     X = ["a.wav", "b.wav"]
     X[position] = np.zeros(5)
     with pytest.raises(TypeError, match=rf"X\[{position}\] is array.* needs its sampling rate"):
@@ -93,7 +93,7 @@ def test_rows_of_paths_or_samples_and_more(row, remedy):
     assert as_clips([Clip(*Row("a.wav", 0, 1))]) == [Clip("a.wav", 0, 1)]
 
 
-def test_columns_of_text_are_told_of_tables():
+def test_the_error_for_columns_of_text_names_tables():
     with pytest.raises(ValueError, match=r"pandas\.DataFrame\(X, columns=\['path', 'start', 'end'"):
         as_clips(np.array([["a.wav", "0", "1"]]))
 
@@ -130,12 +130,12 @@ def test_other_names_of_times_are_an_error_in_tables():
         ValueError, match=rf"the columns \['offset', 'duration'\] are not .*{remedy}"
     ):
         as_clips(table)
-    made = table.assign(start=table["offset"], end=table["offset"] + table["duration"])
-    assert as_clips(made) == [Clip("a.wav", 1, 3)]
+    renamed = table.assign(start=table["offset"], end=table["offset"] + table["duration"])
+    assert as_clips(renamed) == [Clip("a.wav", 1, 3)]
     assert as_clips(table.drop(columns="offset")) == [Clip("a.wav")]
 
 
-def test_a_table_that_holds_files_elsewhere():
+def test_a_table_with_files_in_another_column():
     with pytest.raises(ValueError, match=r"needs a column 'path'.*as X\['file'\]"):
         as_clips(pd.DataFrame({"id": [3], "file": ["a.wav"]}))
     with pytest.raises(ValueError, match=r"pass X\.reset_index\(\)"):
@@ -165,14 +165,14 @@ def test_tables_of_other_libraries():
     assert as_clips(Table(x=[1.0], y=[2.0])) is None
 
 
-def test_sounds_of_a_data_set_go_before_their_bare_names():
+def test_audio_of_a_data_set_is_preferred_to_its_names():
     table = pd.DataFrame({"path": ["a.wav"], "audio": [{"array": [0.0], "sampling_rate": 8000}]})
     assert as_clips(table)[0].is_in_memory
     assert as_clips(table.assign(audio="b.wav")) == [Clip("a.wav")]
     assert as_clips(table.assign(audio=[None])) == [Clip("a.wav")]
 
 
-def test_tables_that_are_still_to_be_computed():
+def test_tables_that_have_not_been_computed():
     class LazyFrame:
         def collect(self):
             raise AssertionError("a lazy table must not be computed")
@@ -211,7 +211,7 @@ def test_tables_of_pyarrow():
         assert [clip.start for clip in clips] == [1.0, 0.0, 2.0]
 
 
-def test_contents_of_files_are_no_rows_of_numbers():
+def test_contents_of_files_are_not_rows_of_numbers():
     for content in (b"RIFF", bytearray(b"RIFF"), memoryview(b"RIFF")):
         with pytest.raises(TypeError, match=r"io\.BytesIO\(content\)"):
             as_clips([content])
@@ -222,7 +222,7 @@ def test_contents_of_files_are_no_rows_of_numbers():
 @pytest.mark.parametrize(
     "item", [object(), 1j, pd.DataFrame({"path": ["a.wav"]})], ids=lambda item: type(item).__name__
 )
-def test_items_that_are_neither_sounds_nor_numbers(item):
+def test_items_that_are_neither_recordings_nor_numbers(item):
     if isinstance(item, complex):
         assert as_clips([[item]]) is None  # scikit-learn has a sentence
         return
@@ -240,13 +240,13 @@ def test_a_column_of_arrays_needs_rates():
         as_clips(table)
 
 
-def test_columns_in_a_dict_are_told_of_tables():
+def test_the_error_for_a_dict_of_columns_names_tables():
     with pytest.raises(TypeError, match=r"got a dict: .*pandas\.DataFrame\(X\)"):
         as_clips({"path": ["a.wav"]})
 
 
 class DataSet:
-    """A data set of PyTorch: items by their number, no iterator of its own."""
+    """A data set of PyTorch: items by index, no iterator."""
 
     def __init__(self, item):
         self.item = item

@@ -98,7 +98,7 @@ def test_one_sound_in_five_formats_gives_one_spectrogram(tmp_path):
     ]
     front_end = SpectrogramTransformer(sampling_rate=8000, standardize=False)
     reference, flac, low_rate, ogg, mp3 = front_end.fit_transform(paths)
-    # Coders leave out what louder neighbours mask: compare what lies within 30 dB of the peak.
+    # Codecs leave out what is masked by louder neighbors: compare what is within 30 dB of the peak.
     loud = reference > reference.max() - 30
 
     def differences(spectrogram):
@@ -106,10 +106,10 @@ def test_one_sound_in_five_formats_gives_one_spectrogram(tmp_path):
 
     # Lossless: 24 bits are 100 dB below what is compared. Measured 1e-5 dB.
     assert differences(flac)[1] < 1e-3
-    # Lossless but for 16 bits, 60 dB below what is compared, and the same resampling.
+    # Lossless except for 16 bits, 60 dB below what is compared, and the same resampling.
     assert differences(low_rate)[1] < 0.01
     # Lossy: measured 0.05 and 0.3 dB for Vorbis, 0.04 and 0.2 dB for MP3 (median and 95%). Three
-    # times that leaves room for other versions of the coders. A wrong gain, mixdown or rate, or a
+    # times that leaves room for other versions of the codecs. A wrong gain, mixdown or rate, or a
     # shift by one frame, makes a difference of several decibels.
     for lossy in (ogg, mp3):
         median, most = differences(lossy)

@@ -54,7 +54,7 @@ class RemoteFile:
 
 @pytest.fixture
 def forms(samples, path):
-    """Return every form of one sound that is not a path, a Clip or a table."""
+    """Return every form of one recording that is not a path, a Clip or a table."""
     with open(path, "rb") as file, open(path, "rb", buffering=0) as raw, open(path, "r+b") as both:
         files = {"open file": file, "unbuffered file": raw, "file for writing too": both}
         yield {**files, **dict(forms_in_memory(samples, path))}
@@ -135,7 +135,7 @@ def test_arrays_are_resampled_like_files(samples, path):
     np.testing.assert_array_equal(found[0], load_audio(path, sampling_rate=11025)[0])
 
 
-def test_a_file_is_read_from_its_start_and_left_at_its_place(path):
+def test_a_file_is_read_from_its_start_and_keeps_its_position(path):
     expected = load_audio(path)[0]
     in_memory = io.BytesIO(Path(path).read_bytes())
     in_memory.seek(77)
@@ -151,7 +151,7 @@ def test_a_clip_of_a_file_outlives_the_open_file(path):
     assert clip.path == os.path.abspath(path)
 
 
-def test_files_that_are_not_what_lies_at_their_name(samples, path, tmp_path):
+def test_open_files_that_differ_from_the_file_of_their_name(samples, path, tmp_path):
     """The content counts: packed files, and files that were replaced since."""
     expected = load_audio(path)[0]
     with gzip.open(tmp_path / "a.wav.gz", "wb") as file:
@@ -202,7 +202,7 @@ def test_clips_of_sounds_can_be_pickled(forms, path, name):
     assert not Clip(path).is_in_memory
 
 
-# What is wrong, in a sentence.
+# Errors.
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_files_that_cannot_be_read_from_their_start(path):
 
 
 @pytest.mark.parametrize("item", [np.zeros(3), [0.0, 1.0], 3, None, b"a", ("a", 3), [[0], [1]]])
-def test_what_is_no_sound(item):
+def test_what_is_not_audio(item):
     assert not is_pair(item)
     assert source_of(item, "it") is None
     with pytest.raises(TypeError, match=r"Clip needs a path .* \(samples, sampling_rate\)"):

@@ -61,7 +61,7 @@ def test_dates_and_times_of_day_are_refused(value):
 
 
 @pytest.mark.parametrize("value", [True, np.bool_(False), "1", b"1", None, 1j, [1.0]])
-def test_what_is_no_time_is_refused(value):
+def test_what_is_not_a_time_is_refused(value):
     with pytest.raises(TypeError, match="neither a number of seconds nor a duration") as caught:
         to_seconds(value)
     assert ("convert text with float" in str(caught.value)) is isinstance(value, str)

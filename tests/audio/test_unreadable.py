@@ -33,7 +33,7 @@ def test_an_empty_file(tmp_path):
     assert "the file is empty" in read_error(path)
 
 
-def test_text_that_pretends_to_be_a_sound(tmp_path):
+def test_text_with_the_name_of_an_audio_file(tmp_path):
     path = tmp_path / "notes.wav"
     path.write_text("not a sound\n" * 20)
     assert "not readable as audio" in read_error(path, cause=sf.LibsndfileError)
@@ -56,7 +56,7 @@ def test_a_name_with_a_null_character(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
-def test_a_pipe_that_nobody_writes_to_does_not_hang(tmp_path):
+def test_a_pipe_without_a_writer_does_not_hang(tmp_path):
     path = tmp_path / "pipe.wav"
     os.mkfifo(path)
     assert "is not a regular file" in read_error(path)
@@ -78,13 +78,13 @@ def test_no_frames(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n_channels", [1, 2])
-def test_samples_that_are_no_numbers(tmp_path, value, n_channels):
+def test_samples_that_are_not_finite(tmp_path, value, n_channels):
     samples = np.zeros((100, n_channels))
     samples[50, -1] = value
     path = write_format(tmp_path / "sound.wav", samples, subtype="FLOAT")
-    told = {"nan": "NaN"}.get(str(value), str(value))
-    assert f"the sample at 0.003125 s is {told}: expected finite numbers" in read_error(path)
-    # What lies outside the clip does not matter.
+    shown = {"nan": "NaN"}.get(str(value), str(value))
+    assert f"the sample at 0.003125 s is {shown}: expected finite numbers" in read_error(path)
+    # Samples outside of the clip do not matter.
     assert len(load_audio(path, end=50 / RATE)[0]) == 50
     assert len(load_audio(path, start=51 / RATE)[0]) == 49
 
@@ -124,8 +124,8 @@ def test_samples_whose_power_would_overflow_are_refused(tmp_path, value):
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "EIO")])
 @pytest.mark.parametrize("name", ["tones.wav", "tones.flac"])
-def test_what_the_system_refuses_is_told_in_its_words(tmp_path, monkeypatch, error, name):
-    """Root may read everything: who refuses here is a stand-in for the system."""
+def test_errors_of_the_system_keep_their_message(tmp_path, monkeypatch, error, name):
+    """Root may read everything, so `refuse` replaces a call of the system."""
     path = write_format(tmp_path / name, stereo_tones(), format=name[-4:].strip(".").upper())
 
     def refuse(*arguments):
@@ -165,7 +165,7 @@ def socket_path(tmp_path):
 
 
 def no_files(folder):
-    """Make one of each kind of thing that is not a recording but may be called one."""
+    """Create one thing of each kind that is not a regular file; return {path: problem}."""
     os.mkfifo(folder / "pipe.wav")
     (folder / "folder.wav").mkdir()
     (folder / "loop.wav").symlink_to("loop.wav")
@@ -191,7 +191,7 @@ def no_files(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the list is one of Linux")
-def test_what_is_no_file_is_told_without_waiting(tmp_path, socket_path):
+def test_what_is_not_a_regular_file_is_reported_without_waiting(tmp_path, socket_path):
     X = no_files(tmp_path) | {str(socket_path): "is not a regular file"}
     for path, problem in X.items():
         assert problem in read_error(path), path
@@ -234,12 +234,12 @@ def test_a_file_that_vanishes_after_fit_is_named(fitted, wav, tmp_path, n_jobs):
     "change", ["vanish", "grow", "shrink", "cut", "other", "pipe", "empty", "forbid"]
 )
 def test_a_file_that_changes_between_header_and_samples(tmp_path, wav, monkeypatch, change):
-    """What is there when the samples are read is what counts, or there is an error."""
+    """The file at the time of reading counts, or there is an error."""
     path = write_format(tmp_path / "changing.wav", stereo_tones())
     new = write_format(tmp_path / "new.wav", stereo_tones(3000 if change == "shrink" else 2 * RATE))
 
     def forbid():
-        """Root may read all: stand in for a system that says no."""
+        """Root may read everything, so `refuse` replaces a call of the system."""
         os_open = os.open
 
         def refuse(name, *arguments):

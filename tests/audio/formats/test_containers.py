@@ -1,4 +1,4 @@
-"""What a file is and whether it is whole: bytes made by hand, no FFmpeg."""
+"""Containers are recognized and checked. The files are built here, without FFmpeg."""
 
 import struct
 import sys
@@ -26,7 +26,7 @@ def box(name, content=b""):
 
 
 def element(kind, content=b"", size=None):
-    """A Matroska element; `size` in 8 bytes may be a lie."""
+    """A Matroska element; `size` in 8 bytes may be wrong."""
     size = len(content) if size is None else size
     return bytes.fromhex(kind) + struct.pack(">Q", 1 << 56 | size) + content
 
@@ -40,13 +40,13 @@ ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
-def asf(n_packets=3, is_live=False, said=None):
+def asf(n_packets=3, is_live=False, size=None):
     properties = ASF_PROPERTIES + struct.pack("<Q", 104) + bytes(64)
     properties += struct.pack("<IIII", is_live, 100, 100, 0)
     header = ASF_HEADER + struct.pack("<QIH", 30 + len(properties), 1, 0x201) + properties
     packets = n_packets * (b"\x82\0\0" + bytes(97))
-    said = 50 + len(packets) if said is None else said
-    return header + ASF_DATA + struct.pack("<Q", said) + bytes(26) + packets
+    size = 50 + len(packets) if size is None else size
+    return header + ASF_DATA + struct.pack("<Q", size) + bytes(26) + packets
 
 
 def adts(n_bytes=40):
@@ -92,8 +92,8 @@ def wavpack(number=0, n_bytes=60):
     return head + bytes(n_bytes - len(head))
 
 
-def caf(content=bytes(60), said=None):
-    size = len(content) if said is None else said
+def caf(content=bytes(60), size=None):
+    size = len(content) if size is None else size
     description = struct.pack(">d4sIIIII", 8000, b"aac ", 0, 0, 1024, 1, 0)
     return (
         b"caff\0\1\0\0desc"
@@ -158,7 +158,7 @@ def test_a_container_is_known_by_its_first_bytes_and_found_whole(problem_of, kin
     name = {"AMR-WB": "AMR", "M2TS": "MPEG-TS"}.get(kind, kind)
     assert container_of(content[:HEAD_BYTES]).name == name
     assert problem_of(content) == ""
-    # Remains of a longer file that was here before.
+    # Zeros after the end.
     assert problem_of(content + bytes(100)) == ""
 
 
@@ -192,19 +192,19 @@ def test_wrong_bytes_between_frames_are_named(problem_of, kind):
     assert problem_of(damaged).startswith(("the file is damaged", "the file is truncated"))
 
 
-def test_sizes_that_nobody_could_know_are_no_damage(problem_of):
+def test_unknown_sizes_are_no_damage(problem_of):
     live = EBML + element("18538067", element("1f43b675", CLUSTER, UNKNOWN), UNKNOWN)
     assert problem_of(live) == ""
     assert "truncated" in problem_of(live[:-20])
-    assert problem_of(asf(is_live=True, said=2**40)) == ""
-    assert "truncated" in problem_of(asf(said=2**40))
+    assert problem_of(asf(is_live=True, size=2**40)) == ""
+    assert "truncated" in problem_of(asf(size=2**40))
     piped = bytearray(WHOLE["AVI"])
     for size in (0, 2**32 - 1):
         piped[4:8] = struct.pack("<I", size)
         assert problem_of(bytes(piped)) == ""
     assert problem_of(box(b"ftyp") + box(b"moov") + b"\0\0\0\0mdat" + bytes(99)) == ""
-    assert problem_of(caf(said=-1)) == ""
-    assert "truncated" in problem_of(caf(said=2**40))
+    assert problem_of(caf(size=-1)) == ""
+    assert "truncated" in problem_of(caf(size=2**40))
 
 
 def test_a_box_of_64_bits(problem_of):
@@ -229,9 +229,7 @@ TAG = b"APETAGEX" + bytes(24)
     [*[(kind, b"") for kind in ("MP4", "ASF", "FLV", "TTA", "WAVPACK")],
      ("TTA", TAG), ("WAVPACK", TAG)],
 )  # fmt: skip
-def test_recordings_in_a_row_are_refused_where_only_the_first_would_be_read(
-    problem_of, kind, between
-):
+def test_joined_recordings_are_refused_if_only_the_first_would_be_read(problem_of, kind, between):
     assert problem_of(WHOLE[kind] + between + WHOLE[kind]).startswith("holds several recordings")
 
 
@@ -255,13 +253,13 @@ def test_mp4_without_an_index_is_named(problem_of):
         b"\xff\xf1",
     ],
 )
-def test_other_files_are_none_of_these(content):
+def test_other_files_are_not_containers(content):
     assert container_of(content) is None
 
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_any_first_bytes_end_in_a_structure(problem_of, kind):
-    """Nothing that a header claims leads to another exception, or to a walk without end."""
+    """No header leads to another exception, or to an endless loop."""
     rng = np.random.default_rng(0)
     for _ in range(50):
         content = bytearray(WHOLE[kind])

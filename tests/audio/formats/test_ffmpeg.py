@@ -65,7 +65,7 @@ def test_codecs_without_loss_give_what_was_written(tmp_path, kind, n_channels):
 
 @pytest.mark.parametrize("kind", ["M4A (AAC)", "WavPack"])
 def test_eight_channels_are_read(tmp_path, kind):
-    """PyAV takes more planes for granted than such frames have: reading them would crash."""
+    """PyAV expects more planes than such frames have, and would crash."""
     path = put(tmp_path, kind, 8)
     mean, rate = load_audio(path)
     channels = [load_audio(path, channel=channel)[0] for channel in range(8)]
@@ -117,7 +117,7 @@ def test_files_without_a_header_are_read_by_their_name_as_before(tmp_path, suffi
     assert check_audio([path]).format[0] == "RAW"
 
 
-def test_what_libsndfile_does_not_read_of_its_own_formats_is_read(tmp_path):
+def test_files_that_libsndfile_opens_but_does_not_read_are_read(tmp_path):
     sound = files.samples(16_000, 2)
     for muxer in ("caf", "mov"):
         path = tmp_path / f"a.{muxer}"
@@ -162,7 +162,7 @@ def test_the_sound_of_a_video_is_read(tmp_path):
         load_audio(without)
 
 
-def test_files_of_libsndfile_never_come_here(tmp_path, monkeypatch):
+def test_files_that_libsndfile_reads_are_not_opened_with_ffmpeg(tmp_path, monkeypatch):
     paths = [tmp_path / f"a.{name}" for name in ("wav", "flac", "ogg", "mp3", "aiff", "caf", "au")]
     for path in paths:
         sf.write(path, files.samples(16_000, 2), 16_000)

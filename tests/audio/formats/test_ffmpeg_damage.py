@@ -22,11 +22,11 @@ from skdaf._audio.reading import read_info
 
 av = pytest.importorskip("av")
 
-# Their frames are all there is: what is left of a frame that is cut off does not count.
+# Streams without a length: a last frame that is cut off does not count.
 STREAMS = ["AAC", "AC3", "EAC3", "AMR", "MPEG-TS", "MPEG-PS"]
 
 
-# Wrong bytes among their samples are samples as well.
+# Containers in which wrong bytes are just other samples.
 UNPROTECTED = ["MOV (PCM)", "MKA (PCM)", "AMR", "3GP (AMR)", "AVI"]
 
 
@@ -67,7 +67,7 @@ def test_damage_inside_is_named(tmp_path, kind):
         load_audio(path, end=0.1)
 
 
-def test_a_sample_that_is_no_number_is_named(tmp_path):
+def test_a_sample_that_is_not_finite_is_named(tmp_path):
     sound = files.samples(8000, 1)
     sound[1000] = np.nan
     path = tmp_path / "a.mka"
@@ -119,7 +119,7 @@ def test_joined_streams_are_read_whole(tmp_path):
     assert len(load_audio(path)[0]) == 2 * len(load_audio(put(tmp_path, "AAC"))[0])
 
 
-def test_what_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+def test_files_that_decode_endlessly_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(_frames, "_MOST_FRAMES_PER_BYTE", 1)
     with pytest.raises(AudioReadError, match="repeats itself"):
         load_audio(put(tmp_path, "AAC"))
@@ -137,7 +137,7 @@ def test_lists_that_name_other_files_are_not_followed(tmp_path, text):
 
 
 @pytest.mark.parametrize("number", range(len(files.KINDS)))
-def test_damaged_files_end_in_samples_or_in_a_sentence(tmp_path, capfd, number):
+def test_damaged_files_end_in_samples_or_in_an_error(tmp_path, capfd, number):
     if sys.platform != "linux":
         pytest.skip("the benchmark is for Linux")
     from benchmarks import fuzz
@@ -153,7 +153,7 @@ def test_damaged_files_end_in_samples_or_in_a_sentence(tmp_path, capfd, number):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_seed_makes_the_same_files_in_every_process():
+def test_a_seed_gives_the_same_files_in_every_process():
     code = "from benchmarks._containers import case; import hashlib\n"
     code += "for n in range(44): print(hashlib.md5(case(7, n).content).hexdigest())"
     root = Path(files.__file__).parents[1]

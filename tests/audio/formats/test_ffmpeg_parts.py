@@ -25,7 +25,7 @@ from skdaf._audio.reading import read_info
 av = pytest.importorskip("av")
 
 
-def test_windows_in_a_row_are_decoded_once(tmp_path, decoded):
+def test_successive_windows_are_decoded_once(tmp_path, decoded):
     path = put(tmp_path, "AAC", seconds=20.0)
     n_frames, rate = read_info(Clip(path)).n_frames, 16_000
     assert sum(decoded) == n_frames
@@ -117,12 +117,12 @@ def test_threads_read_one_file_at_the_same_time(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_goes_on_where_its_parent_was(tmp_path):
+def test_a_forked_child_continues_where_its_parent_was(tmp_path):
     path = put(tmp_path, "AAC", seconds=3.0)
     whole, rate = load_audio(path)
     load_audio(path, start=1.0, end=1.5)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
         child = os.fork()
     if not child:
         part, _ = load_audio(path, start=1.25, end=1.75)

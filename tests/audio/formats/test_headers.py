@@ -169,7 +169,7 @@ def test_a_wav_whose_size_leaves_sound_out_is_read_to_its_end(path):
 
 
 @pytest.mark.parametrize(("format", "layout"), [("WAV", "<I"), ("AIFF", ">I")])
-def test_no_sound_but_a_chunk_is_no_sound(path, format, layout):
+def test_a_chunk_instead_of_samples_is_not_audio(path, format, layout):
     content = noise_content(path, format, "PCM_24")
     start = content.index(b"data" if format == "WAV" else b"SSND")
     size = b"\0\0\0\0" if format == "WAV" else struct.pack(">III", 8, 0, 0)
@@ -193,7 +193,7 @@ def test_bw64_is_read_like_rf64(path):
 @pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM"])
 @pytest.mark.parametrize("n_lost", [0, 100, 1000])
 def test_a_piped_wav_of_blocks_is_read_up_to_the_last_whole_block(tmp_path, subtype, n_lost):
-    """Of a block that is cut off, libsndfile makes samples of the one before it."""
+    """libsndfile fills a block that is cut off with samples of the block before it."""
     path = tmp_path / "piped.wav"
     content = noise_content(path, "WAV", subtype, n=9000)
     whole, _ = load_audio(path)

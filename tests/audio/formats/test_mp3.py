@@ -1,4 +1,4 @@
-"""MP3 files are read to their last frame, whatever their tags say, or there is a sentence."""
+"""MP3 files are read to their last frame, whatever their tags say, or there is an error."""
 
 import struct
 
@@ -19,7 +19,7 @@ DELAY = 1105
 
 
 def sound(n=3 * RATE, channels=1):
-    """Make a tone that rises out of noise: frames of many sizes."""
+    """Return a tone that rises out of noise: its MP3 frames have many sizes."""
     t = np.arange(n) / RATE
     tone = 0.5 * np.sin(2 * np.pi * (300 + 200 * t) * t) * (t / t[-1]) ** 2
     noise = 0.01 * np.random.default_rng(0).standard_normal(n)
@@ -32,7 +32,7 @@ def mp3(path, samples, rate=RATE):
 
 
 def frames_of(content):
-    """Split a file made of nothing but frames."""
+    """Split a file that holds only frames."""
     frames, place = [], 0
     while place < len(content):
         size = FrameHeader(int.from_bytes(content[place : place + 4], "big")).n_bytes(0)
@@ -56,7 +56,7 @@ def frames(tagged):
 
 @pytest.fixture(scope="module")
 def decoded(tagged, tmp_path_factory):
-    """All samples of the frames, by libsndfile alone."""
+    """All samples of the frames, decoded by libsndfile directly."""
     path = tmp_path_factory.mktemp("decoded") / "sound.mp3"
     path.write_bytes(tagged)
     return sf.read(path, dtype="float32")[0]
@@ -156,20 +156,20 @@ def test_a_tag_alone_holds_no_samples(path, tagged):
 # Tags and other bytes around the frames.
 
 AROUND = {
-    "ID3v2 in front": (id3(4000), b""),
-    "two ID3v2 in front": (id3(400) + id3(800), b""),
-    "ID3v2 and zeros in front": (id3(400) + bytes(3000), b""),
+    "ID3v2 before": (id3(4000), b""),
+    "two ID3v2 before": (id3(400) + id3(800), b""),
+    "ID3v2 and zeros before": (id3(400) + bytes(3000), b""),
     "ID3v2 that is longer than it says": (id3(4000, 100), b""),
     "ID3v2 that says it is longer": (id3(400, 900), b""),
     "ID3v2 beyond the end": (id3(400, 2**27), b""),
-    "zeros in front": (bytes(5000), b""),
-    "the end of a frame in front": (b"\x55" * 60, b""),
-    "ID3v1 behind": (b"", ID3V1),
-    "APE and ID3v1 behind": (b"", ape(300) + ID3V1),
-    "lyrics behind": (b"", LYRICS + ID3V1),
-    "zeros behind": (b"", bytes(5000)),
-    "text behind": (b"", b"the end\n" * 1000),
-    "ones behind": (b"", b"\xff" * 5000),
+    "zeros before": (bytes(5000), b""),
+    "the end of a frame before": (b"\x55" * 60, b""),
+    "ID3v1 after": (b"", ID3V1),
+    "APE and ID3v1 after": (b"", ape(300) + ID3V1),
+    "lyrics after": (b"", LYRICS + ID3V1),
+    "zeros after": (b"", bytes(5000)),
+    "text after": (b"", b"the end\n" * 1000),
+    "ones after": (b"", b"\xff" * 5000),
 }
 
 
@@ -201,7 +201,7 @@ def test_the_first_of_joined_files_may_end_within_a_frame(path, tagged, frames):
 
 @pytest.mark.parametrize("between", [b"", id3(100)])
 @pytest.mark.parametrize("n_bytes", [0, 2, 40])
-def test_the_second_of_joined_files_may_be_cut_behind_its_tag(
+def test_the_second_of_joined_files_may_be_cut_after_its_tag(
     path, tagged, frames, between, n_bytes
 ):
     info = frames_of(tagged)[0]
@@ -216,7 +216,7 @@ def test_frames_lie_in_more_than_one_block(path, frames):
     assert read_info(Clip(path)).n_frames == n * 576 * len(frames)
 
 
-# MP3 in WAV files, and the elder layers.
+# MP3 in WAV files, and the older layers.
 
 
 def wav(content, code=0x55, size=None, rate=RATE):
@@ -244,7 +244,7 @@ def test_a_wav_file_of_frames_may_end_within_the_last(path, frames):
     ("header", "layer", "frame_samples", "rate"),
     [(0xFFFFB400, 1, 384, 48_000), (0xFFFD8400, 2, 1152, 48_000), (0xFFF58400, 2, 1152, 24_000)],
 )
-def test_silence_of_the_elder_layers(path, header, layer, frame_samples, rate):
+def test_silence_of_the_older_layers(path, header, layer, frame_samples, rate):
     size = FrameHeader(header).n_bytes(0)
     path.write_bytes(40 * header.to_bytes(4, "big").ljust(size, b"\0"))
     assert not check_length(path, 40 * frame_samples).any()
@@ -252,7 +252,7 @@ def test_silence_of_the_elder_layers(path, header, layer, frame_samples, rate):
     assert (info.sampling_rate, info.subtype) == (rate, "MPEG_LAYER_" + "I" * layer)
 
 
-def test_frames_that_do_not_name_their_size(path):
+def test_frames_without_a_size(path):
     """Free format: the distance to the next header is the size."""
     frame = 0xFFFB0000.to_bytes(4, "big").ljust(700, b"\0")
     path.write_bytes(20 * frame)
@@ -311,14 +311,14 @@ def test_streams_of_several_kinds_are_refused(path, frames, tmp_path, between):
 
 
 def test_a_stream_that_begins_late_is_as_exact_in_parts(path, frames):
-    """Its first frames borrow from frames that are not there."""
+    """Its first frames use bytes of frames that are missing."""
     path.write_bytes(b"".join(frames[10:]))
     check_length(path, 576 * (len(frames) - 10))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_parts_equal_the_whole_whatever_the_frames_hold(path, frames, seed):
-    """After a frame that cannot be decoded, libmpg123 adds up in another order."""
+    """After a frame that cannot be decoded, libmpg123 adds in another order."""
     rng = np.random.default_rng(seed)
     content = bytearray(b"".join(6 * frames))
     places = np.cumsum([0] + [len(frame) for frame in 6 * frames])
@@ -329,7 +329,7 @@ def test_parts_equal_the_whole_whatever_the_frames_hold(path, frames, seed):
     check_length(path, 6 * 576 * len(frames))
 
 
-# What is no MP3 file is left to libsndfile.
+# Files that are not MP3 are left to libsndfile.
 
 
 @pytest.mark.parametrize(
@@ -350,11 +350,11 @@ def test_other_formats_may_be_called_mp3(path, format):
     assert read_info(Clip(path)).format == format
 
 
-# A part costs the same wherever it lies.
+# A part costs the same, wherever it is.
 
 
 def test_every_section_is_decoded_as_in_one_stream(path):
-    """Pure tones make small frames, which borrow from many others."""
+    """Pure tones give small frames, which depend on many others."""
     t = np.arange(30 * RATE) / RATE
     mp3(path, 0.3 * np.sin(2 * np.pi * 440 * t))
     expected = sf.read(path, dtype="float32")[0]

@@ -1,4 +1,4 @@
-"""What C prints while muted goes nowhere; everything else is heard."""
+"""What C prints while muted is discarded; all other output appears."""
 
 import ctypes
 import os
@@ -25,7 +25,7 @@ def c_print(text):
         library.fflush(stream)
 
 
-def test_c_is_heard_before_and_after_only(capfd):
+def test_c_can_print_only_before_and_after(capfd):
     c_print("before")
     with mute:
         c_print("inside")
@@ -52,7 +52,7 @@ def test_the_last_to_leave_ends_it(capfd):
     assert capfd.readouterr().err == "after to stderr\n"
 
 
-def test_many_threads_leave_it_as_it_was(capfd):
+def test_many_threads_restore_the_streams(capfd):
     def enter_often():
         for _ in range(500):
             with mute:
@@ -67,7 +67,7 @@ def test_many_threads_leave_it_as_it_was(capfd):
     assert capfd.readouterr() == ("after to stdout\n", "after to stderr\n")
 
 
-def test_python_and_its_children_are_heard_inside(capfd):
+def test_python_and_its_children_can_print_inside(capfd):
     with mute:
         os.write(2, b"descriptor\n")
         subprocess.run([sys.executable, "-c", "import sys; print('child', file=sys.stderr)"])
@@ -75,7 +75,7 @@ def test_python_and_its_children_are_heard_inside(capfd):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_forked_inside_is_heard(capfd):
+def test_a_child_forked_inside_can_print(capfd):
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from skdaf._audio.formats.mute import mute\nfrom test_mute import c_print\n"

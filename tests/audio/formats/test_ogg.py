@@ -1,4 +1,4 @@
-"""What libsndfile passes over in Ogg files is told."""
+"""Errors in Ogg files that libsndfile does not report."""
 
 import re
 import struct
@@ -86,7 +86,7 @@ def test_positions_that_contradict_each_other_are_noticed(path, position):
     assert "positions of its pages contradict" in common_read_error(path)
 
 
-def test_several_streams_in_a_row_are_not_taken_for_the_first(path):
+def test_joined_streams_are_not_read_as_the_first(path):
     path.write_bytes(2 * path.read_bytes())
     assert "several streams" in common_read_error(path)
 
@@ -99,7 +99,7 @@ def test_what_follows_a_whole_stream_does_no_harm(path, junk):
 
 
 def test_a_page_with_a_wrong_checksum_is_noticed(path):
-    """Only libsndfile looks at checksums; it goes on without the page."""
+    """Only libsndfile checks checksums; it continues without the page."""
     content = bytearray(path.read_bytes())
     content[pages(content)[3] + 400] ^= 1
     path.write_bytes(content)
@@ -107,7 +107,7 @@ def test_a_page_with_a_wrong_checksum_is_noticed(path):
         load_audio(path)
 
 
-def test_a_file_that_changes_is_looked_at_again(path):
+def test_a_file_that_changes_is_checked_again(path):
     content = path.read_bytes()
     assert find_ogg_problem(path) == ""
     path.write_bytes(content[:-100])

@@ -51,7 +51,7 @@ def test_a_file_that_shrinks_ends_early(path):
 
 
 @pytest.mark.parametrize("format", ["MP3", "CAF"])
-def test_what_the_system_refuses_while_reading_is_told_in_its_words(tmp_path, monkeypatch, format):
+def test_errors_of_the_system_while_reading_keep_their_message(tmp_path, monkeypatch, format):
     """libsndfile asks for the bytes, and cannot pass an exception on."""
     path = tmp_path / "sound"
     sf.write(path, 0.1 * np.random.default_rng(0).standard_normal(400_000), 16_000, format=format)

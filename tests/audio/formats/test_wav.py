@@ -1,4 +1,4 @@
-"""The plain reader gives what libsndfile gives, or leaves the file to it."""
+"""The reader of plain WAV files returns what libsndfile returns, or leaves the file to it."""
 
 import os
 import random
@@ -96,18 +96,20 @@ NOT_PLAIN = {
         f"RIFF of {size} bytes": riff(fmt(), data(), size=size)
         for size in (0, 36, 435, 437, 2**31 - 1, 2**32 - 1)
     },
-    "bytes behind": riff(fmt(), data()) + b"xyz",
-    "texts behind": riff(fmt(), data(), texts((b"ICMT", b"a comment"))),
-    "texts behind an odd chunk": riff(fmt(bits=8), data(401), texts((b"ICMT", b"a comment"))),
+    "bytes after the samples": riff(fmt(), data()) + b"xyz",
+    "texts after the samples": riff(fmt(), data(), texts((b"ICMT", b"a comment"))),
+    "texts after an odd chunk": riff(fmt(bits=8), data(401), texts((b"ICMT", b"a comment"))),
     "two texts": riff(fmt(), texts((b"INAM", b"a name"), (b"ISFT", b"by hand")), data()),
     "a name": riff(fmt(), texts((b"INAM", b"a name")), data()),
     "a long name": riff(fmt(), texts((b"ISFT", noise(300))), data()),
     "two lists": riff(fmt(), *[texts((b"ISFT", b"by hand"))] * 2, data()),
     "samples in a list": riff(fmt(), texts((b"data", noise(8))), data()),
-    "a list that lies": riff(fmt(), chunk(b"LIST", b"INFOISFT" + b"\xff\0\0\0" + noise(9)), data()),
+    "a list with a wrong size": riff(
+        fmt(), chunk(b"LIST", b"INFOISFT" + b"\xff\0\0\0" + noise(9)), data()
+    ),
     "cues": riff(fmt(), chunk(b"cue ", noise(20)), data()),
     "an odd chunk": riff(fmt(), chunk(b"JUNK", noise(5)), data()),
-    "nothing but a list": riff(fmt(), texts((b"ISFT", b"by hand"))),
+    "only a list": riff(fmt(), texts((b"ISFT", b"by hand"))),
     "two formats": riff(fmt(), fmt(2), data()),
     "samples first": riff(data(), fmt()),
     "two chunks of samples": riff(fmt(), data(), data()),
@@ -128,7 +130,7 @@ def is_plain(path):
 
 
 def outcomes(path):
-    """Return all that can be learned of a file and of parts of it: results or sentences."""
+    """Return all results of reading a file and parts of it: samples, headers or messages."""
     results = []
     for clip in (Clip(path), Clip(path, 0.001, 0.002), Clip(path, 0.0005), Clip(path, 0.0, 1e-9)):
         for read in (read_clip, read_info, read_statistics):
@@ -201,7 +203,7 @@ def test_every_sample_value_is_exact(tmp_path, n_channels):
     np.testing.assert_array_equal(block, sf.read(path, dtype="float32", always_2d=True)[0])
 
 
-def test_parts_are_read_from_their_own_place(tmp_path, monkeypatch):
+def test_parts_are_read_from_their_own_position(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     path.write_bytes(riff(fmt(2), data(4 * 50_000)))
     whole = sf.read(path, dtype="float32")[0]
@@ -218,7 +220,7 @@ def test_parts_are_read_from_their_own_place(tmp_path, monkeypatch):
     assert asked == [(0, _HEAD_BYTES), (44 + 4 * 20_000, 4 * 500)]
 
 
-def test_a_read_that_returns_little_goes_on(tmp_path, monkeypatch):
+def test_a_read_that_returns_few_bytes_is_continued(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     path.write_bytes(riff(fmt(), data(2 * 40_000)))
     expected = sf.read(path, dtype="float32")[0]
@@ -255,7 +257,9 @@ def test_files_that_may_not_be_read_are_named(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs a list of open files")
-@pytest.mark.parametrize("name", ["mono", "longer than the head", "bytes behind", "cut at 43"])
+@pytest.mark.parametrize(
+    "name", ["mono", "longer than the head", "bytes after the samples", "cut at 43"]
+)
 def test_no_file_stays_open(tmp_path, name):
     path = tmp_path / "a.wav"
     path.write_bytes({**PLAIN, **NOT_PLAIN}[name])

@@ -57,8 +57,8 @@ def check_structure(path, container):
 def truncated(n_promised, n_found, part):
     """Return the message for a part of a file that is shorter than it says."""
     return (
-        f"the file is truncated: its {part} promises {n_promised} bytes, but there are "
-        f"{max(0, n_found)}"
+        f"the file is truncated: its {part} promises {n_promised} bytes, but only "
+        f"{max(0, n_found)} are present"
     )
 
 

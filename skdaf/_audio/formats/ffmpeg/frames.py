@@ -164,7 +164,8 @@ def _check_promised_length(stream, first, n_frames):
     promised, found = float(stream.duration * stream.time_base), n_frames / first[0]
     if found < promised - _ROUNDING:
         raise DecodingError(
-            f"the file is truncated: its header promises {promised:g} s, but there are {found:g} s"
+            f"the file is truncated: its header promises {promised:g} s, but only {found:g} s are "
+            "present"
         )
 
 

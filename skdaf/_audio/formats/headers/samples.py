@@ -88,13 +88,13 @@ def true_size(samples, n_found):
         return max(0, n_found - n_found % samples.frame_bytes)
     if promised > n_found:
         raise DamagedFileError(
-            f"the file is truncated: its header promises {promised} bytes of audio, but there are "
-            f"{max(0, n_found)}"
+            f"the file is truncated: its header promises {promised} bytes of audio, but only "
+            f"{max(0, n_found)} are present"
         )
     if n_found - promised >= _MOST_BYTES_BEHIND:
         raise DamagedFileError(
-            f"the file is damaged: its header promises {promised} bytes of audio, but there are "
-            f"{n_found}"
+            f"the file is damaged: its header promises {promised} bytes of audio, but "
+            f"{n_found} are present"
         )
     return promised
 

@@ -245,7 +245,7 @@ class Scan:
             if end - start < tag.n_frames - 1 and n_missing > max(self.sizes[start:end]):
                 raise DamagedFileError(
                     f"the file is truncated: its first frame promises {tag.n_frames} frames, but "
-                    f"there are {end - start}"
+                    f"only {end - start} are present"
                 )
 
     def n_bytes_of_part(self, position, end):
