@@ -174,7 +174,7 @@ def test_however_a_process_is_started(many, expected, tmp_path):
 
 # What this release gives, and librosa 0.11 too where the test says so. Other platforms round
 # differently; a change beyond that makes saved models wrong, and needs a new version of the
-# recipe in the cache.
+# extraction in the cache.
 
 LEVELS = [
     [-2.936, -6.805, -7.606, -15.654, -33.092, -39.899, -45.820, -42.910],

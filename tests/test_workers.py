@@ -261,24 +261,24 @@ INTERRUPTED = """
     joblib.parallel_config(backend=backend)
     sounds = make_audio_dataset(folder + "/sounds", n_clips_per_class=50, duration=(0.05, 0.1))
 
-    def tell(*_):
+    def signal_working(*_):
         os.write(1, b"working\\n")  # at once, whatever other threads write
 
     front_end = SpectrogramTransformer(hop_length=0.001, n_jobs=2, cache=folder + "/cache")
     if what == "transform":
         front_end.fit_transform(sounds.filenames)
-        tell()
+        signal_working()
         while True:
             front_end.set_params(fmin=front_end.fmin + 0.01).fit_transform(sounds.filenames)
     else:
-        class Teller:
+        class Signal:
             def __call__(self, batch, generator):
-                tell()
+                signal_working()
                 return batch
 
-        Teller.__module__ = "__main__"
+        Signal.__module__ = "__main__"
         classifier = CNNAudioClassifier(
-            SpectrogramTransformer(), max_epochs=10_000, early_stopping=False, augment=Teller()
+            SpectrogramTransformer(), max_epochs=10_000, early_stopping=False, augment=Signal()
         )
         grid = {"learning_rate": [1e-3, 1e-4, 1e-5, 1e-6]}
         GridSearchCV(classifier, grid, cv=2, n_jobs=2).fit(sounds.filenames, sounds.target)
@@ -344,7 +344,7 @@ def test_an_interruption_leaves_neither_processes_nor_files(tmp_path, what, back
     assert all(path.suffix == ".cache" for path in tmp_path.glob("cache/*"))
 
 
-# --- the page that tells how -----------------------------------------------------------------
+# --- the page about workers ------------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -347,7 +347,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         y : ndarray of shape (n_clips,)
             Labels, in the data type of `y` in `fit`.
         """
-        return self.classes_[self.layer_outputs(X).argmax(axis=1)]
+        logits = self.layer_outputs(X)
+        return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, X: Clips) -> NDArray[np.float64]:
         """Estimate the probability of each class for each clip.

@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import small_classifier, small_frontend
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -47,15 +48,13 @@ SMALL = {
 
 
 def small(**changes):
-    return CNNAudioClassifier(
-        SpectrogramTransformer(n_mels=16, n_frames=12), **{**SMALL, **changes}
-    )
+    return small_classifier(**{**SMALL, **changes})
 
 
 def small_pipeline():
     return Pipeline(
         [
-            ("spec", SpectrogramTransformer(n_mels=16, n_frames=12)),
+            ("spec", small_frontend()),
             ("cnn", CNNAudioClassifier(**SMALL)),
         ]
     )
@@ -206,14 +205,14 @@ def test_a_column_of_a_table_is_a_front_ends_x(sounds):
     assert flat.fit(table, sounds.target).predict(table).shape == (60,)
 
 
-# --- what a fitted network tells of itself ---
+# --- summaries of fitted networks ---
 
 
 def fitted(sounds, **changes):
     return small(**changes).fit(sounds.filenames, sounds.target)
 
 
-def test_layers_are_summed_up_with_their_shapes_and_parameters(sounds):
+def test_layer_summary_has_shapes_and_numbers_of_parameters(sounds):
     model = fitted(sounds, max_epochs=1)
     summary = model.layer_summary()
     assert list(summary.columns) == ["name", "output_shape", "n_parameters"]
@@ -228,7 +227,7 @@ def test_layers_are_summed_up_with_their_shapes_and_parameters(sounds):
     pd.testing.assert_frame_equal(extractor.layer_summary(), summary)
 
 
-def test_a_summary_leaves_the_network_as_it_was(sounds):
+def test_layer_summary_does_not_change_the_network(sounds):
     model = fitted(sounds, max_epochs=1)
     before = joblib.hash(model.predict_proba(sounds.filenames))
     model.layer_summary()
@@ -236,7 +235,7 @@ def test_a_summary_leaves_the_network_as_it_was(sounds):
     assert not any(layer._forward_hooks for layer in model.network_)
 
 
-def test_an_autoencoder_is_summed_up_too(sounds):
+def test_layer_summary_of_an_autoencoder(sounds):
     embedder = ConvAutoencoderEmbedder(max_epochs=1, channels=(4, 4)).fit(sounds.filenames)
     summary = embedder.layer_summary()
     assert list(summary.name) == embedder.layer_names_
@@ -251,7 +250,7 @@ def test_the_history_is_a_table_by_epoch(sounds):
     assert {name: list(column) for name, column in frame.items()} == model.history_
 
 
-def test_what_is_not_fitted_has_nothing_to_tell():
+def test_summaries_need_a_fitted_estimator():
     for method in ("layer_summary", "history_frame"):
         with pytest.raises(NotFittedError):
             getattr(small(), method)()
@@ -259,14 +258,14 @@ def test_what_is_not_fitted_has_nothing_to_tell():
         CNNFeatureExtractor().layer_summary()
 
 
-def test_a_converted_model_does_not_tell_how_it_was_trained(sounds):
+def test_a_converted_model_has_no_history(sounds):
     model = fitted(sounds, max_epochs=1)
     del model.history_
     with pytest.raises(ValueError, match="was converted"):
         model.history_frame()
 
 
-def test_pages_of_notebooks_stay_small(sounds):
+def test_html_representations_stay_small(sounds):
     model = fitted(sounds, max_epochs=50, channels=(4,) * 4, early_stopping=False)
     extractor = CNNFeatureExtractor(FrozenEstimator(model))
     union = make_union(extractor, PyAudioAnalysisTransformer())
@@ -292,3 +291,15 @@ def test_a_pipeline_may_be_the_front_end(verbose, capsys):
     classifier.fit(X, [0, 1] * 4)
     assert classifier.predict_proba(X).shape == (8, 2)
     assert ("[Pipeline]" in capsys.readouterr().out) == bool(verbose)
+
+
+def test_states_with_an_earlier_name_of_the_architecture_are_read(sounds):
+    classifier = fitted(sounds, max_epochs=1)
+    state = classifier.__getstate__()
+    state["_recipe"] = state.pop("_architecture")
+    restored = CNNAudioClassifier.__new__(CNNAudioClassifier)
+    restored.__setstate__(state)
+    np.testing.assert_array_equal(
+        restored.predict_proba(sounds.filenames), classifier.predict_proba(sounds.filenames)
+    )
+    assert "_recipe" not in vars(restored)

@@ -61,7 +61,7 @@ def epochs(notes, name="CNNAudioClassifier"):
 @pytest.mark.parametrize(
     "estimator", [small(), ConvAutoencoderEmbedder(channels=(4,), max_epochs=N_EPOCHS)]
 )
-def test_callbacks_are_told_of_every_epoch(estimator, sounds):
+def test_callbacks_follow_every_epoch(estimator, sounds):
     recorder, name = Recorder(), type(estimator).__name__
     estimator = clone(estimator).set_callbacks(recorder)
     estimator.fit(sounds.filenames, sounds.target)
@@ -138,7 +138,7 @@ def test_scikit_learns_bars_are_drawn(sounds, capsys, monkeypatch):
     assert "100%" in shown
 
 
-def test_a_model_that_is_followed_is_not_saved_before_its_callbacks_are_gone(sounds, tmp_path):
+def test_a_model_with_callbacks_cannot_be_saved(sounds, tmp_path):
     from sklearn.callback import ScoringMonitor
 
     monitor = ScoringMonitor(scoring="accuracy")
@@ -162,7 +162,7 @@ def test_failing_fits_leave_nothing_behind(sounds):
     assert "_callback_fit_ctx" not in vars(model)
 
 
-def test_without_callbacks_there_is_no_trace_of_them():
+def test_old_releases_of_scikit_learn_have_no_callbacks():
     code = (
         "import sys; sys.modules['sklearn.callback'] = None\n"
         "from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps\n"

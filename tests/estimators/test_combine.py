@@ -60,7 +60,7 @@ class TestCappedPCA:
     @pytest.mark.parametrize(
         ("shape", "expected"), [((6, 20), 6), ((20, 6), 6), ((2, 1), 1), ((200, 150), 100)]
     )
-    def test_keeps_the_smallest_of_what_is_asked_and_what_there_is(self, shape, expected):
+    def test_keeps_at_most_the_requested_components(self, shape, expected):
         X = np.random.default_rng(0).standard_normal(shape)
         pca = CappedPCA(100).fit(X)
         assert pca.n_components_ == expected
@@ -84,7 +84,7 @@ class TestBlockScaler:
         np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
         assert scaled.var(axis=0).sum() == pytest.approx(1)
 
-    def test_proportions_stay(self):
+    def test_proportions_are_kept(self):
         X = np.random.default_rng(0).standard_normal((50, 2)) * [1, 100]
         scaled = BlockScaler().fit_transform(X)
         np.testing.assert_allclose(
@@ -96,7 +96,7 @@ class TestBlockScaler:
 
 
 class TestBlocks:
-    def test_blocks_weigh_the_same(self, fitted, sounds):
+    def test_blocks_have_the_same_weight(self, fitted, sounds):
         features = fitted[:-1].transform(sounds.filenames)
         names = [name.split("__")[0] for name in fitted[:-1].get_feature_names_out()]
         variances = features.var(axis=0)
@@ -114,7 +114,7 @@ class TestBlocks:
     def test_learns(self, fitted, sounds):
         assert fitted.score(sounds.filenames, sounds.target) == 1.0
 
-    def test_parameters_arrive(self):
+    def test_parameters_reach_their_steps(self):
         combined = make_combined_classifier(
             CNNAudioClassifier(), n_components=7, C=3.0, gamma=0.1, memory="folder", n_jobs=2
         )
@@ -123,7 +123,7 @@ class TestBlocks:
         assert (parameters["svc__C"], parameters["svc__gamma"]) == (3.0, 0.1)
         assert (combined.memory, parameters["features__n_jobs"]) == ("folder", 2)
 
-    def test_paths_networks_and_extractors_are_taken(self, frozen, tmp_path):
+    def test_paths_networks_and_extractors_are_accepted(self, frozen, tmp_path):
         save_model(frozen.estimator, tmp_path / "model.skops")
         extractor = CNNFeatureExtractor(frozen, layers_dropped=2)
         for one in (frozen, tmp_path / "model.skops", str(tmp_path / "model.skops"), extractor):
@@ -221,9 +221,9 @@ class TestSearch:
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)
         assert (probabilities.argmax(axis=1) == sounds.target).mean() > 0.9
 
-    def test_a_recipe_is_fitted_in_each_fold(self, sounds):
-        recipe = CNNAudioClassifier(front_end(), hidden_units=(8,), **SMALL)
-        combined = make_combined_classifier(recipe)
+    def test_an_unfitted_network_is_fitted_in_each_fold(self, sounds):
+        network = CNNAudioClassifier(front_end(), hidden_units=(8,), **SMALL)
+        combined = make_combined_classifier(network)
         assert cross_val_score(combined, sounds.filenames, sounds.target, cv=2).mean() > 0.9
 
 

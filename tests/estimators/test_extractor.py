@@ -2,6 +2,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from helpers import small_classifier
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -24,21 +25,9 @@ from skdaf import (
 pytestmark = pytest.mark.oldest
 
 
-def recipe(**changes):
-    values = {
-        "frontend": SpectrogramTransformer(n_mels=16, n_frames=12),
-        "channels": (4, 8),
-        "hidden_units": (8,),
-        "max_epochs": 8,
-        "learning_rate": 1e-2,
-        "random_state": 0,
-    }
-    return CNNAudioClassifier(**{**values, **changes})
-
-
 @pytest.fixture(scope="module")
 def classifier(sounds, sound_labels):
-    return recipe().fit(sounds.filenames, sound_labels)
+    return small_classifier().fit(sounds.filenames, sound_labels)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +44,7 @@ class TestDepth:
         logits = features(frozen, sounds.filenames, layers_dropped=0)
         np.testing.assert_array_equal(logits, classifier.decision_function(sounds.filenames))
 
-    def test_each_depth_is_what_the_next_layer_makes_its_output_of(
-        self, classifier, frozen, sounds
-    ):
+    def test_each_depth_is_the_input_of_the_next_layer(self, classifier, frozen, sounds):
         files = sounds.filenames[:5]
         last = classifier.network_[-1]
         hidden = torch.from_numpy(features(frozen, files, layers_dropped=1))
@@ -91,8 +78,8 @@ class TestDepth:
 
 
 class TestSources:
-    def test_a_recipe_is_cloned_and_fitted(self, sounds, sound_labels, frozen):
-        unfitted = recipe()
+    def test_an_unfitted_network_is_cloned_and_fitted(self, sounds, sound_labels, frozen):
+        unfitted = small_classifier()
         extractor = CNNFeatureExtractor(unfitted).fit(sounds.filenames, sound_labels)
         assert not hasattr(unfitted, "network_")
         np.testing.assert_array_equal(
@@ -110,7 +97,7 @@ class TestSources:
                 features(path, sounds.filenames), features(frozen, sounds.filenames)
             )
 
-    def test_an_unfitted_copy_is_told_of_frozen_estimators(self, classifier, sounds):
+    def test_the_error_of_an_unfitted_copy_suggests_freezing(self, classifier, sounds):
         extractor = CNNFeatureExtractor(clone(classifier))
         for use in (
             lambda: extractor.transform(sounds.filenames),
@@ -129,20 +116,22 @@ class TestSources:
 
     def test_labels_in_a_tensor(self, sounds):
         labels = torch.tensor(sounds.target)
-        extractor = CNNFeatureExtractor(recipe(max_epochs=1)).fit(sounds.filenames, labels)
+        extractor = CNNFeatureExtractor(small_classifier(max_epochs=1)).fit(
+            sounds.filenames, labels
+        )
         assert extractor.estimator_.classes_.tolist() == [0, 1, 2]
 
-    def test_a_path_that_is_not_there(self, sounds):
+    def test_a_missing_file(self, sounds):
         with pytest.raises(FileNotFoundError, match=r"no model file 'lost\.skops'"):
             CNNFeatureExtractor("lost.skops").fit(sounds.filenames)
 
-    def test_a_fitted_estimator_without_labels_is_told_of_freezing(self, classifier, sounds):
+    def test_the_error_without_labels_suggests_freezing(self, classifier, sounds):
         with pytest.raises(ValueError, match=r"pass FrozenEstimator\(classifier\)"):
             CNNFeatureExtractor(classifier).fit(sounds.filenames)
 
     def test_a_frozen_estimator_that_was_never_fitted(self, sounds):
         with pytest.raises(NotFittedError):
-            CNNFeatureExtractor(FrozenEstimator(recipe())).fit(sounds.filenames)
+            CNNFeatureExtractor(FrozenEstimator(small_classifier())).fit(sounds.filenames)
 
     def test_other_estimators_are_refused(self, sounds):
         other = FrozenEstimator(LogisticRegression().fit([[0], [1]], [0, 1]))
@@ -150,7 +139,7 @@ class TestSources:
             CNNFeatureExtractor(other).fit(sounds.filenames)
 
     @pytest.mark.parametrize("other", [LogisticRegression(), make_pipeline(SVC())])
-    def test_other_recipes_are_refused(self, sounds, other):
+    def test_other_unfitted_estimators_are_refused(self, sounds, other):
         with pytest.raises(TypeError, match="must be a CNNAudioClassifier"):
             CNNFeatureExtractor(other).fit(sounds.filenames, sounds.target)
 
@@ -198,7 +187,7 @@ class TestWindows:
             of_arrays = features(frozen, [samples for samples, _ in waves], window=0.1)
         np.testing.assert_allclose(of_arrays, expected, atol=1e-5)
 
-    def test_many_clips_are_looked_at_in_turn(self, frozen, sounds, monkeypatch):
+    def test_many_clips_are_computed_in_batches(self, frozen, sounds, monkeypatch):
         expected = features(frozen, sounds.filenames, window=0.1)
         monkeypatch.setattr("skdaf._estimators.extractor._CLIPS_PER_BATCH", 7)
         np.testing.assert_allclose(
@@ -229,11 +218,11 @@ class TestWindows:
 
 class TestComposition:
     def test_features_feed_a_classifier_as_well_as_the_network(self, sounds, sound_labels):
-        learned = recipe(max_epochs=20).fit(sounds.filenames, sound_labels)
+        learned = small_classifier(max_epochs=20).fit(sounds.filenames, sound_labels)
         model = make_pipeline(CNNFeatureExtractor(FrozenEstimator(learned)), SVC())
         assert cross_val_score(model, sounds.filenames, sounds.target, cv=2).mean() > 0.95
 
-    def test_a_recipe_sees_only_the_training_folds(self, sounds, monkeypatch):
+    def test_a_network_is_trained_on_the_training_folds_only(self, sounds, monkeypatch):
         seen = []
         fit = CNNAudioClassifier.fit
 
@@ -242,7 +231,7 @@ class TestComposition:
             return fit(self, X, y)
 
         monkeypatch.setattr(CNNAudioClassifier, "fit", spy)
-        model = make_pipeline(CNNFeatureExtractor(recipe(max_epochs=1)), SVC())
+        model = make_pipeline(CNNFeatureExtractor(small_classifier(max_epochs=1)), SVC())
         cross_val_score(model, sounds.filenames, sounds.target, cv=3)
         assert seen == [40, 40, 40]
 
@@ -253,8 +242,8 @@ class TestComposition:
         search = GridSearchCV(model, grid, cv=2).fit(sounds.filenames, sounds.target)
         assert search.best_score_ > 0.9
 
-    def test_parameters_of_the_recipe_can_be_set(self):
-        extractor = CNNFeatureExtractor(recipe()).set_params(
+    def test_parameters_of_an_unfitted_network_can_be_set(self):
+        extractor = CNNFeatureExtractor(small_classifier()).set_params(
             estimator__learning_rate=0.5, estimator__frontend__n_mels=7
         )
         assert extractor.estimator.learning_rate == 0.5
@@ -270,7 +259,7 @@ class TestComposition:
         assert table.columns[0] == "dense1_0"
         assert table.shape == (3, 8)
 
-    def test_clone_keeps_what_is_frozen(self, classifier, frozen, sounds):
+    def test_clone_keeps_a_frozen_network(self, classifier, frozen, sounds):
         copy = clone(CNNFeatureExtractor(frozen)).fit(sounds.filenames)
         assert copy.estimator_ is classifier
 

@@ -82,14 +82,14 @@ def test_the_source_is_not_touched(classifier, sounds, halves):
     assert all(p.requires_grad for p in classifier.network_.parameters())
 
 
-def test_head_and_classes_are_new(classifier, sounds, halves):
+def test_output_layer_and_classes_are_new(classifier, sounds, halves):
     names = np.array(["even", "odd"])[halves]
     new = transferred(classifier, sounds.filenames, names)
     assert new.classes_.tolist() == ["even", "odd"]
     assert new.predict_proba(sounds.filenames[:3]).shape == (3, 2)
 
 
-def test_front_end_is_the_sources(classifier, sounds, halves):
+def test_front_end_comes_from_the_source(classifier, sounds, halves):
     new = transferred(classifier, sounds.filenames[:30], halves[:30])
     assert new.input_shape_ == classifier.input_shape_
     assert new.frontend_ is not classifier.frontend_
@@ -98,7 +98,7 @@ def test_front_end_is_the_sources(classifier, sounds, halves):
     )
 
 
-def test_what_was_learned_before_helps_at_once(classifier, sounds):
+def test_transfer_helps_from_the_first_epoch(classifier, sounds):
     few = np.arange(60)[::10]
     start = {"max_epochs": 2, "learning_rate": 1e-3}
     new = transferred(
@@ -121,7 +121,7 @@ def test_path_of_a_saved_model(classifier, sounds, halves, tmp_path):
 
 
 @pytest.mark.parametrize("frozen_layers", [0, 1, "conv"])
-def test_an_autoencoders_encoder_becomes_the_conv_layers(embedder, sounds, frozen_layers):
+def test_the_encoder_of_an_autoencoder_becomes_the_conv_layers(embedder, sounds, frozen_layers):
     new = transferred(
         embedder, sounds.filenames, sounds.target, frozen_layers=frozen_layers, hidden_units=(8,)
     )
@@ -206,6 +206,6 @@ class TestErrors:
         with pytest.raises(ValueError, match="must hold a CNNAudioClassifier or"):
             transferred(other, sounds.filenames, halves)
 
-    def test_a_front_end_beside_the_sources_own(self, classifier, sounds, halves):
+    def test_a_front_end_in_addition_to_that_of_the_source(self, classifier, sounds, halves):
         with pytest.raises(ValueError, match="frontend must be None"):
             transferred(classifier, sounds.filenames, halves, frontend=SpectrogramTransformer())
