@@ -60,8 +60,6 @@ def test_entries_outlast_the_process(tmp_path):
     code = """
         import sys
         from skdaf._core.cache import Cache, make_key
-
-pytestmark = pytest.mark.oldest
         Cache(sys.argv[1]).put_many({make_key("a"): b"one"})
     """
     run_python(code, tmp_path)
@@ -95,8 +93,6 @@ def test_keys_differ_where_their_parts_do():
 WRITER = """
     import sys
     from skdaf._core.cache import Cache, make_key
-
-pytestmark = pytest.mark.oldest
     name, cache = sys.argv[2], Cache(sys.argv[1])
     for i in range(60):
         cache.put_many({make_key(name, i): f"{name}{i}".encode() * 200, make_key(i): bytes(5000)})
@@ -141,8 +137,6 @@ def test_what_another_process_adds_is_found(cache, tmp_path):
     code = """
         import sys
         from skdaf._core.cache import Cache, make_key
-
-pytestmark = pytest.mark.oldest
         Cache(sys.argv[1]).put_many({make_key("b"): b"two"})
     """
     run_python(code, tmp_path / "cache")
@@ -156,8 +150,6 @@ def test_forked_child_reads_and_writes_beside_its_parent(tmp_path):
     code = """
         import os, sys
         from skdaf._core.cache import Cache, make_key
-
-pytestmark = pytest.mark.oldest
         def use(number):
             assert cache.get_many([make_key(0)]) == [b"parent"]
             cache.put_many({make_key(number): b"child"})

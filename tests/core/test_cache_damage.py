@@ -148,8 +148,6 @@ FULL_DISK = """
     import resource, sys, warnings
     from skdaf._core.cache import Cache, make_key
 
-pytestmark = pytest.mark.oldest
-
     cache = Cache(sys.argv[1])
     if sys.argv[2] == "later":
         cache.put_many({make_key("a"): b"one"})
@@ -253,8 +251,6 @@ def test_a_deleted_folder_is_created_again(cache, tmp_path):
 KILLED_WRITER = """
     import sys
     from skdaf._core.cache import Cache, make_key
-
-pytestmark = pytest.mark.oldest
     cache = Cache(sys.argv[1])
     for i in range(10**6):
         cache.put_many({make_key(i, j): bytes([i % 256, j]) * 20_000 for j in range(10)})
@@ -290,8 +286,6 @@ def test_a_writer_killed_during_a_write_leaves_its_complete_blocks(cache, tmp_pa
     code = """
         import resource, signal, sys
         from skdaf._core.cache import Cache, make_key
-
-pytestmark = pytest.mark.oldest
         cache = Cache(sys.argv[1])
         cache.put_many({make_key("c"): b"three"})
         # The system ends the process when it writes beyond this size.
