@@ -920,8 +920,8 @@ def test_convert(world, sounds, sound_labels, tmp_path):
 
 def test_convert_misused(tmp_path):
     new = tmp_path / "new.skops"
-    assert "asks for" in misuse("convert", "model.joblib", new)
-    assert "not loaded as a model" in misuse("convert", "long.wav", new)
+    assert "refers to" in misuse("convert", "model.joblib", new)
+    assert "cannot be loaded" in misuse("convert", "long.wav", new)
     assert "does not exist" in misuse("convert", "no.pt", new)
     assert "There is no folder" in misuse("convert", "long.wav", tmp_path / "no" / "new")
     assert not new.exists()
