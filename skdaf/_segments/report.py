@@ -173,14 +173,17 @@ def segment_report(
     confusion = _confusion_matrix(true, predicted, resolution)
     per_class = _scores(confusion)
     n_frames = confusion.to_numpy().sum()
+    boundary_precision, boundary_recall, boundary_f1 = _boundary_scores(true, predicted, tolerance)
     return SegmentReport(
-        float(np.diag(confusion).sum() / n_frames),
-        float(per_class.f1[per_class.support > 0].mean()),
-        per_class,
-        confusion,
-        *_boundary_scores(true, predicted, tolerance),
-        resolution,
-        tolerance,
+        accuracy=float(np.diag(confusion).sum() / n_frames),
+        macro_f1=float(per_class.f1[per_class.support > 0].mean()),
+        per_class=per_class,
+        confusion_matrix=confusion,
+        boundary_precision=boundary_precision,
+        boundary_recall=boundary_recall,
+        boundary_f1=boundary_f1,
+        resolution=resolution,
+        tolerance=tolerance,
     )
 
 

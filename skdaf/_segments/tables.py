@@ -182,7 +182,8 @@ def read_segments(path: PathLike) -> pd.DataFrame:
     0    0.0  1.5       speech
     1    1.5  4.0  music, loud
     """
-    rows, has_more = [], False
+    rows: list[tuple[float, float, str]] = []
+    has_more = False
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.startswith("\\"):
             continue
