@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import skdaf
 from skdaf._audio.reading import read_info
@@ -96,6 +98,17 @@ def small_embedder(**changes):
         "random_state": 0,
     }
     return skdaf.ConvAutoencoderEmbedder(**{**values, **changes})
+
+
+def small_pipeline(classifier, **parameters):
+    """Return a pipeline of a front end with 8 mel bands and 4 frames, and a classifier."""
+    frontend = small_frontend(**{"n_mels": 8, "n_frames": 4, **parameters})
+    return make_pipeline(frontend, FunctionTransformer(flatten), classifier)
+
+
+def flatten(X):
+    """Return an array with one row per clip."""
+    return X.reshape(len(X), -1)
 
 
 # --- tables of segments ---

@@ -1,5 +1,6 @@
-"""Small models in the layouts of deep_audio_features, as that library writes them."""
+"""Small models with the layers of deep_audio_features, written to files as that library does."""
 
+import pickle
 from itertools import pairwise
 
 import torch
@@ -9,7 +10,7 @@ CLASSES = {0: "up", 1: "down", 2: "left"}
 N_FRAMES = 18
 
 
-class OldClassifier(nn.Module):
+class LegacyClassifier(nn.Module):
     def __init__(self, n_bins=128, widths=(1, 2, 3, 4, 5), n_outputs=3):
         super().__init__()
         for number, (n_in, n_out) in enumerate(pairwise(widths), 1):
@@ -27,7 +28,7 @@ class OldClassifier(nn.Module):
         return x.flatten(1)
 
 
-def old_block(kind, n_in, n_out):
+def conv_block(kind, n_in, n_out):
     return nn.Sequential(kind(n_in, n_out, 5, padding=2), nn.BatchNorm2d(n_out), nn.LeakyReLU())
 
 
@@ -35,7 +36,7 @@ class ConvEncoder(nn.Module):
     def __init__(self):
         super().__init__()
         for number, (n_in, n_out) in enumerate([(1, 2), (2, 3), (3, 4)], 1):
-            self.add_module(f"conv{number}", old_block(nn.Conv2d, n_in, n_out))
+            self.add_module(f"conv{number}", conv_block(nn.Conv2d, n_in, n_out))
             self.add_module(f"pool{number}", nn.MaxPool2d(2, return_indices=True))
         self.conv4 = nn.Conv2d(4, 5, 5, padding=2)
         self.pool4 = nn.MaxPool2d(2, return_indices=True)
@@ -46,7 +47,7 @@ class ConvDecoder(nn.Module):
         super().__init__()
         for number, (n_in, n_out) in enumerate([(5, 4), (4, 3), (3, 2)]):
             self.add_module(f"unpool{number}", nn.MaxUnpool2d(2))
-            block = old_block(nn.ConvTranspose2d, n_in, n_out)
+            block = conv_block(nn.ConvTranspose2d, n_in, n_out)
             self.add_module(f"unconv{number + 1}", block)
         self.unpool3 = nn.MaxUnpool2d(2)
         self.unconv4 = nn.ConvTranspose2d(2, 1, 5, padding=2)
@@ -72,8 +73,8 @@ class ConvAutoEncoder(nn.Module):
         return x[:, 0], embedding
 
 
-def made(kind, **options):
-    """Return an old network with weights and statistics of its own, and none that are 0 or 1."""
+def make_network(kind, **options):
+    """Return a network with random weights and statistics, none of which is 0 or 1."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = kind(**options).eval()
@@ -84,6 +85,7 @@ def made(kind, **options):
 
 
 def settings(**changes):
+    """Return the settings in a file, with some changed."""
     return {
         "height": 128,
         "width": N_FRAMES,
@@ -98,7 +100,8 @@ def settings(**changes):
 
 
 def classifier_model(network=None, **changes):
-    network = network or made(OldClassifier)
+    """Return the dict in the file of a classifier, with some entries changed."""
+    network = network or make_network(LegacyClassifier)
     values = {
         "type": "classifier",
         "state_dict": network.state_dict(),
@@ -110,7 +113,8 @@ def classifier_model(network=None, **changes):
 
 
 def autoencoder_model(network=None, **changes):
-    network = network or made(ConvAutoEncoder)
+    """Return the dict in the file of an autoencoder, with some entries changed."""
+    network = network or make_network(ConvAutoEncoder)
     values = {
         # The original saves the method of torch's modules that has this name.
         "type": network.type,
@@ -119,3 +123,21 @@ def autoencoder_model(network=None, **changes):
         "validation_error": 33.2,
     }
     return settings(**values) | changes
+
+
+# --- files ---
+
+
+def dumps(model, protocol=4):
+    """Return the bytes of a file with a model."""
+    return pickle.dumps(model, protocol=protocol)
+
+
+class Calls:
+    """A value whose pickle calls a function when it is unpickled, as a malicious file does."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call

@@ -1,6 +1,7 @@
 """Models of deep_audio_features.
 
 - `load`: `load_deep_audio_features`.
-- `spectrogram_transformer`: its front end, `LegacySpectrogramTransformer`.
+- `entries`: the settings in a file, and what they may be.
 - `unpickle`: read a pickle without running it.
+- `spectrogram_transformer`: the front end of the loaded models, `LegacySpectrogramTransformer`.
 """

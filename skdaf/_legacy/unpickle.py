@@ -1,14 +1,14 @@
-"""What a pickle holds, without running it.
+"""Read a pickle without running it.
 
-A pickle is a program: whoever loads it imports what it names and calls that. Here its instructions
-only put plain values together. A name is a record, and a call of it another record; both do
-nothing, and names that are not expected end the reading.
+A pickle is a program: unpickling it imports the names in it and calls them. This reader follows
+the instructions of a pickle, but only builds plain values. Names and calls become `Reference`
+records, which do nothing, and an unexpected name ends the reading with an error.
 """
 
 import pickletools
 from dataclasses import dataclass
 
-# The files that are read here take some thousands.
+# Files of deep_audio_features have some thousands.
 _MOST_INSTRUCTIONS = 10**6
 
 _MOST_KEYS = 2**31
@@ -26,37 +26,37 @@ _DICTIONARY = "collections.OrderedDict"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Asked:
-    """What a pickle asked for, by name, or what it wanted to call with which arguments."""
+class Reference:
+    """A name in a pickle, such as "numpy.dtype", or a call of it if there are arguments."""
 
     name: str
     arguments: tuple | None = None
 
 
 def read_pickle(stream, names, *, persistent=False):
-    """Return the value of the next pickle of a stream; nothing is imported or called.
+    """Return the value of the next pickle in a stream; nothing is imported or called.
 
     Parameters
     ----------
     stream : binary file
-        Left behind the end of the pickle.
+        Its position is after the pickle then.
     names : collection of str
-        What the pickle may name, as ``module.name``. Ordered dictionaries become plain ones, all
-        else an `Asked`.
+        The names that the pickle may contain, as ``module.name``. They become a `Reference`;
+        ordered dictionaries become plain ones.
     persistent : bool, default=False
-        Whether it may refer to what lies outside; that is an `Asked` with the reference as its
+        Whether the pickle may contain persistent ids. They become a `Reference` with the id as its
         argument.
 
     Returns
     -------
     value : object
-        Of dicts (whose keys are str or int), lists, tuples, numbers, str, bytes, bool, None and
-        `Asked`.
+        Made of dicts (with str and int as keys), lists, tuples, numbers, str, bytes, bool, None and
+        `Reference`.
 
     Raises
     ------
     ValueError
-        If it names anything else, or is no pickle, or a damaged one.
+        If the pickle contains another name or is damaged, or if the file is not a pickle.
     """
     reader = _Reader(names, persistent)
     for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
@@ -64,15 +64,15 @@ def read_pickle(stream, names, *, persistent=False):
             raise ValueError(f"it has more than {_MOST_INSTRUCTIONS} instructions")
         if instruction.name == "STOP":
             return reader.pop()
-        reader.follow(instruction.name, argument)
+        reader.execute(instruction.name, argument)
 
 
-def _kind_of(key):
+def _describe_key(key):
     return "a number out of bounds" if type(key) is int else f"a {type(key).__name__}"
 
 
 class _Reader:
-    """A stack, a memo, and what each instruction does to them: a method, or an entry above."""
+    """A stack, a memo, and a method for each instruction that is not in the tables above."""
 
     def __init__(self, names, persistent):
         self._names = names
@@ -81,7 +81,7 @@ class _Reader:
         self._marks = []
         self._memo = {}
 
-    def follow(self, name, argument):
+    def execute(self, name, argument):
         if name in _LITERALS:
             self._push(argument)
         elif name in _CONSTANTS:
@@ -93,7 +93,9 @@ class _Reader:
         elif name not in _WITHOUT_EFFECT:
             method = getattr(self, f"_do_{name.lower()}", None)
             if method is None:
-                raise ValueError(f"it holds the instruction {name}, which such files do not need")
+                raise ValueError(
+                    f"it contains the instruction {name}, which such files do not contain"
+                )
             method(argument)
 
     # --- the stack ---
@@ -102,10 +104,10 @@ class _Reader:
         self._stack.append(value)
 
     def _take(self, n):
-        """Take the last values off the stack, down to the last mark at most."""
+        """Remove the last values from the stack; they must be above the last mark."""
         first = len(self._stack) - n
         if first < (self._marks[-1] if self._marks else 0):
-            raise ValueError("it takes a value where there is none")
+            raise ValueError("it takes a value from an empty stack")
         values = self._stack[first:]
         del self._stack[first:]
         return values
@@ -114,7 +116,7 @@ class _Reader:
         return self._take(1)[0]
 
     def _top(self, kind, instruction):
-        """Return the last value, which stays; it must be of the kind that is to be filled."""
+        """Return the last value without removing it; it must have the given type."""
         value = self.pop()
         if type(value) is not kind:
             raise ValueError(f"{instruction} is used on a {type(value).__name__}")
@@ -126,7 +128,7 @@ class _Reader:
 
     def _since_mark(self):
         if not self._marks:
-            raise ValueError("it goes back to a mark that was never set")
+            raise ValueError("it returns to a mark that was never set")
         values = self._stack[self._marks[-1] :]
         del self._stack[self._marks.pop() :]
         return values
@@ -144,7 +146,7 @@ class _Reader:
 
     def _do_binget(self, index):
         if index not in self._memo:
-            raise ValueError(f"it reads place {index} of its memo, where nothing is")
+            raise ValueError(f"it reads entry {index} of its memo, which is empty")
         self._push(self._memo[index])
 
     _do_long_binget = _do_binget
@@ -173,47 +175,47 @@ class _Reader:
         if len(items) % 2:
             raise ValueError(f"{instruction} has a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Deeply nested tuples as keys would end the process when they are hashed, and large
-            # numbers can be chosen to have the same hash, so that each key takes longer.
+            # Hashing deeply nested tuples would crash the process, and large numbers can be chosen
+            # to have equal hashes, so that each key takes longer.
             if type(key) is not str and not (type(key) is int and 0 <= key < _MOST_KEYS):
-                raise ValueError(f"a dict has {_kind_of(key)} as a key")
+                raise ValueError(f"a dict has {_describe_key(key)} as a key")
             filled[key] = value
 
     def _do_empty_set(self, _):
-        self._push(Asked("builtins.set", ()))
+        self._push(Reference("builtins.set", ()))
 
-    # --- what would import and call ---
+    # --- names and calls ---
 
     def _do_global(self, name):
-        self._name(name.replace(" ", ".", 1))
+        self._refer(name.replace(" ", ".", 1))
 
     def _do_stack_global(self, _):
         module, name = self._take(2)
-        self._name(f"{module}.{name}" if type(module) is type(name) is str else "no name")
+        self._refer(f"{module}.{name}" if type(module) is type(name) is str else "no name")
 
-    def _name(self, name):
+    def _refer(self, name):
         if name not in self._names and name != _DICTIONARY:
-            raise ValueError(f"it asks for {name[:200]!r}, which such files do not need")
-        self._push(Asked(name))
+            raise ValueError(f"it refers to {name[:200]!r}, which such files do not contain")
+        self._push(Reference(name))
 
     def _do_reduce(self, _):
         called, arguments = self._take(2)
-        is_name = type(called) is Asked and called.arguments is None
+        is_name = type(called) is Reference and called.arguments is None
         if not is_name or type(arguments) is not tuple:
-            raise ValueError("it calls something that is no name, or without arguments")
+            raise ValueError("it calls something that is no name, or without a tuple of arguments")
         is_dictionary = called.name == _DICTIONARY and not arguments
-        self._push({} if is_dictionary else Asked(called.name, arguments))
+        self._push({} if is_dictionary else Reference(called.name, arguments))
 
     _do_newobj = _do_reduce
 
     def _do_build(self, _):
-        # What an object would be told to become: there is no object.
+        # The state of an object; there is no object.
         _, built = self.pop(), self.pop()
-        if type(built) not in (dict, Asked):
+        if type(built) not in (dict, Reference):
             raise ValueError(f"BUILD is used on a {type(built).__name__}")
         self._push(built)
 
     def _do_binpersid(self, _):
         if not self._persistent:
-            raise ValueError("it refers to what lies outside it (a persistent id)")
-        self._push(Asked("persistent id", (self.pop(),)))
+            raise ValueError("it contains a persistent id, which refers to other data")
+        self._push(Reference("persistent id", (self.pop(),)))

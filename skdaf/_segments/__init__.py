@@ -1,6 +1,6 @@
-"""Long recordings: tables of labelled segments.
+"""Long recordings and tables of labeled segments.
 
-- `tables`: what such a table must be; `read_segments`, `write_segments`.
+- `tables`: check, read and write tables of segments; `read_segments`, `write_segments`.
 - `predict`: `predict_segments`, `clips_from_segments`.
 - `merge`: `merge_segments`.
 - `report`: `segment_report`.

@@ -1,4 +1,4 @@
-"""merge_segments: overlaps resolved, labels smoothed, neighbours joined."""
+"""merge_segments: resolve overlaps, smooth labels, join neighbors."""
 
 from heapq import heapify, heappop, heappush
 from numbers import Real
@@ -26,42 +26,44 @@ from skdaf._segments.tables import (
         "smooth": [Interval(Real, 0, None, closed="left")],
     }
 )
-def merge_segments(segments, *, min_duration=0.0, smooth=0.0):
-    """Join neighbouring segments of one label, after smoothing if wanted.
+def merge_segments(
+    segments: pd.DataFrame, *, min_duration: float = 0.0, smooth: float = 0.0
+) -> pd.DataFrame:
+    """Join neighboring segments with the same label, optionally after smoothing.
 
-    What happens, in this order:
+    The steps, in this order:
 
-    1. Overlaps are resolved. Each instant gets one of the labels of the segments that cover it:
-       the one with the highest mean probability over them if every label of the table has its
-       column, else the one that most of them have; of equals, the one that comes first in the
+    1. Overlaps are resolved. Each instant gets one of the labels of the segments that cover it: the
+       label with the highest mean probability if every label of the table has a column of
+       probabilities, else the most frequent one. Ties go to the label that comes first in the
        table.
-    2. `smooth`: a segment gets the label that holds the most time within `smooth` seconds around
-       its middle, and keeps its own if that is as good. For windows of one length and two labels
-       this is the median filter.
-    3. Neighbours that touch and have the same label become one.
-    4. `min_duration`: of the segments that are shorter, the shortest goes to the longer one of
-       the neighbours it touches (of equals the earlier one), and so on until none is left.
+    2. `smooth`: a segment gets the label with the most time within `smooth` seconds around its
+       middle. A tie keeps its own label. For windows of one length and two labels, this is a
+       median filter.
+    3. Neighbors that touch and have the same label become one segment.
+    4. `min_duration`: the shortest segment below this duration is joined with the longer of the
+       neighbors that it touches (the earlier one if they are equal), until none is left.
 
-    Time without segments stays so: nothing is joined or moved across a gap, though smoothing
-    counts the labels on its other side. A short segment between two gaps stays as it is.
+    Gaps stay as they are: nothing is joined or moved across a gap, although smoothing counts the
+    labels on the other side. A short segment between two gaps does not change.
 
     Parameters
     ----------
     segments : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`, as `predict_segments` and `read_segments`
-        give it.
+        With the columns `start`, `end` (s) and `label`, as returned by `predict_segments` and
+        `read_segments`.
     min_duration : float, default=0.0
-        Shortest segment to keep, in seconds.
+        The shortest segment to keep, in seconds.
     smooth : float, default=0.0
-        Length of the smoothing window in seconds: an odd multiple of the step of the predictions.
-        Up to the step itself it changes nothing.
+        Length of the smoothing window in seconds, an odd multiple of the step of the predictions.
+        Values up to the step change nothing.
 
     Returns
     -------
     merged : pandas.DataFrame
-        `start`, `end`, `label` in the order of time, without overlaps, and the numeric columns
-        of `segments`: means over the time of each segment. They say what was predicted before
-        smoothing, so their largest need not be the label's.
+        `start`, `end` and `label` in the order of time, without overlaps, and the numeric columns
+        of `segments`, averaged over the time of each segment. Probabilities are those before
+        smoothing, so the highest one may belong to another label.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def _numeric_columns(table):
 
 
 def without_overlaps(table):
-    """Cut a table in the order of time into pieces that follow each other."""
+    """Split a table, sorted by time, into consecutive pieces."""
     starts, ends = table.start.to_numpy(), table.end.to_numpy()
     if (starts[1:] >= ends[:-1]).all():
         return table
@@ -135,7 +137,7 @@ def _winners(table, covers):
     has_probabilities = has_probabilities and table[columns].notna().all(axis=None)
     best = np.full(covers.shape[0], -np.inf)
     winners = np.zeros(covers.shape[0], dtype=int)
-    # Label by label: a day of windows times all labels need not be in memory.
+    # Label by label, so that a matrix of a day of windows times all labels is never in memory.
     for code, column in enumerate(columns):
         votes = covers @ (codes == code).astype(float)
         score = covers @ table[column].to_numpy(float) if has_probabilities else votes
@@ -145,7 +147,7 @@ def _winners(table, covers):
 
 
 def _smoothed(pieces, smooth):
-    """Return for each piece the label of most of the time around its middle."""
+    """Return for each piece the label with the most time around its middle."""
     codes, labels = pd.factorize(pieces.label)
     starts, ends = pieces.start.to_numpy(), pieces.end.to_numpy()
     middles = (starts + ends) / 2
@@ -154,7 +156,7 @@ def _smoothed(pieces, smooth):
         has_it = codes == code
         time = _time_before(middles + smooth / 2, starts[has_it], ends[has_it])
         time -= _time_before(middles - smooth / 2, starts[has_it], ends[has_it])
-        # Rounding must not decide between equals: the own label does, then the first.
+        # Rounding must not decide a tie: a piece keeps its own label, else the first one wins.
         time += SAME_TIME * has_it
         wins = time > best + SAME_TIME / 2
         best[wins], winners[wins] = time[wins], code
@@ -162,7 +164,7 @@ def _smoothed(pieces, smooth):
 
 
 def _time_before(instants, starts, ends):
-    """Return how much of segments that follow each other lies before each instant."""
+    """Return the total time of consecutive segments before each instant."""
     durations = ends - starts
     sums = np.cumsum(durations)
     knots = np.column_stack([starts, ends]).ravel()
@@ -170,7 +172,7 @@ def _time_before(instants, starts, ends):
 
 
 def _joined(pieces):
-    """Make one segment of neighbours that touch and share a label."""
+    """Join neighbors that touch and have the same label."""
     starts, ends = pieces.start.to_numpy(), pieces.end.to_numpy()
     codes, _ = pd.factorize(pieces.label)
     is_first = np.ones(len(pieces), dtype=bool)
@@ -191,49 +193,49 @@ def _touch(end, start):
 
 
 def _without_short(pieces, min_duration):
-    """Return the labels that leave no segment too short, as far as neighbours allow."""
+    """Return labels with which no segment is too short, except between gaps."""
     codes, labels = pd.factorize(pieces.label)
     runs = _Runs(pieces.start.tolist(), pieces.end.tolist(), codes.tolist())
     short = [(runs.length(i), i) for i in range(len(codes)) if runs.length(i) < min_duration]
     heapify(short)
     while short:
         length, run = heappop(short)
-        # A run may have gone, or grown, since it was put here.
-        if not runs.is_there[run] or length != runs.length(run):
+        # The run may have been joined with another one since it was added.
+        if not runs.exists[run] or length != runs.length(run):
             continue
-        if runs.take_over_longer_neighbour(run) and runs.length(run) < min_duration:
+        if runs.join_longer_neighbor(run) and runs.length(run) < min_duration:
             heappush(short, (runs.length(run), run))
     return labels.take(runs.final_codes())
 
 
 class _Runs:
-    """Segments in the order of time that swallow their neighbours; each knows those it touches."""
+    """Segments in the order of time that can be joined; each has links to those that it touches."""
 
     def __init__(self, starts, ends, codes):
         self.starts, self.ends, self.codes = starts, ends, codes
         self.origins = list(starts)
-        self.is_there = [True] * len(codes)
+        self.exists = [True] * len(codes)
         touches = [_touch(end, start) for end, start in zip(ends, starts[1:], strict=False)]
         self.before = [None] + [i if touch else None for i, touch in enumerate(touches)]
         self.after = [i + 1 if touch else None for i, touch in enumerate(touches)] + [None]
 
     def length(self, run):
-        # Rounded: durations that are equal but for rounding must compare so.
+        # Durations that differ by rounding errors only must compare as equal.
         return round(self.ends[run] - self.starts[run], N_DECIMALS)
 
-    def take_over_longer_neighbour(self, run):
-        """Join a run with its longer neighbour, under that one's label; tell if it had any."""
-        neighbours = [i for i in (self.before[run], self.after[run]) if i is not None]
-        if not neighbours:
+    def join_longer_neighbor(self, run):
+        """Join a run with its longer neighbor and use its label; return False without neighbors."""
+        neighbors = [i for i in (self.before[run], self.after[run]) if i is not None]
+        if not neighbors:
             return False
-        self.codes[run] = self.codes[max(neighbours, key=self.length)]
-        for other in neighbours:
+        self.codes[run] = self.codes[max(neighbors, key=self.length)]
+        for other in neighbors:
             if self.codes[other] == self.codes[run]:
-                self._swallow(run, other)
+                self._absorb(run, other)
         return True
 
-    def _swallow(self, run, other):
-        self.is_there[other] = False
+    def _absorb(self, run, other):
+        self.exists[other] = False
         if other == self.before[run]:
             self.starts[run] = self.starts[other]
             self.before[run] = self.before[other]
@@ -246,8 +248,8 @@ class _Runs:
                 self.before[self.after[run]] = run
 
     def final_codes(self):
-        """Return the label that the time of each run as it was has in the end."""
-        left = np.flatnonzero(self.is_there)
+        """Return the final label of each original run."""
+        left = np.flatnonzero(self.exists)
         left = left[np.argsort(np.array(self.starts)[left])]
         places = np.searchsorted(np.array(self.starts)[left], self.origins, side="right") - 1
         return np.array(self.codes)[left][places]

@@ -1,9 +1,11 @@
-"""From long recordings to segments and back: predict_segments, clips_from_segments."""
+"""predict_segments: from recordings to segments; clips_from_segments: from segments to clips."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
@@ -19,23 +21,7 @@ from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._estimators.fitted import load_if_path, unwrap
 from skdaf._features.windows import Windows, cut_windows
-from skdaf._segments.merge import merge_segments
-from skdaf._segments.report import segment_report
-from skdaf._segments.tables import (
-    check_segments,
-    probability_columns,
-    read_segments,
-    write_segments,
-)
-
-__all__ = [
-    "clips_from_segments",
-    "merge_segments",
-    "predict_segments",
-    "read_segments",
-    "segment_report",
-    "write_segments",
-]
+from skdaf._segments.tables import check_segments, probability_columns
 
 _SECONDS = [Interval(Real, 0, None, closed="neither")]
 
@@ -48,31 +34,38 @@ _SECONDS = [Interval(Real, 0, None, closed="neither")]
         "batch_size": [Interval(Integral, 1, None, closed="left")],
     }
 )
-def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, verbose=0):
+def predict_segments(
+    estimator: Any,
+    path: Any,
+    *,
+    window: float = 1.0,
+    step: float | None = None,
+    batch_size: int = 256,
+    verbose: int = 0,
+) -> pd.DataFrame:
     """Classify a long recording window by window.
 
-    Windows are parts of the file like any `Clip`: what a window gets is what
-    ``estimator.predict`` says of it. They are read a batch at a time, so that an hour or a day of
-    sound needs the memory of one batch, beside the table itself.
+    The label of a window is what ``estimator.predict`` returns for it as a `Clip`. Windows are read
+    in batches, so an hour or a day of sound needs the memory of one batch, plus the table.
 
     Parameters
     ----------
     estimator : classifier, str or os.PathLike
-        A fitted classifier that takes files: `CNNAudioClassifier`, the combiner, a pipeline or a
-        search around them. A path is that of a file written by `save_model`.
+        A fitted classifier that takes files: a `CNNAudioClassifier`, a combined classifier, a
+        pipeline or a search that contains one; or the path of a file written by `save_model`.
     path : str, os.PathLike, Clip, or a sound in memory
-        One recording, of any format and rate; also a file open for reading bytes, or the pair
-        ``(samples, sampling_rate)``. Of a Clip only its own part is classified; times are those of
-        the recording all the same.
+        One recording, of any format and sampling rate; also a file opened for reading bytes, or a
+        pair ``(samples, sampling_rate)``. For a Clip, only its part is classified; times are those
+        of the recording.
     window : float, default=1.0
-        Length of a window in seconds, about that of the clips trained on. It is taken as a whole
-        number of samples of the recording, and so is `step`: nothing drifts over hours.
+        Length of a window in seconds, ideally that of the training clips. The window and the step
+        are rounded to whole samples of the recording, so nothing drifts over hours.
     step : float, default=None
-        Step from window to window in seconds. None is `window`. A smaller one makes windows
-        overlap (`merge_segments` resolves that); a larger one leaves gaps.
+        Step from window to window in seconds. None is `window`. With smaller steps, windows overlap
+        (`merge_segments` resolves that); larger steps leave gaps.
     batch_size : int, default=256
-        Number of windows read and classified together. Smaller needs less memory; larger is
-        hardly faster, unless the estimator's `n_jobs` has many workers to feed.
+        Number of windows that are read and classified together. Smaller batches need less memory;
+        larger ones are hardly faster, unless the estimator's `n_jobs` is high.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -80,9 +73,9 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
     -------
     segments : pandas.DataFrame of n_windows rows
         `start` and `end` in seconds, exact to the sample (``round(start * rate)`` is the first
-        sample); `label` as `predict` gives it; and where the estimator has `predict_proba`, a
-        column of probabilities a class, named by the class as text (classes called start, end or
-        label get a ``_`` behind their name). The last window ends with the recording and may be
+        sample); `label` as returned by `predict`; and, if the estimator has `predict_proba`, one
+        column of probabilities per class, named by the class as text (classes called start, end or
+        label get a ``_`` after their name). The last window ends with the recording and may be
         shorter; a recording shorter than a window is one segment.
 
     Raises
@@ -92,22 +85,22 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If the estimator is no classifier, or `path` is not one path.
+        If the estimator is not a classifier, or `path` is not one recording.
     ValueError
         If a parameter is out of range.
 
     See Also
     --------
     merge_segments : Join windows of one label, with smoothing.
-    write_segments : Write them as labels for Audacity.
-    segment_report : Compare them with true ones.
+    write_segments : Write segments as labels for Audacity.
+    segment_report : Compare segments with the true ones.
 
     Notes
     -----
-    Every window opens the file and goes to its place, so the time grows with the length of the
-    recording. A few old codecs cannot be searched (GSM 6.10, G.721, G.723 and NMS ADPCM, DWVW):
-    there it grows with the square of the length, so convert long recordings of these kinds to FLAC
-    first.
+    Every window opens the file and seeks its position, so the time grows with the length of the
+    recording. A few old codecs do not support seeking (GSM 6.10, G.721, G.723 and NMS ADPCM, DWVW):
+    there the time grows with the square of the length, so convert long recordings with these codecs
+    to FLAC first.
 
     Examples
     --------
@@ -143,7 +136,7 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
         tables = []
         with progress_bar(len(windows), "Predicting", "window", verbose) as advance:
             for first in range(0, len(windows), batch_size):
-                tables.append(_predicted(estimator, windows[first : first + batch_size]))
+                tables.append(_predict_windows(estimator, windows[first : first + batch_size]))
                 advance(len(tables[-1]))
     return pd.concat(tables, ignore_index=True)
 
@@ -160,25 +153,25 @@ def _fitted_classifier(estimator):
             f"estimator must be a classifier with `predict`, got {type(estimator).__name__}."
         )
     if isinstance(getattr(estimator, "classes_", None), list):
-        raise ValueError("estimator must predict one label a clip, got one with several outputs.")
+        raise ValueError("estimator must predict one label per clip, got one with several outputs.")
     return estimator
 
 
 def _one_recording(path):
-    """Return a Clip of one recording: a path, a Clip, or what a Clip takes."""
+    """Return a Clip of one recording, which may be a path, a Clip, or anything a Clip accepts."""
     if isinstance(path, Clip):
         return path
     if not is_source(path):
         raise TypeError(
             "path must be one recording (str, os.PathLike, Clip, (samples, sampling_rate) or an "
-            f"open file), got a {type(path).__name__}: {path!r:.80}. Call it once for each "
+            f"open file), got a {type(path).__name__}: {path!r:.80}. Call the function once per "
             "recording."
         )
     return Clip(path)
 
 
-def _predicted(estimator, windows):
-    """Return the rows of some windows."""
+def _predict_windows(estimator, windows):
+    """Return the table of some windows."""
     labels, probabilities = labels_and_probabilities(estimator, windows)
     rows = {
         "start": [window.start for window in windows],
@@ -191,14 +184,14 @@ def _predicted(estimator, windows):
 
 
 def labels_and_probabilities(estimator, X):
-    """Predict both, computing what they share once; the second is None where there are none."""
+    """Return labels and probabilities (or None), computing common parts of both only once."""
     estimator = unwrap(estimator)
     if type(estimator) is Pipeline and len(estimator) > 1:
         return labels_and_probabilities(estimator[-1], estimator[:-1].transform(X))
     if not hasattr(estimator, "predict_proba"):
         return estimator.predict(X), None
     probabilities = estimator.predict_proba(X)
-    # The label of these is that of their largest output; others have their own ways to decide.
+    # The label of these is that of the highest probability; others may decide differently.
     if hasattr(estimator, "layer_outputs") or type(estimator) is CalibratedClassifierCV:
         return estimator.classes_[probabilities.argmax(axis=1)], probabilities
     return estimator.predict(X), probabilities
@@ -206,20 +199,23 @@ def labels_and_probabilities(estimator, X):
 
 @public
 @validate_params({"window": [*_SECONDS, None], "step": [*_SECONDS, None]})
-def clips_from_segments(path, segments, *, window=None, step=None):
-    """Turn the annotated segments of a recording into clips and labels to train on.
+def clips_from_segments(
+    path: Any, segments: pd.DataFrame, *, window: float | None = None, step: float | None = None
+) -> tuple[list[Clip], NDArray[Any]]:
+    """Turn the annotated segments of a recording into clips and labels for training.
 
     Parameters
     ----------
     path : str, os.PathLike, or a sound in memory
-        The recording. It is not read, unless there is a `window`: then its header is. A file open
-        for reading bytes and the pair ``(samples, sampling_rate)`` will do.
+        The recording; also a file opened for reading bytes, or a pair
+        ``(samples, sampling_rate)``. A file is not read without a `window`; with one, its header
+        is.
     segments : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`, as `read_segments` gives it.
+        With the columns `start`, `end` (s) and `label`, as returned by `read_segments`.
     window : float, default=None
-        Length in seconds of the windows that each segment is cut into; as with
-        `predict_segments`, the last one of a segment may be shorter. None leaves segments whole.
-        Networks learn best from clips as long as the windows they will be asked about.
+        Length in seconds of the windows into which each segment is split; the last window of a
+        segment may be shorter, as in `predict_segments`. None does not split. Networks learn best
+        from clips that are as long as the windows that they will predict.
     step : float, default=None
         Step from window to window in seconds. None is `window`.
 
@@ -235,7 +231,7 @@ def clips_from_segments(path, segments, *, window=None, step=None):
     AudioReadError
         If there is a `window` and the recording cannot be read, or ends before a segment starts.
     TypeError
-        If `path` is not a path, or `segments` is not a table.
+        If `path` is not a recording, or `segments` is not a table.
     ValueError
         If a column or a value is missing, a segment has no duration or an empty label, a parameter
         is out of range, or there is a `step` without a `window`.
@@ -243,12 +239,12 @@ def clips_from_segments(path, segments, *, window=None, step=None):
     See Also
     --------
     read_segments : Read annotations.
-    predict_segments : Classify recordings with what was trained.
+    predict_segments : Classify recordings with the trained estimator.
 
     Notes
     -----
-    Neighbouring windows sound alike. In cross-validation keep those of one recording together,
-    with ``GroupKFold``.
+    Neighboring windows sound alike. Keep those of one recording together in cross-validation, with
+    ``GroupKFold``.
 
     Examples
     --------
@@ -260,9 +256,9 @@ def clips_from_segments(path, segments, *, window=None, step=None):
     (Clip(path='yard.wav', start=2.5, end=4.0), 'dog')
     """
     if step is not None and window is None:
-        raise ValueError(f"step={step} is that of windows, but window is None.")
+        raise ValueError(f"step={step} needs a window, but window is None.")
     table = check_segments(segments, "segments")
-    # One source for all: a file that is open is read once.
+    # All clips share one source, so that an open file is read only once.
     recording = Clip(path).path
     clips = [Clip(recording, *span) for span in zip(table.start, table.end, strict=True)]
     labels = np.array(table.label.tolist())

@@ -1,4 +1,4 @@
-"""segment_report: predicted segments beside the true ones."""
+"""segment_report: compare predicted segments with the true ones."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -19,7 +19,7 @@ _TIMES = ["start", "end"]
 @public
 @dataclass(frozen=True, repr=False)
 class SegmentReport:
-    """What `segment_report` returns: scores of predicted segments.
+    """Scores of predicted segments, as returned by `segment_report`.
 
     ``print(report)`` shows them as text.
 
@@ -28,16 +28,16 @@ class SegmentReport:
     accuracy : float
         Share of the frames that have the true label.
     macro_f1 : float
-        Mean of the F1 of the classes that occur in truth.
+        Mean F1 of the classes that occur in the true segments.
     per_class : pandas.DataFrame
-        A row a class with `precision`, `recall`, `f1`, and `support` in frames.
+        One row per class with `precision`, `recall`, `f1`, and `support` in frames.
     confusion_matrix : pandas.DataFrame
         Counts of frames; rows are true labels, columns predicted ones.
     boundary_precision, boundary_recall, boundary_f1 : float
-        How many of the predicted changes of label are true, how many of the true ones were
-        predicted, and the harmonic mean. NaN where there is nothing to count.
+        Share of the predicted changes of label that are true, share of the true ones that are
+        predicted, and their harmonic mean. NaN if there is nothing to count.
     resolution, tolerance : float
-        In seconds, as given.
+        In seconds, as passed.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class SegmentReport:
     resolution: float
     tolerance: float
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_frames = int(self.confusion_matrix.to_numpy().sum())
         return "\n".join(
             [
@@ -70,8 +70,8 @@ class SegmentReport:
                 f"Boundaries within {self.tolerance:g} s: precision {self.boundary_precision:.3f},"
                 f" recall {self.boundary_recall:.3f}, F1 {self.boundary_f1:.3f}",
                 "",
-                "Frames, true labels down, predicted ones across:",
-                # Without the names of the axes, which would take a line of their own.
+                "Frames (rows: true labels, columns: predicted labels):",
+                # The names of the axes would need another line.
                 self.confusion_matrix.rename_axis(index=None, columns=None).to_string(),
             ]
         )
@@ -84,51 +84,57 @@ class SegmentReport:
         "tolerance": [Interval(Real, 0, None, closed="left")],
     }
 )
-def segment_report(true, predicted, *, resolution=0.1, tolerance=0.5):
+def segment_report(
+    true: pd.DataFrame,
+    predicted: pd.DataFrame,
+    *,
+    resolution: float = 0.1,
+    tolerance: float = 0.5,
+) -> SegmentReport:
     """Compare predicted segments with the true ones.
 
-    Frames are instants, one in the middle of every `resolution` seconds from zero on. Only time
-    that `true` labels is scored: frames outside of its segments do not count. If the rest of the
-    recording has a meaning, such as background, it needs segments with that label. Frames that
-    `true` labels and `predicted` does not are wrong, and fall into the column ``(none)`` of the
-    confusion matrix. Overlaps are resolved as in `merge_segments`, in both tables.
+    Frames are instants, one in the middle of every `resolution` seconds, counted from zero. Only
+    frames within the segments of `true` count. If the rest of the recording has a meaning, such as
+    background, add segments with that label. Frames with a label in `true` but not in `predicted`
+    are wrong; they are in the column ``(none)`` of the confusion matrix. In both tables, overlaps
+    are resolved as in `merge_segments`.
 
-    A boundary is an instant where a label begins, ends or changes, after neighbours of one label
-    have been joined. It is found if the other table has one within `tolerance`, each serving
-    once. The ends of the labelled time come with the recording rather than being found, so that
-    boundaries up to `tolerance` from the first start and the last end of `true`, or outside of
-    them, are left out in both tables; predicted ones are also left out where they are further
-    than `tolerance` from any time that `true` labels.
+    A boundary is an instant where a label begins, ends or changes, after neighbors with the same
+    label have been joined. It is a hit if the other table has a boundary within `tolerance`; each
+    boundary is used once. The ends of the recording need not be detected, so boundaries within
+    `tolerance` of the first start or the last end of `true`, or outside of them, do not count in
+    either table. Predicted boundaries do not count either if they are further than `tolerance` from
+    all segments of `true`.
 
     Parameters
     ----------
     true, predicted : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`. Labels are compared as text, since files
-        hold text.
+        With the columns `start`, `end` (s) and `label`. Labels are compared as text, because files
+        contain text.
     resolution : float, default=0.1
-        Length of a frame in seconds. The cost does not depend on it.
+        Length of a frame in seconds. It does not affect the computing time.
     tolerance : float, default=0.5
-        How far apart two boundaries may lie, in seconds.
+        The largest distance between two boundaries that match, in seconds.
 
     Returns
     -------
     report : SegmentReport
         With `accuracy`, `macro_f1`, `per_class` (a table of `precision`, `recall`, `f1` and
-        `support`; 0 where a class has no frames to divide by), `confusion_matrix`,
-        `boundary_precision`, `boundary_recall` and `boundary_f1` (NaN where there are no
-        boundaries). ``print(report)`` shows all of it.
+        `support`; 0 if a class has no frames), `confusion_matrix`, `boundary_precision`,
+        `boundary_recall` and `boundary_f1` (NaN if there are no boundaries). ``print(report)``
+        shows all of it.
 
     Raises
     ------
     TypeError
         If `true` or `predicted` is not a table.
     ValueError
-        If a column or a value is missing, a segment has no duration, `true` holds no frame, or a
+        If a column or a value is missing, a segment has no duration, `true` contains no frame, or a
         parameter is out of range.
 
     See Also
     --------
-    sklearn.metrics.classification_report : The same figures for clips.
+    sklearn.metrics.classification_report : The same scores for clips.
 
     References
     ----------
@@ -157,7 +163,7 @@ def segment_report(true, predicted, *, resolution=0.1, tolerance=0.5):
     <BLANKLINE>
     Boundaries within 1 s: precision 1.000, recall 1.000, F1 1.000
     <BLANKLINE>
-    Frames, true labels down, predicted ones across:
+    Frames (rows: true labels, columns: predicted labels):
          cat  dog
     cat   40    0
     dog   10   50
@@ -167,14 +173,17 @@ def segment_report(true, predicted, *, resolution=0.1, tolerance=0.5):
     confusion = _confusion_matrix(true, predicted, resolution)
     per_class = _scores(confusion)
     n_frames = confusion.to_numpy().sum()
+    boundary_precision, boundary_recall, boundary_f1 = _boundary_scores(true, predicted, tolerance)
     return SegmentReport(
-        float(np.diag(confusion).sum() / n_frames),
-        float(per_class.f1[per_class.support > 0].mean()),
-        per_class,
-        confusion,
-        *_boundary_scores(true, predicted, tolerance),
-        resolution,
-        tolerance,
+        accuracy=float(np.diag(confusion).sum() / n_frames),
+        macro_f1=float(per_class.f1[per_class.support > 0].mean()),
+        per_class=per_class,
+        confusion_matrix=confusion,
+        boundary_precision=boundary_precision,
+        boundary_recall=boundary_recall,
+        boundary_f1=boundary_f1,
+        resolution=resolution,
+        tolerance=tolerance,
     )
 
 
@@ -184,7 +193,7 @@ def _with_text_labels(table, name):
 
 
 def _confusion_matrix(true, predicted, resolution):
-    """Count the frames of each pair of labels, piece by piece between all boundaries."""
+    """Count the frames of each pair of labels, from the times between all boundaries."""
     edges = np.unique(np.concatenate([t[name] for t in (true, predicted) for name in t[_TIMES]]))
     counts = np.diff(_first_frames(edges, resolution))
     classes = sorted({*true.label, *predicted.label})
@@ -195,7 +204,7 @@ def _confusion_matrix(true, predicted, resolution):
     np.add.at(matrix, (rows, columns), counts)
     if not matrix.any():
         raise ValueError(
-            f"true has {len(true)} segments and none of them holds a frame: expected segments "
+            f"true has {len(true)} segments, but none of them contains a frame: expected segments "
             f"longer than resolution={resolution} (seconds)."
         )
     n_columns = len(classes) + bool(matrix[:, -1].any())
@@ -207,13 +216,13 @@ def _confusion_matrix(true, predicted, resolution):
 
 
 def _first_frames(instants, resolution):
-    """Return the number of the first frame whose middle does not lie before each instant."""
-    # Rounded, since 0.15 / 0.1 is not 1.5.
+    """Return the number of the first frame whose middle is at or after each instant."""
+    # Rounded, because 0.15 / 0.1 is not 1.5.
     return np.ceil(np.round(instants / resolution - 0.5, N_DECIMALS)).astype(int)
 
 
 def _classes_at(instants, table, classes):
-    """Return the place in `classes` of the label at each instant, -1 where there is none."""
+    """Return the index in `classes` of the label at each instant, -1 if there is none."""
     if len(table) == 0:
         return np.full(len(instants), -1)
     segments = np.searchsorted(table.start, instants, side="right") - 1
@@ -259,7 +268,7 @@ def _boundaries(table):
 
 
 def _distances(instants, table):
-    """Return how far each instant is from the segments of a table, 0 inside."""
+    """Return the distance of each instant from the nearest segment of a table, 0 inside."""
     starts, ends = table.start.to_numpy(), table.end.to_numpy()
     places = np.searchsorted(starts, instants, side="right")
     since_last = instants - np.append(-np.inf, ends)[places]
@@ -268,9 +277,9 @@ def _distances(instants, table):
 
 
 def _count_matches(first, second, tolerance):
-    """Count the pairs that can be made, each instant serving once.
+    """Count the pairs of matching instants, using each instant once.
 
-    On a line, pairing the earliest two that fit and going on makes as many pairs as any other way.
+    Pairing the earliest two that match, again and again, gives the largest number of pairs.
     """
     first, second = first.tolist(), second.tolist()
     n_pairs = i = j = 0

@@ -1,4 +1,4 @@
-"""Tables of segments: what they must be, read_segments and write_segments."""
+"""Tables of segments: check_segments, read_segments and write_segments."""
 
 import csv
 import math
@@ -13,11 +13,12 @@ from skdaf._audio.columns import column_names, column_values, first_value, inter
 from skdaf._audio.times import is_missing, to_seconds
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 
 COLUMNS = ["start", "end", "label"]
 
-# Times that differ by less than a microsecond are the same: that is a part of a sample at any rate,
-# and far more than rounding does.
+# Times that differ by less than a microsecond are equal: that is less than a sample at any rate,
+# and much more than rounding errors.
 SAME_TIME = 1e-6
 N_DECIMALS = 6
 
@@ -25,7 +26,7 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def probability_columns(classes, others=COLUMNS):
-    """Return the names of the classes' columns: their text, and `_` after it where it is taken."""
+    """Return the column names of classes: their text, followed by `_` if that name is taken."""
     texts = [str(label) for label in classes]
     taken = {*others, *texts}
     names = []
@@ -39,16 +40,16 @@ def probability_columns(classes, others=COLUMNS):
 
 
 def check_segments(segments, name, *, points=False):
-    """Return a table of segments in the order of time, or say what is wrong with it.
+    """Return a table of segments in the order of time; raise an error if it is not valid.
 
     Parameters
     ----------
     segments : DataFrame of pandas or polars, or table of PyArrow
         With the columns `start`, `end` and `label`, and any others.
     name : str
-        What the caller calls it.
+        The name of the parameter, for errors.
     points : bool, default=False
-        Whether segments without a duration, or with an empty label, will do.
+        Whether segments without a duration and empty labels are valid.
     """
     segments = _as_pandas(segments, name)
     names = list(segments.columns)
@@ -81,7 +82,7 @@ def _as_pandas(segments, name):
 
 
 def _seconds(segments, column, name):
-    """Return a column of times as floats in seconds; what is no number becomes NaN."""
+    """Return a column of times as floats in seconds; text that is no number becomes NaN."""
     values = segments[column]
     if values.dtype.kind in "iuf":
         return values.to_numpy(float, na_value=np.nan)
@@ -110,7 +111,7 @@ def _check_rows(segments, name, starts, ends, points):
         problems = {
             "a duration, start < end": starts == ends,
             **problems,
-            f"a label that is not empty (leave such segments out: "
+            f"a label that is not empty (remove such segments: "
             f"{name}[{name}.label.str.strip() != ''])": np.array(is_blank, dtype=bool),
         }
     for expected, is_bad in problems.items():
@@ -127,28 +128,28 @@ def _check_rows(segments, name, starts, ends, points):
 
 
 @public
-def read_segments(path):
-    r"""Read labelled segments from a text file.
+def read_segments(path: PathLike) -> pd.DataFrame:
+    r"""Read labeled segments from a text file.
 
-    Takes what Audacity exports as labels (start, end and label, separated by tabs), the segment
-    files of pyAudioAnalysis and deep_audio_features (separated by commas), and tables written as
-    CSV.
+    The file may be labels exported from Audacity (start, end and label, separated by tabs), a
+    segment file of pyAudioAnalysis or deep_audio_features (separated by commas), or a table written
+    as CSV.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A file in UTF-8 with one segment a line. Empty lines, one line ``start,end,label`` at the
-        top, and Audacity's second lines of a label with its frequencies (they begin with a
-        backslash) are passed over. If that top line names more columns, they are left out. Quotes
-        around a label that follows a comma are taken off.
+        A file in UTF-8 with one segment per line. Ignored are empty lines, a first line
+        ``start,end,label``, and the lines in which Audacity writes the frequencies of a label (they
+        begin with a backslash). If the first line names more columns, these are ignored. Quotes
+        around a label after a comma are removed.
 
     Returns
     -------
     segments : pandas.DataFrame
-        `start` and `end` in seconds, `label` as text without spaces around it, in the order of
-        the file. Audacity's point labels have ``start == end``, and its regions may have no label:
-        they are kept here, but what needs a duration or a class refuses them;
-        ``segments[(segments.start < segments.end) & (segments.label != "")]`` leaves them out.
+        `start` and `end` in seconds, `label` as text without surrounding spaces, in the order of
+        the file. Audacity's point labels have ``start == end``, and its regions may have an empty
+        label. Both are returned, but functions that need a duration or a class refuse them. Remove
+        them with ``segments[(segments.start < segments.end) & (segments.label != "")]``.
 
     Raises
     ------
@@ -156,12 +157,12 @@ def read_segments(path):
         If the file cannot be read.
     ValueError
         If a line is not a segment, ends before it starts, or has more columns than the first line
-        names; it names the file, the line and what was expected.
+        names. The error contains the file, the line and what was expected.
 
     See Also
     --------
     write_segments : Write such a file.
-    clips_from_segments : Turn segments into clips to train on.
+    clips_from_segments : Turn segments into clips for training.
 
     References
     ----------
@@ -181,7 +182,8 @@ def read_segments(path):
     0    0.0  1.5       speech
     1    1.5  4.0  music, loud
     """
-    rows, has_more = [], False
+    rows: list[tuple[float, float, str]] = []
+    has_more = False
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.startswith("\\"):
             continue
@@ -201,21 +203,21 @@ def read_segments(path):
 
 def _lines(path):
     try:
-        # utf-8-sig: with or without the mark that Windows puts at the top.
+        # utf-8-sig: with or without the byte order mark that Windows writes.
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{str(os.fspath(path))!r} is not text in UTF-8 ({error}): expected lines of start, "
             "end and label."
         ) from error
-    # Not splitlines: labels may hold the rarer separators that it knows.
+    # Not splitlines: labels may contain the rare line separators at which it splits.
     return text.split("\n")
 
 
 def _fields(line, has_more=False):
-    """Split a line at tabs if it has any, else at commas; further ones belong to the label.
+    """Split a line at tabs if it has any, else at commas, into start, end and label.
 
-    Where a table has more columns the label ends at the next one.
+    The label may contain further separators, unless the table has more columns.
     """
     separator = _separator(line)
     fields = line.split(separator, 2)
@@ -231,7 +233,7 @@ def _separator(line):
 
 
 def _problem(fields):
-    """Tell why fields are not a segment; None if they are."""
+    """Return why fields are not a segment; None if they are."""
     if len(fields) < 3:
         return "expected start, end and label, separated by tabs or by commas"
     try:
@@ -244,36 +246,36 @@ def _problem(fields):
         return f"expected an end after the start, got start={fields[0]} and end={fields[1]}"
     if "\t" in fields[2]:
         return (
-            f"expected three columns, got the label {fields[2]!r} with a tab. A first line with "
-            "the names of all columns (start, end, label, ...) lets further ones be left out"
+            f"expected three columns, got the label {fields[2]!r} with a tab. To ignore further "
+            "columns, add a first line with the names of all columns (start, end, label, ...)"
         )
     return None
 
 
 @public
-def write_segments(segments, path):
+def write_segments(segments: pd.DataFrame, path: PathLike) -> None:
     """Write segments as Audacity labels: start, end and label, separated by tabs.
 
-    Audacity shows such a file beside the recording (File > Import > Labels).
+    Import such a file in Audacity with File > Import > Labels.
 
     Parameters
     ----------
     segments : pandas.DataFrame
         With the columns `start`, `end` (s) and `label`; others are not written. Labels are
-        written as text, rows in the order of time. Labels may be empty.
+        written as text and may be empty; rows are in the order of time.
     path : str or os.PathLike
-        The file to write. One that is there is replaced when the new one is complete.
+        The file to write. An existing file is replaced when the new one is complete.
 
     Raises
     ------
     OSError
-        If the file cannot be written; nothing is left half-written then.
+        If the file cannot be written; an existing file is unchanged then.
     TypeError
         If `segments` is not a table.
     ValueError
         If a column or a value is missing, a segment ends before it starts, or a label could not be
-        read back: it holds a tab or a line break, has spaces around it, or is no text in Unicode.
-        Nothing is written then.
+        read back: it contains a tab or a line break, has surrounding spaces, or is not valid
+        Unicode. Nothing is written then.
 
     See Also
     --------
@@ -296,7 +298,7 @@ def write_segments(segments, path):
     for label in labels:
         problem = _problem_of_label(label)
         if problem:
-            raise ValueError(f"The label {label!r} {problem}: it could not be read back.")
+            raise ValueError(f"The label {label!r} {problem}, so it could not be read back.")
     lines = [
         f"{_decimals(start)}\t{_decimals(end)}\t{label}\n"
         for start, end, label in zip(table.start, table.end, labels, strict=True)
@@ -305,16 +307,16 @@ def write_segments(segments, path):
 
 
 def _problem_of_label(label):
-    """Return why a label cannot stand in a file of segments; None if it can."""
+    """Return why a label cannot be written to a file of segments; None if it can."""
     if any(character in label for character in "\t\n\r"):
-        return "holds a tab or a line break"
+        return "contains a tab or a line break"
     if label != label.strip():
-        return "has spaces around it"
+        return "has surrounding spaces"
     if label.encode(errors="replace").decode() != label:
-        return "is not text in Unicode"
+        return "is not valid Unicode"
     return None
 
 
 def _decimals(seconds):
-    """Write a time with as many digits as bring it back exactly, never with an exponent."""
+    """Return a time with all digits needed to read it back exactly, without an exponent."""
     return np.format_float_positional(seconds, min_digits=6)

@@ -1,4 +1,4 @@
-"""Frames of several clips in blocks: what covers them, and products that know no neighbour."""
+"""Blocks of frames of several clips, and products that do not depend on other clips."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from skdaf._features.frame_blocks import frame_blocks, multiply_parts
 clips = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5)), min_size=1, max_size=12)
 
 
-def laid_out(clips):
+def positions(clips):
     """Return first frames and numbers of frames of clips with gaps between them."""
     counts = [count for count, _ in clips]
     slots = np.array([count + gap for count, gap in clips])
@@ -19,7 +19,7 @@ def laid_out(clips):
 
 @given(clips, st.integers(1, 40))
 def test_blocks_cover_each_frame_of_each_clip_once_and_in_order(clips, size):
-    first_frames, counts = laid_out(clips)
+    first_frames, counts = positions(clips)
     seen = []
     for frames, parts in frame_blocks(first_frames, counts, size):
         assert frames.stop - frames.start <= size
@@ -31,8 +31,8 @@ def test_blocks_cover_each_frame_of_each_clip_once_and_in_order(clips, size):
 
 
 @given(clips, st.integers(1, 40))
-def test_parts_of_a_clip_do_not_depend_on_what_lies_before_it(clips, size):
-    first_frames, counts = laid_out(clips)
+def test_parts_of_a_clip_do_not_depend_on_the_clips_before(clips, size):
+    first_frames, counts = positions(clips)
 
     def last_parts(first_frames, counts):
         blocks = frame_blocks(first_frames, counts, size)
@@ -46,7 +46,7 @@ def test_parts_of_a_clip_do_not_depend_on_what_lies_before_it(clips, size):
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 17])
 @pytest.mark.parametrize("n_columns", [1, 2, 12])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_products_are_the_same_wherever_the_rows_stand(n_rows, n_columns, dtype):
+def test_products_do_not_depend_on_the_position_of_rows(n_rows, n_columns, dtype):
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((n_rows, 101)).astype(dtype)
     right = rng.standard_normal((101, n_columns)).astype(dtype)

@@ -1,4 +1,4 @@
-"""Spectrograms in a file that is mapped, not read: they may be larger than memory."""
+"""Spectrograms in memory-mapped files, which may be larger than memory."""
 
 import re
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import same_weights
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
@@ -42,13 +43,6 @@ def embedder():
     return ConvAutoencoderEmbedder(n_channels=2, channels=(4,), max_epochs=2, random_state=0)
 
 
-def same(left, right):
-    return all(
-        a.dtype == b.dtype and a.tobytes() == b.tobytes()
-        for a, b in zip(left.values(), right.values(), strict=True)
-    )
-
-
 # --- the same results ---
 
 
@@ -62,14 +56,14 @@ def pair(request, tmp_path):
 
 def test_a_classifier_is_the_same_byte_for_byte(pair):
     on_disk, in_memory = (classifier().fit(X, np.arange(60) % 3) for X in pair)
-    assert same(get_weights(on_disk.network_), get_weights(in_memory.network_))
+    assert same_weights(get_weights(on_disk.network_), get_weights(in_memory.network_))
     assert on_disk.history_ == in_memory.history_
     np.testing.assert_array_equal(on_disk.predict_proba(pair[0]), in_memory.predict_proba(pair[1]))
 
 
 def test_an_embedder_is_the_same_byte_for_byte(pair):
     on_disk, in_memory = (embedder().fit(X) for X in pair)
-    assert same(get_weights(on_disk.network_), get_weights(in_memory.network_))
+    assert same_weights(get_weights(on_disk.network_), get_weights(in_memory.network_))
     for method in ("transform", "reconstruct", "score"):
         results = [getattr(e, method)(X) for e, X in zip((on_disk, in_memory), pair, strict=True)]
         np.testing.assert_array_equal(*results)
@@ -105,7 +99,7 @@ FILE_BYTES, BUDGET = 2**27, 2**26
 
 @contextmanager
 def at_most(n_bytes):
-    """Refuse this process more memory than so much beyond what it has; mapped files are free."""
+    """Limit the further memory of this process; mapped files do not count."""
     resource = pytest.importorskip("resource")
     status = Path("/proc/self/status").read_text()
     used = 1024 * int(re.search(r"^VmData:\s*(\d+) kB$", status, re.MULTILINE)[1])
@@ -133,18 +127,18 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Lin
 
 
 @linux
-def test_the_limit_would_tell():
+def test_the_limit_works():
     with at_most(BUDGET), pytest.raises(MemoryError):
         np.ones(FILE_BYTES, np.uint8)
 
 
 @linux
 @pytest.mark.slow
-def test_fit_and_predict_never_hold_the_whole(large, monkeypatch):
+def test_fit_and_predict_never_load_everything(large, monkeypatch):
     monkeypatch.setattr("skdaf._estimators.frontend._BYTES_PER_BATCH", BUDGET // 8)
     y = np.arange(len(large)) % 2
     options = {"network": smallest_network, "max_epochs": 1, "random_state": 0}
-    # What torch imports with its first optimizer is not the point.
+    # torch imports modules with its first optimizer.
     CNNAudioClassifier(**options).fit(large[:50], y[:50])
     with at_most(BUDGET):
         fitted = CNNAudioClassifier(**options).fit(large, y)
@@ -155,13 +149,13 @@ def test_fit_and_predict_never_hold_the_whole(large, monkeypatch):
 
 
 @linux
-def test_a_checkpoint_knows_spectrograms_without_holding_them(large):
+def test_a_checkpoint_describes_spectrograms_without_loading_them(large):
     _, rows = validate_clips(SpectrogramTransformer(), large, reset=False)
     with at_most(BUDGET):
         assert describe_rows(rows, np.float32).startswith(f"({len(large)}, 100, 64) ")
 
 
-def test_predict_holds_a_bounded_part_of_the_spectrograms(sounds, monkeypatch):
+def test_predict_computes_a_limited_number_of_spectrograms_at_once(sounds, monkeypatch):
     fitted = classifier(frontend=SpectrogramTransformer(n_mels=8))
     fitted.fit(sounds.filenames, sounds.target)
     paths = list(np.resize(sounds.filenames, 300))

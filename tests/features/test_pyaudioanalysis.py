@@ -1,4 +1,4 @@
-"""The features of frames, against pyAudioAnalysis's own functions on the same samples."""
+"""Features of frames and of clips, compared with pyAudioAnalysis on the same samples."""
 
 import importlib
 import sys
@@ -16,7 +16,7 @@ from skdaf._features.pyaudioanalysis import (
     short_term_features,
 )
 
-# A relative 1e-6 for every feature, and an absolute bound where one is zero but for rounding.
+# Relative, and absolute for features that are zero except for rounding.
 # Measured: 7e-13 absolute at worst, with values up to 120.
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-11}
 
@@ -34,15 +34,8 @@ FRAMES = [
 
 
 @pytest.fixture(scope="module")
-def library():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("pyAudioAnalysis.ShortTermFeatures")
-
-
-@pytest.fixture(scope="module")
-def mid_term(library):
-    """Its other half, which wants packages for file formats that are not needed here."""
+def mid_term(pyaudioanalysis):
+    """Its module MidTermFeatures, without the packages for file formats that it imports."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.setattr(sys, "path", list(sys.path))
@@ -59,10 +52,10 @@ def settings_for(
     )
 
 
-def library_frames(library, clip, settings):
-    """Call the library as its own reader would have it: at the scale of 16-bit samples."""
+def library_frames(pyaudioanalysis, clip, settings):
+    """Call the library with 16-bit samples, as its own reader returns them."""
     with np.errstate(all="ignore"):
-        return library.feature_extraction(
+        return pyaudioanalysis.feature_extraction(
             clip.astype(float) * 2**15,
             settings.sampling_rate,
             settings.window,
@@ -72,7 +65,7 @@ def library_frames(library, clip, settings):
 
 
 def library_clip(mid_term, clip, rate, window, step, mid_window, mid_step):
-    """Do what its `directory_feature_extraction` does with the samples of one file."""
+    """Do the same as its `directory_feature_extraction` with the samples of one file."""
     with np.errstate(all="ignore"):
         statistics, _, names = mid_term.mid_feature_extraction(
             clip.astype(float) * 2**15,
@@ -85,25 +78,25 @@ def library_clip(mid_term, clip, rate, window, step, mid_window, mid_step):
     return statistics.T.mean(axis=0), names
 
 
-def noise(seed, n_samples):
+def white_noise(seed, n_samples):
     return np.random.default_rng(seed).standard_normal(n_samples).astype(np.float32)
 
 
 def sounds(rate, duration=0.4):
-    """Return one clip of every kind that a definition treats in its own way."""
+    """Return one clip of every kind that the formulas treat differently."""
     n = int(rate * duration)
     t = np.arange(n) / rate
     chord = sum(np.sin(2 * np.pi * f * t) * np.exp(-3 * t) / f for f in (220, 277.2, 329.6, 440))
     clips = {
-        "noise": 0.1 * noise(0, n),
-        "music": 50 * chord + 0.01 * noise(1, n),
+        "noise": 0.1 * white_noise(0, n),
+        "music": 50 * chord + 0.01 * white_noise(1, n),
         "silence": np.zeros(n),
         "direct current": np.full(n, 0.3),
-        "silence, then noise": np.where(t < 0.2, 0, noise(2, n)),
-        "noise off centre, then silence": np.where(t < 0.2, 0.2 * noise(3, n) + 0.5, 0.123),
-        "far beyond full scale": 1e4 * noise(4, n),
-        "almost nothing": 1e-30 * noise(5, n),
-        "one step of 16 bits": np.round(noise(6, n)) / 2**15,
+        "silence, then noise": np.where(t < 0.2, 0, white_noise(2, n)),
+        "noise off centre, then silence": np.where(t < 0.2, 0.2 * white_noise(3, n) + 0.5, 0.123),
+        "far beyond full scale": 1e4 * white_noise(4, n),
+        "almost nothing": 1e-30 * white_noise(5, n),
+        "one step of 16 bits": np.round(white_noise(6, n)) / 2**15,
         "clicks": np.arange(n) % 977 == 5,
         "one click": np.arange(n) == 3,
         "square": np.sign(np.sin(2 * np.pi * 100 * t)),
@@ -115,52 +108,54 @@ def sounds(rate, duration=0.4):
     return {kind: clip.astype(np.float32) for kind, clip in clips.items()}
 
 
-# --- frames ----------------------------------------------------------------------------------
+# --- frames ---
 
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(("window", "step"), FRAMES)
-def test_frames_equal_the_library(library, rate, window, step):
+def test_frames_equal_the_library(pyaudioanalysis, rate, window, step):
     clips = sounds(rate)
     settings = settings_for(rate, window, step)
     features, n_frames = short_term_features(list(clips.values()), settings)
     parts = np.split(features, np.cumsum(n_frames)[:-1])
     for (kind, clip), part in zip(clips.items(), parts, strict=True):
-        expected, names = library_frames(library, clip, settings)
+        expected, names = library_frames(pyaudioanalysis, clip, settings)
         np.testing.assert_allclose(part, expected.T, **TOLERANCE, err_msg=kind)
         assert settings.short_term_names == names
 
 
 @pytest.mark.parametrize("window", [2, 3, 9, 10, 19, 20, 21, 101, 173, 174, 199, 331, 401, 1009])
-def test_short_and_odd_windows_equal_the_library(library, window):
-    """Where the library works: at 8 kHz not between 4 and 173 samples."""
+def test_short_and_odd_windows_equal_the_library(pyaudioanalysis, window):
+    """At 8 kHz, the library fails with 4 to 173 samples."""
     settings = PyAudioAnalysisSettings(8000, window, 7 + window // 2, 10, 10, True)
-    clip = noise(window, 3000)
+    clip = white_noise(window, 3000)
     (features, _) = short_term_features([clip], settings)
     assert np.isfinite(features).all()
     if 4 <= window < 174:
         with pytest.raises((IndexError, ValueError)):
-            library_frames(library, clip, settings)
+            library_frames(pyaudioanalysis, clip, settings)
         # Chroma is what fails: compare the rest.
-        expected = frames_without_chroma(library, clip, settings)
+        expected = frames_without_chroma(pyaudioanalysis, clip, settings)
         features, expected = np.delete(features, CHROMA, axis=1), np.delete(expected, CHROMA, 0)
     else:
-        expected, _ = library_frames(library, clip, settings)
+        expected, _ = library_frames(pyaudioanalysis, clip, settings)
     np.testing.assert_allclose(features, expected.T, **TOLERANCE)
 
 
 CHROMA = np.r_[21:34, 34 + 21 : 68]
 
 
-def frames_without_chroma(library, clip, settings):
+def frames_without_chroma(pyaudioanalysis, clip, settings):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "chroma_features", lambda *arguments: ([], np.zeros((12, 1))))
-        return library_frames(library, clip, settings)[0]
+        patch.setattr(
+            pyaudioanalysis, "chroma_features", lambda *arguments: ([], np.zeros((12, 1)))
+        )
+        return library_frames(pyaudioanalysis, clip, settings)[0]
 
 
 @pytest.mark.parametrize(("rate", "window"), [(8000, 160), (16000, 160), (44100, 220), (8000, 40)])
-def test_chroma_of_short_windows_leaves_out_what_does_not_fit(rate, window):
-    """The library fails there: an assignment of different lengths, or an index out of range."""
+def test_chroma_of_short_windows_ignores_semitones_that_do_not_fit(rate, window):
+    """The library fails: different lengths in an assignment, or an index out of range."""
     n = window // 2
     clip = np.sin(2 * np.pi * 300 / rate * np.arange(4 * window)).astype(np.float32)
     settings = PyAudioAnalysisSettings(rate, window, window, 10, 10, False)
@@ -178,27 +173,27 @@ def test_chroma_of_short_windows_leaves_out_what_does_not_fit(rate, window):
     np.testing.assert_allclose(features[:, 33], chroma.std(axis=1), rtol=1e-6, atol=1e-9)
 
 
-def test_rates_too_low_for_the_filters(library):
-    """The library cannot make its filters below 6,856 Hz; the ones that fit are the same."""
+def test_sampling_rates_too_low_for_the_filters(pyaudioanalysis):
+    """The library fails below 6,856 Hz; the features without filters are equal."""
     settings = PyAudioAnalysisSettings(4000, 400, 400, 1, 1, False)
-    clip = noise(0, 4000)
+    clip = white_noise(0, 4000)
     features, _ = short_term_features([clip], settings)
     assert np.isfinite(features).all()
     with pytest.raises(IndexError):
-        library.mfcc_filter_banks(4000, 200)
+        pyaudioanalysis.mfcc_filter_banks(4000, 200)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "mfcc_filter_banks", lambda *a: (np.zeros((40, 200)), None))
-        expected, _ = library_frames(library, clip, settings)
+        patch.setattr(pyaudioanalysis, "mfcc_filter_banks", lambda *a: (np.zeros((40, 200)), None))
+        expected, _ = library_frames(pyaudioanalysis, clip, settings)
     without = np.r_[:8, 21:34]
     np.testing.assert_allclose(features[:, without], expected[without].T, **TOLERANCE)
 
 
-def test_without_deltas_it_is_the_first_half(library):
-    clip = noise(0, 16000)
+def test_without_deltas_it_is_the_first_half(pyaudioanalysis):
+    clip = white_noise(0, 16000)
     settings = settings_for(deltas=False)
     features, _ = short_term_features([clip], settings)
     assert features.shape == (20, 34)
-    expected, names = library_frames(library, clip, settings)
+    expected, names = library_frames(pyaudioanalysis, clip, settings)
     np.testing.assert_allclose(features, expected.T, **TOLERANCE)
     assert settings.short_term_names == names
     with_deltas, _ = short_term_features([clip], settings_for())
@@ -206,7 +201,7 @@ def test_without_deltas_it_is_the_first_half(library):
 
 
 def test_first_frames_have_no_flux_and_no_deltas():
-    clips = [noise(i, 3000 + i) for i in range(5)]
+    clips = [white_noise(i, 3000 + i) for i in range(5)]
     features, n_frames = short_term_features(clips, settings_for())
     firsts = np.cumsum(n_frames) - n_frames
     assert list(n_frames) == [3] * 5
@@ -217,8 +212,8 @@ def test_first_frames_have_no_flux_and_no_deltas():
 
 
 def test_frames_do_not_depend_on_their_neighbours():
-    """More frames than are worked on together; and clips of all lengths in one call."""
-    clips = [noise(i, n) for i, n in enumerate([1, 799, 800, 801, 100_000, 5, 64_000])]
+    """With more frames than are computed together, and clips of all lengths."""
+    clips = [white_noise(i, n) for i, n in enumerate([1, 799, 800, 801, 100_000, 5, 64_000])]
     settings = settings_for(step=0.01)
     together, n_frames = short_term_features(clips, settings)
     alone = [short_term_features([clip], settings)[0] for clip in clips]
@@ -226,28 +221,28 @@ def test_frames_do_not_depend_on_their_neighbours():
     assert together.tobytes() == np.vstack(alone).tobytes()
 
 
-def test_clips_shorter_than_a_frame_are_filled_up_with_zeros(library):
+def test_clips_shorter_than_a_frame_are_padded_with_zeros(pyaudioanalysis):
     settings = settings_for()
     for n in (1, 2, 3, 799):
-        clip = 0.3 + noise(n, n)
+        clip = 0.3 + white_noise(n, n)
         features, n_frames = short_term_features([clip], settings)
         assert list(n_frames) == [1]
         filled = np.append(clip, np.zeros(800 - n, np.float32))
-        expected, _ = library_frames(library, filled, settings)
+        expected, _ = library_frames(pyaudioanalysis, filled, settings)
         np.testing.assert_allclose(features, expected.T, **TOLERANCE)
 
 
-def test_speech_equals_the_library(library, fsdd):
+def test_speech_equals_the_library(pyaudioanalysis, fsdd):
     for path in fsdd[0][::150]:
         clip, rate = load_audio(path)
         settings = settings_for(rate, step=0.025)
         features, _ = short_term_features([clip], settings)
-        expected, _ = library_frames(library, clip, settings)
+        expected, _ = library_frames(pyaudioanalysis, clip, settings)
         np.testing.assert_allclose(features, expected.T, **TOLERANCE)
 
 
 def test_scale_and_offset_do_not_matter():
-    clip = noise(0, 8000)
+    clip = white_noise(0, 8000)
     settings = settings_for()
     expected, _ = short_term_features([clip], settings)
     features, _ = short_term_features([64 * clip], settings)
@@ -257,17 +252,17 @@ def test_scale_and_offset_do_not_matter():
 
 
 def test_physics():
-    """Silence, a tone and noise have the features that their names promise."""
+    """Silence, a tone and noise have the expected features."""
     rate, n = 16000, 16000
     tone = np.sin(2 * np.pi * 1000 * np.arange(n) / rate).astype(np.float32)
-    clips = [np.zeros(n, np.float32), tone, noise(0, n)]
+    clips = [np.zeros(n, np.float32), tone, white_noise(0, n)]
     settings = settings_for(rate, deltas=False)
     features = np.stack(np.split(short_term_features(clips, settings)[0], 3)).mean(axis=1)
     silence, tone, hiss = (
         dict(zip(settings.short_term_names, row, strict=True)) for row in features
     )
     assert silence["energy"] == silence["zcr"] == silence["spectral_rolloff"] == 0
-    # The first of 400 bins is called 1/400 of half the sampling rate, though it is at 0 Hz.
+    # The library assigns the first of 400 bins 1/400 of half the sampling rate, not 0 Hz.
     assert tone["spectral_centroid"] == pytest.approx(1000 / 8000 + 1 / 400, abs=1e-3)
     assert tone["zcr"] == pytest.approx(2 * 1000 / rate, rel=0.02)
     assert tone["energy"] == pytest.approx(0.5, rel=0.01)
@@ -277,12 +272,12 @@ def test_physics():
     assert hiss["spectral_entropy"] > 3 > 0.1 > tone["spectral_entropy"]
 
 
-def test_long_clips_are_added_as_numpy_adds():
-    """So that the mean, and with it the sign of what should be zero, is the library's."""
+def test_long_clips_are_summed_as_numpy_does():
+    """Then the mean, and the sign of values that should be zero, equal the library's."""
     from skdaf._features.pyaudioanalysis import _mean_and_scale
 
     for n in (2**20 + 1, 2**22 + 12345):
-        clip = noise(0, n) + np.float32(0.1)
+        clip = white_noise(0, n) + np.float32(0.1)
         wide = clip.astype(float)
         mean, scale = _mean_and_scale(clip)
         assert mean == wide.mean()
@@ -290,7 +285,7 @@ def test_long_clips_are_added_as_numpy_adds():
 
 
 def test_a_long_clip_takes_little_memory():
-    clip = noise(0, 2**22)
+    clip = white_noise(0, 2**22)
     settings = settings_for()
     compute_features([clip[:16000]], settings)
     tracemalloc.start()
@@ -303,7 +298,7 @@ def test_a_long_clip_takes_little_memory():
     assert peak < 25e6 < 8 * len(clip)
 
 
-# --- mid-term windows ------------------------------------------------------------------------
+# --- mid-term windows ---
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100])
@@ -319,7 +314,7 @@ def test_a_long_clip_takes_little_memory():
     ],
 )
 def test_clips_equal_the_library(mid_term, rate, window, step, mid_window, mid_step):
-    clips = [noise(i, int(rate * seconds)) for i, seconds in enumerate([0.07, 0.4, 1.0, 2.3])]
+    clips = [white_noise(i, int(rate * seconds)) for i, seconds in enumerate([0.07, 0.4, 1.0, 2.3])]
     settings = settings_for(rate, window, step, mid_window, mid_step)
     features = compute_features(clips, settings)
     assert features.shape == (4, 136)
@@ -339,10 +334,10 @@ def test_all_sounds_equal_the_library_over_clips(mid_term):
             np.testing.assert_allclose(row, expected, **TOLERANCE, err_msg=kind)
 
 
-def test_statistics_of_overlapping_windows_by_hand():
+def test_statistics_of_overlapping_windows():
     """Windows of 5 frames every 2 over 8 frames: 0-4, 2-6, 4-7 and 6-7."""
     settings = PyAudioAnalysisSettings(16000, 800, 800, 5, 2, False)
-    clip = noise(0, 8 * 800)
+    clip = white_noise(0, 8 * 800)
     frames, _ = short_term_features([clip], settings)
     parts = [frames[0:5], frames[2:7], frames[4:8], frames[6:8]]
     expected = np.mean([np.r_[part.mean(axis=0), part.std(axis=0)] for part in parts], axis=0)
@@ -352,11 +347,11 @@ def test_statistics_of_overlapping_windows_by_hand():
 
 
 def test_durations_become_samples_as_in_the_library():
-    # 1102.5 samples: the half goes to the even side.
+    # 1102.5 samples are rounded to even.
     settings = settings_for(22050, 0.05, 0.05, 1.0, 1.0)
     assert (settings.window, settings.step) == (1102, 1102)
     assert (settings.mid_window, settings.mid_step) == (20, 20)
-    # A mid-term window is counted without what its last frame reaches beyond a step.
+    # A mid-term window does not count the part of its last frame beyond a step.
     settings = settings_for(16000, 0.05, 0.025, 1.0, 0.5)
     assert (settings.mid_window, settings.mid_step) == (39, 20)
 
@@ -364,6 +359,6 @@ def test_durations_become_samples_as_in_the_library():
 def test_durations_too_short_for_any_sample_still_work():
     settings = settings_for(16000, 1e-9, 1e-9, 1e-9, 1e-9)
     assert (settings.window, settings.step, settings.mid_window, settings.mid_step) == (2, 1, 1, 1)
-    assert np.isfinite(compute_features([noise(0, 50)], settings)).all()
-    # A mid-term window shorter than a frame would have no frames at all in the library.
+    assert np.isfinite(compute_features([white_noise(0, 50)], settings)).all()
+    # In the library, a mid-term window shorter than a frame would have no frames.
     assert settings_for(16000, 0.2, 0.05, 0.1, 0.1).mid_window == 1

@@ -1,3 +1,5 @@
+"""Sliding windows over clips."""
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ from skdaf._features.windows import Windows, cut_windows
 
 
 def bounds(n_samples, length, step):
-    """Return where the windows of a counting signal begin and end, at one sample a second."""
+    """Return the first and last samples of the windows of a clip, at one sample per second."""
     windows = Windows(np.arange(n_samples), length, step, 1, n_samples)
     return [(w[0], w[-1] + 1) for w in windows]
 
@@ -46,7 +48,7 @@ def test_windows_of_waveforms():
     assert firsts == [0, 3]
 
 
-def test_windows_are_made_when_they_are_asked_for():
+def test_windows_are_created_on_access():
     seconds = 1000 * 86_400
     windows = Windows(Clip("long.wav"), 1.0, 0.5, 96_000, seconds * 96_000)
     assert len(windows) == 2 * seconds - 1
@@ -69,5 +71,5 @@ def test_windows_count_from_the_start_of_the_clip():
     ]
 
 
-def test_a_window_or_a_step_below_a_sample_is_a_sample():
+def test_windows_and_steps_have_at_least_one_sample():
     assert [len(w) for w in Windows(np.zeros(3), 1e-9, 1e-9, 8000, 3)] == [1, 1, 1]

@@ -1,27 +1,26 @@
+"""merge_segments: overlaps, smoothing, minimum duration."""
+
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import segment_table
 from pandas.testing import assert_frame_equal
 from scipy.signal import medfilt
 
 from skdaf import merge_segments
 
 
-def table(*rows, columns=()):
-    return pd.DataFrame(rows, columns=["start", "end", "label", *columns])
-
-
 def even(labels, *, step=1.0, window=None, rate=16000):
-    """Return windows of one length with labels."""
+    """Return windows of one length with these labels."""
     firsts = round(step * rate) * np.arange(len(labels))
     ends = firsts + round((window or step) * rate)
     return pd.DataFrame({"start": firsts / rate, "end": ends / rate, "label": list(labels)})
 
 
-def spelled(segments, step=1.0):
-    """Return the labels as text, a letter a step; a point stands for a gap."""
+def as_text(segments, step=1.0):
+    """Return the labels as text, one letter per step; a point is a gap."""
     text = ""
     for start, end, label in zip(segments.start, segments.end, segments.label, strict=True):
         text += "." * round(start / step - len(text)) + label * round((end - start) / step)
@@ -29,7 +28,7 @@ def spelled(segments, step=1.0):
 
 
 def random_segments(seed, n=60, *, overlaps=True, gaps=True):
-    """Return segments on a grid of tenths, which floats cannot hold exactly."""
+    """Return segments with times in tenths, which floats cannot represent exactly."""
     rng = np.random.default_rng(seed)
     starts = np.cumsum(rng.integers(1, 5, n))
     ends = starts + rng.integers(1, 9, n) if overlaps else np.append(starts[1:], starts[-1] + 3)
@@ -58,7 +57,7 @@ OPTIONS = [
 class TestAlways:
     @pytest.mark.parametrize("options", OPTIONS)
     @pytest.mark.parametrize("seed", range(5))
-    def test_the_same_time_is_covered_once(self, seed, options):
+    def test_the_same_time_is_covered_without_overlaps(self, seed, options):
         segments = random_segments(seed)
         merged = merge_segments(segments, **options)
         assert (merged.start < merged.end).all()
@@ -68,7 +67,7 @@ class TestAlways:
 
     @pytest.mark.parametrize("options", OPTIONS)
     @pytest.mark.parametrize("seed", range(5))
-    def test_no_two_neighbours_that_touch_share_a_label(self, seed, options):
+    def test_neighbors_that_touch_have_different_labels(self, seed, options):
         merged = merge_segments(random_segments(seed), **options)
         touch = np.abs(merged.start.to_numpy()[1:] - merged.end.to_numpy()[:-1]) < 1e-6
         same = merged.label.to_numpy()[1:] == merged.label.to_numpy()[:-1]
@@ -76,7 +75,7 @@ class TestAlways:
 
     @pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[2], OPTIONS[4]])
     @pytest.mark.parametrize("seed", range(5))
-    def test_merging_twice_changes_nothing_more(self, seed, options):
+    def test_merging_again_changes_nothing(self, seed, options):
         merged = merge_segments(random_segments(seed), **options)
         assert_frame_equal(merge_segments(merged, **options), merged)
 
@@ -97,14 +96,14 @@ class TestAlways:
             assert ((merged.end - merged.start) * merged[name]).sum() == pytest.approx(before)
         np.testing.assert_allclose(merged[["a", "b", "c"]].sum(axis=1), 1)
 
-    def test_the_table_that_was_given_stays(self):
+    def test_the_input_is_not_changed(self):
         segments = random_segments(2)
         before = segments.copy()
         merge_segments(segments, smooth=1.0, min_duration=1.0)
         assert_frame_equal(segments, before)
 
     @pytest.mark.parametrize("options", OPTIONS)
-    def test_nothing_in_nothing_out(self, options):
+    def test_an_empty_table_stays_empty(self, options):
         merged = merge_segments(random_segments(0)[:0], **options)
         assert list(merged.columns) == ["start", "end", "label", "a", "b", "c"]
         assert len(merged) == 0
@@ -116,7 +115,7 @@ class TestAlways:
         assert merged.label.dtype == segments.label.dtype
         assert merged.label.tolist() == [labels[0], labels[2]]
 
-    def test_columns_of_text_are_left_out(self):
+    def test_columns_of_text_are_dropped(self):
         merged = merge_segments(even("aab").assign(note="x", loudness=[1, 3, 5]))
         assert list(merged.columns) == ["start", "end", "label", "loudness"]
         assert merged.loudness.tolist() == [2, 5]
@@ -131,22 +130,24 @@ class TestJoining:
         assert merged.start.tolist() == segments.start[[0, 2, 5, 6]].tolist()
         assert merged.end.tolist() == segments.end[[1, 4, 5, 6]].tolist()
 
-    def test_gaps_stay(self):
+    def test_gaps_are_kept(self):
         segments = even("aaabb")[lambda table: table.start != 1]
-        assert spelled(merge_segments(segments)) == "a.abb"
+        assert as_text(merge_segments(segments)) == "a.abb"
         assert len(merge_segments(segments)) == 3
 
     def test_rounding_makes_no_gap(self):
-        merged = merge_segments(table((0, 0.3, "a"), (0.1 + 0.2, 1, "a"), (1 - 1e-12, 2, "a")))
-        assert_frame_equal(merged, table((0.0, 2.0, "a")))
+        merged = merge_segments(
+            segment_table((0, 0.3, "a"), (0.1 + 0.2, 1, "a"), (1 - 1e-12, 2, "a"))
+        )
+        assert_frame_equal(merged, segment_table((0.0, 2.0, "a")))
 
     def test_a_gap_of_a_few_samples_is_one(self):
-        assert len(merge_segments(table((0, 1, "a"), (1 + 2 / 192_000, 2, "a")))) == 2
+        assert len(merge_segments(segment_table((0, 1, "a"), (1 + 2 / 192_000, 2, "a")))) == 2
 
 
 class TestOverlaps:
     def test_the_most_probable_label_wins(self):
-        segments = table(
+        segments = segment_table(
             (0, 2, "a", 0.9, 0.1),
             (1, 3, "b", 0.3, 0.7),
             (2, 4, "b", 0.1, 0.9),
@@ -154,37 +155,41 @@ class TestOverlaps:
             columns="ab",
         )
         merged = merge_segments(segments)
-        assert spelled(merged) == "aabaa"
+        assert as_text(merged) == "aabaa"
         np.testing.assert_allclose(merged.a, [0.75, 0.2, 0.7375])
 
-    def test_without_probabilities_most_windows_win(self):
-        segments = table((0, 3, "a"), (1, 4, "b"), (2, 5, "b"), (3, 6, "a"))
-        assert spelled(merge_segments(segments)) == "aabbaa"
+    def test_without_probabilities_the_majority_wins(self):
+        segments = segment_table((0, 3, "a"), (1, 4, "b"), (2, 5, "b"), (3, 6, "a"))
+        assert as_text(merge_segments(segments)) == "aabbaa"
 
-    def test_no_instant_gets_a_label_that_no_window_there_has(self):
-        segments = table(
+    def test_labels_come_from_the_segments_that_cover_an_instant(self):
+        segments = segment_table(
             (0, 2, "a", 0.5, 0.05, 0.45),
             (1, 3, "b", 0.05, 0.5, 0.45),
             (3, 4, "c", 0.0, 0.0, 1.0),
             columns="abc",
         )
-        assert spelled(merge_segments(segments)) == "aabc"
+        assert as_text(merge_segments(segments)) == "aabc"
 
-    def test_a_label_without_any_probability_is_one_of_them(self):
-        segments = table((0, 1, "b", 1, 1), (1, 3, "a", 0, 1), (2, 4, "a", 0, 1), columns="ab")
-        assert spelled(merge_segments(segments)) == "baaa"
+    def test_a_probability_of_zero_still_gives_a_label(self):
+        segments = segment_table(
+            (0, 1, "b", 1, 1), (1, 3, "a", 0, 1), (2, 4, "a", 0, 1), columns="ab"
+        )
+        assert as_text(merge_segments(segments)) == "baaa"
 
-    def test_missing_probabilities_leave_it_to_the_majority(self):
-        segments = table((0, 3, "a", 0.1), (1, 4, "b", np.nan), (2, 5, "b", 0.9), columns="a")
+    def test_with_missing_probabilities_the_majority_wins(self):
+        segments = segment_table(
+            (0, 3, "a", 0.1), (1, 4, "b", np.nan), (2, 5, "b", 0.9), columns="a"
+        )
         segments["b"] = 1 - segments.a
-        assert spelled(merge_segments(segments)) == "aabbb"
+        assert as_text(merge_segments(segments)) == "aabbb"
 
     def test_a_segment_inside_another(self):
-        segments = table((0, 9, "a"), (2, 3, "b"), (2, 3, "b"), (11, 12, "a"))
-        assert spelled(merge_segments(segments)) == "aabaaaaaa..a"
+        segments = segment_table((0, 9, "a"), (2, 3, "b"), (2, 3, "b"), (11, 12, "a"))
+        assert as_text(merge_segments(segments)) == "aabaaaaaa..a"
 
     @pytest.mark.parametrize("seed", range(5))
-    def test_each_instant_by_the_rule(self, seed):
+    def test_each_instant_follows_the_rule(self, seed):
         segments = random_segments(seed)
         merged = merge_segments(segments)
         for instant in np.arange(0.05, segments.end.max(), 0.1):
@@ -193,19 +198,21 @@ class TestOverlaps:
                 means = covering[[*"abc"]].mean()[covering.label.unique()]
                 assert label_at(merged, instant) == means.idxmax()
 
-    def test_names_of_columns_that_had_to_give_way(self):
-        segments = table((0, 2, "start", 0.9, 0.1), (1, 3, "b", 0.3, 0.7), columns=["start_", "b"])
+    def test_renamed_columns_of_probabilities_are_found(self):
+        segments = segment_table(
+            (0, 2, "start", 0.9, 0.1), (1, 3, "b", 0.3, 0.7), columns=["start_", "b"]
+        )
         assert merge_segments(segments).end.tolist() == [2, 3]
 
-    def test_windows_that_agree_make_one_segment(self):
+    def test_windows_with_one_label_become_one_segment(self):
         merged = merge_segments(even("a" * 500, step=0.01, window=0.25))
-        assert_frame_equal(merged, table((0.0, 4.99 + 0.25, "a")))
+        assert_frame_equal(merged, segment_table((0.0, 4.99 + 0.25, "a")))
 
 
 class TestSmoothing:
     @pytest.mark.parametrize("k", [1, 3, 5, 9])
     @pytest.mark.parametrize("step", [0.1, 1 / 3])
-    def test_of_two_labels_is_the_median_filter(self, k, step):
+    def test_it_is_a_median_filter_for_two_labels(self, k, step):
         bits = np.random.default_rng(k).integers(0, 2, 200)
         merged = merge_segments(even(bits, step=step), smooth=k * step)
         middles = (np.arange(200) + 0.5) * step
@@ -228,12 +235,12 @@ class TestSmoothing:
             ("baaa", 5, "aaaa"),
         ],
     )
-    def test_by_hand(self, before, smooth, after):
+    def test_examples(self, before, smooth, after):
         segments = even(before)[lambda table: table.label != "."]
-        assert spelled(merge_segments(segments, smooth=smooth)) == after
+        assert as_text(merge_segments(segments, smooth=smooth)) == after
 
-    def test_it_is_time_that_counts(self):
-        segments = table(
+    def test_labels_are_weighted_by_time(self):
+        segments = segment_table(
             (0, 1, "a"), (1, 1.1, "b"), (1.1, 1.2, "c"), (1.2, 1.3, "b"), (1.3, 2, "a")
         )
         assert merge_segments(segments, smooth=0.3).label.tolist() == ["a", "b", "a"]
@@ -258,13 +265,13 @@ class TestMinimumDuration:
             ("aabbcaaaa", 3, "bbbbaaaaa"),
         ],
     )
-    def test_by_hand(self, before, min_duration, after):
+    def test_examples(self, before, min_duration, after):
         segments = even(before)[lambda table: table.label != "."]
-        assert spelled(merge_segments(segments, min_duration=min_duration)) == after
+        assert as_text(merge_segments(segments, min_duration=min_duration)) == after
 
     @pytest.mark.parametrize("seed", range(10))
     @pytest.mark.parametrize("min_duration", [0.1, 0.2, 0.3, 0.8, 3.0])
-    def test_what_is_short_stands_alone(self, seed, min_duration):
+    def test_only_segments_between_gaps_remain_short(self, seed, min_duration):
         merged = merge_segments(random_segments(seed), min_duration=min_duration)
         starts, ends = merged.start.to_numpy(), merged.end.to_numpy()
         gap_before = np.append(True, starts[1:] - ends[:-1] > 1e-6)
@@ -272,19 +279,21 @@ class TestMinimumDuration:
         short = ends - starts < min_duration - 1e-6
         assert (gap_before & gap_after)[short].all()
 
-    def test_what_is_long_enough_is_not_changed_by_rounding(self):
+    def test_rounding_does_not_make_segments_too_short(self):
         segments = even("abababab", step=0.1, rate=10)
         assert len(merge_segments(segments, min_duration=0.1)) == 8
 
     @pytest.mark.parametrize("seed", range(5))
-    def test_against_the_rule_done_slowly(self, seed):
+    def test_it_equals_a_slow_implementation(self, seed):
         labels = "".join(np.random.default_rng(seed).choice([*"abc."], 80))
         segments = even(labels)[lambda table: table.label != "."]
-        assert spelled(merge_segments(segments, min_duration=3)) == slowly(labels, 3).rstrip(".")
+        assert as_text(merge_segments(segments, min_duration=3)) == slow_implementation(
+            labels, 3
+        ).rstrip(".")
 
 
-def slowly(labels, n):
-    """Give runs shorter than n to the longer neighbour, the shortest and earliest run first."""
+def slow_implementation(labels, n):
+    """Join runs shorter than n with the longer neighbor, the shortest and earliest first."""
     while True:
         edges = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
         runs = list(pairwise(edges))
@@ -304,17 +313,17 @@ def slowly(labels, n):
 @pytest.mark.parametrize("name", ["min_duration", "smooth"])
 @pytest.mark.parametrize("value", [-1, np.nan, np.inf, "1", None])
 def test_parameters_are_seconds(name, value):
-    with pytest.raises(ValueError, match=rf"'{name}' parameter of merge_segments must be"):
+    with pytest.raises(ValueError, match=f"'{name}' parameter"):
         merge_segments(even("ab"), **{name: value})
 
 
-def test_points_have_no_place():
-    with pytest.raises(ValueError, match=r"segments, row 1: expected a duration"):
-        merge_segments(table((0, 1, "a"), (1, 1, "b")))
+def test_points_are_refused():
+    with pytest.raises(ValueError, match=r"segments, row 1.*duration"):
+        merge_segments(segment_table((0, 1, "a"), (1, 1, "b")))
 
 
 def test_a_day_of_windows_takes_seconds():
-    """Work grows with the number of windows, not with its square."""
+    """The time grows with the number of windows, not with its square."""
     n = 86_400
     rng = np.random.default_rng(0)
     segments = even(rng.choice([*"abcd"], n), step=1.0, window=4.0)

@@ -1,6 +1,9 @@
+"""segment_report: frames, boundaries, errors."""
+
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import segment_table
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
@@ -9,12 +12,8 @@ from skdaf import merge_segments, segment_report
 from skdaf._segments.report import _count_matches
 
 
-def table(*rows):
-    return pd.DataFrame(rows, columns=["start", "end", "label"])
-
-
 def even(labels, step=0.1):
-    """Return segments of one length with labels; a point stands for a gap."""
+    """Return segments of one length with these labels; a point is a gap."""
     times = np.arange(len(labels) + 1) * step
     segments = pd.DataFrame({"start": times[:-1], "end": times[1:], "label": list(labels)})
     return segments[segments.label != "."]
@@ -28,7 +27,7 @@ def random_labels(seed, alphabet="abc", n=300):
 class TestFrames:
     @pytest.mark.parametrize("resolution", [0.1, 0.05, 0.01, 0.025])
     @pytest.mark.parametrize("seed", range(3))
-    def test_equal_scikit_learns_metrics(self, seed, resolution):
+    def test_scores_equal_those_of_scikit_learn(self, seed, resolution):
         true, predicted = random_labels(seed), random_labels(seed + 100)
         report = segment_report(even(true), even(predicted), resolution=resolution)
         y_true, y_pred = list(true), list(predicted)
@@ -44,9 +43,9 @@ class TestFrames:
         assert report.macro_f1 == pytest.approx(expected[2].mean())
 
     @pytest.mark.parametrize("resolution", [0.1, 1 / 3, 0.007])
-    def test_stand_in_the_middle_of_every_resolution_from_zero_on(self, resolution):
-        true = table((0.123, 3.21, "a"), (3.21, 7.77, "b"))
-        predicted = table((0.5, 4.004, "a"), (4.2, 9, "b"))
+    def test_frames_are_in_the_middle_of_every_resolution_from_zero_on(self, resolution):
+        true = segment_table((0.123, 3.21, "a"), (3.21, 7.77, "b"))
+        predicted = segment_table((0.5, 4.004, "a"), (4.2, 9, "b"))
         report = segment_report(true, predicted, resolution=resolution)
         middles = (np.arange(2000) + 0.5) * resolution
         counts = np.zeros((2, 3), dtype=int)
@@ -59,15 +58,15 @@ class TestFrames:
                 counts[pair[0][0], pair[1][0] if pair[1] else 2] += 1
         np.testing.assert_array_equal(report.confusion_matrix, counts)
 
-    def test_do_not_drift_over_a_day(self):
+    def test_frames_do_not_drift_over_a_day(self):
         n = 864_000
-        true = table((0, n * 0.1 / 2, "a"), (n * 0.1 / 2, n * 0.1, "b"))
+        true = segment_table((0, n * 0.1 / 2, "a"), (n * 0.1 / 2, n * 0.1, "b"))
         report = segment_report(true, true, resolution=0.1)
         assert report.per_class.support.tolist() == [n // 2, n // 2]
         report = segment_report(true, true, resolution=1e-3)
         assert report.per_class.support.tolist() == [50 * n, 50 * n]
 
-    def test_are_as_many_as_the_segments_hold_together(self):
+    def test_the_number_of_frames_does_not_depend_on_splits(self):
         rng = np.random.default_rng(0)
         edges = np.append(0, np.cumsum(rng.uniform(0.01, 0.3, 500)))
         true = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": "a"})
@@ -75,7 +74,7 @@ class TestFrames:
         assert report.confusion_matrix.to_numpy().sum() == round(edges[-1] / 0.1)
 
     @pytest.mark.parametrize("seed", range(3))
-    def test_of_overlapping_predictions_are_those_of_the_merged_ones(self, seed):
+    def test_overlapping_predictions_are_merged(self, seed):
         true, predicted = even(random_labels(seed)), even(random_labels(seed + 1))
         predicted["end"] += 0.35
         one = segment_report(true, predicted)
@@ -84,13 +83,13 @@ class TestFrames:
 
 
 class TestRules:
-    def test_perfect(self):
+    def test_perfect_predictions(self):
         true = even("aabb.bccca")
         report = segment_report(true, true, tolerance=0)
         assert report.accuracy == report.macro_f1 == report.boundary_f1 == 1
         assert report.boundary_precision == report.boundary_recall == 1
 
-    def test_time_without_a_true_label_is_not_scored(self):
+    def test_time_without_a_true_label_does_not_count(self):
         report = segment_report(even("aa..bb"), even("abaabb"))
         assert report.confusion_matrix.to_numpy().tolist() == [[1, 1], [0, 2]]
         assert report.accuracy == 0.75
@@ -109,7 +108,7 @@ class TestRules:
         assert report.boundary_recall == report.boundary_f1 == 0
         assert np.isnan(report.boundary_precision)
 
-    def test_labels_that_only_one_side_has(self):
+    def test_labels_that_occur_in_one_table_only(self):
         report = segment_report(even("aab"), even("aac"))
         assert report.per_class.index.tolist() == ["a", "b", "c"]
         assert report.per_class.f1.tolist() == [1, 0, 0]
@@ -122,7 +121,7 @@ class TestRules:
         assert segment_report(true, predicted).accuracy == 1
         assert segment_report(predicted, true).per_class.index.tolist() == ["0", "1"]
 
-    def test_it_prints_readably(self):
+    def test_repr(self):
         report = segment_report(even("aabb"), even("abbb"), tolerance=0.05)
         lines = str(report).splitlines()
         assert lines[0] == "Accuracy 0.750, macro F1 0.733, over 4 frames of 0.1 s"
@@ -147,13 +146,13 @@ class TestBoundaries:
             ("aaa....bbb", "aaacc.cbbb", 0.0, (2 / 2, 1, 1)),
         ],
     )
-    def test_by_hand(self, true, predicted, tolerance, expected):
+    def test_examples(self, true, predicted, tolerance, expected):
         report = segment_report(even(true), even(predicted), tolerance=tolerance)
         found = report.boundary_precision, report.boundary_recall, report.boundary_f1
         np.testing.assert_allclose(found, expected)
 
-    def test_events_in_unlabelled_time(self):
-        true = table((10, 12, "bird"), (20, 22, "bird"), (30, 32, "bird"))
+    def test_events_in_unlabeled_time(self):
+        true = segment_table((10, 12, "bird"), (20, 22, "bird"), (30, 32, "bird"))
         predicted = even(
             "-" * 101 + "b" * 20 + "-" * 79 + "b" * 20 + "-" * 79 + "b" * 20 + "-" * 50
         )
@@ -161,11 +160,11 @@ class TestBoundaries:
         assert report.boundary_precision == report.boundary_recall == 1
         flicker = even("-" * 101 + "b" * 20 + "-b-b" * 10 + "-" * 39 + "b" * 20 + "-" * 79)
         assert segment_report(true, flicker).boundary_precision < 1
-        far = table((0, 14, "x"), (14, 18, "y"), (18, 40, "x"))
+        far = segment_table((0, 14, "x"), (14, 18, "y"), (18, 40, "x"))
         assert np.isnan(segment_report(true, far).boundary_precision)
 
     @pytest.mark.parametrize("seed", range(20))
-    def test_as_many_pairs_as_any_matching_makes(self, seed):
+    def test_the_number_of_pairs_is_that_of_an_optimal_matching(self, seed):
         rng = np.random.default_rng(seed)
         first, second = (np.unique(rng.integers(0, 60, 25) * 0.1) for _ in range(2))
         near = np.round(np.abs(first[:, None] - second), 6) <= 0.3
@@ -179,7 +178,7 @@ class TestErrors:
         [("resolution", 0), ("resolution", np.nan), ("resolution", "1"), ("tolerance", -1)],
     )
     def test_parameters_are_seconds(self, name, value):
-        with pytest.raises(ValueError, match=rf"'{name}' parameter of segment_report"):
+        with pytest.raises(ValueError, match=f"'{name}' parameter"):
             segment_report(even("ab"), even("ab"), **{name: value})
 
     @pytest.mark.parametrize("name", ["true", "predicted"])
@@ -187,13 +186,11 @@ class TestErrors:
         tables = {"true": even("ab"), "predicted": even("ab"), name: "labels.txt"}
         with pytest.raises(TypeError, match=f"{name} must be a table"):
             segment_report(**tables)
-        tables[name] = table((1, 1, "a"))
-        with pytest.raises(ValueError, match=f"{name}, row 0: expected a duration"):
+        tables[name] = segment_table((1, 1, "a"))
+        with pytest.raises(ValueError, match=f"{name}, row 0.*duration"):
             segment_report(**tables)
 
-    @pytest.mark.parametrize("true", [even(""), table((0.1, 0.2, "a"))])
-    def test_there_must_be_something_to_score(self, true):
-        with pytest.raises(
-            ValueError, match=r"true has \d segments and none of them holds a frame"
-        ):
+    @pytest.mark.parametrize("true", [even(""), segment_table((0.1, 0.2, "a"))])
+    def test_true_segments_without_frames_are_refused(self, true):
+        with pytest.raises(ValueError, match="frame"):
             segment_report(true, even("aaa"), resolution=1.0)

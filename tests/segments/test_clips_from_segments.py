@@ -1,0 +1,128 @@
+"""clips_from_segments, and the way from annotations to a report."""
+
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from helpers import ROOT, run_python, small_pipeline
+from sklearn.linear_model import LogisticRegression
+
+from skdaf import (
+    AudioReadError,
+    Clip,
+    clips_from_segments,
+    load_audio,
+    merge_segments,
+    predict_segments,
+    read_segments,
+    segment_report,
+)
+
+pytestmark = pytest.mark.oldest
+
+
+class TestClipsFromSegments:
+    SEGMENTS = pd.DataFrame({"start": [2.0, 0.0], "end": [2.5, 1.1], "label": ["b", "a"]})
+
+    def test_clips_are_in_the_order_of_time(self):
+        clips, labels = clips_from_segments("gone.wav", self.SEGMENTS)
+        assert clips == [Clip("gone.wav", 0.0, 1.1), Clip("gone.wav", 2.0, 2.5)]
+        assert labels.tolist() == ["a", "b"]
+        assert labels.dtype.kind == "U"
+
+    @pytest.mark.parametrize("labels", [[1, 0], [True, False]])
+    def test_labels_keep_their_type(self, labels):
+        _, found = clips_from_segments("a.wav", self.SEGMENTS.assign(label=labels))
+        assert found.dtype == np.array(labels).dtype
+        assert found.tolist() == labels[::-1]
+
+    def test_segments_are_split_into_windows(self, tmp_path):
+        path = tmp_path / "a.wav"
+        sf.write(path, np.zeros(24_000), 8000)
+        clips, labels = clips_from_segments(path, self.SEGMENTS, window=0.5)
+        times = [(clip.start, clip.end) for clip in clips]
+        assert times == [(0, 0.5), (0.5, 1), (1, 1.1), (2, 2.5)]
+        assert labels.tolist() == ["a", "a", "a", "b"]
+
+    def test_windows_are_those_of_predict_segments(self, linear, recording):
+        path, _ = recording
+        segments = predict_segments(linear, path, window=0.3, step=0.1)
+        whole = pd.DataFrame({"start": [0], "end": [segments.end.max()], "label": "x"})
+        clips, _ = clips_from_segments(path, whole, window=0.3, step=0.1)
+        assert [clip.start for clip in clips] == segments.start.tolist()
+        assert [clip.end for clip in clips] == segments.end.tolist()
+
+    def test_an_empty_table_gives_no_clips(self):
+        clips, labels = clips_from_segments("gone.wav", self.SEGMENTS[:0], window=1)
+        assert clips == []
+        assert len(labels) == 0
+
+    def test_a_step_needs_a_window(self):
+        with pytest.raises(ValueError, match="step=1"):
+            clips_from_segments("a.wav", self.SEGMENTS, step=1)
+
+    def test_segments_without_duration_are_refused(self):
+        segments = self.SEGMENTS.assign(end=self.SEGMENTS.start)
+        with pytest.raises(ValueError, match=r"segments, row 0.*duration"):
+            clips_from_segments("a.wav", segments)
+
+    @pytest.mark.parametrize("path", [["a.wav"], None, Clip("a.wav")])
+    def test_path_must_be_one_recording(self, path):
+        with pytest.raises(TypeError, match="path"):
+            clips_from_segments(path, self.SEGMENTS)
+
+    def test_a_recording_that_is_shorter_than_its_annotations_is_named(self, tmp_path):
+        path = tmp_path / "short.wav"
+        sf.write(path, np.zeros(8000), 8000)
+        with pytest.raises(AudioReadError, match=r"short\.wav.* 2 s"):
+            clips_from_segments(path, self.SEGMENTS, window=0.5)
+
+    def test_a_sound_in_memory_gives_the_clips_of_a_file(self, sounds):
+        path = sounds.filenames[0]
+        segments = pd.DataFrame({"start": [0, 0.1], "end": [0.1, 0.15], "label": ["a", "b"]})
+        with open(path, "rb") as file:
+            for sound in (load_audio(path), io.BytesIO(file.read())):
+                for window in (None, 0.04):
+                    clips, labels = clips_from_segments(sound, segments, window=window)
+                    expected, same = clips_from_segments(path, segments, window=window)
+                    np.testing.assert_array_equal(labels, same)
+                    assert len({id(clip.path) for clip in clips}) == 1
+                    for clip, wanted in zip(clips, expected, strict=True):
+                        np.testing.assert_array_equal(load_audio(clip)[0], load_audio(wanted)[0])
+
+
+def test_segments_with_an_empty_label_are_refused(tmp_path):
+    (tmp_path / "labels.txt").write_text("0\t1\tdog\n1\t2\t\n")
+    segments = read_segments(tmp_path / "labels.txt")
+    assert segments.label.tolist() == ["dog", ""]
+    for use in (
+        lambda table: clips_from_segments("a.wav", table),
+        lambda table: merge_segments(table),
+        lambda table: segment_report(table, segments[:1]),
+    ):
+        with pytest.raises(ValueError, match=r"row 1.*label"):
+            use(segments)
+    clips, labels = clips_from_segments("a.wav", segments[segments.label != ""])
+    assert (clips, labels.tolist()) == ([Clip("a.wav", 0, 1)], ["dog"])
+
+
+def test_from_annotations_to_a_report(recording):
+    """A model trained on the annotated segments finds them again."""
+    path, true = recording
+    model = small_pipeline(LogisticRegression(max_iter=1000))
+    model.fit(*clips_from_segments(path, true, window=0.1))
+    found = predict_segments(model, path, window=0.1, step=0.02)
+    found = merge_segments(found, smooth=0.1, min_duration=0.1)
+    report = segment_report(true, found, resolution=0.01, tolerance=0.1)
+    assert report.accuracy > 0.9
+    assert report.boundary_f1 > 0.8
+
+
+@pytest.mark.slow
+def test_the_code_of_the_guide_runs(tmp_path):
+    guide = (ROOT / "docs" / "long_recordings.md").read_text("utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL))
+    assert "Accuracy 0.9" in run_python(code, cwd=tmp_path)
