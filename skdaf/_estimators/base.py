@@ -222,14 +222,13 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(_with_current_names(state))
+        super().__setstate__(state)
         weights = vars(self).get("network_")
         if isinstance(weights, dict):
             self.network_ = restore_network(weights, self._architecture)
 
     @classmethod
     def _check_saved_state(cls, state):
-        state = _with_current_names(state)
         super()._check_saved_state(state)
         if "_architecture" not in state and "network_" not in state:
             return
@@ -242,10 +241,3 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         tags.input_tags.string = True
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _with_current_names(state):
-    """Return the state of an estimator that may have been saved with an older attribute name."""
-    if "_recipe" not in state:
-        return state
-    return {"_architecture" if name == "_recipe" else name: state[name] for name in state}

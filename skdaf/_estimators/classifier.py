@@ -387,7 +387,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         if state.get("network", "cnn") not in list(NETWORKS):
             raise ValueError(f"network must be one of {sorted(NETWORKS)}")
         super()._check_saved_state(state)
-        architecture = state.get("_architecture", state.get("_recipe"))
+        architecture = state.get("_architecture")
         if architecture is not None and len(state["classes_"]) != architecture["n_outputs"]:
             raise ValueError("its network does not have one output per class")
 

@@ -201,7 +201,7 @@ def _make_classifier(model, frontend):
     }
     classes = np.array([name for _, name in sorted(model["classes_mapping"].items())])
     estimator = CNNAudioClassifier(frontend, network="daf", **options)
-    return _fitted(estimator, "old daf", len(classes), options, tensors, classes_=classes)
+    return _fitted(estimator, "legacy daf", len(classes), options, tensors, classes_=classes)
 
 
 def _make_autoencoder(model, frontend):
@@ -212,7 +212,7 @@ def _make_autoencoder(model, frontend):
     }
     n_channels = model["representation_channels"]
     estimator = ConvAutoencoderEmbedder(frontend, n_channels=n_channels, **options)
-    return _fitted(estimator, "old autoencoder", n_channels, options, tensors)
+    return _fitted(estimator, "legacy autoencoder", n_channels, options, tensors)
 
 
 def _fitted(estimator, network, n_outputs, options, tensors, **learned):

@@ -27,8 +27,8 @@ NETWORKS = {"cnn": build_cnn, "daf": build_daf}
 _OTHER_NETWORKS = {
     "autoencoder": build_autoencoder,
     "on encoder": build_on_encoder,
-    "old autoencoder": build_legacy_autoencoder,
-    "old daf": build_legacy_daf,
+    "legacy autoencoder": build_legacy_autoencoder,
+    "legacy daf": build_legacy_daf,
 }
 
 Builder = Callable[..., nn.Sequential]

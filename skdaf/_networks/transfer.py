@@ -14,7 +14,7 @@ from skdaf._networks.architectures import Shape, build_encoder, cnn_head
 from skdaf._networks.legacy import build_legacy_encoder
 
 # The encoder of each autoencoder.
-ENCODERS = {"autoencoder": build_encoder, "old autoencoder": build_legacy_encoder}
+ENCODERS = {"autoencoder": build_encoder, "legacy autoencoder": build_legacy_encoder}
 
 
 def is_autoencoder(architecture: Mapping[str, Any]) -> bool:
@@ -46,7 +46,7 @@ def transferred_architecture(
             "n_maps": source["n_outputs"],
             "encoder": source["network"],
         }
-    elif source["network"] == "old daf":
+    elif source["network"] == "legacy daf":
         # A new output layer has no activation on its logits.
         architecture["network"] = "daf"
     return architecture

@@ -60,7 +60,7 @@ class Loop:
             "shuffle": self.shuffle.bit_generator.state,
             "parameters": to_arrays(self.run.network.parameters()),
             # This key is the name in checkpoint files, which must not change.
-            "learners": [replica.state_dict() for replica in self.replicas],
+            "replicas": [replica.state_dict() for replica in self.replicas],
             "optimizers": [to_arrays(updater.optimizer.tensors()) for updater in self.updaters],
         }
 
@@ -69,7 +69,7 @@ class Loop:
         self.n_steps = int(state["n_steps"])
         self.shuffle.bit_generator.state = state["shuffle"]
         load_arrays(self.run.network.parameters(), state["parameters"])
-        for replica, own in zip(self.replicas, state["learners"], strict=True):
+        for replica, own in zip(self.replicas, state["replicas"], strict=True):
             replica.load_state_dict(own)
         for updater, arrays in zip(self.updaters, state["optimizers"], strict=True):
             load_arrays(updater.optimizer.tensors(), arrays)

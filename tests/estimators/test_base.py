@@ -291,15 +291,3 @@ def test_a_pipeline_may_be_the_front_end(verbose, capsys):
     classifier.fit(X, [0, 1] * 4)
     assert classifier.predict_proba(X).shape == (8, 2)
     assert ("[Pipeline]" in capsys.readouterr().out) == bool(verbose)
-
-
-def test_states_with_an_earlier_name_of_the_architecture_are_read(sounds):
-    classifier = fitted(sounds, max_epochs=1)
-    state = classifier.__getstate__()
-    state["_recipe"] = state.pop("_architecture")
-    restored = CNNAudioClassifier.__new__(CNNAudioClassifier)
-    restored.__setstate__(state)
-    np.testing.assert_array_equal(
-        restored.predict_proba(sounds.filenames), classifier.predict_proba(sounds.filenames)
-    )
-    assert "_recipe" not in vars(restored)

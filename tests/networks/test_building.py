@@ -154,7 +154,7 @@ def architecture(network, input_shape=(22, 128), n_outputs=3, **options):
     }
 
 
-@pytest.mark.parametrize("name", ["cnn", "daf", "autoencoder", "old daf", "old autoencoder"])
+@pytest.mark.parametrize("name", ["cnn", "daf", "autoencoder", "legacy daf", "legacy autoencoder"])
 def test_weight_shapes_are_those_of_the_built_network(name):
     described = architecture(name, channels=(2, 3, 4, 5))
     expected = build_network(**described).state_dict()
@@ -171,7 +171,7 @@ def test_weight_shapes_take_no_memory():
 
 @pytest.mark.parametrize("size", [(16, 16), (22, 128), (37, 51)])
 def test_the_legacy_autoencoder_returns_the_size_of_its_input(size):
-    network = build_network("old autoencoder", size, 3, {"channels": (2, 3, 4)})
+    network = build_network("legacy autoencoder", size, 3, {"channels": (2, 3, 4)})
     assert outputs(network, size).shape == (3, 1, *size)
     n_encoder = layer_names(network).index("embedding") + 1
     embedding = outputs(network[:n_encoder], size)
@@ -179,7 +179,7 @@ def test_the_legacy_autoencoder_returns_the_size_of_its_input(size):
 
 
 def test_the_legacy_daf_has_an_activation_on_its_logits():
-    old, new = (build_network(name, (22, 128), 10, {}) for name in ("old daf", "daf"))
+    old, new = (build_network(name, (22, 128), 10, {}) for name in ("legacy daf", "daf"))
     assert list(old.state_dict()) == list(new.state_dict())
     set_weights(new, get_weights(old))
     logits = outputs(new, (22, 128))
@@ -188,12 +188,12 @@ def test_the_legacy_daf_has_an_activation_on_its_logits():
 
 def test_a_classifier_that_starts_as_another_network_has_a_plain_output():
     assert transferred_architecture(architecture("daf"), 5, {}) == architecture("daf", n_outputs=5)
-    assert transferred_architecture(architecture("old daf"), 5, {}) == architecture(
+    assert transferred_architecture(architecture("legacy daf"), 5, {}) == architecture(
         "daf", n_outputs=5
     )
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "old autoencoder"])
+@pytest.mark.parametrize("name", ["autoencoder", "legacy autoencoder"])
 def test_a_classifier_can_start_as_an_encoder(name):
     source = architecture(name, channels=(2, 3, 4), kernel_size=5)
     assert is_autoencoder(source)

@@ -332,7 +332,7 @@ def test_a_file_whose_parts_do_not_fit_is_called_damaged(waveforms, tmp_path, sc
 
 STRANGE_ATTRIBUTES = [
     ("network", node("FunctionNode", "subprocess.call"), "not trusted: subprocess.call"),
-    ("network", plain("old daf"), "network"),
+    ("network", plain("legacy daf"), "network"),
     ("predict", plain("x"), "predict"),
     ("layer_outputs", plain("x"), "layer_outputs"),
     ("__sklearn_clone__", plain("x"), "__sklearn_clone__"),
