@@ -122,14 +122,13 @@ def same_weights(left, right):
 def run_python(code, *arguments, on_warning="error", timeout=300, **options):
     """Run Python code in a process of its own; return what it prints.
 
-    The code may be indented and finds `arguments` in `sys.argv[1:]`. The process must end without
-    an error. `on_warning` is what Python's option -W takes; `options` are those of
-    `subprocess.run`.
+    The code may be indented. It gets `arguments` as `sys.argv[1:]`, and it must not fail.
+    `on_warning` is the value of Python's option -W; `options` are those of `subprocess.run`.
     """
     command = [sys.executable, "-W", on_warning, "-c", textwrap.dedent(code), *map(str, arguments)]
     options = {"capture_output": True, "text": True, "timeout": timeout, **options}
     result = subprocess.run(command, **options)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stderr or result.stdout
     return result.stdout
 
 

@@ -21,5 +21,6 @@ Reading:
 - `lengths`: sampling rates and lengths of many clips, from headers.
 - `statistics`: peaks and digests of a clip.
 - `check`: `check_audio`.
+- `worker_paths`: work on clips in worker processes, with absolute paths.
 - `formats`: one reader per file format.
 """

@@ -9,8 +9,8 @@ from skdaf._audio.clips import AudioReadError
 from skdaf._audio.columns import text_as_it_is
 from skdaf._audio.recordings import as_clips
 from skdaf._audio.statistics import read_statistics
+from skdaf._audio.worker_paths import map_clips
 from skdaf._core.arrays import as_array
-from skdaf._core.parallel import map_chunks
 from skdaf._core.public import public
 
 # A peak below this is called silent: 80 dB under full scale, the last bits of 16.
@@ -101,11 +101,13 @@ def check_audio(X, y=None, *, n_jobs=None, verbose=0):
     if y is not None:
         y = column_or_1d(as_array(y))
         check_consistent_length(clips, y)
-    rows = []
-    for chunk in map_chunks(
-        _describe, clips, n_jobs=n_jobs, verbose=verbose, description="Checking"
+    statistics, errors = [], []
+    for chunk, chunk_errors in map_clips(
+        _read_all, clips, n_jobs=n_jobs, verbose=verbose, description="Checking"
     ):
-        rows += chunk
+        statistics += chunk
+        errors += chunk_errors
+    rows = _rows(clips, statistics, errors)
     _find_duplicates(rows)
     _find_odd_durations(rows)
     with text_as_it_is():
@@ -151,17 +153,33 @@ class _Row:
     content: bytes | None = None
 
 
-def _describe(clips):
-    return [_describe_one(clip) for clip in clips]
+def _read_all(clips):
+    """Return the Statistics of each clip (None if it cannot be read), and the errors."""
+    statistics, errors = [], []
+    for clip in clips:
+        try:
+            statistics.append(read_statistics(clip))
+        except AudioReadError as error:
+            statistics.append(None)
+            errors.append(error)
+    return statistics, errors
 
 
-def _describe_one(clip):
-    row = _Row(clip.name, clip.start, clip.end)
-    try:
-        found = read_statistics(clip)
-    except AudioReadError as error:
-        row.problem = str(error)
-        return row
+def _rows(clips, statistics, errors):
+    problems = iter(errors)
+    rows = []
+    for clip, found in zip(clips, statistics, strict=True):
+        row = _Row(clip.name, clip.start, clip.end)
+        if found is None:
+            row.problem = str(next(problems))
+        else:
+            _describe(row, found)
+        rows.append(row)
+    return rows
+
+
+def _describe(row, found):
+    """Fill in the row of a clip that can be read."""
     info = found.info
     row.ok = True
     row.duration = info.n_frames / info.sampling_rate
@@ -172,7 +190,6 @@ def _describe_one(clip):
         found.mixed_peak < _SILENT_PEAK or found.mixed_share < _CANCELLED_SHARE
     )
     row.content = found.content
-    return row
 
 
 def _find_duplicates(rows):

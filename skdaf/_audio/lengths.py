@@ -5,8 +5,9 @@ from functools import partial
 
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.reading import read_clip, read_info
+from skdaf._audio.worker_paths import map_clips
 from skdaf._core.cache import Cache
-from skdaf._core.parallel import CHUNK_SIZE, map_chunks
+from skdaf._core.parallel import CHUNK_SIZE
 
 # The sampling rate (Hz) of waveforms if none is given.
 _DEFAULT_RATE = 16_000
@@ -62,7 +63,7 @@ def check_channel_of_waveforms(clips, channel):
 def read_infos(clips, *, channel=None, n_jobs=None):
     """Return the AudioInfo of each clip; raise one AudioReadError for all clips without one."""
     infos, errors = [], []
-    for chunk, chunk_errors in map_chunks(
+    for chunk, chunk_errors in map_clips(
         partial(read_headers, channel=channel), clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
     ):
         infos += chunk
@@ -70,8 +71,8 @@ def read_infos(clips, *, channel=None, n_jobs=None):
     if errors:
         # This call fails anyway, so report files whose header is fine but whose samples are not.
         errors = []
-        for chunk_errors in map_chunks(
-            partial(_reading_errors, channel=channel), clips, n_jobs=n_jobs
+        for _, chunk_errors in map_clips(
+            partial(_read_fully, channel=channel), clips, n_jobs=n_jobs
         ):
             errors += chunk_errors
     raise_errors(errors)
@@ -89,15 +90,15 @@ def read_headers(clips, channel=None):
     return infos, errors
 
 
-def _reading_errors(clips, channel):
-    """Read clips in full; return the errors."""
+def _read_fully(clips, channel):
+    """Read clips in full; return None and the errors."""
     errors = []
     for clip in clips:
         try:
             read_clip(clip, channel=channel)
         except AudioReadError as error:
             errors.append(error)
-    return errors
+    return None, errors
 
 
 def _most_common(rates):

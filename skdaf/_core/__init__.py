@@ -1,13 +1,14 @@
-"""What every other package uses; knows nothing of sound.
+"""Tools that every other package uses; nothing here deals with audio.
 
-- `files`: write files completely or not at all.
-- `cache`: a folder of results on disk, shared by processes.
-- `parallel`: chunks of work, workers, progress bars, one thread for linear algebra.
-- `contexts`: contexts that several threads share.
-- `arrays`: tensors of other libraries as NumPy arrays.
-- `archives`: archives and arrays from strangers, read within bounds.
-- `limits`: the largest values of parameters that ask for memory.
+- `files`: write files atomically.
+- `cache`: results on disk, in a folder that processes can share.
+- `parallel`: chunks of work, workers, progress bars, a single thread for BLAS.
+- `contexts`: context managers that several threads share.
+- `arrays`: tensors of other libraries as NumPy arrays, large arrays in blocks.
+- `archives`: zip archives and arrays from untrusted files.
+- `limits`: upper bounds for parameters that determine memory and time.
 - `estimator`: the base class of all estimators.
-- `public`: the public name of a class or function.
-- `validation`: scikit-learn's checks of parameters, with types.
+- `public`: the decorator of public classes and functions.
+- `validation`: scikit-learn's decorators that validate parameters, with types.
+- `typing`: types that several public signatures share.
 """

@@ -1,4 +1,7 @@
-"""The zip archive of a model file: members and arrays, checked before they take memory."""
+"""Read the zip archive of a model file, which may come from an untrusted source.
+
+The sizes of members and arrays are checked before memory is allocated for them.
+"""
 
 import ast
 import io
@@ -8,57 +11,59 @@ import zipfile
 import numpy as np
 from scipy import sparse
 
-# Weights hardly shrink in an archive; constants shrink a thousandfold. Content that grows beyond
-# both bounds is there to fill the memory.
-_MOST_GROWTH, _SMALL = 100, 2**27
+# Real weights hardly compress, while constants compress by a factor of a thousand. Members may take
+# this many times the size of the archive, or the number of bytes that every archive may take.
+_MAX_RATIO, _FREE_BYTES = 100, 2**27
 
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 1
 
-# What arrays of numbers, texts, dates and records of numbers are made of; never objects.
+# Arrays may hold numbers, text, dates and records of these, never objects.
 _KINDS = set("biufcSUmMV?")
 LARGEST_EMPTY_SIDE = 10**6
 _LARGEST_EMPTY_ITEM = 10**4
 _LARGEST_SPARSE_SIDE = 2**24
-# How many points the trees of neighbours may have where the file itself is smaller.
+# Points that nearest-neighbor trees may have in any case; larger files may have more.
 _FREE_POINTS = 2**20
-_LONGEST_HEADER = 10_000
+_MAX_HEADER_BYTES = 10_000
 _FORMATS = {"csr": "csr_matrix", "csc": "csc_matrix"}
 
 
 class TooLargeError(ValueError):
-    """An archive that would fill the memory."""
+    """Raised for an archive that is much larger once it is unpacked."""
 
 
 class Archive:
-    """Members of a zip archive, read on demand; a context that closes the file.
+    """A zip archive whose members are read on demand; use it as a context manager.
 
     Parameters
     ----------
     file : str or binary file
+        The archive.
     name : str
-        How errors call it.
+        Its name in error messages.
     n_allowed : int, default=None
-        How many bytes the members may become together; None derives it from the archive's size.
+        Total size in bytes that the unpacked members may have; None derives it from the size of the
+        archive.
 
     Raises
     ------
     TooLargeError
-        If the members would become much larger than the archive.
+        If the unpacked members are much larger than the archive.
     ValueError
-        If two members have the same name, or one is encrypted or compressed in an unusual way.
+        If two members have the same name, or if one is encrypted or has an unsupported compression.
     """
 
     def __init__(self, file, name, n_allowed=None):
         self._archive = zipfile.ZipFile(file)
         self._name = name
         members = self._archive.infolist()
-        # Members may overlap in the archive: what counts is its own size.
+        # Not the sum of the compressed sizes: members can overlap in the archive.
         self.n_packed = self._archive.fp.seek(0, io.SEEK_END)
         self.sizes = {member.filename: member.file_size for member in members}
         self.n_bytes = sum(member.file_size for member in members)
         if n_allowed is None:
-            n_allowed = max(_SMALL, _MOST_GROWTH * self.n_packed)
+            n_allowed = max(_FREE_BYTES, _MAX_RATIO * self.n_packed)
         self._n_left = n_allowed - self.n_bytes
         self._n_points = 0
         self._arrays = {}
@@ -71,14 +76,17 @@ class Archive:
     def _check(self, members):
         if self._n_left < 0:
             raise TooLargeError(
-                f"{self._name} holds {self.n_packed} bytes that would become {self.n_bytes}: no "
-                "model does."
+                f"{self._name} has {self.n_packed} bytes and would take {self.n_bytes} bytes once "
+                "it is unpacked, which is too much for a model."
             )
         if len(self.sizes) < len(members):
             raise ValueError("two members of the archive have the same name")
         for member in members:
             if member.compress_type not in _METHODS or member.flag_bits & _ENCRYPTED:
-                raise ValueError(f"the member {member.filename[:80]!r} cannot be unpacked")
+                raise ValueError(
+                    f"the member {member.filename[:80]!r} is encrypted, or its compression is not "
+                    "supported"
+                )
 
     def __enter__(self):
         return self
@@ -91,26 +99,26 @@ class Archive:
         if name not in self.sizes:
             raise ValueError(f"the archive has no member {name[:80]!r}")
         with self._archive.open(name) as file:
-            # Read to the end, a member is unpacked whole, however small it claims to be.
+            # Without a size, read() would unpack everything, whatever size the member declares.
             content = file.read(self.sizes[name])
         if len(content) != self.sizes[name]:
-            raise ValueError(f"the member {name[:80]!r} is shorter than it claims")
+            raise ValueError(f"the member {name[:80]!r} is shorter than declared")
         return content
 
     def take_points(self, n_points):
-        """Count points of which a tree is built: compressed, millions take no space."""
+        """Count the points of nearest-neighbor trees, which can compress to almost nothing."""
         self._n_points += n_points
         if self._n_points > max(_FREE_POINTS, self.n_packed):
-            raise ValueError(f"{self._n_points} points in trees of neighbours are too many")
+            raise ValueError(f"nearest-neighbor trees with {self._n_points} points are too large")
 
     def array(self, name):
-        """Return the array in a member; the same one for the same member."""
+        """Return the array in a member; the same object each time."""
         if name not in self._arrays:
             self._arrays[name] = read_array(self.read(name))
         return self._arrays[name]
 
     def sparse_matrix(self, name):
-        """Return the sparse matrix in a member, which is an archive itself."""
+        """Return the sparse matrix in a member, which is itself an archive."""
         if name not in self._arrays:
             file = io.BytesIO(self.read(name))
             with Archive(file, f"{self._name}, in {name[:80]!r},", self._n_left) as inner:
@@ -125,51 +133,51 @@ def read_array(content):
     Raises
     ------
     ValueError
-        If it holds objects, or not exactly the values that its header claims.
+        If it holds objects, or if its size does not match its header.
     """
     file = io.BytesIO(content)
     dtype, shape, order = read_header(file)
     if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
         raise ValueError(
-            f"an array claims the shape {str(shape)[:60]} and holds another number of bytes"
+            f"an array declares the shape {str(shape)[:60]}, which does not match its size"
         )
     flat = np.frombuffer(content, dtype, math.prod(shape), file.tell())
-    # A copy can be written to, is aligned, and does not keep the file's bytes.
+    # A copy is writeable and aligned, and does not keep the bytes of the file in memory.
     return flat.reshape(shape, order=order).copy(order=order)
 
 
 def read_header(file):
-    """Return the type, shape and order of the array whose bytes follow in an ``.npy`` file.
+    """Read the header of an ``.npy`` file; return the dtype, shape and order of the array.
 
     Raises
     ------
     ValueError
-        If it is of another kind, or holds objects.
+        If the header is invalid, or if the array holds objects.
     """
     version = np.lib.format.read_magic(file)
     width = {(1, 0): 2, (2, 0): 4, (3, 0): 4}.get(version)
     n_header = int.from_bytes(file.read(width or 0), "little")
-    if width is None or n_header > _LONGEST_HEADER:
-        raise ValueError("an array has a header of another kind")
+    if width is None or n_header > _MAX_HEADER_BYTES:
+        raise ValueError("an array has an invalid header")
     header = ast.literal_eval(file.read(n_header).decode("latin-1" if version < (3, 0) else "utf8"))
     if type(header) is not dict or header.keys() != {"descr", "fortran_order", "shape"}:
-        raise ValueError("an array has a header of another kind")
+        raise ValueError("an array has an invalid header")
     dtype, shape = np.lib.format.descr_to_dtype(header["descr"]), header["shape"]
-    _check_claims(dtype, shape)
+    _check_header(dtype, shape)
     return dtype, shape, "F" if header["fortran_order"] is True else "C"
 
 
-def _check_claims(dtype, shape):
+def _check_header(dtype, shape):
     if dtype.hasobject or dtype.kind not in _KINDS or dtype.itemsize == 0:
-        raise ValueError(f"an array holds {dtype}, not plain values")
+        raise ValueError(f"an array has the unsupported type {dtype}")
     if type(shape) is not tuple or not all(type(side) is int and side >= 0 for side in shape):
-        raise ValueError("an array has an impossible shape")
+        raise ValueError("an array has an invalid shape")
     if 0 in shape and (max(shape) > LARGEST_EMPTY_SIDE or dtype.itemsize > _LARGEST_EMPTY_ITEM):
-        raise ValueError(f"an empty array claims the shape {str(shape)[:60]} of {str(dtype)[:60]}")
+        raise ValueError(f"an empty array declares {str(shape)[:60]} values of {str(dtype)[:60]}")
 
 
 def _read_sparse(archive):
-    """Return a matrix whose indices all lie inside it: compiled code trusts them."""
+    """Return a sparse matrix; its indices are checked because compiled code does not check them."""
     parts = {name: archive.array(f"{name}.npy") for name in ("data", "indices", "indptr", "shape")}
     kind = archive.array("format.npy")
     kind = _FORMATS.get(kind.item().decode() if kind.dtype.kind == "S" else None)
@@ -177,18 +185,18 @@ def _read_sparse(archive):
     if kind is None or shape.shape != (2,) or shape.dtype.kind != "i":
         raise ValueError("a sparse matrix is neither csr nor csc")
     if any(part.ndim != 1 for part in parts.values()):
-        raise ValueError("a sparse matrix does not hold plain lists of values")
+        raise ValueError("the parts of a sparse matrix are not one-dimensional")
     if parts["indptr"].dtype.kind != "i" or parts["indices"].dtype.kind != "i":
-        raise ValueError("the indices of a sparse matrix are no integers")
+        raise ValueError("the indices of a sparse matrix are not integers")
     n_rows, n_columns = map(int, shape)
     if max(n_rows, n_columns) > _LARGEST_SPARSE_SIDE:
-        raise ValueError(f"a sparse matrix claims the shape {(n_rows, n_columns)}")
+        raise ValueError(f"a sparse matrix declares the shape {(n_rows, n_columns)}")
     is_array = "_is_array.npy" in archive.sizes and bool(archive.array("_is_array.npy"))
     build = getattr(sparse, kind.replace("matrix", "array") if is_array else kind)
     matrix = build(
         (parts["data"], parts["indices"], parts["indptr"]), shape=(n_rows, n_columns), copy=True
     )
     if matrix.data.dtype.kind not in "biufc":
-        raise ValueError("a sparse matrix holds no numbers")
+        raise ValueError("a sparse matrix does not hold numbers")
     matrix.check_format(full_check=True)
     return matrix

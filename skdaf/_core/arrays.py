@@ -1,4 +1,4 @@
-"""Arrays: tensors of other libraries as NumPy arrays, and large arrays in blocks."""
+"""Tensors of other libraries as NumPy arrays, and large arrays in blocks."""
 
 import sys
 
@@ -9,15 +9,15 @@ _BYTES_PER_BLOCK = 2**24
 
 
 def as_array(values):
-    """Return a tensor as a NumPy array, and anything else as it is.
+    """Return a tensor as a NumPy array, and anything else unchanged.
 
-    Tensors may be on any device and may require gradients. Memory is shared where it can be. A
-    program that has a tensor has imported torch, so it need not be imported here.
+    Tensors may be on any device and may require gradients. Memory is shared if possible. torch is
+    not imported here: a program that has a tensor has imported it already.
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(values, getattr(torch, "Tensor", ())):
         return _array_of_tensor(values, torch)
-    # JAX, CuPy and others: both protocols, which pandas and polars do not have together.
+    # JAX, CuPy and others have both protocols; the tables of pandas and polars do not.
     if hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray):
         return np.asarray(values)
     return values
@@ -26,32 +26,32 @@ def as_array(values):
 def _array_of_tensor(tensor, torch):
     if tensor.layout is not torch.strided or tensor.device.type == "meta":
         raise TypeError(
-            f"A tensor with layout={tensor.layout} on device={str(tensor.device)!r} is not "
+            f"Tensors with layout={tensor.layout} on device={str(tensor.device)!r} are not "
             "supported: expected a dense tensor that holds values."
         )
     tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
     try:
         return tensor.numpy()
-    except TypeError:  # types that NumPy does not have: bfloat16, float8
+    except TypeError:  # NumPy has no bfloat16 and float8
         return tensor.float().numpy()
 
 
 def is_scalar(value):
-    """Return whether a value is one number: of Python, NumPy, or an array without dimensions."""
+    """Return whether a value is a single number, or an array without dimensions."""
     if isinstance(value, (bool, str, bytes)):
         return False
     return isinstance(value, (int, float)) or getattr(value, "ndim", None) == 0
 
 
 def is_array_like(value):
-    """Return whether a value is an array or a tensor with dimensions, or a list of numbers."""
+    """Return whether a value is an array or tensor with dimensions, or a list of numbers."""
     if isinstance(value, (list, tuple)):
         return len(value) > 0 and (is_scalar(value[0]) or is_array_like(value[0]))
     return getattr(value, "ndim", 0) > 0
 
 
 def blocks(array):
-    """Yield an array in blocks of rows, of bounded size; of one without rows itself."""
+    """Yield an array in blocks of rows of limited size; an empty array as a single block."""
     n_rows = max(1, _BYTES_PER_BLOCK * len(array) // max(1, array.nbytes))
     for first in range(0, max(1, len(array)), n_rows):
         yield array[first : first + n_rows]

@@ -1,12 +1,13 @@
-"""A folder that keeps results on disk, for many processes and machines at once.
+"""A cache of results in a folder, which several processes and machines can use at the same time.
 
-Each process appends to a file of its own and reads those of all. So nobody waits for a lock, and a
-file system shared by several machines will do. Files are read, not mapped into memory, and every
-part has a checksum: what is damaged, cut off or half-written counts as missing.
+Each process appends to its own file and reads the files of all processes. No locks between
+processes are needed, so the folder can be on a network file system. Files are read, not
+memory-mapped, and all parts have checksums: damaged, truncated or incomplete entries count as
+missing.
 
-A file is a sequence of blocks, one for each `put_many`: a header, an entry of the index for each
-value, the values. A writer that dies leaves a block that is not whole, at the end of a file to
-which nothing will be added.
+A file is a sequence of blocks, one for each call of `put_many`. A block consists of a header, an
+index with an entry per value, and the values. If a writer dies, the last block of its file is
+incomplete; nothing is appended to that file later.
 """
 
 import hashlib
@@ -20,44 +21,49 @@ import zlib
 
 _SUFFIX = ".cache"
 
-# What a block begins with: these bytes, the number of entries, and the checksum of the index.
+# The header of a block: magic bytes, number of entries, checksum of the index.
 _MAGIC = b"skdaf-1\n"
 _HEADER = struct.Struct("<8sII")
 
-# An entry of the index: key, number of bytes, checksum.
+# An entry of the index: key, number of bytes, checksum of the value.
 _ENTRY = struct.Struct("<16sQI")
 
-# What is kept in memory of an entry: number of its file, offset, number of bytes, checksum.
-_PLACE = struct.Struct("<IQQI")
+# The location of an entry, packed to save memory: number of its file, offset, number of bytes,
+# checksum.
+_LOCATION = struct.Struct("<IQQI")
 
-# {folder: what this process knows of it}.
+# {folder: its index in this process}.
 _folders: dict = {}
 _folders_lock = threading.Lock()
 
 
-def _forget_folders():
-    """In a forked child: it must have a file of its own, and locks that nobody holds."""
+def reset_index():
+    """Forget what this process knows of all folders, as if it were a new process.
+
+    A forked child needs this: it must write to its own file, and the locks that it inherits may be
+    held by threads that it does not have.
+    """
     global _folders_lock
     _folders_lock = threading.Lock()
     _folders.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_folders)
+    os.register_at_fork(after_in_child=reset_index)
 
 
 def make_key(*parts):
-    """Return a short name for anything whose `repr` says all that matters."""
+    """Return a key of 16 bytes that depends on the `repr` of the parts."""
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Cache:
-    """Bytes under the names that `make_key` gives, in a folder.
+    """A persistent mapping from keys, which `make_key` returns, to bytes.
 
     Parameters
     ----------
     folder : str or os.PathLike
-        Made when it is missing.
+        The folder; it is created if necessary.
     """
 
     def __init__(self, folder):
@@ -72,16 +78,16 @@ class Cache:
             ) from error
 
     def get_many(self, keys):
-        """Return the bytes under each key; None where there are none, or damaged ones."""
+        """Return the bytes of each key; None for keys that are missing or damaged."""
         keys = list(keys)
         folder = self._folder()
         with folder.lock:
-            if any(key not in folder.places for key in keys):
-                folder.look()
+            if any(key not in folder.locations for key in keys):
+                folder.refresh()
             return folder.read(keys)
 
     def put_many(self, entries):
-        """Keep a dict of bytes. A full disk costs the entries, not the work."""
+        """Store a dict of bytes; warn, without an error, if they cannot be written."""
         if not entries:
             return
         folder = self._folder()
@@ -90,7 +96,8 @@ class Cache:
                 folder.append(entries)
         except OSError as error:
             warnings.warn(
-                f"The cache in {self._path!r} could not be written ({error}); going on without it.",
+                f"The cache in {self._path!r} could not be written ({error}); continuing without "
+                "it.",
                 stacklevel=2,
             )
 
@@ -100,18 +107,18 @@ class Cache:
 
 
 class _Folder:
-    """Where the entries of a folder lie, as far as this process has looked."""
+    """The index of a folder: the locations of all entries that this process knows of."""
 
     def __init__(self, path):
         self.path = path
         self.lock = threading.Lock()
-        self.places = {}
-        self._names = []  # of files, by number
-        self._ends = {}  # {number of a file: up to where it has been read}
+        self.locations = {}  # {key: packed location}
+        self._names = []  # names of the files; their positions are the numbers of the files
+        self._indexed = {}  # {number of a file: number of its bytes that are indexed}
         self._own = None  # number of the file that this process appends to
 
-    def look(self):
-        """Learn what has been added to the folder since the last look."""
+    def refresh(self):
+        """Index what has been added to the folder since the last call."""
         try:
             with os.scandir(self.path) as found:
                 files = [f for f in found if f.name.endswith(_SUFFIX) and f.is_file()]
@@ -120,27 +127,27 @@ class _Folder:
             return
         self._names += sorted(sizes.keys() - set(self._names))
         for number, name in enumerate(self._names):
-            if sizes.get(name, 0) > self._ends.get(number, 0):
-                self._look_into(number)
+            if sizes.get(name, 0) > self._indexed.get(number, 0):
+                self._index_file(number)
 
-    def _look_into(self, number):
+    def _index_file(self, number):
         try:
             with open(self._path_of(number), "rb") as file:
-                for block, end in _whole_blocks(file, self._ends.get(number, 0)):
-                    for key, *place in block:
-                        self.places[key] = _PLACE.pack(number, *place)
-                    self._ends[number] = end
+                for entries, end in _complete_blocks(file, self._indexed.get(number, 0)):
+                    for key, *location in entries:
+                        self.locations[key] = _LOCATION.pack(number, *location)
+                    self._indexed[number] = end
         except OSError:
-            return  # gone, or not ours to read
+            return  # the file was deleted, or we may not read it
 
     def read(self, keys):
-        """Return the value of each key, in a row, or None."""
+        """Return a list with the value of each key, or None."""
         values = dict.fromkeys(keys)
         wanted = {}
         for key in values:
-            if key in self.places:
-                number, *place = _PLACE.unpack(self.places[key])
-                wanted.setdefault(number, []).append((key, *place))
+            if key in self.locations:
+                number, *location = _LOCATION.unpack(self.locations[key])
+                wanted.setdefault(number, []).append((key, *location))
         for number, entries in wanted.items():
             try:
                 with open(self._path_of(number), "rb", buffering=0) as file:
@@ -154,13 +161,13 @@ class _Folder:
         return [values[key] for key in keys]
 
     def append(self, entries):
-        """Write a block to the end of this process's own file, all of it or nothing."""
+        """Append a block to the file of this process, completely or not at all."""
         block = _block(entries)
         number, self._own = self._own, None
-        if number is None or self._size(number) != self._ends.get(number, 0):
-            # The first time, or somebody has deleted or cut the file.
+        if number is None or self._size(number) != self._indexed.get(number, 0):
+            # This is the first block, or the file was deleted or truncated: start a new file.
             os.makedirs(self.path, exist_ok=True)
-            # In order of age, so that of two entries the later one counts.
+            # Files are indexed in order of their names, so that the latest entry of a key counts.
             self._names.append(f"{time.time_ns():020d}-{secrets.token_hex(8)}{_SUFFIX}")
             number = len(self._names) - 1
         with open(self._path_of(number), "ab", buffering=0) as file:
@@ -172,7 +179,7 @@ class _Folder:
                 self._own = number
                 raise
         self._own = number
-        self._look_into(number)
+        self._index_file(number)
 
     def _size(self, number):
         try:
@@ -193,12 +200,12 @@ def _block(entries):
 
 
 def _checksum(key, value):
-    # With the key, so that no entry passes for another.
+    # The key is included, so that a damaged index cannot assign a value to another key.
     return zlib.crc32(value, zlib.crc32(key))
 
 
-def _whole_blocks(file, start):
-    """Yield the (key, offset, number of bytes, checksum) of each block's entries, and its end."""
+def _complete_blocks(file, start):
+    """Yield the entries of each complete block, as (key, offset, bytes, checksum), and its end."""
     size = os.fstat(file.fileno()).st_size
     while start + _HEADER.size <= size:
         file.seek(start)

@@ -1,7 +1,8 @@
-"""What many threads do at the same time: the first of them begins it, the last one ends it.
+"""Context managers that threads share, and a clean end of daemon threads.
 
-The end of the interpreter kills daemon threads wherever they are. Inside C++, as in torch or SciPy,
-that aborts the whole process. So they are ended before, while the interpreter still works.
+At exit, Python stops daemon threads wherever they are. A thread that is inside C++ code, such as
+torch or SciPy, then aborts the whole process. This module ends such threads earlier, while the
+interpreter still works.
 """
 
 import atexit
@@ -11,46 +12,50 @@ import sys
 import threading
 import time
 
-# Seconds that the end of the interpreter waits for threads: more than a step of training takes.
-_LAST_STEP = 10.0
+# Seconds to wait at exit for threads to end; a training step takes less.
+_TIMEOUT = 10.0
 
-# Seconds between two looks at the threads that have not ended yet.
-_BETWEEN_LOOKS = 0.005
+# Seconds between two checks for threads that have not ended yet.
+_POLLING_INTERVAL = 0.005
 
-_is_closing = False
+_is_exiting = False
 
 
-def leave_if_closing():
-    """End a daemon thread, such as joblib's, when the interpreter ends; to be called often."""
-    if _is_closing and threading.current_thread().daemon:
+def exit_thread_at_shutdown():
+    """End this thread if it is a daemon and the interpreter is exiting.
+
+    Long computations call this at every step; joblib runs them in daemon threads.
+    """
+    if _is_exiting and threading.current_thread().daemon:
         raise SystemExit
 
 
-def leave_if_main_thread_ended():
-    """End a daemon thread after an error, where the end of the main thread explains the error.
+def exit_thread_if_main_ended():
+    """End this thread if it is a daemon and the main thread has ended; call this after an error.
 
-    Pools refuse work from then on, which is before this module hears of the end.
+    Pools reject work as soon as the main thread has ended, which is before `_end_daemon_threads`
+    runs. The error is then a consequence of the exit.
     """
     if threading.current_thread().daemon and not threading.main_thread().is_alive():
         raise SystemExit
 
 
 @atexit.register
-def _close():
-    """End the daemon threads that run code of this package, and wait until they have ended."""
-    global _is_closing
-    _is_closing = True
-    asked, deadline = set(), time.monotonic() + _LAST_STEP
-    while (threads := _daemons_inside()) and time.monotonic() < deadline:
-        # Once is enough: another exception would interrupt how they clean up.
-        for thread in threads - asked:
+def _end_daemon_threads():
+    """End the daemon threads that run code of this package, and wait for them."""
+    global _is_exiting
+    _is_exiting = True
+    notified, deadline = set(), time.monotonic() + _TIMEOUT
+    while (threads := _daemons_in_package()) and time.monotonic() < deadline:
+        # Only once per thread: another exception would interrupt its cleanup.
+        for thread in threads - notified:
             _raise_system_exit(thread)
-        asked |= threads
-        time.sleep(_BETWEEN_LOOKS)
+        notified |= threads
+        time.sleep(_POLLING_INTERVAL)
 
 
-def _daemons_inside():
-    """Return the daemon threads that are inside a function of this package."""
+def _daemons_in_package():
+    """Return the daemon threads that are running a function of this package."""
     frames = sys._current_frames()
     return {
         thread
@@ -69,9 +74,9 @@ def _is_in_package(frame):
 
 
 def _raise_system_exit(thread):
-    """Raise SystemExit in a thread, as soon as it runs Python code.
+    """Raise SystemExit in a thread as soon as it runs Python code.
 
-    It also ends a thread that waits for others, which never comes to `leave_if_closing`.
+    This also reaches threads that wait for others and never call `exit_thread_at_shutdown`.
     """
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
@@ -79,7 +84,11 @@ def _raise_system_exit(thread):
 
 
 class SharedContext:
-    """A context that does something when its first thread comes in and its last one leaves."""
+    """A context manager whose effect lasts while at least one thread is inside.
+
+    Subclasses define `begin`, called when the first thread enters, and `end`, called when the last
+    one leaves. Threads may enter it repeatedly.
+    """
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -88,13 +97,13 @@ class SharedContext:
             os.register_at_fork(after_in_child=self._reset)
 
     def begin(self):
-        """Do what is to be done before any thread is inside."""
+        """Start the effect; no thread is inside yet."""
 
     def end(self):
-        """Undo it when all threads have left."""
+        """Undo the effect; all threads have left."""
 
     def __enter__(self):
-        leave_if_closing()
+        exit_thread_at_shutdown()
         with self._lock:
             if self._n_inside == 0:
                 self.begin()
@@ -107,7 +116,7 @@ class SharedContext:
                 self.end()
 
     def _reset(self):
-        """Start over in a forked child, where nobody is inside: threads stay behind."""
+        """Reset the context in a forked child, which does not inherit the threads inside."""
         self._lock = threading.Lock()
         if self._n_inside:
             self._n_inside = 0

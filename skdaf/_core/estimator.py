@@ -1,4 +1,4 @@
-"""Estimator: what all estimators of this package share."""
+"""The base class of all estimators, and checks of attributes that come from a file."""
 
 from inspect import signature
 from numbers import Integral
@@ -8,36 +8,36 @@ from sklearn.base import BaseEstimator
 
 
 def is_count(value):
-    """Return whether a value from a file is a whole number, not negative."""
+    """Return whether a value is an integer of at least 0."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 0
 
 
 def is_positive_count(value):
-    """Return whether a value from a file is a whole number above zero."""
+    """Return whether a value is an integer of at least 1."""
     return is_count(value) and value > 0
 
 
 def is_flag(value):
-    """Return whether a value from a file is True or False."""
+    """Return whether a value is True or False."""
     return isinstance(value, (bool, np.bool_))
 
 
 def is_names(value):
-    """Return whether a value from a file is an array of names."""
+    """Return whether a value is an array of names."""
     return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OU"
 
 
 class Estimator(BaseEstimator):
-    """An estimator that can be loaded from files of earlier releases, and from strangers' files.
+    """Base class of estimators that load from files of earlier releases and untrusted files.
 
-    Files of earlier releases lack the parameters that came later: they get their defaults, which
-    must therefore be what earlier releases did.
+    A file of an earlier release lacks parameters that were added later. They get their defaults,
+    so the default of a new parameter must keep the behavior of earlier releases.
     """
 
     #: Parameters that may be the path of a saved model.
     _path_parameters: tuple[str, ...] = ()
 
-    #: Attributes beside the parameters that a file may set, and how a valid value is recognized.
+    #: Attributes other than parameters that a file may set, each with a check of its value.
     _saved_attributes = {
         "n_features_in_": is_count,
         "feature_names_in_": is_names,
@@ -52,23 +52,23 @@ class Estimator(BaseEstimator):
 
     @classmethod
     def _check_saved_state(cls, state):
-        """Insist on attributes that a file may set; `load_model` calls this before it sets them.
+        """Check the attributes in a file; `load_model` calls this before it sets them.
 
         Parameters
         ----------
         state : dict
-            The attributes in a file.
+            Names and values of the attributes.
 
         Raises
         ------
         ValueError
-            If there is another attribute, or one has a value that it cannot have.
+            If a file may not set one of the attributes, or if its value is invalid.
         """
         parameters = signature(cls.__init__).parameters
         for name, value in state.items():
             if name in parameters:
                 continue
             if name not in cls._saved_attributes:
-                raise ValueError(f"{name[:60]!r} is no attribute that a file may set")
+                raise ValueError(f"a file may not set the attribute {name[:60]!r}")
             if not cls._saved_attributes[name](value):
                 raise ValueError(f"{name} cannot be {str(value)[:60]!r}")

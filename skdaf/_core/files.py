@@ -1,4 +1,4 @@
-"""Writing files whole: what is there stays until the new one is complete."""
+"""Atomic writing: a file keeps its old content until the new content is complete."""
 
 import glob
 import os
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
-# The longest name, in bytes, that every common file system takes.
+# The longest file name, in bytes, that all common file systems accept.
 _LONGEST_NAME = 255
 
 _PERMISSIONS = 0o777
@@ -16,13 +16,12 @@ _PERMISSIONS = 0o777
 
 @contextmanager
 def replacing(path):
-    """Give a temporary path; what is written there takes the place of `path` at the end.
+    """Yield a temporary path; the file written there replaces `path` at the end of the block.
 
-    The temporary name is hidden and unique, so that neither readers nor other writers meet half a
-    file; it lies beside the real one, so that replacing is atomic. After an error nothing of it is
-    left. A file that is replaced keeps its permissions; a new one gets those that the umask leaves.
-    What is no file (a pipe, /dev/null) is written to directly, and a link goes on pointing to its
-    file.
+    The temporary name is hidden and unique, so neither readers nor other writers see an incomplete
+    file. It is in the same folder, so that replacing is atomic, and it is removed after an error.
+    A replaced file keeps its permissions; a new file gets those that the umask allows. Pipes and
+    devices such as /dev/null are written to directly, and links keep pointing to their file.
     """
     if is_special(path):
         yield Path(path)
@@ -32,19 +31,20 @@ def replacing(path):
     permissions = _permissions(path)
     try:
         if permissions is not None:
-            # From the start: nobody may read the new content who could not read the old one.
+            # Before anything is written: whoever could not read the old content must not be able
+            # to read the new one.
             part.touch()
-            _allow(part, permissions | stat.S_IWUSR)
+            _set_permissions(part, permissions | stat.S_IWUSR)
         yield part
         if permissions is not None:
-            _allow(part, permissions)
+            _set_permissions(part, permissions)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
 def leftovers(path):
-    """Yield the temporary files of writers of `path`, which killed processes leave behind."""
+    """Yield temporary files for `path` that killed processes have left behind."""
     path = Path(path)
     unique = uuid.UUID(int=0).hex
     start, _, end = _temporary_name(path, unique).rpartition(unique)
@@ -52,7 +52,7 @@ def leftovers(path):
 
 
 def name_with(path, ending):
-    """Return a file's name with something added to it, as long as names may be."""
+    """Return the name of a file with an ending added, shortened if it would be too long."""
     return _shortened(Path(path).name, ending)
 
 
@@ -62,38 +62,38 @@ def _temporary_name(path, unique):
 
 
 def _shortened(name, ending, longest=_LONGEST_NAME):
-    """Join two parts of a name; cut the first if need be, and keep it distinct by a checksum."""
+    """Join two parts of a name; if that is too long, cut the first and add its checksum."""
     if len(os.fsencode(name + ending)) <= longest:
         return name + ending
     checksum = blake2b(os.fsencode(name), digest_size=8).hexdigest()
-    # Cut between characters: on some systems names are text.
+    # Remove whole characters, because some systems require valid text.
     while len(os.fsencode(name + checksum + ending)) > longest:
         name = name[:-1]
     return name + checksum + ending
 
 
 def _permissions(path):
-    """Return who may read, write and run a file; None if there is no file."""
+    """Return the permission bits of a file; None if it does not exist."""
     try:
         return os.stat(path).st_mode & _PERMISSIONS
     except FileNotFoundError:
         return None
 
 
-def _allow(path, permissions):
-    # Some file systems have no permissions, and refuse to set any.
+def _set_permissions(path, permissions):
+    # File systems without permissions refuse to set any.
     with suppress(PermissionError):
         os.chmod(path, permissions)
 
 
 def is_special(path):
-    """Return whether a path is that of a pipe or a device."""
+    """Return whether a path is a pipe or a device."""
     path = Path(path)
     return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def write_whole(path, content):
-    """Write bytes to a file, whole or not at all; an OSError names that file."""
+    """Write bytes to a file atomically; an OSError names the file."""
     try:
         with replacing(path) as part:
             part.write_bytes(content)

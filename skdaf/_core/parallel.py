@@ -1,8 +1,7 @@
-"""Work on many clips: chunks, workers, one thread for linear algebra, a progress bar."""
+"""Parallel work on many clips: chunks, workers, a single thread for BLAS, a progress bar."""
 
-import os
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -10,30 +9,31 @@ import threadpoolctl
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
-from skdaf._core.contexts import SharedContext, leave_if_main_thread_ended
+from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
 
-# The work is cut in the same way whatever the number of workers: so are the results.
+# The number of workers does not change the chunks, so it does not change the results.
 CHUNK_SIZE = 64
 
-# Arrays up to this size are taken from memory that the process keeps.
+# Memory of arrays up to this size, in bytes, stays with the process when it is freed.
 _KEPT_BYTES = 2**24
 
 
-class _SingleThread(SharedContext):
-    """Keep BLAS on one thread while any caller in this process is inside.
+class _SingleBlasThread(SharedContext):
+    """Limit BLAS to one thread while any thread of this process is inside.
 
-    Small products are faster so, workers do not fight for cores, and results do not depend on how
-    many cores there are. The limit is one for the whole process, hence the count.
+    Small products are faster this way, workers do not compete for cores, and results do not depend
+    on the number of cores. The limit applies to the whole process, so it ends when the last thread
+    leaves.
     """
 
     def begin(self):
-        _let_any_thread_limit()
+        _allow_limits_from_any_thread()
         self._limiter = _blas().limit(limits=1)
 
     def end(self):
-        _let_any_thread_limit()
+        _allow_limits_from_any_thread()
         self._limiter.restore_original_limits()
-        _let_any_thread_limit()
+        _allow_limits_from_any_thread()
 
 
 @cache
@@ -41,35 +41,37 @@ def _blas():
     return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
-def _let_any_thread_limit():
-    """Undo threadpoolctl's rule that only the first thread to set a limit may set another.
+def _allow_limits_from_any_thread():
+    """Let this thread change the limit, even if another thread has set it.
 
-    Since its version 3.8 others do nothing, silently: but here the last to leave restores.
+    Since version 3.8, threadpoolctl silently ignores all threads but the first one that has set a
+    limit. Here, the thread that leaves last restores the limit, and it can be a different one.
     """
     openblas = getattr(threadpoolctl, "OpenBLASController", None)
     if hasattr(openblas, "clear_controlling_thread"):
         openblas.clear_controlling_thread(force=True)
 
 
-single_thread = _SingleThread()
+single_blas_thread = _SingleBlasThread()
 
 
 def is_worker_thread():
-    """Return whether joblib has started this call in one of several threads of this process.
+    """Return whether this code runs in one of several threads that joblib has started.
 
-    The others want a core too. Workers that are processes are told by joblib, or by whoever
-    started them, how many cores are theirs.
+    Such threads share the cores of this process. Worker processes need no check, because joblib
+    (or the program that has started them) limits their number of threads.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    # Dask counts its levels from -1.
+    # Dask counts its nesting levels from -1.
     return not is_main and get_active_backend()[0].nesting_level not in (None, 0)
 
 
 @contextmanager
-def progress(total, description, unit, verbose):
-    """Show a tqdm bar when verbose.
+def progress_bar(total, description, unit, verbose):
+    """Show a tqdm progress bar if `verbose` is true.
 
-    Yields a function to call with the number of things done, and figures to show beside the bar.
+    Yields a function `advance(n, **figures)`: `n` items are done, and the figures, such as a loss,
+    are shown next to the bar.
     """
     if not verbose:
         yield lambda n, **figures: None
@@ -89,67 +91,49 @@ def progress(total, description, unit, verbose):
 def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):
     """Yield `function(chunk)` for each chunk of `items`, in order.
 
-    The work goes through joblib, so `joblib.parallel_config` decides where it runs. One chunk
-    alone is not worth a worker.
+    The work goes through joblib, so `joblib.parallel_config` decides where it runs. A single chunk
+    is computed in this process, without workers. Worker processes do not follow a change of the
+    working directory: paths in `function` and `items` must be absolute.
     """
     if n_jobs == 0:
-        raise ValueError("n_jobs=0 has no meaning: expected None, 1, 2, ... or -1 for all cores.")
+        raise ValueError("n_jobs=0 is not possible: expected None, 1, 2, ... or -1 for all cores.")
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
-    place = _place()
-    calls = (delayed(_run)(function, chunk, place) for chunk in chunks)
-    with progress(len(items), description, "clip", verbose) as advance:
-        results = [_run(function, items, place)] if len(chunks) == 1 else _run_all(calls, n_jobs)
+    with progress_bar(len(items), description, "clip", verbose) as advance:
+        results = _results(function, chunks, n_jobs)
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))
             yield result
 
 
-@cache
-def _keep_freed_memory():
-    """Teach the allocator to keep the memory of arrays that come and go, once a process.
-
-    glibc hands large blocks back to the system when they are freed, and getting them anew page by
-    page costs a worker a third of its time. It stops for sizes of which it has seen one freed. Of
-    this block no page is ever touched; elsewhere it does nothing.
-    """
-    np.empty(_KEPT_BYTES, dtype=np.uint8)
-
-
-def _place():
-    """Return this process and the folder that relative paths start from."""
+def _results(function, chunks, n_jobs):
+    """Yield the results in order, as soon as they are there if the backend can do that."""
+    if len(chunks) == 1:
+        yield _compute(function, chunks[0])
+        return
     try:
-        return os.getpid(), os.getcwd()
-    except FileNotFoundError:
-        return os.getpid(), None
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    except ValueError:  # dask and other backends return everything at once
+        parallel = Parallel(n_jobs=n_jobs)
+    try:
+        yield from parallel(delayed(_compute)(function, chunk) for chunk in chunks)
+    except RuntimeError:
+        exit_thread_if_main_ended()
+        raise
 
 
-def _follow(place):
-    """Let relative paths mean the same here as where the work comes from.
-
-    joblib keeps its processes for later work, and they stay in the folder they were started in.
-    """
-    process, folder = place
-    if folder is not None and process != os.getpid():
-        # On another machine there may be no such folder.
-        with suppress(OSError):
-            os.chdir(folder)
-
-
-def _run(function, chunk, place):
-    _follow(place)
+def _compute(function, chunk):
     _keep_freed_memory()
-    with single_thread:
+    with single_blas_thread:
         return function(chunk)
 
 
-def _run_all(calls, n_jobs):
-    """Stream the results where the backend can, so that finished chunks need not wait in memory."""
-    try:
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    except ValueError:
-        parallel = Parallel(n_jobs=n_jobs)
-    try:
-        yield from parallel(calls)
-    except RuntimeError:
-        leave_if_main_thread_ended()
-        raise
+@cache
+def _keep_freed_memory():
+    """Make glibc keep freed memory for the next arrays; call this once per process.
+
+    glibc returns large blocks to the system when they are freed, and getting them back page by page
+    takes a third of a worker's time. It raises the size from which it does so to that of the
+    largest block that has been freed. So one block is allocated and freed; its pages are never
+    used. Other allocators are not affected.
+    """
+    np.empty(_KEPT_BYTES, dtype=np.uint8)

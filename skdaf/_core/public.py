@@ -1,4 +1,4 @@
-"""The public name of a class or function, wherever in the package it is defined."""
+"""The decorator `public`: classes and functions say that they come from `skdaf`."""
 
 from typing import TypeVar
 
@@ -8,8 +8,8 @@ Thing = TypeVar("Thing")
 def public(thing: Thing) -> Thing:
     """Set the module of a class or function to `skdaf`.
 
-    Saved models, pickles, reprs and tracebacks then name what users import, and a file can move
-    within the package without breaking a model that somebody has saved.
+    Saved models, pickles, reprs and tracebacks then show the name that users import, and code can
+    move to another file without breaking saved models.
     """
     thing.__module__ = "skdaf"
     return thing

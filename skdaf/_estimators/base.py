@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator, is_count
-from skdaf._core.parallel import CHUNK_SIZE, progress
+from skdaf._core.parallel import CHUNK_SIZE, progress_bar
 from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 from skdaf._networks.building import (
@@ -260,7 +260,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator):
         """
         plan = self._plan(len(rows[0]), has_validation=rows[1] is not None, n_frozen=n_frozen)
         with (
-            progress(plan.max_epochs, "Training", "epoch", self.verbose) as advance,
+            progress_bar(plan.max_epochs, "Training", "epoch", self.verbose) as advance,
             steps_of_fit(
                 self, plan.max_epochs, examples.inputs, self._labels_of(examples)
             ) as steps,

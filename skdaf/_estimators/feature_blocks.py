@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdaf._core.estimator import Estimator, is_count
-from skdaf._core.parallel import single_thread
+from skdaf._core.parallel import single_blas_thread
 from skdaf._core.public import public
 from skdaf._core.validation import fit_context
 
@@ -87,7 +87,7 @@ class CappedPCA(TransformerMixin, Estimator):
         """
         features = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         self.n_components_ = min(self.n_components, *features.shape)
-        with single_thread:
+        with single_blas_thread:
             self.pca_ = PCA(self.n_components_, random_state=self.random_state).fit(features)
         return self
 
@@ -106,7 +106,7 @@ class CappedPCA(TransformerMixin, Estimator):
         """
         check_is_fitted(self)
         features = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        with single_thread:
+        with single_blas_thread:
             return self.pca_.transform(features)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:

@@ -6,6 +6,7 @@ Each kind of features is an `Extraction`; `compute_rows` runs one on all clips.
 import os
 import time
 import warnings
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +15,9 @@ from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.lengths import check_channel_of_waveforms
 from skdaf._audio.opening import stat_audio
 from skdaf._audio.reading import read_clip
+from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache, make_key
-from skdaf._core.parallel import CHUNK_SIZE, map_chunks
+from skdaf._core.parallel import CHUNK_SIZE
 
 # Samples of clips that are computed together: enough to outweigh the cost of the calls, in little
 # memory.
@@ -164,9 +166,11 @@ def _is_settled(status):
 
 def compute_rows(extraction, clips, *, n_jobs, verbose, description):
     """Return the array with one row per clip; raise one AudioReadError for all bad files."""
+    if extraction.cache is not None:
+        extraction = replace(extraction, cache=absolute_path(extraction.cache))
     output = np.empty((len(clips), *extraction.row_shape), dtype=extraction.dtype)
     done, errors = 0, []
-    for chunk, chunk_errors in map_chunks(
+    for chunk, chunk_errors in map_clips(
         extraction,
         clips,
         n_jobs=n_jobs,

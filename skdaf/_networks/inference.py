@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skdaf._core.contexts import leave_if_closing
+from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._networks.device import single_torch_thread
 
 # Clips that go through a network together when it is not being trained.
@@ -20,7 +20,7 @@ def apply_network(
     network.eval()
     with single_torch_thread, torch.inference_mode():
         for first in range(0, len(spectrograms), EVALUATION_BATCH):
-            leave_if_closing()
+            exit_thread_at_shutdown()
             batch = np.asarray(spectrograms[first : first + EVALUATION_BATCH], dtype=np.float32)
             inputs = torch.tensor(batch).unsqueeze(1).to(device)
             outputs.append(network(inputs).flatten(1).cpu().numpy())

@@ -14,7 +14,7 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.opening import on_disk
 from skdaf._audio.reading import read_info
 from skdaf._audio.sources import is_source
-from skdaf._core.parallel import progress
+from skdaf._core.parallel import progress_bar
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._estimators.fitted import load_if_path, unwrap
@@ -141,7 +141,7 @@ def predict_segments(estimator, path, *, window=1.0, step=None, batch_size=256, 
         info = read_info(clip)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
         tables = []
-        with progress(len(windows), "Predicting", "window", verbose) as advance:
+        with progress_bar(len(windows), "Predicting", "window", verbose) as advance:
             for first in range(0, len(windows), batch_size):
                 tables.append(_predicted(estimator, windows[first : first + batch_size]))
                 advance(len(tables[-1]))

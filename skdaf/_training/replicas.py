@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skdaf._core.contexts import leave_if_closing
+from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._networks.device import use_one_torch_thread
 from skdaf._networks.layers import seed_dropout
 from skdaf._networks.weights import load_arrays, to_arrays
@@ -43,7 +43,7 @@ class Replica:
 
     def train_step(self, rows: NDArray[np.integer], n_rows: int) -> NDArray[np.float64]:
         """Compute gradients for a part of a batch of `n_rows`; return sums of loss and score."""
-        leave_if_closing()
+        exit_thread_at_shutdown()
         plan = self.run.plan
         self.network.zero_grad(set_to_none=True)
         inputs, targets = self._training_batch(rows)
@@ -63,7 +63,7 @@ class Replica:
         sums = np.zeros(2)
         with torch.inference_mode():
             for rows in batches:
-                leave_if_closing()
+                exit_thread_at_shutdown()
                 inputs, targets = self.run.examples.batch(rows, device)
                 outputs = self.network(inputs.to(device).unsqueeze(1))
                 sums += self._sums(self.run.objective.loss(outputs, targets), outputs, targets)

@@ -41,17 +41,20 @@ def test_arrays_come_back_as_they_were(values):
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (1152921504606846976,)}", "claims"),
-        (b"{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000000,)}", "plain values"),
-        (b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "holds object"),
-        (b"{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (0,)}", "plain values"),
+        (
+            b"{'descr': '<f8', 'fortran_order': False, 'shape': (1152921504606846976,)}",
+            "shape",
+        ),
+        (b"{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000000,)}", "type"),
+        (b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "object"),
+        (b"{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (0,)}", "type"),
         (b"{'descr': '<f8', 'fortran_order': False, 'shape': (0, 99999999999)}", "empty array"),
-        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", "impossible shape"),
+        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", "shape"),
         (b"__import__('os').abort()", "malformed"),
         (b"[" * 9000, "."),
     ],
 )
-def test_claims_of_headers_are_not_believed(header, reason):
+def test_headers_with_wrong_declarations_are_refused(header, reason):
     content = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header
     with pytest.raises((ValueError, SyntaxError, MemoryError, RecursionError), match=reason):
         read_array(content)
@@ -66,7 +69,7 @@ def test_an_array_in_two_places_is_read_once():
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_unusual_archives_are_refused():
-    with pytest.raises(ValueError, match="cannot be unpacked"):
+    with pytest.raises(ValueError, match="'a'"):
         Archive(archive_of(zipfile.ZIP_LZMA, a=b"1"), "it")
     file = archive_of(a=b"1")
     with zipfile.ZipFile(file, "a") as archive:
@@ -76,12 +79,12 @@ def test_unusual_archives_are_refused():
 
 
 def test_archives_in_archives_count_too(monkeypatch):
-    monkeypatch.setattr("skdaf._core.archives._SMALL", 2**20)
+    monkeypatch.setattr("skdaf._core.archives._FREE_BYTES", 2**20)
     inner = io.BytesIO()
     np.savez_compressed(inner, data=np.zeros(2**21))
     with (
         Archive(archive_of(a=inner.getvalue()), "it") as archive,
-        pytest.raises(TooLargeError, match="it, in 'a', holds"),
+        pytest.raises(TooLargeError, match="it, in 'a',"),
     ):
         archive.sparse_matrix("a")
 

@@ -1,4 +1,4 @@
-"""Contexts that threads share: begun once, ended once, and left before the interpreter ends."""
+"""Contexts that threads share, and daemon threads at the end of the interpreter."""
 
 import os
 import signal
@@ -10,55 +10,51 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from helpers import run_python
 
-from skdaf._core.contexts import SharedContext, leave_if_closing, leave_if_main_thread_ended
+from skdaf._core.contexts import SharedContext, exit_thread_at_shutdown, exit_thread_if_main_ended
 
 pytestmark = pytest.mark.oldest
 
 
-class Noting(SharedContext):
+class Recorder(SharedContext):
+    """Records the calls of its methods."""
+
     def __init__(self):
         super().__init__()
-        self.notes = []
+        self.calls = []
 
     def begin(self):
-        self.notes.append("begin")
+        self.calls.append("begin")
 
     def end(self):
-        self.notes.append("end")
+        self.calls.append("end")
 
 
 def run(code):
-    """Run Python in a process of its own; return what it prints."""
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=os.path.dirname(__file__),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    return result.stdout
+    """Run Python in a process of its own; return all that it prints, errors included."""
+    streams = {"capture_output": False, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return run_python(code, timeout=60, **streams)
 
 
 def test_it_begins_once_and_ends_once():
-    context = Noting()
+    context = Recorder()
     with context:
         with context:
-            assert context.notes == ["begin"]
-        assert context.notes == ["begin"]
-    assert context.notes == ["begin", "end"]
+            assert context.calls == ["begin"]
+        assert context.calls == ["begin"]
+    assert context.calls == ["begin", "end"]
 
 
 def test_an_exception_ends_it():
-    context = Noting()
+    context = Recorder()
     with pytest.raises(KeyError), context:
         raise KeyError
-    assert context.notes == ["begin", "end"]
+    assert context.calls == ["begin", "end"]
 
 
 def test_the_last_thread_ends_it():
-    context, both_inside = Noting(), threading.Barrier(2)
+    context, both_inside = Recorder(), threading.Barrier(2)
 
     def visit():
         with context:
@@ -67,46 +63,52 @@ def test_the_last_thread_ends_it():
     with ThreadPoolExecutor(2) as pool:
         for visits in [pool.submit(visit), pool.submit(visit)]:
             visits.result()
-    assert context.notes == ["begin", "end"]
+    assert context.calls == ["begin", "end"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_in_a_forked_child_nobody_is_inside():
-    notes = run(
+def test_no_thread_is_inside_in_a_forked_child():
+    calls = run(
         """
         import os, sys, threading, time, warnings
-        from test_contexts import Noting
-        context, inside, leave = Noting(), threading.Event(), threading.Event()
+        from skdaf._core.contexts import SharedContext
+        class Recorder(SharedContext):
+            calls = []
+            def begin(self):
+                self.calls.append("begin")
+            def end(self):
+                self.calls.append("end")
+        context, inside, leave = Recorder(), threading.Event(), threading.Event()
         def stay():
             with context:
                 inside.set()
                 leave.wait()
         threading.Thread(target=stay, daemon=True).start()
         inside.wait()
-        warnings.simplefilter("ignore")  # what a fork with threads may lead to is what is tested
+        warnings.simplefilter("ignore")  # about forks of processes with threads
         child = os.fork()
         if not child:
-            print(context.notes, flush=True)
+            print(context.calls, flush=True)
             with context:
-                print(context.notes, flush=True)
-            sys.exit()  # as quickly as if there had been no thread
+                print(context.calls, flush=True)
+            sys.exit()  # without waiting for the thread
         start = time.monotonic()
         assert os.waitpid(child, 0)[1] == 0
         assert time.monotonic() - start < 5
         leave.set()
         """
     )
-    assert notes == "['begin', 'end']\n['begin', 'end', 'begin']\n"
+    assert calls == "['begin', 'end']\n['begin', 'end', 'begin']\n"
 
 
-def test_the_end_of_the_interpreter_ends_daemons_in_this_package_and_waits_for_them():
+def test_daemon_threads_in_this_package_end_at_exit():
     printed = run(
         """
         import threading, time
         from skdaf._core.contexts import SharedContext
         entered = threading.Event()
         class Endless(SharedContext):
-            def begin(self):  # called by a function of the package
+            def begin(self):  # a function of the package calls it
                 entered.set()
                 try:
                     while True:
@@ -124,7 +126,7 @@ def test_the_end_of_the_interpreter_ends_daemons_in_this_package_and_waits_for_t
     assert printed == "left\n"
 
 
-def test_other_daemons_are_left_alone():
+def test_other_daemon_threads_do_not_end():
     start = time.monotonic()
     printed = run(
         """
@@ -139,7 +141,7 @@ def test_other_daemons_are_left_alone():
     assert time.monotonic() - start < 9
 
 
-# The end comes while these work in daemon threads.
+# Work of daemon threads while the program exits.
 WORK = {
     "a training": "CNNAudioClassifier(max_epochs=10_000, early_stopping=False).fit(X, y)",
     "predictions": "while True: fitted.predict(X)",
@@ -155,7 +157,7 @@ WORK = {
         ("workers", "sys.exit(3)", {3}),
     ],
 )
-def test_a_program_ends_as_it_should_while_daemon_threads_work(name, end, statuses):
+def test_a_program_exits_normally_while_daemon_threads_work(name, end, statuses):
     code = f"""
         import sys, threading, time, joblib, numpy as np
         from skdaf import CNNAudioClassifier, SpectrogramTransformer
@@ -175,12 +177,12 @@ def test_a_program_ends_as_it_should_while_daemon_threads_work(name, end, status
     )
     assert result.stdout == "end\n"
     assert result.returncode in statuses
-    # What is said is the program's own exception, if any.
+    # Only the exception of the program itself is shown.
     assert result.stderr.count("Traceback") == ("raise" in end)
     assert "Exception in thread" not in result.stderr
 
 
-def test_a_training_goes_on_after_the_main_thread_has_ended():
+def test_training_continues_after_the_main_thread_has_ended():
     printed = run(
         """
         import threading, time, numpy as np
@@ -200,16 +202,16 @@ def test_a_training_goes_on_after_the_main_thread_has_ended():
     assert printed == "True\n"
 
 
-def test_work_at_the_end_of_the_interpreter_is_not_refused():
+def test_work_at_exit_is_allowed():
     printed = run(
         """
         import atexit
         def work():
             with context:
-                leave_if_closing()
+                exit_thread_at_shutdown()
                 print("worked")
-        atexit.register(work)  # before those that close: its turn comes after theirs
-        from skdaf._core.contexts import SharedContext, leave_if_closing
+        atexit.register(work)  # registered first, so it runs last
+        from skdaf._core.contexts import SharedContext, exit_thread_at_shutdown
         context = SharedContext()
         """
     )
@@ -218,13 +220,13 @@ def test_work_at_the_end_of_the_interpreter_is_not_refused():
 
 @pytest.mark.parametrize("daemon", [True, False])
 @pytest.mark.parametrize("has_ended", [True, False])
-def test_errors_after_the_end_of_the_main_thread_end_daemons_only(monkeypatch, daemon, has_ended):
+def test_errors_after_the_main_thread_has_ended_end_only_daemons(monkeypatch, daemon, has_ended):
     outcomes = []
 
     def fail():
         try:
-            leave_if_main_thread_ended()
-            outcomes.append("went on")
+            exit_thread_if_main_ended()
+            outcomes.append("continued")
         except SystemExit:
             outcomes.append("ended")
 
@@ -233,10 +235,10 @@ def test_errors_after_the_end_of_the_main_thread_end_daemons_only(monkeypatch, d
         monkeypatch.setattr(threading, "main_thread", threading.Thread)  # one that does not run
     thread.start()
     thread.join()
-    assert outcomes == (["ended"] if daemon and has_ended else ["went on"])
+    assert outcomes == (["ended"] if daemon and has_ended else ["continued"])
 
 
-def test_threads_go_on_while_the_interpreter_does():
+def test_threads_continue_while_the_interpreter_runs():
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(leave_if_closing).result() is None
-    leave_if_closing()
+        assert pool.submit(exit_thread_at_shutdown).result() is None
+    exit_thread_at_shutdown()

@@ -14,13 +14,13 @@ KINDS = [
 ]
 
 
-def test_all_public_estimators_are_of_this_kind():
+def test_all_public_estimators_have_the_base_class():
     assert len(KINDS) == 8
     assert all(issubclass(kind, Estimator) for kind in KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_parameters_of_later_releases_have_their_defaults(kind, with_more):
+def test_parameters_of_later_releases_get_their_defaults(kind, with_more):
     estimator = kind()
     estimator.learned_ = np.arange(3)
     saved = pickle.dumps(estimator)
@@ -33,7 +33,7 @@ def test_parameters_of_later_releases_have_their_defaults(kind, with_more):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_saved_comes_before_defaults(kind):
+def test_saved_parameters_take_precedence_over_defaults(kind):
     parameters = kind().get_params(deep=False)
     estimator = kind().set_params(**dict.fromkeys(parameters, "set"))
     loaded = pickle.loads(pickle.dumps(estimator))

@@ -43,7 +43,7 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
-def test_two_writers_do_not_meet(tmp_path):
+def test_two_writers_use_different_files(tmp_path):
     path = tmp_path / "table.csv"
     with replacing(path) as one, replacing(path) as other:
         assert one != other
@@ -52,14 +52,14 @@ def test_two_writers_do_not_meet(tmp_path):
     assert path.read_bytes() == b"one"
 
 
-def test_an_error_names_the_file_that_was_meant(tmp_path):
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
     path = tmp_path / "nowhere" / "table.csv"
-    with pytest.raises(FileNotFoundError, match=r"table\.csv' could not be written: No such file"):
+    with pytest.raises(FileNotFoundError, match=r"table\.csv'.*No such file"):
         write_whole(path, b"new")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
-def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path):
+def test_a_pipe_is_written_to_directly(tmp_path):
     path, found = tmp_path / "pipe", []
     os.mkfifo(path)
     reader = threading.Thread(target=lambda: found.append(path.read_bytes()))
@@ -72,11 +72,11 @@ def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_link_goes_on_pointing_to_its_file(tmp_path):
+def test_a_link_keeps_pointing_to_its_file(tmp_path):
     (tmp_path / "folder").mkdir()
     link, file = tmp_path / "link", tmp_path / "folder" / "file"
     link.symlink_to(file)
-    for content in (b"old", b"new"):  # the file is not there at first
+    for content in (b"old", b"new"):  # the file does not exist at first
         write_whole(link, content)
         assert file.read_bytes() == content
     assert link.is_symlink()
@@ -91,7 +91,7 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path, permissions):
     path.write_bytes(b"old")
     path.chmod(permissions)
     with replacing(path) as part:
-        # Nobody may read the new content earlier who may not read the old one.
+        # Whoever may not read the old content may not read the new one either, at any time.
         assert part.stat().st_mode & 0o777 == permissions | 0o200
         part.write_bytes(b"new")
     assert path.stat().st_mode & 0o777 == permissions
@@ -99,7 +99,7 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path, permissions):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
-def test_a_new_file_gets_what_the_umask_leaves(tmp_path):
+def test_a_new_file_gets_the_permissions_that_the_umask_allows(tmp_path):
     before = os.umask(0o027)
     try:
         write_whole(tmp_path / "table.csv", b"new")
@@ -111,7 +111,7 @@ def test_a_new_file_gets_what_the_umask_leaves(tmp_path):
 @pytest.mark.parametrize(
     "name", ["n" * 251 + ".csv", "n" * 255, "\u00e9" * 125 + ".csv", "a." + "s" * 250]
 )
-def test_every_legal_name_can_be_written(tmp_path, name):
+def test_every_valid_name_can_be_written(tmp_path, name):
     path = tmp_path / name
     for content in (b"old", b"new"):
         write_whole(path, content)
@@ -119,7 +119,7 @@ def test_every_legal_name_can_be_written(tmp_path, name):
     assert os.listdir(tmp_path) == [name]
 
 
-def test_what_killed_writers_left_is_found(tmp_path):
+def test_temporary_files_of_killed_writers_are_found(tmp_path):
     for stem in ("model", "m" * 240):
         path = tmp_path / f"{stem}.csv"
         with replacing(path) as part:
@@ -128,7 +128,7 @@ def test_what_killed_writers_left_is_found(tmp_path):
             assert not list(leftovers(tmp_path / f"{stem}x.csv"))
 
 
-def test_names_with_an_ending_stay_legal_and_distinct():
+def test_names_with_an_ending_stay_valid_and_distinct():
     assert name_with("a.csv", ".old") == "a.csv.old"
     names = {name_with("n" * 254 + letter, ".old") for letter in "ab"}
     assert len(names) == 2

@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from skdaf import AudioReadError, Clip, SpectrogramTransformer
-from skdaf._core.cache import Cache, _forget_folders
+from skdaf._core.cache import Cache, reset_index
 from skdaf._features import extraction, spectrogram_transformer
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.resizing import soften_levels
@@ -147,7 +147,7 @@ def sizes_of_chunks(clips):
     """Return how many clips each call of a recipe gets."""
 
     class Sizes(Extraction):
-        row_shape, dtype = (), int
+        row_shape, dtype, cache = (), int, None
 
         def __call__(self, chunk):
             return np.full(len(chunk), len(chunk)), []
@@ -410,7 +410,7 @@ def test_damaged_entries_are_made_anew(clips, cache, reads, damage, is_fresh):
     reads.clear()
     for _ in range(2):
         if is_fresh:
-            _forget_folders()
+            reset_index()
         np.testing.assert_array_equal(assert_no_errors(extract(cache)(clips)), expected)
     if is_fresh or damage is not damage_the_index:
         assert clips[-1] in reads

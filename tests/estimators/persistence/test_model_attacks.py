@@ -183,7 +183,7 @@ def test_points_of_neighbours_are_counted(tmp_path, monkeypatch):
     with Archive(path, "file") as archive:
         for _ in range(2):
             archive.take_points(2**19)
-        with pytest.raises(ValueError, match="1048577 points in trees of neighbours are too many"):
+        with pytest.raises(ValueError, match="1048577 points"):
             archive.take_points(1)
     counted = []
     monkeypatch.setattr(Archive, "take_points", lambda self, n_points: counted.append(n_points))
@@ -266,7 +266,7 @@ BROKEN = [
     (
         LogisticRegression().fit(X, Y),
         {"coef_": sparse.csc_matrix((10**9, 6))},
-        "sparse matrix claims",
+        "sparse matrix",
     ),
     (SpectrogramTransformer().fit(X * np.ones((45, 1))), {"n_frames_": 0}, "n_frames_ cannot be"),
 ]

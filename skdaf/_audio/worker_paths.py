@@ -1,0 +1,56 @@
+"""Work on clips in worker processes, which may run in another folder than the main process."""
+
+import os
+
+from skdaf._audio.clips import Clip
+from skdaf._core.parallel import map_chunks
+
+
+def map_clips(function, clips, **options):
+    """Yield what `function` returns for each chunk of clips, in order: a result and errors.
+
+    joblib reuses worker processes, and they stay in the folder in which they were started.
+    Therefore workers get absolute paths. Errors show the paths as the user has passed them.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a list of clips; returns a result and a list of AudioReadError.
+    clips : list of Clip or of waveforms
+        What to work on.
+    **options
+        Options of `map_chunks`.
+    """
+    names = {}
+    clips = [_with_absolute_path(clip, names) for clip in clips]
+    for result, errors in map_chunks(function, clips, **options):
+        yield result, [_with_given_path(error, names) for error in errors]
+
+
+def absolute_path(path):
+    """Return an absolute path; the same path if the current folder no longer exists.
+
+    Unlike `os.path.abspath`, this keeps `..`, which can lead elsewhere after a link.
+    """
+    try:
+        return os.path.join(os.getcwd(), path)
+    except FileNotFoundError:
+        return path
+
+
+def _with_absolute_path(clip, names):
+    """Return a clip with an absolute path; add that path and the given one to `names`."""
+    if not isinstance(clip, Clip) or clip.is_in_memory or os.path.isabs(clip.path):
+        return clip
+    path = absolute_path(clip.path)
+    names[path] = clip.name
+    return Clip(path, clip.start, clip.end)
+
+
+def _with_given_path(error, names):
+    for path in error.paths:
+        if path in names:
+            cause = error.__cause__
+            error = error.renamed(path, names[path])
+            error.__cause__ = cause
+    return error
