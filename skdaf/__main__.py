@@ -1,4 +1,4 @@
-"""`python -m skdaf` is the `skdaf` command."""
+"""Run the `skdaf` command with `python -m skdaf`."""
 
 from skdaf.cli import main
 

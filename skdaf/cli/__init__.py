@@ -1,6 +1,15 @@
-"""The `skdaf` command: a thin layer over the public names.
+"""The `skdaf` command, a thin layer over the public API.
 
-Nothing heavy is imported before a command runs, so that help and completion come at once.
+Heavy imports happen only when a command runs, so help and shell completion are fast.
+
+- `_training`: train, transfer, combine.
+- `_predicting`: predict, segments, embed, report.
+- `_similar`: similar index, similar query.
+- `_files`: info, check, convert.
+- `_program`: errors, warnings, notes and exit statuses.
+- `_options`, `_paths`: arguments and options that several commands share.
+- `_models`: load and save model files.
+- `_tables`, `_reports`, `_text`: find recordings, write tables and reports.
 """
 
 import click
@@ -18,16 +27,16 @@ __all__ = ["main"]
 @click.group(
     cls=Program,
     name="skdaf",
-    # After the backspace the lines stay as they are.
-    epilog="\b\nCompletion in bash; zsh_source, fish_source for other shells:\n"
+    # "\b" keeps click from joining the lines.
+    epilog="\b\nShell completion for bash (for other shells: zsh_source, fish_source):\n"
     '  eval "$(_SKDAF_COMPLETE=bash_source skdaf)"',
 )
 @click.version_option(__version__, prog_name="skdaf")
 def main():
-    """Train neural networks on audio files, and use them.
+    """Train neural networks on audio files and use the trained models.
 
-    Results go to the standard output, everything else to the standard error. The exit status is 0
-    when all went well, 2 after an error, 130 after ctrl-C; "check" has 1 for bad files.
+    Results go to standard output, everything else to standard error. The exit status is 0 on
+    success, 2 after an error and 130 after Ctrl-C; "check" exits with 1 if files are bad.
     """
 
 

@@ -1,4 +1,4 @@
-"""Commands about files: info, check, convert."""
+"""Commands for files: info, check, convert."""
 
 import math
 import os
@@ -21,13 +21,13 @@ from skdaf.cli._text import echo, to_json, visible
 
 @click.command(cls=Command)
 @model_argument
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @trust_option
 def info(model, as_json, trust):
-    """Show what a model file holds: classes, front end, layers.
+    """Show the classes, front end and layers of a model file.
 
-    Weights are the numbers that a layer has learned; outputs are what it gives for a clip, and
-    --layers-dropped is what other commands need to stop after it.
+    The table of layers shows the number of outputs per clip, the number of weights, and the value
+    of --layers-dropped with which other commands return the output of the layer.
 
     Example: skdaf info model.skops
     """
@@ -41,7 +41,7 @@ def _release(path):
 
     try:
         return {"written by": f"skdaf {read_note(path)['skdaf']}"}
-    except ValueError:  # a pickle, which does not tell
+    except ValueError:  # a pickle does not contain the version
         return {}
 
 
@@ -60,7 +60,7 @@ def _describe(model):
 
 
 def _steps(model, prefix=""):
-    """Yield the names of a pipeline's parts, as parameters have them, and what they are."""
+    """Yield the steps of a pipeline and its parts: names as in parameters, descriptions."""
     for name, step in getattr(model, "steps", getattr(model, "transformer_list", ())):
         if hasattr(step, "steps") or hasattr(step, "transformer_list"):
             yield from _steps(step, f"{prefix}{name}__")
@@ -68,8 +68,8 @@ def _steps(model, prefix=""):
             yield prefix + name, _one_line(step)
 
 
-def _one_line(thing):
-    return " ".join(str(thing).split())
+def _one_line(value):
+    return " ".join(str(value).split())
 
 
 def _is_fitted(model):
@@ -92,7 +92,7 @@ def _describe_network(network):
         "sampling rate": getattr(frontend, "sampling_rate_", None),
         "input": f"{frames} frames x {bins} bins",
     }
-    if hasattr(network, "n_epochs_"):  # converted models do not tell
+    if hasattr(network, "n_epochs_"):  # not in converted models
         facts["training"] = f"epoch {network.best_epoch_} of {network.n_epochs_}"
     return {**facts, "layers": _layers(network.layer_summary())}
 
@@ -132,19 +132,22 @@ def _as_text(facts):
 @click.option(
     "--strict",
     is_flag=True,
-    help="Silent and clipped ones, copies, cancelled channels and odd durations are bad too.",
+    help="Also count recordings as bad if they are silent, clipped or duplicates, if their label "
+    "conflicts with that of a duplicate, if their channels cancel out, or if their duration is "
+    "unusual.",
 )
 @table_options
 @jobs_option
 @quiet_option
 def check(paths, strict, format_, output, n_jobs):
-    """Find recordings that cannot be read, and copies.
+    """Find unreadable recordings and duplicates.
 
-    The exit status is 1 when there are any that cannot be read. Folders are searched with all that
-    is below them. A recording is a copy of another one when it holds the same samples; a conflict
-    of labels is a copy in another class folder. Channels cancel each other out when their mean,
-    which is what other commands hear, is silent. A duration is odd when it is far from nearly all
-    others.
+    Folders are searched, including subfolders. The exit status is 1 if recordings are bad: without
+    --strict, only those that cannot be read.
+
+    Duplicates contain the same samples; a label conflict is a duplicate in another class folder.
+    Channels cancel out if their mean, which other commands use, is silent. A duration is odd if it
+    differs widely from almost all others.
 
     Example: skdaf check recordings
     """
@@ -157,7 +160,7 @@ def check(paths, strict, format_, output, n_jobs):
     if strict:
         bad |= table.silent | table.clipped | table.cancels | table.odd_duration
         bad |= table.duplicate_of.ne("") | table.label_conflict
-    # Whole files are looked at, whose names are in the first column.
+    # The first column already contains the path.
     problems = [
         problem.removeprefix(f"{path!r}: ")
         for path, problem in zip(table.path, table.problem, strict=True)
@@ -176,14 +179,15 @@ def check(paths, strict, format_, output, n_jobs):
     "--sampling-rate",
     type=int,
     metavar="HZ",
-    help="Rate of the recordings that it was trained on, which the old file does not tell. "
-    "[default: each file keeps its own, as there]",
+    help="Sampling rate of the training recordings, which OLD does not contain.  [default: every "
+    "recording keeps its own rate, as in deep_audio_features]",
 )
 @quiet_option
 def convert(old, new, sampling_rate):
-    """Turn a model of deep_audio_features into one of skdaf.
+    """Convert a model of deep_audio_features.
 
-    OLD is its file (*.pt), which is read without running code from it; NEW is written.
+    OLD is the original file (*.pt), NEW the file to write (*.skops). OLD is a pickle, but no code
+    from it is run.
 
     Example: skdaf convert old.pt new.skops --sampling-rate 8000
     """

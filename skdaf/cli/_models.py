@@ -1,22 +1,22 @@
-"""Model files: loading with or without trust, what is inside, saving."""
+"""Load and save model files, and make transformers of loaded models."""
 
 import pickle
 import zipfile
 
 from skdaf.cli._program import note, verbosity
 
-# What is good for one run on one machine is not written into model files.
-_OF_THIS_RUN = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": None}
+# Parameters of a single run, with the values that they have in model files.
+_RUN_PARAMETERS = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": None}
 
-# What loading something else as a pickle comes to.
-_NOT_A_PICKLE = (
+# Errors when a file that is not a pickle is loaded as one.
+_PICKLE_ERRORS = (
     *(AttributeError, EOFError, ImportError, LookupError, ValueError),
     pickle.UnpicklingError,
 )
 
 
 def load(path, *, trust=False, n_jobs=None, verbose=None):
-    """Return the fitted estimator in a file, ready to show its progress if that is wanted."""
+    """Return the fitted estimator in a file; it shows progress bars unless --quiet is given."""
     from sklearn.utils.validation import check_is_fitted
 
     model = load_any(path, trust=trust)
@@ -31,21 +31,21 @@ def load_any(path, *, trust=False):
     """Return the estimator in a file, fitted or not."""
     from skdaf import load_model
 
-    if _is_ours(path):
+    if _is_model_file(path):
         model = load_model(path)
     elif trust:
         model = _unpickle(path)
     else:
         raise ValueError(
-            f"{path!r} was not written by save_model, or is damaged; if it is a pickle that you "
-            'trust, add --trust; models of deep_audio_features are read by "skdaf convert".'
+            f"{path!r} was not written by save_model, or it is damaged. If it is a pickle that you "
+            'trust, add --trust; for a model of deep_audio_features, use "skdaf convert".'
         )
     if not hasattr(model, "get_params"):
-        raise ValueError(f"{path!r} holds no estimator but a {type(model).__name__}.")
+        raise ValueError(f"{path!r} contains a {type(model).__name__}, not an estimator.")
     return model
 
 
-def _is_ours(path):
+def _is_model_file(path):
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as file:
@@ -57,8 +57,8 @@ def _unpickle(path):
 
     try:
         return joblib.load(path)
-    except _NOT_A_PICKLE as error:
-        raise ValueError(f"{path!r} can not be loaded as a pickle: {error!r}.") from error
+    except _PICKLE_ERRORS as error:
+        raise ValueError(f"{path!r} cannot be loaded as a pickle: {error!r}.") from error
 
 
 def load_classifier(path, **options):
@@ -68,45 +68,44 @@ def load_classifier(path, **options):
     model = load(path, **options)
     if not is_classifier(model):
         raise ValueError(
-            f"{path!r} holds a {type(model).__name__}, which knows no classes: a classifier is "
-            "needed here."
+            f"{path!r} contains a {type(model).__name__}, but this command needs a classifier."
         )
     return model
 
 
-def describer(model, layers_dropped=None):
-    """Return what turns clips into features: a transformer, or inner layers of a network."""
+def make_transformer(model, layers_dropped, files):
+    """Return a fitted transformer of clips: the model or its steps, or layers of its network."""
     from skdaf._estimators.fitted import find_network, unwrap_calibrated
 
     model = unwrap_calibrated(model)
     if layers_dropped is None and hasattr(model, "transform"):
         return model
     if layers_dropped is None and hasattr(model, "named_steps") and not hasattr(model, "network_"):
-        return model[:-1]  # all that comes before the classifier
-    return inner_layers(find_network(model), 1 if layers_dropped is None else layers_dropped)
+        return model[:-1]
+    extractor = make_extractor(find_network(model), 1 if layers_dropped is None else layers_dropped)
+    return extractor.fit(files)
 
 
-def inner_layers(network, layers_dropped):
-    """Return a fitted extractor around a fitted network."""
+def make_extractor(network, layers_dropped):
+    """Return an extractor that uses a fitted network without its last layers."""
     from sklearn.frozen import FrozenEstimator
 
     from skdaf import CNNFeatureExtractor
 
-    extractor = CNNFeatureExtractor(FrozenEstimator(network), layers_dropped=layers_dropped)
-    return extractor.fit(["not looked at, since the network is frozen"])
+    return CNNFeatureExtractor(FrozenEstimator(network), layers_dropped=layers_dropped)
 
 
 def save(model, path):
-    """Write a model without what only this run needed."""
+    """Write a model file, without the parameters of this run."""
     from skdaf import save_model
 
-    _set_everywhere(model, _OF_THIS_RUN)
+    _set_everywhere(model, _RUN_PARAMETERS)
     save_model(model, path)
     note(f"Wrote {path}")
 
 
 def _set_everywhere(model, settings):
-    """Set parameters wherever an estimator of this package has them."""
+    """Set parameters of all estimators of this package that have them."""
     from skdaf._estimators.fitted import iterate_parts
 
     for part in iterate_parts(model):

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and how --set is understood."""
+"""Arguments and options that several commands share, and the parsing of --set."""
 
 import ast
 import difflib
@@ -10,23 +10,23 @@ from skdaf.cli._program import quiet_option
 
 
 class Assignment(click.ParamType):
-    """``name=value``, where the value is a Python literal or else a string."""
+    """``NAME=VALUE``, where the value is a Python literal, or else text."""
 
     name = "name=value"
 
     def convert(self, value, param, ctx):
-        """Return name and value."""
+        """Return the name and the value."""
         name, equals, text = value.partition("=")
         if not (name and equals):
-            self.fail(f"{value!r} is not of the form NAME=VALUE.", param, ctx)
+            self.fail(f"{value!r} must have the form NAME=VALUE.", param, ctx)
         try:
             return name, ast.literal_eval(text)
         except (ValueError, SyntaxError):
             return name, text
 
 
-def all_of(*decorators):
-    """Make one decorator of several; help shows them in this order."""
+def combine_options(*decorators):
+    """Return a decorator that applies several; the help shows their options in this order."""
 
     def decorate(command):
         for decorator in reversed(decorators):
@@ -49,80 +49,81 @@ folders_argument = click.argument(
 trust_option = click.option(
     "--trust",
     is_flag=True,
-    help="Also load pickles (joblib files). They can run any code: only from those you trust.",
+    help="Also load pickles (joblib files). Pickles can run any code: load only files that you "
+    "trust.",
 )
 
 jobs_option = click.option(
     "--n-jobs",
     type=int,
     metavar="N",
-    help="Workers that read files; -1 is one per core.  [default: 1]",
+    help="Number of workers that read files; -1 uses one per core.  [default: 1]",
 )
 
 format_option = click.option(
     "--format",
     "format_",
     type=click.Choice(["table", "csv", "json"]),
-    help="How to write the results.  [default: by the name of the output file, else table]",
+    help="Format of the results.  [default: from the extension of the output file, else table]",
 )
 
 layers_option = click.option(
     "--layers-dropped",
     type=click.IntRange(min=0),
     metavar="K",
-    help='Give the outputs of the network without its last K layers ("skdaf info" lists them).',
+    help='Use the output of the network without its last K layers ("skdaf info" lists them).',
 )
 
-window_options = all_of(
+window_options = combine_options(
     click.option(
         "--window",
         type=float,
         default=1.0,
         show_default=True,
         metavar="SECONDS",
-        help="Length of a window.",
+        help="Length of a window in seconds.",
     ),
     click.option(
         "--step",
         type=float,
         metavar="SECONDS",
-        help="From window to window.  [default: the window: no overlap]",
+        help="Time from one window to the next in seconds.  [default: the length of a window]",
     ),
 )
 
 
 def output_option(what, type_=None, **settings):
-    """Return --output; `what` it takes is shown in the help."""
-    help_text = f"{what} A file that is there is replaced when the new one is complete."
+    """Return the option --output; its help begins with `what`."""
+    help_text = f"{what} An existing file is replaced once the new one is complete."
     return click.option(*("--output", "-o"), type=type_ or OutputFile(), help=help_text, **settings)
 
 
-# What all commands around a model have, and all those that write a table.
-using_options = all_of(trust_option, jobs_option, quiet_option)
-table_options = all_of(format_option, output_option("Write to this file."))
+# Options of all commands that use a model, and of all commands that write a table.
+using_options = combine_options(trust_option, jobs_option, quiet_option)
+table_options = combine_options(format_option, output_option("Write the results to this file."))
 
-training_options = all_of(
-    output_option("The model file to write, usually named *.skops.", required=True),
+training_options = combine_options(
+    output_option("Model file to write, usually *.skops.", required=True),
     click.option(
         "--set",
         "settings",
         type=Assignment(),
         multiple=True,
         metavar="NAME=VALUE",
-        help="Any parameter of the estimator, such as learning_rate=0.01; can be repeated.",
+        help="Set a parameter of the model, such as learning_rate=0.01. Can be repeated.",
     ),
     click.option(
         "--test-fraction",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        metavar="SHARE",
-        help="Keep this share of the clips out of training, and report on it.",
+        metavar="FRACTION",
+        help="Keep this fraction of the clips out of training and report the scores on them.",
     ),
     click.option(
         "--seed",
         type=int,
         default=0,
         show_default=True,
-        help="The same seed gives the same model.",
+        help="Random seed. The same seed gives the same model.",
     ),
     jobs_option,
     quiet_option,
@@ -130,7 +131,7 @@ training_options = all_of(
 
 
 def configure(estimator, values):
-    """Set parameters; one that does not exist is an error that guesses what was meant."""
+    """Set parameters; the error for an unknown parameter suggests similar names."""
     known = _parameter_names(estimator)
     for name in values:
         if name not in known:
@@ -146,7 +147,7 @@ def _parameter_names(estimator):
 
     from skdaf import SpectrogramTransformer
 
-    # A front end that is None is the default one: its parameters can be set all the same.
+    # None stands for the default front end, whose parameters can be set too.
     if getattr(estimator, "frontend", estimator) is None:
         estimator = clone(estimator).set_params(frontend=SpectrogramTransformer())
     return sorted(estimator.get_params())

@@ -1,4 +1,4 @@
-"""Files that a command reads, files that it writes, and that these are never the same."""
+"""Parameter types for inputs and outputs, and checks that no output overwrites an input."""
 
 import os
 import warnings
@@ -10,7 +10,7 @@ from skdaf._core.files import is_special
 
 
 class InputPath(click.Path):
-    """A file that a command reads, or a folder in which it reads the recordings."""
+    """A file that a command reads, or a folder whose recordings it reads."""
 
     def __init__(self, **options):
         super().__init__(exists=True, **options)
@@ -22,7 +22,7 @@ class InputPath(click.Path):
         from skdaf.datasets import load_audio_folders
 
         with warnings.catch_warnings():
-            # The command itself gives these warnings, and reports a folder without recordings.
+            # The command itself shows these warnings and reports folders without recordings.
             warnings.simplefilter("ignore")
             try:
                 return load_audio_folders([value]).filenames
@@ -31,7 +31,7 @@ class InputPath(click.Path):
 
 
 class OutputFile(click.Path):
-    """A file that can be written: found out before the work, not after."""
+    """A file to write; it is an error, before any work, if the file cannot be written."""
 
     def __init__(self):
         super().__init__(dir_okay=False, writable=True)
@@ -41,98 +41,100 @@ class OutputFile(click.Path):
         return [value]
 
     def convert(self, value, param, ctx):
-        """Return the name of the file."""
+        """Return the path of the file."""
         if not value:
-            self.fail("Expected the name of a file.", param, ctx)
+            self.fail("Expected a file name.", param, ctx)
         folder = Path(os.path.realpath(value)).parent
         if is_special(value):
             return super().convert(value, param, ctx)
         if not folder.is_dir():
-            self.fail(f"There is no folder {str(folder)!r}.", param, ctx)
+            self.fail(f"The folder {str(folder)!r} does not exist.", param, ctx)
         if not os.access(folder, os.W_OK):
-            self.fail(f"The folder {str(folder)!r} may not be written to.", param, ctx)
+            self.fail(f"The folder {str(folder)!r} is not writable.", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class EmbeddingFile(OutputFile):
-    """A table of embeddings, or an array and a list of the names of its rows."""
+    """A CSV file of embeddings, or an array with a list of the files of its rows."""
 
     def files(self, value):
-        """Return the file itself, and that with the names beside an array."""
-        names = [names_beside(value)] if is_array(value) else []
+        """Return the file and, for an array, the list of the files of its rows."""
+        names = [list_file(value)] if is_array(value) else []
         return [value, *names]
 
     def convert(self, value, param, ctx):
-        """Return the name of the file."""
+        """Return the path of the file."""
         if value and not value.endswith((".npy", ".csv")):
             self.fail(f"{value!r} must end in .npy or .csv.", param, ctx)
         return super().convert(value, param, ctx)
 
 
 def is_array(path):
-    """Return whether a file of embeddings is an array, beside which the names are listed."""
+    """Return whether a path is that of an array, which has a list of files next to it."""
     return path.endswith(".npy")
 
 
-def names_beside(path):
-    """Return the file that lists what the rows of an array are."""
+def list_file(path):
+    """Return the path of the list of files for the rows of an array."""
     return str(Path(path).with_suffix(".files.txt"))
 
 
-class CheckpointPlace(click.Path):
-    """A folder for checkpoints, or one file."""
+class CheckpointPath(click.Path):
+    """A folder for checkpoints, or a checkpoint file."""
 
     def files(self, value):
-        """Return the file that is written, if its name is known."""
+        """Return the checkpoint file; names of files in a folder are not known in advance."""
         return [value] if value.endswith(".checkpoint") else []
 
 
-def refuse_outputs_among_inputs(command, values):
-    """Insist that a command writes no file that it reads, and none twice.
+def check_outputs_are_not_inputs(command, values):
+    """Check that a command does not overwrite its inputs and does not write a file twice.
 
-    Files are compared, not their names: links and other spellings of a name are found as well.
+    Links and different paths of the same file are recognized.
 
     Parameters
     ----------
     command : click.Command
-        Its parameters are inputs or outputs by their types.
+        A command; the types of its parameters say which are inputs and outputs.
     values : dict
         The values of its parameters.
 
     Raises
     ------
     ValueError
-        If an output is one of the inputs, or two outputs are one file.
+        If an output is also an input, or if two outputs are the same file.
     """
     outputs = {}
-    for parameter, file in _files(command, values, (OutputFile, CheckpointPlace)):
+    for parameter, file in _files(command, values, (OutputFile, CheckpointPath)):
         identity, named = _identity(file), f"{_name(parameter)} {file!r}"
         if identity in outputs and not is_special(file):
-            raise ValueError(f"{outputs[identity][0]} and {named} are the same file: name two.")
+            raise ValueError(
+                f"{outputs[identity][0]} and {named} are the same file: choose two different files."
+            )
         outputs[identity] = named, file
-    _refuse(outputs, (file for _, file in _files(command, values, InputPath)), "an input")
+    _check_not_among(outputs, (file for _, file in _files(command, values, InputPath)), "an input")
 
 
-def refuse_output_named_in(index, output, files):
-    """Insist that a command does not write over a recording that an index names."""
+def check_output_is_not_listed(index, output, files):
+    """Check that a command does not overwrite a recording that an index lists."""
     if output is not None:
         outputs = {_identity(output): (f"--output {output!r}", output)}
-        _refuse(outputs, files, f"named in {index!r}, an input")
+        _check_not_among(outputs, files, f"listed in {index!r}, an input")
 
 
-def _refuse(outputs, files, what):
-    """Insist that none of the files is an output; what does not exist yet or is a device may be."""
+def _check_not_among(outputs, files, what):
+    """Raise if one of the files is an output, unless that does not exist yet or is a device."""
     if not any(os.path.isfile(output) for _, output in outputs.values()):
         return
     for file in files:
         named, output = outputs.get(_identity(file), (None, file))
         if named is not None and not is_special(output):
             same = "" if output == file else f"the same file as {file!r}, "
-            raise ValueError(f"{named} is {same}{what} of this command: name another output.")
+            raise ValueError(f"{named} is {same}{what} of this command: choose another output.")
 
 
 def _files(command, values, types):
-    """Yield the parameters of some types, with each file that they stand for."""
+    """Yield (parameter, file) for each file of the parameters that have one of the types."""
     for parameter in command.params:
         if isinstance(parameter.type, types):
             value = values.get(parameter.name) or ()
@@ -147,7 +149,7 @@ def _name(parameter):
 
 
 def _identity(path):
-    """Return what is the same for all names of one file."""
+    """Return a value that is the same for all paths of a file."""
     try:
         status = os.stat(path)
     except OSError:

@@ -1,11 +1,11 @@
-"""Commands that use models: predict, segments, embed, report."""
+"""Commands that apply a model: predict, segments, embed, report."""
 
 import warnings
 
 import click
 
 from skdaf._core.files import replacing
-from skdaf.cli._models import describer, inner_layers, load, load_classifier
+from skdaf.cli._models import load, load_classifier, make_extractor, make_transformer
 from skdaf.cli._options import (
     folders_argument,
     format_option,
@@ -17,7 +17,7 @@ from skdaf.cli._options import (
     using_options,
     window_options,
 )
-from skdaf.cli._paths import EmbeddingFile, InputPath, is_array, names_beside
+from skdaf.cli._paths import EmbeddingFile, InputPath, is_array, list_file
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._reports import report_data, report_text
 from skdaf.cli._tables import audio_files, format_by_name, labelled_files, show, write
@@ -27,8 +27,12 @@ from skdaf.cli._text import echo, to_json, visible
 @click.command(cls=Command)
 @model_argument
 @paths_argument
-@click.option("--proba", is_flag=True, help="Add a column of probabilities for each class.")
-@click.option("--segments", is_flag=True, help="Predict each window of each recording.")
+@click.option("--proba", is_flag=True, help="Add a column with the probability of each class.")
+@click.option(
+    "--segments",
+    is_flag=True,
+    help="Predict windows of each recording instead of whole recordings.",
+)
 @window_options
 @layers_option
 @table_options
@@ -46,9 +50,9 @@ def predict(
     trust,
     n_jobs,
 ):
-    """Predict the classes of files.
+    """Predict the classes of recordings.
 
-    Folders are searched for recordings, with all that is below them.
+    Folders are searched for recordings, including subfolders.
 
     Example: skdaf predict model.skops recordings --proba --format csv
     """
@@ -60,8 +64,9 @@ def predict(
     files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs}
     if layers_dropped is not None:
         network = find_network(load(model, **options))
-        # So many columns make no table that one could read.
-        show(_features(inner_layers(network, layers_dropped), files), format_, output, "csv")
+        extractor = make_extractor(network, layers_dropped).fit(files)
+        # CSV by default, because a text table with so many columns is not readable.
+        show(_features(extractor, files), format_, output, "csv")
         return
     if segments:
         classifier = _classifier(model, proba, **options, verbose=0)
@@ -73,20 +78,20 @@ def predict(
 
 def _check_combination(proba, segments, layers_dropped):
     if layers_dropped is not None and (proba or segments):
-        raise click.UsageError("--layers-dropped gives no classes: leave out --proba, --segments.")
+        raise click.UsageError("--layers-dropped cannot be used with --proba or --segments.")
     source = click.get_current_context().get_parameter_source
     given = [name for name in ("window", "step") if source(name).name != "DEFAULT"]
     if given and not segments:
-        raise click.UsageError(f"--{given[0]} has no effect without --segments.")
+        raise click.UsageError(f"--{given[0]} requires --segments.")
 
 
 def _classifier(path, proba, **options):
-    """Return a classifier, if it gives what is asked of it."""
+    """Return a classifier; raise if `proba` is true and it does not predict probabilities."""
     classifier = load_classifier(path, **options)
     if proba and not hasattr(classifier, "predict_proba"):
         raise ValueError(
-            f"{path!r} gives no probabilities: leave out --proba (combine has --proba, for models "
-            "that give some)."
+            f"{path!r} does not predict probabilities: omit --proba, or train the model with "
+            "skdaf combine --proba."
         )
     return classifier
 
@@ -99,9 +104,11 @@ def _predictions(classifier, files, proba):
 
     if not proba:
         return pd.DataFrame({"file": files, "label": classifier.predict(files)})
-    labels, shares = labels_and_probabilities(classifier, files)
+    labels, probabilities = labels_and_probabilities(classifier, files)
     names = probability_columns(classifier.classes_, ["file", "label"])
-    return pd.DataFrame({"file": files, "label": labels, **dict(zip(names, shares.T, strict=True))})
+    return pd.DataFrame(
+        {"file": files, "label": labels, **dict(zip(names, probabilities.T, strict=True))}
+    )
 
 
 def _windows(classifier, file, window, step, proba):
@@ -116,14 +123,14 @@ def _windows(classifier, file, window, step, proba):
 
 
 def _features(transformer, files):
-    """Return a table of features with names, one row a file."""
+    """Return a table of features with one row per file."""
     import pandas as pd
 
     values = transformer.transform(files)
     values = values.reshape(len(files), -1)
     try:
         names = transformer.get_feature_names_out()
-    except (AttributeError, ValueError):  # somebody's transformer that does not name them
+    except (AttributeError, ValueError):  # a transformer that does not name its features
         names = [f"feature_{index}" for index in range(values.shape[1])]
     table = pd.DataFrame(values, columns=names)
     table.insert(0, "file", files)
@@ -140,7 +147,8 @@ def _features(transformer, files):
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="Give each window the label of most of this time around it: an odd multiple of the step.",
+    help="Give each window the most frequent label in a span of this length around it. In seconds; "
+    "an odd multiple of the step.",
 )
 @click.option(
     "--min-duration",
@@ -148,17 +156,17 @@ def _features(transformer, files):
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="Give shorter segments to their neighbours.",
+    help="Merge segments shorter than this many seconds into their neighbors.",
 )
 @click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
 @click.option(
     "--truth",
     type=InputPath(dir_okay=False),
-    help="Annotations of the recording (labels of Audacity, or start,end,label): show how well "
-    "the segments agree with them instead of the segments.",
+    help="Annotations of the recording: labels exported from Audacity, or lines start,end,label. "
+    "Prints how well the segments agree with them instead of the segments.",
 )
 @format_option
-@output_option("Write the segments to this file: *.csv, *.json, or else labels for Audacity.")
+@output_option("Write the segments to this file: *.csv, *.json, or otherwise Audacity labels.")
 @using_options
 def segments(
     model,
@@ -174,16 +182,17 @@ def segments(
     trust,
     n_jobs,
 ):
-    """Find out what is heard when in a long recording.
+    """Divide a long recording into labeled segments.
 
-    Neighbouring windows of one class become one segment.
+    Windows of the recording are classified, and neighboring windows with the same label become one
+    segment.
 
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
     from skdaf import merge_segments, predict_segments
 
     if truth is not None and format_ == "csv":
-        raise click.UsageError("--format csv is none for a report: choose table or json.")
+        raise click.UsageError("With --truth, --format must be table or json.")
     annotations = None if truth is None else _read_truth(truth)
     classifier = _classifier(model, proba, trust=trust, n_jobs=n_jobs, verbose=0)
     found = merge_segments(
@@ -201,7 +210,7 @@ def segments(
 
 
 def _read_truth(path):
-    """Return annotations that segments can be compared with, before time goes into these."""
+    """Return annotations; this comes before the predictions, so that errors come early."""
     from skdaf import read_segments
 
     table = read_segments(path)
@@ -215,7 +224,7 @@ def _read_truth(path):
             segments = "segment" if n_left_out == 1 else "segments"
             warnings.warn(f"Left out {n_left_out} {segments} {problem} in {path!r}.", stacklevel=2)
     if spans.empty:
-        raise ValueError(f"{path!r} holds no segments: expected lines of start, end and label.")
+        raise ValueError(f"{path!r} contains no segments: expected lines of start, end and label.")
     return spans
 
 
@@ -230,7 +239,7 @@ def _write_segments(found, output, format_):
 
 
 def _show_agreement(annotations, found, format_):
-    """Write how well segments agree with annotations, as a page or as JSON."""
+    """Print how well segments agree with annotations, as text or as JSON."""
     from skdaf import segment_report
 
     if format_ != "json":
@@ -242,7 +251,7 @@ def _show_agreement(annotations, found, format_):
         name: value.to_dict("index") if hasattr(value, "to_dict") else value
         for name, value in vars(report).items()
     }
-    # JSON has no NaN, which stands where there are no boundaries.
+    # NaN, the score without any boundaries, does not exist in JSON.
     facts = {name: None if value != value else value for name, value in facts.items()}
     echo(to_json(facts))
 
@@ -251,16 +260,17 @@ def _show_agreement(annotations, found, format_):
 @model_argument
 @paths_argument
 @output_option(
-    "The file to write: *.npy, with the names in *.files.txt beside it, or *.csv.",
+    "File to write: *.csv, or *.npy with the names of the files in *.files.txt next to it.",
     EmbeddingFile(),
 )
 @layers_option
 @using_options
 def embed(model, paths, output, layers_dropped, trust, n_jobs):
-    """Turn files into embeddings, or features of a classifier.
+    """Compute embeddings of recordings.
 
-    Of a classifier these are what its last layer sees, of an autoencoder its embedding, of a
-    pipeline what comes before the classifier. Without --output CSV goes to the standard output.
+    They depend on the model: the embeddings of an autoencoder, the input of the last layer of a
+    classifier, or the output of the steps before the classifier of a pipeline. Without --output,
+    they are printed as CSV.
 
     Example: skdaf embed model.skops recordings -o features.npy
     """
@@ -268,7 +278,8 @@ def embed(model, paths, output, layers_dropped, trust, n_jobs):
     as_array = output is not None and is_array(output)
     if as_array:
         _check_lines(files)
-    transformer = describer(load(model, trust=trust, n_jobs=n_jobs), layers_dropped)
+    fitted = load(model, trust=trust, n_jobs=n_jobs)
+    transformer = make_transformer(fitted, layers_dropped, files)
     if as_array:
         _save_array(transformer.transform(files), files, output)
     else:
@@ -276,19 +287,19 @@ def embed(model, paths, output, layers_dropped, trust, n_jobs):
 
 
 def _check_lines(files):
-    """Insist that each name is one line, before time goes into the values."""
+    """Check that no name contains a line break, before the embeddings are computed."""
     broken = [file for file in files if "\n" in file or "\r" in file]
     if broken:
         raise ValueError(
-            f"The name {broken[0]!r} holds a line break, so the list beside an array cannot hold "
-            "it: write *.csv instead."
+            f"The name {broken[0]!r} contains a line break and cannot be listed in *.files.txt: "
+            "write *.csv instead of *.npy."
         )
 
 
 def _save_array(values, files, output):
     import numpy as np
 
-    write("\n".join(files), names_beside(output))
+    write("\n".join(files), list_file(output))
     with replacing(output) as part:
         np.save(part, values)
     note(f"Wrote {' x '.join(map(str, values.shape))} values to {output}")
@@ -301,14 +312,14 @@ def _save_array(values, files, output):
     "--format",
     "format_",
     type=click.Choice(["table", "json"]),
-    help="How to write the report.  [default: by the name of the output file, else table]",
+    help="Format of the report.  [default: from the extension of the output file, else table]",
 )
-@output_option("Write to this file.")
+@output_option("Write the report to this file.")
 @using_options
 def report(model, folders, format_, output, trust, n_jobs):
-    """Compare predictions with the class folders that files lie in.
+    """Compare predictions with the names of class folders.
 
-    FOLDER is as for "train". The names of the folders must be those of the model's classes.
+    Pass FOLDER as for "skdaf train". The names of the class folders must be classes of the model.
 
     Example: skdaf report model.skops new_recordings
     """
@@ -318,7 +329,7 @@ def report(model, folders, format_, output, trust, n_jobs):
     unknown = sorted(set(map(str, labels)) - set(known))
     if unknown:
         raise ValueError(
-            f"The model has no class for the folders {unknown}: its classes are {known}."
+            f"The model has no classes for the folders {unknown}: its classes are {known}."
         )
     if (format_ or format_by_name(output)) == "json":
         write(to_json(report_data(classifier, files, labels)), output)

@@ -1,4 +1,4 @@
-"""How the program meets its user: errors, warnings, notes, progress."""
+"""Errors, warnings, notes and progress bars of the command."""
 
 import os
 import sys
@@ -7,27 +7,27 @@ from contextlib import contextmanager
 
 import click
 
-from skdaf.cli._paths import refuse_outputs_among_inputs
-from skdaf.cli._text import drop_unwritten, echo_error, visible
+from skdaf.cli._paths import check_outputs_are_not_inputs
+from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 
-# Called without a command, a program explains itself. Before click 8.2 that was no error.
-_CALL_FOR_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
+# Without a command, click shows the help; since version 8.2 it raises this error.
+_NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _QUIET = "skdaf.quiet"
 
 
 class Failure(click.ClickException):
-    """What the user can mend: one sentence, exit status 2."""
+    """An error that the user can fix: one sentence, exit status 2."""
 
     exit_code = 2
 
     def show(self, file=None):
-        """Write the sentence."""
+        """Print the sentence."""
         echo_error(f"Error: {self.message}")
 
 
 class Interrupted(click.ClickException):
-    """The user pressed ctrl-C: one line, and the exit status that shells expect."""
+    """The user has pressed Ctrl-C: one line, and the usual exit status."""
 
     exit_code = 130
 
@@ -35,37 +35,37 @@ class Interrupted(click.ClickException):
         super().__init__("Interrupted.")
 
     def show(self, file=None):
-        """Say so."""
+        """Print the line."""
         echo_error(self.message)
 
 
 class Program(click.Group):
-    """A group of commands that reports errors and warnings in one line each."""
+    """A group of commands that prints each error and warning in one line."""
 
     def make_context(self, *args, **kwargs):
-        """Read the arguments of the group itself."""
+        """Parse the arguments of the group."""
         with _plain_errors():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx):
-        """Read the arguments of a command, and run it."""
+        """Parse the arguments of a command and run it."""
         with _plain_errors(), _plain_warnings():
             return super().invoke(ctx)
 
     def list_commands(self, ctx):
-        """Name the commands in the order in which one needs them."""
+        """Return the names of the commands in the order in which they were added."""
         return list(self.commands)
 
 
 class Command(click.Command):
-    """A command that leaves its inputs as they are."""
+    """A command that never overwrites its inputs."""
 
     def invoke(self, ctx):
-        """Run it, unless it would replace a file that it reads."""
-        refuse_outputs_among_inputs(self, ctx.params)
+        """Run the command, unless it would overwrite a file that it reads."""
+        check_outputs_are_not_inputs(self, ctx.params)
         import pandas as pd
 
-        # Another storage of text has no place for names that are not UTF-8.
+        # The storage of PyArrow cannot hold file names that are not UTF-8.
         with pd.option_context("mode.string_storage", "python"):
             return super().invoke(ctx)
 
@@ -74,15 +74,15 @@ class Command(click.Command):
 def _plain_errors():
     try:
         yield
-    except _CALL_FOR_HELP:
+    except _NO_ARGUMENTS:
         raise
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "skdaf"
         raise Failure(f"{_in_one_line(error.format_message())} See '{where} --help'.") from error
     except BrokenPipeError:
-        raise  # nobody reads on: click ends the program without a word
+        raise  # the reader has closed the pipe: click exits silently
     except (OSError, ValueError) as error:
-        drop_unwritten()
+        discard_unwritten_output()
         raise Failure(_sentence(error)) from error
     except (KeyboardInterrupt, click.Abort) as error:
         raise Interrupted from error
@@ -92,7 +92,7 @@ def _sentence(error):
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)!r}: " if error.filename else ""
         return f"{where}{error.strerror}."
-    # Errors about many files list them line by line; elsewhere lines are those of some repr.
+    # Errors about several files have one line per file. Other line breaks come from a repr.
     return str(error) if getattr(error, "paths", ()) else _in_one_line(error)
 
 
@@ -111,7 +111,7 @@ def _plain_warnings():
 
 
 def quiet_option(command):
-    """Add --quiet, which `note` and `verbosity` obey."""
+    """Add the option --quiet, which turns off `note` and progress bars."""
 
     def remember(context, parameter, value):
         context.meta[_QUIET] = value
@@ -122,18 +122,18 @@ def quiet_option(command):
         is_flag=True,
         expose_value=False,
         callback=remember,
-        help="No progress and no notes; warnings and errors are still shown.",
+        help="Hide notes and progress bars; warnings and errors are still shown.",
     )(command)
 
 
 def note(text):
-    """Tell the user something that is not a result."""
+    """Print a message that is not a result, unless --quiet is given."""
     if not click.get_current_context().meta.get(_QUIET):
         echo_error(visible(text))
 
 
 def verbosity():
-    """Return 1 where somebody may be watching progress bars."""
+    """Return 1 if progress bars should be shown, else 0: on a terminal, without --quiet."""
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    is_watched = is_terminal and not click.get_current_context().meta.get(_QUIET)
-    return int(is_watched)
+    is_quiet = click.get_current_context().meta.get(_QUIET)
+    return int(is_terminal and not is_quiet)

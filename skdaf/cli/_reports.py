@@ -1,10 +1,10 @@
-"""How well labels were predicted, as text and as data."""
+"""Classification reports, as text and as data."""
 
 from skdaf.cli._text import visible
 
 
 def report_text(model, paths, labels):
-    """Return scikit-learn's report and the confusion matrix."""
+    """Return scikit-learn's classification report and the confusion matrix as text."""
     from sklearn.metrics import classification_report
 
     predicted = [str(label) for label in model.predict(paths)]
@@ -18,7 +18,7 @@ def report_text(model, paths, labels):
 
 
 def report_data(model, paths, labels):
-    """Return the same as dicts and lists."""
+    """Return the scores and the confusion matrix as dicts and lists."""
     from sklearn.metrics import classification_report
 
     predicted = [str(label) for label in model.predict(paths)]
@@ -31,7 +31,7 @@ def report_data(model, paths, labels):
 
 
 def confusion_of(labels, predicted):
-    """Return the confusion matrix as a table with names."""
+    """Return the confusion matrix as a table; rows are true labels."""
     import pandas as pd
     from sklearn.metrics import confusion_matrix
 

@@ -1,8 +1,8 @@
-"""Search for similar sounds: similar index, similar query."""
+"""Commands that search for similar sounds: similar index, similar query."""
 
 import click
 
-from skdaf.cli._models import describer, load, save
+from skdaf.cli._models import load, make_transformer, save
 from skdaf.cli._options import (
     jobs_option,
     layers_option,
@@ -13,26 +13,27 @@ from skdaf.cli._options import (
     trust_option,
     using_options,
 )
-from skdaf.cli._paths import InputPath, refuse_output_named_in
+from skdaf.cli._paths import InputPath, check_output_is_not_listed
 from skdaf.cli._program import Command, Program, note, quiet_option
 from skdaf.cli._tables import audio_files, show
 
 
 @click.group(cls=Program)
 def similar():
-    """Search for similar sounds: index a folder, query it."""
+    """Search for similar recordings: build an index, then query it."""
 
 
 @similar.command(cls=Command)
 @model_argument
 @paths_argument
-@output_option("The index to write, usually named *.skops.", required=True)
+@output_option("Index file to write, usually *.skops.", required=True)
 @layers_option
 @using_options
 def index(model, paths, output, layers_dropped, trust, n_jobs):
-    """Describe recordings by a model, for queries.
+    """Build an index of recordings.
 
-    The index holds the model and the names of the files as they are given here, no sound.
+    The index contains the model, the features that it computes, and the paths of the recordings as
+    given here; it contains no audio.
 
     Example: skdaf similar index model.skops recordings -o index.skops
     """
@@ -42,18 +43,19 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
     from sklearn.pipeline import Pipeline
 
     files = audio_files(paths)
-    describe = describer(load(model, trust=trust, n_jobs=n_jobs), layers_dropped)
-    features = describe.transform(files)
+    fitted = load(model, trust=trust, n_jobs=n_jobs)
+    transformer = make_transformer(fitted, layers_dropped, files)
+    features = transformer.transform(files)
     if np.ndim(features) != 2:
         raise ValueError(
-            f"{model!r} returns an array of shape {np.shape(features)[1:]} for each recording; an "
-            "index needs one row of numbers: use a classifier with a front end of its own, or "
-            "an embedder."
+            f"{model!r} returns an array of shape {np.shape(features)[1:]} per recording, but an "
+            "index needs a vector: use a classifier with its own front end, or an autoencoder."
         )
     neighbors = NearestNeighbors(metric="cosine").fit(features)
     neighbors.files_ = np.array(files)
-    note(f"Described {len(files)} recordings")
-    save(Pipeline([("describe", FrozenEstimator(describe)), ("neighbors", neighbors)]), output)
+    note(f"Indexed {len(files)} recordings")
+    steps = [("features", FrozenEstimator(transformer)), ("neighbors", neighbors)]
+    save(Pipeline(steps), output)
 
 
 @similar.command(cls=Command)
@@ -66,16 +68,17 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
     default=5,
     show_default=True,
     metavar="N",
-    help="How many recordings to name for each.",
+    help="Number of similar recordings to list per query.",
 )
 @table_options
 @trust_option
 @jobs_option
 @quiet_option
 def query(index, paths, count, format_, output, trust, n_jobs):
-    """Name the recordings of an index that sound most like others.
+    """Find recordings in an index that are similar to the given ones.
 
-    The distance is 0 for the same direction of features, 1 for nothing in common.
+    The distance is the cosine distance of the features: 0 for the same direction, 1 for orthogonal
+    ones.
 
     Example: skdaf similar query index.skops new.wav -n 3
     """
@@ -85,7 +88,7 @@ def query(index, paths, count, format_, output, trust, n_jobs):
     indexed = getattr(getattr(pipeline, "steps", [(None, None)])[-1][1], "files_", None)
     if indexed is None:
         raise ValueError(f'{index!r} is not an index: create one with "skdaf similar index".')
-    refuse_output_named_in(index, output, map(str, indexed))
+    check_output_is_not_listed(index, output, map(str, indexed))
     files = audio_files(paths)
     features = pipeline[0].transform(files)
     found = pipeline[-1].kneighbors(features, min(count, len(indexed)))

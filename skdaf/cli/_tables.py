@@ -1,4 +1,4 @@
-"""Files in, tables out."""
+"""Find recordings, and write tables of results."""
 
 import csv
 import math
@@ -8,7 +8,7 @@ from skdaf._core.files import write_whole
 from skdaf.cli._program import note
 from skdaf.cli._text import echo, is_for_terminal, to_bytes, to_json, visible
 
-# Columns that need the same digits however long a recording is.
+# Columns of seconds always have three decimals.
 _SECONDS = {"start", "end", "duration"}
 
 
@@ -62,7 +62,7 @@ def labelled_files(folders):
 
 
 def show(table, format_=None, output=None, default="table"):
-    """Write a table to a file or to the standard output."""
+    """Write a table to a file or to standard output."""
     kind = format_ or format_by_name(output) or default
     if kind == "csv" and output is None and is_for_terminal():
         table = _visible_cells(table)
@@ -72,12 +72,12 @@ def show(table, format_=None, output=None, default="table"):
 
 
 def format_by_name(output):
-    """Return the format that the name of a file stands for; None if it is none of these."""
+    """Return the format for the extension of a file; None for other extensions."""
     return {".csv": "csv", ".json": "json"}.get(Path(output or "").suffix.lower())
 
 
 def _aligned(table):
-    """Write a table for the eye: text to the left, numbers to the right, few digits."""
+    """Return an aligned table: text left, numbers right, few digits."""
     columns = []
     for name, values in table.items():
         digits = ".3f" if name in _SECONDS else ".4g"
@@ -95,7 +95,7 @@ def _shown(value, digits):
 
 
 def _visible_cells(table):
-    """Return a table whose names and texts can be shown."""
+    """Return a table with unsafe characters escaped."""
     table = table.map(lambda value: visible(value) if isinstance(value, str) else value)
     return table.set_axis([visible(name) for name in table.columns], axis="columns")
 
@@ -103,7 +103,7 @@ def _visible_cells(table):
 def _csv(table):
     text = table.to_csv(index=False)
     if "\r" in text:
-        # Without quotes, which the csv module omits, readers would end the line there.
+        # The csv module does not quote "\r", and readers would take it for the end of a line.
         text = table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
     return text.rstrip("\n")
 
@@ -115,7 +115,7 @@ def _json(table):
 
 
 def _json_value(value):
-    """Return a cell as JSON can hold it: what is missing or not finite is null."""
+    """Return a cell for JSON: None if it is missing or not finite."""
     return None if _is_missing(value) or value in (math.inf, -math.inf) else value
 
 
@@ -124,7 +124,7 @@ def _is_missing(value):
 
 
 def write(text, output=None):
-    """Write text to a file or to the standard output."""
+    """Write text to a file or to standard output."""
     if output is None:
         echo(text)
         return

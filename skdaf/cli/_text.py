@@ -1,7 +1,7 @@
-"""Text for terminals, files and other programs, whatever names and labels hold.
+"""Text for terminals, files and other programs, with any characters in names and labels.
 
-Names of files are bytes on most systems, and labels may hold any character. A terminal would obey
-some of these characters; UTF-8 has no place for others.
+On most systems, file names are bytes, and labels can contain any character. Terminals interpret
+some of these characters as commands, and UTF-8 cannot encode others.
 """
 
 import errno
@@ -12,48 +12,51 @@ import sys
 
 import click
 
-# Control characters, what reorders or hides text, and surrogates, which Python puts in the place of
-# bytes that are not UTF-8. The joiners U+200C and U+200D are left: some scripts need them.
+# Control characters, characters that reorder or hide text, and surrogates, with which Python
+# represents bytes that are not UTF-8. Some scripts need the joiners U+200C and U+200D.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
-# Surrogates that stand for no byte.
-_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+# Surrogates that do not represent a byte.
+_NOT_A_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def visible(text, keep=""):
-    r"""Return a text with unsafe characters as Python escapes them, such as ``\n`` or ``\x1b``."""
+    r"""Return a text with unsafe characters as Python escapes, such as ``\n`` or ``\x1b``."""
     return _UNSAFE.sub(
         lambda match: match[0] if match[0] in keep else ascii(match[0])[1:-1], str(text)
     )
 
 
 def to_json(facts):
-    r"""Return JSON that is valid UTF-8, with unsafe characters as JSON escapes them.
+    r"""Return JSON in valid UTF-8, with unsafe characters as JSON escapes.
 
-    A byte of a name that is not UTF-8, such as ff, becomes ``\udcff``: Python's json gives back
-    the name with which the file can be opened.
+    A byte of a name that is not UTF-8, such as ff, becomes ``\udcff``. Python's json module decodes
+    it to the name with which the file can be opened.
     """
     text = json.dumps(facts, indent=2, ensure_ascii=False)
-    # Inside strings only: what json itself puts around them are lines and spaces.
+    # Only strings contain unsafe characters, apart from the line breaks between them.
     return _UNSAFE.sub(lambda match: "\n" if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
 def to_bytes(text):
-    """Return UTF-8, in which names of files have the bytes that they have on disk."""
-    text = _NO_BYTE.sub(lambda match: visible(match[0]), text)
+    """Return UTF-8 in which file names have the same bytes as on disk."""
+    text = _NOT_A_BYTE.sub(lambda match: visible(match[0]), text)
     return text.encode(errors="surrogateescape")
 
 
 def is_for_terminal():
-    """Return whether results go to a terminal."""
+    """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def echo(text):
-    """Write results to the standard output; an OSError names it, a closed pipe stays one."""
+    """Write results to standard output.
+
+    Raises BrokenPipeError for a closed pipe, and OSError with a clear message for other failures.
+    """
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -61,7 +64,7 @@ def echo(text):
     except BrokenPipeError:
         raise
     except OSError as error:
-        message = f"The standard output could not be written: {error.strerror}."
+        message = f"Standard output could not be written: {error.strerror}."
         raise OSError(message) from error
 
 
@@ -70,25 +73,25 @@ def _for_terminal(text):
     return visible(text, keep="\n").encode(encoding, "backslashreplace").decode(encoding)
 
 
-def drop_unwritten():
-    """Drop results that cannot be written."""
+def discard_unwritten_output():
+    """Discard results that cannot be written."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        _drop(sys.stdout)
+        _discard(sys.stdout)
 
 
 def echo_error(text):
-    """Write a message to the standard error; it may have several lines."""
+    """Write a message, which may have several lines, to standard error."""
     try:
         click.echo(visible(text, keep="\n"), err=True)
-    except OSError:  # without a place for messages the work goes on
-        _drop(sys.stderr)
+    except OSError:  # a message that cannot be shown does not stop the work
+        _discard(sys.stderr)
 
 
-def _drop(stream):
-    """Drop what a stream still holds: the end of the program would fail when it writes that."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+def _discard(stream):
+    """Discard the buffer of a stream, so that Python does not fail to write it at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)

@@ -1,4 +1,4 @@
-"""Commands that make models: train, transfer, combine."""
+"""Commands that train models: train, transfer, combine."""
 
 import click
 
@@ -10,7 +10,7 @@ from skdaf.cli._options import (
     training_options,
     trust_option,
 )
-from skdaf.cli._paths import CheckpointPlace, InputPath
+from skdaf.cli._paths import CheckpointPath, InputPath
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._reports import report_text
 from skdaf.cli._tables import audio_files, labelled_files
@@ -19,15 +19,16 @@ from skdaf.cli._text import echo
 class_weight_option = click.option(
     "--class-weight",
     type=click.Choice(["balanced"]),
-    help="Make up for classes of different size. "
-    "(Weights of your own: --set \"class_weight={'dog': 2.0, 'rain': 1.0}\".)",
+    help="Compensate for classes of different size. "
+    "(For other weights: --set \"class_weight={'dog': 2.0, 'rain': 1.0}\".)",
 )
 
 checkpoint_option = click.option(
     "--checkpoint",
-    type=CheckpointPlace(),
+    type=CheckpointPath(),
     metavar="FOLDER",
-    help="Keep each epoch here: the same command goes on where an earlier one was killed.",
+    help="Save every epoch in this folder. After an interruption, run the same command again to "
+    "continue.",
 )
 
 
@@ -38,20 +39,20 @@ checkpoint_option = click.option(
     type=click.Choice(["classification", "representation"]),
     default="classification",
     show_default=True,
-    help="Learn classes from labels, or embeddings without.",
+    help="Learn classes from labels, or embeddings without labels.",
 )
 @class_weight_option
 @click.option(
     "--cache",
     type=click.Path(file_okay=False),
     metavar="FOLDER",
-    help="Keep the spectrograms here, for the next training on the same files.",
+    help="Keep spectrograms in this folder, for the next training on the same files.",
 )
 @click.option(
     "--channel",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Use this channel of the recordings, counted from 0.  [default: the mean of all]",
+    help="Use this channel of the recordings, counted from 0.  [default: the mean of all channels]",
 )
 @checkpoint_option
 @training_options
@@ -68,10 +69,10 @@ def train(
     seed,
     n_jobs,
 ):
-    """Train a network on class folders.
+    """Train a network on folders of recordings, one folder per class.
 
-    FOLDER is a root that holds one folder per class, or name several folders, one per class.
-    Without labels (--task representation) any folders and files will do.
+    Pass the folder that contains the class folders, or the class folders themselves. With --task
+    representation, labels are not needed: pass any folders and files.
 
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
@@ -84,7 +85,7 @@ def train(
         values["frontend__channel"] = channel
     if task == "representation":
         if class_weight is not None:
-            raise click.UsageError("--class-weight is about classes: there are none to learn here.")
+            raise click.UsageError("--class-weight requires --task classification.")
         model = configure(ConvAutoencoderEmbedder(), values | dict(settings))
         _fit(model, audio_files(folders), None, test_fraction, output)
     else:
@@ -101,7 +102,8 @@ def train(
     default="0",
     show_default=True,
     metavar="K",
-    help='How many of the first layers stay as they are, or "conv" for all conv layers.',
+    help='Number of layers, from the input, whose weights stay unchanged, or "conv" for all '
+    "convolutional layers.",
 )
 @class_weight_option
 @checkpoint_option
@@ -120,9 +122,9 @@ def transfer(
     seed,
     n_jobs,
 ):
-    """Train on new class folders, starting from a trained network.
+    """Train on new classes, starting from a trained network.
 
-    The network may be a classifier's or an autoencoder's. FOLDER is as for "train".
+    MODEL can contain a classifier or an autoencoder. Pass FOLDER as for "skdaf train".
 
     Example: skdaf transfer model.skops birds -o birds.skops --frozen-layers conv
     """
@@ -138,7 +140,7 @@ def transfer(
         class_weight=class_weight,
     )
     configure(new, _common(seed, n_jobs) | {"checkpoint": checkpoint} | dict(settings))
-    # The new file names the old one, and does not repeat its weights.
+    # The new file contains the path of the old one, not its weights.
     _fit(new, *labelled_files(folders), test_fraction, output, noted={"pretrained": model})
 
 
@@ -157,7 +159,7 @@ def transfer(
     multiple=True,
     required=True,
     metavar="FOLDER",
-    help="Root of class folders, or a class folder; can be repeated.",
+    help="Folder that contains the class folders, or one class folder. Can be repeated.",
 )
 @click.option(
     "--layers-dropped",
@@ -165,17 +167,17 @@ def transfer(
     default=1,
     show_default=True,
     metavar="K",
-    help="Use the outputs of each network without its last K layers.",
+    help="Use the output of each network without its last K layers.",
 )
 @click.option(
     "--handcrafted/--no-handcrafted",
     default=True,
-    help="Whether hand-crafted features join in.  [default: handcrafted]",
+    help="Whether to add the hand-crafted features of pyAudioAnalysis.  [default: handcrafted]",
 )
 @click.option(
     "--proba",
     is_flag=True,
-    help="Also learn probabilities, by cross-validation: takes six trainings.",
+    help="Also learn to predict probabilities, with cross-validation: trains the SVM six times.",
 )
 @trust_option
 @training_options
@@ -192,10 +194,10 @@ def combine(
     seed,
     n_jobs,
 ):
-    """Train an SVM on features of saved networks.
+    """Train an SVM on the features of trained networks.
 
-    pyAudioAnalysis's features join in. The networks stay as they are. Parameters for --set are
-    those of the pipeline: svc__C, features__cnn1__pca__n_components and so on.
+    The networks stay unchanged. --set takes the parameters of the pipeline, such as svc__C or
+    features__cnn1__pca__n_components.
 
     Example: skdaf combine a.skops b.skops --data recordings -o combined.skops
     """
@@ -211,7 +213,7 @@ def combine(
         for network in find_networks(load(model, trust=trust, n_jobs=n_jobs))
     ]
     if not frozen:
-        raise ValueError(f"There is no network in {', '.join(map(repr, models))}.")
+        raise ValueError(f"{', '.join(map(repr, models))} contain no network.")
     pipeline = make_combined_classifier(
         [CNNFeatureExtractor(network, layers_dropped=layers_dropped) for network in frozen],
         handcrafted=handcrafted,
@@ -230,21 +232,21 @@ def _common(seed, n_jobs):
 
 
 def _fit(model, paths, labels, test_fraction, output, noted=None):
-    """Fit and save a model, and report on the clips kept out, if any."""
-    (paths, labels), kept_out = _split(paths, labels, test_fraction)
+    """Fit and save a model; report the scores on held-out clips, if any."""
+    (paths, labels), test_clips = _split(paths, labels, test_fraction)
     classes = "" if labels is None else f" of {len(set(labels))} classes"
     note(f"Training on {len(paths)} clips{classes}")
     model.fit(paths, labels)
     if hasattr(model, "history_"):
         note(_summary(model))
-    report = kept_out and _report(model, *kept_out)
+    report = test_clips and _report(model, *test_clips)
     save(model.set_params(**(noted or {})), output)
     if report:
         echo(report)
 
 
 def _split(paths, labels, test_fraction):
-    """Return clips and labels to learn from, and those kept out (None: none are)."""
+    """Return (clips, labels) for training, and for testing (None without `test_fraction`)."""
     if test_fraction is None:
         return (paths, labels), None
     from sklearn.model_selection import train_test_split
@@ -256,8 +258,8 @@ def _split(paths, labels, test_fraction):
         )
     except ValueError as error:
         raise ValueError(
-            f"--test-fraction {test_fraction:g} of {len(paths)} clips does not leave some of each "
-            f"class on both sides ({error})."
+            f"--test-fraction {test_fraction:g} of {len(paths)} clips is not possible: each class "
+            f"needs clips for training and for testing ({error})."
         ) from error
     return tuple(
         ([paths[row] for row in rows], None if labels is None else labels[rows]) for rows in chosen
@@ -271,7 +273,7 @@ def _report(model, paths, labels):
 
 
 def _summary(model):
-    """Tell in a line how training went."""
+    """Return a line about the result of training."""
     history = model.history_
     kind, name = ("accuracy", "score") if "train_score" in history else ("loss", "loss")
     values = [

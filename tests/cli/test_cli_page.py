@@ -1,4 +1,4 @@
-"""The page on the command line: every command on it runs, and writes what it shows there."""
+"""The page on the command line: its commands run, and print what the page shows."""
 
 import re
 import shlex
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from cli_commands import old_model
 from click.testing import CliRunner
 from helpers import ROOT
-from test_cli import old_model
 
 from skdaf.cli import main
 from skdaf.datasets import make_audio_dataset
@@ -20,7 +20,7 @@ KINDS = ["low_tone", "high_tone", "white_noise"]
 
 
 def sessions():
-    """Yield (command, what is shown below it) in the order of the page."""
+    """Yield each command of the page with the output that is shown below it."""
     for block in re.findall(r"^```\n(\$ .*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.M):
         for session in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, shown = session.partition("\n")
@@ -28,11 +28,11 @@ def sessions():
 
 
 def make_recordings(folder):
-    """Make what the page says that there is."""
+    """Create the files that the page describes."""
     made = make_audio_dataset(folder / "recordings", classes=KINDS, n_clips_per_class=40)
     new = make_audio_dataset(folder / "new", classes=KINDS, n_clips_per_class=4, random_state=1)
     parts, lines = [], []
-    # In the order in which the page finds them.
+    # The page shows the segments in this order.
     for place, kind in enumerate(["low_tone", "white_noise", "high_tone"]):
         own = [path for path in made.filenames if Path(path).parent.name == kind]
         parts.append(np.concatenate([sf.read(path)[0] for path in own])[: 4 * 16000])
@@ -46,7 +46,7 @@ def make_recordings(folder):
 
 
 def run(command):
-    """Return what a command writes."""
+    """Return the output of a command."""
     program, *words = shlex.split(command)
     if program == "skdaf":
         return CliRunner().invoke(main, words, prog_name="skdaf", env={"COLUMNS": "80"}).output
@@ -57,7 +57,7 @@ def run(command):
 
 
 def agree(shown, written):
-    """Tell whether a text is as shown, but for numbers, spaces and what dots stand for."""
+    """Return whether an output is as shown, ignoring numbers, spaces and what `...` replaces."""
     dotted = re.sub(r"\.\.\.", "\0", shown)
     pattern = re.escape(_without_numbers(dotted)).replace(re.escape("\0"), "[^\0]*?")
     return re.fullmatch(pattern, _without_numbers(written)) is not None
@@ -82,13 +82,13 @@ def test_agreement(shown, written, expected):
     assert agree(shown, written) == expected
 
 
-def test_no_command_of_the_page_is_passed_over():
+def test_all_commands_of_the_page_are_found():
     n_commands = len(re.findall(r"^\$ ", PAGE.read_text("utf-8"), re.MULTILINE))
     assert len([*sessions()]) == n_commands > 20
 
 
 @pytest.mark.slow
-def test_every_command_of_the_page_writes_what_is_shown(tmp_path, monkeypatch):
+def test_commands_print_what_the_page_shows(tmp_path, monkeypatch):
     make_recordings(tmp_path)
     monkeypatch.chdir(tmp_path)
     for command, shown in sessions():

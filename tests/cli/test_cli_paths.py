@@ -1,4 +1,4 @@
-"""A command never writes to a file that it reads, whatever name the file is given.
+"""A command never overwrites a file that it reads, even under another path.
 
 Nothing is trained here: outputs are compared with inputs before any file is opened.
 """
@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
-from test_cli import COMMANDS, misuse
+from cli_commands import COMMANDS, misuse
 
 from skdaf.cli._paths import (
-    CheckpointPlace,
+    CheckpointPath,
     InputPath,
     OutputFile,
-    refuse_output_named_in,
-    refuse_outputs_among_inputs,
+    check_output_is_not_listed,
+    check_outputs_are_not_inputs,
 )
 
 # Command lines, and the inputs that their output must not replace.
@@ -39,7 +39,7 @@ LINES = {
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Work in a folder with files that only have names."""
+    """Run the test in a folder with files that are not audio."""
     for name in {"rec/rain/.hidden.wav", *(name for names in LINES.values() for name in names)}:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,15 +65,15 @@ CASES = [(line, name) for line, names in LINES.items() for name in names]
 
 
 @pytest.mark.parametrize(("line", "name"), CASES)
-def test_an_input_is_not_replaced(folder, line, name):
+def test_inputs_are_not_overwritten(folder, line, name):
     before = contents(folder)
     sentence = misuse(*line_with(line, name))
-    assert f" {name!r} is an input of this command: name another output." in sentence
+    assert f" {name!r} is an input of this command" in sentence
     assert contents(folder) == before
 
 
-def spellings(name):
-    """Yield other names of the same file, which end alike."""
+def other_paths(name):
+    """Yield other paths of the same file, with the same extension."""
     path = Path(name)
     yield f"./{name}"
     yield os.path.join("rec", "..", name)
@@ -87,55 +87,55 @@ def spellings(name):
 
 
 @pytest.mark.parametrize(("line", "name"), [CASES[0], *CASES[3:6], CASES[-1]])
-def test_nor_is_it_by_another_name(folder, line, name):
-    for other in spellings(name):
+def test_inputs_are_not_overwritten_under_another_path(folder, line, name):
+    for other in other_paths(name):
         before = contents(folder)
         sentence = misuse(*line_with(line, other))
         assert f" {other!r} is the same file as {name!r}, an input of this command" in sentence
         assert contents(folder) == before
 
 
-def test_an_input_that_is_a_link_is_found(folder):
+def test_an_input_that_is_a_link_is_recognized(folder):
     os.symlink("model.csv", "link.csv")
     assert "the same file as 'link.csv'" in misuse("convert", "link.csv", "model.csv")
 
 
-def test_the_names_beside_an_array_are_an_output_too(folder):
+def test_the_list_of_files_of_an_array_is_an_output_too(folder):
     os.rename("model.csv", "x.files.txt")
     sentence = misuse("embed", "x.files.txt", "rec", "-o", "x.npy")
     assert "--output 'x.files.txt' is an input" in sentence
 
 
-def test_two_outputs_are_two_files():
+def test_two_outputs_must_be_two_files():
     sentence = misuse("train", "rec", "-o", "a.checkpoint", "--checkpoint", "./a.checkpoint")
     assert "--checkpoint './a.checkpoint' and --output 'a.checkpoint' are the same" in sentence
 
 
-def test_recordings_that_an_index_names_are_kept(folder):
+def test_recordings_that_an_index_lists_are_not_overwritten(folder):
     files = ["gone.wav", "b.wav"]
-    with pytest.raises(ValueError, match=r"'b.wav' is named in 'index', an input of this command"):
-        refuse_output_named_in("index", "b.wav", files)
+    with pytest.raises(ValueError, match=r"'b.wav' is listed in 'index', an input of this command"):
+        check_output_is_not_listed("index", "b.wav", files)
     for output in (None, "gone.wav", "new.csv", os.devnull):
-        refuse_output_named_in("index", output, files)
+        check_output_is_not_listed("index", output, files)
 
 
-def test_a_device_may_be_read_and_written():
+def test_a_device_can_be_read_and_written():
     values = {"paths": (os.devnull,), "output": os.devnull}
-    refuse_outputs_among_inputs(COMMANDS[("check",)], values)
+    check_outputs_are_not_inputs(COMMANDS[("check",)], values)
 
 
 @pytest.mark.parametrize("name", ["new.wav", "rec/report.csv", "rec/rain/.hidden.wav", "rec/x.csv"])
-def test_other_files_may_be_written_also_among_the_inputs(folder, name):
+def test_other_files_in_an_input_folder_can_be_written(folder, name):
     Path("rec/report.csv").touch()
-    refuse_outputs_among_inputs(COMMANDS[("check",)], {"paths": ("rec",), "output": name})
+    check_outputs_are_not_inputs(COMMANDS[("check",)], {"paths": ("rec",), "output": name})
 
 
 def test_every_input_and_output_of_every_command_is_compared():
     for path, command in COMMANDS.items():
         types = {parameter.name: parameter.type for parameter in command.params}
         paths = {name for name, kind in types.items() if hasattr(kind, "dir_okay")}
-        compared = (InputPath, OutputFile, CheckpointPlace)
-        # What lies in a cache has names of its own.
+        compared = (InputPath, OutputFile, CheckpointPath)
+        # The files in a cache have unique names.
         assert paths - {"cache"} <= {n for n, kind in types.items() if isinstance(kind, compared)}
         if any(isinstance(kind, OutputFile) for kind in types.values()):
             assert path in map(command_of, LINES)

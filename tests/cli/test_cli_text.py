@@ -1,4 +1,4 @@
-"""Names and labels that hold more than letters: for terminals, for files, for other programs."""
+"""Names and labels with unusual characters, on terminals, in files and for other programs."""
 
 import csv
 import io
@@ -13,10 +13,10 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
+from cli_commands import ENVIRONMENT, SKDAF, invoke, misuse
 from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli import ENVIRONMENT, SKDAF, invoke, misuse
 
 from skdaf import CNNAudioClassifier, load_model, save_model
 from skdaf.cli import _tables, _text
@@ -41,23 +41,24 @@ NAMES = [
     "\u0646\u200c\u0645.wav".encode(),
 ]
 
-# What a terminal would obey.
+# Characters that a terminal would interpret.
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
 
 
 @pytest.fixture(scope="module")
-def odd(sounds, tmp_path_factory):
-    """A folder with recordings of odd names in classes of odd names, and a model of them."""
-    folder = tmp_path_factory.mktemp("odd")
+def unusual(sounds, tmp_path_factory):
+    """A folder of recordings and class folders with unusual names, a model and an index of them."""
+    folder = tmp_path_factory.mktemp("unusual")
     try:
         for label in (b"=cla\xff", b"\x1b[31m\nred"):
             os.mkdir(place := os.path.join(os.fsencode(folder), label))
             for name in NAMES:
                 shutil.copy(sounds.filenames[0], os.path.join(place, name))
     except OSError:
-        pytest.skip("such names cannot be here")
+        pytest.skip("this file system does not allow such names")
     shutil.copy(sounds.filenames[0], folder.parent / "sound.wav")
     invoke("train", folder, "-o", folder / "model.skops", "--set", "max_epochs=1", "-q")
+    invoke("similar", "index", folder / "model.skops", folder, "-o", folder / "index.skops", "-q")
     return folder
 
 
@@ -67,38 +68,38 @@ def _on_a_terminal(monkeypatch):
         monkeypatch.setattr(module, "is_for_terminal", lambda: True)
 
 
-def all_names(odd):
-    return sorted(os.fsencode(path) for path in odd.rglob("*.wav"))
+def all_names(unusual):
+    return sorted(os.fsencode(path) for path in unusual.rglob("*.wav"))
 
 
 def read_csv(content):
-    # Where pyarrow is installed, pandas would keep text in it, which has no place for such names.
+    # With PyArrow, pandas would use a storage that cannot hold such names.
     with pd.option_context("mode.string_storage", "python"):
         return pd.read_csv(io.BytesIO(content), encoding_errors="surrogateescape")
 
 
-# Functions.
+# --- functions ---
 
 
 @given(st.text(st.characters(categories=None)))
-def test_json_is_text_and_gives_everything_back(text):
+def test_json_is_valid_utf8_and_restores_everything(text):
     written = to_json({text: [text]})
     assert json.loads(written.encode().decode()) == {text: [text]}
     assert not UNSAFE.search(written)
 
 
 @given(st.binary())
-def test_bytes_of_names_come_back(name):
-    # On Linux a name is these bytes; Python decodes it so.
+def test_the_bytes_of_names_are_restored(name):
+    # On Linux, file names are bytes, and Python decodes them like this.
     assert to_bytes(name.decode(errors="surrogateescape")) == name
 
 
-def test_what_stands_for_no_byte_is_escaped():
+def test_surrogates_that_are_not_bytes_are_escaped():
     assert to_bytes("a\ud800b") == rb"a\ud800b"
 
 
 @given(st.text(st.characters(categories=None)))
-def test_visible_text_is_safe_and_shows_every_letter(text):
+def test_visible_text_is_safe_and_contains_every_letter(text):
     shown = visible(text)
     assert not UNSAFE.search(shown)
     assert "\n" not in shown
@@ -119,26 +120,28 @@ def test_visible_text_is_safe_and_shows_every_letter(text):
         (r"C:\new", r"C:\new"),
     ],
 )
-def test_what_is_visible(text, shown):
+def test_visible_text(text, shown):
     assert visible(text) == shown
 
 
-# Commands whose results go to a file or a pipe.
+# --- results in a file or a pipe ---
 
 
-def lines_of(odd):
-    """Return commands that write a table, and the column with the names of files."""
+def table_commands(unusual):
+    """Return commands that write a table, by the column of file names."""
     return {
-        "path": ["check", odd],
-        "file": ["predict", odd / "model.skops", odd, "--proba"],
-        "query": ["similar", "query", odd / "index.skops", odd, "-n", "2"],
+        "path": ["check", unusual],
+        "file": ["predict", unusual / "model.skops", unusual, "--proba"],
+        "query": ["similar", "query", unusual / "index.skops", unusual, "-n", "2"],
     }
 
 
 @pytest.mark.parametrize("column", ["path", "file", "query"])
-def test_tables_hold_the_names(odd, column, tmp_path):
-    invoke("similar", "index", odd / "model.skops", odd, "-o", odd / "index.skops", "-q")
-    line, expected = lines_of(odd)[column], all_names(odd)
+def test_tables_contain_the_names(unusual, column, tmp_path):
+    invoke(
+        "similar", "index", unusual / "model.skops", unusual, "-o", unusual / "index.skops", "-q"
+    )
+    line, expected = table_commands(unusual)[column], all_names(unusual)
     for out in (None, tmp_path / "x"):
         to = [] if out is None else ["-o", out]
 
@@ -153,14 +156,14 @@ def test_tables_hold_the_names(odd, column, tmp_path):
         for rows in (read_csv(content).to_dict("records"), list(csv.DictReader(text))):
             assert sorted({os.fsencode(row[column]) for row in rows}) == expected
             assert len(rows) == len(records)
-        # The table is for the eye: a line for each row, whatever the names hold.
+        # A text table has one line per row, whatever the names contain.
         table = written("table").decode()
         assert len(table.splitlines()) == len(records) + 1
         assert not UNSAFE.search(table)
 
 
-def test_cells_like_formulas_are_as_they_are_and_numbers_are_numbers(odd):
-    line = ["predict", odd / "model.skops", odd, "--proba", "--format", "csv"]
+def test_cells_that_look_like_formulas_are_unchanged(unusual):
+    line = ["predict", unusual / "model.skops", unusual, "--proba", "--format", "csv"]
     table = read_csv(invoke(*line).stdout_bytes)
     assert any(label.startswith("=cla") for label in table.columns)
     assert table.iloc[:, 2:].to_numpy().dtype == float
@@ -168,38 +171,49 @@ def test_cells_like_formulas_are_as_they_are_and_numbers_are_numbers(odd):
     assert "formula" in page
 
 
-def test_an_index_keeps_its_recordings(odd):
-    names = list(odd.rglob("*.wav"))
+def test_the_recordings_of_an_index_are_not_overwritten(unusual):
+    names = list(unusual.rglob("*.wav"))
     before = names[0].read_bytes()
-    invoke("similar", "index", odd / "model.skops", odd, "-o", odd / "index.skops", "-q")
-    query = ["similar", "query", odd / "index.skops", odd.parent / "sound.wav", "-o", names[0]]
+    invoke(
+        "similar", "index", unusual / "model.skops", unusual, "-o", unusual / "index.skops", "-q"
+    )
+    query = [
+        "similar",
+        "query",
+        unusual / "index.skops",
+        unusual.parent / "sound.wav",
+        "-o",
+        names[0],
+    ]
     assert "index.skops', an input of this command" in misuse(*query)
     assert names[0].read_bytes() == before
 
 
-def test_a_list_of_names_has_a_line_for_each(odd, tmp_path):
-    fine = [path for path in odd.rglob("*.wav") if not {"\n", "\r"} & {*str(path)}]
-    invoke("embed", odd / "model.skops", *fine, "-o", tmp_path / "x.npy")
+def test_a_list_of_files_has_one_line_per_file(unusual, tmp_path):
+    fine = [path for path in unusual.rglob("*.wav") if not {"\n", "\r"} & {*str(path)}]
+    invoke("embed", unusual / "model.skops", *fine, "-o", tmp_path / "x.npy")
     names = (tmp_path / "x.files.txt").read_bytes().split(b"\n")
     assert names == [*map(os.fsencode, fine), b""]
-    sentence = misuse("embed", odd / "model.skops", odd, "-o", tmp_path / "y.npy")
-    assert "holds a line break" in sentence
+    sentence = misuse("embed", unusual / "model.skops", unusual, "-o", tmp_path / "y.npy")
+    assert "line break" in sentence
     assert not (tmp_path / "y.npy").exists()
 
 
-def test_reports_and_descriptions_show_classes_in_a_line(odd):
+def test_reports_and_info_show_each_class_in_one_line(unusual):
     shown = [r"\x1b[31m\nred", r"=cla\udcff"]
-    out = invoke("report", odd / "model.skops", odd).stdout
+    out = invoke("report", unusual / "model.skops", unusual).stdout
     assert [line.split()[:1] for line in out.splitlines()[-2:]] == [[name] for name in shown]
-    assert f"classes: {', '.join(shown)}\n" in invoke("info", odd / "model.skops").stdout
-    facts = json.loads(invoke("report", odd / "model.skops", odd, "--format", "json").stdout_bytes)
-    assert facts["classes"] == list(load_model(odd / "model.skops").classes_)
-    facts = json.loads(invoke("info", odd / "model.skops", "--json").stdout_bytes)
+    assert f"classes: {', '.join(shown)}\n" in invoke("info", unusual / "model.skops").stdout
+    facts = json.loads(
+        invoke("report", unusual / "model.skops", unusual, "--format", "json").stdout_bytes
+    )
+    assert facts["classes"] == list(load_model(unusual / "model.skops").classes_)
+    facts = json.loads(invoke("info", unusual / "model.skops", "--json").stdout_bytes)
     assert [os.fsencode(name) for name in facts["classes"]] == [b"\x1b[31m\nred", b"=cla\xff"]
 
 
-def test_segments_show_labels_in_a_line(odd, tmp_path):
-    line = ["segments", odd / "model.skops", odd.parent / "sound.wav"]
+def test_segments_show_each_label_in_one_line(unusual, tmp_path):
+    line = ["segments", unusual / "model.skops", unusual.parent / "sound.wav"]
     assert len(invoke(*line).stdout.splitlines()) == 2
     (tmp_path / "truth.txt").write_text("0,9,\x1b[31mx\n")
     out = invoke(*line, "--truth", tmp_path / "truth.txt").stdout
@@ -207,22 +221,24 @@ def test_segments_show_labels_in_a_line(odd, tmp_path):
     assert not UNSAFE.search(out)
 
 
-# Commands whose results and messages go to a terminal.
+# --- results and messages on a terminal ---
 
 
 @pytest.mark.usefixtures("_on_a_terminal")
 @pytest.mark.parametrize("kind", ["table", "csv", "json"])
 @pytest.mark.parametrize("column", ["path", "file", "query"])
-def test_a_terminal_gets_no_characters_to_obey(odd, column, kind):
-    invoke("similar", "index", odd / "model.skops", odd, "-o", odd / "index.skops", "-q")
-    out = invoke(*lines_of(odd)[column], "--format", kind).stdout
+def test_no_unsafe_characters_on_a_terminal(unusual, column, kind):
+    invoke(
+        "similar", "index", unusual / "model.skops", unusual, "-o", unusual / "index.skops", "-q"
+    )
+    out = invoke(*table_commands(unusual)[column], "--format", kind).stdout
     assert not UNSAFE.search(out)
     assert (r"\u001b[31mred" if kind == "json" else r"\x1b[31mred") in out
     if kind == "csv":
         assert len(list(csv.DictReader(io.StringIO(out)))) >= 2 * len(NAMES)
 
 
-def test_a_real_terminal_gets_none_either(tmp_path):
+def test_no_unsafe_characters_on_a_real_terminal(tmp_path):
     termios = pytest.importorskip("termios")
     name = os.fsdecode(b"\x1b[31m\xffbad\n.wav")
     (tmp_path / name).write_text("not a sound")
@@ -234,16 +250,16 @@ def test_a_real_terminal_gets_none_either(tmp_path):
     shown = os.read(terminal, 100_000).decode().replace("\r\n", "\n")
     os.close(terminal)
     assert process.returncode == 1
-    result = shown.partition("path,ok")[2]  # after the progress bar, which has codes of its own
+    result = shown.partition("path,ok")[2]  # after the progress bar, which uses control codes
     assert not UNSAFE.search(result)
     assert r"\x1b[31m\udcffbad\n.wav,False" in result
 
 
-def test_messages_hold_no_characters_to_obey(odd, tmp_path):
+def test_no_unsafe_characters_in_messages(unusual, tmp_path):
     name = "\x1b[31m\n\u202ebad.wav"
     bad, missing = tmp_path / name, tmp_path / "\x1b[0mno.wav"
     bad.write_text("not a sound")
-    model = odd / "model.skops"
+    model = unusual / "model.skops"
     sentences = [
         misuse("predict", model, bad),
         misuse("predict", model, missing),
@@ -251,7 +267,7 @@ def test_messages_hold_no_characters_to_obey(odd, tmp_path):
         misuse("\x1b[31mpredict"),
         misuse("predict", "--\x1b[31mproba", model, bad),
         misuse("predict", model, bad, "--format", "\x1b[31m"),
-        misuse("train", odd, "-o", tmp_path / "m", "--set", "\x1b[31m=1"),
+        misuse("train", unusual, "-o", tmp_path / "m", "--set", "\x1b[31m=1"),
         misuse("train", bad, "-o", tmp_path / "m"),
         misuse("convert", bad, tmp_path / "m"),
         misuse("check", bad, "-o", bad),
@@ -260,24 +276,24 @@ def test_messages_hold_no_characters_to_obey(odd, tmp_path):
     ]
     assert not any(map(UNSAFE.search, sentences))
     assert all(r"\x1b[" in sentence for sentence in sentences)
-    result = invoke("predict", model, odd, "-o", missing)
+    result = invoke("predict", model, unusual, "-o", missing)
     assert result.stderr == f"Wrote 32 rows to {visible(missing)}\n"
 
 
 @pytest.mark.filterwarnings("default")
-def test_warnings_and_lists_of_bad_files_hold_none(odd, tmp_path):
+def test_no_unsafe_characters_in_warnings_and_lists_of_bad_files(unusual, tmp_path):
     for name in ("\x1b[31ma\n.wav", "\x1b[31mb\x9b.wav"):
         (tmp_path / name).write_text("not a sound")
     (tmp_path / "\x1b[31m\u202e.mid").write_text("not read")
-    result = invoke("predict", odd / "model.skops", tmp_path, status=2)
+    result = invoke("predict", unusual / "model.skops", tmp_path, status=2)
     warning, error, *files = result.stderr.splitlines()
     assert warning.startswith("Warning: ")
-    assert error == "Error: 2 clips could not be read:"
+    assert error.startswith("Error: 2 clips ")
     assert len(files) == 2
     assert not UNSAFE.search(result.stderr)
 
 
-def test_a_model_with_odd_labels_is_shown(tmp_path):
+def test_info_shows_a_model_with_unusual_labels(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.repeat(["a\x1b[2Jb", "\ud800"], 4)
     model = CNNAudioClassifier(max_epochs=1, channels=(2,)).fit(rng.normal(size=(8, 9, 9)), labels)
@@ -287,10 +303,10 @@ def test_a_model_with_odd_labels_is_shown(tmp_path):
     assert facts["classes"] == ["a\x1b[2Jb", "\ud800"]
 
 
-# Streams that cannot be written to.
+# --- streams that cannot be written ---
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device here")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 @pytest.mark.parametrize(
     ("redirection", "status", "message"),
     [
@@ -298,9 +314,9 @@ def test_a_model_with_odd_labels_is_shown(tmp_path):
         (
             ">/dev/full",
             2,
-            "Error: The standard output could not be written: No space left on device.\n",
+            "Error: Standard output could not be written: No space left on device.\n",
         ),
-        (">&-", 2, "Error: The standard output could not be written: Bad file descriptor.\n"),
+        (">&-", 2, "Error: Standard output could not be written: Bad file descriptor.\n"),
         ("2>/dev/full", 0, ""),
         ("2>&-", 0, ""),
     ],
@@ -318,7 +334,7 @@ def test_streams_that_are_full_or_closed(redirection, status, message):
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     shell = ["sh", "-c", f'"$@" {redirection}', "sh", *command]
-    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # what is not written stays in a buffer
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # with a buffer, as usual
     result = subprocess.run(shell, capture_output=True, text=True, env=environment)
     assert (result.returncode, result.stderr) == (status, message)
     assert result.stdout == ("" if status else "results\n")

@@ -1,0 +1,163 @@
+"""The commands info, check and convert."""
+
+import io
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from cli_commands import KINDS, invoke, misuse, old_model, run
+
+import skdaf
+from skdaf import CNNAudioClassifier, load_model
+
+pytestmark = pytest.mark.usefixtures("inside_workspace")
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("has_ffmpeg", [False, True])
+def test_a_warning_counts_the_files_left_out_per_class(tmp_path, monkeypatch, has_ffmpeg):
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: has_ffmpeg)
+    shutil.copytree("recordings", tmp_path / "recordings")
+    for name in ("low_tone/x.mid", "low_tone/y.ra", "high_tone/z.mid"):
+        (tmp_path / "recordings" / name).write_text("not read")
+    if not has_ffmpeg:
+        (tmp_path / "recordings" / "high_tone" / "z.m4a").write_text("not read")
+    result = invoke("check", tmp_path / "recordings")
+    (line,) = re.findall(r"^Warning: Left out .*$", result.stderr, re.MULTILINE)
+    assert f"({2 - has_ffmpeg} in 'high_tone', 2 in 'low_tone')" in line
+    assert repr(str(tmp_path / "recordings" / "low_tone" / "x.mid")) in line
+    assert ("skdaf[ffmpeg]" in line) is not has_ffmpeg
+    assert result.stderr.endswith("\n36 files, 0 bad\n")
+
+
+def test_the_error_for_a_folder_of_files_for_ffmpeg_says_how_to_read_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: False)
+    (tmp_path / "x.m4a").write_text("not read")
+    result = invoke("check", tmp_path, status=2)
+    assert 'pip install "skdaf[ffmpeg]"' in result.stderr
+
+
+def test_the_error_for_a_file_for_ffmpeg_says_how_to_read_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdaf._audio.formats.ffmpeg.files.is_available", lambda: False)
+    (tmp_path / "x.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(100))
+    result = invoke("check", tmp_path / "x.m4a", status=1)
+    assert 'pip install "skdaf[ffmpeg]"' in result.stdout
+
+
+def test_class_folders_in_two_unicode_forms_are_one_class(tmp_path):
+    for number, name in enumerate(("caf\u00e9", "cafe\u0301")):
+        (tmp_path / "recordings" / name).mkdir(parents=True)
+        sf.write(tmp_path / "recordings" / name / f"{number}.wav", np.ones(99) / 2, 8000)
+    if len(os.listdir(tmp_path / "recordings")) < 2:
+        pytest.skip("this file system treats both forms as the same name")
+    result = invoke("check", tmp_path / "recordings", "--format", "json")
+    # Both files have the same samples, and the same label.
+    assert [row["label_conflict"] for row in json.loads(result.stdout)] == [False, False]
+
+
+def test_check_reports_channels_that_cancel_and_odd_durations(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 160_000)
+    for number in range(4):
+        sf.write(tmp_path / f"{number}.wav", noise[number : 8000 + number], 16_000)
+    sf.write(tmp_path / "long.wav", noise, 16_000)
+    sf.write(tmp_path / "opposite.wav", np.outer(noise[:8000], [1, -1]), 16_000)
+    rows = json.loads(invoke("check", tmp_path, "--format", "json").stdout)
+    assert [Path(row["path"]).name for row in rows if row["cancels"]] == ["opposite.wav"]
+    assert [Path(row["path"]).name for row in rows if row["odd_duration"]] == ["long.wav"]
+    assert "6 files, 2 bad" in invoke("check", tmp_path, "--strict", status=1).stderr
+
+
+def test_info(workspace):
+    out = run("info", "model.skops", cwd=workspace).stdout
+    assert "estimator: CNNAudioClassifier\n" in out
+    assert f"classes: {', '.join(KINDS)}\n" in out
+    assert re.search(r"front end: SpectrogramTransformer\(.*n_mels=24\)\n", out)
+    layers = re.findall(r"^ *(\w+) +(\d+) +(\d+) +(\d+)$", out, flags=re.MULTILINE)
+    assert [name for name, *_ in layers] == ["conv1", "conv2", "dense1", "output"]
+    assert [int(dropped) for *_, dropped in layers] == [3, 2, 1, 0]
+    assert layers[-1][1:3] == ("3", str(128 * 3 + 3))
+
+
+def test_info_as_json_also_of_unfitted_models(tmp_path):
+    facts = json.loads(invoke("info", "model.skops", "--json").stdout)
+    assert facts["networks"][0]["layers"][0]["layer"] == "conv1"
+    skdaf.save_model(CNNAudioClassifier(max_epochs=7), tmp_path / "unfitted.skops")
+    facts = json.loads(invoke("info", tmp_path / "unfitted.skops", "--json").stdout)
+    assert facts["fitted"] is False
+    assert facts["parameters"] == "CNNAudioClassifier(max_epochs=7)"
+    assert "not fitted yet" in misuse("predict", tmp_path / "unfitted.skops", "long.wav")
+
+
+def test_info_misused():
+    assert "save_model" in misuse("info", "long.wav")
+    assert "is a directory" in misuse("info", "recordings")
+
+
+def test_check(workspace, tmp_path):
+    shutil.copytree(workspace / "recordings", tmp_path / "recordings")
+    (tmp_path / "recordings" / "bad.wav").write_text("not a sound")
+    result = run("check", "recordings", "--format", "csv", cwd=tmp_path, status=1)
+    table = pd.read_csv(io.StringIO(result.stdout))
+    assert list(table.path[~table.ok]) == [os.path.join("recordings", "bad.wav")]
+    assert "37 files, 1 bad" in result.stderr
+
+
+def test_check_strict(tmp_path):
+    sf.write(tmp_path / "silence.wav", np.zeros(800), 8000)
+    invoke("check", tmp_path)
+    invoke("check", tmp_path, "--strict", status=1)
+
+
+@pytest.mark.parametrize("form", ["root", "folders", "files"])
+def test_check_finds_duplicates_and_label_conflicts(tmp_path, form):
+    sound = np.random.default_rng(0).integers(-1000, 1000, 800, dtype=np.int16)
+    paths = [tmp_path / name for name in ("dog/a.wav", "dog/tuesday/b.wav", "rain/c.flac")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        sf.write(path, sound, 8000)
+    arguments = {"root": [tmp_path], "folders": [tmp_path / "dog", tmp_path / "rain"]}
+    arguments = arguments.get(form, paths)
+    result = invoke("check", *arguments, "--format", "csv")
+    table = pd.read_csv(io.StringIO(result.stdout))
+    assert list(table.duplicate_of.fillna("")) == ["", str(paths[0]), str(paths[0])]
+    assert table.label_conflict.all()
+    assert "3 files, 3 bad" in invoke("check", *arguments, "--strict", status=1).stderr
+    # Duplicates in one class are not a conflict, even in different subfolders.
+    paths[2].unlink()
+    sf.write(paths[2], -sound, 8000)
+    table = pd.read_csv(io.StringIO(invoke("check", *arguments, "--format", "csv").stdout))
+    assert table.label_conflict.any() == (form == "files")
+
+
+def test_check_misused(tmp_path):
+    assert "does not exist" in misuse("check", "nowhere")
+    assert "no audio files" in misuse("check", tmp_path)
+    assert "n_jobs=0" in misuse("check", "recordings", "--n-jobs", "0")
+
+
+def test_convert(workspace, sounds, sound_labels, tmp_path):
+    old, new = tmp_path / "old.pt", tmp_path / "new.skops"
+    old_model(old, sounds.filenames, sound_labels)
+    run("convert", old, new, "--sampling-rate", "16000", cwd=workspace)
+    model = load_model(new)
+    assert model.frontend_.sampling_rate == 16000
+    assert list(model.classes_) == sorted(set(sound_labels))
+    assert "skdaf convert" in misuse("predict", old, "long.wav")
+    assert "outputs" in invoke("info", new).stdout
+    out = invoke("predict", new, "long.wav", "--format", "csv").stdout
+    assert out.splitlines()[1].split(",")[1] == model.predict(["long.wav"])[0]
+
+
+def test_convert_misused(tmp_path):
+    new = tmp_path / "new.skops"
+    assert "model.joblib" in misuse("convert", "model.joblib", new)
+    assert "long.wav" in misuse("convert", "long.wav", new)
+    assert "does not exist" in misuse("convert", "no.pt", new)
+    assert "/no' does not exist" in misuse("convert", "long.wav", tmp_path / "no" / "new")
+    assert not new.exists()

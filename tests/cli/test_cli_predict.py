@@ -1,0 +1,263 @@
+"""The commands predict, segments, embed, similar and report."""
+
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from cli_commands import KINDS, invoke, misuse, run
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+import skdaf
+from skdaf import SpectrogramTransformer, load_model, read_segments
+from skdaf.datasets import load_audio_folders
+
+pytestmark = pytest.mark.usefixtures("inside_workspace")
+
+
+def test_predict(workspace):
+    out = run("predict", "model.skops", "recordings/low_tone", "long.wav", cwd=workspace).stdout
+    header, *rows = (line.split() for line in out.splitlines())
+    assert header == ["file", "label"]
+    files = [*load_audio_folders(["recordings/low_tone"]).filenames, "long.wav"]
+    labels = load_model("model.skops").predict(files)
+    assert rows == [list(pair) for pair in zip(files, labels, strict=True)]
+
+
+def test_predict_writes_csv_and_json(tmp_path):
+    classifier = load_model("model.skops")
+    files = load_audio_folders("recordings").filenames
+    expected = classifier.predict_proba(files)
+
+    def read(path):
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_json(path)
+
+    for name, options in [("p.csv", []), ("p.json", []), ("p.csv", ["--format", "csv"])]:
+        path = tmp_path / name
+        result = invoke(
+            "predict", "model.skops", "recordings", "--proba", "-o", path, "--n-jobs", "2", *options
+        )
+        assert result.stdout == ""
+        table = read(path)
+        assert list(table.columns) == ["file", "label", *KINDS]
+        assert list(table.file) == files
+        assert list(table.label) == list(classifier.predict(files))
+        np.testing.assert_allclose(table[KINDS], expected, atol=1e-6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv", "p.json"]
+    records = json.loads(invoke("predict", "model.skops", "long.wav", "--format", "json").stdout)
+    assert [list(record) for record in records] == [["file", "label"]]
+
+
+def test_predict_returns_the_outputs_of_inner_layers():
+    model = load_model("model.skops")
+    out = invoke("predict", "model.skops", "long.wav", "--layers-dropped", "1").stdout
+    table = pd.read_csv(io.StringIO(out))
+    assert list(table.columns[:2]) == ["file", "dense1_0"]
+    np.testing.assert_allclose(
+        table.iloc[0, 1:].to_numpy(float), model.layer_outputs(["long.wav"], 3)[0], rtol=1e-5
+    )
+
+
+def test_predict_segments():
+    out = invoke(
+        "predict", "model.skops", "long.wav", "--segments", "--window", "0.3", "--format", "csv"
+    ).stdout
+    table = pd.read_csv(io.StringIO(out))
+    assert list(table.columns) == ["file", "start", "end", "label"]
+    assert len(table) > 3
+    np.testing.assert_allclose(table.start, 0.3 * np.arange(len(table)))
+
+
+class Undecided(ClassifierMixin, BaseEstimator):
+    """Predicts "file", although "label" has a higher probability."""
+
+    classes_ = np.array(["file", "label"])
+
+    def fit(self, X, y=None):
+        return self
+
+    def predict(self, X):
+        return self.classes_[[0] * len(X)]
+
+    def predict_proba(self, X):
+        return np.tile([0.25, 0.75], (len(X), 1))
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+def test_labels_and_column_names_do_not_depend_on_options(tmp_path):
+    joblib.dump(Undecided(), tmp_path / "undecided")
+    arguments = ["predict", tmp_path / "undecided", "long.wav", "--trust", "--format", "json"]
+    (plain,) = json.loads(invoke(*arguments).stdout)
+    (probabilities,) = json.loads(invoke(*arguments, "--proba").stdout)
+    assert plain == {"file": "long.wav", "label": "file"}
+    assert probabilities == {**plain, "file_": 0.25, "label_": 0.75}
+    windows = ["--segments", "--window", "99"]
+    (window,) = json.loads(invoke(*arguments, *windows, "--proba").stdout)
+    assert list(window) == ["file", "start", "end", "label", "file_", "label_"]
+    assert {name: window[name] for name in probabilities} == probabilities
+
+
+def test_predict_misused(embedder, tmp_path):
+    def predict(*arguments, model="model.skops"):
+        return misuse("predict", model, *arguments)
+
+    assert "Missing argument 'PATH...'" in predict()
+    assert "Path 'no.wav' does not exist" in predict("no.wav")
+    assert "File 'no.skops' does not exist" in predict("long.wav", model="no.skops")
+    assert "ConvAutoencoderEmbedder" in predict("long.wav", model=embedder)
+    assert "truth.csv" in predict("truth.csv")
+    assert "no audio files" in predict(tmp_path)
+    assert "--step requires --segments" in predict("long.wav", "--step", "2")
+    assert "--proba" in predict("long.wav", "--proba", "--layers-dropped", "1")
+    assert "between 0 and 3" in predict("long.wav", "--layers-dropped", "4")
+    assert "'xml' is not one of" in predict("long.wav", "--format", "xml")
+
+
+@pytest.mark.slow
+def test_segments(workspace, tmp_path):
+    options = ["--window", "0.2", "--step", "0.1", "--smooth", "0.3", "--min-duration", "0.2"]
+    labels = tmp_path / "labels.txt"
+    result = run("segments", "model.skops", "long.wav", "-o", labels, *options, cwd=workspace)
+    assert result.stdout == ""
+    found = read_segments(labels)
+    assert set(found.label) <= set(KINDS)
+    assert (found.end - found.start).min() > 0.15
+    out = invoke("segments", "model.skops", "long.wav", *options, "--format", "csv").stdout
+    table = pd.read_csv(io.StringIO(out))
+    assert list(table.columns) == ["start", "end", "label"]
+    assert list(table.label) == list(found.label)
+    with_probabilities = invoke("segments", "model.skops", "long.wav", *options, "--proba").stdout
+    assert with_probabilities.split()[:6] == ["start", "end", "label", *KINDS]
+
+
+def test_segments_compared_with_annotations(tmp_path):
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "--truth", "truth.csv"]
+    assert invoke(*arguments).stdout.startswith("Accuracy ")
+    result = invoke(*arguments, "--proba", "--format", "json", "-o", tmp_path / "found.CSV")
+    assert 0 < json.loads(result.stdout)["accuracy"] <= 1
+    assert len(read_segments(tmp_path / "found.CSV"))
+    # The file that was written agrees completely with the same segments.
+    arguments[-1] = tmp_path / "found.CSV"
+    facts = json.loads(invoke(*arguments, "--format", "json").stdout)
+    assert (facts["accuracy"], facts["macro_f1"]) == (1.0, 1.0)
+
+
+@pytest.mark.filterwarnings("default")
+def test_annotations_without_a_duration_or_a_label_are_left_out(tmp_path):
+    points = tmp_path / "points.txt"
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "--truth", points]
+    points.write_text(Path("truth.csv").read_text() + "0.1,0.1,click\n")
+    result = invoke(*arguments)
+    assert "Warning: Left out 1 segment without a duration" in result.stderr
+    arguments[-1] = "truth.csv"
+    assert result.stdout == invoke(*arguments).stdout
+    arguments[-1] = points
+    points.write_text(Path("truth.csv").read_text() + "0.1,0.2,\n")
+    assert "Warning: Left out 1 segment without a label" in invoke(*arguments).stderr
+
+
+def test_segments_misused(embedder, tmp_path):
+    def segments(*arguments, model="model.skops"):
+        return misuse("segments", model, "long.wav", *arguments)
+
+    assert "'window'" in segments("--window", "-1")
+    assert "is not a valid float" in segments("--step", "much")
+    assert "training.txt" in segments("--truth", "training.txt")
+    (tmp_path / "empty.txt").write_text("\n")
+    assert "empty.txt' contains no segments" in segments("--truth", tmp_path / "empty.txt")
+    assert "ConvAutoencoderEmbedder" in segments(model=embedder)
+    assert "table or json" in segments("--truth", "truth.csv", "--format", "csv")
+    assert "truth.csv" in misuse("segments", "model.skops", "truth.csv")
+
+
+def test_embed(workspace, tmp_path):
+    run("embed", "model.skops", "recordings", "-o", tmp_path / "x.npy", cwd=workspace)
+    values = np.load(tmp_path / "x.npy")
+    files = (tmp_path / "x.files.txt").read_text().splitlines()
+    assert files == load_audio_folders("recordings").filenames
+    assert values.shape == (36, 128)
+    assert np.array_equal(values, load_model("model.skops").layer_outputs(files, 3))
+
+
+def test_embed_as_csv(embedder, tmp_path):
+    invoke("embed", embedder, "long.wav", "-o", tmp_path / "x.csv")
+    table = pd.read_csv(tmp_path / "x.csv")
+    expected = load_model(embedder).transform(["long.wav"])
+    assert list(table.columns[:2]) == ["file", "embedding_0"]
+    np.testing.assert_allclose(table.iloc[:, 1:], expected, rtol=1e-5)
+    out = invoke("embed", embedder, "long.wav", "--layers-dropped", "5").stdout
+    assert out.startswith("file,conv")
+
+
+def test_embed_misused(tmp_path):
+    x = tmp_path / "x.npy"
+    assert "must end in .npy or .csv" in misuse("embed", "model.skops", "long.wav", "-o", "x.txt")
+    assert "layers_dropped=9" in misuse(
+        "embed", "model.skops", "long.wav", "--layers-dropped", "9", "-o", x
+    )
+    assert "save_model" in misuse("embed", "long.wav", "long.wav", "-o", x)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_similar(workspace, tmp_path):
+    index = tmp_path / "index.skops"
+    result = run("similar", "index", "model.skops", "recordings", "-o", index, cwd=workspace)
+    assert "Indexed 36 recordings" in result.stderr
+    queries = load_audio_folders("recordings").filenames[::5]
+    result = run("similar", "query", index, *queries, "-n", "3", "--format", "csv", cwd=workspace)
+    table = pd.read_csv(io.StringIO(result.stdout))
+    assert list(table.columns) == ["query", "rank", "file", "distance"]
+    assert len(table) == 3 * len(queries)
+    nearest = table[table["rank"] == 1]
+    assert (nearest["query"] == nearest["file"]).all()
+    assert np.allclose(nearest["distance"], 0, atol=1e-5)
+    everything = invoke("similar", "query", index, "long.wav", "-n", "99").stdout
+    assert len(everything.splitlines()) == 37
+
+
+def test_similar_misused(embedder, tmp_path):
+    assert '"skdaf similar index"' in misuse("similar", "query", "model.skops", "long.wav")
+    assert "0 is not in the range" in misuse("similar", "query", "model.skops", "long.wav", "-n", 0)
+    assert "Missing option '--output'" in misuse("similar", "index", "model.skops", "recordings")
+    index = tmp_path / "index"
+    assert "truth.csv" in misuse("similar", "index", embedder, "truth.csv", "-o", index)
+    spectrograms = tmp_path / "spectrograms.skops"
+    skdaf.save_model(SpectrogramTransformer(n_frames=9).fit(["long.wav"]), spectrograms)
+    message = misuse("similar", "index", spectrograms, "long.wav", "-o", index)
+    assert "shape (9, 64)" in message
+    assert not index.exists()
+
+
+def test_report(workspace):
+    out = run("report", "model.skops", "recordings", cwd=workspace).stdout
+    assert re.search(r"macro avg .* 36\n", out)
+    assert re.search(r"Confusion matrix.*\n +high_tone +low_tone +white_noise\n", out)
+
+
+def test_report_as_json_on_some_of_the_classes(tmp_path):
+    path = tmp_path / "report.json"
+    folders = ["recordings/low_tone", "recordings/high_tone"]
+    result = invoke("report", "model.skops", *folders, "-o", path)
+    assert (result.stdout, result.stderr) == ("", f"Wrote {path}\n")
+    facts = json.loads(path.read_text())
+    assert sum(map(sum, facts["confusion_matrix"])) == 24
+    assert facts["scores"]["low_tone"]["support"] == 12
+
+
+def test_report_misused(embedder, tmp_path):
+    # Similar names are not accepted.
+    for name in ("low", "low_tones", "LOW_TONE"):
+        shutil.copytree("recordings/low_tone", tmp_path / name)
+    sentence = misuse("report", "model.skops", tmp_path)
+    assert "['LOW_TONE', 'low', 'low_tones']" in sentence
+    assert str(KINDS) in sentence
+    assert "ConvAutoencoderEmbedder" in misuse("report", embedder, "recordings")
+    assert "recordings/low_tone" in misuse("report", "model.skops", "recordings/low_tone")
