@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from helpers import DATA, import_or_skip
 
-# Pictures are drawn into memory, also where there is a screen.
+# Draw figures into memory, even if there is a screen.
 os.environ["MPLBACKEND"] = "Agg"
 
-# numba, which librosa uses, insists on a folder for what it compiles.
+# numba, which librosa uses, needs a folder for compiled functions.
 if not os.access(os.path.expanduser("~"), os.W_OK) and "NUMBA_CACHE_DIR" not in os.environ:
     os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 from skdaf.datasets import load_audio_folders, make_audio_dataset
 
-# The same examples in every run, and few enough.
+# A few examples, the same in every run.
 hypothesis.settings.register_profile(
     "short", max_examples=40, derandomize=True, deadline=None, database=None
 )
@@ -70,7 +70,7 @@ def pyaudioanalysis():
 
 @pytest.fixture(scope="session")
 def fsdd():
-    """Spoken digits: paths, digits, speakers and takes; skips where the data is not at hand."""
+    """Spoken digits: paths, digits, speakers and takes; skips if the recordings are missing."""
     folder = DATA / "fsdd"
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder}")
@@ -81,10 +81,10 @@ def fsdd():
 
 
 @pytest.fixture
-def with_more(monkeypatch):
-    """Give a class one more parameter, as a later release might."""
+def with_new_parameter(monkeypatch):
+    """Add a parameter to a class, as a later release might."""
 
-    def with_more(kind):
+    def with_new_parameter(kind):
         init, variadic = kind.__init__, (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
         old = [p for p in signature(init).parameters.values() if p.kind not in variadic]
 
@@ -96,4 +96,4 @@ def with_more(monkeypatch):
         later.__signature__ = Signature([*old, added])
         monkeypatch.setattr(kind, "__init__", later)
 
-    return with_more
+    return with_new_parameter

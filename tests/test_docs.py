@@ -1,4 +1,4 @@
-"""The pages of the site: what they show runs, and nothing public is left out."""
+"""The pages of the documentation: their Python runs, and the API reference is complete."""
 
 import re
 import runpy
@@ -16,12 +16,12 @@ import matplotlib.pyplot as plt
 
 DOCS = ROOT / "docs"
 
-# Pages whose Python other tests run, or that show none.
+# Pages whose Python or commands other tests run.
 ELSEWHERE = {
-    "long_recordings": "test_segmentation.py",
+    "long_recordings": "segments/test_predict.py",
     "long_training": "test_readme.py",
     "scaling_out": "test_workers.py",
-    "command_line": "test_cli_page.py",
+    "command_line": "cli/test_cli_page.py",
 }
 
 
@@ -40,7 +40,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     script = tmp_path / f"{page.stem}.py"
     script.write_text(python_of(page), encoding="utf-8")
-    # Workers of other tests stay in the folder that they were started in.
+    # Workers that other tests have started stay in their folder.
     get_reusable_executor().shutdown()
     runpy.run_path(str(script))
     plt.close("all")

@@ -1,10 +1,11 @@
-"""Every example runs, on the sounds that it makes and on spoken digits, and tells a true story."""
+"""Every example runs, on synthetic sounds and on spoken digits, and its claims are true."""
 
 import functools
 import runpy
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib
 import pytest
@@ -22,7 +23,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Run an example in an empty folder, and return its names; its figures stay open."""
+    """Run an example in an empty folder and return its global names; its figures stay open."""
 
     def run(name, data=tmp_path / "nothing"):
         monkeypatch.chdir(tmp_path)
@@ -35,7 +36,7 @@ def run(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder like that of the Free Spoken Digit Dataset, of made sounds."""
+    """A folder of synthetic sounds with the layout of the Free Spoken Digit Dataset."""
     root = tmp_path_factory.mktemp("data")
     kinds = ["low_tone", "high_tone", "rising_chirp", "falling_chirp", "white_noise"]
     made = make_audio_dataset(
@@ -45,7 +46,7 @@ def data(tmp_path_factory):
     for digit in range(10):
         folder = root / "fsdd" / str(digit)
         folder.mkdir(parents=True)
-        # Two digits share a kind: none of their clips is the same.
+        # Two digits share a kind of sound, but not its clips.
         clips = paths[kinds[digit % 5]][digit // 5 :: 2]
         for number, path in enumerate(clips[:15]):
             speaker = ("george", "jackson", "theo")[number % 3]
@@ -53,7 +54,7 @@ def data(tmp_path_factory):
     return root
 
 
-def test_all_are_numbered():
+def test_examples_are_numbered():
     numbers = [int(name.split("_")[1]) for name in PLOTS]
     assert numbers == list(range(1, len(PLOTS) + 1))
     others = {path.name for path in EXAMPLES.glob("*.py")} - {*PLOTS}
@@ -61,17 +62,18 @@ def test_all_are_numbered():
 
 
 @pytest.mark.slow
-def test_quickstart(data, tmp_path):
-    command = [sys.executable, "-W", "error", str(EXAMPLES / "quickstart.py"), str(data / "made")]
+def test_quickstart(sounds, tmp_path):
+    folder = Path(sounds.filenames[0]).parents[1]
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "quickstart.py"), str(folder)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "160 recordings of 5 classes" in result.stdout
+    assert "60 recordings of 3 classes" in result.stdout
     assert "macro avg" in result.stdout
     assert "The saved model takes" in result.stdout
 
 
-# What the text of an example says of its own figures, and the number of its pictures.
-STORIES = {
+# What the text of an example says about its results, and the number of its figures.
+CLAIMS = {
     "plot_01_first_classifier.py": ("(predicted == test_y).mean() > 0.9", 4),
     "plot_02_spectrogram_choices.py": ("frontend.n_frames_ == 120", 5),
     "plot_03_search_with_cache.py": ("search.best_score_ > 0.7", 1),
@@ -93,14 +95,14 @@ STORIES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLOTS)
-def test_on_made_sounds(name, run):
-    claim, n_pictures = STORIES[name]
+def test_on_synthetic_sounds(name, run):
+    claim, n_figures = CLAIMS[name]
     assert eval(claim, run(name))
-    assert len(plt.get_fignums()) == n_pictures
+    assert len(plt.get_fignums()) == n_figures
 
 
 def one_epoch(fit):
-    """Return a fit that is over soon: here it matters that the example runs, not what it finds."""
+    """Return a short fit, for tests that check that an example runs, not its results."""
 
     @functools.wraps(fit)
     def short_fit(self, X, y=None):
@@ -113,12 +115,12 @@ def one_epoch(fit):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Precision is ill-defined")  # of a class that is never predicted
+@pytest.mark.filterwarnings("ignore:Precision is ill-defined")  # of classes never predicted
 @pytest.mark.parametrize("name", PLOTS)
 def test_on_spoken_digits(name, run, data, monkeypatch):
     if "SKDAF_DATA" not in (EXAMPLES / name).read_text(encoding="utf-8"):
-        pytest.skip("has sounds of its own only")
+        pytest.skip("uses synthetic sounds only")
     for network in (CNNAudioClassifier, ConvAutoencoderEmbedder):
         monkeypatch.setattr(network, "fit", one_epoch(network.fit))
     run(name, data)
-    assert len(plt.get_fignums()) == STORIES[name][1]
+    assert len(plt.get_fignums()) == CLAIMS[name][1]

@@ -1,17 +1,16 @@
-"""What README shows is what happens: its Python runs, and its commands exist."""
+"""The Python and the commands that README shows run."""
 
 import pickle
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 
 import pytest
-from helpers import ROOT
+from click.testing import CliRunner
+from helpers import ROOT, run_python
 from legacy_models import classifier_model
 
+from skdaf.cli import main
 from skdaf.datasets import make_audio_dataset
 
 pytestmark = pytest.mark.oldest
@@ -23,58 +22,48 @@ def blocks(language, page="README.md"):
 
 
 @pytest.mark.slow
-def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path):
+def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch):
     make_audio_dataset(tmp_path / "recordings", n_clips_per_class=12, duration=(0.2, 0.3))
-    # A fresh process: the searches start workers, which must be able to import everything anew.
     code = "\n".join(blocks("python"))
-    # Of the search's 25 fits, what they reach does not matter here.
+    # The search fits 25 models, and their scores do not matter here.
     searched = '(cache="spectrograms"), random_state=0'
     assert searched in code
     code = code.replace(searched, f"{searched}, max_epochs=3")
     (tmp_path / "model.pt").write_bytes(pickle.dumps(classifier_model()))
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
+    # In a process of its own: the search starts workers, which must be able to import everything.
+    run_python(code, cwd=tmp_path)
     assert (tmp_path / "model.joblib").is_file()
     assert (tmp_path / "spectrograms").is_dir()
     assert (tmp_path / "long.txt").is_file()
     assert (tmp_path / "timeline.png").is_file()
-    run_commands(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run_commands()
+    assert (tmp_path / "labels.txt").is_file()
 
 
 @pytest.mark.slow
-def test_the_page_on_long_trainings_shows_what_happens(tmp_path):
+def test_the_page_on_long_training_runs_shows_their_output(tmp_path):
     make_audio_dataset(tmp_path / "recordings", n_clips_per_class=12, duration=(0.2, 0.3))
-    # Workers of searches are tested elsewhere, and take long to start.
+    # Other tests run searches with workers, which take long to start.
     code = "\n".join(blocks("python", "docs/long_training.md")).replace("n_jobs=2", "n_jobs=1")
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
+    output = run_python(code, cwd=tmp_path)
     (shown,) = blocks("", "docs/long_training.md")
-    assert result.stdout.split() == shown.replace("/home/ada", str(tmp_path.resolve())).split()
-    # The fit itself, and of the search two candidates, two folds and the best one on all, which is
-    # the first one again or the other candidate.
+    assert output.split() == shown.replace("/home/ada", str(tmp_path.resolve())).split()
+    # One of the fit, four of the search (two candidates, two folds), and one of the best candidate
+    # on all clips, unless it is the same as that of the fit.
     assert len(list((tmp_path / "checkpoints").iterdir())) in (5, 6)
 
 
-def run_commands(folder):
-    """Run the lines of README that call `skdaf`, with fewer epochs."""
+def run_commands():
+    """Run the commands of README that call `skdaf`, with fewer epochs."""
     lines = re.findall(r"^skdaf .*$", "".join(blocks("sh")), flags=re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
-        program, *arguments = shlex.split(line, comments=True)
+        _, *arguments = shlex.split(line, comments=True)
         if arguments[0] == "train":
             arguments += ["--set", "max_epochs=2"]
-        result = subprocess.run(
-            [Path(sys.executable).with_name(program), *arguments],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-        assert result.returncode == 0, f"{line}: {result.stderr}"
-    assert (folder / "labels.txt").is_file()
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, f"{line}: {result.output}"
 
 
 def test_the_source_archive_holds_what_make_needs():

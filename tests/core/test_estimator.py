@@ -20,11 +20,11 @@ def test_all_public_estimators_have_the_base_class():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_parameters_of_later_releases_get_their_defaults(kind, with_more):
+def test_parameters_of_later_releases_get_their_defaults(kind, with_new_parameter):
     estimator = kind()
     estimator.learned_ = np.arange(3)
     saved = pickle.dumps(estimator)
-    with_more(kind)
+    with_new_parameter(kind)
     loaded = pickle.loads(saved)
     assert loaded.get_params()["added"] == "as before"
     assert loaded.learned_.tolist() == [0, 1, 2]

@@ -190,10 +190,10 @@ def test_files_of_earlier_releases_answer_as_then(name):
 
 @files_of_another_scikit_learn
 @pytest.mark.parametrize("name", ["classifier", "embedder", "combined"])
-def test_releases_with_more_parameters_load_them_too(name, with_more):
+def test_releases_with_more_parameters_load_them_too(name, with_new_parameter):
     kinds = [SpectrogramTransformer, CNNAudioClassifier, ConvAutoencoderEmbedder]
     for kind in [*kinds, CNNFeatureExtractor, PyAudioAnalysisTransformer, CappedPCA, BlockScaler]:
-        with_more(kind)
+        with_new_parameter(kind)
     model = load_model(GOLDEN / f"{name}-0.1.0.skops")
     golden = np.load(GOLDEN / f"{name}-0.1.0.npz")
     answer = getattr(model, str(golden["method"]))(golden["X"])
