@@ -153,7 +153,7 @@ class DurationDisplay:
         labels = np.asarray(self.labels)
         if labels.shape != durations.shape:
             raise ValueError(
-                f"labels must hold one label for each of the {len(durations)} durations, got shape "
+                f"labels must contain one label for each of the {len(durations)} durations, got shape "
                 f"{labels.shape}."
             )
         classes = np.unique(labels)
