@@ -22,7 +22,10 @@ if not os.access(os.path.expanduser("~"), os.W_OK) and "NUMBA_CACHE_DIR" not in 
 
 from skdaf.datasets import load_audio_folders, make_audio_dataset
 
-# A few examples, the same in every run.
+# These files contain fixtures only; --doctest-modules would import them all under one name.
+collect_ignore_glob = ["*conftest.py"]
+
+# The same examples in every run, and few enough.
 hypothesis.settings.register_profile(
     "short", max_examples=40, derandomize=True, deadline=None, database=None
 )

@@ -153,8 +153,8 @@ class DurationDisplay:
         labels = np.asarray(self.labels)
         if labels.shape != durations.shape:
             raise ValueError(
-                f"labels must hold one label for each of the {len(durations)} durations, got shape "
-                f"{labels.shape}."
+                f"labels must contain one label for each of the {len(durations)} durations, got "
+                f"shape {labels.shape}."
             )
         classes = np.unique(labels)
         return classes, [durations[labels == label] for label in classes]

@@ -185,7 +185,7 @@ class EmbeddingDisplay:
         labels = None if self.labels is None else np.asarray(self.labels)
         if labels is not None and labels.shape != (len(points),):
             raise ValueError(
-                f"labels must hold one label for each of the {len(points)} points, got shape "
+                f"labels must contain one label for each of the {len(points)} points, got shape "
                 f"{labels.shape}."
             )
         if ax is None:

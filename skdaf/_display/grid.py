@@ -14,7 +14,7 @@ _HEIGHT = 0.75  # of a panel, as a fraction of its width
 # Margins around and between the panels, in inches: for tick labels, axis labels and the color bar.
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.95, 0.95, 0.55, 0.3
 _GAP, _TITLE = 0.1, 0.2
-_GAP_BESIDE = 0.3  # enough for the last number of one axis and the first of the next
+_COLUMN_GAP = 0.3  # enough for the last number of one axis and the first of the next
 _BAR, _LONGEST_BAR = 0.12, 4.0
 
 # Average letters per inch of a title.
@@ -53,11 +53,11 @@ class Grid:
         counts = np.diff([*self.firsts, len(labels)])
         self.n_each = counts.max()
         # Several classes share a row, so that the figure is not a narrow strip.
-        n_beside = max(1, round(math.sqrt(len(counts) / (self.n_each * _LANDSCAPE))))
-        n_beside = min(n_beside, len(counts))
-        self.n_columns = n_beside * self.n_each
+        n_per_row = max(1, round(math.sqrt(len(counts) / (self.n_each * _LANDSCAPE))))
+        n_per_row = min(n_per_row, len(counts))
+        self.n_columns = n_per_row * self.n_each
         return [
-            (number // n_beside, number % n_beside * self.n_each + i)
+            (number // n_per_row, number % n_per_row * self.n_each + i)
             for number, count in enumerate(counts)
             for i in range(count)
         ]
@@ -71,7 +71,7 @@ class Grid:
         import matplotlib.pyplot as plt
 
         width, height = self.width, _HEIGHT * self.width
-        inner = (self.n_columns * (width + _GAP_BESIDE), self.n_rows * (height + self.gap))
+        inner = (self.n_columns * (width + _COLUMN_GAP), self.n_rows * (height + self.gap))
         size = (_LEFT + inner[0] + _RIGHT, _BOTTOM + inner[1] + _TOP)
         _, grid = plt.subplots(
             *(self.n_rows, self.n_columns),
@@ -81,10 +81,10 @@ class Grid:
             squeeze=False,
             gridspec_kw={
                 "left": _LEFT / size[0],
-                "right": (_LEFT + inner[0] - _GAP_BESIDE) / size[0],
+                "right": (_LEFT + inner[0] - _COLUMN_GAP) / size[0],
                 "bottom": _BOTTOM / size[1],
                 "top": (_BOTTOM + inner[1] - self.gap + _GAP) / size[1],
-                "wspace": _GAP_BESIDE / width,
+                "wspace": _COLUMN_GAP / width,
                 "hspace": self.gap / height,
             },
         )

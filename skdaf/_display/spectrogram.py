@@ -284,7 +284,7 @@ def _first_of_each(n_clips, y, n_each):
         return np.arange(min(n_clips, n_each)), None
     y = np.asarray(y)
     if y.shape != (n_clips,):
-        raise ValueError(f"y must hold {n_clips} labels, one per clip, got shape {y.shape}.")
+        raise ValueError(f"y must contain {n_clips} labels, one per clip, got shape {y.shape}.")
     rows = [np.flatnonzero(y == label)[:n_each] for label in np.unique(y)]
     chosen = np.concatenate(rows)
     return chosen, y[chosen]

@@ -23,8 +23,8 @@ from skdaf._core.parallel import CHUNK_SIZE
 # memory.
 _SAMPLES_PER_GROUP = 2**19
 
-# Chunks of long recordings hold fewer of them, so that a few recordings already keep several
-# workers busy. About this many bytes justify sending a chunk to a worker.
+# Chunks contain fewer clips if these are long recordings, so that a few recordings already keep
+# several workers busy. About this many bytes justify sending a chunk to a worker.
 _BYTES_PER_CHUNK = 2**21
 _SMALLEST_CHUNK = 4
 _N_SIZES_CHECKED = 8

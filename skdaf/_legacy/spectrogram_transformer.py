@@ -19,6 +19,7 @@ from skdaf._features.filter_banks import N_CHROMA
 from skdaf._features.spectrogram import (
     SpectrogramSettings,
     analysis_window,
+    are_settings,
     compute_spectrograms,
 )
 from skdaf._features.spectrogram_transformer import SpectrogramExtraction, SpectrogramTransformer
@@ -42,6 +43,13 @@ class _LegacySettings(SpectrogramSettings):
 
     def n_frames(self, n_samples):
         return 1 + (n_samples - self.n_fft % 2) // self.hop_length
+
+
+def _are_legacy_settings(value):
+    """Return whether a value from a file could be the settings of a fitted front end."""
+    if type(value) is not dict or type(value.get("tuning")) is not float:
+        return False
+    return are_settings({name: part for name, part in value.items() if name != "tuning"})
 
 
 class _LegacyExtraction(SpectrogramExtraction):
@@ -120,6 +128,11 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
     >>> LegacySpectrogramTransformer(window_length=0.05, n_mels=40).fit_transform(waveforms).shape
     (4, 51, 40)
     """
+
+    _saved_attributes = {
+        **SpectrogramTransformer._saved_attributes,
+        "_fitted_settings": _are_legacy_settings,
+    }
 
     def transform(self, X: Clips) -> NDArray[np.float32]:
         """Compute the spectrograms.

@@ -50,8 +50,8 @@ def read_pickle(stream, names, *, persistent=False):
     Returns
     -------
     value : object
-        Made of dicts (with str and int as keys), lists, tuples, numbers, str, bytes, bool, None and
-        `Reference`.
+        It consists of dicts (with str and int as keys), lists, tuples, numbers, str, bytes, bool,
+        None and `Reference`.
 
     Raises
     ------

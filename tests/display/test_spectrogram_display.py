@@ -256,7 +256,7 @@ def test_drawing_into_given_axes(sounds):
     assert display.figure_ is figure
     assert list(display.ax_) == list(axes)
     assert [ax.get_xlabel() for ax in axes] == ["Time (s)"] * 2
-    with pytest.raises(ValueError, match="ax must hold 3"):
+    with pytest.raises(ValueError, match="ax must contain 3"):
         SpectrogramDisplay.from_estimator(frontend, sounds.filenames[:3], ax=axes)
 
 

@@ -59,7 +59,7 @@ def test_one_kind_needs_one_axes(classifier):
     assert display.ax_ is ax
     assert display.figure_ is figure
     assert ax.get_ylabel() == "Accuracy"
-    with pytest.raises(ValueError, match="ax must hold 2"):
+    with pytest.raises(ValueError, match="ax must contain 2"):
         TrainingDisplay.from_estimator(classifier, ax=ax)
 
 

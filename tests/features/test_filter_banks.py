@@ -33,11 +33,11 @@ def test_mel_scale_inverts_and_rises():
     np.testing.assert_allclose(mel_to_hz(mels), frequencies, rtol=1e-12, atol=1e-9)
 
 
-def test_a_tone_at_the_centre_of_a_band_is_loudest_there():
+def test_a_tone_at_the_center_of_a_band_is_loudest_there():
     settings = make_settings(n_mels=40, window_length=1024, fmin=100.0)
-    centres = mel_edges(settings.n_mels, settings.fmin, settings.fmax)[1:-1]
-    for band, centre in enumerate(centres):
-        levels = compute_one(tone(centre), settings)[10:-10]
+    centers = mel_edges(settings.n_mels, settings.fmin, settings.fmax)[1:-1]
+    for band, center in enumerate(centers):
+        levels = compute_one(tone(center), settings)[10:-10]
         np.testing.assert_array_equal(levels.argmax(axis=1), band)
 
 

@@ -93,7 +93,7 @@ def sounds(rate, duration=0.4):
         "silence": np.zeros(n),
         "direct current": np.full(n, 0.3),
         "silence, then noise": np.where(t < 0.2, 0, white_noise(2, n)),
-        "noise off centre, then silence": np.where(t < 0.2, 0.2 * white_noise(3, n) + 0.5, 0.123),
+        "noise off center, then silence": np.where(t < 0.2, 0.2 * white_noise(3, n) + 0.5, 0.123),
         "far beyond full scale": 1e4 * white_noise(4, n),
         "almost nothing": 1e-30 * white_noise(5, n),
         "one step of 16 bits": np.round(white_noise(6, n)) / 2**15,
@@ -211,7 +211,7 @@ def test_first_frames_have_no_flux_and_no_deltas():
     assert (features[others, 6] > 0).all()
 
 
-def test_frames_do_not_depend_on_their_neighbours():
+def test_frames_do_not_depend_on_other_clips():
     """With more frames than are computed together, and clips of all lengths."""
     clips = [white_noise(i, n) for i, n in enumerate([1, 799, 800, 801, 100_000, 5, 64_000])]
     settings = settings_for(step=0.01)

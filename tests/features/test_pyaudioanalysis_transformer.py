@@ -127,7 +127,7 @@ def test_silent_and_very_short_clips_are_finite():
     np.testing.assert_allclose(X[0], X[1], rtol=0, atol=1e-12)
 
 
-def test_a_clip_does_not_depend_on_those_beside_it(many):
+def test_a_clip_does_not_depend_on_other_clips(many):
     transformer = PyAudioAnalysisTransformer().fit(many)
     X = transformer.transform(many)
     for i in (0, 70, 149):

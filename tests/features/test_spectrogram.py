@@ -189,7 +189,7 @@ def test_chroma_levels_are_those_of_librosa(librosa, sampling_rate):
         assert_close_levels(compute_one(samples, settings)[:, -N_CHROMA:], expected)
 
 
-def test_mel_part_beside_chroma_is_the_mel_spectrogram():
+def test_mel_part_of_mel_and_chroma_is_the_mel_spectrogram():
     samples = make_sounds(16000)["decaying noise"]
     together = compute_one(samples, make_settings(features="mel+chroma"))
     np.testing.assert_allclose(together[:, :64], compute_one(samples, make_settings()), atol=1e-3)

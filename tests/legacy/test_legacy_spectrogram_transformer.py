@@ -122,12 +122,13 @@ def test_workers_and_cache_change_nothing(tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_it_can_be_saved_and_loaded(tmp_path):
+@pytest.mark.parametrize("features", ["mel", "mel+chroma"])
+def test_it_can_be_saved_and_loaded(tmp_path, features):
     paths = [write_note(tmp_path, 8000, 0.5)]
-    transformer = front_end()._as_fitted()
-    save_model(transformer, tmp_path / "front.skops")
-    loaded = load_model(tmp_path / "front.skops")
-    np.testing.assert_array_equal(loaded.transform(paths), transformer.transform(paths))
+    for transformer in (front_end(features)._as_fitted(), front_end(features).fit(paths)):
+        save_model(transformer, tmp_path / "front.skops")
+        loaded = load_model(tmp_path / "front.skops")
+        np.testing.assert_array_equal(loaded.transform(paths), transformer.transform(paths))
 
 
 @parametrize_with_checks([LegacySpectrogramTransformer(n_mels=8)])
