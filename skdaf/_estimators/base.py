@@ -17,9 +17,6 @@ from skdaf._core.typing import Clips
 from skdaf._estimators.callbacks import CallbackSupportMixin
 from skdaf._estimators.frontend import FrontendMixin
 from skdaf._estimators.parameters import conv_options
-from skdaf._core.parallel import CHUNK_SIZE, progress_bar
-from skdaf._estimators.callbacks import CallbackSupportMixin, steps_of_fit
-from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 from skdaf._networks.building import (
     check_architecture,
     layer_names,

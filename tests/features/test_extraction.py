@@ -9,8 +9,6 @@ from extracting import extract, output_of
 from helpers import write_noise
 
 from skdaf import AudioReadError, Clip
-from skdaf import AudioReadError, Clip, SpectrogramTransformer
-from skdaf._core.cache import Cache, reset_index
 from skdaf._features import extraction, spectrogram_transformer
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.resizing import soften_levels
