@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 8
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python examples/quickstart.py

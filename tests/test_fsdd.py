@@ -17,7 +17,8 @@ def held_out_accuracy(is_test, paths, digits):
 @pytest.mark.slow
 def test_new_takes_of_known_speakers(fsdd):
     paths, digits, _, takes = fsdd
-    assert held_out_accuracy(takes < 5, paths, digits) >= 0.98
+    few = takes < 20  # fifteen takes are enough to learn from, and take half the time of all
+    assert held_out_accuracy(takes[few] < 5, paths[few], digits[few]) >= 0.98
 
 
 @pytest.mark.slow
