@@ -1,10 +1,14 @@
 """Type checkers and editors know the public names and their parameters."""
 
+import ast
+import inspect
 import subprocess
 import sys
+import typing
 
 import pytest
 from helpers import ROOT
+from numpydoc.docscrape import ClassDoc
 
 import skdaf
 
@@ -73,3 +77,63 @@ def test_the_package_is_marked_as_typed():
 def test_every_public_name_has_a_module_in_the_stub():
     stub = (ROOT / "skdaf" / "__init__.pyi").read_text()
     assert all(f" {name} as {name}" in stub for name in skdaf.__all__)
+
+
+# Type hints at run time, as Sphinx and other tools read them.
+
+FUNCTIONS = {
+    name: value
+    for module in (skdaf, skdaf.datasets)
+    for name in module.__all__
+    if callable(value := getattr(module, name))
+}
+
+
+CLASSES = sorted(name for name, value in FUNCTIONS.items() if inspect.isclass(value))
+
+
+def with_methods(name):
+    """Return what a public name stands for and, if that is a class, its methods."""
+    value = FUNCTIONS[name]
+    members = inspect.getmembers(value, callable) if inspect.isclass(value) else []
+    return [value, *(m for key, m in members if key == "__init__" or not key.startswith("_"))]
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_type_hints_can_be_read_at_run_time(name):
+    for function in with_methods(name):
+        typing.get_type_hints(function)
+
+
+def documented_attributes(cls):
+    """Yield the names in the section "Attributes" of a docstring."""
+    for parameter in ClassDoc(cls)["Attributes"]:
+        yield from parameter.name.split(", ")
+
+
+CLASS_DEFINITIONS = {
+    node.name: node
+    for path in (ROOT / "skdaf").rglob("*.py")
+    for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    if isinstance(node, ast.ClassDef)
+}
+
+
+def set_attributes(definition):
+    """Yield the attributes that the methods of a class set."""
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def known_attributes(cls):
+    """Return the attributes that a type checker knows: declared, defined, or set by a method."""
+    own = [base.__name__ for base in cls.__mro__ if base.__module__.startswith("skdaf")]
+    found = {name for base in own for name in set_attributes(CLASS_DEFINITIONS[base])}
+    return {*typing.get_type_hints(cls), *dir(cls), *found}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_type_checkers_know_every_documented_attribute(name):
+    unknown = set(documented_attributes(FUNCTIONS[name])) - known_attributes(FUNCTIONS[name])
+    assert unknown == set()

@@ -1,7 +1,6 @@
 """check_audio: find bad recordings before training."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,10 +13,7 @@ from skdaf._audio.statistics import read_statistics
 from skdaf._audio.worker_paths import map_clips
 from skdaf._core.arrays import as_array
 from skdaf._core.public import public
-from skdaf._core.typing import Clips
-
-if TYPE_CHECKING:
-    import pandas as pd
+from skdaf._core.typing import Clips, DataFrame
 
 # A peak below this is silent: 80 dB below full scale, the last bits of 16.
 _SILENT_PEAK = 1e-4
@@ -35,7 +31,7 @@ _FEWEST_CLIPS = 3
 @public
 def check_audio(
     X: Clips, y: ArrayLike | None = None, *, n_jobs: int | None = None, verbose: int = 0
-) -> "pd.DataFrame":
+) -> "DataFrame":
     """Read every clip and report its problems in a table.
 
     Clips that cannot be read are not `ok`. The other columns are for you to decide on: silence,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -102,9 +103,19 @@ class AudioReadError(ValueError):
 
 
 def raise_errors(errors):
-    """Raise one AudioReadError for a list of them; do nothing if the list is empty."""
-    if errors:
-        raise AudioReadError.join(errors)
+    """Raise one AudioReadError for a list of them; do nothing if the list is empty.
+
+    If a relative path does not exist, a note says in which folder it was looked up. Workers, such
+    as those of a search, may run in another folder than the main process.
+    """
+    if not errors:
+        return
+    error = AudioReadError.join(errors)
+    missing = [path for e in errors if str(e).endswith(": no such file") for path in e.paths]
+    if not all(map(os.path.isabs, missing)):
+        with suppress(FileNotFoundError):  # of a deleted working directory
+            error.add_note(f"Relative paths were looked up in {os.getcwd()!r}.")
+    raise error
 
 
 @public

@@ -2,8 +2,10 @@
 
 from inspect import signature
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 
@@ -33,6 +35,10 @@ class Estimator(BaseEstimator):
     A file of an earlier release lacks parameters that were added later. They get their defaults,
     so the default of a new parameter must keep the behavior of earlier releases.
     """
+
+    # Set by scikit-learn, if X has a fixed number of columns, or names for them.
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
 
     #: Parameters that may be the path of a saved model.
     _path_parameters: tuple[str, ...] = ()

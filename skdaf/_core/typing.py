@@ -1,7 +1,13 @@
 """Types that several public signatures share."""
 
 import os
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from pandas import DataFrame as DataFrame
+else:
+    # `typing.get_type_hints` looks this name up; importing pandas for it would take too long.
+    DataFrame = Any
 
 PathLike: TypeAlias = str | os.PathLike[str]
 

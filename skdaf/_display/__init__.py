@@ -5,4 +5,9 @@
   axis; `grid`: many of them in one figure.
 - `segment_bands`: the classes and probabilities in tables of segments.
 - `style`: matplotlib or a clear error, axes, colors, class names, time axes.
+- `typing`: types of matplotlib in signatures.
+
+To add a display, write a class in a new file, with class methods `from_...` that compute what is
+shown and a method `plot` that draws it (`durations` is a small example), and make it public as the
+page "Architecture" of the docs describes.
 """

@@ -1,6 +1,6 @@
 """DurationDisplay: how long the clips of each class are."""
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,9 +16,7 @@ from skdaf._display.style import (
     plain_text,
     require_matplotlib,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from skdaf._display.typing import Axes
 
 # Letters of a class name that are shown.
 _LONGEST_NAME = 40

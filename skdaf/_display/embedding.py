@@ -1,6 +1,6 @@
 """EmbeddingDisplay: clips as points in two dimensions."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,10 +22,8 @@ from skdaf._display.style import (
     require_matplotlib,
     text_width,
 )
+from skdaf._display.typing import Axes
 from skdaf._estimators.fitted import unwrap, unwrap_calibrated
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Letters of a class name in the legend, and names per column.
 _LONGEST_NAME = 28

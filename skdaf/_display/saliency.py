@@ -1,6 +1,6 @@
 """SaliencyDisplay: which parts of clips a classifier responds to."""
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,9 @@ from skdaf._core.validation import validate_params
 from skdaf._display.clip_spectrogram import input_times, settings_for
 from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters
 from skdaf._display.style import require_matplotlib
+from skdaf._display.typing import ManyAxes
 from skdaf._estimators.fitted import find_frontend, find_network, load_if_path
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
-
-if TYPE_CHECKING:
-    from skdaf._display.style import ManyAxes
 
 # From transparent to vermilion, which is visible on all grays, also to color-blind people.
 _SALIENCY_COLORS = [(0.84, 0.37, 0.0, 0.0), (0.84, 0.37, 0.0, 0.9)]

@@ -1,14 +1,14 @@
 """SegmentsDisplay: labeled segments of a recording on a timeline."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.reading import read_info
 from skdaf._core.public import public
-from skdaf._core.typing import PathLike
+from skdaf._core.typing import DataFrame, PathLike
 from skdaf._display.clip_spectrogram import (
     band_edges,
     clip_spectrogram,
@@ -31,18 +31,13 @@ from skdaf._display.style import (
     require_matplotlib,
     text_width,
 )
+from skdaf._display.typing import Colormap, ManyAxes
 from skdaf._estimators.fitted import find_frontend
 from skdaf._features.spectrogram import SpectrogramSettings
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 from skdaf._segments.merge import merge_segments
 from skdaf._segments.predict import predict_segments
 from skdaf._segments.tables import check_segments
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.colors import Colormap
-
-    from skdaf._display.style import ManyAxes
 
 # Letters of a class name next to its band; the size of names in segments, in points.
 _LONGEST_NAME = 34
@@ -113,9 +108,9 @@ class SegmentsDisplay:
 
     def __init__(
         self,
-        predicted: "pd.DataFrame",
+        predicted: "DataFrame",
         *,
-        true: "pd.DataFrame | None" = None,
+        true: "DataFrame | None" = None,
         spectrogram: SpectrogramDisplay | None = None,
     ):
         self.predicted = predicted
@@ -128,7 +123,7 @@ class SegmentsDisplay:
         estimator: Any,
         path: PathLike | Clip,
         *,
-        true: "pd.DataFrame | PathLike | None" = None,
+        true: "DataFrame | PathLike | None" = None,
         window: float = 1.0,
         step: float | None = None,
         batch_size: int = 256,
@@ -173,8 +168,8 @@ class SegmentsDisplay:
     @classmethod
     def from_predictions(
         cls,
-        true: "pd.DataFrame | PathLike | None",
-        predicted: "pd.DataFrame | PathLike",
+        true: "DataFrame | PathLike | None",
+        predicted: "DataFrame | PathLike",
         *,
         path: PathLike | Clip | None = None,
         smooth: float = 0.0,

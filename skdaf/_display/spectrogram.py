@@ -1,6 +1,6 @@
 """SpectrogramDisplay: clips as pictures."""
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,13 +24,9 @@ from skdaf._display.style import (
     plain_text,
     require_matplotlib,
 )
+from skdaf._display.typing import Colormap, ManyAxes
 from skdaf._estimators.fitted import find_frontend, find_networks, load_if_path
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
-
-if TYPE_CHECKING:
-    from matplotlib.colors import Colormap
-
-    from skdaf._display.style import ManyAxes
 
 
 @public

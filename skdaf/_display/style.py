@@ -1,17 +1,8 @@
 """What all displays share: importing matplotlib, axes, colors, class names, time axes."""
 
 import unicodedata
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    ManyAxes: TypeAlias = Axes | Sequence[Axes] | NDArray[Any]
 
 # The colors of Okabe and Ito, which color-blind people can distinguish; without yellow, which is
 # hard to see on white.

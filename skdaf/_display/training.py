@@ -1,6 +1,6 @@
 """TrainingDisplay: losses and scores by epoch."""
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -9,10 +9,8 @@ from sklearn.utils._param_validation import StrOptions
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._display.style import COLORS, check_axes, new_figure, require_matplotlib
+from skdaf._display.typing import ManyAxes
 from skdaf._estimators.fitted import find_network
-
-if TYPE_CHECKING:
-    from skdaf._display.style import ManyAxes
 
 _CURVES = [
     ("train", "Training", {"color": COLORS[0], "marker": "o", "linestyle": "-"}),

@@ -3,7 +3,7 @@
 import copy
 import os
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skdaf._core.estimator import Estimator, is_count
-from skdaf._core.typing import Clips
+from skdaf._core.typing import Clips, DataFrame
 from skdaf._estimators.callbacks import CallbackSupportMixin
 from skdaf._estimators.frontend import FrontendMixin
 from skdaf._estimators.parameters import conv_options
@@ -28,9 +28,6 @@ from skdaf._networks.inference import apply_network
 from skdaf._networks.weights import get_weights
 from skdaf._training.augmentation import CHOICES, compose
 from skdaf._training.checkpoint import check_place
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def _is_weights(value):
@@ -51,6 +48,9 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
     """
 
     network_: nn.Sequential
+    history_: dict[str, list[float]]
+    n_epochs_: int
+    best_epoch_: int
     _architecture: dict[str, Any]
 
     _saved_attributes = {
@@ -171,7 +171,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         check_is_fitted(self)
         return layer_names(self.network_)
 
-    def layer_summary(self) -> "pd.DataFrame":
+    def layer_summary(self) -> "DataFrame":
         """Return a table of the layers of the fitted network.
 
         Returns
@@ -194,7 +194,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
             }
         )
 
-    def history_frame(self) -> "pd.DataFrame":
+    def history_frame(self) -> "DataFrame":
         """Return `history_` as a table.
 
         Returns

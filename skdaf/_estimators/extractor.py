@@ -2,7 +2,7 @@
 
 import os
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
 from skdaf._core.limits import MOST_WINDOWS_PER_SECOND, check_at_most
 from skdaf._core.public import public
-from skdaf._core.typing import Clips
+from skdaf._core.typing import Clips, DataFrame
 from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps
@@ -24,9 +24,6 @@ from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.fitted import resolve_frozen
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.windows import cut_windows
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # With windows, this many clips are computed at a time.
 _CLIPS_PER_BATCH = 64
@@ -244,7 +241,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         n_outputs = self.estimator_.layer_size(n_layers)
         return np.array([f"{layer}_{index}" for index in range(n_outputs)], dtype=object)
 
-    def layer_summary(self) -> "pd.DataFrame":
+    def layer_summary(self) -> "DataFrame":
         """Return a table of the layers of the network, which helps to choose `layers_dropped`.
 
         Returns

@@ -52,6 +52,7 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
         max_epochs = int(np.clip(n_epochs, _MIN_EPOCHS, _MAX_EPOCHS))
     patience = estimator.patience or -(-max_epochs // 2)
     device = resolve_device(estimator.device)
+    precision = resolve_precision(estimator.precision, device)
     of_cepstra = getattr(estimator.frontend_, "features", None) == "mfcc"
     augment, mixup = compose(estimator.augment, of_cepstra=of_cepstra)
     return Plan(
@@ -61,7 +62,7 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
         weight_decay=estimator.weight_decay,
         patience=patience if has_validation else None,
         device=device,
-        precision=resolve_precision(estimator.precision, device),
+        precision=precision,
         augment=augment,
         mixup=mixup,
         n_frozen=n_frozen,

@@ -49,9 +49,9 @@ class FrontendMixin(Estimator):
         if kind == "spectrograms":
             self.frontend_, spectrograms = None, clips
         else:
-            frontend = clone(self.frontend or SpectrogramTransformer())
-            self._share_settings(frontend)
             with validated(kind, clips):
+                frontend = clone(self.frontend or SpectrogramTransformer())
+                self._share_settings(frontend)
                 spectrograms = _check_spectrograms(frontend.fit_transform(clips, y), clips)
             # Set only now: if a file cannot be read, an earlier fit stays as it was.
             self.frontend_ = frontend

@@ -1,5 +1,6 @@
 """predict_segments: from recordings to segments; clips_from_segments: from segments to clips."""
 
+import reprlib
 from numbers import Integral, Real
 from typing import Any
 
@@ -164,8 +165,8 @@ def _one_recording(path):
     if not is_source(path):
         raise TypeError(
             "path must be one recording (str, os.PathLike, Clip, (samples, sampling_rate) or an "
-            f"open file), got a {type(path).__name__}: {path!r:.80}. Call the function once per "
-            "recording."
+            f"open file), got a {type(path).__name__}: {reprlib.repr(path)}. Call the function "
+            "once per recording."
         )
     return Clip(path)
 

@@ -81,6 +81,18 @@ def test_transformers_and_checks_with_workers_use_relative_paths(folders, monkey
         assert info.value.paths == ["gone.wav"]
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_note_tells_where_relative_paths_were_looked_up(folders, monkeypatch, n_jobs):
+    monkeypatch.chdir(folders[0])
+    transformer = SpectrogramTransformer(n_jobs=n_jobs)
+    with pytest.raises(AudioReadError) as info:
+        transformer.fit(["0.wav"] * 70 + ["gone.wav"])
+    assert info.value.__notes__ == [f"Relative paths were looked up in {str(folders[0])!r}."]
+    with pytest.raises(AudioReadError) as info:
+        transformer.fit(["0.wav", str(folders[1] / "gone.wav")])
+    assert not hasattr(info.value, "__notes__")
+
+
 def test_other_recordings_are_left_as_they_are(tmp_path):
     in_memory, absolute = Clip((noise(), 8000)), Clip(tmp_path / "a.wav", 1.0, 2.0)
     clips = [in_memory, absolute, noise()]

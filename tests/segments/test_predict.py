@@ -301,6 +301,10 @@ class TestErrors:
         with pytest.raises(TypeError, match="path must be one recording"):
             predict_segments(linear, path)
 
+    def test_a_long_list_of_recordings_is_shortened(self, linear):
+        with pytest.raises(TypeError, match=r"\['a\.wav', .*\.\.\.\]\. Call the function once"):
+            predict_segments(linear, ["a.wav"] * 1000)
+
     @pytest.mark.parametrize("estimator", [None, SVC, 3, len])
     def test_estimator_must_be_an_instance(self, recording, estimator):
         with pytest.raises(TypeError, match="estimator"):

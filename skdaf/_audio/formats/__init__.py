@@ -1,12 +1,13 @@
-"""File formats: a file format is a reader.
+"""File formats: one reader for each, or for each library.
 
-A reader opens a file and returns an `AudioFile`: the rate, the channels and the number of frames,
-`go_to(frame)` and `read_block(n_frames)`. `readers` chooses the reader by the content of the file.
+A reader is a function that opens a file and returns an `AudioFile`, or None if the file has another
+format. An `AudioFile` has the rate, the channels and the number of frames, `go_to(frame)` and
+`read_block(n_frames)`. `readers` chooses the reader by the content of the file.
 
 Where to add a format:
 
-- It needs a decoder of its own: write a module with a subclass of `AudioFile`, and try it in
-  `readers.open_recording`.
+- It needs a decoder of its own: write a module with a subclass of `AudioFile` and a function that
+  opens it, and call that function in `readers`, next to `open_mp3`.
 - libsndfile reads it, but not without errors in incomplete files: add a function to `headers`, and
   the first bytes of the format to the table in `headers.table`.
 - FFmpeg reads it: add a check to `containers`, and the first bytes to the table in

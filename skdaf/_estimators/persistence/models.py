@@ -49,6 +49,8 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
 
     Raises
     ------
+    TypeError
+        If `estimator` is a class.
     OSError
         If the file cannot be written. No partial file is left then.
     ValueError
@@ -80,6 +82,8 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     """
     import skops.io  # not at the top, because it imports all of scikit-learn
 
+    if isinstance(estimator, type):
+        raise TypeError(f"estimator is the class {estimator.__name__}: pass an instance of it.")
     name = type(estimator).__name__
     stripped = Stripped(_model_in_place_of).copy(estimator)
     try:

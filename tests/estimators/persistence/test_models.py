@@ -230,6 +230,11 @@ def test_missing_files_and_folders(tmp_path):
             load_model(path)
 
 
+def test_a_class_is_not_an_estimator(tmp_path):
+    with pytest.raises(TypeError, match="SpectrogramTransformer: pass an instance"):
+        save_model(SpectrogramTransformer, tmp_path / "model.skops")
+
+
 def test_paths_of_bytes_are_taken(tmp_path):
     path = os.fsencode(tmp_path / "model.skops")
     save_model(SpectrogramTransformer(n_mels=8), path)
