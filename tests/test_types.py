@@ -44,8 +44,7 @@ def errors(tmp_path_factory):
     (folder / "misspelt.py").write_text(MISSPELT)
     # Typed libraries that are large are not needed here and take most of the time.
     (folder / "mypy.ini").write_text(
-        "[mypy]\nignore_missing_imports = true\n"
-        "[mypy-torch.*,pandas.*]\nfollow_imports = skip\n"
+        "[mypy]\nignore_missing_imports = true\n[mypy-torch.*,pandas.*]\nfollow_imports = skip\n"
     )
     result = subprocess.run(
         [sys.executable, "-m", "mypy", "correct.py", "misspelt.py"],
