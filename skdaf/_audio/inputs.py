@@ -95,13 +95,14 @@ def validate_clips(estimator, X, *, reset):
 
 
 @contextmanager
-def validated(kind, data):
-    """Return a context in which `validate_clips` does not check its own result again.
+def validated(estimator, kind, data):
+    """Return a context in which `estimator` does not check the result of `validate_clips` again.
 
-    An estimator passes its X to another one, such as its front end, in this context. Samples and
-    paths are then checked once, even if there is a pipeline in between.
+    An estimator passes its X to another one, such as its front end, in this context. Pipelines and
+    estimators from other packages may change X in place, so their steps do check it.
     """
-    token = _validated.set((kind, data))
+    is_of_this_package = type(estimator).__module__ == "skdaf"
+    token = _validated.set((kind, data) if is_of_this_package else (None, None))
     try:
         yield
     finally:

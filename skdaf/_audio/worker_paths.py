@@ -42,7 +42,8 @@ def _with_absolute_path(clip, names):
     """Return a clip with an absolute path; add that path and the given one to `names`."""
     if not isinstance(clip, Clip) or clip.is_in_memory or os.path.isabs(clip.path):
         return clip
-    path = absolute_path(clip.path)
+    # The dot tells this path from the same one that the user has passed as an absolute path.
+    path = absolute_path(os.path.join(os.curdir, clip.path))
     names[path] = clip.name
     return Clip(path, clip.start, clip.end)
 

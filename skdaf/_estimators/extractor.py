@@ -176,7 +176,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             with (
                 callback_steps(self, 1, clips, y) as steps,
                 steps.inner_fit("fit-network", fitted),
-                validated(kind, clips),
+                validated(fitted, kind, clips),
             ):
                 fitted.fit(clips, as_array(y))
         self.estimator_ = fitted
@@ -200,7 +200,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         n_layers = self._n_layers()
         kind, clips = validate_clips(self, X, reset=False)
         if self.window is None:
-            with validated(kind, clips):
+            with validated(self.estimator_, kind, clips):
                 return self.estimator_.layer_outputs(clips, n_layers)
         if kind == "spectrograms":
             raise ValueError("Windows need files or waveforms as X, got spectrograms.")
@@ -217,7 +217,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         step = self.step or self.window
         check_at_most(1 / step, MOST_WINDOWS_PER_SECOND, "Windows per second (one each step)")
         windows, firsts = cut_windows(clips, self.window, step, rate)
-        with validated(kind, windows):
+        with validated(self.estimator_, kind, windows):
             outputs = self.estimator_.layer_outputs(windows, n_layers)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)

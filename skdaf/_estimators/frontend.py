@@ -49,9 +49,9 @@ class FrontendMixin(Estimator):
         if kind == "spectrograms":
             self.frontend_, spectrograms = None, clips
         else:
-            with validated(kind, clips):
-                frontend = clone(self.frontend or SpectrogramTransformer())
-                self._share_settings(frontend)
+            frontend = clone(self.frontend or SpectrogramTransformer())
+            self._share_settings(frontend)
+            with validated(frontend, kind, clips):
                 spectrograms = _check_spectrograms(frontend.fit_transform(clips, y), clips)
             # Set only now: if a file cannot be read, an earlier fit stays as it was.
             self.frontend_ = frontend
@@ -88,7 +88,7 @@ class FrontendMixin(Estimator):
             yield batch if kind == "spectrograms" else self._transform(kind, batch)
 
     def _transform(self, kind, clips, check=False):
-        with validated(kind, clips):
+        with validated(self.frontend_, kind, clips):
             spectrograms = self.frontend_.transform(clips)
         return _check_spectrograms(spectrograms, clips) if check else spectrograms
 

@@ -52,13 +52,14 @@ def test_relative_paths_mean_the_same_in_workers_after_a_change_of_folder(folder
 def test_errors_show_the_paths_as_they_were_passed(folders, monkeypatch, n_jobs):
     monkeypatch.chdir(folders[0])
     (folders[0] / "damaged.wav").write_bytes(b"RIFF")
-    paths = ["gone.wav", "0.wav", "./gone.wav", str(folders[1] / "gone.wav"), "damaged.wav"]
+    absolute = [str(folder / "gone.wav") for folder in folders]
+    paths = ["gone.wav", "0.wav", "./gone.wav", *absolute, "damaged.wav"]
     _, errors = collect(read_samples, list(map(Clip, paths)), n_jobs=n_jobs, chunk_size=2)
     bad = [path for path in paths if path != "0.wav"]
     assert [error.paths for error in errors] == [[path] for path in bad]
     for error, path in zip(errors, bad, strict=True):
         assert str(error).startswith(f"{path!r}: ")
-        assert str(folders[0]) not in str(error)
+        assert str(folders[0]) in path or str(folders[0]) not in str(error)
     # Workers do not return causes; in this process they are kept.
     if n_jobs == 1:
         assert isinstance(errors[0].__cause__, FileNotFoundError)
