@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_of_left_out
+from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_about_left_out
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
 from skdaf._core.files import write_whole
 from skdaf._core.typing import PathLike
@@ -86,7 +86,7 @@ def load_audio_folders(
     classes = classes_of(folders)
     audio, left_out = zip(*map(list_class, classes.values()), strict=True)
     # Show the line of the caller: validate_params adds a level to the stack.
-    warn_of_left_out(dict(zip(classes, left_out, strict=True)), stacklevel=3)
+    warn_about_left_out(dict(zip(classes, left_out, strict=True)), stacklevel=3)
     return Bunch(
         filenames=[str(path) for paths in audio for path in paths],
         target=np.repeat(np.arange(len(audio)), [len(paths) for paths in audio]),

@@ -17,7 +17,7 @@ def audio_files(paths):
 
     Warns about audio and video files that are left out, counted per class folder.
     """
-    from skdaf._audio.folders import warn_of_left_out
+    from skdaf._audio.folders import warn_about_left_out
 
     files, left_out = [], {}
     for path in paths:
@@ -25,7 +25,7 @@ def audio_files(paths):
         files += found
         for other in others:
             left_out.setdefault(class_of(other, paths), []).append(other)
-    warn_of_left_out(left_out, stacklevel=2)
+    warn_about_left_out(left_out, stacklevel=2)
     return files
 
 
