@@ -1,6 +1,6 @@
-"""The picture and the table of packages on the page "Architecture".
+"""The diagram and the table of packages on the page "Architecture".
 
-Both are made from the table of allowed imports in `tests/test_architecture.py`, which a test
+Both are generated from the table of allowed imports in `tests/test_architecture.py`, which a test
 compares with the code, and from the first line of each package's docstring.
 """
 
@@ -42,7 +42,7 @@ def rows_of(imports):
 
 
 def direct(imports):
-    """Return the imports without those that others imply, so that the picture stays readable."""
+    """Return the imports without those that others imply, so that the diagram stays readable."""
     reached = {}
     for package, imported in imports.items():
         inside = [name for name in imported if name in imports]
@@ -58,27 +58,27 @@ def direct(imports):
 
 
 def places(rows):
-    """Return the centre of each package, and the size of the picture."""
+    """Return the center of each package, and the size of the diagram."""
     widest = max(map(len, rows))
     width = widest * (BOX[0] + GAP[0]) + GAP[0]
-    centres = {}
+    centers = {}
     for number, row in enumerate(rows):
         step = width / len(row)
         y = GAP[1] / 2 + number * (BOX[1] + GAP[1]) + BOX[1] / 2
-        centres |= {name: (step * (place + 0.5), y) for place, name in enumerate(row)}
-    return centres, (width, len(rows) * (BOX[1] + GAP[1]))
+        centers |= {name: (step * (place + 0.5), y) for place, name in enumerate(row)}
+    return centers, (width, len(rows) * (BOX[1] + GAP[1]))
 
 
 def picture():
-    """Return an SVG picture: an arrow points from a package to one that it imports."""
+    """Return an SVG diagram: an arrow points from a package to one that it imports."""
     imports = allowed_imports()
-    centres, (width, height) = places(rows_of(imports))
+    centers, (width, height) = places(rows_of(imports))
     arrows = [
-        _arrow(centres[package], centres[name])
+        _arrow(centers[package], centers[name])
         for package, imported in direct(imports).items()
         for name in imported
     ]
-    boxes = [_box(name, *centre) for name, centre in centres.items()]
+    boxes = [_box(name, *center) for name, center in centers.items()]
     return (
         f'<svg class="architecture" viewBox="0 0 {width} {height}" role="img" '
         'aria-label="Packages of skdaf and what they import" xmlns="http://www.w3.org/2000/svg">'
@@ -110,14 +110,14 @@ def _box(name, x, y):
 
 
 class PackageMap(Directive):
-    """Show the picture and the table."""
+    """Show the diagram and the table."""
 
     def run(self):
         """Return the nodes of both."""
         return [nodes.raw("", picture(), format="html"), self._table()]
 
     def _table(self):
-        header = ["package", "what it holds", "may import"]
+        header = ["package", "content", "may import"]
         rows = [
             [[nodes.literal(text=package)], [nodes.Text(purpose(package))], _names(imported)]
             for package, imported in allowed_imports().items()

@@ -1,4 +1,4 @@
-"""Labelled sets of recordings: list class folders, or write synthetic sounds."""
+"""Labeled datasets: list the recordings in class folders, or write synthetic sounds."""
 
 import os
 import zlib
@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_of_left_out
+from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_about_left_out
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
 from skdaf._core.files import write_whole
 from skdaf._core.typing import PathLike
@@ -29,21 +29,21 @@ Subtype: TypeAlias = Literal[
 def load_audio_folders(
     folders: PathLike | Sequence[PathLike],
 ) -> Bunch:
-    """List the recordings of class folders with their labels.
+    """List the recordings in class folders, with their labels.
 
-    Only the names of files are read, not their content. The result has the form of
+    Only file names are read, not the content of files. The result has the same form as that of
     :func:`sklearn.datasets.load_files`.
 
     Parameters
     ----------
     folders : str, path-like or list of these
-        A root folder whose subfolders are the classes, or a list of class folders, each named
-        by its last part. A class folder is searched with everything below it. Links are followed,
-        and each real folder is entered once. Recordings are recognized by their extension, in
-        upper or lower case: all formats of libsndfile (except headerless, MATLAB and HTK files)
-        and, if PyAV is installed (the extra ``skdaf[ffmpeg]``), also ``.m4a``, ``.mp4``,
-        ``.aac``, ``.wma``, ``.webm``, ``.amr`` and others that FFmpeg reads. Hidden files and
-        folders (leading dot) are skipped.
+        A root folder whose subfolders are the classes, or a list of class folders. The name of a
+        class is the last part of the path of its folder. Class folders are searched including
+        their subfolders. Links are followed, and each real folder is entered only once.
+        Recordings are recognized by their extension, in upper or lower case: all formats of
+        libsndfile (except headerless, MATLAB and HTK files) and, if PyAV is installed (the extra
+        ``skdaf[ffmpeg]``), also ``.m4a``, ``.mp4``, ``.aac``, ``.wma``, ``.webm``, ``.amr`` and
+        others that FFmpeg reads. Hidden files and folders (with a leading dot) are skipped.
 
     Returns
     -------
@@ -58,14 +58,15 @@ def load_audio_folders(
     FileNotFoundError, NotADirectoryError
         If a folder does not exist, or is a file.
     ValueError
-        If a class folder holds no recordings, a root folder holds recordings outside of class
+        If a class folder contains no recordings, a root folder contains recordings outside class
         folders or no folders at all, two listed folders have the same name, or the list is empty.
 
     Warns
     -----
     UserWarning
         If audio or video files are left out; the warning names them and counts them per class.
-        If the names of two class folders differ only in their Unicode form; they are one class.
+        If the names of two class folders differ only in their Unicode form; they are treated as one
+        class.
 
     Examples
     --------
@@ -84,8 +85,8 @@ def load_audio_folders(
     """
     classes = classes_of(folders)
     audio, left_out = zip(*map(list_class, classes.values()), strict=True)
-    # At the caller's line: validate_params adds a level.
-    warn_of_left_out(dict(zip(classes, left_out, strict=True)), stacklevel=3)
+    # Show the line of the caller: validate_params adds a level to the stack.
+    warn_about_left_out(dict(zip(classes, left_out, strict=True)), stacklevel=3)
     return Bunch(
         filenames=[str(path) for paths in audio for path in paths],
         target=np.repeat(np.arange(len(audio)), [len(paths) for paths in audio]),
@@ -94,7 +95,7 @@ def load_audio_folders(
 
 
 def _check_nothing_else(directory, clips):
-    """Raise if a directory holds anything but the clips that would be written there."""
+    """Raise if a directory contains anything but the clips that would be written there."""
     class_folders = {path.parent for path in clips}
     for parent, folders, files in walk(directory):
         foreign = [parent / name for name in folders if parent / name not in class_folders]
@@ -102,8 +103,8 @@ def _check_nothing_else(directory, clips):
         foreign += [p for p in paths if p not in clips or p.read_bytes() != clips[p]()]
         if foreign:
             raise FileExistsError(
-                f"{str(foreign[0])!r} is not part of the set to be written. Choose an empty or "
-                "new directory, or the arguments of the call that wrote this one."
+                f"{str(foreign[0])!r} is not part of the dataset to be written. Choose a new or "
+                "empty directory, or repeat the arguments of the call that wrote this one."
             )
 
 
@@ -138,7 +139,7 @@ def make_audio_dataset(
     subtype: Subtype = "PCM_16",
     random_state: int | np.random.RandomState | None = 0,
 ) -> Bunch:
-    """Write a small labelled set of synthetic sounds as WAV files.
+    """Write a small labeled dataset of synthetic sounds as WAV files.
 
     The files are ``directory/<class>/<class>_<NNN>.wav``. Duration, level (within 3 dB) and pitch
     are drawn separately for each clip. The kinds of sound are:
@@ -146,28 +147,29 @@ def make_audio_dataset(
     - ``"low_energy"``, ``"medium_energy"``, ``"high_energy"``: noise from 200 to 1800 Hz at -42,
       -30 and -18 dB. Because many front ends remove differences in loudness, the energy also
       changes differently over time: it decays, comes in four pulses, or is steady.
-    - ``"low_tone"``, ``"high_tone"``: tones with harmonics, 100 to 250 and 600 to 1500 Hz.
-    - ``"rising_chirp"``, ``"falling_chirp"``: between 200 to 400 and 1200 to 1800 Hz.
-    - ``"white_noise"``, ``"pink_noise"``: up to half the sampling rate.
+    - ``"low_tone"``, ``"high_tone"``: tones with harmonics, at 100 to 250 Hz and 600 to 1500 Hz.
+    - ``"rising_chirp"``, ``"falling_chirp"``: tones that rise or fall between a frequency of 200 to
+      400 Hz and one of 1200 to 1800 Hz.
+    - ``"white_noise"``, ``"pink_noise"``: noise up to half the sampling rate.
 
     Parameters
     ----------
     directory : str or path-like
-        Where to write. It is created if it does not exist.
+        The folder to write to. It is created if it does not exist.
     classes : array-like of str, default=("low_energy", "medium_energy", "high_energy")
-        Kinds of sound, from the list above.
+        The kinds of sound to write, from the list above.
     n_clips_per_class : int, default=20
         The number of files in each class folder.
     duration : (float, float), default=(0.3, 0.8)
-        Shortest and longest clip in seconds, at least 0.01.
+        The shortest and the longest duration of a clip in seconds, at least 0.01.
     sampling_rate : int, default=16000
-        In Hz, at least 4000.
+        The sampling rate in Hz, at least 4000.
     subtype : {"PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}, \
             default="PCM_16"
-        Encoding of the samples.
+        The encoding of the samples.
     random_state : int, RandomState instance or None, default=0
-        With an int, a clip depends only on this seed, its class and its number. More clips or
-        classes do not change the others, so a set can grow in place.
+        With an int, a clip depends only on this seed, its class and its number. You can therefore
+        add clips or classes to an existing dataset without changing its other files.
 
     Returns
     -------
@@ -177,8 +179,9 @@ def make_audio_dataset(
     Raises
     ------
     FileExistsError
-        If `directory` holds a visible file or folder that this call would not write, or would
-        write with other content. Nothing is written then. Equal files are left untouched.
+        If `directory` contains a visible file or folder that this call would not write, or would
+        write with different content. In this case, nothing is written. Identical files are left
+        untouched.
     NotADirectoryError
         If `directory` is a file.
     ValueError
@@ -202,7 +205,7 @@ def make_audio_dataset(
         random_state = check_random_state(random_state).randint(np.iinfo(np.int32).max)
 
     def content(kind, index):
-        # crc32, because hash() of a string changes from one process to the next.
+        # crc32, because the hash() of a string differs between processes.
         rng = np.random.default_rng([random_state, zlib.crc32(kind.encode()), index])
         samples = synthesize(kind, rng, duration, sampling_rate)
         return wav_bytes(samples, sampling_rate, subtype)

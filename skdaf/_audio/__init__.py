@@ -1,13 +1,13 @@
-"""Recordings: what X may be, and reading it.
+"""Audio: the forms of X, and reading recordings.
 
-What X may be:
+Forms of X:
 
 - `clips`: `Clip`, a part of a recording, and `AudioReadError`.
 - `inputs`: validate X: files, waveforms or spectrograms.
-- `recordings`: lists, arrays and tables of recordings as lists of clips.
-- `columns`: the columns of tables of pandas, polars, PyArrow and others.
-- `sources`: samples in memory, encoded bytes and open files in place of paths.
-- `times`: durations in seconds.
+- `recordings`: convert lists, arrays and tables of recordings to lists of clips.
+- `columns`: the columns of tables from pandas, polars, PyArrow and others.
+- `sources`: samples in memory, encoded bytes and open files, used in place of paths.
+- `times`: convert times and durations to seconds.
 - `folders`: find the recordings below folders.
 - `synthesis`: synthetic sounds.
 
@@ -15,10 +15,10 @@ Reading:
 
 - `opening`: open a recording, and turn every error into an `AudioReadError`.
 - `blocks`: read a clip block by block.
-- `reading`: read the samples or the header of a clip. `load_audio`.
-- `samples`: check blocks of samples, mix channels.
+- `reading`: read the samples or the header of a clip; `load_audio`.
+- `samples`: check blocks of samples, and mix channels.
 - `resampling`: change the sampling rate.
-- `lengths`: sampling rates and lengths of many clips, from headers.
+- `lengths`: read the sampling rates and lengths of many clips from headers.
 - `statistics`: peaks and digests of a clip.
 - `check`: `check_audio`.
 - `worker_paths`: work on clips in worker processes, with absolute paths.

@@ -1,4 +1,4 @@
-"""Read the samples of a clip block by block, in full or not at all."""
+"""Read the samples of a clip block by block; raise an error if some are missing."""
 
 from skdaf._audio.clips import AudioReadError
 from skdaf._audio.formats.errors import missing_frames
@@ -8,7 +8,7 @@ from skdaf._audio.samples import check_samples
 
 def span_of(clip, file):
     """Return the first frame and the number of frames of a clip in an open file."""
-    # Limited before rounding, because any number of seconds is allowed, even an infinite end.
+    # Limited before rounding, because any number of seconds is allowed, even infinity for the end.
     start = round(min(clip.start * file.samplerate, file.frames))
     if start and start >= file.frames:
         raise AudioReadError.of(
@@ -20,7 +20,7 @@ def span_of(clip, file):
     if clip.end is not None:
         stop = min(stop, max(round(min(clip.end * file.samplerate, stop)), start + 1))
     if stop <= start:
-        raise AudioReadError.of(clip.path, "the file holds no samples")
+        raise AudioReadError.of(clip.path, "the file contains no samples")
     return start, stop - start
 
 
@@ -31,21 +31,21 @@ def read_blocks(clip, file):
     """
     file.check_complete()
     start, n_frames = span_of(clip, file)
-    # Samples that are integers in the file are finite.
+    # Samples that the file stores as integers are always finite.
     is_finite = file.subtype.startswith("PCM_")
     n_left, reason = n_frames, ""
     try:
         file.go_to(start)
         while n_left > 0:
-            n_asked = min(n_left, file.frames_per_block)
-            block = file.read_block(n_asked)
+            n_requested = min(n_left, file.frames_per_block)
+            block = file.read_block(n_requested)
             if not is_finite:
                 check_samples(block, start + n_frames - n_left, file.samplerate, clip.path)
             n_left -= len(block)
             file.check_block()
             if len(block):
                 yield block
-            if len(block) < n_asked:
+            if len(block) < n_requested:
                 break
     except LibsndfileError as error:
         reason = f" ({message_of(error)})"

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skdaf._audio.clips import AudioReadError
-from skdaf._audio.columns import text_as_it_is
+from skdaf._audio.columns import python_string_storage
 from skdaf._audio.recordings import as_clips
 from skdaf._audio.statistics import read_statistics
 from skdaf._audio.worker_paths import map_clips
@@ -15,17 +15,17 @@ from skdaf._core.arrays import as_array
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
 
-# A peak below this is silent: 80 dB below full scale, the last bits of 16.
+# A clip with a lower peak is silent. This is 80 dB below full scale, the last few bits of 16.
 _SILENT_PEAK = 1e-4
 
-# Channels cancel each other out if the power of their mean is below this share of that of unrelated
-# channels (40 dB). Lossy codecs leave less than this of exact opposites.
-_CANCELLED_SHARE = 1e-4
+# Channels cancel each other out if the power of their mean is below this fraction (-40 dB) of what
+# it would be for unrelated channels. Exact opposites stay below it even in lossy formats.
+_CANCELED_FRACTION = 1e-4
 
-# A duration is odd if it is beyond those of nearly all clips by this factor. If these differ a lot,
-# it must be beyond them by this many times their range, in logarithms.
+# A duration is odd if it differs from those of nearly all clips by this factor. If these vary a
+# lot, it must differ from them by this many times their range (both in logarithms).
 _ODD_FACTOR, _ODD_RANGES = 4.0, 1.5
-_FEWEST_CLIPS = 3
+_MIN_CLIPS = 3
 
 
 @public
@@ -34,17 +34,17 @@ def check_audio(
 ) -> "DataFrame":
     """Read every clip and report its problems in a table.
 
-    Clips that cannot be read are not `ok`. The other columns are for you to decide on: silence,
-    clipping, channels that cancel each other out, unusual durations, and copies of other clips,
-    which make test scores too good if a split puts them into both parts.
+    Clips that cannot be read have `ok=False`. You decide whether the other findings are problems:
+    silence, clipping, channels that cancel each other out, unusual durations, and copies of other
+    clips, which inflate test scores if one copy is in the training set and one in the test set.
 
     Parameters
     ----------
     X : files
-        A sequence of paths or `Clip`, a table with a column `path`, or audio in memory with its
-        sampling rate.
+        A sequence of paths or `Clip` objects, a table with a column `path`, or audio in memory
+        with its sampling rate.
     y : array-like of shape (n_clips,), default=None
-        The labels. If you pass them, the table shows which recordings have several labels.
+        The labels. If you pass them, the table shows which copies have different labels.
     n_jobs : int, default=None
         The number of joblib workers.
     verbose : int, default=0
@@ -54,32 +54,33 @@ def check_audio(
     -------
     report : pandas.DataFrame
         One row per clip, in the order of `X`: `path`, `start`, `end` (s), `ok` (the clip can be
-        read in full), `problem` (why it cannot; else empty), `duration` (s), `sampling_rate`
-        (Hz), `channels`, `format`, `subtype`, `peak` (full scale is 1), `silent` (the peak is
-        more than 80 dB below full scale), `clipped` (three successive samples at full scale),
-        `cancels` (the mean of the channels is silent but a channel is not: choose one with
-        `channel` of `SpectrogramTransformer`), `odd_duration` (far from the others; see Notes),
-        `duplicate_of` (the path of the first clip with the same samples, rate and channels,
-        whatever its format; empty for that first one). With `y`, also `label` and
-        `label_conflict` (a copy of the clip has another label).
+        read in full), `problem` (the reason if it cannot, otherwise empty), `duration` (s),
+        `sampling_rate` (Hz), `channels`, `format`, `subtype`, `peak` (full scale is 1), `silent`
+        (the peak is more than 80 dB below full scale), `clipped` (three successive samples at full
+        scale), `cancels` (the mean of the channels is silent although a channel is not: select one
+        with the parameter `channel` of `SpectrogramTransformer`), `odd_duration` (far from the
+        others; see Notes), `duplicate_of` (the path of the first clip with the same samples, rate
+        and channels, in any format; empty for that first clip). With `y`, also `label` and
+        `label_conflict` (a copy of the clip has a different label).
 
     Raises
     ------
     TypeError
-        If `X` does not hold files.
+        If `X` does not contain files.
     ValueError
         If `y` does not have one label per clip.
 
     Notes
     -----
-    Channels cancel each other out if the power of their mean is less than a ten thousandth (40
-    dB) of that of unrelated channels, or if the peak of the mean is silent and that of a channel
-    is not.
+    Channels cancel each other out if the power of their mean is less than a ten-thousandth (-40
+    dB) of what it would be for unrelated channels, or if their mean is silent and a channel is
+    not.
 
     A duration is odd if it is more than 4 times the 90th percentile of all durations, or less
-    than a quarter of the 10th. If durations vary a lot, the distance must be greater: 1.5 times
-    the distance between the two percentiles, both in logarithms. So a duration that a tenth of
-    the clips have is never odd. Clips that cannot be read do not count; at least 3 must remain.
+    than a quarter of the 10th percentile. If durations vary a lot, the distance must be greater:
+    1.5 times the distance between the two percentiles, both in logarithms. A duration that a tenth
+    of the clips have is therefore never odd. Clips that cannot be read are ignored, and at least 3
+    others are needed.
 
     Examples
     --------
@@ -99,7 +100,7 @@ def check_audio(
     clips = as_clips(X)
     if clips is None:
         raise TypeError(
-            "check_audio reads files: pass a list of paths or of Clip, or waveforms with their "
+            "check_audio reads files: pass a list of paths or Clips, or waveforms with their "
             "rates, [(samples, sampling_rate), ...]."
         )
     if y is not None:
@@ -114,7 +115,7 @@ def check_audio(
     rows = _rows(clips, statistics, errors)
     _find_duplicates(rows)
     _find_odd_durations(rows)
-    with text_as_it_is():
+    with python_string_storage():
         return _report(rows, y)
 
 
@@ -123,7 +124,8 @@ def _report(rows, y):
     import pandas as pd
 
     report = pd.DataFrame(map(asdict, rows))
-    # Integers with missing values, for clips that cannot be read. Times are always floats.
+    # Nullable integers, because clips that cannot be read have no rate and no channels. Times are
+    # always floats.
     report = report.astype(
         {"start": float, "end": float, "sampling_rate": "Int64", "channels": "Int64"}
     )
@@ -158,7 +160,7 @@ class _Row:
 
 
 def _read_all(clips):
-    """Return the Statistics of each clip (None if it cannot be read), and the errors."""
+    """Return the Statistics of each clip (None if it cannot be read), and a list of errors."""
     statistics, errors = [], []
     for clip in clips:
         try:
@@ -191,7 +193,7 @@ def _describe(row, found):
     row.format, row.subtype = info.format, info.subtype
     row.peak, row.silent, row.clipped = found.peak, found.peak < _SILENT_PEAK, found.clipped
     row.cancels = not row.silent and (
-        found.mixed_peak < _SILENT_PEAK or found.mixed_share < _CANCELLED_SHARE
+        found.mixed_peak < _SILENT_PEAK or found.mixed_fraction < _CANCELED_FRACTION
     )
     row.content = found.content
 
@@ -208,10 +210,10 @@ def _find_duplicates(rows):
 def _find_odd_durations(rows):
     """Fill in the column `odd_duration`."""
     rows = [row for row in rows if row.ok]
-    if len(rows) < _FEWEST_CLIPS:
+    if len(rows) < _MIN_CLIPS:
         return
     logs = np.log([row.duration for row in rows])
-    # Durations of clips, not between them, so that a few odd ones do not move the limits.
+    # No interpolation between durations, so that a few odd ones do not move the limits.
     low, high = np.quantile(logs, 0.1, method="higher"), np.quantile(logs, 0.9, method="lower")
     distance = max(np.log(_ODD_FACTOR), _ODD_RANGES * (high - low))
     for row, log in zip(rows, logs, strict=True):

@@ -1,4 +1,4 @@
-"""A part of a recording, what its header says, and the error of reading it."""
+"""A part of a recording, information from its header, and the error for unreadable recordings."""
 
 import os
 from collections.abc import Sequence
@@ -16,17 +16,18 @@ from skdaf._core.typing import PathLike
 
 @public
 class AudioReadError(ValueError):
-    """The error for recordings that cannot be read.
+    """Raised for recordings that cannot be read.
 
-    Everything in this package that reads audio raises it. One error reports all bad files of a
-    call: the message lists the first ten and the number of all.
+    Everything in skdaf that reads audio raises this error. One error reports all bad files of a
+    call: the message contains their number and lists the first ten.
 
     Parameters
     ----------
     message : str
-        What went wrong.
+        The error message.
     paths : sequence of str, default=()
-        The files that could not be read. The attribute of the same name is a list.
+        The files that could not be read. They are also available as a list, in the attribute
+        `paths`.
 
     Examples
     --------
@@ -58,17 +59,17 @@ class AudioReadError(ValueError):
         error : AudioReadError
             The error to raise.
         """
-        # A plain str, because NumPy's strings have another repr.
+        # A plain str, because NumPy's strings have a different repr.
         name = str(os.fspath(path))
         return cls(f"{name!r}: {problem}", [name])
 
     def renamed(self, path: str, name: str) -> "AudioReadError":
-        """Return this error with another name for a file.
+        """Return this error with a different name for a file.
 
         Parameters
         ----------
         path : str
-            The name in this error.
+            The name of the file in this error.
         name : str
             The new name.
 
@@ -87,7 +88,7 @@ class AudioReadError(ValueError):
         Parameters
         ----------
         errors : list of AudioReadError
-            At least one.
+            At least one error.
 
         Returns
         -------
@@ -123,19 +124,19 @@ def raise_errors(errors):
 class Clip:
     """A part of a recording.
 
-    Use a clip wherever you can use a path. Only its part of the file is read.
+    You can use a clip wherever you can use a path. Only this part of the file is read.
 
     Parameters
     ----------
     path : str, os.PathLike, or audio in memory
-        The recording: a path, samples with their rate, ``(samples, sampling_rate)``, or a file that
-        is open for reading bytes.
+        The recording: a path, samples with their rate, ``(samples, sampling_rate)``, or a file
+        opened in binary mode.
     start : float or duration, default=0.0
         The start of the clip in seconds. A `datetime.timedelta`, `numpy.timedelta64` or
         `pandas.Timedelta` is converted to seconds.
     end : float or duration, default=None
-        The end of the clip in seconds. None, and any time after the end of the file, mean the end
-        of the file.
+        The end of the clip in seconds. None or any time after the end of the file means the end of
+        the file.
 
     Raises
     ------
@@ -163,7 +164,7 @@ class Clip:
                 f"file, got {self.path!r:.100}."
             )
         object.__setattr__(self, "path", source)
-        # Plain floats, whatever kind of number a table holds, so that equal clips have equal reprs.
+        # Plain floats instead of other types of numbers, so that equal clips have equal reprs.
         start, end = self._seconds("start"), self._seconds("end")
         if not 0 <= start < np.inf:
             raise ValueError(f"{self.name!r}: start={start!r} must be at least 0 (seconds).")
@@ -190,9 +191,9 @@ class Clip:
     @property
     def name(self) -> str:
         """The path as text, or a name for audio in memory."""
-        # Audio in memory is a Source by now, which has a name as a path has.
+        # By now, audio in memory is a Source, which has a name like a path.
         path = cast(PathLike, self.path)
-        # A plain str, because NumPy's strings have another repr.
+        # A plain str, because NumPy's strings have a different repr.
         return str(os.fspath(path))
 
     @property
@@ -203,7 +204,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a header says about a clip. The frames are those of the clip, not of its file."""
+    """Information from the header of a recording; `n_frames` is the length of the clip."""
 
     sampling_rate: int
     n_frames: int

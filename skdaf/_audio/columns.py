@@ -1,6 +1,6 @@
-"""Columns of tables of pandas, polars, PyArrow and others.
+"""Columns of tables from pandas, polars, PyArrow and others.
 
-Columns of times that have other names than expected are found, so that an error can name them.
+This module also detects time columns with unexpected names, so that an error can name them.
 """
 
 import re
@@ -12,8 +12,8 @@ import numpy as np
 
 from skdaf._audio.times import is_missing
 
-# Words for the start of a clip, its end and its length in annotation tools and data sets. "offset"
-# is an end if there is an "onset", and a start otherwise.
+# Words for the start, the end and the length of a clip in annotation tools and datasets. "offset"
+# means the end if there is an "onset", and the start otherwise.
 _STARTS = {"start", "begin", "beginning", "onset", "offset", "tstart", "tbegin", "tmin", "xmin"}
 _STARTS |= {"starttime", "begintime", "timestart", "onsettime", "startoffset"}
 _STARTS |= {"starts", "begins", "beg", "tbeg", "from", "t0"}
@@ -33,10 +33,11 @@ _MILLISECONDS = {"ms", "msec", "msecs", "millis", "millisecond", "milliseconds"}
 _SAMPLES = {"sample", "samples", "frame", "frames", "idx", "index"}
 
 
-def text_as_it_is():
-    """Return a context in which pandas stores any text, even file names that are not UTF-8.
+def python_string_storage():
+    """Return a context in which pandas can store any text, even file names that are not UTF-8.
 
-    If PyArrow is installed, pandas uses its storage by default, which holds only UTF-8.
+    If PyArrow is installed, pandas by default stores strings in PyArrow arrays, which require
+    UTF-8.
     """
     import pandas as pd
 
@@ -76,18 +77,18 @@ def first_value(table, name):
 
 
 def interval_problem(names, first_value):
-    """Return what is wrong with the names of columns of times; None for nothing.
+    """Return what is wrong with the names of time columns; None if they are correct.
 
-    Other columns do not matter if there are columns `start` and `end`. A column `duration` alone
-    is no interval: in most tables of recordings it is the duration of the file.
+    If there are columns `start` and `end`, other columns do not matter. A column `duration` alone
+    does not define an interval: in most tables, it is the duration of the whole file.
 
     Parameters
     ----------
     names : list of str
-        The columns.
+        The column names.
     first_value : callable
-        Takes a name; returns the first value of that column that is not missing. Columns of dates
-        are not intervals.
+        Takes a name; returns the first value of that column that is not missing. It shows whether
+        the column contains times; columns of dates do not count.
     """
     found = _roles([name for name in names if name not in ("start", "end")], first_value)
     start = "start" if "start" in names else found.get("start")
@@ -98,9 +99,9 @@ def interval_problem(names, first_value):
     if not wrong:
         return None
     return (
-        f"the columns {wrong} are not used: clips are given by columns named 'start' and 'end', in "
-        f"seconds. Add them with {_remedy(start, end, duration)}, or drop the columns if they mean "
-        "something else"
+        f"the columns {wrong} are not used: clips are defined by columns named 'start' and 'end', "
+        f"in seconds. Add them with {_remedy(start, end, duration)}, or drop the columns if they "
+        "have another meaning"
     )
 
 
@@ -121,7 +122,7 @@ def _roles(names, first_value):
 
 
 def _role_word(name):
-    """Return the word in the name of a column that gives its role; None for other columns."""
+    """Return the word that shows the role of a column; None for other columns."""
     ignored = _FILLERS | _MILLISECONDS | _SAMPLES
     word = "".join(word for word in _words(name) if word not in ignored)
     return word if word in _STARTS | _ENDS | _DURATIONS else None
@@ -154,7 +155,7 @@ def _remedy(start, end, duration):
 def _in_seconds(name):
     words = set(_words(str(name)))
     column = f"table[{name!r}]"
-    # "ss.msec" are seconds with three decimals.
+    # "ss.msec" means seconds with three decimals.
     if words & _MILLISECONDS and "ss" not in words:
         return f"{column} / 1000"
     return f"{column} / sampling_rate" if words & _SAMPLES else column

@@ -1,4 +1,4 @@
-"""Folders of recordings: find the recordings below them, and the classes that they name."""
+"""Find the recordings below folders, and the classes that the folders are named after."""
 
 import os
 import unicodedata
@@ -9,10 +9,10 @@ import soundfile as sf
 
 from skdaf._audio.formats.ffmpeg import files as ffmpeg
 
-# RAW files have no header, and so no rate. MATLAB and HTK files mostly hold other data than audio.
+# RAW files have no header, so their rate is unknown. Most MATLAB and HTK files are not audio.
 _SKIPPED_FORMATS = {"RAW", "MAT4", "MAT5", "HTK"}
 
-# Extensions of the formats whose extension is not just their name in libsndfile.
+# Extensions of formats for which it is not just the name of the format in libsndfile.
 _ALIASES = {
     "AIFF": (".aif", ".aifc", ".aiff"),
     "AU": (".au", ".snd"),
@@ -42,7 +42,7 @@ _FFMPEG_EXTENSIONS = {
     ".wv",
 } - _EXTENSIONS  # fmt: skip
 
-# Audio and video that nothing here reads. Omitting it without a warning would falsify a data set.
+# Audio and video that skdaf cannot read. Omitting it without a warning would distort a dataset.
 _OTHER_EXTENSIONS = {
     ".3gpp2", ".8svx", ".aa", ".aa3", ".aax", ".aaxc", ".ac4", ".act", ".adx", ".al", ".alaw",
     ".amb", ".amv", ".aptx", ".aptxhd", ".at3", ".bik", ".c2", ".caff", ".cda", ".codec2", ".cvsd",
@@ -57,8 +57,8 @@ _OTHER_EXTENSIONS = {
     ".xa", ".xm", ".xma", ".y4m",
 } - _EXTENSIONS  # fmt: skip
 
-# The number of files that a warning names.
-_N_NAMED = 10
+# A warning names at most this many files.
+_MAX_NAMES = 10
 
 
 def _extension(name):
@@ -79,11 +79,11 @@ def walk(folder):
     Names are sorted. Hidden files and folders are left out.
     """
     seen = {os.path.realpath(folder)}
-    # By default, os.walk skips folders that it may not list.
+    # By default, os.walk skips folders that it has no permission to list.
     for parent, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         folders[:] = _visible(folders)
         yield Path(parent), tuple(folders), _visible(files)
-        # Links may lead back up, so each real folder is entered only once.
+        # Links can lead back to a parent, so each real folder is entered only once.
         for name in tuple(folders):
             real = os.path.realpath(os.path.join(parent, name))
             if real in seen:
@@ -102,9 +102,9 @@ def check_folder(folder):
 def class_name(folder):
     """Return the name of a class folder in Unicode's composed form (NFC).
 
-    Operating systems store names in different forms that look the same, so they are one class.
+    Operating systems store names in different forms that look the same; they are one class.
     """
-    # abspath, because "." and ".." have names, too.
+    # abspath, to get the names of "." and "..".
     return unicodedata.normalize("NFC", os.path.basename(os.path.abspath(folder)))
 
 
@@ -118,8 +118,8 @@ def _merged(folders):
             names = " and ".join(repr(str(folder)) for folder in same)
             forms = " and ".join(ascii(folder.name) for folder in same)
             warnings.warn(
-                f"The names of {names} differ only in their Unicode form ({forms}): they are one "
-                "class.",
+                f"The names of {names} differ only in their Unicode form ({forms}): they are "
+                "treated as one class.",
                 stacklevel=6,
             )
     return dict(sorted(classes.items()))
@@ -140,10 +140,10 @@ def _classes_below(root):
     if outside or not folders:
         problem = f"{str(root)!r} has no subfolders."
         if outside:
-            problem = f"{str(root / outside[0])!r} is outside of any class folder."
+            problem = f"{str(root / outside[0])!r} is not in a class folder."
         raise ValueError(
-            f"{problem} Pass a root folder that holds one folder per class and no recordings "
-            "outside of them, or a list of class folders."
+            f"{problem} Pass a root folder that contains one folder per class and no recordings "
+            "outside them, or a list of class folders."
         )
     return _merged([root / name for name in folders])
 
@@ -156,7 +156,7 @@ def _classes_listed(folders):
         name = os.path.basename(os.path.abspath(folder))
         if name in known:
             raise ValueError(
-                f"Two folders give the same class name {name!r}: {str(known[name])!r} and "
+                f"Two class folders have the same name {name!r}: {str(known[name])!r} and "
                 f"{str(folder)!r}."
             )
         known[name] = folder
@@ -166,13 +166,13 @@ def _classes_listed(folders):
 
 
 def find_audio(folders):
-    """Return the recordings below some folders, and the audio and video files that are left out."""
+    """Return the recordings below folders, and the audio and video files that are left out."""
     paths = [
         parent / name for folder in folders for parent, _, files in walk(folder) for name in files
     ]
     paths = sorted(paths, key=lambda path: path.parts)
     for_ffmpeg = [path for path in paths if _extension(path.name) in _FFMPEG_EXTENSIONS]
-    # Only if it matters, because this imports PyAV.
+    # Checked only if it matters, because it imports PyAV.
     has_ffmpeg = bool(for_ffmpeg) and ffmpeg.is_available()
     readable = _EXTENSIONS | _FFMPEG_EXTENSIONS if has_ffmpeg else _EXTENSIONS
     others = _FFMPEG_EXTENSIONS | _OTHER_EXTENSIONS
@@ -189,12 +189,12 @@ def list_class(folders):
     audio, left_out = find_audio(folders)
     if left_out and not audio:
         raise ValueError(
-            f"The class folder {str(folders[0])!r} holds no audio files that can be read, but "
-            f"{len(left_out)} like {str(left_out[0])!r}. {how_to_read(left_out)}"
+            f"The class folder {str(folders[0])!r} contains no audio files that can be read, only "
+            f"{len(left_out)} others such as {str(left_out[0])!r}. {how_to_read(left_out)}"
         )
     if not audio:
         raise ValueError(
-            f"The class folder {str(folders[0])!r} holds no audio files. Recordings have the "
+            f"The class folder {str(folders[0])!r} contains no audio files. Recordings have the "
             f"extensions {', '.join(sorted(_EXTENSIONS))}. If it is not a class, pass a list of "
             "the class folders instead of their root."
         )
@@ -202,7 +202,7 @@ def list_class(folders):
 
 
 def how_to_read(left_out):
-    """Return what to do about files that are left out, as text for a message."""
+    """Return advice for a message: what to do about files that are left out."""
     advice = []
     n_for_ffmpeg = sum(_extension(path.name) in _FFMPEG_EXTENSIONS for path in left_out)
     if n_for_ffmpeg and not ffmpeg.is_available():
@@ -213,13 +213,13 @@ def how_to_read(left_out):
     return " ".join(advice)
 
 
-def warn_of_left_out(classes, stacklevel):
+def warn_about_left_out(classes, stacklevel):
     """Warn if audio or video files are left out.
 
     Parameters
     ----------
     classes : dict of str to list of Path
-        The files that are left out of each class.
+        The files that are left out, by class.
     stacklevel : int
         As for `warnings.warn`, counted from the caller.
     """
@@ -227,8 +227,8 @@ def warn_of_left_out(classes, stacklevel):
     if not paths:
         return
     counts = ", ".join(f"{len(files)} in {name!r}" for name, files in classes.items() if files)
-    named = ", ".join(repr(str(path)) for path in paths[:_N_NAMED])
-    rest = f" and {len(paths) - _N_NAMED} more" if len(paths) > _N_NAMED else ""
+    named = ", ".join(repr(str(path)) for path in paths[:_MAX_NAMES])
+    rest = f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else ""
     warnings.warn(
         f"Left out {len(paths)} audio or video file{'s' * (len(paths) > 1)} ({counts}): "
         f"{named}{rest}. {how_to_read(paths)}",

@@ -1,7 +1,7 @@
 """Validate X: files, waveforms or spectrograms.
 
-`recordings` finds files and other audio with a sampling rate of its own. No other module looks at
-what X is.
+`recordings` handles files and other audio that comes with its sampling rate. Only these two modules
+determine what X is.
 """
 
 import warnings
@@ -15,17 +15,18 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.recordings import clips_or_none, plain_arrays
-from skdaf._audio.samples import LOUDEST_SAMPLE
+from skdaf._audio.samples import MAX_SAMPLE
 from skdaf._core.arrays import blocks
 
-# An array with at most so many "frames" of at least so many "bins" has channels and samples, unless
-# a Fourier transform or a network may return so many bins (see `_check_no_channels`).
-_MOST_CHANNELS, _FEWEST_SAMPLES = 8, 600
+# A 3-D array with at most _MAX_CHANNELS "frames" and at least _MIN_SAMPLES "bins" contains channels
+# and samples, unless the number of bins is typical of a Fourier transform or a network (see
+# `_check_no_channels`).
+_MAX_CHANNELS, _MIN_SAMPLES = 8, 600
 
-# If samples come before channels: so few channels, and more samples than a clip has frames.
-_MOST_LAST_CHANNELS, _MOST_FRAMES = 2, 4000
+# The same if samples come before channels: few channels, and more samples than a clip has frames.
+_MAX_LAST_CHANNELS, _MAX_FRAMES = 2, 4000
 
-# The kind and the plain form of an X that an estimator has validated and passes to another one.
+# The kind and the plain form of an X that one estimator has validated and passes to another.
 _validated = ContextVar("_validated", default=(None, None))
 
 # Front ends that have warned about waveforms without a rate. Each one warns once.
@@ -33,10 +34,10 @@ _warned: WeakSet = WeakSet()
 
 
 class Float32Rows:
-    """An array of spectrograms of another type, whose rows are float32 when they are read.
+    """An array of spectrograms of another type, whose rows are converted to float32 when read.
 
-    The array may be mapped from disk and larger than memory, so it is never converted as a whole.
-    A slice is another Float32Rows; rows selected by a list of indices are an array.
+    The array may be memory-mapped and larger than memory, so it is never converted as a whole. A
+    slice is another Float32Rows; selecting rows by a list of indices returns an array.
     """
 
     dtype = np.dtype(np.float32)
@@ -82,7 +83,7 @@ def validate_clips(estimator, X, *, reset):
     -------
     kind : {"files", "waveforms", "spectrograms"}
     data : list of Clip, list of float32 arrays, 2-D or 3-D float32 array, Float32Rows
-        An array of spectrograms is not copied, because it may be mapped from disk.
+        An array of spectrograms is not copied, because it may be memory-mapped.
     """
     known_kind, known = _validated.get()
     if X is known and X is not None:
@@ -135,23 +136,23 @@ def _validate(estimator, X, reset):
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
         raise ValueError(
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
-            "[(waveform, sampling_rate)]. Reshape your data if it holds several waveforms."
+            "[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms."
         )
-    # Python lists and numeric tables follow scikit-learn's rules and have its messages.
+    # scikit-learn checks Python lists and numeric tables, with its own rules and messages.
     with np.errstate(over="ignore"):
         data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
     return "waveforms", _check_level(_check_finite(data, "X"), "X")
 
 
 def _check_no_channels(shape):
-    """Raise ValueError for waveforms with channels, which look like spectrograms."""
+    """Raise ValueError for waveforms with several channels, which look like spectrograms."""
     _, n_first, n_last = shape
     is_fourier = (n_last - 1).bit_count() == 1  # 513, 1025, 2049 ...
     is_embedding = n_last % 256 == 0 and n_last <= 2048  # 768, 1024, 1280 ...
-    is_long = n_last >= _FEWEST_SAMPLES and not (is_fourier or is_embedding)
-    if n_first <= _MOST_CHANNELS and is_long:
+    is_long = n_last >= _MIN_SAMPLES and not (is_fourier or is_embedding)
+    if n_first <= _MAX_CHANNELS and is_long:
         found, axis = "(n_clips, n_channels, n_samples)", 1
-    elif n_last <= _MOST_LAST_CHANNELS and n_first >= _MOST_FRAMES:
+    elif n_last <= _MAX_LAST_CHANNELS and n_first >= _MAX_FRAMES:
         found, axis = "(n_clips, n_samples, n_channels)", 2
     else:
         return
@@ -163,21 +164,21 @@ def _check_no_channels(shape):
 
 
 def validate_sounds(estimator, X, *, reset):
-    """Return the clips of `validate_clips`; raise ValueError for spectrograms."""
+    """Return the clips from `validate_clips`; raise ValueError for spectrograms."""
     kind, clips = validate_clips(estimator, X, reset=reset)
     if kind == "spectrograms":
         raise ValueError(
-            f"{type(estimator).__name__} takes files or waveforms, got an array with 3 dimensions "
-            f"and shape {clips.shape}, which looks like spectrograms."
+            f"{type(estimator).__name__} requires files or waveforms, got an array with 3 "
+            f"dimensions and shape {clips.shape}, which looks like spectrograms."
         )
     return clips
 
 
 def validate_sounds_for(frontend, X):
-    """Return the clips of `validate_sounds` for a fitted front end.
+    """Return the clips from `validate_sounds` for a fitted front end.
 
-    Waveforms have no rate of their own. If `fit` took the rate from files, the waveforms may have
-    another one, so each front end warns once.
+    Waveforms come without a rate. If `fit` took the rate from files, it may not be the rate of the
+    waveforms, so each front end warns once.
     """
     clips = validate_sounds(frontend, X, reset=False)
     was_fitted_on_files = getattr(frontend, "_rate_is_of_files", False)
@@ -185,7 +186,7 @@ def validate_sounds_for(frontend, X):
         _warned.add(frontend)
         rate = frontend.sampling_rate_
         warnings.warn(
-            f"X holds waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
+            f"X contains waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
             "files passed to fit. If they have another rate, pass [(samples, sampling_rate), ...] "
             f"to resample them; otherwise, set sampling_rate={rate} in the front end before fit.",
             UserWarning,
@@ -199,7 +200,7 @@ def _is_list_of_arrays(X):
         return False
     if isinstance(X[0], np.ndarray) and X[0].ndim >= 1:
         return True
-    # Lists of numbers are a table if they are equally long, and waveforms if they are not.
+    # Lists of numbers are a table if they have the same length, and waveforms otherwise.
     is_rows = all(isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) == 1 for x in X)
     return is_rows and len({len(x) for x in X}) > 1
 
@@ -209,10 +210,10 @@ def _check_waveform(position, samples):
     if samples.ndim != 1:
         raise ValueError(
             f"X[{position}] has shape {samples.shape}: a waveform is one-dimensional. "
-            "Average the channels first; spectrograms go in one 3-D array."
+            "Average the channels first. Pass spectrograms as one 3-D array."
         )
     if len(samples) == 0:
-        raise ValueError(f"X[{position}] holds no samples.")
+        raise ValueError(f"X[{position}] contains no samples.")
     name = f"X[{position}]"
     checked = check_array(
         samples, dtype=np.float32, ensure_2d=False, ensure_all_finite=False, input_name=name
@@ -221,11 +222,11 @@ def _check_waveform(position, samples):
 
 
 def _check_finite(values, name, first_row=0):
-    """Return an array; raise ValueError that names the clip and the place of NaN or infinity."""
-    is_fine = np.isfinite(values)
-    if is_fine.all():
+    """Return the values; raise ValueError with the clip and position of NaN or infinity."""
+    is_valid = np.isfinite(values)
+    if is_valid.all():
         return values
-    indices = [int(index) for index in np.unravel_index(is_fine.argmin(), values.shape)]
+    indices = [int(index) for index in np.unravel_index(is_valid.argmin(), values.shape)]
     value = values[tuple(indices)]
     found = "NaN" if np.isnan(value) else "infinity or a value too large for dtype('float32')"
     clip = f": X[{first_row + indices.pop(0)}]" if values.ndim > 1 else ""
@@ -236,13 +237,13 @@ def _check_finite(values, name, first_row=0):
 def _check_level(samples, name):
     """Return finite samples; raise ValueError if their power overflows in float32."""
     loudest = max(samples.max(), -samples.min())
-    if loudest >= LOUDEST_SAMPLE:
-        raise ValueError(f"{name} holds a sample of {loudest:.3g}: full scale is 1.")
+    if loudest >= MAX_SAMPLE:
+        raise ValueError(f"{name} contains a sample of {loudest:.3g}: full scale is 1.")
     return samples
 
 
 def _check_spectrograms(estimator, X):
-    """Return finite spectrograms whose rows are float32; an array is not copied."""
+    """Return finite spectrograms with float32 rows; an array is not copied."""
     check = partial(
         check_array,
         dtype=np.float32,
@@ -258,7 +259,7 @@ def _check_spectrograms(estimator, X):
         _check_finite(check(block), "X", n_checked)
         n_checked += len(block)
     if data.size == 0:
-        raise ValueError(f"X holds empty spectrograms: its shape is {data.shape}.")
+        raise ValueError(f"X contains empty spectrograms: its shape is {data.shape}.")
     return data if data.dtype == np.float32 else Float32Rows(data)
 
 

@@ -1,4 +1,4 @@
-"""Sampling rates and lengths of clips: what `fit` reads from headers before it reads samples."""
+"""Sampling rates and lengths of clips, which `fit` reads from headers before it reads samples."""
 
 from collections import Counter
 from functools import partial
@@ -16,9 +16,9 @@ _DEFAULT_RATE = 16_000
 def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=None):
     """Return the sampling rate to use, and the number of samples of each clip at that rate.
 
-    If `sampling_rate` is None, the rate is the most common one among the files (the lower one of
-    a tie), or the default for waveforms. Only the headers of files are read. A cache that cannot
-    be used and a channel that a file does not have raise an error here, so that `fit` fails early.
+    If `sampling_rate` is None, the rate is the most common one among the files (the lowest if
+    there is a tie), or the default for waveforms. Only the headers of files are read. If the cache
+    cannot be used or a file lacks the channel, this raises an error, so that `fit` fails early.
 
     Parameters
     ----------
@@ -49,19 +49,16 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
 
 
 def check_channel_of_waveforms(clips, channel):
-    """Raise ValueError if the clips are waveforms and a channel other than the first is asked for.
-
-    Waveforms have one channel.
-    """
+    """Raise ValueError if the clips are waveforms and `channel` is not their only channel."""
     if channel and not isinstance(clips[0], Clip):
         raise ValueError(
-            f"channel={channel} needs files, since waveforms have one channel: pass channel=None, "
-            "and waveforms of the channel that you want."
+            f"channel={channel} needs files, because waveforms have a single channel: pass "
+            "channel=None, and waveforms of the channel that you want."
         )
 
 
 def read_infos(clips, *, channel=None, n_jobs=None):
-    """Return the AudioInfo of each clip; raise one AudioReadError for all clips without one."""
+    """Return the AudioInfo of each clip; raise one AudioReadError for all unreadable clips."""
     infos, errors = [], []
     for chunk, chunk_errors in map_clips(
         partial(read_headers, channel=channel), clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
@@ -69,7 +66,7 @@ def read_infos(clips, *, channel=None, n_jobs=None):
         infos += chunk
         errors += chunk_errors
     if errors:
-        # This call fails anyway, so report files whose header is fine but whose samples are not.
+        # This call fails anyway, so also report files whose header is valid but not their samples.
         errors = []
         for _, chunk_errors in map_clips(
             partial(_read_fully, channel=channel), clips, n_jobs=n_jobs
@@ -80,7 +77,7 @@ def read_infos(clips, *, channel=None, n_jobs=None):
 
 
 def read_headers(clips, channel=None):
-    """Return the AudioInfo of each clip that has one, and the errors of the other clips."""
+    """Return the AudioInfo of each readable clip, and the errors for the others."""
     infos, errors = [], []
     for clip in clips:
         try:

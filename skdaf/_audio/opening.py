@@ -1,4 +1,4 @@
-"""Open a recording, whatever its format, and turn every error into an AudioReadError."""
+"""Open a recording of any format, and turn every error into an AudioReadError."""
 
 import os
 import stat
@@ -10,15 +10,15 @@ from skdaf._audio.formats.libsndfile import LibsndfileError, message_of
 from skdaf._audio.formats.readers import open_recording
 from skdaf._audio.sources import ArraySource, ContentSource
 
-# Lowest and highest sampling rate of a recording. A header of 1 Hz would turn a minute of samples
-# into days, one of 4 GHz a window of 32 ms into a hundred million samples.
-_SAMPLING_RATES = (100, 10_000_000)
+# Lowest and highest sampling rate of a recording. With a rate of 1 Hz in its header, a minute of
+# samples would last for days; with 4 GHz, a window of 32 ms would have a hundred million samples.
+_SAMPLING_RATE_RANGE = (100, 10_000_000)
 
-# No codec packs more frames into a byte. The most efficient one is FLAC, with about 14 bytes for
-# 65,535 frames of silence. If there seem to be more, the header is damaged or has no length.
-_MOST_FRAMES_PER_BYTE = 2**14
+# No codec stores more frames per byte. The most efficient one is FLAC, with about 14 bytes for
+# 65,535 frames of silence. If a header claims more, it is damaged or does not contain the length.
+_MAX_FRAMES_PER_BYTE = 2**14
 
-# Subtypes without compression take at least a byte per sample. FLAC has some of these names, too.
+# Subtypes without compression take at least one byte per sample. FLAC uses some of these names too.
 _UNCOMPRESSED = ("PCM_", "DPCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 
 
@@ -31,14 +31,14 @@ def stat_audio(path):
     if stat.S_ISDIR(status.st_mode):
         raise AudioReadError.of(path, "is a folder: expected an audio file")
     if not stat.S_ISREG(status.st_mode):
-        raise AudioReadError.of(path, "is not a regular file, but a pipe, a socket or a device")
+        raise AudioReadError.of(path, "is not a regular file but a pipe, a socket or a device")
     if status.st_size == 0:
         raise AudioReadError.of(path, "the file is empty")
     return status
 
 
 def _reason_of(error):
-    """Return the message of an error of the operating system, without the name of the file."""
+    """Return the message of an operating system error, without the file name."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return getattr(error, "strerror", None) or str(error)
@@ -78,19 +78,19 @@ def open_audio(path):
 
 
 def _check_length(file, n_bytes, path):
-    """Raise AudioReadError if a file is too small for its number of frames."""
+    """Raise AudioReadError if a file is too small for the number of frames in its header."""
     if file.has_exact_length:
         return
-    most_frames = n_bytes * _MOST_FRAMES_PER_BYTE
+    most_frames = n_bytes * _MAX_FRAMES_PER_BYTE
     if file.format != "FLAC" and file.subtype.startswith(_UNCOMPRESSED):
         most_frames = n_bytes // file.channels
     if file.frames > most_frames:
-        raise AudioReadError.of(path, "its header does not give its length, or is damaged")
+        raise AudioReadError.of(path, "its header does not contain its length, or is damaged")
 
 
 def _check_rate(file, path):
-    """Raise AudioReadError if a sampling rate is not that of a recording."""
-    lowest, highest = _SAMPLING_RATES
+    """Raise AudioReadError if a recording cannot have this sampling rate."""
+    lowest, highest = _SAMPLING_RATE_RANGE
     if not lowest <= file.samplerate <= highest:
         raise AudioReadError.of(
             path,
@@ -99,10 +99,10 @@ def _check_rate(file, path):
 
 
 def on_disk(clip):
-    """Return a context with a Clip that can be opened.
+    """Return a context manager for a Clip that can be opened.
 
-    That is the Clip itself, or one of a temporary file if the content of a file is in memory.
-    Errors inside the context name the content, not the temporary file.
+    If the content of the file is in memory, this is a Clip of a temporary file; otherwise, it is
+    the Clip itself. Errors inside the context name the original, not the temporary file.
     """
     return _written(clip) if isinstance(clip.path, ContentSource) else nullcontext(clip)
 

@@ -14,7 +14,7 @@ from skdaf._audio.samples import to_mono
 from skdaf._audio.sources import ArraySource, AudioSource
 from skdaf._core.public import public
 
-# Only silence is packed more tightly than this. If a header promises more frames per byte, they are
+# Only silence is compressed more than this. If a header claims more frames per byte, the frames are
 # counted.
 _USUAL_FRAMES_PER_BYTE = 2**8
 
@@ -43,8 +43,8 @@ def read_clip(clip, sampling_rate=None, channel=None):
 def read_info(clip, channel=None):
     """Return the AudioInfo of a clip.
 
-    Only the header is read, unless it promises an unusual number of frames. Raises AudioReadError
-    if the file has no such channel.
+    Only the header is read, unless it claims an unusually large number of frames. Raises
+    AudioReadError if the file does not have the channel.
     """
     with on_disk(clip) as clip, open_audio(clip.path) as file:
         _check_channel(file, clip.path, channel)
@@ -62,7 +62,7 @@ def info_of(clip, file):
 
 
 def _check_channel(file, path, channel):
-    """Raise AudioReadError if an open file has no such channel."""
+    """Raise AudioReadError if an open file does not have the channel."""
     if channel is not None and channel >= file.channels:
         found = "one channel" if file.channels == 1 else f"{file.channels} channels"
         raise AudioReadError.of(
@@ -81,41 +81,41 @@ def load_audio(
 ) -> tuple[NDArray[np.float32], int]:
     """Read a recording, or a part of it, as mono float32 samples.
 
-    Reads every format of libsndfile: WAV and AIFF of any sample width, FLAC, OGG Vorbis and Opus,
-    MP3 and more. With the extra ``skdaf[ffmpeg]`` it also reads M4A, MP4, AAC, WMA, WebM, AMR, AC3
-    and more, and the sound of videos. Resampling costs about as much as decoding; leave
-    `sampling_rate` at None where the rate of the file will do.
+    All formats of libsndfile can be read: WAV and AIFF of any sample width, FLAC, OGG Vorbis and
+    Opus, MP3 and more. The extra ``skdaf[ffmpeg]`` adds M4A, MP4, AAC, WMA, WebM, AMR, AC3 and
+    more, and the audio tracks of videos. Resampling takes about as long as decoding, so keep
+    `sampling_rate=None` if you do not need a particular rate.
 
     Parameters
     ----------
-    path : str, os.PathLike, Clip, or a sound in memory
-        The recording, or anything else that a `Clip` takes: a file open for reading bytes, or
-        samples with their rate. The times of a Clip are used where `start` and `end` are not
-        given.
+    path : str, os.PathLike, Clip, or audio in memory
+        The recording, or anything else that a `Clip` accepts: a file opened in binary mode, or
+        samples with their rate. If `path` is a Clip, `start` and `end`, if given, replace its
+        times.
     sampling_rate : int, default=None
         The rate in Hz to resample to; None keeps the rate of the file.
     start : float, default=0.0
-        Where to start, in seconds.
+        The time at which to start, in seconds.
     end : float, default=None
-        Where to stop, in seconds; None is the end of the file.
+        The time at which to stop, in seconds; None means the end of the file.
     channel : int, default=None
         The channel to read, counted from 0. None averages all channels.
 
     Returns
     -------
     samples : ndarray of shape (n_samples,), float32
-        The samples, full scale at 1.
+        The samples; full scale is 1.
     sampling_rate : int
         Their rate in Hz.
 
     Raises
     ------
     AudioReadError
-        If the file is missing, empty, not audio, truncated, damaged, shorter than `start`, has
-        no such channel, or holds NaN or infinite samples (the message says where the first one
-        is).
+        If the file is missing, empty, not audio, truncated, damaged or shorter than `start`, does
+        not have the channel, or contains NaN or infinite samples (the message gives the time of
+        the first one).
     TypeError, ValueError
-        If `sampling_rate` or `channel` is no number of that kind.
+        If `sampling_rate` is not a number of at least 1, or `channel` not an int of at least 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Lists, arrays and tables of recordings, as lists of Clips."""
+"""Convert lists, arrays and tables of recordings to lists of Clips."""
 
 import os
 from collections.abc import Iterator, Mapping, Set
@@ -11,15 +11,15 @@ from skdaf._core.arrays import as_array, is_array_like
 
 _BYTES_TYPES = (bytes, bytearray, memoryview)
 
-# Columns of a table of files. Others are ignored.
+# The columns of a table of files that are used. Others are ignored.
 _COLUMNS = ("path", "start", "end")
 
-# The columns of a table that are searched for files; a table of samples has thousands.
-_MOST_SEARCHED_COLUMNS = 100
+# How many columns of a table are searched for files. A table of samples has thousands of columns.
+_MAX_SEARCHED_COLUMNS = 100
 
 
 def plain_arrays(X):
-    """Return X with tensors as NumPy arrays, also those in a list, and columns as lists."""
+    """Return X with tensors, even in a list, as NumPy arrays, and PyArrow columns as lists."""
     if hasattr(X, "to_pylist") and column_names(X) is None:  # a column of PyArrow
         X = X.to_pylist()
     is_list_of_objects = (
@@ -31,9 +31,10 @@ def plain_arrays(X):
 
 
 def as_clips(X):
-    """Return a list of Clips if X holds recordings; None if it holds something else.
+    """Return a list of Clips if X contains recordings, and None otherwise.
 
-    Recordings are files and all that `source_of` accepts. Waveforms without a rate are not.
+    Recordings are files and everything else that `source_of` accepts, but not waveforms without a
+    rate.
     """
     return clips_or_none(plain_arrays(X))
 
@@ -45,15 +46,15 @@ def clips_or_none(X):
             f"Expected a list of files, got the single {X!r}: pass [path], or for a folder "
             "skdaf.datasets.load_audio_folders(folder).filenames."
         )
-    _refuse_single_recording(X)
+    _reject_single_recording(X)
     # scikit-learn has a message for sparse arrays.
     is_unordered = isinstance(X, (bytes, bytearray, dict, Set, Iterator)) and not hasattr(
         X, "shape"
     )
     if X is None or is_unordered:
         raise TypeError(
-            f"Expected a list, an array or a table of clips, got {_shown(X)}: clips need an order "
-            "and a count. Pass pandas.DataFrame(X) for a dict of columns, or else list(X)."
+            f"Expected a list, an array or a table of clips, got {_shown(X)}: X must have an order "
+            "and a length. Pass pandas.DataFrame(X) for a dict of columns, otherwise list(X)."
         )
     if is_lazy(X):
         raise TypeError(
@@ -62,7 +63,7 @@ def clips_or_none(X):
     names = column_names(X)
     if names is not None:
         return _clips_of_table(X, names)
-    X = _without_second_axis(X)
+    X = _remove_second_axis(X)
     if not _holds_recordings(X):
         return None
     return [_as_clip(position, item) for position, item in enumerate(X)]
@@ -72,7 +73,7 @@ def _shown(X):
     return "None" if X is None else f"a {type(X).__name__}"
 
 
-def _refuse_single_recording(X):
+def _reject_single_recording(X):
     """Raise TypeError for a recording that should be in a list."""
     # Some sparse arrays are dicts too.
     is_dict = isinstance(X, Mapping) and not hasattr(X, "shape")
@@ -110,22 +111,22 @@ def _clips_of_table(table, names):
 
 
 def _column_of_recordings(table, names):
-    """Return "audio" if that column holds recordings, else "path"; None without these columns."""
+    """Return "audio" if this column contains recordings, else "path"; None if neither exists."""
     if names.count("audio") == 1:
         value = first_value(table, "audio")
-        # Hugging Face data sets often have a column of names in addition to that of the audio.
+        # Hugging Face datasets often have a column of file names in addition to the audio.
         if is_source(value) and not (isinstance(value, PATH_TYPES) and "path" in names):
             return "audio"
     return "path" if "path" in names else None
 
 
 def _check_no_files(table, names):
-    """Raise ValueError if a table holds recordings, but not in a column of the right name."""
+    """Raise ValueError if a table contains recordings in a column with another name."""
     if "path" in getattr(getattr(table, "index", None), "names", ()):
         raise ValueError(
             "A table of files needs a column 'path', but 'path' is its index: pass X.reset_index()."
         )
-    for name in names[:_MOST_SEARCHED_COLUMNS]:
+    for name in names[:_MAX_SEARCHED_COLUMNS]:
         value = first_value(table, name) if names.count(name) == 1 else None
         if isinstance(value, (Clip, *PATH_TYPES)) or is_source(value):
             raise ValueError(
@@ -134,13 +135,13 @@ def _check_no_files(table, names):
             )
         if is_array_like(value):
             raise ValueError(
-                f"The column {name!r} holds arrays: pass only that column, as X[{name!r}], if all "
-                "have the same sampling rate, or else a list of (samples, sampling_rate)."
+                f"The column {name!r} contains arrays: pass a list of (samples, sampling_rate) or, "
+                f"if all have the same sampling rate, only that column, as X[{name!r}]."
             )
 
 
-def _without_second_axis(X):
-    """Return rows of one path each as a list of paths. Database cursors return such rows."""
+def _remove_second_axis(X):
+    """Return rows of one path each, as from a database cursor, as a list of paths."""
     if getattr(X, "ndim", 1) == 2 and getattr(X, "dtype", None) is not None:
         return _column_of_array(X)
     is_column = isinstance(X, (list, tuple)) and all(
@@ -151,7 +152,7 @@ def _without_second_axis(X):
 
 
 def _column_of_array(X):
-    """Return an array of recordings of shape (n, 1) as (n,); others unchanged.
+    """Return an array of recordings of shape (n, 1) as (n,), and other arrays unchanged.
 
     Resamplers and ColumnTransformer return arrays of shape (n, 1).
     """
@@ -171,7 +172,7 @@ def _column_of_array(X):
 
 
 def _holds_recordings(X):
-    """Return True if an item is a recording; raise TypeError if the first is no number either."""
+    """Return True if any item is a recording; raise TypeError if the first is not a number."""
     dtype_kind = getattr(getattr(X, "dtype", None), "kind", None)
     if dtype_kind in ("b", "i", "u", "f", "c") or not hasattr(X, "__len__"):
         return False
@@ -184,7 +185,7 @@ def _holds_recordings(X):
     first = next(iter(X))
     if isinstance(first, _BYTES_TYPES):
         raise TypeError(
-            "X holds bytes: expected paths as str or os.PathLike (use os.fsdecode). Pass the "
+            "X contains bytes: expected paths as str or os.PathLike (use os.fsdecode). Pass the "
             "content of a file as io.BytesIO(content)."
         )
     if isinstance(first, (tuple, list)) and any(map(_is_part_of_row, first)):
@@ -210,13 +211,13 @@ def _is_part_of_row(value):
 def _row_message(position, row):
     of_path = any(isinstance(value, (Clip, *PATH_TYPES)) for value in row[:1])
     remedy = (
-        "Turn rows (path, start, end) into clips, [Clip(*row) for row in X]"
+        "Convert rows (path, start, end) to clips with [Clip(*row) for row in X]"
         if of_path
-        else "A sampling rate is a number of Hz"
+        else "The sampling rate must be a number of Hz"
     )
     return (
-        f"X[{position}] is a {type(row).__name__} of {len(row)}: expected a path, or the pair "
-        f"(samples, sampling_rate). {remedy}; labels go into y."
+        f"X[{position}] is a {type(row).__name__} of length {len(row)}: expected a path, or the "
+        f"pair (samples, sampling_rate). {remedy}; pass labels as y."
     )
 
 
@@ -233,12 +234,12 @@ def _as_clip(position, item, start=0.0, end=None):
     source = source_of(item, name)
     if source is None:
         raise TypeError(_item_message(position, item))
-    # A plain str, because NumPy's strings have another repr.
+    # A plain str, because NumPy's strings have a different repr.
     return Clip(source if isinstance(source, Source) else str(os.fspath(source)), start, end)
 
 
 def _times_of_row(row, name, start, end):
-    """Return the start and the end in a dict with a path; the defaults if it has none."""
+    """Return the start and the end in a dict with a path, or the defaults."""
     problem = interval_problem(list(row), row.get)
     if problem:
         raise ValueError(f"In {name}, {problem} (table = pandas.DataFrame(X)).")
@@ -254,5 +255,5 @@ def _item_message(position, item):
         "(samples, sampling_rate) or an open file."
     )
     if is_array_like(item):
-        problem += " A waveform among these needs its sampling rate."
+        problem += " In such a list, a waveform needs its sampling rate."
     return problem

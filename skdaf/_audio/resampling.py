@@ -8,7 +8,7 @@ from skdaf._core.limits import check_resampling
 def resample(samples, source_rate, target_rate):
     """Resample mono float32 samples with an anti-alias filter (soxr, high quality).
 
-    Returns at least one sample, however short the input is.
+    Returns at least one sample, even for very short input.
     """
     if source_rate == target_rate:
         return samples

@@ -1,31 +1,31 @@
-"""Blocks of samples: check them, and mix channels."""
+"""Check blocks of samples, and mix channels."""
 
 import numpy as np
 
 from skdaf._audio.clips import AudioReadError
 
-# Full scale is 1. The power of samples as large as this would overflow in float32 (in a window of
-# one second at the highest sampling rate).
-LOUDEST_SAMPLE = np.float32(1e12)
+# Samples must be smaller than this; full scale is 1. The power of larger ones would overflow in
+# float32 (in a window of one second at the highest sampling rate).
+MAX_SAMPLE = np.float32(1e12)
 
 
 def check_samples(block, first_frame, sampling_rate, path):
-    """Raise AudioReadError if a sample is NaN, infinite or as large as LOUDEST_SAMPLE.
+    """Raise AudioReadError if a sample is NaN, infinite or not smaller than MAX_SAMPLE.
 
     Parameters
     ----------
     block : ndarray of shape (n_frames, n_channels)
     first_frame : int
-        The place of the block in its file.
+        The position of the block in its file.
     sampling_rate : int
     path : str, os.PathLike or Source
         The file, for the message.
     """
     # A comparison with NaN is false.
-    is_fine = np.abs(block) < LOUDEST_SAMPLE
-    if is_fine.all():
+    is_valid = np.abs(block) < MAX_SAMPLE
+    if is_valid.all():
         return
-    frame, channel = np.unravel_index(is_fine.argmin(), block.shape)
+    frame, channel = np.unravel_index(is_valid.argmin(), block.shape)
     seconds = round((first_frame + int(frame)) / sampling_rate, 6)
     value = block[frame, channel]
     shown = "NaN" if np.isnan(value) else f"{value:.3g}"
@@ -42,7 +42,7 @@ def to_mono(block, channel=None):
     mono, n_channels = block[:, 0], block.shape[1]
     if n_channels == 1:
         return mono
-    # Channel by channel, because NumPy is slow at means of very few values.
+    # Channel by channel, because np.mean is slow for so few values per mean.
     for channel in range(1, n_channels):
         mono = mono + block[:, channel]
     return mono / n_channels

@@ -1,6 +1,6 @@
-"""Audio that is not a file on disk: samples with their rate, contents of files, open files.
+"""Audio that is not a file on disk: samples with their rate, file contents, open files.
 
-Each becomes a `Source`, which takes the place of the path in a `Clip` and has a name for messages.
+Each becomes a `Source`, which replaces the path in a `Clip` and has a name for error messages.
 """
 
 import io
@@ -19,14 +19,14 @@ from skdaf._audio.formats.audio_file import AudioFile
 from skdaf._core.arrays import as_array, is_array_like, is_scalar
 from skdaf._core.typing import PathLike
 
-# Paths, for isinstance.
+# The types of paths, for isinstance.
 PATH_TYPES = (str, os.PathLike)
 
 # Arrays with more channels than this are not samples.
-_MOST_CHANNELS = 32
+_MAX_CHANNELS = 32
 
-# Integers of these types, in any byte order, are samples as files store them. The numbers are the
-# zero to subtract and the full scale to divide by.
+# Integers of these types, in any byte order, are samples as stored in files. The numbers are the
+# offset to subtract and the full scale to divide by.
 _PCM = {"i1": (0, 2**7), "u1": (2**7, 2**7), "i2": (0, 2**15), "i4": (0, 2**31)}
 
 # Other libraries' names for "sampling_rate".
@@ -34,7 +34,7 @@ _RATE_NAMES = ("sample_rate", "samplerate", "sr", "fs", "rate", "frame_rate")
 
 
 class Source:
-    """What takes the place of a path in a `Clip`; `os.fspath` returns its name for messages."""
+    """Replaces the path in a `Clip`; `os.fspath` returns its name for messages."""
 
     def __init__(self, name):
         self.name = name
@@ -53,7 +53,7 @@ class ArraySource(Source):
     ----------
     samples : array or tensor of shape (n_samples,), (n_samples, n_channels) or reversed
         The longer axis is time. Integers of 8, 16 and 32 bits are divided by their full scale, as
-        those of files are.
+        when they are read from a file.
     sampling_rate : int
         In Hz.
     name : str
@@ -75,7 +75,7 @@ class ArraySource(Source):
 
 
 class ArrayFile(AudioFile):
-    """An array in place of an open file."""
+    """Samples in an array, read like an open file."""
 
     format = "ARRAY"
 
@@ -94,7 +94,7 @@ class ArrayFile(AudioFile):
         """Return the next frames as float32 `(n_frames, n_channels)`; fewer at the end."""
         block = self._samples[self._position : self._position + n_frames]
         self._position += len(block)
-        # A number that is too large becomes infinite, and an error later.
+        # Values that are too large for float32 become infinite, which is reported later.
         with np.errstate(over="ignore"):
             block = block.astype(np.float32, order="C")
         if self._scale is not None:
@@ -117,7 +117,7 @@ class ContentSource(Source):
 
     @contextmanager
     def on_disk(self):
-        """Return a context with the path of a temporary file of this content."""
+        """Return a context with the path of a temporary file that has this content."""
         extension = re.search(r"\.\w{1,8}$", self.name)
         handle, path = tempfile.mkstemp(extension.group() if extension else "", "skdaf-")
         try:
@@ -130,7 +130,7 @@ class ContentSource(Source):
                 os.remove(path)
 
 
-# What `load_audio` and `Clip` take as a recording.
+# What `load_audio` and `Clip` accept as a recording.
 AudioSource: TypeAlias = (
     PathLike
     | tuple[ArrayLike, float]
@@ -166,10 +166,10 @@ def source_of(item, name):
     Parameters
     ----------
     item : object
-        A path; samples with their rate, as a pair or a row of a Hugging Face data set; the content
-        of a file in such a row; a file open for reading bytes; a decoder of torchcodec.
+        A path; samples with their rate, as a pair or a row of a Hugging Face dataset; the content
+        of a file in such a row; a file opened in binary mode; a torchcodec decoder.
     name : str
-        The name for messages, if the item has no name of its own.
+        The name for messages if the item does not have a name.
     """
     if isinstance(item, PATH_TYPES):
         return item
@@ -239,7 +239,7 @@ def _is_plain_file_of(file, path):
 
 
 def _content_of(file, name):
-    """Read a file from its start, and return to its position."""
+    """Read a file from its start, and restore its position."""
     if not hasattr(file, "seekable") or not file.seekable():
         raise ValueError(
             f"{name} is a stream that cannot go back to its start: pass "
@@ -253,7 +253,7 @@ def _content_of(file, name):
         file.seek(position)
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(
-            f"{name} reads as {type(content).__name__}, not as bytes: open the file with mode 'rb'."
+            f"Reading {name} returns {type(content).__name__}, not bytes: open it with mode 'rb'."
         )
     return content
 
@@ -268,25 +268,25 @@ def _whole_rate(rate, name):
 
 
 def _samples_by_channels(samples, name):
-    """Return samples as an array (n_samples, n_channels) of their own type."""
+    """Return samples as an array (n_samples, n_channels), without changing their type."""
     samples = np.asarray(samples)
     if samples.dtype.kind not in "fiu":
-        raise ValueError(f"{name} holds samples of type {samples.dtype}: expected real numbers.")
+        raise ValueError(f"{name} contains samples of type {samples.dtype}: expected real numbers.")
     if samples.ndim == 1:
         samples = samples[:, None]
     if samples.ndim != 2:
         raise ValueError(
-            f"{name} has samples of shape {samples.shape}: expected (n_samples,), or one more "
-            "axis of channels."
+            f"{name} has samples of shape {samples.shape}: expected (n_samples,), or a second "
+            "axis for channels."
         )
     if samples.size == 0:
-        raise ValueError(f"{name} holds no samples.")
+        raise ValueError(f"{name} contains no samples.")
     if samples.shape[0] < samples.shape[1]:
         samples = samples.T
     n_samples, n_channels = samples.shape
-    if n_channels > _MOST_CHANNELS or (n_channels == n_samples and n_channels > 1):
+    if n_channels > _MAX_CHANNELS or (n_channels == n_samples and n_channels > 1):
         raise ValueError(
-            f"{name} has samples of shape {samples.shape}: expected one axis of samples and a "
-            f"shorter one of at most {_MOST_CHANNELS} channels."
+            f"{name} has samples of shape {samples.shape}: expected an axis for samples and a "
+            f"shorter axis for at most {_MAX_CHANNELS} channels."
         )
     return samples

@@ -1,4 +1,4 @@
-"""Statistics of the samples of a clip, for `check_audio`."""
+"""Compute statistics of the samples of a clip, for `check_audio`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from skdaf._audio.opening import on_disk, open_audio
 from skdaf._audio.reading import info_of
 from skdaf._audio.samples import to_mono
 
-# What rounding leaves of a full-scale sample of 16 bits.
+# Full-scale 16-bit samples are at least this large after rounding.
 _FULL_SCALE = 0.9999
 
 
@@ -24,23 +24,23 @@ class Statistics:
     info : AudioInfo
         The rate, the length and the format.
     peak : float
-        The largest absolute sample of any channel; full scale is 1.
+        The largest absolute value of a sample in any channel; full scale is 1.
     mixed_peak : float
-        That of the mean of the channels.
-    mixed_share : float
-        The power of the mean of the channels, relative to what it would be for unrelated channels.
-        It is about 1 or more for most recordings, and 0 if the channels cancel each other out.
-        Constant offsets do not count.
+        The same for the mean of the channels.
+    mixed_fraction : float
+        The power of the mean of the channels, as a fraction of what it would be for unrelated
+        channels: about 1 or more for most recordings, and 0 if the channels cancel each other out.
+        Constant offsets are ignored.
     clipped : bool
         True if three successive samples of a channel are at full scale.
     content : bytes
-        A digest of the samples, the channels and the rate, whatever the format of the file.
+        A digest of the samples, the channels and the rate. It does not depend on the file format.
     """
 
     info: AudioInfo
     peak: float
     mixed_peak: float
-    mixed_share: float
+    mixed_fraction: float
     clipped: bool
     content: bytes
 
@@ -58,7 +58,7 @@ def read_statistics(clip):
             full = levels >= _FULL_SCALE
             clipped = clipped or bool((full[:-2] & full[1:-1] & full[2:]).any())
         return Statistics(
-            info_of(clip, file), peak, mixdown.peak, mixdown.share(), clipped, content.digest()
+            info_of(clip, file), peak, mixdown.peak, mixdown.fraction(), clipped, content.digest()
         )
 
 
@@ -67,7 +67,7 @@ class _Mixdown:
 
     def __init__(self, n_channels):
         self.peak, self._n_channels, self._n = 0.0, n_channels, 0
-        # Of each channel, and of their mean.
+        # One value for each channel, and one for their mean.
         self._sums, self._squares = np.zeros((2, n_channels + 1))
 
     def add(self, block):
@@ -79,13 +79,13 @@ class _Mixdown:
             self._sums += both.sum(axis=0)
             self._squares += np.square(both).sum(axis=0)
 
-    def share(self):
-        """Return the power of the mean, relative to that of the mean of unrelated channels."""
+    def fraction(self):
+        """Return the power of the mean, relative to what it would be for unrelated channels."""
         if self._n_channels == 1:
             return 1.0
         variances = self._squares / self._n - (self._sums / self._n) ** 2
         unrelated = variances[:-1].sum() / self._n_channels**2
-        # The variance of constant channels is only rounding.
+        # The variance of constant channels is only rounding error.
         if unrelated <= 1e-12 * self._squares.sum() / self._n:
             return 1.0
         return max(0.0, variances[-1] / unrelated)

@@ -22,7 +22,7 @@ def _noise(rng, t, gain):
 
 
 def _energy(rng, t, level, envelope):
-    """Return noise of one band and level; `envelope` is a function of time from 0 to 1."""
+    """Return band-limited noise; `envelope` is a function of time, which runs from 0 to 1."""
     noise = _noise(rng, t, lambda f: (f > 200) & (f < 1800))
     return _at_level(noise * envelope(t / t[-1]), level)
 
@@ -43,7 +43,7 @@ def _chirp(rng, t, rising):
     return _at_level(signal.chirp(t, start, t[-1], stop, method="logarithmic"), -20)
 
 
-# By name of a class: function of (random generator, times in s) that returns the samples of a clip.
+# {class name: function of (random generator, times in s) that returns the samples of a clip}.
 KINDS = {
     "low_energy": partial(_energy, level=-42, envelope=lambda u: np.exp(-5 * u)),
     "medium_energy": partial(_energy, level=-30, envelope=lambda u: np.sin(4 * np.pi * u) ** 2),
@@ -56,7 +56,7 @@ KINDS = {
     "pink_noise": partial(_noise, gain=lambda f: np.sqrt(f[1] / np.maximum(f, f[1]))),
 }
 
-# Encodings that keep the number of samples. Block codes round it up.
+# Encodings that keep the number of samples. Block codecs round it up.
 SUBTYPES = {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 
 
@@ -74,7 +74,7 @@ def synthesize(kind, rng, duration, sampling_rate):
     """
     t = np.arange(round(rng.uniform(*duration) * sampling_rate)) / sampling_rate
     samples = KINDS[kind](rng, t) * 10 ** (rng.uniform(-3, 3) / 20)
-    # Short fades, because a cut through a wave is a click, which is the same in every class.
+    # Short fades, because an abrupt start or end is a click, which sounds the same in every class.
     samples *= np.minimum(1, np.minimum(t, t[-1] - t) / 0.003)
     return samples / max(1, np.abs(samples).max())
 
@@ -84,7 +84,7 @@ def wav_bytes(samples, sampling_rate, subtype):
     buffer = io.BytesIO()
     sf.write(buffer, samples, sampling_rate, format="WAV", subtype=subtype)
     content = bytearray(buffer.getvalue())
-    # In float files, libsndfile stores the peak and the time: 4 bytes that change every second.
+    # In float files, libsndfile stores the peak and the current time, which would differ each time.
     peak = content.find(b"PEAK", 0, content.index(b"data"))
     if peak >= 0:
         content[peak + 12 : peak + 16] = bytes(4)

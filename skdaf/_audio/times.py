@@ -1,4 +1,4 @@
-"""Convert numbers and durations of Python, NumPy and pandas to seconds."""
+"""Convert numbers and durations from Python, NumPy and pandas to seconds."""
 
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -6,8 +6,8 @@ from numbers import Real
 
 import numpy as np
 
-# Units of NumPy's durations: how many are a second, and how many seconds the longer ones have.
-# Months and years have no fixed length.
+# NumPy's units of time: how many of the short ones make a second, and how many seconds the long
+# ones have. Months and years have no fixed length.
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, "ps": 10**12, "fs": 10**15}
 _PER_SECOND["as"] = 10**18
 _SECONDS_IN = {"m": 60, "h": 3600, "D": 86_400, "W": 604_800}
@@ -19,13 +19,13 @@ def to_seconds(value):
     Parameters
     ----------
     value : float, datetime.timedelta, numpy.timedelta64 or pandas.Timedelta
-        A number of seconds, or a duration in any unit, which is converted exactly: the result is
-        the float nearest to it.
+        A number of seconds, or a duration in any unit. Durations are converted exactly: the result
+        is the nearest float.
 
     Raises
     ------
     TypeError
-        If the value is not such a time. The message continues a sentence, such as "start=".
+        If the value is not such a time. The message continues a text such as "start=".
     """
     if isinstance(value, (date, time, np.datetime64)):
         raise TypeError(

@@ -1,4 +1,4 @@
-"""Work on clips in worker processes, which may run in another folder than the main process."""
+"""Work on clips in worker processes, whose working directory can differ from the main process."""
 
 import os
 
@@ -9,17 +9,17 @@ from skdaf._core.parallel import map_chunks
 def map_clips(function, clips, **options):
     """Yield what `function` returns for each chunk of clips, in order: a result and errors.
 
-    joblib reuses worker processes, and they stay in the folder in which they were started.
-    Therefore workers get absolute paths. Errors show the paths as the user has passed them.
+    joblib reuses worker processes, which stay in the folder in which they were started. Workers
+    therefore get absolute paths. Errors show the paths as the user passed them.
 
     Parameters
     ----------
     function : callable
-        Takes a list of clips; returns a result and a list of AudioReadError.
+        Takes a list of clips; returns a result and a list of AudioReadErrors.
     clips : list of Clip or of waveforms
-        What to work on.
+        The clips to process.
     **options
-        Options of `map_chunks`.
+        Passed to `map_chunks`.
     """
     names = {}
     clips = [_with_absolute_path(clip, names) for clip in clips]
@@ -28,9 +28,9 @@ def map_clips(function, clips, **options):
 
 
 def absolute_path(path):
-    """Return an absolute path; the same path if the current folder no longer exists.
+    """Return an absolute path, or the path unchanged if the current folder no longer exists.
 
-    Unlike `os.path.abspath`, this keeps `..`, which can lead elsewhere after a link.
+    Unlike `os.path.abspath`, this keeps `..`, because after a link it can lead somewhere else.
     """
     try:
         return os.path.join(os.getcwd(), path)
@@ -39,7 +39,7 @@ def absolute_path(path):
 
 
 def _with_absolute_path(clip, names):
-    """Return a clip with an absolute path; add that path and the given one to `names`."""
+    """Return a clip with an absolute path; record which name it had in `names`."""
     if not isinstance(clip, Clip) or clip.is_in_memory or os.path.isabs(clip.path):
         return clip
     # The dot tells this path from the same one that the user has passed as an absolute path.

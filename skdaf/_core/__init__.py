@@ -1,14 +1,14 @@
-"""Tools that every other package uses; nothing here deals with audio.
+"""Tools that all other packages use; nothing here deals with audio.
 
 - `files`: write files atomically.
-- `cache`: results on disk, in a folder that processes can share.
-- `parallel`: chunks of work, workers, progress bars, a single thread for BLAS.
-- `contexts`: context managers that several threads share.
-- `arrays`: tensors of other libraries as NumPy arrays, large arrays in blocks.
-- `archives`: zip archives and arrays from untrusted files.
+- `cache`: store results in a folder that several processes can share.
+- `parallel`: process chunks in workers, show progress bars, limit BLAS to one thread.
+- `contexts`: context managers that several threads can share.
+- `arrays`: convert tensors of other libraries to NumPy arrays, split large arrays into blocks.
+- `archives`: read zip archives and arrays from untrusted files.
 - `limits`: upper bounds for parameters that determine memory and time.
 - `estimator`: the base class of all estimators.
-- `public`: the decorator of public classes and functions.
-- `validation`: scikit-learn's decorators that validate parameters, with types.
+- `public`: the decorator for public classes and functions.
+- `validation`: typed versions of scikit-learn's decorators that validate parameters.
 - `typing`: types that several public signatures share.
 """

@@ -11,26 +11,26 @@ import zipfile
 import numpy as np
 from scipy import sparse
 
-# Real weights hardly compress, while constants compress by a factor of a thousand. Members may take
-# this many times the size of the archive, or the number of bytes that every archive may take.
-_MAX_RATIO, _FREE_BYTES = 100, 2**27
+# Real weights hardly compress, while constants compress by a factor of a thousand. Unpacked members
+# may be this many times as large as the archive. The number of bytes below is always allowed.
+_MAX_RATIO, _ALWAYS_ALLOWED_BYTES = 100, 2**27
 
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 1
 
-# Arrays may hold numbers, text, dates and records of these, never objects.
+# Arrays may contain numbers, text, dates and records of these, but never objects.
 _KINDS = set("biufcSUmMV?")
-LARGEST_EMPTY_SIDE = 10**6
-_LARGEST_EMPTY_ITEM = 10**4
-_LARGEST_SPARSE_SIDE = 2**24
-# Points that nearest-neighbor trees may have in any case; larger files may have more.
-_FREE_POINTS = 2**20
+MAX_EMPTY_SIDE = 10**6
+_MAX_EMPTY_ITEM_BYTES = 10**4
+_MAX_SPARSE_SIDE = 2**24
+# Nearest-neighbor trees may always have this many points; those in larger files may have more.
+_ALWAYS_ALLOWED_POINTS = 2**20
 _MAX_HEADER_BYTES = 10_000
 _FORMATS = {"csr": "csr_matrix", "csc": "csc_matrix"}
 
 
 class TooLargeError(ValueError):
-    """Raised for an archive that is much larger once it is unpacked."""
+    """Raised if the unpacked members of an archive would be too large."""
 
 
 class Archive:
@@ -41,17 +41,18 @@ class Archive:
     file : str or binary file
         The archive.
     name : str
-        Its name in error messages.
+        The name of the archive in error messages.
     n_allowed : int, default=None
-        Total size in bytes that the unpacked members may have; None derives it from the size of the
-        archive.
+        The maximum total size of the unpacked members in bytes. None derives it from the size of
+        the archive.
 
     Raises
     ------
     TooLargeError
         If the unpacked members are much larger than the archive.
     ValueError
-        If two members have the same name, or if one is encrypted or has an unsupported compression.
+        If two members have the same name, or if one is encrypted or compressed in an unsupported
+        way.
     """
 
     def __init__(self, file, name, n_allowed=None):
@@ -63,7 +64,7 @@ class Archive:
         self.sizes = {member.filename: member.file_size for member in members}
         self.n_bytes = sum(member.file_size for member in members)
         if n_allowed is None:
-            n_allowed = max(_FREE_BYTES, _MAX_RATIO * self.n_packed)
+            n_allowed = max(_ALWAYS_ALLOWED_BYTES, _MAX_RATIO * self.n_packed)
         self._n_left = n_allowed - self.n_bytes
         self._n_points = 0
         self._arrays = {}
@@ -76,16 +77,16 @@ class Archive:
     def _check(self, members):
         if self._n_left < 0:
             raise TooLargeError(
-                f"{self._name} has {self.n_packed} bytes and would take {self.n_bytes} bytes once "
-                "it is unpacked, which is too much for a model."
+                f"{self._name} has {self.n_packed} bytes but would unpack to {self.n_bytes} bytes, "
+                "which is too much for a model."
             )
         if len(self.sizes) < len(members):
             raise ValueError("two members of the archive have the same name")
         for member in members:
             if member.compress_type not in _METHODS or member.flag_bits & _ENCRYPTED:
                 raise ValueError(
-                    f"the member {member.filename[:80]!r} is encrypted, or its compression is not "
-                    "supported"
+                    f"the member {member.filename[:80]!r} is encrypted, or its compression method "
+                    "is not supported"
                 )
 
     def __enter__(self):
@@ -99,20 +100,20 @@ class Archive:
         if name not in self.sizes:
             raise ValueError(f"the archive has no member {name[:80]!r}")
         with self._archive.open(name) as file:
-            # Without a size, read() would unpack everything, whatever size the member declares.
+            # Without a size, read() would unpack everything, even more than the declared size.
             content = file.read(self.sizes[name])
         if len(content) != self.sizes[name]:
             raise ValueError(f"the member {name[:80]!r} is shorter than declared")
         return content
 
     def take_points(self, n_points):
-        """Count the points of nearest-neighbor trees, which can compress to almost nothing."""
+        """Limit the points of all nearest-neighbor trees, which can compress to almost nothing."""
         self._n_points += n_points
-        if self._n_points > max(_FREE_POINTS, self.n_packed):
+        if self._n_points > max(_ALWAYS_ALLOWED_POINTS, self.n_packed):
             raise ValueError(f"nearest-neighbor trees with {self._n_points} points are too large")
 
     def array(self, name):
-        """Return the array in a member; the same object each time."""
+        """Return the array in a member; repeated calls return the same object."""
         if name not in self._arrays:
             self._arrays[name] = read_array(self.read(name))
         return self._arrays[name]
@@ -133,7 +134,7 @@ def read_array(content):
     Raises
     ------
     ValueError
-        If it holds objects, or if its size does not match its header.
+        If it contains objects, or if its size does not match its header.
     """
     file = io.BytesIO(content)
     dtype, shape, order = read_header(file)
@@ -142,7 +143,7 @@ def read_array(content):
             f"an array declares the shape {str(shape)[:60]}, which does not match its size"
         )
     flat = np.frombuffer(content, dtype, math.prod(shape), file.tell())
-    # A copy is writeable and aligned, and does not keep the bytes of the file in memory.
+    # A copy is writable and aligned, and does not keep the content of the file in memory.
     return flat.reshape(shape, order=order).copy(order=order)
 
 
@@ -152,7 +153,7 @@ def read_header(file):
     Raises
     ------
     ValueError
-        If the header is invalid, or if the array holds objects.
+        If the header is invalid, or if the array contains objects.
     """
     version = np.lib.format.read_magic(file)
     width = {(1, 0): 2, (2, 0): 4, (3, 0): 4}.get(version)
@@ -172,12 +173,12 @@ def _check_header(dtype, shape):
         raise ValueError(f"an array has the unsupported type {dtype}")
     if type(shape) is not tuple or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError("an array has an invalid shape")
-    if 0 in shape and (max(shape) > LARGEST_EMPTY_SIDE or dtype.itemsize > _LARGEST_EMPTY_ITEM):
+    if 0 in shape and (max(shape) > MAX_EMPTY_SIDE or dtype.itemsize > _MAX_EMPTY_ITEM_BYTES):
         raise ValueError(f"an empty array declares {str(shape)[:60]} values of {str(dtype)[:60]}")
 
 
 def _read_sparse(archive):
-    """Return a sparse matrix; its indices are checked because compiled code does not check them."""
+    """Return a sparse matrix. Compiled code does not check its indices, so this function does."""
     parts = {name: archive.array(f"{name}.npy") for name in ("data", "indices", "indptr", "shape")}
     kind = archive.array("format.npy")
     kind = _FORMATS.get(kind.item().decode() if kind.dtype.kind == "S" else None)
@@ -189,7 +190,7 @@ def _read_sparse(archive):
     if parts["indptr"].dtype.kind != "i" or parts["indices"].dtype.kind != "i":
         raise ValueError("the indices of a sparse matrix are not integers")
     n_rows, n_columns = map(int, shape)
-    if max(n_rows, n_columns) > _LARGEST_SPARSE_SIDE:
+    if max(n_rows, n_columns) > _MAX_SPARSE_SIDE:
         raise ValueError(f"a sparse matrix declares the shape {(n_rows, n_columns)}")
     is_array = "_is_array.npy" in archive.sizes and bool(archive.array("_is_array.npy"))
     build = getattr(sparse, kind.replace("matrix", "array") if is_array else kind)
@@ -197,6 +198,6 @@ def _read_sparse(archive):
         (parts["data"], parts["indices"], parts["indptr"]), shape=(n_rows, n_columns), copy=True
     )
     if matrix.data.dtype.kind not in "biufc":
-        raise ValueError("a sparse matrix does not hold numbers")
+        raise ValueError("a sparse matrix does not contain numbers")
     matrix.check_format(full_check=True)
     return matrix

@@ -1,13 +1,13 @@
-"""A cache of results in a folder, which several processes and machines can use at the same time.
+"""A cache of results in a folder that several processes and machines can use at the same time.
 
 Each process appends to its own file and reads the files of all processes. No locks between
 processes are needed, so the folder can be on a network file system. Files are read, not
-memory-mapped, and all parts have checksums: damaged, truncated or incomplete entries count as
-missing.
+memory-mapped, and all parts have checksums: damaged, truncated or incomplete entries are treated
+as missing.
 
 A file is a sequence of blocks, one for each call of `put_many`. A block consists of a header, an
-index with an entry per value, and the values. If a writer dies, the last block of its file is
-incomplete; nothing is appended to that file later.
+index with one entry per value, and the values. If a process is killed while it writes, the last
+block of its file is incomplete, and nothing is appended to that file later.
 """
 
 import hashlib
@@ -38,10 +38,10 @@ _folders_lock = threading.Lock()
 
 
 def reset_index():
-    """Forget what this process knows of all folders, as if it were a new process.
+    """Forget what this process knows about all folders, as if it were a new process.
 
     A forked child needs this: it must write to its own file, and the locks that it inherits may be
-    held by threads that it does not have.
+    held by threads that do not exist in the child.
     """
     global _folders_lock
     _folders_lock = threading.Lock()
@@ -87,7 +87,7 @@ class Cache:
             return folder.read(keys)
 
     def put_many(self, entries):
-        """Store a dict of bytes; warn, without an error, if they cannot be written."""
+        """Store a dict of bytes; warn, instead of raising an error, if they cannot be written."""
         if not entries:
             return
         folder = self._folder()
@@ -107,14 +107,14 @@ class Cache:
 
 
 class _Folder:
-    """The index of a folder: the locations of all entries that this process knows of."""
+    """The index of a folder: the locations of all entries that this process knows about."""
 
     def __init__(self, path):
         self.path = path
         self.lock = threading.Lock()
         self.locations = {}  # {key: packed location}
         self._names = []  # names of the files; their positions are the numbers of the files
-        self._indexed = {}  # {number of a file: number of its bytes that are indexed}
+        self._indexed = {}  # {number of a file: number of bytes that are indexed}
         self._own = None  # number of the file that this process appends to
 
     def refresh(self):
@@ -138,7 +138,7 @@ class _Folder:
                         self.locations[key] = _LOCATION.pack(number, *location)
                     self._indexed[number] = end
         except OSError:
-            return  # the file was deleted, or we may not read it
+            return  # the file was deleted, or is not readable
 
     def read(self, keys):
         """Return a list with the value of each key, or None."""
@@ -167,7 +167,7 @@ class _Folder:
         if number is None or self._size(number) != self._indexed.get(number, 0):
             # This is the first block, or the file was deleted or truncated: start a new file.
             os.makedirs(self.path, exist_ok=True)
-            # Files are indexed in order of their names, so that the latest entry of a key counts.
+            # Files are indexed in order of their names, so the latest entry for a key is used.
             self._names.append(f"{time.time_ns():020d}-{secrets.token_hex(8)}{_SUFFIX}")
             number = len(self._names) - 1
         with open(self._path_of(number), "ab", buffering=0) as file:
@@ -205,7 +205,7 @@ def _checksum(key, value):
 
 
 def _complete_blocks(file, start):
-    """Yield the entries of each complete block, as (key, offset, bytes, checksum), and its end."""
+    """Yield, for each complete block, its end and its entries (key, offset, bytes, checksum)."""
     size = os.fstat(file.fileno()).st_size
     while start + _HEADER.size <= size:
         file.seek(start)

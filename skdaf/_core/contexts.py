@@ -1,7 +1,7 @@
-"""Context managers that threads share, and a clean end of daemon threads.
+"""Context managers that threads share, and the shutdown of daemon threads.
 
-At exit, Python stops daemon threads wherever they are. A thread that is inside C++ code, such as
-torch or SciPy, then aborts the whole process. This module ends such threads earlier, while the
+At exit, Python stops daemon threads wherever they are. If a thread is running C++ code, such as
+torch or SciPy, this aborts the whole process. This module ends such threads earlier, while the
 interpreter still works.
 """
 
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-# Seconds to wait at exit for threads to end; a training step takes less.
+# How many seconds to wait for threads at exit; a training step takes less.
 _TIMEOUT = 10.0
 
 # Seconds between two checks for threads that have not ended yet.
@@ -24,7 +24,7 @@ _is_exiting = False
 def exit_thread_at_shutdown():
     """End this thread if it is a daemon and the interpreter is exiting.
 
-    Long computations call this at every step; joblib runs them in daemon threads.
+    Long computations call this at every step, because joblib may run them in daemon threads.
     """
     if _is_exiting and threading.current_thread().daemon:
         raise SystemExit
@@ -33,8 +33,8 @@ def exit_thread_at_shutdown():
 def exit_thread_if_main_ended():
     """End this thread if it is a daemon and the main thread has ended; call this after an error.
 
-    Pools reject work as soon as the main thread has ended, which is before `_end_daemon_threads`
-    runs. The error is then a consequence of the exit.
+    Thread pools reject work as soon as the main thread has ended, before `_end_daemon_threads`
+    runs. The error is then only a consequence of the exit.
     """
     if threading.current_thread().daemon and not threading.main_thread().is_alive():
         raise SystemExit
@@ -42,7 +42,7 @@ def exit_thread_if_main_ended():
 
 @atexit.register
 def _end_daemon_threads():
-    """End the daemon threads that run code of this package, and wait for them."""
+    """End the daemon threads that run code of this package, and wait until they have ended."""
     global _is_exiting
     _is_exiting = True
     notified, deadline = set(), time.monotonic() + _TIMEOUT
@@ -76,7 +76,7 @@ def _is_in_package(frame):
 def _raise_system_exit(thread):
     """Raise SystemExit in a thread as soon as it runs Python code.
 
-    This also reaches threads that wait for others and never call `exit_thread_at_shutdown`.
+    This also ends threads that wait for others and never call `exit_thread_at_shutdown`.
     """
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
@@ -84,7 +84,7 @@ def _raise_system_exit(thread):
 
 
 class SharedContext:
-    """A context manager whose effect lasts while at least one thread is inside.
+    """A context manager that stays active while at least one thread is inside.
 
     Subclasses define `begin`, called when the first thread enters, and `end`, called when the last
     one leaves. Threads may enter it repeatedly.
@@ -97,10 +97,10 @@ class SharedContext:
             os.register_at_fork(after_in_child=self._reset)
 
     def begin(self):
-        """Start the effect; no thread is inside yet."""
+        """Activate the context; no thread is inside yet."""
 
     def end(self):
-        """Undo the effect; all threads have left."""
+        """Deactivate the context; all threads have left."""
 
     def __enter__(self):
         exit_thread_at_shutdown()

@@ -30,10 +30,10 @@ def is_names(value):
 
 
 class Estimator(BaseEstimator):
-    """Base class of estimators that load from files of earlier releases and untrusted files.
+    """Base class of estimators that can be loaded from old files and from untrusted files.
 
-    A file of an earlier release lacks parameters that were added later. They get their defaults,
-    so the default of a new parameter must keep the behavior of earlier releases.
+    Files written by earlier releases lack parameters that were added later. These get their
+    defaults, so the default of a new parameter must keep the behavior of earlier releases.
     """
 
     # Set by scikit-learn, if X has a fixed number of columns, or names for them.

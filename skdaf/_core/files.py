@@ -1,4 +1,4 @@
-"""Atomic writing: a file keeps its old content until the new content is complete."""
+"""Write files atomically: a file keeps its old content until the new content is complete."""
 
 import glob
 import os
@@ -8,20 +8,20 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
-# The longest file name, in bytes, that all common file systems accept.
-_LONGEST_NAME = 255
+# The maximum length of a file name, in bytes, that all common file systems accept.
+_MAX_NAME_BYTES = 255
 
 _PERMISSIONS = 0o777
 
 
 @contextmanager
 def replacing(path):
-    """Yield a temporary path; the file written there replaces `path` at the end of the block.
+    """Yield a temporary path; the file written there replaces `path` when the block ends.
 
     The temporary name is hidden and unique, so neither readers nor other writers see an incomplete
-    file. It is in the same folder, so that replacing is atomic, and it is removed after an error.
-    A replaced file keeps its permissions; a new file gets those that the umask allows. Pipes and
-    devices such as /dev/null are written to directly, and links keep pointing to their file.
+    file. It is in the same folder, so that replacing is atomic. After an error, it is removed. A
+    replaced file keeps its permissions; a new file gets those that the umask allows. Pipes and
+    devices such as /dev/null are written to directly, and links still point to the same file.
     """
     if is_special(path):
         yield Path(path)
@@ -31,8 +31,8 @@ def replacing(path):
     permissions = _permissions(path)
     try:
         if permissions is not None:
-            # Before anything is written: whoever could not read the old content must not be able
-            # to read the new one.
+            # Set them before anything is written: users who could not read the old content must
+            # not be able to read the new content.
             part.touch()
             _set_permissions(part, permissions | stat.S_IWUSR)
         yield part
@@ -57,16 +57,16 @@ def name_with(path, ending):
 
 
 def _temporary_name(path, unique):
-    suffix = path.suffix if len(os.fsencode(path.suffix)) < _LONGEST_NAME // 2 else ""
-    return "." + _shortened(path.stem, f".{unique}.part{suffix}", _LONGEST_NAME - 1)
+    suffix = path.suffix if len(os.fsencode(path.suffix)) < _MAX_NAME_BYTES // 2 else ""
+    return "." + _shortened(path.stem, f".{unique}.part{suffix}", _MAX_NAME_BYTES - 1)
 
 
-def _shortened(name, ending, longest=_LONGEST_NAME):
-    """Join two parts of a name; if that is too long, cut the first and add its checksum."""
+def _shortened(name, ending, longest=_MAX_NAME_BYTES):
+    """Join two parts of a name; if it is too long, cut the first part and add its checksum."""
     if len(os.fsencode(name + ending)) <= longest:
         return name + ending
     checksum = blake2b(os.fsencode(name), digest_size=8).hexdigest()
-    # Remove whole characters, because some systems require valid text.
+    # Remove whole characters, because some systems only allow valid Unicode.
     while len(os.fsencode(name + checksum + ending)) > longest:
         name = name[:-1]
     return name + checksum + ending
@@ -81,7 +81,7 @@ def _permissions(path):
 
 
 def _set_permissions(path, permissions):
-    # File systems without permissions refuse to set any.
+    # File systems without permissions raise an error.
     with suppress(PermissionError):
         os.chmod(path, permissions)
 

@@ -1,4 +1,4 @@
-"""Parallel work on many clips: chunks, workers, a single thread for BLAS, a progress bar."""
+"""Process many clips in parallel: chunks, workers, a limit for BLAS threads, a progress bar."""
 
 import threading
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
 
-# The number of workers does not change the chunks, so it does not change the results.
+# Clips per chunk. It does not depend on the number of workers, so neither do the results.
 CHUNK_SIZE = 64
 
-# Memory of arrays up to this size, in bytes, stays with the process when it is freed.
-_KEPT_BYTES = 2**24
+# The memory of arrays up to this size, in bytes, stays with the process when it is freed.
+_REUSED_BYTES = 2**24
 
 
 class _SingleBlasThread(SharedContext):
@@ -44,8 +44,8 @@ def _blas():
 def _allow_limits_from_any_thread():
     """Let this thread change the limit, even if another thread has set it.
 
-    Since version 3.8, threadpoolctl silently ignores all threads but the first one that has set a
-    limit. Here, the thread that leaves last restores the limit, and it can be a different one.
+    Since version 3.8, threadpoolctl silently ignores all threads except the first one that set a
+    limit. Here, the thread that leaves last restores the limit, and it can be a different thread.
     """
     openblas = getattr(threadpoolctl, "OpenBLASController", None)
     if hasattr(openblas, "clear_controlling_thread"):
@@ -56,10 +56,10 @@ single_blas_thread = _SingleBlasThread()
 
 
 def is_worker_thread():
-    """Return whether this code runs in one of several threads that joblib has started.
+    """Return whether this code runs in one of several threads started by joblib.
 
     Such threads share the cores of this process. Worker processes need no check, because joblib
-    (or the program that has started them) limits their number of threads.
+    (or the program that started them) limits their number of threads.
     """
     is_main = threading.current_thread() is threading.main_thread()
     # Dask counts its nesting levels from -1.
@@ -70,8 +70,8 @@ def is_worker_thread():
 def progress_bar(total, description, unit, verbose):
     """Show a tqdm progress bar if `verbose` is true.
 
-    Yields a function `advance(n, **figures)`: `n` items are done, and the figures, such as a loss,
-    are shown next to the bar.
+    Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
+    such as a loss, are shown next to the bar.
     """
     if not verbose:
         yield lambda n, **figures: None
@@ -91,12 +91,12 @@ def progress_bar(total, description, unit, verbose):
 def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):
     """Yield `function(chunk)` for each chunk of `items`, in order.
 
-    The work goes through joblib, so `joblib.parallel_config` decides where it runs. A single chunk
-    is computed in this process, without workers. Worker processes do not follow a change of the
-    working directory: paths in `function` and `items` must be absolute.
+    The work runs through joblib, so `joblib.parallel_config` determines where. A single chunk is
+    computed in this process, without workers. Worker processes keep their own working directory,
+    so paths in `function` and `items` must be absolute.
     """
     if n_jobs == 0:
-        raise ValueError("n_jobs=0 is not possible: expected None, 1, 2, ... or -1 for all cores.")
+        raise ValueError("n_jobs=0 is not allowed: expected None, 1, 2, ... or -1 for all cores.")
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
     with progress_bar(len(items), description, "clip", verbose) as advance:
         results = _results(function, chunks, n_jobs)
@@ -106,13 +106,13 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
 
 
 def _results(function, chunks, n_jobs):
-    """Yield the results in order, as soon as they are there if the backend can do that."""
+    """Yield the results in order; if the backend allows it, as soon as each one is ready."""
     if len(chunks) == 1:
         yield _compute(function, chunks[0])
         return
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    except ValueError:  # dask and other backends return everything at once
+    except ValueError:  # dask and some other backends only return all results at once
         parallel = Parallel(n_jobs=n_jobs)
     try:
         yield from parallel(delayed(_compute)(function, chunk) for chunk in chunks)
@@ -131,9 +131,9 @@ def _compute(function, chunk):
 def _keep_freed_memory():
     """Make glibc keep freed memory for the next arrays; call this once per process.
 
-    glibc returns large blocks to the system when they are freed, and getting them back page by page
-    takes a third of a worker's time. It raises the size from which it does so to that of the
-    largest block that has been freed. So one block is allocated and freed; its pages are never
-    used. Other allocators are not affected.
+    glibc returns large blocks to the system when they are freed. Getting them back page by page
+    takes a third of a worker's time. When a large block is freed, glibc raises its threshold for
+    this to the size of that block. This function therefore allocates and frees one block, whose
+    pages are never used. Other allocators are not affected.
     """
-    np.empty(_KEPT_BYTES, dtype=np.uint8)
+    np.empty(_REUSED_BYTES, dtype=np.uint8)

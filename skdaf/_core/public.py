@@ -1,11 +1,11 @@
-"""The decorator `public`: classes and functions say that they come from `skdaf`."""
+"""The decorator `public`, which makes `skdaf` the module of public classes and functions."""
 
 from typing import TypeVar
 
-Thing = TypeVar("Thing")
+ClassOrFunction = TypeVar("ClassOrFunction")
 
 
-def public(thing: Thing) -> Thing:
+def public(thing: ClassOrFunction) -> ClassOrFunction:
     """Set the module of a class or function to `skdaf`.
 
     Saved models, pickles, reprs and tracebacks then show the name that users import, and code can

@@ -11,5 +11,5 @@ else:
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
-# X: files, waveforms or spectrograms, in all the forms that `skdaf._audio.inputs` accepts.
+# X: files, waveforms or spectrograms, in any form that `skdaf._audio.inputs` accepts.
 Clips: TypeAlias = Any

@@ -1,7 +1,7 @@
-"""scikit-learn's decorators that validate parameters, with types.
+"""Typed versions of scikit-learn's decorators that validate parameters.
 
-scikit-learn is not typed: type checkers would not know the signature of a function or method
-that its own decorators return.
+scikit-learn is not typed: if its decorators were used directly, type checkers would not know the
+signatures of the decorated functions and methods.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def validate_params(constraints: dict[str, Any]) -> Callable[[Function], Function]:
-    """Check the arguments of a function against constraints, before it is called."""
+    """Check the arguments of a function against constraints before each call."""
     return _param_validation.validate_params(constraints, prefer_skip_nested_validation=True)
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], Function]:
-    """Check the parameters of an estimator before its `fit` is called."""
+    """Check the parameters of an estimator before `fit` runs."""
     return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)

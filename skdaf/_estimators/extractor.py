@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
-from skdaf._core.limits import MOST_WINDOWS_PER_SECOND, check_at_most
+from skdaf._core.limits import MAX_WINDOWS_PER_SECOND, check_at_most
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
 from skdaf._core.validation import fit_context
@@ -215,7 +215,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     def _window_means(self, kind, clips, n_layers):
         rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
         step = self.step or self.window
-        check_at_most(1 / step, MOST_WINDOWS_PER_SECOND, "Windows per second (one each step)")
+        check_at_most(1 / step, MAX_WINDOWS_PER_SECOND, "Windows per second (one each step)")
         windows, firsts = cut_windows(clips, self.window, step, rate)
         with validated(self.estimator_, kind, windows):
             outputs = self.estimator_.layer_outputs(windows, n_layers)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
-from skdaf._core.limits import MOST_OVERLAP, MOST_SAMPLES, check_at_most, check_windows
+from skdaf._core.limits import MAX_OVERLAP, MAX_SAMPLES, check_at_most, check_windows
 from skdaf._features.frame_blocks import frame_blocks, multiply_parts
 from skdaf._features.pyaudioanalysis_filter_banks import (
     EPS,
@@ -98,7 +98,7 @@ class PyAudioAnalysisSettings:
             "mid_step": mid_step * sampling_rate,
         }
         for name, n_samples in durations.items():
-            check_at_most(n_samples, MOST_SAMPLES, f"{name} (in samples)")
+            check_at_most(n_samples, MAX_SAMPLES, f"{name} (in samples)")
         window, step, mid_window, mid_step = map(round, durations.values())
         # The shortest frame with a spectrum has two samples.
         window, step = max(2, window), max(1, step)
@@ -144,7 +144,7 @@ def compute_features(clips, settings):
     frames, n_frames = short_term_features(clips, settings)
     # Windows do not reach beyond their clip.
     overlap = min(settings.mid_window, max(n_frames)) / settings.mid_step
-    check_at_most(overlap, MOST_OVERLAP, "mid_window divided by mid_step")
+    check_at_most(overlap, MAX_OVERLAP, "mid_window divided by mid_step")
     statistics, n_windows = _mid_term(frames, n_frames, settings)
     return np.add.reduceat(statistics, _firsts(n_windows), axis=0) / n_windows[:, None]
 

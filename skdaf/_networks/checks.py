@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from skdaf._core.limits import (
-    LARGEST_KERNEL,
-    MOST_ACTIVATIONS,
-    MOST_BLOCKS,
-    MOST_MULTIPLICATIONS,
-    MOST_UNITS,
-    MOST_WEIGHTS,
+    MAX_ACTIVATIONS,
+    MAX_BLOCKS,
+    MAX_KERNEL_SIZE,
+    MAX_MULTIPLICATIONS,
+    MAX_UNITS,
+    MAX_WEIGHTS,
     check_at_most,
     check_size,
 )
@@ -25,26 +25,26 @@ from skdaf._core.limits import (
 def check_options(input_shape: tuple[int, int], n_outputs: int, options: Mapping[str, Any]) -> None:
     """Raise ValueError if a number that a builder gets is too large."""
     check_size(*input_shape)
-    check_at_most(n_outputs, MOST_UNITS, "The number of outputs")
+    check_at_most(n_outputs, MAX_UNITS, "The number of outputs")
     for name in ("channels", "hidden_units"):
         sizes = options.get(name) or ()
-        check_at_most(len(sizes), MOST_BLOCKS, f"The number of {name}")
-        check_at_most(max(sizes, default=0), MOST_UNITS, name)
-    check_at_most(options.get("kernel_size") or 0, LARGEST_KERNEL, "kernel_size")
+        check_at_most(len(sizes), MAX_BLOCKS, f"The number of {name}")
+        check_at_most(max(sizes, default=0), MAX_UNITS, name)
+    check_at_most(options.get("kernel_size") or 0, MAX_KERNEL_SIZE, "kernel_size")
 
 
 def check_weights(network: nn.Module, name: str) -> None:
     """Raise ValueError if a network, which may be on the meta device, has too many weights."""
     n_weights = sum(weights.numel() for weights in network.parameters())
-    check_at_most(n_weights, MOST_WEIGHTS, f"The number of weights of network={name!r}")
+    check_at_most(n_weights, MAX_WEIGHTS, f"The number of weights of network={name!r}")
 
 
 def check_work(network: nn.Module, name: str, input_shape: tuple[int, int]) -> None:
     """Raise ValueError if one clip would fill the memory of a network or take it hours."""
     n_outputs, n_multiplications = _cost_per_clip(network, input_shape)
-    check_at_most(n_outputs, MOST_ACTIVATIONS, f"The outputs of a part of network={name!r}")
+    check_at_most(n_outputs, MAX_ACTIVATIONS, f"The outputs of a part of network={name!r}")
     check_at_most(
-        n_multiplications, MOST_MULTIPLICATIONS, f"The work of network={name!r} for a clip"
+        n_multiplications, MAX_MULTIPLICATIONS, f"The work of network={name!r} for a clip"
     )
 
 

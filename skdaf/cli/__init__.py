@@ -6,7 +6,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_predicting`: predict, segments, embed, report.
 - `_similar`: similar index, similar query.
 - `_files`: info, check, convert.
-- `_program`: errors, warnings, notes and exit statuses.
+- `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`: arguments and options that several commands share.
 - `_models`: load and save model files.
 - `_tables`, `_reports`, `_text`: find recordings, write tables and reports.

@@ -26,8 +26,8 @@ from skdaf.cli._text import echo, to_json, visible
 def info(model, as_json, trust):
     """Show the classes, front end and layers of a model file.
 
-    The table of layers shows the number of outputs per clip, the number of weights, and the value
-    of --layers-dropped with which other commands return the output of the layer.
+    For each layer, the table shows the number of outputs per clip, the number of weights, and the
+    value of --layers-dropped that makes other commands return its output.
 
     Example: skdaf info model.skops
     """
@@ -60,7 +60,7 @@ def _describe(model):
 
 
 def _steps(model, prefix=""):
-    """Yield the steps of a pipeline and its parts: names as in parameters, descriptions."""
+    """Yield (parameter name, description) for each step of a pipeline and its parts."""
     for name, step in getattr(model, "steps", getattr(model, "transformer_list", ())):
         if hasattr(step, "steps") or hasattr(step, "transformer_list"):
             yield from _steps(step, f"{prefix}{name}__")
@@ -132,9 +132,8 @@ def _as_text(facts):
 @click.option(
     "--strict",
     is_flag=True,
-    help="Also count recordings as bad if they are silent, clipped or duplicates, if their label "
-    "conflicts with that of a duplicate, if their channels cancel out, or if their duration is "
-    "unusual.",
+    help="Also count a recording as bad if it is silent, clipped or a duplicate, if a duplicate "
+    "has a different label, if its channels cancel out, or if its duration is unusual.",
 )
 @table_options
 @jobs_option
@@ -142,8 +141,8 @@ def _as_text(facts):
 def check(paths, strict, format_, output, n_jobs):
     """Find unreadable recordings and duplicates.
 
-    Folders are searched, including subfolders. The exit status is 1 if recordings are bad: without
-    --strict, only those that cannot be read.
+    Folders are searched, including subfolders. The exit status is 1 if any recording is bad.
+    Without --strict, only recordings that cannot be read are bad.
 
     Duplicates contain the same samples; a label conflict is a duplicate in another class folder.
     Channels cancel out if their mean, which other commands use, is silent. A duration is odd if it
@@ -179,15 +178,15 @@ def check(paths, strict, format_, output, n_jobs):
     "--sampling-rate",
     type=int,
     metavar="HZ",
-    help="Sampling rate of the training recordings, which OLD does not contain.  [default: every "
-    "recording keeps its own rate, as in deep_audio_features]",
+    help="Sampling rate of the training recordings, which is not stored in OLD.  [default: use "
+    "each recording at its own rate, as deep_audio_features does]",
 )
 @quiet_option
 def convert(old, new, sampling_rate):
     """Convert a model of deep_audio_features.
 
-    OLD is the original file (*.pt), NEW the file to write (*.skops). OLD is a pickle, but no code
-    from it is run.
+    OLD is the original file (*.pt), and NEW is the file to write (*.skops). OLD is a pickle, but no
+    code from it is run.
 
     Example: skdaf convert old.pt new.skops --sampling-rate 8000
     """

@@ -5,10 +5,10 @@ import zipfile
 
 from skdaf.cli._program import note, verbosity
 
-# Parameters of a single run, with the values that they have in model files.
+# Parameters that belong to a single run, with the values that model files store.
 _RUN_PARAMETERS = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": None}
 
-# Errors when a file that is not a pickle is loaded as one.
+# Errors that joblib raises for a file that is not a pickle.
 _PICKLE_ERRORS = (
     *(AttributeError, EOFError, ImportError, LookupError, ValueError),
     pickle.UnpicklingError,
@@ -74,7 +74,7 @@ def load_classifier(path, **options):
 
 
 def make_transformer(model, layers_dropped, files):
-    """Return a fitted transformer of clips: the model or its steps, or layers of its network."""
+    """Return a fitted transformer: the model, its first steps, or layers of its network."""
     from skdaf._estimators.fitted import find_network, unwrap_calibrated
 
     model = unwrap_calibrated(model)
@@ -105,7 +105,7 @@ def save(model, path):
 
 
 def _set_everywhere(model, settings):
-    """Set parameters of all estimators of this package that have them."""
+    """Set parameters of all skdaf estimators in a model that have them."""
     from skdaf._estimators.fitted import iterate_parts
 
     for part in iterate_parts(model):

@@ -10,7 +10,7 @@ from skdaf.cli._program import quiet_option
 
 
 class Assignment(click.ParamType):
-    """``NAME=VALUE``, where the value is a Python literal, or else text."""
+    """``NAME=VALUE``, where the value is a Python literal or, if it cannot be parsed, text."""
 
     name = "name=value"
 
@@ -26,7 +26,7 @@ class Assignment(click.ParamType):
 
 
 def combine_options(*decorators):
-    """Return a decorator that applies several; the help shows their options in this order."""
+    """Return a decorator that applies several; the help lists their options in this order."""
 
     def decorate(command):
         for decorator in reversed(decorators):
@@ -49,8 +49,8 @@ folders_argument = click.argument(
 trust_option = click.option(
     "--trust",
     is_flag=True,
-    help="Also load pickles (joblib files). Pickles can run any code: load only files that you "
-    "trust.",
+    help="Also load pickles (joblib files). Pickles can run arbitrary code: only load files that "
+    "you trust.",
 )
 
 jobs_option = click.option(
@@ -81,13 +81,14 @@ window_options = combine_options(
         default=1.0,
         show_default=True,
         metavar="SECONDS",
-        help="Length of a window in seconds.",
+        help="Length of each window in seconds.",
     ),
     click.option(
         "--step",
         type=float,
         metavar="SECONDS",
-        help="Time from one window to the next in seconds.  [default: the length of a window]",
+        help="Time in seconds from the start of one window to the next.  [default: the length of a "
+        "window]",
     ),
 )
 
@@ -147,7 +148,7 @@ def _parameter_names(estimator):
 
     from skdaf import SpectrogramTransformer
 
-    # None stands for the default front end, whose parameters can be set too.
+    # None means the default front end, whose parameters can be set too.
     if getattr(estimator, "frontend", estimator) is None:
         estimator = clone(estimator).set_params(frontend=SpectrogramTransformer())
     return sorted(estimator.get_params())

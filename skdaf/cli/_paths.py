@@ -31,7 +31,7 @@ class InputPath(click.Path):
 
 
 class OutputFile(click.Path):
-    """A file to write; it is an error, before any work, if the file cannot be written."""
+    """A file to write. If it cannot be written, the error comes before any work is done."""
 
     def __init__(self):
         super().__init__(dir_okay=False, writable=True)
@@ -55,11 +55,11 @@ class OutputFile(click.Path):
 
 
 class EmbeddingFile(OutputFile):
-    """A CSV file of embeddings, or an array with a list of the files of its rows."""
+    """A CSV file of embeddings, or an array next to a text file that names the recordings."""
 
     def files(self, value):
-        """Return the file and, for an array, the list of the files of its rows."""
-        names = [list_file(value)] if is_array(value) else []
+        """Return the file and, for an array, the text file that names the recordings."""
+        names = [list_file(value)] if is_npy(value) else []
         return [value, *names]
 
     def convert(self, value, param, ctx):
@@ -69,8 +69,8 @@ class EmbeddingFile(OutputFile):
         return super().convert(value, param, ctx)
 
 
-def is_array(path):
-    """Return whether a path is that of an array, which has a list of files next to it."""
+def is_npy(path):
+    """Return whether a path names an array, which needs a list of files next to it."""
     return path.endswith(".npy")
 
 
@@ -83,19 +83,19 @@ class CheckpointPath(click.Path):
     """A folder for checkpoints, or a checkpoint file."""
 
     def files(self, value):
-        """Return the checkpoint file; names of files in a folder are not known in advance."""
+        """Return the checkpoint file; file names in a folder are not known in advance."""
         return [value] if value.endswith(".checkpoint") else []
 
 
 def check_outputs_are_not_inputs(command, values):
     """Check that a command does not overwrite its inputs and does not write a file twice.
 
-    Links and different paths of the same file are recognized.
+    Links and different paths to the same file are recognized.
 
     Parameters
     ----------
     command : click.Command
-        A command; the types of its parameters say which are inputs and outputs.
+        A command. The types of its parameters show which of them are inputs and outputs.
     values : dict
         The values of its parameters.
 
@@ -109,7 +109,7 @@ def check_outputs_are_not_inputs(command, values):
         identity, named = _identity(file), f"{_name(parameter)} {file!r}"
         if identity in outputs and not is_special(file):
             raise ValueError(
-                f"{outputs[identity][0]} and {named} are the same file: choose two different files."
+                f"{outputs[identity][0]} and {named} are the same file: choose different files."
             )
         outputs[identity] = named, file
     _check_not_among(outputs, (file for _, file in _files(command, values, InputPath)), "an input")
@@ -123,7 +123,7 @@ def check_output_is_not_listed(index, output, files):
 
 
 def _check_not_among(outputs, files, what):
-    """Raise if one of the files is an output, unless that does not exist yet or is a device."""
+    """Raise if one of the files is an output, unless the output is new or a device."""
     if not any(os.path.isfile(output) for _, output in outputs.values()):
         return
     for file in files:
@@ -149,7 +149,7 @@ def _name(parameter):
 
 
 def _identity(path):
-    """Return a value that is the same for all paths of a file."""
+    """Return a value that is the same for all paths to a file."""
     try:
         status = os.stat(path)
     except OSError:

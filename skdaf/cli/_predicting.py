@@ -17,10 +17,10 @@ from skdaf.cli._options import (
     using_options,
     window_options,
 )
-from skdaf.cli._paths import EmbeddingFile, InputPath, is_array, list_file
+from skdaf.cli._paths import EmbeddingFile, InputPath, is_npy, list_file
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._reports import report_data, report_text
-from skdaf.cli._tables import audio_files, format_by_name, labelled_files, show, write
+from skdaf.cli._tables import audio_files, format_by_name, labeled_files, show, write
 from skdaf.cli._text import echo, to_json, visible
 
 
@@ -31,7 +31,7 @@ from skdaf.cli._text import echo, to_json, visible
 @click.option(
     "--segments",
     is_flag=True,
-    help="Predict windows of each recording instead of whole recordings.",
+    help="Predict the class of each window of a recording instead of the whole recording.",
 )
 @window_options
 @layers_option
@@ -65,7 +65,7 @@ def predict(
     if layers_dropped is not None:
         network = find_network(load(model, **options))
         extractor = make_extractor(network, layers_dropped).fit(files)
-        # CSV by default, because a text table with so many columns is not readable.
+        # CSV by default, because a text table would have too many columns to be readable.
         show(_features(extractor, files), format_, output, "csv")
         return
     if segments:
@@ -147,8 +147,8 @@ def _features(transformer, files):
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="Give each window the most frequent label in a span of this length around it. In seconds; "
-    "an odd multiple of the step.",
+    help="Replace the label of each window by the most frequent one in a span of this many seconds "
+    "around it. Must be an odd multiple of the step.",
 )
 @click.option(
     "--min-duration",
@@ -162,8 +162,8 @@ def _features(transformer, files):
 @click.option(
     "--truth",
     type=InputPath(dir_okay=False),
-    help="Annotations of the recording: labels exported from Audacity, or lines start,end,label. "
-    "Prints how well the segments agree with them instead of the segments.",
+    help="Annotations of the recording: labels exported from Audacity, or CSV lines of the form "
+    "start,end,label. Print how well the segments agree with them, instead of the segments.",
 )
 @format_option
 @output_option("Write the segments to this file: *.csv, *.json, or otherwise Audacity labels.")
@@ -210,7 +210,7 @@ def segments(
 
 
 def _read_truth(path):
-    """Return annotations; this comes before the predictions, so that errors come early."""
+    """Return annotations; called before predicting, so that errors are reported early."""
     from skdaf import read_segments
 
     table = read_segments(path)
@@ -251,7 +251,7 @@ def _show_agreement(annotations, found, format_):
         name: value.to_dict("index") if hasattr(value, "to_dict") else value
         for name, value in vars(report).items()
     }
-    # NaN, the score without any boundaries, does not exist in JSON.
+    # JSON has no NaN, which is the score if there are no boundaries.
     facts = {name: None if value != value else value for name, value in facts.items()}
     echo(to_json(facts))
 
@@ -260,7 +260,7 @@ def _show_agreement(annotations, found, format_):
 @model_argument
 @paths_argument
 @output_option(
-    "File to write: *.csv, or *.npy with the names of the files in *.files.txt next to it.",
+    "File to write: *.csv, or *.npy with the file names in *.files.txt next to it.",
     EmbeddingFile(),
 )
 @layers_option
@@ -268,14 +268,13 @@ def _show_agreement(annotations, found, format_):
 def embed(model, paths, output, layers_dropped, trust, n_jobs):
     """Compute embeddings of recordings.
 
-    They depend on the model: the embeddings of an autoencoder, the input of the last layer of a
-    classifier, or the output of the steps before the classifier of a pipeline. Without --output,
-    they are printed as CSV.
+    An autoencoder returns its embeddings, a classifier the input of its last layer, and a pipeline
+    the output of the steps before its classifier. Without --output, embeddings are printed as CSV.
 
     Example: skdaf embed model.skops recordings -o features.npy
     """
     files = audio_files(paths)
-    as_array = output is not None and is_array(output)
+    as_array = output is not None and is_npy(output)
     if as_array:
         _check_lines(files)
     fitted = load(model, trust=trust, n_jobs=n_jobs)
@@ -287,12 +286,12 @@ def embed(model, paths, output, layers_dropped, trust, n_jobs):
 
 
 def _check_lines(files):
-    """Check that no name contains a line break, before the embeddings are computed."""
+    """Check, before the embeddings are computed, that no file name contains a line break."""
     broken = [file for file in files if "\n" in file or "\r" in file]
     if broken:
         raise ValueError(
-            f"The name {broken[0]!r} contains a line break and cannot be listed in *.files.txt: "
-            "write *.csv instead of *.npy."
+            f"The file name {broken[0]!r} contains a line break and cannot be listed in "
+            "*.files.txt: write *.csv instead of *.npy."
         )
 
 
@@ -319,12 +318,13 @@ def _save_array(values, files, output):
 def report(model, folders, format_, output, trust, n_jobs):
     """Compare predictions with the names of class folders.
 
-    Pass FOLDER as for "skdaf train". The names of the class folders must be classes of the model.
+    FOLDER is the same as for "skdaf train". The names of the class folders must be classes of the
+    model.
 
     Example: skdaf report model.skops new_recordings
     """
     classifier = load_classifier(model, trust=trust, n_jobs=n_jobs)
-    files, labels = labelled_files(folders)
+    files, labels = labeled_files(folders)
     known = [str(name) for name in classifier.classes_]
     unknown = sorted(set(map(str, labels)) - set(known))
     if unknown:

@@ -1,4 +1,4 @@
-"""Errors, warnings, notes and progress bars of the command."""
+"""Errors, warnings, messages and progress bars of the command."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ import click
 from skdaf.cli._paths import check_outputs_are_not_inputs
 from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 
-# Without a command, click shows the help; since version 8.2 it raises this error.
+# If no command is given, click shows the help; since version 8.2, it raises this error to do so.
 _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _QUIET = "skdaf.quiet"
@@ -27,7 +27,7 @@ class Failure(click.ClickException):
 
 
 class Interrupted(click.ClickException):
-    """The user has pressed Ctrl-C: one line, and the usual exit status."""
+    """Raised when the user presses Ctrl-C: one line, and the usual exit status."""
 
     exit_code = 130
 
@@ -40,7 +40,7 @@ class Interrupted(click.ClickException):
 
 
 class Program(click.Group):
-    """A group of commands that prints each error and warning in one line."""
+    """A group of commands that prints each error and warning on one line."""
 
     def make_context(self, *args, **kwargs):
         """Parse the arguments of the group."""
@@ -65,7 +65,7 @@ class Command(click.Command):
         check_outputs_are_not_inputs(self, ctx.params)
         import pandas as pd
 
-        # The storage of PyArrow cannot hold file names that are not UTF-8.
+        # PyArrow cannot store file names that are not UTF-8.
         with pd.option_context("mode.string_storage", "python"):
             return super().invoke(ctx)
 
@@ -80,7 +80,7 @@ def _plain_errors():
         where = error.ctx.command_path if error.ctx else "skdaf"
         raise Failure(f"{_in_one_line(error.format_message())} See '{where} --help'.") from error
     except BrokenPipeError:
-        raise  # the reader has closed the pipe: click exits silently
+        raise  # the reader closed the pipe: click exits silently
     except (OSError, ValueError) as error:
         discard_unwritten_output()
         raise Failure(_sentence(error)) from error

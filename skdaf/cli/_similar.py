@@ -1,4 +1,4 @@
-"""Commands that search for similar sounds: similar index, similar query."""
+"""Commands that search for similar recordings: similar index, similar query."""
 
 import click
 
@@ -32,8 +32,8 @@ def similar():
 def index(model, paths, output, layers_dropped, trust, n_jobs):
     """Build an index of recordings.
 
-    The index contains the model, the features that it computes, and the paths of the recordings as
-    given here; it contains no audio.
+    The index contains the model, the features of the recordings, and their paths as you pass them.
+    It contains no audio.
 
     Example: skdaf similar index model.skops recordings -o index.skops
     """
@@ -68,7 +68,7 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
     default=5,
     show_default=True,
     metavar="N",
-    help="Number of similar recordings to list per query.",
+    help="Number of similar recordings to list for each PATH.",
 )
 @table_options
 @trust_option
@@ -77,8 +77,8 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
 def query(index, paths, count, format_, output, trust, n_jobs):
     """Find recordings in an index that are similar to the given ones.
 
-    The distance is the cosine distance of the features: 0 for the same direction, 1 for orthogonal
-    ones.
+    The distance is the cosine distance between the features: 0 if they have the same direction, 1
+    if they are orthogonal.
 
     Example: skdaf similar query index.skops new.wav -n 3
     """

@@ -13,35 +13,35 @@ _SECONDS = {"start", "end", "duration"}
 
 
 def audio_files(paths):
-    """Return the files among some paths, and all recordings below the folders among them.
+    """Return the files in a list of paths, and all recordings in the folders in it.
 
-    Warns of sound and video that is left out, class folder by class folder.
+    Warns about audio and video files that are left out, counted per class folder.
     """
-    from skdaf._audio.folders import warn_of_left_out
+    from skdaf._audio.folders import warn_about_left_out
 
     files, left_out = [], {}
     for path in paths:
-        found, others = _below(path) if Path(path).is_dir() else ([path], [])
+        found, others = _recordings_below(path) if Path(path).is_dir() else ([path], [])
         files += found
         for other in others:
             left_out.setdefault(class_of(other, paths), []).append(other)
-    warn_of_left_out(left_out, stacklevel=2)
+    warn_about_left_out(left_out, stacklevel=2)
     return files
 
 
-def _below(folder):
-    """Return the recordings below a folder, and the files of sound or video left out."""
+def _recordings_below(folder):
+    """Return the recordings below a folder, and the audio and video files that are left out."""
     from skdaf._audio.folders import find_audio, how_to_read
 
     found, left_out = find_audio([folder])
     if not found:
         advice = f" that can be read. {how_to_read(left_out)}" if left_out else "."
-        raise ValueError(f"The folder {folder!r} holds no audio files{advice}")
+        raise ValueError(f"The folder {folder!r} contains no audio files{advice}")
     return [str(path) for path in found], left_out
 
 
 def class_of(file, paths):
-    """Return the class folder of one of `audio_files(paths)`: below a single root, or listed."""
+    """Return the name of the class folder of a file from `audio_files(paths)`."""
     from skdaf._audio.folders import class_name
 
     given = next(path for path in paths if Path(file).is_relative_to(path))
@@ -51,7 +51,7 @@ def class_of(file, paths):
     return class_name((Path(given) if Path(given).is_dir() else Path(file).parent).resolve())
 
 
-def labelled_files(folders):
+def labeled_files(folders):
     """Return the recordings of a root folder or of class folders, and their labels."""
     import numpy as np
 
@@ -103,7 +103,7 @@ def _visible_cells(table):
 def _csv(table):
     text = table.to_csv(index=False)
     if "\r" in text:
-        # The csv module does not quote "\r", and readers would take it for the end of a line.
+        # The csv module does not quote "\r", which readers would treat as the end of a line.
         text = table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
     return text.rstrip("\n")
 

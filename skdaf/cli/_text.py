@@ -1,4 +1,4 @@
-"""Text for terminals, files and other programs, with any characters in names and labels.
+"""Text for terminals, files and other programs; names and labels can contain any character.
 
 On most systems, file names are bytes, and labels can contain any character. Terminals interpret
 some of these characters as commands, and UTF-8 cannot encode others.
@@ -19,7 +19,7 @@ _UNSAFE = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
-# Surrogates that do not represent a byte.
+# Surrogates that do not represent bytes.
 _NOT_A_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
@@ -34,7 +34,7 @@ def to_json(facts):
     r"""Return JSON in valid UTF-8, with unsafe characters as JSON escapes.
 
     A byte of a name that is not UTF-8, such as ff, becomes ``\udcff``. Python's json module decodes
-    it to the name with which the file can be opened.
+    this to a name that Python can open.
     """
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     # Only strings contain unsafe characters, apart from the line breaks between them.

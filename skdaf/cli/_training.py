@@ -13,13 +13,13 @@ from skdaf.cli._options import (
 from skdaf.cli._paths import CheckpointPath, InputPath
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._reports import report_text
-from skdaf.cli._tables import audio_files, labelled_files
+from skdaf.cli._tables import audio_files, labeled_files
 from skdaf.cli._text import echo
 
 class_weight_option = click.option(
     "--class-weight",
     type=click.Choice(["balanced"]),
-    help="Compensate for classes of different size. "
+    help="Compensate for classes of different sizes. "
     "(For other weights: --set \"class_weight={'dog': 2.0, 'rain': 1.0}\".)",
 )
 
@@ -46,13 +46,14 @@ checkpoint_option = click.option(
     "--cache",
     type=click.Path(file_okay=False),
     metavar="FOLDER",
-    help="Keep spectrograms in this folder, for the next training on the same files.",
+    help="Keep spectrograms in this folder, and reuse them when you train on the same files again.",
 )
 @click.option(
     "--channel",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Use this channel of the recordings, counted from 0.  [default: the mean of all channels]",
+    help="Use only this channel of the recordings, counted from 0.  [default: the mean of all "
+    "channels]",
 )
 @checkpoint_option
 @training_options
@@ -71,8 +72,8 @@ def train(
 ):
     """Train a network on folders of recordings, one folder per class.
 
-    Pass the folder that contains the class folders, or the class folders themselves. With --task
-    representation, labels are not needed: pass any folders and files.
+    Pass the folder that contains the class folders, or the class folders themselves. --task
+    representation does not use labels: pass any folders and files.
 
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
@@ -91,7 +92,7 @@ def train(
     else:
         values["class_weight"] = class_weight
         model = configure(CNNAudioClassifier(), values | dict(settings))
-        _fit(model, *labelled_files(folders), test_fraction, output)
+        _fit(model, *labeled_files(folders), test_fraction, output)
 
 
 @click.command(cls=Command)
@@ -102,8 +103,8 @@ def train(
     default="0",
     show_default=True,
     metavar="K",
-    help='Number of layers, from the input, whose weights stay unchanged, or "conv" for all '
-    "convolutional layers.",
+    help='Number of layers, counted from the input, whose weights stay unchanged, or "conv" for '
+    "all convolutional layers.",
 )
 @class_weight_option
 @checkpoint_option
@@ -124,7 +125,7 @@ def transfer(
 ):
     """Train on new classes, starting from a trained network.
 
-    MODEL can contain a classifier or an autoencoder. Pass FOLDER as for "skdaf train".
+    MODEL can contain a classifier or an autoencoder. FOLDER is the same as for "skdaf train".
 
     Example: skdaf transfer model.skops birds -o birds.skops --frozen-layers conv
     """
@@ -141,7 +142,7 @@ def transfer(
     )
     configure(new, _common(seed, n_jobs) | {"checkpoint": checkpoint} | dict(settings))
     # The new file contains the path of the old one, not its weights.
-    _fit(new, *labelled_files(folders), test_fraction, output, noted={"pretrained": model})
+    _fit(new, *labeled_files(folders), test_fraction, output, noted={"pretrained": model})
 
 
 @click.command(cls=Command)
@@ -159,7 +160,7 @@ def transfer(
     multiple=True,
     required=True,
     metavar="FOLDER",
-    help="Folder that contains the class folders, or one class folder. Can be repeated.",
+    help="Folder that contains the class folders, or a single class folder. Can be repeated.",
 )
 @click.option(
     "--layers-dropped",
@@ -177,7 +178,8 @@ def transfer(
 @click.option(
     "--proba",
     is_flag=True,
-    help="Also learn to predict probabilities, with cross-validation: trains the SVM six times.",
+    help="Also learn to predict probabilities. This uses cross-validation and trains the SVM six "
+    "times.",
 )
 @trust_option
 @training_options
@@ -213,7 +215,7 @@ def combine(
         for network in find_networks(load(model, trust=trust, n_jobs=n_jobs))
     ]
     if not frozen:
-        raise ValueError(f"{', '.join(map(repr, models))} contain no network.")
+        raise ValueError(f"No network found in {', '.join(map(repr, models))}.")
     pipeline = make_combined_classifier(
         [CNNFeatureExtractor(network, layers_dropped=layers_dropped) for network in frozen],
         handcrafted=handcrafted,
@@ -224,7 +226,7 @@ def combine(
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
-    _fit(pipeline, *labelled_files(folders), test_fraction, output)
+    _fit(pipeline, *labeled_files(folders), test_fraction, output)
 
 
 def _common(seed, n_jobs):
@@ -246,19 +248,19 @@ def _fit(model, paths, labels, test_fraction, output, noted=None):
 
 
 def _split(paths, labels, test_fraction):
-    """Return (clips, labels) for training, and for testing (None without `test_fraction`)."""
+    """Return (clips, labels) for training and for testing (None without `test_fraction`)."""
     if test_fraction is None:
         return (paths, labels), None
     from sklearn.model_selection import train_test_split
 
-    # Always the same clips, so that models with other seeds can be compared.
+    # Always the same clips, so that models with different seeds can be compared.
     try:
         chosen = train_test_split(
             range(len(paths)), test_size=test_fraction, stratify=labels, random_state=0
         )
     except ValueError as error:
         raise ValueError(
-            f"--test-fraction {test_fraction:g} of {len(paths)} clips is not possible: each class "
+            f"--test-fraction {test_fraction:g} cannot be used with {len(paths)} clips: each class "
             f"needs clips for training and for testing ({error})."
         ) from error
     return tuple(

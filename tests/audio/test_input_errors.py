@@ -139,9 +139,11 @@ def test_waveforms_that_are_not_finite(value, name):
 
 @pytest.mark.parametrize("value", [1e12, -1e30])
 def test_waveforms_whose_power_would_overflow(value):
-    with pytest.raises(ValueError, match=rf"X holds a sample of {re.escape(f'{abs(value):.3g}')}:"):
+    with pytest.raises(
+        ValueError, match=rf"X contains a sample of {re.escape(f'{abs(value):.3g}')}:"
+    ):
         validate(np.array([[0.0, value]]))
-    with pytest.raises(ValueError, match=r"X\[1\] holds a sample of 1e"):
+    with pytest.raises(ValueError, match=r"X\[1\] contains a sample of 1e"):
         validate([np.zeros(3), np.array([0.0, value])])
     assert validate(np.array([[0.0, -9e11]]))[0] == "waveforms"
 
@@ -152,7 +154,7 @@ def test_a_waveform_with_channels():
 
 
 def test_a_waveform_without_samples():
-    with pytest.raises(ValueError, match=r"X\[1\] holds no samples"):
+    with pytest.raises(ValueError, match=r"X\[1\] contains no samples"):
         validate([np.zeros(3), np.zeros(0)])
     with pytest.raises(ValueError, match=r"Found array with 0 feature\(s\)"):
         validate(np.empty((3, 0)))
@@ -160,7 +162,7 @@ def test_a_waveform_without_samples():
 
 @pytest.mark.parametrize("shape", [(2, 0, 3), (2, 3, 0)])
 def test_empty_spectrograms(shape):
-    with pytest.raises(ValueError, match="X holds empty spectrograms"):
+    with pytest.raises(ValueError, match="X contains empty spectrograms"):
         validate(np.empty(shape))
 
 

@@ -78,10 +78,10 @@ Row = namedtuple("Row", ["path", "start", "end"])
         ((Path("a.wav"), 0.5, None), r"\[Clip\(\*row\) for row in X\]"),
         (["a.wav", 0, 1], r"\[Clip\(\*row\) for row in X\]"),
         (Row("a.wav", 0, 1), r"\[Clip\(\*row\) for row in X\]"),
-        (("a.wav", "dog"), "labels go into y"),
-        (("a.wav", 3), "labels go into y"),
-        ((np.zeros(9), 8000, "dog"), "labels go into y"),
-        ((torch.zeros(1, 9), 8000, "dog", "speaker", 3), "labels go into y"),
+        (("a.wav", "dog"), "pass labels as y"),
+        (("a.wav", 3), "pass labels as y"),
+        ((np.zeros(9), 8000, "dog"), "pass labels as y"),
+        ((torch.zeros(1, 9), 8000, "dog", "speaker", 3), "pass labels as y"),
         ((np.zeros(9), "8000"), "a number of Hz"),
         ((np.zeros(9), True), "a number of Hz"),
     ],
@@ -215,7 +215,7 @@ def test_contents_of_files_are_not_rows_of_numbers():
     for content in (b"RIFF", bytearray(b"RIFF"), memoryview(b"RIFF")):
         with pytest.raises(TypeError, match=r"io\.BytesIO\(content\)"):
             as_clips([content])
-    with pytest.raises(TypeError, match=r"X\[0\] is a tuple of 2: expected .*pair"):
+    with pytest.raises(TypeError, match=r"X\[0\] is a tuple of length 2: expected .*pair"):
         as_clips([(b"RIFF", 8000)])
 
 
@@ -233,7 +233,7 @@ def test_items_that_are_neither_recordings_nor_numbers(item):
 def test_a_column_of_arrays_needs_rates():
     table = pd.DataFrame({"label": ["dog"], "audio": [np.zeros(9)]})
     with pytest.raises(
-        ValueError, match=r"column 'audio' holds arrays: .*\(samples, sampling_rate"
+        ValueError, match=r"column 'audio' contains arrays: .*\(samples, sampling_rate"
     ):
         as_clips(table[["audio"]])
     with pytest.raises(ValueError, match="'label', 'audio'"):
@@ -263,5 +263,5 @@ class DataSet:
 def test_data_sets_of_pytorch():
     [clip, _] = as_clips(DataSet((torch.zeros(1, 9), 8000)))
     assert clip.is_in_memory
-    with pytest.raises(TypeError, match=r"X\[0\] is a tuple of 4: .*labels go into y"):
+    with pytest.raises(TypeError, match=r"X\[0\] is a tuple of length 4: .*pass labels as y"):
         as_clips(DataSet((torch.zeros(1, 9), 8000, "yes", "speaker")))

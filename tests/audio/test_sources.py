@@ -223,10 +223,10 @@ def test_errors_name_the_sound(content, problem):
 @pytest.mark.parametrize(
     ("pair", "problem"),
     [
-        ((np.zeros((2, 2)), RATE), r"shape \(2, 2\): expected one axis of samples and a shorter"),
+        ((np.zeros((2, 2)), RATE), r"shape \(2, 2\): expected an axis for samples and a shorter"),
         ((np.zeros((300, 64)), RATE), "at most 32 channels"),
         ((np.zeros((1, 1, 9)), RATE), r"shape \(1, 1, 9\): expected \(n_samples,\)"),
-        ((np.zeros(0), RATE), "holds no samples"),
+        ((np.zeros(0), RATE), "contains no samples"),
         ((np.zeros(9) * 1j, RATE), "complex128: expected real numbers"),
         ((np.array(["a", "b"]), RATE), "expected real numbers"),
         ((np.zeros(9), 0), "sampling_rate=0: expected a whole number of Hz"),

@@ -73,7 +73,7 @@ def test_a_truncated_file_is_not_taken_for_a_short_one(tmp_path, format, subtype
 
 def test_no_frames(tmp_path):
     path = write_format(tmp_path / "none.wav", np.zeros((0, 1)))
-    assert "holds no samples" in read_error(path)
+    assert "contains no samples" in read_error(path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -79,7 +79,7 @@ def test_unusual_archives_are_refused():
 
 
 def test_archives_in_archives_count_too(monkeypatch):
-    monkeypatch.setattr("skdaf._core.archives._FREE_BYTES", 2**20)
+    monkeypatch.setattr("skdaf._core.archives._ALWAYS_ALLOWED_BYTES", 2**20)
     inner = io.BytesIO()
     np.savez_compressed(inner, data=np.zeros(2**21))
     with (

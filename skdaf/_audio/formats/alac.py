@@ -11,12 +11,12 @@ from skdaf._audio.formats.headers.table import open_view
 from skdaf._audio.formats.libsndfile import LibsndfileFile
 from skdaf._audio.formats.view import FileView
 
-# Frames per section, a multiple of the frames of any packet.
+# Frames per section, a multiple of the number of frames in any packet.
 _SECTION_FRAMES = 2**16
 
 
 def is_alac(file):
-    """Return True if a LibsndfileFile holds ALAC."""
+    """Return True if a LibsndfileFile contains ALAC."""
     return file.subtype.startswith("ALAC")
 
 
@@ -57,16 +57,16 @@ class AlacFile(AudioFile):
         while n_frames > 0:
             if not self._n_left:
                 self.go_to(self._position)
-            n_asked = min(n_frames, self._n_left)
-            blocks.append(self._file.read_block(n_asked))
-            if len(blocks[-1]) < n_asked:
+            n_requested = min(n_frames, self._n_left)
+            blocks.append(self._file.read_block(n_requested))
+            if len(blocks[-1]) < n_requested:
                 break
-            n_frames, self._n_left = n_frames - n_asked, self._n_left - n_asked
-            self._position += n_asked
+            n_frames, self._n_left = n_frames - n_requested, self._n_left - n_requested
+            self._position += n_requested
         return np.concatenate(blocks)
 
     def check_complete(self):
-        """Raise DamagedFileError if fewer frames can be decoded than the header promises."""
+        """Raise DamagedFileError if fewer frames can be decoded than the header claims."""
         status = os.stat(self._path)
         path = os.path.abspath(self._path)
         n_frames = _count_frames(path, status.st_size, status.st_mtime_ns)
@@ -74,7 +74,7 @@ class AlacFile(AudioFile):
             raise DamagedFileError(missing_frames(self.frames, n_frames))
 
 
-# The parts of a long recording are opened one by one, but its frames are counted once.
+# Each part of a long recording opens the file again, but its frames are counted only once.
 @lru_cache(maxsize=1024)
 def _count_frames(path, n_bytes, mtime):
     """Return the number of frames that can be decoded."""

@@ -1,12 +1,12 @@
-"""What every reader of a file format returns: an open recording."""
+"""An open recording, the base class of what all readers return."""
 
-# Samples (over all channels) read at once. A header may promise any number of frames, so memory is
-# only used for samples that were really read.
+# How many samples (over all channels) to read at a time. Headers can claim any number of frames, so
+# memory is only allocated for samples that were actually read.
 BLOCK_SAMPLES = 2**20
 
 
 class AudioFile:
-    """An open recording, read from front to back after `go_to`. It is a context manager.
+    """An open recording. After `go_to`, it is read in order. Use it as a context manager.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class AudioFile:
         """Close the file."""
 
     def go_to(self, frame):
-        """Make `frame` the next one that `read_block` returns."""
+        """Make `frame` the next frame that `read_block` returns."""
         raise NotImplementedError
 
     def read_block(self, n_frames):
@@ -38,23 +38,23 @@ class AudioFile:
         raise NotImplementedError
 
     def check_complete(self):
-        """Raise DamagedFileError if the file has lost a part and reading would not notice."""
+        """Raise DamagedFileError if a part is missing and reading would not detect it."""
 
     def check_block(self):
-        """Raise DamagedFileError if the last block that was read is not what the file holds."""
+        """Raise DamagedFileError if the last block differs from the content of the file."""
 
     @property
     def frames_per_block(self):
-        """The number of frames to read at once."""
+        """The number of frames to read at a time."""
         return max(1, BLOCK_SAMPLES // self.channels)
 
     def skip(self, n_frames):
-        """Read frames and drop them; return how many there were."""
+        """Read and discard frames; return how many there were."""
         n_read = 0
         while n_read < n_frames:
-            n_asked = min(n_frames - n_read, self.frames_per_block)
-            n_block = len(self.read_block(n_asked))
+            n_requested = min(n_frames - n_read, self.frames_per_block)
+            n_block = len(self.read_block(n_requested))
             n_read += n_block
-            if n_block < n_asked:
+            if n_block < n_requested:
                 break
         return n_read

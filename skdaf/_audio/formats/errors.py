@@ -1,12 +1,12 @@
-"""Errors of readers, which do not name the file yet."""
+"""Errors that readers raise. Their messages do not contain the file name yet."""
 
 
 class DamagedFileError(Exception):
-    """Say what is wrong with a file. The message continues a sentence that begins with its name."""
+    """Raised for a damaged file. The message continues a sentence that begins with its name."""
 
 
 class TruncatedHeaderError(DamagedFileError):
-    """The file ends before its samples begin."""
+    """Raised for a file that ends before its samples begin."""
 
     def __init__(self):
         super().__init__("the file is truncated: it ends before its samples begin")

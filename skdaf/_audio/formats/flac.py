@@ -1,4 +1,4 @@
-"""FLAC streams whose header does not give their length."""
+"""FLAC streams whose header does not contain their length."""
 
 import os
 from functools import lru_cache
@@ -8,11 +8,11 @@ from skdaf._audio.formats.id3 import skip_id3
 from skdaf._audio.formats.libsndfile import LibsndfileError, LibsndfileFile, message_of
 from skdaf._audio.formats.view import FileView
 
-# libsndfile's number of frames is larger than this if the header does not give it.
+# libsndfile reports a number of frames above this if the header does not contain it.
 _UNKNOWN_LENGTH = 2**62
 
-# The bytes up to the numbers of the stream, and up to their end. The last 36 bits of these are the
-# number of frames.
+# Where the numbers that describe the stream start and end. Their last 36 bits are the number of
+# frames.
 _NUMBERS_START, _NUMBERS_END, _LENGTH_BITS = 18, 26, 36
 
 
@@ -27,7 +27,7 @@ def open_flac_of_unknown_length(path, n_bytes):
         start = skip_id3(file)
         head = file.read(_NUMBERS_END)
     if head[:4] != b"fLaC":
-        raise DamagedFileError("its header does not give its length")
+        raise DamagedFileError("its header does not contain its length")
     mtime = os.stat(path).st_mtime_ns
     n_frames = _count_frames(os.path.abspath(path), start, n_bytes, mtime)
     numbers = int.from_bytes(head[_NUMBERS_START:], "big") & -(2**_LENGTH_BITS) | n_frames
@@ -35,7 +35,7 @@ def open_flac_of_unknown_length(path, n_bytes):
     return LibsndfileFile(path, FileView(path, head, [(start + _NUMBERS_END, n_bytes)]))
 
 
-# The parts of a long recording are opened one by one, but its frames are counted once.
+# Each part of a long recording opens the file again, but its frames are counted only once.
 @lru_cache(maxsize=1024)
 def _count_frames(path, start, n_bytes, mtime):
     """Return the number of frames that can be decoded."""

@@ -2,7 +2,7 @@
 
 
 def id3_size(content):
-    """Return the size of the ID3v2 tag that some bytes begin with; 0 if they begin with none."""
+    """Return the size of the ID3v2 tag at the start of some bytes; 0 if there is no tag."""
     head = content[:10]
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
@@ -14,7 +14,7 @@ def id3_size(content):
 
 
 def skip_id3(file):
-    """Move an open file behind all ID3v2 tags that it begins with; return that position."""
+    """Move to the position after all ID3v2 tags at the start of a file; return the position."""
     position = file.seek(0)
     while tag_size := id3_size(file.read(10)):
         position = file.seek(position + tag_size)

@@ -1,4 +1,4 @@
-"""Recordings read by libsndfile, through soundfile."""
+"""Recordings read by libsndfile through the package soundfile."""
 
 import os
 import re
@@ -12,23 +12,23 @@ from skdaf._audio.formats.ogg import check_ogg
 LibsndfileError = sf.LibsndfileError
 
 # libsndfile keeps paths in a buffer of 1,024 bytes. Longer ones are opened here.
-_LONGEST_PATH = 1000
+_MAX_PATH_BYTES = 1000
 
-# Ogg Vorbis: seeking within the last page is wrong by a part of a block. A page holds at most 255
-# packets, in silence, of 1,024 samples each with the usual block size.
-_LONGEST_VORBIS_PAGE = 2**18
+# Ogg Vorbis: seeking within the last page is off by part of a block. A page contains at most 255
+# packets (in silence), each of 1,024 samples with the usual block size.
+_MAX_VORBIS_PAGE_SAMPLES = 2**18
 
-# libsndfile says that it can seek in DWVW, but it cannot. After seeking in blocks of PAF and SDS it
-# returns the rest of the file only within one read.
+# libsndfile reports that it can seek in DWVW, but it cannot. After seeking in PAF and SDS, it
+# returns the rest of the file only in a single read.
 _NOT_SEEKABLE = re.compile(r".* DWVW_\d+")
 _READ_AT_ONCE = re.compile(r"PAF PCM_24|SDS .*")
 
-# An odd number of bytes in a WAV file, and the bytes and samples of a GSM block there.
+# An odd number of bytes in a WAV file; the bytes and samples of a GSM block in WAV files.
 _ODD_WAV_CHUNK = re.compile(r"^data *: (\d*[13579])$", re.MULTILINE)
 _GSM_BLOCK = 65, 320
 
-# What libsndfile logs where pages of an Ogg stream are missing. It returns uninitialized memory for
-# them.
+# What libsndfile logs if pages of an Ogg stream are missing. In their place, it returns
+# uninitialized memory.
 _HOLE = re.compile(r"libogg reports a hole|Hole found|Corrupted bitstream")
 
 
@@ -38,12 +38,12 @@ class LibsndfileFile(AudioFile, sf.SoundFile):
     Parameters
     ----------
     path : str or os.PathLike
-        The file, for checks that libsndfile does not make.
+        The file, for checks that libsndfile does not do.
     view : FileView, default=None
-        What libsndfile reads instead of the file. It is closed with the file.
+        What libsndfile reads instead of the file. It is closed together with the file.
     """
 
-    # All samples of a file that cannot be read block by block, and the next frame to return.
+    # For files that cannot be read block by block: all samples, and the next frame to return.
     _all_samples, _position = None, 0
 
     def __init__(self, path, view=None):
@@ -58,7 +58,7 @@ class LibsndfileFile(AudioFile, sf.SoundFile):
         self.close_all()
 
     def close_all(self):
-        """Close the file and the view. `close`, of soundfile, leaves the view open."""
+        """Close the file and the view. soundfile's `close` leaves the view open."""
         self.close()
         self._close_view()
 
@@ -68,9 +68,9 @@ class LibsndfileFile(AudioFile, sf.SoundFile):
 
     @property
     def frames(self):
-        """The number of frames, without those of a padding byte.
+        """The number of frames, without those that a padding byte adds.
 
-        In WAV files, libsndfile takes the byte after an odd number of GSM blocks for another block.
+        In WAV files, libsndfile counts the byte after an odd number of GSM blocks as another block.
         """
         found = self.subtype == "GSM610" and _ODD_WAV_CHUNK.search(self.extra_info)
         if not found:
@@ -78,11 +78,11 @@ class LibsndfileFile(AudioFile, sf.SoundFile):
         return min(super().frames, int(found[1]) // _GSM_BLOCK[0] * _GSM_BLOCK[1])
 
     def seekable(self):
-        """Keep soundfile from seeking after each read, which restarts decoders at every block."""
+        """Return False, because soundfile would otherwise restart the decoder after each block."""
         return False
 
     def go_to(self, frame):
-        """Make `frame` the next one to be read, with exactly the samples of a whole read."""
+        """Make `frame` the next one to be read, with the same samples as if all were read."""
         if _READ_AT_ONCE.fullmatch(self._kind):
             self._read_at_once(frame)
             return
@@ -125,16 +125,16 @@ class LibsndfileFile(AudioFile, sf.SoundFile):
         if not super().seekable() or _NOT_SEEKABLE.fullmatch(self._kind):
             return 0
         if self.subtype == "VORBIS":
-            return self.frames - _LONGEST_VORBIS_PAGE
+            return self.frames - _MAX_VORBIS_PAGE_SAMPLES
         return frame
 
 
 def _name_or_descriptor(path):
-    """Return what soundfile can open: the path, or an open descriptor if the name is unusual."""
+    """Return what soundfile can open: the path or, for unusual names, a file descriptor."""
     path = os.fspath(path)
     # soundfile encodes names strictly, so a name that is not Unicode is opened here as well.
     is_unicode = path.encode("utf-8", "replace").decode() == path
-    if is_unicode and len(os.fsencode(path)) <= _LONGEST_PATH:
+    if is_unicode and len(os.fsencode(path)) <= _MAX_PATH_BYTES:
         return path
     return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
@@ -142,5 +142,5 @@ def _name_or_descriptor(path):
 def message_of(error):
     """Return the message of a LibsndfileError, without its period."""
     message = str(error.error_string).rstrip(".") or "unknown error"
-    # libsndfile says this of an existing file whose name ends in .mp3 and that holds no frames.
+    # libsndfile reports this for an existing file that ends in .mp3 and contains no frames.
     return "No MP3 frames found" if message.startswith("File does not exist") else message

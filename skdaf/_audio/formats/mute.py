@@ -1,8 +1,8 @@
-"""Keep C libraries from printing: a damaged MP3 file causes pages of messages.
+"""Suppress the output of C libraries: a damaged MP3 file causes pages of messages.
 
-The decoders in libsndfile have no option for this that Python can reach. They print through C's
-variables `stdout` and `stderr`, so these variables are redirected for a while. The file descriptors
-do not change, so messages of Python, of its threads and of its child processes still appear.
+The decoders in libsndfile have no option for this that is accessible from Python. They print to C's
+variables `stdout` and `stderr`, so these variables are redirected temporarily. The file descriptors
+do not change, so output from Python, its threads and its child processes still appears.
 """
 
 import ctypes
@@ -14,9 +14,9 @@ from skdaf._core.contexts import SharedContext
 
 
 class _Mute(SharedContext):
-    """Discard what C prints while any thread of this process is in the context.
+    """Discard what C code prints while any thread of this process is in the context.
 
-    This needs glibc, whose variables may be changed. Elsewhere it does nothing.
+    This requires glibc, where these variables can be changed. Elsewhere it does nothing.
     """
 
     def begin(self):

@@ -1,7 +1,7 @@
 """Check the pages of Ogg files (Vorbis, Opus) for errors that libsndfile does not report.
 
-libsndfile takes a file that has lost its end for a shorter one, reads only the first of several
-streams, and returns uninitialized memory if positions contradict each other.
+libsndfile treats a truncated file as a shorter one, reads only the first of several streams, and
+returns uninitialized memory if positions contradict each other.
 """
 
 import os
@@ -13,8 +13,9 @@ from skdaf._audio.formats.errors import DamagedFileError
 _PAGE = struct.Struct("<4sBBqIIIB")
 _BEGINNING, _END = 2, 4
 
-# A page holds at most 255 packets, one of Opus at most 5,760 samples, of Vorbis 4,096.
-_LONGEST_PAGE = 255 * 5760
+# A page contains at most 255 packets; a packet contains at most 5,760 samples of Opus or 4,096 of
+# Vorbis.
+_MAX_PAGE_SAMPLES = 255 * 5760
 
 
 def check_ogg(path):
@@ -24,12 +25,12 @@ def check_ogg(path):
 
 
 def find_ogg_problem(path):
-    """Return what is wrong with the pages of an Ogg file; "" for nothing."""
+    """Return what is wrong with the pages of an Ogg file; "" if nothing is."""
     status = os.stat(path)
     return _problem(os.fspath(path), status.st_size, status.st_mtime_ns)
 
 
-# The parts of a long recording are opened one by one, but its pages are checked once.
+# Each part of a long recording opens the file again, but its pages are checked only once.
 @lru_cache(maxsize=1024)
 def _problem(path, n_bytes, mtime):
     streams, has_data = {}, False
@@ -37,7 +38,7 @@ def _problem(path, n_bytes, mtime):
         for flags, position, serial, number in _pages(file, n_bytes):
             if flags & _BEGINNING:
                 if has_data:
-                    return "holds several streams, of which only the first would be read"
+                    return "contains several streams, of which only the first would be read"
                 streams[serial] = _Stream(number, position)
                 continue
             has_data = True
@@ -51,7 +52,7 @@ def _problem(path, n_bytes, mtime):
 
 
 def _pages(file, n_bytes):
-    """Yield the flags, the position, the stream and the number of pages, up to a damaged one."""
+    """Yield (flags, position, stream, number) of each page, up to the first damaged one."""
     start = 0
     while start + _PAGE.size <= n_bytes:
         file.seek(start)
@@ -65,14 +66,14 @@ def _pages(file, n_bytes):
 
 
 class _Stream:
-    """The state of one stream after some of its pages."""
+    """The state of a stream after the pages that were added."""
 
     def __init__(self, number, position):
         self.number, self.position, self.has_ended = number, position, False
-        self.has_sound = False
+        self.has_samples = False
 
     def add_page(self, flags, position, number):
-        """Add the next page; return what is wrong with it, "" for nothing."""
+        """Add the next page; return what is wrong with it, or "" if nothing is."""
         if number != self.number + 1:
             return "the file is damaged: a part of its stream is missing"
         self.number, self.has_ended = number, bool(flags & _END)
@@ -80,7 +81,7 @@ class _Stream:
         if position == -1:
             return ""
         step = position - self.position
-        if position < 0 or step < 0 or (self.has_sound and step > _LONGEST_PAGE):
+        if position < 0 or step < 0 or (self.has_samples and step > _MAX_PAGE_SAMPLES):
             return "the file is damaged: the positions of its pages contradict each other"
-        self.has_sound, self.position = position > 0, position
+        self.has_samples, self.position = position > 0, position
         return ""

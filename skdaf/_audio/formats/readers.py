@@ -1,7 +1,7 @@
 """Choose the reader of a file by its content.
 
-A reader is a function of a path and the size of the file: it returns an open `AudioFile`, or None
-for a file of another format.
+A reader is a function that takes a path and the size of the file. It returns an open `AudioFile`,
+or None for a file of another format.
 """
 
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def open_recording(path, n_bytes):
     n_bytes : int
         Its size.
     """
-    # Plain WAV files come first and do without `mute`: most recordings are plain WAV files.
+    # Most recordings are plain WAV files, so these come first. They do not need `mute`.
     return open_plain_wav(path, n_bytes) or _open_muted(path, n_bytes)
 
 
@@ -50,7 +50,7 @@ def _open_with_libraries(path, n_bytes):
         if container is None:
             raise
         return container
-    # libsndfile takes "RAW" from the name alone (.gsm, .vox), so the first bytes decide.
+    # libsndfile derives "RAW" from the name alone (.gsm, .vox), so look at the first bytes.
     if file.format == "RAW" and (container := open_container(path)):
         file.close_all()
         return container

@@ -1,4 +1,4 @@
-"""Parts of a file, presented to libsndfile as one file."""
+"""Present parts of a file to libsndfile as one file."""
 
 import os
 from bisect import bisect_right
@@ -6,7 +6,7 @@ from itertools import accumulate
 
 
 class FileView:
-    """A file object that joins some bytes and ranges of a file; libsndfile reads it instead.
+    """A file object that joins some bytes and ranges of a file, for libsndfile to read.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ class FileView:
     head : bytes
         The first bytes of the view.
     ranges : list of (first, stop)
-        The ranges of the file that follow them.
+        The ranges of the file that follow the first bytes.
     """
 
     def __init__(self, path, head, ranges):
@@ -23,7 +23,7 @@ class FileView:
         self._firsts = [0, *accumulate((stop - first for first, stop in ranges), initial=len(head))]
         self.n_bytes = self._firsts[-1]
         self._position = 0
-        # libsndfile cannot pass exceptions on, so the caller finds the last one here.
+        # The last exception, for the caller, because exceptions cannot pass through libsndfile.
         self.error = None
         self._file = open(path, "rb")  # noqa: SIM115
 
@@ -58,12 +58,12 @@ class FileView:
         while position < stop:
             index = bisect_right(self._firsts, position) - 1
             start = position - self._firsts[index]
-            n_asked = min(stop, self._firsts[index + 1]) - position
-            piece = self._head[start : start + n_asked]
+            n_requested = min(stop, self._firsts[index + 1]) - position
+            piece = self._head[start : start + n_requested]
             if index:
                 self._file.seek(self._ranges[index - 1][0] + start)
-                piece = self._file.read(n_asked)
+                piece = self._file.read(n_requested)
             yield piece
-            if len(piece) < n_asked:
+            if len(piece) < n_requested:
                 return
-            position += n_asked
+            position += n_requested

@@ -1,8 +1,8 @@
 """Plain WAV files, read without libsndfile.
 
 Most recordings are plain WAV files, and opening them with libsndfile takes longer than reading
-them. A file is plain if it holds 16-bit samples and its header is just RIFF, fmt and data, all
-correct. All other files, damaged ones included, are left to libsndfile and its messages.
+them. A file is plain if it contains 16-bit samples and its header consists of RIFF, fmt and data,
+all correct. libsndfile reads all other files, and reports errors in damaged ones.
 """
 
 import os
@@ -12,20 +12,20 @@ import numpy as np
 
 from skdaf._audio.formats.audio_file import AudioFile
 
-# Read with the header in one call. Most short clips need no second call.
+# How much to read in the first call, with the header. Most short clips need no second call.
 _HEAD_BYTES = 2**15
 
 _RIFF = struct.Struct("<4sI4s4sIHHIIHH")
 _CHUNK = struct.Struct("<4sI")
-_WRITER = struct.Struct("<4sI4s4sI")
-_LONGEST_WRITER = 64
+_INFO_LIST = struct.Struct("<4sI4s4sI")
+_MAX_INFO_BYTES = 64
 
-# libsndfile counts bytes and rates with signed numbers, and takes lengths close to the largest one
-# for placeholders.
-_MOST_BYTES = 2**31 - 2**17
-_LOWEST_RATE = 100
-_MOST_CHANNELS = 8
-_STEP = np.float32(2.0**-15)
+# libsndfile counts bytes and rates with signed 32-bit integers, and treats lengths close to the
+# maximum as placeholders.
+_MAX_BYTES = 2**31 - 2**17
+_MIN_RATE = 100
+_MAX_CHANNELS = 8
+_SCALE = np.float32(2.0**-15)
 
 
 class PlainWav(AudioFile):
@@ -59,14 +59,14 @@ class PlainWav(AudioFile):
     def read_block(self, n_frames):
         """Return the next frames as float32 `(n_frames, channels)`; fewer if the file has shrunk.
 
-        The values equal those of libsndfile: 16 bits times a power of two are exact.
+        The values equal those of libsndfile: 16-bit integers times a power of two are exact.
         """
         frame_bytes = 2 * self.channels
         content = self._bytes(n_frames * frame_bytes)
         self._position += len(content)
         n_values = len(content) // frame_bytes * self.channels
         block = np.frombuffer(content, "<i2", n_values).astype(np.float32)
-        block *= _STEP
+        block *= _SCALE
         return block.reshape(-1, self.channels)
 
     def _bytes(self, n_bytes):
@@ -78,11 +78,11 @@ class PlainWav(AudioFile):
 
 
 def open_plain_wav(path, n_bytes):
-    """Return a PlainWav for a file of that size; None if it is not a plain WAV file.
+    """Return a PlainWav for a file of this size; None if it is not a plain WAV file.
 
-    Raises OSError if it cannot be opened; its message is better than that of libsndfile.
+    Raises OSError if it cannot be opened, with a better message than libsndfile.
     """
-    # soundfile requires the layout of files with this name, whatever they hold.
+    # For this extension, soundfile requires the format as arguments.
     if os.fsdecode(path).lower().endswith(".raw"):
         return None
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -111,16 +111,16 @@ def _read(descriptor, n_bytes):
 
 def _layout(head, n_bytes):
     """Return the rate, the channels, the position and the number of frames; None if not plain."""
-    if len(head) < _RIFF.size + _CHUNK.size or n_bytes > _MOST_BYTES:
+    if len(head) < _RIFF.size + _CHUNK.size or n_bytes > _MAX_BYTES:
         return None
     riff, riff_bytes, wave, name, size, code, channels, rate, byte_rate, frame_bytes, bits = (
         _RIFF.unpack_from(head)
     )
     if (riff, wave, name, size, code, bits) != (b"RIFF", b"WAVE", b"fmt ", 16, 1, 16):
         return None
-    if riff_bytes != n_bytes - 8 or not 1 <= channels <= _MOST_CHANNELS:
+    if riff_bytes != n_bytes - 8 or not 1 <= channels <= _MAX_CHANNELS:
         return None
-    if not _LOWEST_RATE <= rate < _MOST_BYTES:
+    if not _MIN_RATE <= rate < _MAX_BYTES:
         return None
     if frame_bytes != 2 * channels or byte_rate != rate * frame_bytes:
         return None
@@ -131,20 +131,20 @@ def _layout(head, n_bytes):
 
 
 def _data_chunk(head):
-    """Return the position and the size of the samples; zeros if they are not the next chunk."""
-    position = _RIFF.size + _writer_bytes(head)
+    """Return the position and the size of the samples; zeros if another chunk comes first."""
+    position = _RIFF.size + _info_list_bytes(head)
     if position + _CHUNK.size > len(head):
         return 0, 0
     name, size = _CHUNK.unpack_from(head, position)
     return (position + _CHUNK.size, size) if name == b"data" else (0, 0)
 
 
-def _writer_bytes(head):
-    """Return the size of the list in which ffmpeg stores its name; 0 if there is none."""
-    if len(head) < _RIFF.size + _WRITER.size:
+def _info_list_bytes(head):
+    """Return the size of the list in which ffmpeg stores its name; 0 if there is no such list."""
+    if len(head) < _RIFF.size + _INFO_LIST.size:
         return 0
-    name, size, kind, entry, text_bytes = _WRITER.unpack_from(head, _RIFF.size)
-    if (name, kind, entry) != (b"LIST", b"INFO", b"ISFT") or text_bytes > _LONGEST_WRITER:
+    name, size, kind, entry, text_bytes = _INFO_LIST.unpack_from(head, _RIFF.size)
+    if (name, kind, entry) != (b"LIST", b"INFO", b"ISFT") or text_bytes > _MAX_INFO_BYTES:
         return 0
     padded_bytes = text_bytes + text_bytes % 2
     return _CHUNK.size + size if size == 12 + padded_bytes else 0

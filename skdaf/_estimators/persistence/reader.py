@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
-from skdaf._core.archives import LARGEST_EMPTY_SIDE
+from skdaf._core.archives import MAX_EMPTY_SIDE
 from skdaf._estimators.persistence import trusted_types as trusted
 from skdaf._estimators.persistence.checks import check_object, check_state
 from skdaf._estimators.persistence.run_settings import with_defaults
@@ -118,7 +118,7 @@ def _build_object_array(shape, *items):
         type(shape) is tuple and shape and all(type(side) is int and side >= 0 for side in shape),
         "a shape",
     )
-    is_bounded = 0 not in shape or max(shape) <= LARGEST_EMPTY_SIDE
+    is_bounded = 0 not in shape or max(shape) <= MAX_EMPTY_SIDE
     _expect(is_bounded, "an array of a plausible size")
     # All axes but the last are nested lists.
     for n_items in shape[1:]:

@@ -230,7 +230,7 @@ TAG = b"APETAGEX" + bytes(24)
      ("TTA", TAG), ("WAVPACK", TAG)],
 )  # fmt: skip
 def test_joined_recordings_are_refused_if_only_the_first_would_be_read(problem_of, kind, between):
-    assert problem_of(WHOLE[kind] + between + WHOLE[kind]).startswith("holds several recordings")
+    assert problem_of(WHOLE[kind] + between + WHOLE[kind]).startswith("contains several recordings")
 
 
 def test_mp4_without_an_index_is_named(problem_of):

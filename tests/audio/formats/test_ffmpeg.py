@@ -75,7 +75,7 @@ def test_eight_channels_are_read(tmp_path, kind):
 
 
 def test_more_channels_than_pyav_can_give_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_frames, "_MOST_PLANES", 1)
+    monkeypatch.setattr(_frames, "_MAX_PLANES", 1)
     path = put(tmp_path, "M4A (AAC)", 2)
     with pytest.raises(AudioReadError, match=r"2 channels .* at most 1 "):
         load_audio(path)
@@ -158,7 +158,7 @@ def test_the_sound_of_a_video_is_read(tmp_path):
                 container.mux(sound.encode(frame))
                 container.mux(sound.encode(None))
     assert load_audio(with_sound)[0].size >= 8000
-    with pytest.raises(AudioReadError, match=r"'b?.*b\.mp4': holds no audio \(only video\)"):
+    with pytest.raises(AudioReadError, match=r"'b?.*b\.mp4': contains no audio \(only video\)"):
         load_audio(without)
 
 

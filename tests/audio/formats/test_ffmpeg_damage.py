@@ -96,7 +96,7 @@ def test_a_file_without_samples_is_refused(tmp_path, kind):
         container.start_encoding()
     path.write_bytes(buffer.getvalue())
     with pytest.raises(
-        AudioReadError, match=r"empty': (holds no audio|.* before its first sample)"
+        AudioReadError, match=r"empty': (contains no audio|.* before its first sample)"
     ):
         load_audio(path)
 
@@ -120,7 +120,7 @@ def test_joined_streams_are_read_whole(tmp_path):
 
 
 def test_files_that_decode_endlessly_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_frames, "_MOST_FRAMES_PER_BYTE", 1)
+    monkeypatch.setattr(_frames, "_MAX_FRAMES_PER_BYTE", 1)
     with pytest.raises(AudioReadError, match="repeats itself"):
         load_audio(put(tmp_path, "AAC"))
 

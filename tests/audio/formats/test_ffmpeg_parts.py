@@ -62,10 +62,10 @@ def test_a_long_recording_is_decoded_once_for_its_length_and_once_for_its_window
 def test_a_decoder_keeps_a_bounded_number_of_samples(tmp_path, monkeypatch):
     monkeypatch.setattr(_decoder, "_KEPT_SAMPLES", 40_000)
     monkeypatch.setattr(_frames, "_BLOCK_SAMPLES", 5000)
-    for number in range(2 * _decoder._MOST_IDLE):
+    for number in range(2 * _decoder._MAX_IDLE):
         load_audio(put(tmp_path, "AAC", 2, name=f"{number}.aac", seconds=20.0))
     decoders = idle_decoders._decoders.values()
-    assert len(decoders) == _decoder._MOST_IDLE
+    assert len(decoders) == _decoder._MAX_IDLE
     for decoder in decoders:
         assert sum(block.size for block in decoder._kept) <= 40_000 + 2 * 5000 + 4096
 

@@ -174,7 +174,7 @@ def test_a_chunk_instead_of_samples_is_not_audio(path, format, layout):
     start = content.index(b"data" if format == "WAV" else b"SSND")
     size = b"\0\0\0\0" if format == "WAV" else struct.pack(">III", 8, 0, 0)
     path.write_bytes(content[: start + 4] + size + b"NAME" + struct.pack(layout, 8) + b"a title ")
-    with pytest.raises(AudioReadError, match="the file holds no samples"):
+    with pytest.raises(AudioReadError, match="the file contains no samples"):
         load_audio(path)
 
 

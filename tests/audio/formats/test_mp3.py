@@ -149,7 +149,7 @@ def test_a_few_frames_are_a_file(path, frames, n_frames):
 
 def test_a_tag_alone_holds_no_samples(path, tagged):
     path.write_bytes(frames_of(tagged)[0])
-    with pytest.raises(AudioReadError, match="the file holds no samples"):
+    with pytest.raises(AudioReadError, match="the file contains no samples"):
         load_audio(path)
 
 
@@ -298,7 +298,7 @@ def test_streams_of_several_kinds_are_refused(path, frames, tmp_path, between):
     other = mp3(tmp_path / "other.mp3", sound(), 22_050)
     path.write_bytes(b"".join(frames) + between + other)
     assert (
-        "holds several streams: the sampling rate changes from 16000 to 22050 Hz"
+        "contains several streams: the sampling rate changes from 16000 to 22050 Hz"
         in common_read_error(path)
     )
     path.write_bytes(

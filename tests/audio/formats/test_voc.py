@@ -47,4 +47,4 @@ def test_a_sound_in_several_blocks_is_read_without_what_lies_between(path, pcm, 
 @pytest.mark.parametrize("kind", [1, 3, 9])
 def test_several_sounds_in_one_file_are_refused(path, pcm, kind):
     path.write_bytes(voc((9, FIRST + pcm), (kind, FIRST + pcm)) + b"\0")
-    assert "holds several sounds" in common_read_error(path)
+    assert "contains several sounds" in common_read_error(path)

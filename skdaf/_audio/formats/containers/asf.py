@@ -1,4 +1,4 @@
-"""ASF (WMA, WMV): a header, then packets. Live streams say that they do not know their sizes."""
+"""ASF (WMA, WMV): a header, then packets. The header of a live stream contains no sizes."""
 
 from skdaf._audio.formats.containers.container import (
     SEVERAL_RECORDINGS,
@@ -12,12 +12,12 @@ _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 # The properties are among the first bytes.
-_LONGEST_HEADER = 4096
+_MAX_HEADER_BYTES = 4096
 
 
 def check_objects(content):
     position, n_bytes = 0, len(content)
-    properties = content[:_LONGEST_HEADER].find(_PROPERTIES)
+    properties = content[:_MAX_HEADER_BYTES].find(_PROPERTIES)
     is_live = properties >= 0 and content[properties + 88] & 1
     if is_live:
         return Structure(n_bytes)
@@ -37,7 +37,7 @@ def check_objects(content):
 
 
 def _damaged_packet(content, properties, position, size):
-    """Return the position of the first packet that begins unlike the others; None for none."""
+    """Return the position of the first packet that does not begin like the others, or None."""
     if properties < 0:
         return None
     packet_bytes, most = content.unpack("<II", properties + 92)

@@ -1,21 +1,21 @@
 """RIFF: AVI, and WAV with codecs that libsndfile does not read.
 
-Chunks hold other chunks. AVI files above 1 GB hold several RIFF chunks.
+Chunks contain other chunks. AVI files above 1 GB contain several RIFF chunks.
 """
 
 import struct
 
 from skdaf._audio.formats.containers.container import Container, Structure, damaged, truncated
 
-# Writers into a pipe do not know the size and write 0 or a number above this.
-_LARGEST_KNOWN_SIZE = 2**31 - 2**16
+# Programs that write to a pipe do not know the size, and store 0 or a number above this.
+_MAX_KNOWN_SIZE = 2**31 - 2**16
 
 
 def _check_riff(content):
     position, n_bytes = 0, len(content)
     while content[position : position + 4] == b"RIFF" and position + 12 <= n_bytes:
         (size,) = content.unpack("<I", position + 4)
-        if not 0 < size < _LARGEST_KNOWN_SIZE:
+        if not 0 < size < _MAX_KNOWN_SIZE:
             break
         if position + 8 + size > n_bytes:
             return Structure(n_bytes, truncated(size, n_bytes - position - 8, "header"))

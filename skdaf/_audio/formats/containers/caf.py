@@ -1,8 +1,8 @@
-"""CAF (Core Audio): chunks. The size of the last one may be unknown while a file is written."""
+"""CAF (Core Audio): chunks. The size of the last one can be missing if it was not known."""
 
 from skdaf._audio.formats.containers.container import Structure, damaged, truncated
 
-# Codecs of CAF files that libsndfile does not read, or not all of them (ALAC).
+# Codecs of CAF files that libsndfile cannot read, or only in some files (ALAC).
 CODECS = {
     b"alac",
     *(b"aac ", b"aach", b"aacp", b".mp1", b".mp2", b".mp3", b"ac-3", b"ec-3"),

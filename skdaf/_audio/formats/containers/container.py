@@ -1,4 +1,4 @@
-"""What is known about a container, and what the check of a file returns."""
+"""What is known about a container, and the result of checking a file."""
 
 import struct
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from skdaf._audio.formats.containers.content import Content
 
-SEVERAL_RECORDINGS = "holds several recordings, of which only the first would be read"
+SEVERAL_RECORDINGS = "contains several recordings, of which only the first would be read"
 
 
 class Structure(NamedTuple):
@@ -30,9 +30,9 @@ class Container:
     check : callable or None
         A function that takes the `Content` of a file and returns its `Structure`.
     has_times : bool
-        True if the times of packets show where a part is missing.
+        True if the timestamps of packets show where a part is missing.
     has_length : bool
-        True if its header gives the exact number of samples, as lossless formats do.
+        True if its header contains the exact number of samples, as in lossless formats.
     """
 
     name: str
@@ -55,7 +55,7 @@ def check_structure(path, container):
 
 
 def truncated(n_promised, n_found, part):
-    """Return the message for a part of a file that is shorter than it says."""
+    """Return the message for a part of a file that is shorter than it claims to be."""
     return (
         f"the file is truncated: its {part} promises {n_promised} bytes, but only "
         f"{max(0, n_found)} are present"

@@ -3,12 +3,12 @@
 import os
 import struct
 
-# Bytes that are compared with zero at once.
+# How many bytes are compared with zero at a time.
 BLOCK_BYTES = 2**16
 
 
 class Content:
-    """The bytes of an open file, as a sequence that reads only what it is asked for."""
+    """The bytes of an open file as a sequence. Only the parts that are accessed are read."""
 
     def __init__(self, file):
         self._file, self._n_bytes = file, os.fstat(file.fileno()).st_size
@@ -17,7 +17,7 @@ class Content:
         return self._n_bytes
 
     def __getitem__(self, position):
-        """Return a byte as a number, or a slice as bytes, which is shorter at the end."""
+        """Return a byte as a number, or a slice as bytes; the slice is shorter at the end."""
         if not isinstance(position, slice):
             return self[position : position + 1][0]
         start = position.start or 0
@@ -25,7 +25,7 @@ class Content:
         return self._file.read(max(0, min(position.stop, self._n_bytes) - start))
 
     def unpack(self, layout, position):
-        """Return the numbers at a position, in a layout of the module struct."""
+        """Return the numbers at a position; `layout` is a format string of the module struct."""
         return struct.unpack(layout, self[position : position + struct.calcsize(layout)])
 
     def is_zero(self, start, end):

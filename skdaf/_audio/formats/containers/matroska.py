@@ -1,4 +1,4 @@
-"""Matroska and WebM: nested elements. Their sizes may be unknown while a file is written."""
+"""Matroska and WebM: nested elements. Their sizes can be missing if they were not known."""
 
 from skdaf._audio.formats.containers.container import Structure, damaged, truncated
 
@@ -7,7 +7,7 @@ SIGNATURE = b"\x1a\x45\xdf\xa3"
 _SEGMENT, _CLUSTER, _VOID = 0x18538067, 0x1F43B675, 0xEC
 _UNKNOWN_SIZE = -1
 
-# What a segment and a cluster may hold: SeekHead, Info, Tracks, Chapters, Cues, Attachments, Tags;
+# Elements of segments and of clusters: SeekHead, Info, Tracks, Chapters, Cues, Attachments, Tags;
 # Timestamp, SilentTracks, Position, PrevSize, SimpleBlock, BlockGroup, EncryptedBlock; CRC-32.
 _IN_SEGMENT = {
     *(0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1043A770, 0x1C53BB6B, 0x1941A469, 0x1254C367),
@@ -49,7 +49,7 @@ def _element(content, position):
 
 
 def _number(content, position, keep_marker=False):
-    """Read a number whose first set bit gives its number of bytes; return it and its end."""
+    """Read a number whose first set bit encodes its number of bytes; return it and its end."""
     if position >= len(content) or not content[position]:
         return 0, position + 1
     n_bytes = 9 - content[position].bit_length()

@@ -1,8 +1,8 @@
-"""MP4 and QuickTime: boxes that follow each other. One of them, the index, may come last."""
+"""MP4 and QuickTime: a sequence of boxes. One of them, the index, can come last."""
 
 from skdaf._audio.formats.containers.container import SEVERAL_RECORDINGS, Structure, truncated
 
-# Boxes that a file may begin with.
+# Boxes that a file can begin with.
 FIRST_BOXES = {
     *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"styp")
 }

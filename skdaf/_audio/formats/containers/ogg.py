@@ -32,7 +32,7 @@ def check_pages(content):
 
 
 def checksum(page):
-    """Return zlib's checksum with the bits of each byte, and of the result, reversed."""
+    """Return the checksum of a page: zlib's, with the bits of each byte and the result reversed."""
     start = 0xFFFFFFFF  # zlib inverts at both ends, Ogg does not
     value = zlib.crc32(page.translate(_REVERSED_BYTES), start) ^ start
     return int(f"{value:032b}"[::-1], 2)

@@ -1,17 +1,18 @@
 """Streams of frames without a container: AAC, AC-3, DTS, AMR, MPEG.
 
-A function per codec returns the size of a frame from its first bytes, or 0 if they begin none.
+For each codec, a function takes the first bytes of a frame and returns its size, or 0 if the bytes
+are not the start of a frame.
 """
 
 from skdaf._audio.formats.containers.container import Structure, damaged
 
-# Kilobits per second of AC-3. Two sizes of frames have each of these rates.
+# Bit rates of AC-3 in kbit/s. Each of them has two frame sizes.
 _AC3_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576,
                   640)  # fmt: skip
 _AC3_RATES = (48_000, 44_100, 32_000)
 
 TS_PACKET_BYTES = 188
-# Cameras and discs put a time before each packet.
+# Files from cameras and discs have a timestamp before each packet.
 TIME_BYTES = 4
 
 # Bytes per frame, by mode.
@@ -36,7 +37,7 @@ def loas_size(head):
 
 
 def ac3_size(head):
-    """AC-3, and E-AC-3, whose frames store their size directly."""
+    """AC-3, and E-AC-3, in which frames store their size directly."""
     if head[:2] != b"\x0b\x77":
         return 0
     if 10 < head[5] >> 3 <= 16:
@@ -54,7 +55,7 @@ def is_eac3(head):
 
 
 def dts_size(head):
-    """DTS: frames of the core, and of its extensions."""
+    """DTS: core frames and extension frames."""
     if head[:4] == b"\x7f\xfe\x80\x01":
         return 1 + ((head[5] & 3) << 12 | head[6] << 4 | head[7] >> 4)
     if head[:4] != b"\x64\x58\x20\x25":
@@ -65,12 +66,12 @@ def dts_size(head):
 
 
 def ts_size(head):
-    """MPEG transport streams: packets of one size."""
+    """MPEG transport streams: packets of a fixed size."""
     return TS_PACKET_BYTES if head[:1] == b"G" else 0
 
 
 def m2ts_size(head):
-    """MPEG transport streams with a time before each packet."""
+    """MPEG transport streams with a timestamp before each packet."""
     return TIME_BYTES + TS_PACKET_BYTES if head[TIME_BYTES:] == b"G" else 0
 
 
@@ -86,7 +87,7 @@ def ps_size(head):
 
 
 def check_amr(content):
-    """AMR: a line of text, then frames whose first byte gives their mode."""
+    """AMR: a line of text, then frames whose first byte contains their mode."""
     is_wide = content[: len(AMR_WIDE_LINE)] == AMR_WIDE_LINE
     sizes, position = (_AMR_WIDE, 9) if is_wide else (_AMR_NARROW, 6)
     while position < len(content):

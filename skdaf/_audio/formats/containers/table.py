@@ -1,4 +1,4 @@
-"""The table of containers: from the first bytes of a file to its Container."""
+"""The table of containers: the first bytes of a file determine its Container."""
 
 from skdaf._audio.formats.containers import (
     asf,
@@ -16,7 +16,7 @@ from skdaf._audio.formats.containers.container import Container
 from skdaf._audio.formats.containers.frames import check_of_frames
 from skdaf._audio.formats.id3 import id3_size
 
-# The number of first bytes to look at. They include the codes of all containers.
+# How many bytes to look at. They include the codes of all containers.
 HEAD_BYTES = 4096
 
 _ADTS = Container("AAC", "aac", check_of_frames(streams.adts_size, 7))
@@ -37,7 +37,7 @@ _OGG = Container("OGG", "ogg", ogg.check_pages)
 _TTA = Container("TTA", "tta", tta.check_frames, has_length=True)
 _WAVPACK = Container("WAVPACK", "wv", wavpack.check_numbered_blocks, has_length=True)
 
-# Containers that begin with bytes of their own.
+# Containers with characteristic first bytes.
 SIGNATURES = [
     (matroska.SIGNATURE, _MATROSKA),
     (asf.HEADER, _ASF),

@@ -20,6 +20,6 @@ def check_frames(content):
     end = start + sum(sizes)
     if end > len(content):
         return Structure(len(content), truncated(end, len(content), "header"))
-    # Tags may lie between two recordings.
+    # There can be tags between two recordings.
     is_joined = SIGNATURE in content[end : end + BLOCK_BYTES]
     return Structure(len(content), SEVERAL_RECORDINGS if is_joined else "")

@@ -11,7 +11,7 @@ SIGNATURE = b"wvpk"
 def check_numbered_blocks(content):
     structure = _check_blocks(content)
     position, number = id3_size(content), 0
-    # Tags may lie between two recordings.
+    # There can be tags between two recordings.
     is_joined = SIGNATURE in content[structure.end + 1 : structure.end + BLOCK_BYTES]
     while position + 32 <= structure.end and not is_joined:
         last_number, (number,) = number, content.unpack("<I", position + 16)

@@ -1,4 +1,4 @@
-"""The samples of one file, decoded in order; and decoders that wait for the next call."""
+"""Decode the samples of one file in order, and keep decoders for the next call."""
 
 import atexit
 import os
@@ -10,21 +10,21 @@ import numpy as np
 from skdaf._audio.formats.ffmpeg.facts import DecodingError, state_of
 from skdaf._audio.formats.ffmpeg.frames import decoded_blocks
 
-# Samples (over all channels) that a decoder keeps: short files as a whole, and enough for windows
-# that overlap.
+# How many samples (over all channels) a decoder keeps: all those of a short file, and enough for
+# overlapping windows.
 _KEPT_SAMPLES = 2**21
 
-# Decoders that wait for their next call. A grid search has one per thread.
-_MOST_IDLE = 4
+# How many idle decoders are kept. A grid search needs one per thread.
+_MAX_IDLE = 4
 
 
 class Decoder:
-    """The samples of one file in order. Recent ones are kept, earlier ones decoded again.
+    """Decodes one file in order. Keeps recent samples, and decodes earlier ones again.
 
     Attributes
     ----------
     rate, n_channels, subtype
-        What all blocks share; known after `begin`.
+        The same for all blocks; known after `begin`.
     first, end : int
         The frames that are kept.
     """
@@ -40,13 +40,13 @@ class Decoder:
         self._kept, self._blocks = deque(), None
 
     def begin(self):
-        """Open the file, and decode the first block, which shows what all blocks share."""
+        """Open the file, and decode the first block to get the rate, channels and subtype."""
         self.source.resume()
         if self.rate is None and not self.advance():
-            raise DecodingError("the file holds no samples")
+            raise DecodingError("the file contains no samples")
 
     def advance(self):
-        """Decode one more block; return False if there is none."""
+        """Decode the next block; return False if the file has ended."""
         if self._blocks is None:
             self._blocks = decoded_blocks(self._facts, self.source)
         block, rate, subtype = next(self._blocks, (None, None, None))
@@ -60,7 +60,7 @@ class Decoder:
         return True
 
     def read(self, start, n_frames):
-        """Return up to `n_frames` frames from `start` on."""
+        """Return up to `n_frames` frames, starting at `start`."""
         if start < self.first:
             self._close_blocks()
             self._restart()
@@ -84,9 +84,9 @@ class Decoder:
 
 
 class _Source:
-    """The bytes of a file up to some end, as a file object for FFmpeg.
+    """The bytes of a file up to the end of its decodable part, as a file object for FFmpeg.
 
-    Between calls the file is closed.
+    Between calls, the file is closed.
     """
 
     def __init__(self, facts):
@@ -122,13 +122,13 @@ class _Source:
 
 
 class _IdleDecoders:
-    """Decoders between two calls, each for the next call that reads the same file."""
+    """Decoders that are kept for the next call that reads the same file."""
 
     def __init__(self):
         self._decoders, self._lock = OrderedDict(), threading.Lock()
 
     def take(self, facts):
-        """Return the decoder of a file, which is no longer idle; None if there is none."""
+        """Remove and return the idle decoder of a file; None if there is none."""
         with self._lock:
             return self._decoders.pop(id(facts), None)
 
@@ -136,10 +136,10 @@ class _IdleDecoders:
         """Keep a decoder for the next call, and close the oldest one if there are too many."""
         decoder.source.pause()
         with self._lock:
-            # One decoder per file: that of the latest call.
+            # Keep one decoder per file, from the latest call.
             others = [self._decoders.pop(id(facts), None)]
             self._decoders[id(facts)] = decoder
-            if len(self._decoders) > _MOST_IDLE:
+            if len(self._decoders) > _MAX_IDLE:
                 others.append(self._decoders.popitem(last=False)[1])
         for other in filter(None, others):
             other.close()
@@ -151,7 +151,7 @@ class _IdleDecoders:
             decoder.close()
 
     def renew_lock(self):
-        """Replace the lock in a forked child, where no thread would release it."""
+        """Replace the lock in a forked child, where no thread would ever release it."""
         self._lock = threading.Lock()
 
 

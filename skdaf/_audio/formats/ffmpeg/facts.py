@@ -8,7 +8,7 @@ from skdaf._audio.formats.containers.container import Container, check_structure
 
 
 class DecodingError(Exception):
-    """Say what is wrong with a file. The message does not name the file yet."""
+    """Raised if a file cannot be decoded. The message does not contain the file name yet."""
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class Facts:
     end : int
         The position where its decodable part ends.
     problem : str
-        What is wrong with its structure; "" for nothing.
+        What is wrong with its structure; "" if nothing is.
     n_frames : int or None
         Its length in frames; None if it has not been decoded yet.
     """
@@ -38,7 +38,7 @@ class Facts:
 
 
 def state_of(status):
-    """Return what differs when a file is replaced or changed; its size comes first."""
+    """Return values that change when a file is replaced or modified; the first is its size."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
 
 
@@ -47,7 +47,7 @@ def facts_of(path, status, container):
     return _facts(os.path.abspath(path), state_of(status), container)
 
 
-# The parts of a long recording are opened one by one, but its structure is checked once.
+# Each part of a long recording opens the file again, but its structure is checked only once.
 @lru_cache(maxsize=1024)
 def _facts(path, state, container):
     return Facts(path, state, container, *check_structure(path, container))

@@ -1,4 +1,4 @@
-"""Open a file that FFmpeg reads."""
+"""Open a file with FFmpeg."""
 
 import os
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def is_available():
 
 
 def open_container(path):
-    """Open a file whose first bytes are those of a container; return None for other files.
+    """Open a file if its first bytes identify a container; return None for other files.
 
     Raises AudioReadError if it is a container but cannot be read.
     """

@@ -4,32 +4,33 @@ import numpy as np
 
 from skdaf._audio.formats.ffmpeg.facts import DecodingError
 
-# Frames of codecs are short. So many samples (over all channels) make a block.
+# Codec frames are short, so they are joined to blocks of this many samples (over all channels).
 _BLOCK_SAMPLES = 2**15
 
-# No codec packs more frames into a byte (see `_audio.opening`). A file that decodes to more repeats
+# No codec stores more frames per byte (see `_audio.opening`). A file that decodes to more repeats
 # itself.
-_MOST_FRAMES_PER_BYTE = 2**14
+_MAX_FRAMES_PER_BYTE = 2**14
 
-# Times are rounded to milliseconds, and clocks drift slowly. A lost part leaves a longer gap.
-_LONGEST_GAP = 0.025
+# In seconds. Timestamps are rounded to milliseconds, and clocks drift slowly. A missing part leaves
+# a longer gap.
+_MAX_GAP = 0.025
 
-# Headers round lengths in seconds.
+# In seconds. Lengths in headers are rounded.
 _ROUNDING = 0.01
 
-# Demuxers must not open other files, whatever a file asks for.
+# Demuxers must not open other files, even if a file refers to them.
 _OPTIONS = {"protocol_whitelist": "none", "enable_drefs": "0"}
 
-# Factors that bring the samples of a format to full scale at 1. Those of "u8" also have an offset.
+# Factors that scale the samples of a format to full scale at 1. "u8" also has an offset.
 _SCALES = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "s64": 2.0**-63, "flt": 1, "dbl": 1}
 
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
-# A planar frame has room for so many pointers to channels; FFmpeg stores others elsewhere. PyAV
-# does not know where they end, reads beyond them and crashes.
-_MOST_PLANES = 8
+# A planar frame has room for this many pointers to channels; FFmpeg stores further ones elsewhere.
+# PyAV reads past the end of these pointers and crashes.
+_MAX_PLANES = 8
 
-# The names that soundfile uses, and the usual one for DTS.
+# The names that soundfile uses, and the usual name for DTS.
 _SUBTYPES = {
     **{"PCM_F32": "FLOAT", "PCM_F64": "DOUBLE", "PCM_ALAW": "ALAW", "PCM_MULAW": "ULAW"},
     **{"MP1FLOAT": "MPEG_LAYER_I", "MP2FLOAT": "MPEG_LAYER_II", "MP3FLOAT": "MPEG_LAYER_III"},
@@ -38,7 +39,7 @@ _SUBTYPES = {
 
 
 def decoded_blocks(facts, source):
-    """Yield (block of samples `(n_frames, n_channels)`, rate, subtype) from the beginning on."""
+    """Yield (block of samples `(n_frames, n_channels)`, rate, subtype) from the beginning."""
     import av
 
     first, n_frames, pending, lag = None, 0, [], 0.0
@@ -53,7 +54,7 @@ def decoded_blocks(facts, source):
                 if facts.container.has_times:
                     lag = _check_no_gap(first, frame, n_frames, lag)
                 n_frames += len(samples)
-                if n_frames > _MOST_FRAMES_PER_BYTE * facts.state[0]:
+                if n_frames > _MAX_FRAMES_PER_BYTE * facts.state[0]:
                     raise DecodingError("the file is damaged: it repeats itself endlessly")
                 pending.append(samples)
                 if sum(map(len, pending)) * samples.shape[1] >= _BLOCK_SAMPLES:
@@ -70,7 +71,7 @@ def decoded_blocks(facts, source):
 def _open(source, container):
     import av
 
-    # Text in tags may not be Unicode.
+    # Text in tags may not be valid Unicode.
     return av.open(
         source, format=container.demuxer, container_options=_OPTIONS, metadata_errors="replace"
     )
@@ -82,14 +83,14 @@ def _sound_of(container):
 
     if not container.streams.audio:
         kinds = sorted({stream.type or "data" for stream in container.streams})
-        holds = f"only {' and '.join(kinds)}" if kinds else "nothing"
-        raise DecodingError(f"holds no audio ({holds})")
+        content = f"only {' and '.join(kinds)}" if kinds else "nothing"
+        raise DecodingError(f"contains no audio ({content})")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise DecodingError("its audio is encrypted, or has a codec that FFmpeg does not know")
+        raise DecodingError("its audio is encrypted, or has a codec that FFmpeg does not support")
     stream.codec_context.thread_count = 1
     if (container.format.name, stream.codec_context.name) == ("caf", "alac"):
-        # The last packet holds only the rest, and FFmpeg would shorten it once more.
+        # The last packet contains only the remaining samples, and FFmpeg would trim it again.
         stream.codec_context.flags2 |= Flags2.skip_manual
     return stream
 
@@ -121,18 +122,18 @@ def _values_of(frame, dtype):
     if not frame.format.is_planar:
         values = np.frombuffer(frame.planes[0], dtype, frame.samples * n_channels)
         return values.reshape(-1, n_channels)
-    if n_channels > _MOST_PLANES:
+    if n_channels > _MAX_PLANES:
         raise DecodingError(
-            f"is damaged, or has {n_channels} channels in a codec of which at most {_MOST_PLANES} "
+            f"is damaged, or has {n_channels} channels in a codec for which at most {_MAX_PLANES} "
             "channels can be read"
         )
-    # PyAV may list more planes: see `_MOST_PLANES`.
+    # PyAV can list more planes: see `_MAX_PLANES`.
     planes = frame.planes[:n_channels]
     return np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes], axis=1)
 
 
 def _joined(blocks):
-    # In the memory order of other readers. FFmpeg returns one channel after the other.
+    # The same memory order as from other readers. FFmpeg returns one channel after the other.
     return np.ascontiguousarray(np.concatenate(blocks))
 
 
@@ -146,12 +147,12 @@ def _check_unchanged(first, rate, samples, n_frames):
 
 
 def _check_no_gap(first, frame, n_frames, lag):
-    """Return by how many seconds a frame is ahead of the samples; raise if that has jumped."""
+    """Return how far a frame is ahead of the samples, in seconds; raise if this has jumped."""
     rate, _, start = first
     if start is None or frame.time is None:
         return lag
     new_lag = frame.time - start - n_frames / rate
-    if new_lag - lag > _LONGEST_GAP:
+    if new_lag - lag > _MAX_GAP:
         raise DecodingError(
             f"the file is damaged: a part of its audio is missing at {n_frames / rate:g} s"
         )

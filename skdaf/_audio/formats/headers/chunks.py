@@ -1,4 +1,4 @@
-"""Chunks, which RIFF and IFF files consist of."""
+"""Write the chunks that RIFF and IFF files consist of."""
 
 import struct
 

@@ -5,14 +5,14 @@ import struct
 from skdaf._audio.formats.errors import DamagedFileError, TruncatedHeaderError
 from skdaf._audio.formats.headers.chunks import chunk
 from skdaf._audio.formats.headers.samples import (
-    CLOSE,
-    LARGEST_32_BITS,
+    MAX_32_BIT_SIZE,
+    MAX_FORMAT_BYTES,
     NO_SAMPLES,
     Samples,
     is_placeholder,
 )
 
-# Compression types of AIFF-C whose samples have the width that COMM gives.
+# Compression types of AIFF-C whose samples have the width that the COMM chunk specifies.
 _LINEAR = (b"NONE", b"sowt", b"twos", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32")
 
 _AIFF_C_VERSION = 0xA2805140
@@ -22,7 +22,7 @@ def find_aiff(reader):
     """Find the samples of an AIFF or AIFF-C file."""
     common, samples = None, None
     for name, position, size in reader.chunks(12, ">4sI", 2):
-        if name == b"COMM" and size < CLOSE:
+        if name == b"COMM" and size < MAX_FORMAT_BYTES:
             common = reader.bytes_at(position, size)
         elif name == b"SSND":
             offset = reader.number_at(position, ">I")
@@ -43,8 +43,8 @@ def find_aiff(reader):
 
 def _aiff_header(reader, common, n_bytes):
     """Return a header with the true sizes."""
-    if n_bytes > LARGEST_32_BITS:
-        raise DamagedFileError(f"{n_bytes} bytes of audio are more than an AIFF header allows")
+    if n_bytes > MAX_32_BIT_SIZE:
+        raise DamagedFileError(f"an AIFF header does not allow as much as {n_bytes} bytes of audio")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
     if kind == b"AIFF" or common[18:22] in _LINEAR:

@@ -1,8 +1,8 @@
-"""MATLAB files: a matrix with the sampling rate, then one with the samples."""
+"""MATLAB files: a matrix with the sampling rate, followed by one with the samples."""
 
 from skdaf._audio.formats.headers.samples import Samples
 
-# Bytes per value, by the type in the header of a matrix of MATLAB 4.
+# Bytes per value, by the type in the header of a MATLAB 4 matrix.
 _VALUE_BYTES = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}
 
 

@@ -1,16 +1,16 @@
-"""Numbers and chunks of an open file."""
+"""Read numbers and chunks of an open file."""
 
 import re
 import struct
 
 from skdaf._audio.formats.errors import DamagedFileError, TruncatedHeaderError
 
-MOST_CHUNKS = 10_000
-_LONGEST_HEADER = 2**22
+MAX_CHUNKS = 10_000
+_MAX_HEADER_BYTES = 2**22
 
 
 class HeaderReader:
-    """Read numbers and chunks of an open file of known size."""
+    """Reads numbers and chunks of an open file of known size."""
 
     def __init__(self, file, n_bytes):
         self.file, self.n_bytes = file, n_bytes
@@ -21,7 +21,7 @@ class HeaderReader:
         return self.file.read(n_bytes)
 
     def numbers_at(self, position, layout):
-        """Return the numbers at a position, in a layout of the module struct."""
+        """Return the numbers at a position; `layout` is a format string of the module struct."""
         content = self.bytes_at(position, struct.calcsize(layout))
         if len(content) < struct.calcsize(layout):
             raise TruncatedHeaderError
@@ -35,7 +35,7 @@ class HeaderReader:
 
         Chunks are padded to a multiple of `multiple` bytes.
         """
-        for _ in range(MOST_CHUNKS):
+        for _ in range(MAX_CHUNKS):
             if position + struct.calcsize(layout) > self.n_bytes:
                 return
             name, size = self.numbers_at(position, layout)
@@ -58,17 +58,17 @@ class HeaderReader:
         )
 
     def patched(self, stop, *patches):
-        """Return the bytes up to `stop`, with (position, layout, number) written into them.
+        """Return the bytes up to `stop`, after writing each (position, layout, number) into them.
 
         Returns None if these are too many bytes for a header.
         """
-        if stop > _LONGEST_HEADER:
+        if stop > _MAX_HEADER_BYTES:
             return None
         head = bytearray(self.bytes_at(0, stop))
         try:
             for position, layout, number in patches:
                 struct.pack_into(layout, head, position, number)
         except struct.error:
-            problem = f"{self.n_bytes - stop} bytes of audio are more than its header allows"
+            problem = f"its header does not allow as much as {self.n_bytes - stop} bytes of audio"
             raise DamagedFileError(problem) from None
         return bytes(head)

@@ -1,22 +1,25 @@
-"""Where the samples of a file are, and how many bytes of them there really are."""
+"""Where the samples of a file are, and how many bytes of them really exist."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from skdaf._audio.formats.errors import DamagedFileError
 
-NO_SAMPLES = "the file holds no samples"
+NO_SAMPLES = "the file contains no samples"
 
-# Writers that cannot know the size, into a pipe or beyond 4 GiB, write a number close to one of
-# these (0x7F000000 is that of sox in AIFF files), or 0.
+# Programs that do not know the size, because they write to a pipe or more than 4 GiB, store 0 or a
+# number close to one of these (sox writes 0x7F000000 in AIFF files).
 _PLACEHOLDERS = {32: (0x7F000000, 2**31, 2**32), 64: (2**63, 2**64)}
-CLOSE = 2**16
+_TOLERANCE = 2**16
 
-# What follows the samples is smaller. Sizes beyond 4 GiB are often counted with 32 bits only.
-_MOST_BYTES_BEHIND = 2**31
+# The chunks that describe the format of samples are smaller than this.
+MAX_FORMAT_BYTES = 2**16
 
-# The largest size that fits into 32 bits and is no placeholder.
-LARGEST_32_BITS = 2**32 - 2**17
+# The bytes after the samples are fewer than this. Sizes above 4 GiB are often stored modulo 2^32.
+_MAX_TRAILING_BYTES = 2**31
+
+# The largest size that fits into 32 bits and is not a placeholder.
+MAX_32_BIT_SIZE = 2**32 - 2**17
 
 
 @dataclass
@@ -30,17 +33,17 @@ class Samples:
     promised : int or None
         Their size in bytes; None if the format does not store it.
     frame_bytes : int
-        The size of a frame, or of a block of frames. It shows whether the file has lost its end if
-        nothing else does.
+        The size of a frame, or of a block of frames. If the header does not contain a size, this
+        shows whether the file is truncated.
     ends_there : bool
-        True if libsndfile ignores what follows the promised samples.
+        True if libsndfile ignores the bytes after the promised samples.
     header : callable or None
-        Returns a header for a size of samples in bytes; None if the header of the file cannot be
-        replaced.
+        Takes the size of the samples in bytes and returns a header; None if the header of the file
+        cannot be replaced.
     is_readable : bool
-        True if libsndfile reads the header of the file.
+        True if libsndfile can read the header of the file.
     ranges : list of (first, stop) or None
-        All samples, if they are not contiguous.
+        Where the samples are, if they are not contiguous.
     bits : int
         The width of the size in the header.
     codec : int
@@ -61,7 +64,7 @@ class Samples:
 def view_of(samples, n_bytes_of_file):
     """Return the header and the ranges that libsndfile should read; None for the whole file.
 
-    Raises DamagedFileError if the file has lost its end.
+    Raises DamagedFileError if the file is truncated.
     """
     n_found = n_bytes_of_file - samples.start
     if samples.promised is None:
@@ -81,7 +84,7 @@ def view_of(samples, n_bytes_of_file):
 def true_size(samples, n_found):
     """Return the size of the samples in bytes, of which at most `n_found` exist.
 
-    Raises DamagedFileError if the end is missing.
+    Raises DamagedFileError if the file is truncated.
     """
     promised = samples.promised
     if promised <= 0 or (promised > n_found and is_placeholder(promised, samples.bits)):
@@ -91,7 +94,7 @@ def true_size(samples, n_found):
             f"the file is truncated: its header promises {promised} bytes of audio, but only "
             f"{max(0, n_found)} are present"
         )
-    if n_found - promised >= _MOST_BYTES_BEHIND:
+    if n_found - promised >= _MAX_TRAILING_BYTES:
         raise DamagedFileError(
             f"the file is damaged: its header promises {promised} bytes of audio, but "
             f"{n_found} are present"
@@ -101,4 +104,4 @@ def true_size(samples, n_found):
 
 def is_placeholder(number, bits=32):
     """Return True if a size was written by a program that did not know the size."""
-    return any(abs(number - placeholder) <= CLOSE for placeholder in _PLACEHOLDERS[bits])
+    return any(abs(number - placeholder) <= _TOLERANCE for placeholder in _PLACEHOLDERS[bits])

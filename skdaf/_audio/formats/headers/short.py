@@ -1,4 +1,4 @@
-"""Formats with a short header: one or two numbers in a known place give the size of the samples."""
+"""Formats with a short header, in which a few numbers determine the size of the samples."""
 
 import re
 
@@ -17,7 +17,7 @@ def find_au(reader):
     order = ">" if reader.bytes_at(0, 4) == b".snd" else "<"
     start, size = reader.numbers_at(4, f"{order}II")
     if start < _AU_HEADER_BYTES:
-        # Where reading begins would decide whether libsndfile reads the header as samples.
+        # Otherwise, libsndfile would sometimes read the header as samples.
         raise DamagedFileError(
             f"the file is damaged: its samples begin at byte {start}, inside its header of "
             f"{_AU_HEADER_BYTES} bytes"
@@ -34,7 +34,7 @@ def find_caf(reader):
     """Find the samples of a Core Audio file."""
     for name, position, size in reader.chunks(8, ">4sq"):
         if name == b"data":
-            # The first four bytes count edits.
+            # The first four bytes are a count of edits.
             return Samples(
                 position + 4,
                 size - 4,

@@ -1,4 +1,4 @@
-"""The table of formats: from the first bytes of a file to the function that finds its samples."""
+"""The table of formats: the first bytes of each, and the function that finds its samples."""
 
 import re
 
@@ -25,8 +25,8 @@ from skdaf._audio.formats.headers.voc import find_voc
 from skdaf._audio.formats.id3 import skip_id3
 from skdaf._audio.formats.view import FileView
 
-# (pattern of the first 32 bytes, function). The function takes a HeaderReader and returns Samples,
-# or None if the header is left to libsndfile.
+# (pattern for the first 32 bytes, function). The function takes a HeaderReader and returns Samples,
+# or None if libsndfile should interpret the header.
 FORMATS = [
     (WAV, find_wav),
     (rb"riff\x2e\x91\xcf\x11", find_w64),
@@ -72,6 +72,6 @@ def open_view(path, n_bytes):
         samples = find and find(reader)
         view = samples and view_of(samples, n_bytes)
         if (start := skip_id3(file)) and reader.bytes_at(start, 4) == b"fLaC":
-            # libsndfile skips the tags, but seeks wrongly in the stream after them.
+            # libsndfile skips the tags, but then seeks to wrong positions.
             view = b"", [(start, n_bytes)]
     return FileView(path, *view) if view else None

@@ -1,4 +1,4 @@
-"""The bytes of a file, read a block at a time."""
+"""Read the bytes of a file one block at a time."""
 
 import re
 
@@ -6,14 +6,14 @@ BLOCK_BYTES = 2**20
 
 
 class Blocks:
-    """The bytes of an open file up to `stop`; `block` is the one in memory."""
+    """The bytes of an open file up to `stop`; `block` contains those in memory."""
 
     def __init__(self, file, stop):
         self._file, self.stop = file, stop
         self.first, self.block = 0, b""
 
     def load(self, position):
-        """Make `block` begin at a position."""
+        """Read the block that begins at a position."""
         self._file.seek(position)
         self.first = position
         self.block = self._file.read(min(BLOCK_BYTES, max(0, self.stop - position)))
@@ -27,7 +27,7 @@ class Blocks:
         return self.block[start : start + n_bytes]
 
     def search(self, pattern, position, stop):
-        """Yield the position and the text of each match of a pattern of at most 16 bytes."""
+        """Yield the position and the bytes of each match of a pattern of at most 16 bytes."""
         while position < stop:
             self.load(position)
             block, first = self.block, self.first

@@ -9,18 +9,18 @@ from skdaf._audio.formats.audio_file import AudioFile
 from skdaf._audio.formats.mp3.layout import mp3_layout
 from skdaf._audio.formats.view import FileView
 
-# The order in which libmpg123 adds depends on all that it decoded before, and with it the last bits
-# of samples. Sections are decoded separately, so that parts equal the whole in every bit.
+# The last bits of a sample depend on the order in which libmpg123 adds numbers, and thereby on what
+# it decoded before. Files are decoded in separate sections, so that parts equal the whole exactly.
 _SECTION_FRAMES = 128
 
-# Reported as the size of the stream, so that no estimate of its length ends too early.
-_ENDLESS = 2**40
+# Reported as the size of the stream, so that libmpg123 does not estimate too short a length.
+_REPORTED_SIZE = 2**40
 _TAG_BYTES = 128
 _BLOCK_BYTES = 2**14
 
 
 def open_mp3(path, n_bytes):
-    """Return an Mp3File for a file of that size; None if it is not an MP3 file.
+    """Return an Mp3File for a file of this size; None if it is not an MP3 file.
 
     Raises DamagedFileError if frames are missing.
     """
@@ -29,18 +29,18 @@ def open_mp3(path, n_bytes):
 
 
 class _FrameStream:
-    """The frames of a file from one of them on, as a file object for libsndfile."""
+    """The frames of a file, starting at frame `origin`, as a file object for libsndfile."""
 
     def __init__(self, frames, layout, origin):
         self._frames = frames
         self._start, self._end = int(layout.positions[origin]), int(layout.positions[-1])
         self._position, self._block_first, self._block = 0, 0, b""
-        # libmpg123 opens no stream of fewer than two frames, so silent ones follow the last.
+        # libmpg123 cannot open streams of fewer than two frames, so silent ones follow the last.
         size = int(layout.positions[1])
         self._tail = 2 * layout.header.bits.to_bytes(4, "big").ljust(size, b"\0")
 
     def seek(self, offset, whence=os.SEEK_SET):
-        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: _ENDLESS}
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: _REPORTED_SIZE}
         self._position = bases[whence] + offset
         return self._position
 
@@ -49,8 +49,8 @@ class _FrameStream:
 
     def read(self, n_bytes):
         """Return the next bytes; fewer at the end."""
-        if self._position >= _ENDLESS - _TAG_BYTES:
-            # libmpg123 first looks for a tag at the very end.
+        if self._position >= _REPORTED_SIZE - _TAG_BYTES:
+            # libmpg123 first looks for a tag at the end.
             return bytes(n_bytes)
         first = self._start + self._position
         if not 0 <= first - self._block_first <= len(self._block) - n_bytes:
@@ -98,14 +98,14 @@ class Mp3File(AudioFile):
         self._decode_from(self._position)
 
     def _decode_from(self, position):
-        """Open the stream shortly before the section of a sample, and go to that sample."""
+        """Open the stream shortly before the section that contains a sample; go to that sample."""
         self._close_decoder()
         frame_samples = self._layout.header.frame_samples
         section = position // (_SECTION_FRAMES * frame_samples)
         origin = self._layout.origin(section * _SECTION_FRAMES)
         self._section_stop = (section + 1) * _SECTION_FRAMES * frame_samples
         self._decoder = sf.SoundFile(_FrameStream(self._frames, self._layout, origin))
-        # Keep soundfile from seeking after each read, which would garble the sound.
+        # Otherwise soundfile would seek after each read, which would corrupt the samples.
         self._decoder.seekable = lambda: False
         self._decode(position - origin * frame_samples)
 
@@ -120,16 +120,18 @@ class Mp3File(AudioFile):
         blocks = [np.empty((0, self.channels), np.float32)]
         while n_frames and self._span < len(self._layout.spans):
             span_stop = self._layout.spans[self._span][1]
-            n_asked = min(n_frames, span_stop - self._position, self._section_stop - self._position)
-            blocks.append(self._decode(n_asked))
-            if len(blocks[-1]) < n_asked:
+            n_requested = min(
+                n_frames, span_stop - self._position, self._section_stop - self._position
+            )
+            blocks.append(self._decode(n_requested))
+            if len(blocks[-1]) < n_requested:
                 break
-            self._position, n_frames = self._position + n_asked, n_frames - n_asked
+            self._position, n_frames = self._position + n_requested, n_frames - n_requested
             self._continue(span_stop)
         return np.concatenate(blocks)
 
     def _continue(self, span_stop):
-        """Begin the next span or the next section where one ends."""
+        """Go to the next span or section if the current one has ended."""
         if self._position == span_stop:
             self._span += 1
             if self._span < len(self._layout.spans):

@@ -17,20 +17,20 @@ _RATES = (44_100, 48_000, 32_000)
 _SAME_STREAM = 0xFFFE0C00
 
 HEADER_BYTES = 4
-LONGEST_FRAME = 3456  # in free format; others have 2,881 bytes at most
+MAX_FRAME_BYTES = 3456  # in free format; others have 2,881 bytes at most
 
 HEADER = rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][^\xf0-\xff][\0-\xff]"
 
 
 class FrameHeader:
-    """The meaning of the four bytes that a frame begins with.
+    """The content of the four bytes at the start of a frame.
 
     Attributes
     ----------
     bits : int
         The four bytes as a number.
     stream : int
-        The bits that all frames of a stream share.
+        The bits that are the same in all frames of a stream.
     layer, version : int
     rate : int
         In Hz.
@@ -59,7 +59,7 @@ class FrameHeader:
 
     @property
     def has_free_format(self):
-        """True if the header does not give the size of the frame."""
+        """True if the header does not contain the size of the frame."""
         return not self.bits >> 12 & 15
 
     @property
@@ -67,7 +67,7 @@ class FrameHeader:
         return self.bits >> 9 & 1
 
     def n_bytes(self, free_bytes):
-        """Return the size of the frame; `free_bytes` is that of frames in free format."""
+        """Return the size of the frame; `free_bytes` is the size of frames in free format."""
         slot = 4 if self.layer == 1 else 1
         padding = slot * self.has_padding
         if self.has_free_format:
@@ -77,7 +77,7 @@ class FrameHeader:
 
 
 def header_at(content):
-    """Return the FrameHeader that some bytes begin with; None if they begin with none."""
+    """Return the FrameHeader at the start of some bytes; None if there is no header."""
     if not re.match(HEADER, content, re.DOTALL):
         return None
     bits = int.from_bytes(content[:HEADER_BYTES], "big")

@@ -1,4 +1,4 @@
-"""Which bytes of an MP3 file are frames, and which of the decoded samples are sound."""
+"""Which bytes of an MP3 file are frames, and which of the decoded samples are audio."""
 
 import os
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from skdaf._audio.formats.headers.riff import find_mpeg_in_wav
 from skdaf._audio.formats.mp3.header import HEADER_BYTES, FrameHeader, header_at
 from skdaf._audio.formats.mp3.scan import Scan
 
-# Layer III: a frame uses up to 511 bytes of the frames before it, and overlaps with its neighbors.
-_BORROWED_BYTES = 511
+# Layer III: a frame uses up to 511 bytes from the frames before it (the bit reservoir), and
+# overlaps with its neighbors.
+_MAX_RESERVOIR_BYTES = 511
 _OVERLAPPING_FRAMES = 3
 
-# Samples by which any decoder is late.
+# The delay of any decoder, in samples.
 _DECODER_DELAY = 529
 
 _EXTENSIONS = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
@@ -22,18 +23,18 @@ _EXTENSIONS = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
 
 @dataclass(frozen=True)
 class Mp3Layout:
-    """Where the frames of a file are, and which of their samples are sound.
+    """Where the frames of a file are, and which of their samples are audio.
 
     Attributes
     ----------
     header : FrameHeader
         The header of the first frame.
     positions : array of n_frames + 1 numbers
-        Where each frame begins in the stream of frames without what lies between them.
+        Where each frame begins in the stream of frames, not counting bytes between them.
     ranges : list of (first, stop)
-        The bytes of the file that hold frames.
+        The bytes of the file that contain frames.
     spans : list of (first, stop)
-        The decoded samples that are sound. Encoders added the others.
+        The decoded samples that are audio. The others were added by the encoder.
     """
 
     header: FrameHeader
@@ -50,19 +51,19 @@ class Mp3Layout:
         first = max(0, frame - _OVERLAPPING_FRAMES)
         if self.header.layer == 3:
             overhead = HEADER_BYTES + 2 + self.header.side_bytes
-            stop, needed = first, self.positions[first] - _BORROWED_BYTES
+            stop, needed = first, self.positions[first] - _MAX_RESERVOIR_BYTES
             while first and self.positions[first] + overhead * (stop - first) > needed:
                 first -= 1
         return first
 
 
 def mp3_layout(path, n_bytes):
-    """Return the Mp3Layout of a file of that size; None if it is not an MP3 file.
+    """Return the Mp3Layout of a file of this size; None if it is not an MP3 file.
 
     Raises DamagedFileError if frames are missing.
     """
     name = os.fsdecode(path).lower()
-    # soundfile requires the layout of files with this name, whatever they hold.
+    # For this extension, soundfile requires the format as arguments.
     if name.endswith(".raw"):
         return None
     with open(path, "rb") as file:
@@ -76,8 +77,8 @@ def mp3_layout(path, n_bytes):
     return _scanned_layout(os.path.abspath(path), *limits, os.stat(path).st_mtime_ns, n_bytes)
 
 
-# The parts of a long recording are opened one by one, but it is scanned once, as long as its size
-# and time stay the same.
+# Each part of a long recording opens the file again, but it is only scanned again if its size or
+# modification time has changed.
 @lru_cache(maxsize=16)
 def _scanned_layout(path, start, stop, mtime, n_bytes):
     with open(path, "rb") as file:
@@ -100,10 +101,10 @@ def _layout_of(scan):
 
 
 def _spans(scan):
-    """Return the samples that are sound.
+    """Return the ranges of samples that are audio.
 
-    The first part loses what its encoder added to it, at the end only if its tag is right about its
-    frames or bytes. Later parts are kept whole.
+    From the first part, the samples that its encoder added are removed; at its end, only if its tag
+    is right about its frames or bytes. Later parts are kept whole.
     """
     n_samples = len(scan.offsets) * scan.header.frame_samples
     starts = [start for start, _, _ in scan.parts]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from skdaf._audio.formats.errors import DamagedFileError
 from skdaf._audio.formats.mp3.blocks import BLOCK_BYTES, Blocks
-from skdaf._audio.formats.mp3.header import HEADER, HEADER_BYTES, LONGEST_FRAME, header_at
+from skdaf._audio.formats.mp3.header import HEADER, HEADER_BYTES, MAX_FRAME_BYTES, header_at
 from skdaf._audio.formats.mp3.tags import (
     INFO_TAGS,
     TAG,
@@ -19,19 +19,19 @@ from skdaf._audio.formats.mp3.tags import (
     tag_end,
 )
 
-# Bytes that look like a header are common. Three headers, each at the end of the last frame, are
-# not.
-_CONFIRMED = 3
+# Bytes that look like a header are common. This many headers, each at the end of the previous
+# frame, are not.
+_N_CONFIRMING_HEADERS = 3
 
-# The most bytes that are neither a frame nor a tag before the first frame.
-_LONGEST_JUNK = 2**16
+# The maximum number of bytes before the first frame that are neither a frame nor a tag.
+_MAX_JUNK_BYTES = 2**16
 
-# The search for frames ends after this many bytes that only look like headers.
-_MOST_CANDIDATES = 200_000
+# The search for frames ends after this many matches that only look like headers.
+_MAX_CANDIDATES = 200_000
 
 
 class Part(NamedTuple):
-    """A recording in a file that holds several."""
+    """One of several recordings in a file."""
 
     first_frame: int
     tag: InfoTag | None
@@ -46,7 +46,7 @@ class Scan:
     header : FrameHeader or None
         The header of the first frame; None if there is no frame.
     offsets, sizes : array of int
-        The positions and the sizes of all frames with sound.
+        The positions and the sizes of all frames with audio.
     parts : list of Part
         The recordings in the file.
 
@@ -78,16 +78,16 @@ class Scan:
         if header and self._begin(position, header):
             return position
         # A tag with a wrong size may hide the beginning, or end too early.
-        limit = self.stop if position > start else min(self.stop, start + _LONGEST_JUNK)
+        limit = self.stop if position > start else min(self.stop, start + _MAX_JUNK_BYTES)
         candidates = self.content.search(HEADER, start, limit)
-        for candidate, content in islice(candidates, _MOST_CANDIDATES):
+        for candidate, content in islice(candidates, _MAX_CANDIDATES):
             header = header_at(content)
             if header and self._begin(candidate, header):
                 return candidate
         return None
 
     def _begin(self, position, header):
-        """Take a header for that of the stream if other frames follow it."""
+        """Use a header as that of the stream if other frames follow it; return whether they do."""
         self.header, self._known_sizes = header, {}
         self._free_bytes = self._free_format_bytes(position, header)
         if self._is_confirmed(position):
@@ -100,8 +100,8 @@ class Scan:
         """Return the size of frames in free format: the distance to the next header."""
         if not header.has_free_format:
             return 0
-        content = self.content.at(position, 3 * LONGEST_FRAME)
-        for found in re.finditer(re.escape(content[:2]), content[4:LONGEST_FRAME]):
+        content = self.content.at(position, 3 * MAX_FRAME_BYTES)
+        for found in re.finditer(re.escape(content[:2]), content[4:MAX_FRAME_BYTES]):
             self._free_bytes = found.start() + 4 - header.has_padding
             self._known_sizes = {}
             if self._is_confirmed(position):
@@ -109,8 +109,8 @@ class Scan:
         return 0
 
     def _is_confirmed(self, position, *, near_the_end=True):
-        """Return True if a chain of frames begins here; near the end it may be shorter."""
-        for n_found in range(_CONFIRMED):
+        """Return True if several frames follow each other here; near the end, fewer are enough."""
+        for n_found in range(_N_CONFIRMING_HEADERS):
             size = self._size_of(self.content.at(position, HEADER_BYTES))
             if not size:
                 is_end = (
@@ -126,14 +126,14 @@ class Scan:
     # Frames that follow each other.
 
     def _size_of(self, content):
-        """Return the size of a frame of this stream; 0 if these bytes do not begin one."""
+        """Return the size of the frame in these bytes; 0 if it does not belong to this stream."""
         header = header_at(content)
         if header is None or header.stream != self.header.stream:
             return 0
         return header.n_bytes(self._free_bytes)
 
     def _take_frames(self, position):
-        """Note all frames without a gap; return where the next one is missing or cut off."""
+        """Record all frames up to a gap; return where the next frame is missing or cut off."""
         while True:
             self.content.load(position)
             next_position = self._take_block()
@@ -145,7 +145,7 @@ class Scan:
         block, first, sizes = self.content.block, self.content.first, self._known_sizes
         tag_at = HEADER_BYTES + self.header.side_bytes
         # The last frames of a block are left to the next one.
-        last = len(block) - (LONGEST_FRAME if len(block) == BLOCK_BYTES else 0)
+        last = len(block) - (MAX_FRAME_BYTES if len(block) == BLOCK_BYTES else 0)
         at = 0
         while at < last:
             key = block[at : at + HEADER_BYTES]
@@ -172,27 +172,27 @@ class Scan:
         return info_tag(frame, self.header) if self.header.layer == 3 else None
 
     def _checked_size(self, content, position):
-        """Return the size of a frame; raise if it begins another kind of stream."""
+        """Return the size of a frame; raise if it belongs to another kind of stream."""
         size = self._size_of(content)
         if size and header_at(content).channels != self.header.channels:
-            self._fail("holds several streams: the number of channels changes", position)
+            self._fail("contains several streams: the number of channels changes", position)
         return size
 
     # Between frames.
 
     def _find_next(self, position):
-        """Return where frames continue after a gap; None if they do not."""
+        """Return where frames continue after a gap; None if there are no more frames."""
         after_tags = skip_tags(self.content, position)
         if after_tags > position and self._size_of(self.content.at(after_tags, HEADER_BYTES)):
             self.parts.append(Part(len(self.offsets), None, after_tags))
             return after_tags
-        # The last frame may be the beginning of one that was cut off.
+        # The last frame may have been cut off, so the next one can begin inside it.
         start = self._last_frame + HEADER_BYTES
         has_tag = False
         candidates = self.content.search(HEADER + b"|" + TAG, start, self.stop)
         for number, (candidate, content) in enumerate(candidates):
-            if number == _MOST_CANDIDATES:
-                self._fail("the file is damaged: it holds headers without frames", position)
+            if number == _MAX_CANDIDATES:
+                self._fail("the file is damaged: it contains headers without frames", position)
             if content[:1] != b"\xff":
                 has_tag = has_tag or tag_end(self.content, candidate) > candidate
             elif self._is_stream(candidate, content):
@@ -201,7 +201,7 @@ class Scan:
         return None
 
     def _is_stream(self, position, content):
-        """Return True if frames begin here; raise if they are of another kind."""
+        """Return True if frames begin here; raise if they belong to another kind of stream."""
         header, own = header_at(content), self.header
         if header is None:
             return False
@@ -213,8 +213,8 @@ class Scan:
             return False
         if header.rate != own.rate:
             change = f"the sampling rate changes from {own.rate} to {header.rate} Hz"
-            self._fail(f"holds several streams: {change}", position)
-        self._fail("holds several streams: the kind of frames changes", position)
+            self._fail(f"contains several streams: {change}", position)
+        self._fail("contains several streams: the kind of frames changes", position)
 
     def _check_gap(self, end, position, has_tag):
         """Raise unless one recording ends before a gap and another one begins after it."""
@@ -235,7 +235,7 @@ class Scan:
     # The end.
 
     def _check_promised_frames(self):
-        """Raise if a part has fewer frames, and fewer bytes, than its tag promises."""
+        """Raise if a part has fewer frames and fewer bytes than its tag claims."""
         ends = [part.first_frame for part in self.parts[1:]] + [len(self.offsets)]
         for (start, tag, position), end in zip(self.parts, ends, strict=True):
             if tag is None or end == start:

@@ -1,4 +1,4 @@
-"""Tags of MP3 files: between frames, and the notes of encoders in a frame without sound."""
+"""Tags of MP3 files: tags between frames, and the info tag in a frame without audio."""
 
 import re
 import struct
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from skdaf._audio.formats.id3 import id3_size
 from skdaf._audio.formats.mp3.header import HEADER_BYTES
 
-# The tags of encoders: "Xing" or "Info" after the side information, or "VBRI" in a fixed place.
+# Info tags begin with "Xing" or "Info" after the side information, or "VBRI" at a fixed position.
 INFO_TAGS = (b"Xing", b"Info")
 VBRI_TAG, VBRI_TAG_AT = b"VBRI", 36
 
 TAG = rb"ID3[\2-\4]|TAG|APETAGEX|LYRICSBEGIN"
 
 _TAG_HEAD_BYTES = 32
-_LONGEST_LYRICS = 2**16
+_MAX_LYRICS_BYTES = 2**16
 
 
 def tag_end(content, position):
-    """Return where the tag that begins at a position ends; the same position for no tag.
+    """Return where the tag at a position ends; the same position if there is no tag.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def tag_end(content, position):
         size, _, flags = struct.unpack("<III", head[12:24])
         return min(content.stop, position + 32 + (size if flags & 1 << 29 else 0))
     if head.startswith(b"LYRICSBEGIN"):
-        found = re.search(rb"LYRICS200|LYRICSEND", content.at(position, _LONGEST_LYRICS))
+        found = re.search(rb"LYRICS200|LYRICSEND", content.at(position, _MAX_LYRICS_BYTES))
         return position + (found.end() if found else 0)
     if head.startswith(b"TAG"):
         return min(content.stop, position + (227 if head[3:4] == b"+" else 128))
@@ -41,7 +41,7 @@ def tag_end(content, position):
 
 
 def skip_tags(content, position):
-    """Return the position after all tags that begin here, as far as their sizes are true."""
+    """Return the position after all tags that follow each other here."""
     while (end := tag_end(content, position)) > position:
         position = end
     return position
@@ -49,12 +49,12 @@ def skip_tags(content, position):
 
 @dataclass(frozen=True)
 class InfoTag:
-    """What an encoder wrote into a frame without sound (Xing, Info, VBRI); 0 means unknown.
+    """What an encoder wrote into a frame without audio (Xing, Info, VBRI); 0 means unknown.
 
     Attributes
     ----------
     n_frames, n_bytes : int
-        The frames with sound, and the bytes of all frames.
+        The number of frames with audio, and the size of all frames.
     delay, padding : int or None
         Samples that the encoder added at the beginning and at the end.
     """
@@ -66,7 +66,7 @@ class InfoTag:
 
 
 def info_tag(frame, header):
-    """Return the InfoTag that a frame of layer III holds instead of sound; None for sound."""
+    """Return the InfoTag that a frame of layer III contains; None if it contains audio instead."""
     if frame[VBRI_TAG_AT : VBRI_TAG_AT + 4] == VBRI_TAG:
         return InfoTag(*reversed(struct.unpack(">II", frame[46:54]))) if frame[53:] else InfoTag()
     at = HEADER_BYTES + header.side_bytes
