@@ -8,7 +8,7 @@ from skdaf._features.filter_banks import hz_to_mel, mel_to_hz
 from skdaf._features.spectrogram import compute_spectrograms, mel_levels
 
 # More frames than a picture has pixels are averaged before they are drawn.
-MOST_FRAMES = 2000
+MAX_FRAMES = 2000
 
 # Seconds of a long recording that are in memory together.
 _SECONDS_PER_PART = 60.0
@@ -32,13 +32,13 @@ def clip_spectrogram(settings, clip):
     Returns
     -------
     spectrogram : ndarray of shape (n_frames, n_bins)
-        Neighboring frames of long clips are averaged, so that there are at most `MOST_FRAMES`.
+        Neighboring frames of long clips are averaged, so that there are at most `MAX_FRAMES`.
     times : ndarray of shape (n_frames + 1,)
         Edges of the frames in seconds, from zero to the end of the clip.
     """
     n_samples = _n_samples(clip, settings.sampling_rate)
     n_frames = settings.n_frames(n_samples)
-    n_together = -(-n_frames // MOST_FRAMES)
+    n_together = -(-n_frames // MAX_FRAMES)
     if n_together > 1 and settings.features == "mel":
         spectrogram = _averaged_spectrogram(settings, clip, n_frames, n_together)
     else:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Letters of a class name that are shown.
-_LONGEST_NAME = 40
+_MAX_NAME_LENGTH = 40
 
 # Dots per class that are shown.
-_MOST_DOTS = 300
+_MAX_DOTS = 300
 
 # If the longest clip exceeds the median by more than this factor, the axis is logarithmic.
 _WIDE_RANGE = 20.0
@@ -166,8 +166,8 @@ class DurationDisplay:
         # The seed makes repeated pictures equal.
         rng = np.random.default_rng(row)
         some = durations
-        if len(some) > _MOST_DOTS:
-            some = rng.choice(some, _MOST_DOTS, replace=False)
+        if len(some) > _MAX_DOTS:
+            some = rng.choice(some, _MAX_DOTS, replace=False)
         heights = row + rng.uniform(-0.28, 0.28, len(some))
         dots = ax.scatter(some, heights, s=7, color=COLORS[5], alpha=0.6, linewidths=0, zorder=1)
         ax.hlines(row, low, high, color="0.2", linewidth=1.2, zorder=2)
@@ -196,7 +196,7 @@ class DurationDisplay:
             ax.xaxis.set_major_formatter("{x:g}")
             ax.grid(axis="x", which="both", alpha=0.25)
         texts = [
-            f"{plain_text(name, _LONGEST_NAME)} ({len(group)})"
+            f"{plain_text(name, _MAX_NAME_LENGTH)} ({len(group)})"
             for name, group in zip(names, groups, strict=True)
         ]
         ax.set_yticks(range(len(texts)), texts)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Letters of a class name in the legend, and names per column.
-_LONGEST_NAME = 28
+_MAX_NAME_LENGTH = 28
 _NAMES_PER_COLUMN = 20
 
 # In inches: the picture without the legend; a legend column without its letters; a letter.
@@ -216,7 +216,7 @@ class EmbeddingDisplay:
                 *points[labels == label].T,
                 color=color,
                 marker=marker,
-                label=plain_text(label, _LONGEST_NAME),
+                label=plain_text(label, _MAX_NAME_LENGTH),
                 **options,
             )
         self.legend_ = self.ax_.legend(
@@ -237,7 +237,7 @@ def _legend_width(labels):
     if type_of_target(labels) == "continuous":
         return 1.0
     classes = np.unique(labels)
-    widest = min(_LONGEST_NAME, max(text_width(str(label)) for label in classes))
+    widest = min(_MAX_NAME_LENGTH, max(text_width(str(label)) for label in classes))
     return -(-len(classes) // _NAMES_PER_COLUMN) * (_COLUMN + _LETTER * widest)
 
 

@@ -15,7 +15,7 @@ _HEIGHT = 0.75  # of a panel, as a fraction of its width
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.95, 0.95, 0.55, 0.3
 _GAP, _TITLE = 0.1, 0.2
 _COLUMN_GAP = 0.3  # enough for the last number of one axis and the first of the next
-_BAR, _LONGEST_BAR = 0.12, 4.0
+_BAR, _MAX_BAR = 0.12, 4.0
 
 # Average letters per inch of a title.
 _LETTERS_PER_INCH = 12.4
@@ -96,7 +96,7 @@ class Grid:
         """Draw a color bar of moderate height to the right of all panels."""
         figure = image.figure
         width, height = figure.get_size_inches()
-        length = min(_LONGEST_BAR, height - _BOTTOM - _TOP)
+        length = min(_MAX_BAR, height - _BOTTOM - _TOP)
         bottom = height - _TOP - length
         place = ((width - _RIGHT + 0.1) / width, bottom / height, _BAR / width, length / height)
         return figure.colorbar(image, cax=figure.add_axes(place), label=label)

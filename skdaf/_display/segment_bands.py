@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from skdaf._display.clip_spectrogram import MOST_FRAMES
+from skdaf._display.clip_spectrogram import MAX_FRAMES
 from skdaf._segments.merge import without_overlaps
 from skdaf._segments.tables import COLUMNS, check_segments, probability_columns, read_segments
 
@@ -36,7 +36,7 @@ def band_values(table, columns):
     edges = np.unique(np.concatenate([pieces.start, pieces.end]))
     values = np.full((len(edges) - 1, len(columns)), np.nan)
     values[np.searchsorted(edges, pieces.start)] = pieces[columns]
-    n_together = -(-len(values) // MOST_FRAMES)
+    n_together = -(-len(values) // MAX_FRAMES)
     if n_together == 1:
         return edges, values
     firsts = np.arange(0, len(values), n_together)

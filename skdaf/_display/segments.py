@@ -45,14 +45,14 @@ if TYPE_CHECKING:
     from skdaf._display.style import ManyAxes
 
 # Letters of a class name next to its band; the size of names in segments, in points.
-_LONGEST_NAME = 34
+_MAX_NAME_LENGTH = 34
 _NAME_SIZE = 8
 
 # In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane.
 _WIDTH, _SPECTROGRAM, _BAND, _LANE = 8.0, 2.0, 0.2, 0.4
 
 # With more segments, their borders and hatches would hide everything else and be slow to draw.
-_MOST_BORDERS = 150
+_MAX_BORDERS = 150
 
 # After all colors were used once, the next hatch comes.
 _HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
@@ -285,7 +285,7 @@ class SegmentsDisplay:
         self.bands_ = ax.pcolormesh(
             edges, borders, values.T, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True
         )
-        names = [plain_text(label, _LONGEST_NAME) for label in classes]
+        names = [plain_text(label, _MAX_NAME_LENGTH) for label in classes]
         ax.set_yticks(range(len(columns)), names)
         # The first class is on top.
         ax.set_ylim(borders[[-1, 0]])
@@ -297,7 +297,7 @@ class SegmentsDisplay:
         inches = ax.get_position().width * self.figure_.get_figwidth()
         for row, (lane, table) in enumerate(lanes.items()):
             labels = table.label.astype(str).to_numpy()
-            has_borders = len(table) <= _MOST_BORDERS
+            has_borders = len(table) <= _MAX_BORDERS
             for number, label in enumerate(classes):
                 rows = table[labels == label]
                 if len(rows):
@@ -337,7 +337,7 @@ class SegmentsDisplay:
 
         shown = {label for _, label in self.bars_}
         handles = [
-            Patch(**_class_style(number), label=plain_text(label, _LONGEST_NAME))
+            Patch(**_class_style(number), label=plain_text(label, _MAX_NAME_LENGTH))
             for number, label in enumerate(classes)
             if label in shown
         ]

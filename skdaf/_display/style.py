@@ -93,7 +93,7 @@ def text_width(text):
 # From these durations (s) on, ticks are minutes and seconds, or hours, minutes and seconds.
 _MINUTES_FROM, _HOURS_FROM = 180.0, 7200.0
 _STEPS = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400]
-_MOST_TICKS = 9
+_MAX_TICKS = 9
 
 
 def format_time_axis(ax, first, last):
@@ -104,7 +104,7 @@ def format_time_axis(ax, first, last):
     duration = last - first
     if duration < _MINUTES_FROM:
         return "Time (s)"
-    step = next((s for s in _STEPS if duration / s <= _MOST_TICKS), duration / _MOST_TICKS)
+    step = next((s for s in _STEPS if duration / s <= _MAX_TICKS), duration / _MAX_TICKS)
     ax.xaxis.set_major_locator(MultipleLocator(step))
     if duration < _HOURS_FROM:
         ax.xaxis.set_major_formatter(lambda x, _: f"{x // 60:.0f}:{x % 60:02.0f}")

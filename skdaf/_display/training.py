@@ -20,7 +20,7 @@ _CURVES = [
 ]
 
 # Markers per line.
-_MOST_MARKERS = 20
+_MAX_MARKERS = 20
 
 
 @public
@@ -163,7 +163,7 @@ class TrainingDisplay:
         for name, label, style in _CURVES:
             curve = self.history.get(f"{name}_{value}")
             if curve is not None:
-                style = {**style, "markevery": -(-n_epochs // _MOST_MARKERS), "markersize": 4}
+                style = {**style, "markevery": -(-n_epochs // _MAX_MARKERS), "markersize": 4}
                 style |= options
                 [line] = ax.plot(np.arange(1, n_epochs + 1), curve, label=label, **style)
                 self.lines_[f"{name}_{value}"] = line

@@ -306,7 +306,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         if source is None:
             spectrograms = self._fit_frontend(kind, clips, y)
         else:
-            spectrograms = self._take_frontend(source, kind, clips)
+            spectrograms = self._copy_frontend(source, kind, clips)
         checkpoint = open_checkpoint(self, spectrograms, labels.targets, source)
         rng = random_state_of_fit(self, checkpoint)
         n_held_out = count_held_out(self, len(clips), len(labels.classes))

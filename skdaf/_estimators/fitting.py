@@ -52,8 +52,8 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
         max_epochs = int(np.clip(n_epochs, _MIN_EPOCHS, _MAX_EPOCHS))
     patience = estimator.patience or -(-max_epochs // 2)
     device = resolve_device(estimator.device)
-    of_cepstra = getattr(estimator.frontend_, "features", None) == "mfcc"
-    augment, mixup = compose(estimator.augment, of_cepstra=of_cepstra)
+    has_cepstra = getattr(estimator.frontend_, "features", None) == "mfcc"
+    augment, mixup = compose(estimator.augment, has_cepstra=has_cepstra)
     return Plan(
         max_epochs=max_epochs,
         batch_size=batch_size,
@@ -89,7 +89,7 @@ def train_network(estimator, run, architecture, checkpoint, y=None):
     ):
 
         def report(values):
-            advance(1, **_figures(values))
+            advance(1, **_progress_values(values))
             return steps.end_step("epoch", lambda: _attributes_so_far(run.network, architecture))
 
         state = train(run, report=report, checkpoint=checkpoint)
@@ -100,7 +100,7 @@ def train_network(estimator, run, architecture, checkpoint, y=None):
         estimator.best_epoch_ = state.best_epoch
 
 
-def _figures(values):
+def _progress_values(values):
     """Return the figures of an epoch that a progress bar shows."""
     return {name: f"{value:.3f}" for name, value in values.items() if name != "learning_rate"}
 

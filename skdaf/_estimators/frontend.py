@@ -58,7 +58,7 @@ class FrontendMixin(Estimator):
         self.input_shape_ = spectrograms.shape[1:]
         return spectrograms
 
-    def _take_frontend(self, source, kind, clips):
+    def _copy_frontend(self, source, kind, clips):
         """Copy the front end of a fitted estimator and return the spectrograms of the clips."""
         self.frontend_ = copy.deepcopy(source.frontend_)
         self.input_shape_ = source.input_shape_

@@ -2,13 +2,13 @@
 
 from skdaf._legacy.unpickle import Reference
 
-_LARGEST_COUNT = 2**20
+_MAX_COUNT = 2**20
 # All names in an array take as much memory as the longest one.
-_MOST_CHARACTERS = 10**6
+_MAX_CHARACTERS = 10**6
 
 
 def _is_count(value):
-    return type(value) is int and 0 < value <= _LARGEST_COUNT
+    return type(value) is int and 0 < value <= _MAX_COUNT
 
 
 def _is_duration(value):
@@ -26,7 +26,7 @@ def _is_class_mapping(value):
         len(names) > 1
         and all(type(name) is str for name in names)
         and len(set(names)) == len(names)
-        and len(names) * max(map(len, names)) <= _MOST_CHARACTERS
+        and len(names) * max(map(len, names)) <= _MAX_CHARACTERS
     )
 
 

@@ -22,7 +22,7 @@ _N_MELS = 128
 _KERNEL_SIZE = 5
 
 # Both networks halve frames and bins four times.
-_FEWEST_FRAMES = 16
+_MIN_FRAMES = 16
 
 # --- the names that such a file may contain ---
 
@@ -175,10 +175,9 @@ def _make_frontend(model, sampling_rate):
         raise ValueError(
             f"its spectrograms of {n_bins} bins are resized to {image_bins}, which is not supported"
         )
-    if n_frames < _FEWEST_FRAMES:
+    if n_frames < _MIN_FRAMES:
         raise ValueError(
-            f"its spectrograms have {n_frames} frames, but four pooling layers need "
-            f"{_FEWEST_FRAMES}"
+            f"its spectrograms have {n_frames} frames, but four pooling layers need {_MIN_FRAMES}"
         )
     return LegacySpectrogramTransformer(
         "mel+chroma" if model["fuse"] else "mel",

@@ -9,9 +9,9 @@ import pickletools
 from dataclasses import dataclass
 
 # Files of deep_audio_features have some thousands.
-_MOST_INSTRUCTIONS = 10**6
+_MAX_INSTRUCTIONS = 10**6
 
-_MOST_KEYS = 2**31
+_MAX_KEY = 2**31
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _LITERALS = {
@@ -60,8 +60,8 @@ def read_pickle(stream, names, *, persistent=False):
     """
     reader = _Reader(names, persistent)
     for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
-        if number == _MOST_INSTRUCTIONS:
-            raise ValueError(f"it has more than {_MOST_INSTRUCTIONS} instructions")
+        if number == _MAX_INSTRUCTIONS:
+            raise ValueError(f"it has more than {_MAX_INSTRUCTIONS} instructions")
         if instruction.name == "STOP":
             return reader.pop()
         reader.execute(instruction.name, argument)
@@ -177,7 +177,7 @@ class _Reader:
         for key, value in zip(items[::2], items[1::2], strict=True):
             # Hashing deeply nested tuples would crash the process, and large numbers can be chosen
             # to have equal hashes, so that each key takes longer.
-            if type(key) is not str and not (type(key) is int and 0 <= key < _MOST_KEYS):
+            if type(key) is not str and not (type(key) is int and 0 <= key < _MAX_KEY):
                 raise ValueError(f"a dict has {_describe_key(key)} as a key")
             filled[key] = value
 

@@ -153,11 +153,11 @@ def _smoothed(pieces, smooth):
     middles = (starts + ends) / 2
     best, winners = np.zeros(len(pieces)), codes.copy()
     for code in range(len(labels)):
-        has_it = codes == code
-        time = _time_before(middles + smooth / 2, starts[has_it], ends[has_it])
-        time -= _time_before(middles - smooth / 2, starts[has_it], ends[has_it])
+        has_label = codes == code
+        time = _time_before(middles + smooth / 2, starts[has_label], ends[has_label])
+        time -= _time_before(middles - smooth / 2, starts[has_label], ends[has_label])
         # Rounding must not decide a tie: a piece keeps its own label, else the first one wins.
-        time += SAME_TIME * has_it
+        time += SAME_TIME * has_label
         wins = time > best + SAME_TIME / 2
         best[wins], winners[wins] = time[wins], code
     return labels.take(winners)

@@ -253,13 +253,13 @@ def _boundary_scores(true, predicted, tolerance):
     def inside(instants):
         return instants[(instants > first + tolerance) & (instants < last - tolerance)]
 
-    wanted, found = inside(_boundaries(true)), inside(_boundaries(predicted))
+    expected, found = inside(_boundaries(true)), inside(_boundaries(predicted))
     found = found[_distances(found, true) <= tolerance]
-    n_hits = _count_matches(wanted, found, tolerance)
+    n_hits = _count_matches(expected, found, tolerance)
     return (
         _share(n_hits, len(found)),
-        _share(n_hits, len(wanted)),
-        _share(2 * n_hits, len(found) + len(wanted)),
+        _share(n_hits, len(expected)),
+        _share(2 * n_hits, len(found) + len(expected)),
     )
 
 

@@ -13,7 +13,7 @@ RATE = 16_000
 
 
 def test_long_recordings_are_averaged_part_by_part(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdaf._display.clip_spectrogram.MOST_FRAMES", 50)
+    monkeypatch.setattr("skdaf._display.clip_spectrogram.MAX_FRAMES", 50)
     monkeypatch.setattr("skdaf._display.clip_spectrogram._SECONDS_PER_PART", 0.7)
     rng = np.random.default_rng(0)
     samples = rng.uniform(-0.5, 0.5, 3 * RATE + 777) * np.linspace(0.01, 1, 3 * RATE + 777)

@@ -157,7 +157,7 @@ def network_without_batch_norm(seed=0):
 def test_a_split_batch_has_the_gradients_of_the_whole_batch(n, monkeypatch):
     weights = []
     for smallest_part in (8, 1000):
-        monkeypatch.setattr("skdaf._training.loop._SMALLEST_PART", smallest_part)
+        monkeypatch.setattr("skdaf._training.loop._MIN_CLIPS_PER_THREAD", smallest_part)
         network = network_without_batch_norm()
         train(make_run(network, make_examples(n), make_plan(batch_size=n)))
         weights.append(get_weights(network))
@@ -288,7 +288,7 @@ def test_a_second_interruption_within_seconds_stops_everything(monkeypatch):
         fit(report=interrupt)
     with pytest.raises(KeyboardInterrupt):
         fit(report=interrupt)
-    monkeypatch.setattr("skdaf._training.train._INTERRUPTS_APART", 0.0)
+    monkeypatch.setattr("skdaf._training.train._SECOND_INTERRUPT_WITHIN", 0.0)
     with pytest.warns(UserWarning, match="interrupted in epoch 2"):
         fit(report=interrupt)
 

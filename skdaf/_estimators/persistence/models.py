@@ -15,7 +15,7 @@ from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._estimators.persistence.reader import build
-from skdaf._estimators.persistence.run_settings import Stripped
+from skdaf._estimators.persistence.run_settings import EstimatorCopier
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
 from skdaf._version import __version__
 
@@ -81,9 +81,9 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     import skops.io  # not at the top, because it imports all of scikit-learn
 
     name = type(estimator).__name__
-    stripped = Stripped(_model_in_place_of).copy(estimator)
+    stripped = EstimatorCopier(_frozen_model).copy(estimator)
     try:
-        content = _written_once(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
+        content = _deduplicate(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
         _read(io.BytesIO(content), name)
     except UntrustedError as error:
         # Predictions do not need callbacks.
@@ -103,7 +103,7 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     write_whole(os.fsdecode(path), content)
 
 
-def _model_in_place_of(estimator, name, path):
+def _frozen_model(estimator, name, path):
     """Return the model, frozen, that replaces its path in a parameter."""
     fitted = vars(estimator).get(f"{name}_")
     if fitted is not None:
@@ -120,7 +120,7 @@ def _model_in_place_of(estimator, name, path):
         return None
 
 
-def _written_once(content):
+def _deduplicate(content):
     """Return the archive with each object written once, and with a note of this release."""
     file = io.BytesIO()
     with (

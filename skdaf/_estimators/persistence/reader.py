@@ -240,7 +240,7 @@ def _build_loss(node, parts, archive):
     return trusted.find_listed(node.name)(*map(float, arguments))
 
 
-def _as(kind, node, parts, archive):
+def _build_collection(kind, node, parts, archive):
     return kind(parts)
 
 
@@ -248,16 +248,16 @@ _BUILDERS = {
     "DictNode": _build_dict,
     "DTypeNode": _build_dtype,
     "JsonNode": lambda node, parts, archive: scalar(node),
-    "ListNode": partial(_as, list),
+    "ListNode": partial(_build_collection, list),
     "LossNode": _build_loss,
     "MaskedArrayNode": _build_masked_array,
     "NdArrayNode": _build_array,
     "ObjectNode": _build_object,
     "RandomStateNode": _build_random_state,
-    "SetNode": partial(_as, set),
+    "SetNode": partial(_build_collection, set),
     "SliceNode": _build_slice,
     "SparseMatrixNode": _build_sparse,
     "TreeNode": _build_tree,
-    "TupleNode": partial(_as, tuple),
+    "TupleNode": partial(_build_collection, tuple),
     "TypeNode": _build_type,
 }

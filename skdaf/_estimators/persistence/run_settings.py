@@ -26,7 +26,7 @@ _RUN_ATTRIBUTES = {
 
 # Attributes of searches that contain parameters, under names such as "frontend__cache", and
 # attributes that contain arguments of kernels and metrics.
-_SEARCHED = {
+_WITH_PARAMETERS = {
     *("best_params_", "cv_results_", "param_distributions", "param_grid"),
     *("kernel_params", "metric_params", "pairwise_kernels_kwargs"),
 }
@@ -58,8 +58,8 @@ def with_defaults(kind, state):
     for name in getattr(kind, "_path_parameters", ()):
         if is_path(state.get(name)):
             state[name] = defaults[name]
-    for name in _SEARCHED & state.keys():
-        state[name] = _without_run(state[name])
+    for name in _WITH_PARAMETERS & state.keys():
+        state[name] = _without_run_parameters(state[name])
     return state
 
 
@@ -76,14 +76,16 @@ def is_path(value):
     return isinstance(value, (str, bytes, os.PathLike))
 
 
-def _without_run(searched):
+def _without_run_parameters(searched):
     """Return dicts whose keys are parameters without those that belong to a run."""
     if isinstance(searched, (list, tuple)):
-        return type(searched)(map(_without_run, searched))
+        return type(searched)(map(_without_run_parameters, searched))
     if not isinstance(searched, dict):
         return searched
     kept = {
-        key: _without_run(value) if key == "params" else _without_paths(_parameter(key), value)
+        key: _without_run_parameters(value)
+        if key == "params"
+        else _without_paths(_parameter(key), value)
         for key, value in searched.items()
         if _parameter(key) not in RUN_PARAMETERS
     }
@@ -118,7 +120,7 @@ def _unless_path(value):
     return None if is_path(value) and not is_step else value
 
 
-class Stripped:
+class EstimatorCopier:
     """Copy estimators without what belongs to a run; the copies share arrays and networks.
 
     Parameters
@@ -154,7 +156,7 @@ class Stripped:
             for index in np.ndindex(value.shape):
                 copied[index] = self.copy(value[index])
             return copied
-        return self._copy_object(value) if _is_made_of_attributes(value) else value
+        return self._copy_object(value) if _is_plain_object(value) else value
 
     def _copy_dict(self, value):
         copied = type(value)()
@@ -182,7 +184,7 @@ class Stripped:
         return copied
 
 
-def _is_made_of_attributes(value):
+def _is_plain_object(value):
     """Return whether a value is an estimator or another plain object of scikit-learn."""
     if isinstance(value, (type, FunctionType)) or not hasattr(value, "__dict__"):
         return False

@@ -65,43 +65,43 @@ class Node:
 # --- what nodes hold -------------------------------------------------------------------------
 
 
-def _of_dict(state):
+def _parts_of_dict(state):
     if type(state["content"]) is not dict:
         raise ValueError("a dict in the schema has no items")
     return [state["key_types"], *state["content"].values()]
 
 
-def _of_list(state):
+def _parts_of_list(state):
     if type(state["content"]) is not list:
         raise ValueError("a list in the schema has no items")
     return state["content"]
 
 
-def _of_array(state):
-    return [] if state["type"] == "numpy" else [state["shape"], *_of_list(state)]
+def _parts_of_array(state):
+    return [] if state["type"] == "numpy" else [state["shape"], *_parts_of_list(state)]
 
 
-def _of_masked_array(state):
+def _parts_of_masked_array(state):
     return [state["content"]["data"], state["content"]["mask"]]
 
 
-def _of_object(state):
+def _parts_of_object(state):
     return [state["content"]] if "content" in state else []
 
 
-def _of_call(state):
+def _parts_of_call(state):
     return [state["__reduce__"]["args"], state["content"]]
 
 
-def _of_content(state):
+def _parts_of_content(state):
     return [state["content"]]
 
 
-def _of_nothing(state):
+def _no_parts(state):
     return []
 
 
-def _is(*names):
+def _is_one_of(*names):
     return frozenset(names).__contains__
 
 
@@ -119,24 +119,27 @@ _SPARSE = [
 
 # {loader: (whether it may build a type, a function that returns the parts of its state)}.
 _LOADERS = {
-    "DictNode": (_is(*trusted.DICTS), _of_dict),
-    "DTypeNode": (_is("numpy.dtype"), _of_content),
-    "FunctionNode": (lambda name: True, _of_nothing),  # checked where it is used
-    "JsonNode": (_is("builtins.str"), _of_nothing),
-    "ListNode": (_is("builtins.list"), _of_list),
-    "LossNode": (_is(*trusted.LOSSES), _of_call),
-    "MaskedArrayNode": (_is("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"), _of_masked_array),
-    "NdArrayNode": (_is("numpy.ndarray", *trusted.SCALARS), _of_array),
-    "ObjectNode": (_is_class, _of_object),
-    "RandomStateNode": (_is("numpy.random.mtrand.RandomState"), _of_content),
-    "SetNode": (_is("builtins.set"), _of_list),
-    "SliceNode": (_is("builtins.slice"), _of_nothing),
-    "SparseMatrixNode": (_is(*_SPARSE), _of_nothing),
-    "TreeNode": (_is(trusted.TREE), _of_call),
-    "TupleNode": (_is("builtins.tuple"), _of_list),
-    "TypeNode": (_is(*trusted.PLAIN_TYPES), _of_nothing),
+    "DictNode": (_is_one_of(*trusted.DICTS), _parts_of_dict),
+    "DTypeNode": (_is_one_of("numpy.dtype"), _parts_of_content),
+    "FunctionNode": (lambda name: True, _no_parts),  # checked where it is used
+    "JsonNode": (_is_one_of("builtins.str"), _no_parts),
+    "ListNode": (_is_one_of("builtins.list"), _parts_of_list),
+    "LossNode": (_is_one_of(*trusted.LOSSES), _parts_of_call),
+    "MaskedArrayNode": (
+        _is_one_of("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"),
+        _parts_of_masked_array,
+    ),
+    "NdArrayNode": (_is_one_of("numpy.ndarray", *trusted.SCALARS), _parts_of_array),
+    "ObjectNode": (_is_class, _parts_of_object),
+    "RandomStateNode": (_is_one_of("numpy.random.mtrand.RandomState"), _parts_of_content),
+    "SetNode": (_is_one_of("builtins.set"), _parts_of_list),
+    "SliceNode": (_is_one_of("builtins.slice"), _no_parts),
+    "SparseMatrixNode": (_is_one_of(*_SPARSE), _no_parts),
+    "TreeNode": (_is_one_of(trusted.TREE), _parts_of_call),
+    "TupleNode": (_is_one_of("builtins.tuple"), _parts_of_list),
+    "TypeNode": (_is_one_of(*trusted.PLAIN_TYPES), _no_parts),
 }
-_IN_MEMBERS = {"NdArrayNode", "SparseMatrixNode"}
+_LOADERS_WITH_FILES = {"NdArrayNode", "SparseMatrixNode"}
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -224,7 +227,7 @@ def _open(state, known, untrusted):
     is_trusted, parts = _LOADERS.get(node.loader, (None, None))
     if is_trusted is None or not is_trusted(node.name):
         untrusted.add(node.name)
-        node.loader, parts = "", _of_nothing
+        node.loader, parts = "", _no_parts
     node.waiting = list(parts(state))[::-1]
     if _id_of(state) is not None:
         known[_id_of(state)] = node
@@ -240,7 +243,7 @@ def _close(node, sizes, untrusted):
     node.height = 1 + max((child.height for child in children), default=0)
     if node.height > _MAX_DEPTH:
         raise ValueError(f"its values are nested more than {_MAX_DEPTH} levels deep")
-    if node.loader in _IN_MEMBERS and "file" in node.state:
+    if node.loader in _LOADERS_WITH_FILES and "file" in node.state:
         node.n_bytes = sizes.get(node.state["file"], 0)
     names = attribute_names(node)
     for name, child in zip(names, children, strict=True):

@@ -312,12 +312,12 @@ def test_honest_models_of_these_kinds_come_back(tmp_path, model):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_checkpoint_whose_fingerprint_is_no_text_is_foreign(tmp_path):
+def test_a_checkpoint_whose_fingerprint_is_not_plain_is_refused(tmp_path):
     state = {"progress": None, "loop": None}
     for value in (np.ones(3), {"a": 1}, [1]):
         stored = {"fingerprint": {"estimator": value}, "made_with": {}, "seed": None}
         (tmp_path / "a.checkpoint").write_bytes(pack({**stored, "state": state}))
-        with pytest.raises(ValueError, match="is foreign"):
+        with pytest.raises(ValueError, match="is not a checkpoint of this release"):
             Checkpoint(tmp_path / "a.checkpoint", {"estimator": "E"}, {})
 
 
@@ -326,7 +326,7 @@ def test_an_error_shows_a_little_of_a_long_fingerprint(tmp_path):
         state = {"progress": None, "loop": None}
         stored = {"fingerprint": fingerprint, "made_with": {}, "seed": None, "state": state}
         (tmp_path / "a.checkpoint").write_bytes(pack(stored))
-        with pytest.raises(ValueError, match="another training") as caught:
+        with pytest.raises(ValueError, match="another fit") as caught:
             Checkpoint(tmp_path / "a.checkpoint", {"estimator": "E"}, {})
         assert len(str(caught.value)) < 2000
 
