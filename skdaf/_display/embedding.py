@@ -1,4 +1,4 @@
-"""EmbeddingDisplay: clips as points in two dimensions."""
+"""EmbeddingDisplay: show clips as points in two dimensions."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,11 +27,11 @@ from skdaf._estimators.fitted import unwrap, unwrap_calibrated
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Letters of a class name in the legend, and names per column.
+# The longest class name in the legend, and the number of names per column.
 _MAX_NAME_LENGTH = 28
 _NAMES_PER_COLUMN = 20
 
-# In inches: the picture without the legend; a legend column without its letters; a letter.
+# In inches: the figure without the legend; a legend column without its text; a letter.
 _SIZE = 5.0, 4.6
 _COLUMN, _LETTER = 0.5, 0.075
 
@@ -48,8 +48,7 @@ class EmbeddingDisplay:
     points : array-like of shape (n_clips, 2)
         The position of each clip.
     labels : array-like of shape (n_clips,), default=None
-        The class of each clip; every class has its own color and marker. Real numbers are shown on
-        a color scale.
+        The class of each clip, shown by color and marker. Real numbers are shown on a color scale.
     axis_names : tuple of two str, default=("First dimension", "Second dimension")
         The names of the axes.
 
@@ -111,12 +110,12 @@ class EmbeddingDisplay:
         X : files, waveforms or spectrograms
             The clips.
         y : array-like of shape (n_clips,), default=None
-            Their labels.
+            The label of each clip.
         projection : transformer, default=None
-            Reduces the embeddings to two dimensions. It is cloned and fitted on them; pass a
-            fitted one in a ``FrozenEstimator`` to use it as it is. None is ``PCA(2)``.
+            Reduces the embeddings to two dimensions. It is cloned and fitted on them. To use a
+            fitted transformer as it is, pass it in a ``FrozenEstimator``. If None, ``PCA(2)``.
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
@@ -148,11 +147,11 @@ class EmbeddingDisplay:
         embeddings : array-like of shape (n_clips, n_features)
             One row per clip.
         y : array-like of shape (n_clips,), default=None
-            Their labels.
+            The label of each clip.
         projection : transformer, default=None
             Reduces the embeddings to two dimensions, as in `from_estimator`.
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
@@ -171,7 +170,7 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 

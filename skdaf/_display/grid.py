@@ -1,4 +1,4 @@
-"""Grid: the arrangement of many panels in a figure."""
+"""Grid: arrange many panels in a figure."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from skdaf._display.style import plain_text
 
-# Up to this many columns panels are wide; their widths in inches.
+# Up to this many columns, panels are wide. Widths in inches.
 _FEW_COLUMNS = 6
 _WIDE, _NARROW = 2.2, 1.5
 _HEIGHT = 0.75  # of a panel, as a fraction of its width
@@ -25,7 +25,7 @@ _LANDSCAPE = 1.5
 
 
 class Grid:
-    """Panels in rows: those of one class next to each other, or all in a square.
+    """Panels in rows: panels of the same class next to each other, or all in a square.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Grid:
         self.firsts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
         counts = np.diff([*self.firsts, len(labels)])
         self.n_each = counts.max()
-        # Several classes share a row, so that the figure is not a narrow strip.
+        # Several classes may share a row, so that the figure is not too narrow.
         n_per_row = max(1, round(math.sqrt(len(counts) / (self.n_each * _LANDSCAPE))))
         n_per_row = min(n_per_row, len(counts))
         self.n_columns = n_per_row * self.n_each

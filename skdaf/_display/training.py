@@ -1,4 +1,4 @@
-"""TrainingDisplay: losses and scores by epoch."""
+"""TrainingDisplay: show losses and scores by epoch."""
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -19,7 +19,7 @@ _CURVES = [
     ("valid", "Validation", {"color": COLORS[3], "marker": "s", "linestyle": "--"}),
 ]
 
-# Markers per line.
+# The largest number of markers on a line.
 _MAX_MARKERS = 20
 
 
@@ -48,9 +48,9 @@ class TrainingDisplay:
     figure_ : matplotlib Figure
         The figure that contains them.
     lines_ : dict of matplotlib Line2D
-        The curves, by their names in `history`.
+        The curves; the keys are those of `history`.
     best_lines_ : list of matplotlib Line2D
-        The marks of the best epoch, one per axes.
+        The vertical lines at the best epoch, one per axes.
 
     Examples
     --------
@@ -93,9 +93,10 @@ class TrainingDisplay:
             A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder`; a pipeline, a search or an
             extractor that contains one; or the path of a saved model.
         kind : {"both", "loss", "score"}, default="both"
-            What to draw.
+            What to show.
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw; two axes for "both" if there are scores. None creates a figure.
+            The axes to draw on; two for "both" if there are scores. If None, a new figure is
+            created.
         line_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.plot`.
 
@@ -124,9 +125,10 @@ class TrainingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw; two axes for "both" if there are scores. None creates a figure.
+            The axes to draw on; two for "both" if there are scores. If None, a new figure is
+            created.
         kind : {"both", "loss", "score"}, default="both"
-            What to draw.
+            What to show.
         line_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.plot`.
 
@@ -173,7 +175,7 @@ class TrainingDisplay:
                 ax.axvline(self.best_epoch, color="0.25", linestyle=":", label=label, zorder=1)
             )
         ax.set(xlabel="Epoch", ylabel=self.loss_name if value == "loss" else self.score_name)
-        # No ticks between epochs or before the first.
+        # No ticks between epochs, or before the first one.
         ax.set_xlim(0.5, n_epochs + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.legend(fontsize="small")

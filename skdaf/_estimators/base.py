@@ -46,8 +46,8 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
 
     A subclass stores the parameters named in `_parameter_constraints`. Its `fit` validates X,
     fits the front end, builds a network, and trains it with `fitting.train_network`; its
-    predictions come from `layer_outputs`. In a pickle or a model file the network is the
-    arguments of `build_network`, `_architecture`, and arrays of weights.
+    predictions come from `layer_outputs`. Pickles and model files contain the network as arrays of
+    weights and as `_architecture`, the arguments of `build_network`.
     """
 
     network_: nn.Sequential
@@ -134,7 +134,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
 
     def _iterate_outputs(self, X, n_layers):
         """Yield the spectrograms of X in batches, each with the outputs of the first layers."""
-        # The device of the training may not exist where a model is used.
+        # The machine that uses a model may lack the device that trained it.
         device = resolve_device(self.device, fallback_to_cpu=True)
         network = self.network_[:n_layers]
         if device != "cpu":
@@ -234,7 +234,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
             return
         check_architecture(state["_architecture"])
         if state["input_shape_"] != tuple(state["_architecture"]["input_shape"]):
-            raise ValueError("its input_shape_ is not that of its network")
+            raise ValueError("its input_shape_ differs from that of its network")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""The entries of a model of deep_audio_features, and what they may contain."""
+"""Check the entries of a model of deep_audio_features."""
 
 from skdaf._legacy.unpickle import Reference
 
@@ -30,7 +30,8 @@ def _is_class_mapping(value):
     )
 
 
-# The entries of a model: a function that returns whether a value is valid, and a description.
+# For each entry of a model, a function that returns whether a value is valid, and a description of
+# valid values.
 _ENTRIES = {
     "state_dict": (lambda value: type(value) is dict, "a dict of tensors"),
     "zero_pad": (lambda value: type(value) is bool, "True or False"),
@@ -66,7 +67,7 @@ def check_entries(model):
 
 
 def _shown(value):
-    """Return a short text for a value in an error message, however large or nested it is."""
+    """Return a short description of a value for an error message, however large the value is."""
     if type(value) is Reference:
         return f"a reference to {value.name!r}"
     parts = value[:3] if type(value) is tuple else [value]

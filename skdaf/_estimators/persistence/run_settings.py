@@ -18,13 +18,13 @@ RUN_PARAMETERS = {
     *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
 }
 
-# Fitted attributes that belong to a run too, and functions that return their replacements.
+# Fitted attributes that also belong to a run, and functions that return their replacements.
 _RUN_ATTRIBUTES = {
     "_feature_subsample_rng": lambda: None,
     "_n_threads": _openmp_effective_n_threads,
 }
 
-# Attributes of searches that contain parameters, under names such as "frontend__cache", and
+# Attributes of searches that contain parameters, with names such as "frontend__cache", and
 # attributes that contain arguments of kernels and metrics.
 _WITH_PARAMETERS = {
     *("best_params_", "cv_results_", "param_distributions", "param_grid"),
@@ -76,32 +76,29 @@ def is_path(value):
     return isinstance(value, (str, bytes, os.PathLike))
 
 
-def _without_run_parameters(searched):
-    """Return dicts whose keys are parameters without those that belong to a run."""
-    if isinstance(searched, (list, tuple)):
-        return type(searched)(map(_without_run_parameters, searched))
-    if not isinstance(searched, dict):
-        return searched
-    kept = {
-        key: _without_run_parameters(value)
-        if key == "params"
-        else _without_paths(_parameter(key), value)
-        for key, value in searched.items()
-        if _parameter(key) not in RUN_PARAMETERS
-    }
-    built = type(searched)()
-    built.update(kept)
-    return built
+def _without_run_parameters(parameters):
+    """Remove the parameters that belong to a run from dicts of parameters."""
+    if isinstance(parameters, (list, tuple)):
+        return type(parameters)(map(_without_run_parameters, parameters))
+    if not isinstance(parameters, dict):
+        return parameters
+    kept = type(parameters)()
+    for key, value in parameters.items():
+        if key == "params":
+            kept[key] = _without_run_parameters(value)
+        elif _parameter(key) not in RUN_PARAMETERS:
+            kept[key] = _without_paths(_parameter(key), value)
+    return kept
 
 
 def _parameter(key):
-    """Return the name of a parameter without those of the estimators around it."""
-    # In the results of a search it is named "param_frontend__cache".
+    """Return the name of a parameter without the names of the estimators around it."""
+    # In the results of a search, its name is "param_frontend__cache", for example.
     return str(key).removeprefix("param_").split("__")[-1]
 
 
 def _without_paths(name, value):
-    """Replace paths by None in the values of a parameter for networks."""
+    """Replace paths with None in the values of a parameter that may refer to a saved model."""
     if name not in ("estimator", "pretrained"):
         return value
     if isinstance(value, np.ndarray):
@@ -121,7 +118,7 @@ def _unless_path(value):
 
 
 class EstimatorCopier:
-    """Copy estimators without what belongs to a run; the copies share arrays and networks.
+    """Copy estimators without run parameters; the copies share arrays and networks.
 
     Parameters
     ----------

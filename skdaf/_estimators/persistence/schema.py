@@ -13,28 +13,28 @@ PROTOCOLS = (0, 1, 2)
 
 # Size of the text. A schema is repetitive, so it compresses well.
 _MAX_TEXT_GROWTH, _SMALL_TEXT = 100, 2**23
-# Number of dicts and lists. Each takes some hundred bytes of memory.
+# Number of dicts and lists. Each takes a few hundred bytes of memory.
 _SMALL_COUNT, _BYTES_PER_CONTAINER = 200_000, 8
 
 _MAX_DEPTH = 100
 _MAX_NAME_LENGTH = 200
 _MAX_NAMES_SHOWN = 20
 
-# How many times larger the tree may become if every reference is a copy. Several attributes of an
-# estimator can refer to the same object: an ensemble has its members in a list and by name.
+# How many times larger the tree may be if every reference is a copy. Several attributes of an
+# estimator can refer to the same object: an ensemble stores its members in a list and by name.
 _MAX_REPETITION = 20
 _FREE_NODES, _FREE_BYTES = 20_000, 2**24
 # Objects built from repeated bytes may copy them, so the size of the file limits these too.
 _MAX_REPEATED_BYTES, _MAX_REPEATED_GROWTH = 2**28, 100
 
-# A file can choose the hashes of keys that are not strings; many equal hashes would take hours.
+# A file can choose keys with equal hashes, unless they are strings; many such keys take hours.
 _MAX_CHOSEN_HASHES = 10_000
 
 _SCALARS = (bool, float, int, str, type(None))
 
 
 class UntrustedError(ValueError):
-    """A file uses names that are not trusted."""
+    """A file contains names that are not trusted."""
 
     def __init__(self, names):
         self.names = sorted(names)
@@ -58,11 +58,11 @@ class Node:
         self.name, self.loader = f"{names[0]}.{names[1]}", names[2]
         self.state, self.children = state, []
         self.n_nodes = self.n_bytes = self.height = 0
-        # The states of the parts that are not read yet, in reverse order; None when complete.
+        # The states of the parts that have not been read, in reverse order; None when complete.
         self.waiting = None
 
 
-# --- what nodes hold -------------------------------------------------------------------------
+# --- parts of nodes --------------------------------------------------------------------------
 
 
 def _parts_of_dict(state):
@@ -155,10 +155,10 @@ def read_schema(archive):
     Raises
     ------
     UntrustedError
-        If nodes ask for types or functions that are not trusted, or that their loaders may not
+        If nodes contain types or functions that are not trusted, or that their loaders may not
         build. The error names all of them.
     ValueError
-        If the schema is damaged, or larger than that of any model.
+        If the schema is damaged, or larger than the schema of any model.
     """
     text = archive.read("schema.json")
     _check_text(text, archive)
@@ -222,7 +222,7 @@ def _id_of(state):
 
 
 def _open(state, known, untrusted):
-    """Return a node whose parts are not read yet."""
+    """Return a node whose parts have not been read."""
     node = Node(state)
     is_trusted, parts = _LOADERS.get(node.loader, (None, None))
     if is_trusted is None or not is_trusted(node.name):
@@ -255,7 +255,7 @@ def _close(node, sizes, untrusted):
 
 
 def attribute_names(node):
-    """Return the key of each part of a dict; None for the parts of other nodes."""
+    """Return the key of each part of a dict node; None for the parts of other nodes."""
     if node.loader == "DictNode":
         return [None, *node.state["content"]]
     return [None] * len(node.children)

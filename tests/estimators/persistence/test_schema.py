@@ -125,4 +125,4 @@ SVC = "sklearn.svm._classes.SVC"
     ],
 )
 def test_every_loader_builds_its_own_types_only(tmp_path, schema):
-    refused(tmp_path, schema, r"asks for types that are not trusted: .*Nothing was loaded", a=b"")
+    refused(tmp_path, schema, r"contains types that are not trusted: .*Nothing was loaded", a=b"")
