@@ -29,8 +29,8 @@ def find_source(pretrained):
     source = resolve_frozen(pretrained)
     if source is None:
         raise ValueError(
-            "pretrained must be FrozenEstimator(estimator) with a fitted estimator, or the path of a "
-            f"saved model, got {pretrained!r}."
+            "pretrained must be FrozenEstimator(estimator) with a fitted estimator, or the path of "
+            f"a saved model, got {pretrained!r}."
         )
     if not isinstance(source, NetworkEstimator):
         raise ValueError(

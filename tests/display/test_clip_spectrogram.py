@@ -37,7 +37,7 @@ def test_long_recordings_are_averaged_part_by_part(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [0.5, 30.0])
-def test_the_channel_is_that_of_the_front_end(tmp_path, seconds):
+def test_the_channel_of_the_front_end_is_used(tmp_path, seconds):
     left, right = np.random.default_rng(0).uniform(-0.5, 0.5, (2, round(seconds * RATE)))
     right[: len(right) // 2] = 0
     both, alone = tmp_path / "both.wav", tmp_path / "right.wav"

@@ -52,7 +52,7 @@ def search(estimator):
 
 
 def containers(classifier):
-    """Return estimators that hold a classifier, fitted, by what they are."""
+    """Return {description: fitted estimator that contains a classifier}."""
     extractor = CNNFeatureExtractor(FrozenEstimator(classifier)).fit(X)
     svc = make_pipeline(extractor, StandardScaler(), SVC()).fit(X, Y)
     union = make_union(PyAudioAnalysisTransformer(), extractor).fit(X)

@@ -1,4 +1,4 @@
-"""A trained network as the start of another: CNNAudioClassifier(pretrained=...)."""
+"""Start from a trained network: CNNAudioClassifier(pretrained=...)."""
 
 import joblib
 import numpy as np
@@ -35,7 +35,7 @@ def embedder(sounds):
 
 @pytest.fixture(scope="module")
 def halves(sounds):
-    """A task other than the one learned before."""
+    """A different task from the one learned before."""
     return np.arange(60) % 2
 
 

@@ -26,7 +26,7 @@ def batch(n_clips=16, n_frames=40, n_bins=32):
 
 @each
 @pytest.mark.parametrize("size", [(40, 32), (1, 1), (1, 8), (8, 1), (2, 2)])
-def test_the_shape_stays_and_values_are_finite(name, size):
+def test_the_shape_is_kept_and_values_are_finite(name, size):
     x = batch(6, *size)
     y = AUGMENTATIONS[name](x, generator())
     assert y.shape == x.shape

@@ -107,7 +107,7 @@ def test_a_finished_fit_is_restored_without_training(tmp_path, capsys):
     assert epochs.n == 0
     assert "6/6" in capsys.readouterr().err
     assert same_trees(results(again, X), results(first, X))
-    # It no longer holds what only training needs: it is about as large as the weights.
+    # Only the weights are left, without the state that training needs.
     n_bytes = sum(array.nbytes for array in get_weights(first.network_).values())
     assert os.path.getsize(tmp_path / name) < n_bytes + 16384
 
@@ -200,7 +200,7 @@ def test_a_changed_recording_is_refused(tmp_path, sounds):
         clone(model).fit(paths, sounds.target)
 
 
-def test_an_augmentation_that_cannot_be_identified_is_an_error_at_once(tmp_path):
+def test_an_augmentation_that_cannot_be_identified_is_an_error_before_training(tmp_path):
     class Unknown:
         def __init__(self):
             self.function = lambda batch: batch
@@ -298,7 +298,7 @@ def test_a_full_disk_loses_the_checkpoint_but_not_the_fit(tmp_path, monkeypatch)
     assert os.listdir(tmp_path) == []
 
 
-def test_an_unusable_place_is_reported_before_any_file_is_read(tmp_path):
+def test_an_unusable_path_is_reported_before_any_file_is_read(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"checkpoint='.*file' cannot be used"):
         make_classifier(tmp_path / "file").fit(["no such recording.wav"] * 4, [0, 1, 0, 1])

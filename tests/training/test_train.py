@@ -1,4 +1,4 @@
-"""A training learns, keeps its best epoch, and gives the same bytes however it runs."""
+"""Training learns, keeps the best epoch, and gives the same bytes however it runs."""
 
 import itertools
 import math
@@ -68,7 +68,7 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept():
     assert loss.item() == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_without_validation_the_last_epoch_counts():
+def test_without_validation_the_last_epoch_is_kept():
     _, state = fit()
     assert state.best_epoch == state.n_epochs == 6
     assert "valid_loss" not in state.history
@@ -183,7 +183,7 @@ def test_layers_that_one_replica_skips_learn_from_the_other():
 
 
 def test_running_statistics_cover_all_parts_of_a_batch():
-    # With a rate of almost zero only the running statistics change.
+    # With a learning rate of almost zero, only the running statistics change.
     plan = make_plan(max_epochs=60, batch_size=64, learning_rate=1e-12)
     examples = make_examples(64)
     norm = nn.BatchNorm2d(1)
