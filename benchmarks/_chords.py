@@ -1,4 +1,4 @@
-"""Decaying chords with a little noise: long recordings that the benchmarks make themselves."""
+"""Decaying chords with a little noise: long synthetic recordings for the benchmarks."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import soundfile as sf
 
 
 def write_chords(folder, n_files, rate=44100, duration=5.0):
-    """Write WAV files of 16 bits, each its own; return their paths."""
+    """Write 16-bit WAV files, each with a different chord; return their paths."""
     rng = np.random.default_rng(0)
     t = np.arange(int(rate * duration)) / rate
     paths = []

@@ -1,6 +1,6 @@
-"""Files of containers that FFmpeg writes and reads, whole and damaged. Needs PyAV.
+"""Files of containers that FFmpeg writes and reads, intact and damaged. Requires PyAV.
 
-`KINDS` and `case` are as in `_mutations`: any number gives the same file in every process.
+`KINDS` and `case` are as in `_mutations`: a number gives the same file in every process.
 """
 
 import io
@@ -38,7 +38,7 @@ CONTAINERS = {
     "WAV (AC3)": (".wav", "wav", "ac3", 32_000),
 }
 _OPTIONS = {"MP4 in fragments": {"movflags": "frag_keyframe+empty_moov+default_base_moof"}}
-# Encoders that would take 8 bits.
+# Encoders that would otherwise use 8 bits.
 _FORMATS = {"tta": "s16", "wavpack": "s16p"}
 KINDS = [*CONTAINERS, NO_RECORDING]
 
@@ -52,7 +52,7 @@ _SIGNATURES = [
 
 
 class _Pipe:
-    """What cannot go back, so that writers leave lengths open."""
+    """A stream that cannot seek, so that writers leave lengths unknown."""
 
     def __init__(self):
         self.parts = []
@@ -66,14 +66,14 @@ class _Pipe:
 
 
 def samples(rate, n_channels, seconds=0.25):
-    """Return tones of other frequencies in each channel, `(n_samples, n_channels)`."""
+    """Return tones with a different frequency in each channel, `(n_samples, n_channels)`."""
     t = np.arange(round(seconds * rate))[:, None] / rate
     return (0.4 * np.sin(2 * np.pi * (300 + 200 * np.arange(n_channels)) * t)).astype(np.float32)
 
 
 @lru_cache(maxsize=256)
 def written(kind, n_channels=1, seconds=0.25):
-    """Return the bytes of a whole file."""
+    """Return the bytes of an intact file."""
     _, muxer, codec, rate = CONTAINERS[kind]
     if codec == "libopencore_amrnb":
         n_channels = 1
@@ -103,7 +103,7 @@ def encoded(sound, rate, muxer, codec, *, options=None, is_piped=False):
 
 
 def case(seed, number):
-    """Make the damaged (now and then whole) file that has this number."""
+    """Create the damaged (sometimes intact) file with this number."""
     rng = random.Random(f"{seed} {number} of a container")
     kind = KINDS[number % len(KINDS)]
     if kind == NO_RECORDING:
@@ -120,7 +120,7 @@ def case(seed, number):
     return Case(number, kind, tuple(names), extension, bytes(content))
 
 
-# Damage that is peculiar to these files.
+# Damage that only applies to these files.
 
 _EXTENSIONS = [".m4a", ".webm", ".wma", ".mp3", ".wav", ".raw", ".ogg", ".txt", ""]
 _NAMES = re.compile(
@@ -131,7 +131,7 @@ _NUMBERS = [0, 1, 2, 7, 8, 255, 256, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 
 
 
 def _box_number(content, rng):
-    """Write a wrong number near the name of a box or a chunk: its size, a count, an offset."""
+    """Write a wrong number near the name of a box or chunk: its size, a count or an offset."""
     content = bytearray(content)
     places = [found.start() for found in _NAMES.finditer(content)]
     if places:
@@ -141,7 +141,7 @@ def _box_number(content, rng):
 
 
 def _other_name(content, rng):
-    """Put the name of another box into the place of one."""
+    """Replace the name of a box with another name."""
     content = bytearray(content)
     found = list(_NAMES.finditer(content))
     if found:
@@ -151,7 +151,7 @@ def _other_name(content, rng):
 
 
 def _another(content, rng):
-    """Begin as this file and end as another one."""
+    """Begin with this file and end with another one."""
     other = written(rng.choice([*CONTAINERS]))
     return bytes(content[: rng.randint(0, len(content))]) + other[rng.randint(0, len(other)) :]
 

@@ -1,4 +1,4 @@
-"""The spoken digits that the benchmarks share, and their two splits."""
+"""The spoken digits that the benchmarks share, and two ways to split them."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from skdaf.datasets import load_audio_folders
 
 DATA = Path(os.environ.get("SKDAF_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
-# Speakers whose voices are heard in the test part only.
+# Speakers that occur only in the test set.
 UNHEARD = ["theo", "yweweler"]
 
 

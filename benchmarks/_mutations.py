@@ -1,6 +1,6 @@
-"""Damaged recordings, made on purpose from whole ones: what readers of files must survive.
+"""Damaged recordings, derived from intact ones, for testing how readers handle them.
 
-`case(seed, number)` makes one of them; the two numbers alone decide about every byte.
+`case(seed, number)` creates one of them; these two numbers determine every byte.
 """
 
 import io
@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import soundfile as sf
 
-# What whole files are written as: {kind: [(format, subtype), ...]}.
+# Formats of intact files: {kind: [(format, subtype), ...]}.
 FORMATS = {
     "WAV, integers": [("WAV", f"PCM_{name}") for name in ("U8", "16", "24", "32")],
     "WAV, floats": [("WAV", "FLOAT"), ("WAV", "DOUBLE")],
@@ -59,7 +59,7 @@ _WRONG_EXTENSIONS = [
 
 _RATES = [8000, 11_025, 16_000, 22_050, 44_100, 48_000]
 
-# What is written into the fields of headers.
+# Values to write into the fields of headers.
 _WRONG_RATES = [
     *[0, 1, 2, 50, 99, 100, 101, 999, 16_000, 44_101, 384_000, 9_999_991, 10_000_001],
     *[2**24, 2**31 - 1, 2**31, 4_000_000_000, 2**32 - 1],
@@ -71,13 +71,13 @@ _WRONG_SIZES = [
 ]
 _VALUES = {"rate": _WRONG_RATES, "count": _WRONG_COUNTS, "size": _WRONG_SIZES}
 
-# Where formats keep numbers: (marker, distance from its first byte, layout, what it is).
+# Where formats store numbers: (marker, distance from its first byte, layout, kind of number).
 _FIELDS = [
     (b"fmt ", 8, "<H", "count"),  # the code of the format
     (b"fmt ", 10, "<H", "count"),  # channels
     (b"fmt ", 12, "<I", "rate"),
-    (b"fmt ", 16, "<I", "size"),  # bytes a second
-    (b"fmt ", 20, "<H", "count"),  # bytes a frame
+    (b"fmt ", 16, "<I", "size"),  # bytes per second
+    (b"fmt ", 20, "<H", "count"),  # bytes per frame
     (b"fmt ", 22, "<H", "count"),  # bits
     *[
         (marker, 4, "<I", "size")
@@ -119,7 +119,7 @@ _LARGEST = 2**20
 
 @dataclass(frozen=True)
 class Case:
-    """One file to be read: what it was, what has been done to it, and its name's end."""
+    """One file to read: its original format, the damage, and the suffix of its name."""
 
     number: int
     kind: str
@@ -129,7 +129,7 @@ class Case:
 
 
 def case(seed, number):
-    """Make the damaged (now and then whole) file that has this number."""
+    """Create the damaged (sometimes intact) file with this number."""
     rng = random.Random(f"{seed} {number}")
     kind = KINDS[number % len(KINDS)]
     if kind == NO_RECORDING:
@@ -140,7 +140,7 @@ def case(seed, number):
     for name in names:
         content = MUTATIONS[name](content, rng)[:_LARGEST]
     if kind in ("Ogg Vorbis", "Opus") and rng.random() < 0.7:
-        # Libraries pass over pages with a wrong checksum, and never see what is in them.
+        # Libraries skip pages with a wrong checksum, and never see their content.
         content = _with_checksums(content)
     if rng.random() < 0.1:
         names, extension = [*names, "wrong extension"], rng.choice(_WRONG_EXTENSIONS)
@@ -151,7 +151,7 @@ def _how_many(rng):
     return rng.choice([1, 1, 1, 2, 3])
 
 
-# Whole files.
+# Intact files.
 
 
 def _tones(n, channels, rate, rng):
@@ -199,7 +199,7 @@ def _whole(kind, rng):
         and (name != "1,024 channels" or format_ in _MANY_CHANNELS)
         and (name != "long silence" or format_ in ("FLAC", "OGG", "MP3"))
     ]
-    # Ordinary sounds half of the time: the damage is what matters then.
+    # Half of the files contain ordinary sounds, so that only the damage matters.
     sound = rng.choice(sounds[:2] if rng.random() < 0.5 else sounds)
     content = _written(format_, subtype, sound, rng.choice(_RATES))
     if kind in _CHANGES:
@@ -219,13 +219,13 @@ def _written(format_, subtype, sound, rate):
             sf.write(file, samples[:, :channels], rate, format=format_, subtype=subtype)
         except (sf.SoundFileError, ValueError):
             continue  # too many channels for this format
-        return _without_time_and_chance(file.getvalue())
-    # Some formats have one rate only, some codecs write no empty file.
+        return _without_random_fields(file.getvalue())
+    # Some formats have only one rate, and some codecs cannot write empty files.
     return _written(format_, subtype, "mono", 8000)
 
 
-def _without_time_and_chance(content):
-    """Overwrite what a format keeps of the moment of writing, and the random numbers of streams."""
+def _without_random_fields(content):
+    """Overwrite time stamps, and the random serial numbers of streams."""
     content = bytearray(content)
     for peak in re.finditer(b"PEAK", content):
         content[peak.start() + 12 : peak.start() + 16] = bytes(4)
@@ -237,7 +237,7 @@ def _without_time_and_chance(content):
 
 
 def _with_other_chunks(content, rng):
-    """Put chunks before and behind the samples of a RIFF file."""
+    """Insert chunks before and after the samples of a RIFF file."""
     place = content.find(b"data")
     chunks = [_chunk(rng) for _ in range(rng.randint(1, 4))]
     body = content[8:place] + b"".join(chunks[:-1]) + content[place:] + chunks[-1]
@@ -254,7 +254,7 @@ def _chunk(rng):
 
 
 def _with_other_tags(content, rng):
-    """Change the tag of an MP3 file, join it with itself, put tags around it and in between."""
+    """Change the tag of an MP3 file, append it to itself, or insert tags around and inside it."""
     parts = []
     for _ in range(rng.choice([1, 1, 2, 3])):
         part = bytearray(content)
@@ -273,7 +273,7 @@ _MP3_TAGS = [
 
 
 def _in_wav(content, rng):
-    """Put the frames of an MP3 file into a WAV file."""
+    """Write the frames of an MP3 file to a WAV file."""
     fmt = struct.pack("<HHIIHHH", 0x55, rng.choice([1, 2]), 16_000, 8000, 1, 0, 0)
     chunks = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt
     size = rng.choice([len(content), len(content), 0, 2**32 - 1])
@@ -286,7 +286,7 @@ def _of_64_bits(content, rng):
 
 
 def _of_unknown_size(content, rng):
-    """Leave the sizes of a file as a writer does that writes into a pipe."""
+    """Leave the sizes in a file unknown, like a program that writes to a pipe."""
     content = bytearray(content)
     names = {b"data": "<I", b"SSND": ">I", b"BODY": ">I", b".snd": ">I", b"ds64": "<Q"}
     name = next(name for name in reversed(names) if name in content)
@@ -334,7 +334,7 @@ _MAGIC = [
 
 
 def _header_number(content, rng):
-    """Overwrite one to eight bytes among the first ones."""
+    """Overwrite one to eight bytes near the beginning."""
     content = bytearray(content)
     layout = rng.choice(["B", "<H", ">H", "<I", ">I", "<Q", ">Q"])
     place = rng.randrange(max(1, min(len(content), rng.choice([48, 128, 512]))))
@@ -345,7 +345,7 @@ def _header_number(content, rng):
 
 def _field_of(what):
     def mutate(content, rng):
-        """Write a wrong value into a field of the header that is known to mean this."""
+        """Write a wrong value to a field of the header whose meaning is known."""
         content = bytearray(content)
         places = [
             (found.start() + distance, layout)
@@ -363,7 +363,7 @@ def _field_of(what):
 
 
 def _packed_rate(content, rng):
-    """Change rates that are no plain numbers: of FLAC, AIFF and MP3."""
+    """Change sampling rates that are not stored as plain numbers: in FLAC, AIFF and MP3 files."""
     rate = rng.choice(_WRONG_RATES)
     if content.startswith(b"fLaC") and len(content) >= 26:
         (numbers,) = struct.unpack_from(">Q", content, 18)
@@ -384,7 +384,7 @@ def _put(content, place, layout, value):
 
 
 def _truncate(content, rng):
-    """Cut the end off: inside of the magic bytes, a header, a field, the sound, its last bytes."""
+    """Cut off the end: inside the magic bytes, a header, a field, the samples or the last bytes."""
     n = len(content)
     markers = [found.start() for found in re.finditer(rb"OggS|[A-Za-z ]{4}", content[:2000])]
     place = rng.choice(
@@ -409,7 +409,7 @@ def _flip_bits(content, rng):
 
 
 def _run(content, rng):
-    """Choose a run of bytes."""
+    """Choose a range of bytes."""
     start = rng.randint(0, len(content))
     return start, min(len(content), start + rng.choice([1, 2, 8, 64, 1000]))
 
@@ -440,7 +440,7 @@ def _insert(content, rng):
 
 
 def _splice(content, rng):
-    """Begin as this file and end as another one."""
+    """Begin with this file and end with another one."""
     _, _, other = _whole(rng.choice([*FORMATS]), rng)
     if rng.random() < 0.3:
         return bytes(content) + other
@@ -448,7 +448,7 @@ def _splice(content, rng):
 
 
 def _tag(content, rng):
-    """Put an ID3 tag in front, whose size may be a lie."""
+    """Prepend an ID3 tag, whose size may be wrong."""
     size = rng.choice([0, 10, 100, 2**14 - 1, 2**21, 2**28 - 1])
     digits = bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
     return b"ID3\4\0\0" + digits + rng.randbytes(min(size, 100)) + content
@@ -471,7 +471,7 @@ MUTATIONS = {
 }
 
 
-# Ogg's checksum: the usual polynomial, but the highest bit first and no inversion.
+# Ogg's checksum uses the usual polynomial, but with the highest bit first and without inversion.
 
 
 @lru_cache(maxsize=1)
@@ -486,7 +486,7 @@ def _checksum_table():
 
 
 def _with_checksums(content):
-    """Give every complete Ogg page the checksum of what it holds."""
+    """Give every complete Ogg page a valid checksum."""
     content, table = bytearray(content), _checksum_table()
     for page in re.finditer(b"OggS", bytes(content)):
         start = page.start()

@@ -1,18 +1,18 @@
-"""Made-up environmental sound that is hard to tell apart: ten kinds of event in scenes of 5 s.
+"""Synthetic environmental sounds that are hard to classify: ten kinds of event in scenes of 5 s.
 
-There is no set of environmental recordings beside the benchmarks, so this one is made, once, from
-random numbers. A class is a kind of event: a siren glides, an alarm alternates, a knock repeats.
-Pitch, bandwidth, loudness and length are drawn alike for all of them, so that no band and no level
-gives a class away; what does is its pattern in time and frequency.
+The benchmarks have no real environmental recordings, so this set is generated once, from random
+numbers. A class is a kind of event: a siren glides, an alarm alternates, a knock repeats. Pitch,
+bandwidth, loudness and length have the same distributions in all classes, so no frequency band and
+no level identifies a class. Only the pattern in time and frequency does.
 
-A clip (44.1 kHz, 16 bits, mono) holds one to three events of its class at random times and levels,
-and up to two other sounds: mostly quieter ones from a pool of sounds that are no class, or events
-of another class that always lie below. The room is a decaying noise to convolve with, coloured
-noise is added, a microphone bends the spectrum, and some clips are overdriven.
+A clip (44.1 kHz, 16 bits, mono) contains one to three events of its class at random times and
+levels, and up to two other sounds: mostly quieter sounds that belong to no class, or events of
+another class that are always quieter. A room adds decaying reverberation, a microphone filters the
+spectrum, colored noise is added, and some clips are overdriven.
 
-The test part is recorded elsewhere: its rooms reverberate longer, its microphones cut more and
-lean to the other side, its noise has other colours and is louder. Such a change of conditions is
-what costs accuracy outside of benchmarks too.
+The test clips are recorded under other conditions: rooms reverberate longer, microphones cut more
+and tilt the spectrum the other way, and noise is louder and has other colors. Outside of
+benchmarks, such changes of conditions reduce accuracy too.
 """
 
 import os
@@ -28,7 +28,7 @@ from scipy import signal
 
 from skdaf.datasets import load_audio_folders
 
-# To be counted up with every change to the recipe: the folder of the clips is named after it.
+# Increase with every change to the sounds: it is part of the name of the folder with the clips.
 VERSION = 2
 
 RATE = 44100
@@ -37,7 +37,7 @@ N_CLIPS = {"train": 40, "test": 30}
 
 
 def load(folder=None):
-    """Return train paths, train labels, test paths and test labels; make the files if need be."""
+    """Return paths and labels for training and testing; generate the files if needed."""
     folder = Path(folder or Path(tempfile.gettempdir(), f"skdaf-scenes-{VERSION}"))
     if not folder.is_dir() or not any(folder.iterdir()):
         _make(folder)
@@ -46,14 +46,14 @@ def load(folder=None):
 
 def _listed(folder, part):
     clips = load_audio_folders(folder / part)
-    # Temporary folders are tidied up file by file on some machines.
+    # Some machines delete old files from temporary folders one by one.
     if len(clips.filenames) != N_CLIPS[part] * len(EVENTS):
         raise SystemExit(f"The folder {folder} is not complete. Delete it and start again.")
     return np.array(clips.filenames), np.array(clips.target_names)[clips.target]
 
 
 def _make(folder):
-    """Make all clips beside a folder, then let them take its place at once."""
+    """Generate all clips in a temporary folder, then rename it to the given folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
@@ -71,7 +71,7 @@ def _make(folder):
 def _write(folder, part, kind, number):
     path = folder / part / kind / f"{kind}_{number:03d}.wav"
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Seeded one by one: a clip depends neither on the others nor on the number of workers.
+    # Each clip has its own seed, so it depends neither on the others nor on the number of workers.
     rng = np.random.default_rng([list(N_CLIPS).index(part), list(EVENTS).index(kind), number])
     sf.write(path, scene(rng, kind, CONDITIONS[part]), RATE, subtype="PCM_16")
 
@@ -81,13 +81,13 @@ def _write(folder, part, kind, number):
 
 @dataclass(frozen=True)
 class Conditions:
-    """Ranges to draw the conditions of a recording from: lowest and highest."""
+    """The lowest and highest values of the random conditions of a recording."""
 
-    reverberation_time: tuple  # s until the room has fallen by 60 dB
-    direct: tuple  # level of the direct sound above that of the room, dB
-    noise_slope: tuple  # dB an octave
-    snr: tuple  # level of an event above the noise, dB
-    tilt: tuple  # of the microphone, dB an octave
+    reverberation_time: tuple  # seconds until the reverberation has decayed by 60 dB
+    direct: tuple  # level of the direct sound relative to the reverberation, dB
+    noise_slope: tuple  # dB per octave
+    snr: tuple  # level of an event relative to the noise, dB
+    tilt: tuple  # of the microphone, dB per octave
     ripple: tuple  # of the microphone, dB
     low_cut: tuple  # Hz
     high_cut: tuple  # Hz
@@ -118,7 +118,7 @@ CONDITIONS = {
 
 
 def scene(rng, kind, conditions):
-    """Return the samples of a clip of one kind of event."""
+    """Return the samples of a clip with one kind of event."""
     samples = np.zeros(N_SAMPLES)
     for _ in range(rng.integers(1, 4)):
         _add(rng, samples, EVENTS[kind](rng), level=rng.uniform(-9, 0))
@@ -136,7 +136,7 @@ def scene(rng, kind, conditions):
 
 
 def _add_another(rng, samples, kind):
-    """Add a sound that is not of the kind of the clip."""
+    """Add a sound of another kind than that of the clip."""
     if rng.random() < 0.6:
         sound, level = rng.choice(DISTRACTORS)(rng), rng.uniform(-15, -5)
     else:
@@ -155,7 +155,7 @@ def _in_room(rng, samples, conditions):
     seconds = rng.uniform(*conditions.reverberation_time)
     t = _times(seconds)
     room = rng.standard_normal(len(t)) * 10 ** (-3 * t / seconds)
-    # The first reflection needs some time.
+    # The first reflection arrives after a short delay.
     room[: int(rng.uniform(0.002, 0.015) * RATE)] = 0
     room *= _gain(-rng.uniform(*conditions.direct)) / np.linalg.norm(room)
     room[0] = 1
@@ -198,7 +198,7 @@ def _faded(samples, seconds=0.005):
 
 
 def _slope(decibels):
-    """Return a gain that changes by so many decibels an octave."""
+    """Return a gain that changes by a number of decibels per octave."""
     return lambda f: (np.maximum(f, 40) / 1000) ** (decibels / 6.02)
 
 
@@ -209,7 +209,7 @@ def _spectrum(samples, gain):
 
 
 def _around(samples, centre, octaves):
-    """Leave what lies around a frequency, and a little of the rest."""
+    """Keep what is near a frequency, and a little of the rest."""
 
     def gain(f):
         distance = np.log2(np.maximum(f, 1) / centre) / octaves
@@ -223,12 +223,12 @@ def _log_uniform(rng, low, high):
 
 
 def _pitch(rng):
-    """Draw where the energy of an event lies, alike for all kinds."""
+    """Draw the main frequency of an event, from the same distribution for all kinds."""
     return _log_uniform(rng, 350, 2800)
 
 
 def _length(rng):
-    """Draw the seconds that an event lasts, alike for all kinds."""
+    """Draw the duration of an event in seconds, from the same distribution for all kinds."""
     return rng.uniform(1.0, 2.5)
 
 
@@ -249,7 +249,7 @@ def _hiss(rng, n_samples, centre, octaves):
 
 
 def _series(rng, onsets, sound):
-    """Put sounds, each made by `sound(rng)`, one after the other at random loudness."""
+    """Concatenate sounds, each created by `sound(rng)`, with random loudness."""
     sounds = [_gain(rng.uniform(-6, 0)) * sound(rng) for _ in onsets]
     starts = [int(onset * RATE) for onset in onsets]
     series = np.zeros(max(s + len(x) for s, x in zip(starts, sounds, strict=True)))
@@ -259,19 +259,19 @@ def _series(rng, onsets, sound):
 
 
 def _swell(t, seconds):
-    """Return a loudness that rises softly from time 0 on and decays."""
+    """Return a loudness that rises smoothly from time 0 and decays."""
     t = np.maximum(0, t) / seconds
     return t * np.exp(-t)
 
 
 def _regular(rng, step):
-    """Return onsets in even steps, nearly."""
+    """Return onsets at nearly regular intervals."""
     onsets = np.arange(0, _length(rng), step)
     return np.abs(onsets + rng.normal(0, 0.03 * step, len(onsets)))
 
 
 def _irregular(rng, step):
-    """Return onsets in steps that vary by a factor of three."""
+    """Return onsets at intervals that vary by a factor of three."""
     steps = step * rng.uniform(0.5, 1.5, 100)
     onsets = np.cumsum(steps) - steps[0]
     return onsets[onsets < _length(rng)]
@@ -289,7 +289,7 @@ def _flicker(rng, t, rate):
 
 
 def _gate(rng, t, rate, smooth=0.005):
-    """Return a loudness that goes on and off `rate` times a second, with rounded edges."""
+    """Return a loudness that switches on and off `rate` times per second, with rounded edges."""
     share = rng.uniform(0.35, 0.65)
     is_on = ((t * rate + rng.random()) % 1 < share).astype(float)
     window = np.hanning(int(smooth * RATE))
@@ -309,7 +309,7 @@ def siren(rng):
 
 
 def alarm(rng):
-    """Two tones in turn, with or without a gap between them."""
+    """Two alternating tones, with or without a gap between them."""
     t = _times(_length(rng))
     rate = rng.uniform(1, 4)
     upper = (t * rate + rng.random()) % 1 < 0.5
@@ -318,7 +318,7 @@ def alarm(rng):
 
 
 def bird(rng):
-    """Short glides in quick succession, all in much the same way."""
+    """Short glides in quick succession, all of similar shape."""
     pitch, seconds = _pitch(rng), rng.uniform(0.05, 0.15)
     start, end = rng.uniform(-0.6, 0.6, 2)
 
@@ -347,7 +347,7 @@ def engine(rng):
 
 
 def rain(rng):
-    """Drops at random times, many a second."""
+    """Drops at random times, many per second."""
     t = _times(_length(rng))
     drops = (rng.random(len(t)) < rng.uniform(10, 50) / RATE) * rng.exponential(1, len(t))
     fall = np.exp(-1 / (rng.uniform(0.003, 0.015) * RATE))
@@ -356,7 +356,7 @@ def rain(rng):
 
 
 def glass(rng):
-    """Partials in no simple ratio that are struck together and ring."""
+    """Inharmonic partials that are struck together and ring."""
     pitch, seconds = _pitch(rng), rng.uniform(0.08, 0.4)
     ratios = np.concatenate([[1], rng.uniform(1.2, 5, 6)])
 
@@ -384,7 +384,7 @@ def bark(rng):
 
 
 def knock(rng):
-    """Short damped blows in even steps."""
+    """Short damped knocks at regular intervals."""
     pitch, seconds = _pitch(rng), rng.uniform(0.01, 0.05)
 
     def blow(rng):
@@ -396,7 +396,7 @@ def knock(rng):
 
 
 def steps(rng):
-    """Pairs of soft noises in even steps, heel and toe."""
+    """Pairs of soft noises at regular intervals, heel and toe."""
     pitch, octaves = _pitch(rng), rng.uniform(0.8, 2)
     apart, seconds = rng.uniform(0.06, 0.14), rng.uniform(0.01, 0.03)
 
@@ -418,18 +418,18 @@ EVENTS = {
 
 
 def _hum(rng):
-    """Mains: a steady low tone."""
+    """Mains hum: a steady low tone."""
     return _tone(rng, np.full(int(4 * RATE), rng.choice([50.0, 60.0])), 20)
 
 
 def _thud(rng):
-    """One dull blow."""
+    """One dull thud."""
     t = _times(1)
     return _hiss(rng, len(t), rng.uniform(80, 300), 1) * np.exp(-t / rng.uniform(0.05, 0.2))
 
 
 def _gust(rng):
-    """Noise that swells and ebbs away."""
+    """Noise that swells and fades."""
     t = _times(rng.uniform(1, 4))
     return _hiss(rng, len(t), _pitch(rng), 2) * np.sin(np.pi * t / t[-1]) ** 2
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.accuracy [--seeds 3] [--verbose] [SECTION ...]
 
-Sections: classifier, one_speaker (each speaker held out in turn), scenes (made-up environmental
-sound), combiner (with its blocks alone), autoencoder, transfer. All by default. Two splits of the
-Free Spoken Digit Dataset: "official" holds out takes 0 to 4 of every digit and speaker, "speakers"
-holds out two of the six speakers.
+Sections: classifier, one_speaker (each speaker held out in turn), scenes (synthetic environmental
+sounds), combiner (with each of its blocks alone), autoencoder, transfer. The default is all of
+them. There are two splits of the Free Spoken Digit Dataset: "official" holds out takes 0 to 4 of
+every digit and speaker, "speakers" holds out two of the six speakers.
 """
 
 import argparse

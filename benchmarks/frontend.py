@@ -1,15 +1,15 @@
-"""The front end, from files on disk to an array: SpectrogramTransformer against other ways.
+"""The front end, from files on disk to an array: SpectrogramTransformer compared with alternatives.
 
     python -m benchmarks.frontend [--repeats N] [--clips N]
 
-"librosa" loads each file, then `melspectrogram` and `power_to_db`; "torch" is what torchaudio does:
-`torch.stft`, a product with the mel bank, decibels. Both have the window, step and bands of
-SpectrogramTransformer's defaults and leave every spectrogram at its own length, while the
+"librosa" loads each file, then calls `melspectrogram` and `power_to_db`; "torch" does what
+torchaudio does: `torch.stft`, a product with the mel filter bank, decibels. Both use the default
+window, step and bands of SpectrogramTransformer and leave every spectrogram at its own length; the
 transformer also standardizes and resizes it. "reading only" is `soundfile.read` to float32. All run
-on one thread and take turns; times are medians, ratios are medians of the ratios within a turn.
+on one thread and take turns; times are medians, and ratios are medians of the ratios within a turn.
 
-The files: the Free Spoken Digit Dataset, and music of 5 s at 44.1 kHz that is made here. They are
-in the memory of the system after the first turn, which does not count. Wants librosa.
+The files are the Free Spoken Digit Dataset, and synthetic music of 5 s at 44.1 kHz. The first turn
+does not count; after it, the files are in the system's page cache. Requires librosa.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def seconds(function):
 
 
 def take_turns(functions, n_repeats):
-    """Return {name: seconds of each turn}; the first turn is for warming up."""
+    """Return {name: seconds of each turn}; the first turn is a warm-up."""
     turns = [{name: seconds(f) for name, f in functions.items()} for _ in range(n_repeats + 1)]
     return {name: [turn[name] for turn in turns[1:]] for name in functions}
 
@@ -155,7 +155,7 @@ def compare_levels(sets):
     for name, (paths, rate) in sets.items():
         settings = usual_settings(rate)
         expected = with_librosa(paths, settings)
-        # Padding leaves the frames of a clip as they are.
+        # Padding does not change the frames of a clip.
         transformer = SpectrogramTransformer(
             standardize=False, length="pad", n_frames=max(map(len, expected))
         )

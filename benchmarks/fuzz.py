@@ -1,17 +1,17 @@
-"""Read many damaged files in every way, and see how each one ends. Linux only.
+"""Read many damaged files in every way, and report how each one ends. Linux only.
 
     python -m benchmarks.fuzz [--n 20000] [--seed 0] [--first 0] [--jobs 2] [--time-limit 20]
-    python -m benchmarks.fuzz --containers               # those that FFmpeg reads
-    python -m benchmarks.fuzz --seed 0 --write NUMBER    # one of the files, to look at
+    python -m benchmarks.fuzz --containers               # files that FFmpeg reads
+    python -m benchmarks.fuzz --seed 0 --write NUMBER    # write one of the files for inspection
 
-`benchmarks/_mutations.py` makes the files, `benchmarks/_containers.py` those of --containers. Each
-is read in worker processes in all `WAYS`; it must end in finite samples or in AudioReadError, the
-same in every way that reads it whole, and without a word on the standard streams. Anything else is
-a defect: another exception, a NaN, a warning, a crash, more than the time limit. Workers that crash
-or hang are replaced.
+`benchmarks/_mutations.py` creates the files, and `benchmarks/_containers.py` those of --containers.
+Worker processes read each file in all `WAYS`. The result must be finite samples or AudioReadError,
+the same for every way that reads the whole file, with nothing printed to the standard streams.
+Anything else is a defect: another exception, a NaN, a warning, a crash, or exceeding the time
+limit. Workers that crash or hang are replaced.
 
-Times are those of all ways together. Memory is the most that the process had beyond what it had
-before the file (VmHWM); 4 GB of addresses more than at the beginning are all that it may have.
+Times include all ways of reading a file. Memory is the peak of the process beyond what it used
+before the file (VmHWM). A process may use at most 4 GB more address space than at its start.
 """
 
 import argparse
@@ -49,7 +49,7 @@ from skdaf import (
 MB = 1e6
 READ, REFUSED, DEFECT = "samples", "AudioReadError", "defect"
 
-# The modules that make files.
+# The modules that create files.
 MUTATIONS, CONTAINERS = "benchmarks._mutations", "benchmarks._containers"
 
 _ADDRESSES = 4 * 2**30
@@ -69,7 +69,7 @@ def _fitted():
     return SpectrogramTransformer().fit(second), PyAudioAnalysisTransformer().fit(second)
 
 
-# Whole files are read by all but the last, which may find nothing where it looks.
+# All ways except the last one read the whole file; the last one may find no samples.
 WAYS = {
     "load_audio": lambda path: load_audio(path)[0],
     "check_audio": _check,
@@ -81,7 +81,7 @@ WAYS = {
 
 
 def examine(path):
-    """Read a file in all ways; return what came of it, and the sentences of defects."""
+    """Read a file in all ways; return the results, and descriptions of defects."""
     outcomes, defects = {}, []
     for way, read in WAYS.items():
         with warnings.catch_warnings(record=True) as caught:
@@ -96,7 +96,7 @@ def examine(path):
                     defects.append(f"{way}: {error} does not name the file")
             except Exception as error:
                 defects.append(f"{way}: {type(error).__name__}: {str(error)[:300]}")
-        # A rate may be too low for the bands: fit says so, once.
+        # If a rate is too low for the bands, fit warns once.
         told = [str(warning.message) for warning in caught]
         if [text for text in told if "always silent" not in text] or len(told) > 1:
             defects.append(f"{way}: {len(told)} warnings: {told[:3]}")
@@ -124,24 +124,24 @@ def _memory(name):
 
 
 def serve(connection, examine, seed, folder, maker):
-    """Examine the files whose numbers come in, in this process."""
+    """Examine the files whose numbers are received, in this process."""
     addresses = _memory("VmSize") + _ADDRESSES
     resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses))
     printed = Path(folder, f"printed by {os.getpid()}")
     descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    flush = ctypes.CDLL(None).fflush  # C keeps lines back
+    flush = ctypes.CDLL(None).fflush  # C buffers its output
     _fitted()
     case = importlib.import_module(maker).case
     connection.send("ready")
     for number in iter(connection.recv, None):
         damaged = case(seed, number)
         flush(None)
-        os.truncate(printed, 0)  # encoders print as well
+        os.truncate(printed, 0)  # encoders print too
         path = Path(folder, f"{number}{damaged.extension}")
         path.write_bytes(damaged.content)
-        Path("/proc/self/clear_refs").write_text("5")  # the highest memory so far is forgotten
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak of memory
         before, start = _memory("VmRSS"), time.perf_counter()
         outcome, defects = examine(str(path))
         seconds, memory = time.perf_counter() - start, _memory("VmHWM") - before
@@ -153,7 +153,7 @@ def serve(connection, examine, seed, folder, maker):
 
 
 class Worker:
-    """A process that may crash or hang; then there is a new one."""
+    """A process that is replaced if it crashes or hangs."""
 
     def __init__(self, examine, seed, folder, maker, time_limit):
         self.arguments, self.time_limit = (examine, seed, folder, maker), time_limit
@@ -227,7 +227,7 @@ def examine_all(
 
 
 def table(results, seed, maker=MUTATIONS):
-    """Return the table of a run, in markdown."""
+    """Return the table of a run in Markdown."""
     by_kind, kinds = defaultdict(list), importlib.import_module(maker).KINDS
     for result in results:
         by_kind[kinds[result.number % len(kinds)]].append(result)

@@ -1,10 +1,10 @@
-"""pyAudioAnalysis's features: PyAudioAnalysisTransformer against the library itself.
+"""pyAudioAnalysis's features: PyAudioAnalysisTransformer compared with the library.
 
     python -m benchmarks.handcrafted [number of files]
 
-Both read the same files from disk and end with the same 136 numbers a file, on one thread. Times
-are medians of several runs that take turns; the values are compared first. `fit` reads all headers
-once more, to learn the sampling rate. Wants pyAudioAnalysis, with matplotlib and tqdm.
+Both read the same files from disk and return the same 136 numbers per file, on one thread. The
+values are compared first. Times are medians of several alternating runs. `fit` also reads all
+headers, to find the sampling rate. Requires pyAudioAnalysis, with matplotlib and tqdm.
 """
 
 import importlib
@@ -58,7 +58,7 @@ def seconds(function, *arguments):
 
 
 def compare(library, paths):
-    """Return what the table shows of one set of files."""
+    """Return the row of the table for one set of files."""
     transformer = PyAudioAnalysisTransformer()
     expected, features = with_library(library, paths), transformer.fit_transform(paths)
     np.testing.assert_allclose(features, expected, rtol=RTOL, atol=ATOL)

@@ -1,9 +1,9 @@
-"""What each ingredient of the defaults brings: change one, keep all others, compare.
+"""What each ingredient of the defaults contributes: change one, keep all others, and compare.
 
     python -m benchmarks.ingredients [--seeds 2] [--data speakers scenes] [CHANGE ...]
 
-Two sets on which a network can fail: spoken digits of speakers that it has never heard, and scenes
-recorded under conditions that it has never met.
+Two data sets that are hard for a network: spoken digits of unseen speakers, and scenes recorded
+under unseen conditions.
 """
 
 import argparse
@@ -31,7 +31,7 @@ class _MeanOverFrequencyToo(nn.Module):
 
 
 def _with_head(pool, input_shape, n_outputs, **options):
-    """Build the default network with other things between its conv blocks and dense layers."""
+    """Build the default network with other layers between its conv blocks and dense layers."""
     convs = build_cnn(input_shape, n_outputs, **options)[:4]
     with torch.no_grad():
         n_values = pool(convs.eval()(torch.zeros(1, 1, *input_shape))).shape[1]
@@ -45,7 +45,7 @@ flattened = partial(_with_head, nn.Flatten())
 
 
 def crop(batch, generator, least=0.8):
-    """Keep a random part of each clip, at least four fifths of it, stretched to its old length."""
+    """Keep a random part (at least four fifths) of each clip, stretched to its old length."""
     n_frames = batch.shape[1]
     share = least + (1 - least) * torch.rand((len(batch), 1), generator=generator)
     first = torch.rand((len(batch), 1), generator=generator) * (1 - share) * n_frames
@@ -60,7 +60,7 @@ def also(*names):
 
 
 def without(name):
-    return {"augment": [one for one in USUAL if one != name] or None}
+    return {"augment": [step for step in USUAL if step != name] or None}
 
 
 CHANGES = {
@@ -118,7 +118,7 @@ def splits(names):
 
 
 def measure(change, parts, seed, cache):
-    """Return the accuracy of defaults with one change, and the seconds of the fit."""
+    """Return the accuracy of the defaults with one change, and the seconds of the fit."""
     train_X, train_y, test_X, test_y = parts
     change = dict(change)
     epochs = change.pop("epochs", None)

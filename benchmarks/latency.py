@@ -1,13 +1,14 @@
-"""What one file costs, and what an import costs: all in fresh processes.
+"""The time of one prediction, and the time of imports, both in fresh processes.
 
     python -m benchmarks.latency [--repeats 5] [--calls 50] [predict] [imports]
 
-"predict": a saved model is loaded and asked about one file, again and again. Models are fitted with
-default parameters but one epoch, on few clips: what was learned makes no difference to the time.
-"load" is from the start of imports (torch above all) to the model.
-"imports": statements in turn, each timed from the start of an interpreter to its end.
+"predict" loads a saved model and predicts one file repeatedly. Models are fitted with default
+parameters, but for one epoch and on few clips, because the time does not depend on what was
+learned. "load" is the time from the start of imports (mostly torch) to the model.
+"imports" times several statements, each from the start of an interpreter to its end.
 
-Times are medians: over processes, and for warm calls over the calls of each process first.
+Times are medians over processes; for warm calls, they are medians over the calls of each process
+first.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from skdaf import CNNAudioClassifier, save_model
 
 HEAVY = ["torch", "matplotlib", "pyAudioAnalysis", "pandas", "scipy.signal", "skops"]
 
-# Each is compared with the one named beside it.
+# Each statement is compared with the one next to it.
 STATEMENTS = {
     "pass": None,
     "import sklearn": None,
@@ -40,7 +41,7 @@ STATEMENTS = {
     "from skdaf import load_model": "import sklearn",
 }
 
-# What a fresh process does with a model; it prints seconds.
+# The code that a fresh process runs with a model; it prints seconds.
 CHILD = """
 import json, sys, time
 model, file, loader, n_calls = sys.argv[1:]
@@ -61,13 +62,13 @@ print(json.dumps([loaded - start, times[0], times[1:]]))
 
 
 def python(code, *arguments):
-    """Run code in a fresh interpreter; return what it printed."""
+    """Run code in a fresh interpreter, and return its output."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def save_both(paths, labels, folder, name):
-    """Fit a classifier and save it in both ways; return {loader: file}."""
+    """Fit a classifier and save it in both formats; return {loader: file}."""
     classifier = CNNAudioClassifier(max_epochs=1, random_state=0).fit(paths, labels)
     files = {
         "joblib.load": Path(folder, f"{name}.joblib"),
@@ -123,7 +124,7 @@ def loaded_by(statement):
 
 
 def measure_imports(repeats):
-    # One round to warm the page cache, which is not counted.
+    # The first round fills the page cache and does not count.
     rounds = [{name: seconds(name) for name in STATEMENTS} for _ in range(repeats + 1)][1:]
     print(f"| statement | time (s) | compared to | ratio | loads, of {', '.join(HEAVY)} |")
     print("|---" * 5 + "|")

@@ -1,19 +1,19 @@
-"""Memory and time against the amount of data, each point in fresh processes. Linux only.
+"""Memory and time by amount of data, each measured in fresh processes. Linux only.
 
     python -m benchmarks.memory [--repeats 5] [transform] [predict] [fit]
         [--transform-clips N ...] [--predict-clips N ...] [--gigabytes G ...] [--dtypes TYPE ...]
 
-"transform" makes spectrograms of N files, in one array. "predict" asks a fitted classifier about N
-files. Files are those of the spoken digits, over and over. "fit" trains for one epoch on
-spectrograms in a file of G gigabytes, which is mapped and not read (it is written first, to the
-folder for temporary files). The network is next to none: it is the reading that is measured.
+"transform" computes the spectrograms of N files in one array. "predict" predicts N files with a
+fitted classifier. The files are the spoken digits, repeated as often as needed. "fit" trains for
+one epoch on spectrograms in a memory-mapped file of G gigabytes, which is written to the folder for
+temporary files first. The network is tiny, so that reading dominates.
 
-Memory is what a process has beyond what it had when everything was imported. "own" is what it asked
-for itself (RssAnon, looked up every few milliseconds), "all" counts pages of files too (VmHWM):
-those of a mapped file are the system's cache, which it takes back when it needs the room.
+Memory is what a process uses beyond what it used after all imports. "own" is memory that the
+process allocated (RssAnon, sampled every few milliseconds). "all" includes pages of files (VmHWM):
+pages of a mapped file belong to the system's cache, which releases them when memory is needed.
 
-Below each table: straight lines through its points, and the farthest that one lies from them as a
-share of the largest value.
+Below each table are straight lines fitted to the points, and the largest distance of a point from
+its line, as a share of the largest value.
 """
 
 import argparse
@@ -36,10 +36,10 @@ from skdaf import CNNAudioClassifier, SpectrogramTransformer
 
 MB = 1e6
 
-# Spectrograms to fit on: of clips of five seconds, as the default front end makes them.
+# Size of the spectrograms to fit on: clips of five seconds with the default front end.
 SHAPE = (500, 64)
 
-# The process waits before and after its task: then its memory can be looked up from outside.
+# The process waits before and after its task, so that its memory can be measured from outside.
 CHILD = """
 import sys
 from benchmarks import memory
@@ -94,7 +94,7 @@ def expect(process, line):
 
 
 def measure(task, *arguments):
-    """Return the most own memory, the most memory of all kinds (bytes) and seconds of a task."""
+    """Return the peak of own memory and of all memory (bytes), and the seconds of a task."""
     command = [sys.executable, "-c", CHILD, task, *map(str, arguments)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
@@ -127,7 +127,7 @@ def row(*cells):
 
 
 def straight_lines(sizes, unit, **columns):
-    """Print a line through each column."""
+    """Print a straight line fitted to each column."""
     print()
     if len(sizes) < 3:
         return
@@ -169,7 +169,7 @@ def section_predict(arguments, folder):
 
 
 def write_spectrograms(path, gigabytes, dtype):
-    """Write random numbers, the same block over and over."""
+    """Write the same block of random numbers repeatedly."""
     block = np.random.default_rng(0).standard_normal((500, *SHAPE)).astype(dtype)
     n_blocks = max(1, round(gigabytes * 1e9 / block.nbytes))
     shape = (n_blocks * len(block), *SHAPE)

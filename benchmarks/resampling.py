@@ -1,9 +1,9 @@
-"""Two resamplers: soxr, which is used, against scipy's resample_poly.
+"""Two resamplers: soxr, which skdaf uses, and scipy's resample_poly.
 
     python -m benchmarks.resampling
 
-Time as a ratio on the same samples in one run, and what each leaves of tones near half the new
-rate: below it they should stay (0 dB), above it they should vanish.
+Compares the time on the same samples in one run, and the levels of tones near half the new rate:
+tones below it should be preserved (0 dB), and tones above it should vanish.
 """
 
 import statistics

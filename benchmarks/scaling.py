@@ -1,20 +1,21 @@
-"""What a second worker brings: spectrograms of many files, and a search.
+"""The effect of a second worker on computing spectrograms of many files, and on a search.
 
     python -m benchmarks.scaling [--jobs 1 2] [--backends loky threading] [--clips 3000]
         [--epochs 5] [--repeats 3]
 
-Three jobs: `SpectrogramTransformer().fit_transform` of short files (spoken digits) and of long ones
-(music of 5 s at 44.1 kHz, made here), and a `GridSearchCV` over four candidates in two folds on
-some of the spoken digits, its refit left out. Every number of workers takes its turn in each of
-several rounds; the workers have started, and the files are in the memory of the system, before the
-first that counts. Times are medians, ratios medians of the ratios within a round. The results are
-compared: they must be the same bytes for all.
+There are three tasks: `SpectrogramTransformer().fit_transform` of short files (spoken digits) and
+of long ones (synthetic music of 5 s at 44.1 kHz), and a `GridSearchCV` over four candidates in two
+folds on some of the spoken digits, without refitting. In each of several rounds, every number of
+workers takes a turn. A round that does not count starts the workers and fills the system's page
+cache. Times are medians, and ratios are medians of the ratios within a round. All numbers of
+workers must produce the same bytes.
 
-"cores in use" is the processor time of this process and its workers over the elapsed time: less
-than the number of workers means that they wait, and more processor time for the same work that they
-are in each other's way (the memory, the caches, the other half of a core).
+"cores in use" is the processor time of this process and its workers divided by the elapsed time. If
+it is less than the number of workers, they are waiting. If the same work takes more processor time,
+the workers compete for memory, caches, or the other half of a core.
 
-`--backends dask` starts a cluster of as many processes on this machine; wants dask.distributed.
+`--backends dask` starts a cluster with as many processes on this machine; requires
+dask.distributed.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def search_over(paths, labels, epochs, n_jobs):
 
 @contextlib.contextmanager
 def workers(backend, n_jobs):
-    """Start workers of a kind, ready to work."""
+    """Start workers of a backend, and wait until they are ready."""
     with contextlib.ExitStack() as stack:
         if backend == "dask":
             from dask.distributed import Client, LocalCluster
@@ -72,7 +73,7 @@ def workers(backend, n_jobs):
 
 
 def processor_time():
-    """Return the seconds that this process and all below it have computed."""
+    """Return the processor time in seconds of this process and all its descendants."""
     this = psutil.Process()
     total = 0.0
     for process in [this, *this.children(recursive=True)]:

@@ -2,14 +2,14 @@
 
     python -m benchmarks.search [--clips 300] [--epochs 3] [--repeats 5] [--jobs 1 2]
 
-Six candidates (learning rates and dropout; the front end is the same for all) in three folds: 18
-fits and scorings. Each search with a cache begins with an empty folder. A front end that notes when
-it worked, in one file a process, tells its share of the time after the first pass: in each process
-from the second fit on, when one fit and one scoring have read every clip. Both times end with the
-last note, so that idle workers do not water the share down.
+Six candidates (learning rates and dropout, with the same front end) in three folds need 18 fits and
+scorings. Each search with a cache starts with an empty folder. A front end that logs when it was
+working, in one file per process, gives its share of the time after the first pass: in each process,
+from the second fit on, because one fit and one scoring have then read every clip. Both times end
+with the last log entry, so that idle workers do not lower the share.
 
-With fewer epochs the network takes less and the front end's share is larger: it is measured with
-the number given, and nothing is made of that for others. Scores must be equal throughout.
+With fewer epochs, the network takes less time and the share of the front end is larger. The result
+holds only for the given number of epochs. Scores must be equal in all runs.
 """
 
 import argparse
@@ -27,53 +27,53 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from benchmarks import _fsdd
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
 
-# Names the folder of the notes: the environment reaches all workers.
-NOTES = "SKDAF_BENCHMARK_NOTES"
+# The environment variable with the folder of the logs, which all workers inherit.
+LOGS = "SKDAF_BENCHMARK_LOGS"
 
 GRID = {"learning_rate": [1e-3, 3e-3, 1e-2], "dropout": [0.1, 0.3]}
 N_FOLDS = 3
 
 
-class NotedTransformer(SpectrogramTransformer):
-    """A front end that notes when it worked."""
+class LoggingTransformer(SpectrogramTransformer):
+    """A front end that logs when it was working."""
 
     def fit_transform(self, X, y=None):
         begin = time.monotonic()
         spectrograms = SpectrogramTransformer.transform(self.fit(X, y), X)
-        note("fit", begin)
+        log("fit", begin)
         return spectrograms
 
     def transform(self, X):
         begin = time.monotonic()
         spectrograms = SpectrogramTransformer.transform(self, X)
-        note("score", begin)
+        log("score", begin)
         return spectrograms
 
 
-def note(kind, begin):
-    with Path(os.environ[NOTES], f"{os.getpid()}.jsonl").open("a") as file:
+def log(kind, begin):
+    with Path(os.environ[LOGS], f"{os.getpid()}.jsonl").open("a") as file:
         print(json.dumps([kind, begin, time.monotonic()]), file=file)
 
 
 def after_first_pass():
-    """Return the seconds of the front end and of everything, over all processes; drop the notes."""
+    """Return the seconds of the front end and the total of all processes; delete the logs."""
     front_end = everything = 0.0
-    for path in Path(os.environ[NOTES]).iterdir():
-        notes = [json.loads(line) for line in path.read_text().splitlines()]
+    for path in Path(os.environ[LOGS]).iterdir():
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
         path.unlink()
-        fits = [i for i, (kind, _, _) in enumerate(notes) if kind == "fit"]
+        fits = [i for i, (kind, _, _) in enumerate(entries) if kind == "fit"]
         if len(fits) < 2:
             continue
-        later = notes[fits[1] :]
+        later = entries[fits[1] :]
         front_end += sum(end - begin for _, begin, end in later)
         everything += later[-1][2] - later[0][1]
     return front_end, everything
 
 
 def search(paths, labels, epochs, n_jobs, cache):
-    """Return the seconds of a search, those after its first pass, and its scores."""
+    """Return the seconds of a search, the seconds after its first pass, and its scores."""
     classifier = CNNAudioClassifier(
-        NotedTransformer(cache=cache), max_epochs=epochs, random_state=0
+        LoggingTransformer(cache=cache), max_epochs=epochs, random_state=0
     )
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0)
     found = GridSearchCV(classifier, GRID, cv=folds, n_jobs=n_jobs, refit=False)
@@ -88,7 +88,7 @@ def run_all(paths, labels, epochs, jobs, repeats):
     results, scores = {(n, with_cache): [] for n in jobs for with_cache in (False, True)}, []
     for _ in range(repeats):
         for (n_jobs, with_cache), times in results.items():
-            # Workers that are there already, and have imported what they need.
+            # Start the workers, and import what they need.
             Parallel(n_jobs)(delayed(CNNAudioClassifier)() for _ in range(4 * n_jobs))
             with tempfile.TemporaryDirectory() as folder:
                 elapsed, later, score = search(
@@ -110,8 +110,8 @@ def main():
     arguments = parser.parse_args()
     paths, digits, _, _ = _fsdd.load()
     chosen = np.linspace(0, len(paths) - 1, arguments.clips).astype(int)
-    with tempfile.TemporaryDirectory() as notes:
-        os.environ[NOTES] = notes
+    with tempfile.TemporaryDirectory() as logs:
+        os.environ[LOGS] = logs
         results = run_all(
             paths[chosen], digits[chosen], arguments.epochs, arguments.jobs, arguments.repeats
         )

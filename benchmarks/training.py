@@ -1,15 +1,15 @@
-"""Training throughput on the CPU: CNNAudioClassifier against plain PyTorch and skorch.
+"""Training throughput on the CPU: CNNAudioClassifier compared with plain PyTorch and skorch.
 
     python -m benchmarks.training [--repeats 5] [--quick]
 
-All train the same module on the same spectrograms of spoken digits, 22 frames of 128 bins as
-deep_audio_features makes them, with the same optimizer and loss; none augments. A measurement is a
-whole call: it builds the network and runs a few epochs. The contenders take turns; figures are
-medians, and ratios are medians of the ratios within a turn. Wants skorch.
+All train the same module on the same spectrograms of spoken digits (22 frames of 128 bins, as
+deep_audio_features computes them), with the same optimizer and loss and without augmentation. Each
+measurement is a complete call, which builds the network and runs a few epochs. The contenders take
+turns; results are medians, and ratios are medians of the ratios within a turn. Requires skorch.
 
-"usual" is the loop that most programs have: float32, a DataLoader with four workers over data in
-memory, torch's own number of threads. Its workers start again with every epoch, as they do by
-default. It sums up loss and accuracy, as the others keep them too.
+"usual" is the loop of most programs: float32, a DataLoader with four workers over data in memory,
+and torch's default number of threads. Its workers are restarted in every epoch, which is the
+default. It computes loss and accuracy, as the others do.
 """
 
 import argparse
@@ -35,11 +35,11 @@ BATCH_SIZES = [16, 32, 64]
 USUAL_BATCH_SIZE = 16
 N_WORKERS = 4
 
-# A multiple of all batch sizes: then everybody takes the same steps.
+# A multiple of all batch sizes, so that all contenders take the same steps.
 N_CLIPS, N_CLIPS_QUICK, N_CLIPS_WARM_UP = 960, 192, 64
 N_EPOCHS = 2
 
-# Asked for before anyone changes it.
+# Read before anything changes it.
 N_THREADS = torch.get_num_threads()
 
 ADAMW = {"lr": 3e-3, "weight_decay": 1e-2}
@@ -56,9 +56,9 @@ def import_skorch():
 
 
 def warn_if_busy():
-    """Tell of other work on the machine: torch's threads wait for each other, so it hits peers."""
+    """Warn about other work on the machine, which slows down torch's threads more than skdaf."""
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5:
-        print("The machine has been busy just now: the peers may seem too slow.", file=sys.stderr)
+        print("The machine was busy: the other contenders may appear too slow.", file=sys.stderr)
 
 
 def load(n_clips):
@@ -133,7 +133,7 @@ def with_skdaf(X, y, network, batch_size):
 
 
 def throughput(train, X, y, network, batch_size):
-    """Return how many clips a second go through training."""
+    """Return how many clips per second are trained."""
     torch.set_num_threads(N_THREADS)
     start = time.perf_counter()
     train(X, y, network, batch_size)
@@ -141,7 +141,7 @@ def throughput(train, X, y, network, batch_size):
 
 
 def take_turns(contenders, X, y, network, number):
-    """Return {(contender, batch size): clips a second}; who comes first depends on the number."""
+    """Return {(contender, batch size): clips per second}; the number decides who is first."""
     names = list(contenders)
     first = number % len(names)
     return {
@@ -170,7 +170,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="few clips, one turn: a mere check")
     arguments = parser.parse_args()
-    # The recipe prescribes four workers; torch warns where there are fewer cores.
+    # There are always four workers; torch warns if the machine has fewer cores.
     warnings.filterwarnings("ignore", message="This DataLoader will create")
     contenders = {
         "usual": with_usual_recipe,
@@ -184,7 +184,7 @@ def main():
     print(f"\n| {' | '.join(columns)} |")
     print("|" + "---|" * len(columns))
     for network in NETWORKS:
-        # The first run of each is slower: torch and its workers have to be loaded.
+        # The first run of each is slower, because torch and its workers are loaded.
         for train in contenders.values():
             train(X[:N_CLIPS_WARM_UP], y[:N_CLIPS_WARM_UP], network, USUAL_BATCH_SIZE)
         n_turns = 1 if arguments.quick else arguments.repeats

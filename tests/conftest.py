@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import DATA, import_or_skip
 
-# Draw figures into memory, even if there is a screen.
+# Draw figures in memory, even if there is a screen.
 os.environ["MPLBACKEND"] = "Agg"
 
 # numba, which librosa uses, needs a folder for compiled functions.
@@ -47,7 +47,7 @@ def sound_labels(sounds):
 
 @pytest.fixture(scope="session")
 def many_sounds(tmp_path_factory):
-    """More short files than two chunks hold: fifty of each of three kinds of sound."""
+    """More short files than fit in two chunks: fifty of each of three kinds of sound."""
     folder = tmp_path_factory.mktemp("many")
     return make_audio_dataset(folder, n_clips_per_class=50, duration=(0.05, 0.15))
 

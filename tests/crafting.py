@@ -34,7 +34,7 @@ def node(loader, name, **content):
 
 
 def plain(value):
-    """Return the schema of a number or a text."""
+    """Return the schema of a number or a string."""
     return node("JsonNode", "builtins.str", content=json.dumps(value), is_json=True)
 
 
@@ -54,7 +54,7 @@ def of_type(name):
 
 
 def mapping(**values):
-    """Return the schema of a dict whose keys are texts."""
+    """Return the schema of a dict whose keys are strings."""
     kinds = listed(*[of_type("builtins.str")] * len(values))
     return node("DictNode", "builtins.dict", key_types=kinds, content=values)
 

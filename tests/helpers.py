@@ -28,7 +28,7 @@ from skdaf._audio.reading import read_info
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 
-# Recordings and cases that do not belong to the project; tests skip where they are absent.
+# Recordings and cases that are not part of the project; tests are skipped without them.
 DATA = Path(os.environ.get("SKDAF_DATA", ROOT.parent / "shared" / "data"))
 CASES = DATA.parent / "cases"
 
@@ -48,7 +48,7 @@ def noise(seed=0, n_samples=4000):
 
 
 def write_audio(path, samples, sampling_rate=16_000, **options):
-    """Write samples with soundfile, in the format that the suffix says; return the path as a str.
+    """Write samples with soundfile, in the format of the suffix; return the path as a str.
 
     `options` are those of `soundfile.write`, such as `subtype="PCM_24"`.
     """
@@ -62,7 +62,7 @@ def write_noise(path, seed=0, n_samples=4000, sampling_rate=16_000, **options):
 
 
 def wait_until_cacheable():
-    """Wait until the files just written may be cached: those of the last 0.05 s are not."""
+    """Wait until new files may be cached: files written in the last 0.05 s are not."""
     time.sleep(0.06)
 
 
@@ -137,7 +137,7 @@ def same_weights(left, right):
 
 
 def run_python(code, *arguments, on_warning="error", timeout=300, **options):
-    """Run Python code in a process of its own; return what it prints.
+    """Run Python code in a new process; return what it prints.
 
     The code may be indented. It gets `arguments` as `sys.argv[1:]`, and it must not fail.
     `on_warning` is the value of Python's option -W; `options` are those of `subprocess.run`.
@@ -150,7 +150,7 @@ def run_python(code, *arguments, on_warning="error", timeout=300, **options):
 
 
 def import_or_skip(name, *parts):
-    """Import an optional library, and those modules of it; warnings of its own are ignored."""
+    """Import an optional library and some of its modules, and ignore its warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         library = pytest.importorskip(name)
@@ -168,7 +168,7 @@ def fitted_frontend(X, *args, **params):
 
 
 def texts(labels):
-    """Return the texts of labels of a figure."""
+    """Return the text of some labels of a figure."""
     return [label.get_text() for label in labels]
 
 
@@ -176,7 +176,7 @@ def texts(labels):
 
 
 class OwnPath:
-    """An os.PathLike of a class of its own."""
+    """An os.PathLike that is not a pathlib.Path."""
 
     def __init__(self, path):
         self.path = path
@@ -211,13 +211,13 @@ def stereo_tones(n=16_000, rate=16_000):
 
 
 def write_format(path, samples, rate=16_000, format="WAV", subtype=None):
-    """Write samples in a format, whatever the suffix says; return the path."""
+    """Write samples in a format, whatever the suffix is; return the path."""
     sf.write(path, samples, rate, format=format, subtype=subtype)
     return path
 
 
 def noise_content(path, format, subtype=None, channels=1, n=3000, **options):
-    """Write noise of 8 kHz in a format, whatever the suffix says; return the content."""
+    """Write noise of 8 kHz in a format, whatever the suffix is; return the content."""
     samples = 0.2 * np.random.default_rng(0).standard_normal((n, channels))
     sf.write(path, samples, 8000, format=format, subtype=subtype, **options)
     return bytearray(path.read_bytes())
@@ -232,7 +232,7 @@ def patch_number(path, offset, layout, value):
 
 
 def peak_memory(function):
-    """Return the largest number of bytes that Python and NumPy held at once, and the result."""
+    """Return the peak number of bytes that Python and NumPy allocated, and the result."""
     tracemalloc.start()
     try:
         result = function()
@@ -264,7 +264,7 @@ def common_read_error(path):
 
 
 def check_length(path, n_samples):
-    """Check that all ways of reading a file find so many samples; return them."""
+    """Check that all ways of reading a file return this number of samples; return them."""
     samples, rate = skdaf.load_audio(path)
     assert len(samples) == n_samples
     assert read_info(skdaf.Clip(path)).n_frames == n_samples
@@ -279,5 +279,5 @@ def check_length(path, n_samples):
 
 
 def check_read_as(path, expected):
-    """Check that all ways of reading a file give these samples."""
+    """Check that all ways of reading a file return these samples."""
     np.testing.assert_array_equal(check_length(path, len(expected)), expected)

@@ -116,7 +116,7 @@ def autoencoder_model(network=None, **changes):
     """Return the dict in the file of an autoencoder, with some entries changed."""
     network = network or make_network(ConvAutoEncoder)
     values = {
-        # The original saves the method of torch's modules that has this name.
+        # Files of the original contain this method of torch's modules.
         "type": network.type,
         "state_dict": network.state_dict(),
         "representation_channels": 5,

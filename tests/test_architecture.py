@@ -31,7 +31,7 @@ ALLOWED_IMPORTS = {
     "cli": ["skdaf", "datasets", "_core", "_audio", "_estimators", "_segments"],
 }
 
-# Modules without imports of their own, for all; and the start of `python -m skdaf`.
+# Modules without imports, which all may use; and the start of `python -m skdaf`.
 FOR_ALL = {"_version"}
 ENTRY = {"__main__": {"cli"}, "__init__": {"_version"}}
 
@@ -239,7 +239,7 @@ def test_only_saving_and_loading_need_skops():
     assert loaded.isdisjoint(["skops", "pytest", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
-# The front door.
+# Public names.
 
 
 def test_there_are_public_names():

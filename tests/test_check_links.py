@@ -58,5 +58,5 @@ def test_broken_links(checker, site, tag, capsys):
     assert "index.html: " in capsys.readouterr().err
 
 
-def test_an_empty_folder_is_no_site(checker, tmp_path):
+def test_an_empty_folder_is_not_a_site(checker, tmp_path):
     assert checker.main(tmp_path) == 1

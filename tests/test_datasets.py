@@ -94,7 +94,7 @@ def test_shortest_clips_have_sound(tmp_path, kind):
 @pytest.mark.parametrize(
     "subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"]
 )
-def test_subtypes_hold_the_same_sound(tmp_path, subtype):
+def test_subtypes_contain_the_same_sound(tmp_path, subtype):
     (exact,) = clips(tmp_path / "exact", "low_tone", n=1, subtype="DOUBLE")
     (coded,) = clips(tmp_path / "coded", "low_tone", n=1, subtype=subtype)
     np.testing.assert_allclose(coded, exact, atol=0.02)
@@ -166,7 +166,7 @@ def test_same_arguments_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
-def test_float_files_do_not_hold_the_time_of_day(tmp_path, subtype):
+def test_float_files_do_not_contain_the_time_of_day(tmp_path, subtype):
     make_audio_dataset(tmp_path, classes=["low_tone"], n_clips_per_class=1, subtype=subtype)
     (content,) = snapshot(tmp_path).values()
     peak = content.index(b"PEAK")
@@ -205,7 +205,7 @@ def test_int_seed_leaves_the_global_generator_alone(tmp_path):
     assert np.random.random_sample() == expected
 
 
-def test_a_clip_depends_on_seed_class_and_number_only(tmp_path):
+def test_a_clip_depends_only_on_seed_class_and_number(tmp_path):
     make_audio_dataset(tmp_path / "few", classes=["low_tone"], n_clips_per_class=2)
     make_audio_dataset(tmp_path / "many", classes=KINDS, n_clips_per_class=4)
     few, many = snapshot(tmp_path / "few"), snapshot(tmp_path / "many")
@@ -267,12 +267,12 @@ def test_refuses_to_overwrite_another_set(tmp_path, changed):
     assert snapshot(tmp_path) == before
 
 
-def test_hidden_files_do_not_disturb(tmp_path):
+def test_hidden_files_are_ignored(tmp_path):
     touch(tmp_path / ".DS_Store", tmp_path / "low_energy/.low_energy_000.wav.0.part")
     assert len(make_audio_dataset(tmp_path, n_clips_per_class=1).filenames) == 3
 
 
-def test_an_interrupted_write_leaves_no_file_and_can_go_on(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_no_file_and_can_be_continued(tmp_path, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 

@@ -40,7 +40,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     script = tmp_path / f"{page.stem}.py"
     script.write_text(python_of(page), encoding="utf-8")
-    # Workers that other tests have started stay in their folder.
+    # Workers that other tests have started do not change their folder.
     get_reusable_executor().shutdown()
     runpy.run_path(str(script))
     plt.close("all")

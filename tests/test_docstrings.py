@@ -1,4 +1,4 @@
-"""Every public name, and every method that it defines, has a docstring in numpydoc's form."""
+"""Every public name, and every method that it defines, has a docstring in numpydoc format."""
 
 import doctest
 import inspect
@@ -9,7 +9,7 @@ from numpydoc.validate import validate
 import skdaf
 import skdaf.datasets
 
-# What numpydoc asks for and this project, as scikit-learn, does not.
+# Checks of numpydoc that this project, like scikit-learn, does not follow.
 NOT_ASKED = {
     "ES01": "an extended summary, even where the first line says all",
     "RT02": "results without a name",
@@ -17,7 +17,7 @@ NOT_ASKED = {
 }
 NOT_ASKED_OF_METHODS = {"EX01": "an example; those of the class show its methods"}
 
-# Names that need not pass, with the codes of what they lack. To be made shorter, never longer.
+# Names that need not pass, with the codes of the failing checks. Do not add any.
 EXCEPTIONS: dict[str, set[str]] = {}
 
 # Data has the docstring of its type; the reference describes it.
@@ -64,7 +64,7 @@ def test_data_is_data():
     assert "skdaf.CNNAudioClassifier.predict" in METHODS
 
 
-# pytest collects the examples of functions and of private classes. It passes over classes that
+# pytest collects the examples of functions and of private classes. It skips classes that
 # say `skdaf` is their module, wherever they are defined.
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 CLASSES = sorted(name for name in OBJECTS if inspect.isclass(NAMES[name]))

@@ -72,7 +72,7 @@ def test_quickstart(sounds, tmp_path):
     assert "The saved model takes" in result.stdout
 
 
-# What the text of an example says about its results, and the number of its figures.
+# Claims in the text of an example about its results, and the number of its figures.
 CLAIMS = {
     "plot_01_first_classifier.py": ("(predicted == test_y).mean() > 0.9", 4),
     "plot_02_spectrogram_choices.py": ("frontend.n_frames_ == 120", 5),
@@ -115,7 +115,9 @@ def one_epoch(fit):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Precision is ill-defined")  # of classes never predicted
+@pytest.mark.filterwarnings(
+    "ignore:Precision is ill-defined"
+)  # for classes that are never predicted
 @pytest.mark.parametrize("name", PLOTS)
 def test_on_spoken_digits(name, run, data, monkeypatch):
     if "SKDAF_DATA" not in (EXAMPLES / name).read_text(encoding="utf-8"):

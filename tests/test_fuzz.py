@@ -30,7 +30,7 @@ N = 26 * N_KINDS
 
 
 def of_kind(kind, n=N):
-    """Make the first files of a kind."""
+    """Create the first files of a kind."""
     for number in range(_mutations.KINDS.index(kind), n, N_KINDS):
         yield _mutations.case(SEED, number)
 
@@ -49,12 +49,12 @@ def test_every_damaged_file_ends_in_samples_or_in_a_sentence(tmp_path, capfd, ki
         assert not defects, f"{case.number} ({', '.join(case.mutations)}): {defects}"
         assert printed == ("", "")
         outcomes[outcome].append(case.number)
-    # Both happen, or the damage would prove nothing.
+    # Both must happen, or the test would prove nothing.
     assert fuzz.REFUSED in outcomes
     assert fuzz.READ in outcomes or kind == _mutations.NO_RECORDING
 
 
-# What makes the files.
+# Creating files.
 
 
 def test_a_seed_makes_the_same_files_in_every_process():
@@ -96,7 +96,7 @@ def test_checksums_of_pages_are_those_of_the_library(kind):
     assert _mutations._with_checksums(damaged) == content
 
 
-# What looks at them: a test that cannot fail would be a defect.
+# Examining files: the checks must be able to fail.
 
 
 def warn_twice(path):
@@ -133,7 +133,7 @@ def test_defects_are_seen(monkeypatch, ways, defect):
 
 
 def misbehave(path):
-    """Crash, hang, print or take memory, by the number of the file."""
+    """Crash, hang, print or allocate memory, depending on the number of the file."""
     number = int(os.path.basename(path).split(".")[0])
     if number == 1:
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -147,8 +147,8 @@ def misbehave(path):
 
 
 @pytest.mark.slow
-def test_crashes_and_hangs_are_told_and_the_rest_goes_on():
-    # The limit is for one file; a loaded machine must not make hangs of the others.
+def test_crashes_and_hangs_are_reported_and_the_run_continues():
+    # The limit is for one file; other files must not exceed it on a busy machine.
     results = fuzz.examine_all(range(6), seed=SEED, jobs=1, time_limit=4, examine=misbehave)
     assert [result.number for result in results] == list(range(6))
     assert [result.outcome for result in results] == [

@@ -1,7 +1,7 @@
-"""Known results of one front end and one training, which reveal unintended changes.
+"""Known results of one front end and one fit, which reveal unintended changes.
 
 If you change results on purpose, replace the numbers here and increase the format number in
-`skdaf._training.checkpoint`: a release must not continue trainings of an older one in another way.
+`skdaf._training.checkpoint`: a release must not continue fits of an older one in a different way.
 """
 
 import numpy as np

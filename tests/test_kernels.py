@@ -89,7 +89,7 @@ def test_a_clips_result_depends_only_on_the_clip(sounds, variables):
 
 @pytest.mark.slow
 def test_the_environment_variable_selects_kernels(tmp_path):
-    """Kernels differ: for one product of many clips the test above would fail."""
+    """Kernels do differ: with one product for many clips, the test above would fail."""
     program = """
 import numpy as np
 rows = np.random.default_rng(0).standard_normal((67, 129)).astype(np.float32)

@@ -37,7 +37,7 @@ def included():
     return project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 
 
-def test_the_source_archive_holds_every_tracked_file(tracked, included):
+def test_the_source_archive_contains_every_tracked_file(tracked, included):
     # Hatchling always adds pyproject.toml.
     assert tracked - {*included, "pyproject.toml"} == set()
 

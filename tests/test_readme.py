@@ -30,7 +30,7 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch)
     assert searched in code
     code = code.replace(searched, f"{searched}, max_epochs=3")
     (tmp_path / "model.pt").write_bytes(pickle.dumps(classifier_model()))
-    # In a process of its own: the search starts workers, which must be able to import everything.
+    # In a new process: the search starts workers, which must be able to import everything.
     run_python(code, cwd=tmp_path)
     assert (tmp_path / "model.joblib").is_file()
     assert (tmp_path / "spectrograms").is_dir()
@@ -49,8 +49,8 @@ def test_the_page_on_long_training_runs_shows_their_output(tmp_path):
     output = run_python(code, cwd=tmp_path)
     (shown,) = blocks("", "docs/long_training.md")
     assert output.split() == shown.replace("/home/ada", str(tmp_path.resolve())).split()
-    # One of the fit, four of the search (two candidates, two folds), and one of the best candidate
-    # on all clips, unless it is the same as that of the fit.
+    # One for the fit, four for the search (two candidates, two folds), one for the best candidate
+    # on all clips, unless it is the same as for the fit.
     assert len(list((tmp_path / "checkpoints").iterdir())) in (5, 6)
 
 
@@ -66,7 +66,7 @@ def run_commands():
         assert result.exit_code == 0, f"{line}: {result.output}"
 
 
-def test_the_source_archive_holds_what_make_needs():
+def test_the_source_archive_contains_what_make_needs():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     included = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]

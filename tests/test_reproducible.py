@@ -1,4 +1,4 @@
-"""The same seed gives the same bytes, however and wherever the work is done; values stay."""
+"""The same seed gives the same bytes, however and wherever the work is done."""
 
 import multiprocessing
 import pickle
@@ -50,13 +50,13 @@ every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """More files than two chunks hold, of several lengths."""
+    """More files than fit in two chunks, of several lengths."""
     folder = tmp_path_factory.mktemp("many")
     return make_audio_dataset(folder, n_clips_per_class=45, duration=(0.05, 0.15))
 
 
 def output(estimator, X):
-    """Return the numbers that a fitted estimator gives."""
+    """Return the output of a fitted estimator."""
     for method in ("transform", "predict_proba", "decision_function"):
         if hasattr(estimator, method):
             return np.asarray(getattr(estimator, method)(X))
@@ -76,7 +76,7 @@ def expected(many):
 
 
 @every_estimator
-def test_again(many, expected, name):
+def test_fitting_again(many, expected, name):
     again = fit_and_apply(ESTIMATORS[name], many.filenames, many.target)
     assert again.tobytes() == expected[name].tobytes()
 
@@ -172,7 +172,7 @@ def test_however_a_process_is_started(many, expected, tmp_path):
 
 # --- golden values ---------------------------------------------------------------------------
 
-# What this release gives, and librosa 0.11 too where the test says so. Other platforms round
+# Results of this release, and of librosa 0.11 where the test says so. Other platforms round
 # differently; a change beyond that makes saved models wrong, and needs a new version of the
 # extraction in the cache.
 
@@ -197,7 +197,7 @@ CHROMA = [-17.508, -10.9, -11.391, -19.634, -36.381, -40.559, -21.048, -9.222, -
 
 
 def golden(features="mel", **options):
-    """Return the spectrogram of a tone, a dying chirp and a high tone, at 16 kHz."""
+    """Return the spectrogram of a tone, a decaying chirp and a high tone, at 16 kHz."""
     time = np.arange(4000) / 16000
     sweep = 0.3 * np.sin(2 * np.pi * (1000 + 8000 * time) * time) * np.exp(-8 * time)
     tones = 0.5 * np.sin(2 * np.pi * 440 * time) + 0.01 * np.sin(2 * np.pi * 6000 * time)

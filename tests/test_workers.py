@@ -1,4 +1,4 @@
-"""Where the work may run: other processes, threads, a dask cluster; what an interruption leaves."""
+"""Work in other processes, threads and a dask cluster; what remains after an interruption."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def tiny(**changes):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """More files than two chunks hold, in three classes."""
+    """More files than fit in two chunks, in three classes."""
     folder = tmp_path_factory.mktemp("many")
     return make_audio_dataset(folder, n_clips_per_class=50, duration=(0.05, 0.15))
 
@@ -59,7 +59,7 @@ def cluster():
 
 @pytest.fixture(params=["loky", "threading", "dask"])
 def backend(request):
-    """Two workers of a kind."""
+    """Two workers of one backend."""
     if request.param == "dask":
         request.getfixturevalue("cluster")
     with joblib.parallel_config(backend=request.param, n_jobs=2):
@@ -135,7 +135,7 @@ def test_a_grid_search_gives_the_same_bytes(many, backend, tmp_path):
 
 
 class Spy:
-    """An augmentation that changes nothing, and writes down who else is at work."""
+    """An augmentation that changes nothing, and records which other workers are running."""
 
     def __init__(self, path):
         self.path = path
@@ -153,7 +153,7 @@ class Spy:
         return [set(map(int, column)) for column in zip(*map(str.split, lines), strict=True)]
 
 
-def test_alone_a_training_has_the_threads_that_it_can_use(many, tmp_path):
+def test_a_single_fit_uses_the_available_threads(many, tmp_path):
     spy = Spy(tmp_path / "seen")
     tiny(augment=spy).fit(many.filenames, many.target)
     _, helpers, torch_threads, _ = spy.seen()
@@ -162,7 +162,7 @@ def test_alone_a_training_has_the_threads_that_it_can_use(many, tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_do_not_fight_for_the_cores(many, backend, tmp_path):
+def test_workers_do_not_compete_for_cores(many, backend, tmp_path):
     spy = Spy(tmp_path / "seen")
     grid = {"learning_rate": [1e-2, 1e-3]}
     search = GridSearchCV(tiny(augment=spy), grid, cv=2, refit=False, n_jobs=2)
@@ -337,7 +337,7 @@ def test_an_interruption_leaves_neither_processes_nor_files(tmp_path, what, back
             os.killpg(main.pid, signal.SIGKILL)
     assert list(temporary.iterdir()) == []
     if Path("/dev/shm").exists():
-        # Other numbers in these names may have its digits among theirs.
+        # Other numbers in these names may contain its digits.
         own = re.compile(rf"(?<![0-9a-z]){main.pid}(?![0-9a-z])")
         assert [path for path in Path("/dev/shm").iterdir() if own.search(path.name)] == []
     assert {path.name for path in tmp_path.iterdir()} <= {"sounds", "cache", "temporary"}

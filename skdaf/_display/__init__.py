@@ -2,9 +2,9 @@
 
 - `spectrogram`, `durations`, `training`, `embedding`, `segments`, `saliency`: the displays.
 - `clip_spectrogram`: the spectrogram of one clip at its own length; `frequency_axis`: its vertical
-  axis; `grid`: many of them in one figure.
+  axis; `grid`: many panels in one figure.
 - `segment_bands`: the classes and probabilities in tables of segments.
-- `style`: matplotlib or a clear error, axes, colors, class names, time axes.
+- `style`: importing matplotlib, axes, colors, class names, time axes.
 - `typing`: types of matplotlib in signatures.
 
 To add a display, write a class in a new file, with class methods `from_...` that compute what is

@@ -7,10 +7,10 @@ from skdaf._audio.reading import read_clip, read_info
 from skdaf._features.filter_banks import hz_to_mel, mel_to_hz
 from skdaf._features.spectrogram import compute_spectrograms, mel_levels
 
-# More frames than a picture has pixels are averaged before they are drawn.
-MOST_FRAMES = 2000
+# With more frames than a figure has pixels, neighboring frames are averaged before drawing.
+MAX_FRAMES = 2000
 
-# Seconds of a long recording that are in memory together.
+# A long recording is processed in parts of this many seconds.
 _SECONDS_PER_PART = 60.0
 
 
@@ -32,13 +32,13 @@ def clip_spectrogram(settings, clip):
     Returns
     -------
     spectrogram : ndarray of shape (n_frames, n_bins)
-        Neighboring frames of long clips are averaged, so that there are at most `MOST_FRAMES`.
+        Neighboring frames of long clips are averaged, so that there are at most `MAX_FRAMES`.
     times : ndarray of shape (n_frames + 1,)
         Edges of the frames in seconds, from zero to the end of the clip.
     """
     n_samples = _n_samples(clip, settings.sampling_rate)
     n_frames = settings.n_frames(n_samples)
-    n_together = -(-n_frames // MOST_FRAMES)
+    n_together = -(-n_frames // MAX_FRAMES)
     if n_together > 1 and settings.features == "mel":
         spectrogram = _averaged_spectrogram(settings, clip, n_frames, n_together)
     else:
@@ -70,7 +70,7 @@ def _n_samples(clip, rate):
 
 
 def _average(rows, n_together):
-    """Average neighboring rows; the last average may be of fewer."""
+    """Average groups of neighboring rows; the last group may be smaller."""
     firsts = np.arange(0, len(rows), n_together)
     return np.add.reduceat(rows, firsts, axis=0) / np.diff([*firsts, len(rows)])[:, None]
 
@@ -95,11 +95,11 @@ def _averaged_spectrogram(settings, clip, n_frames, n_together):
 
 
 def _samples(clip, first, last, settings):
-    """Return the samples of a clip from `first` to `last`, fewer at its end."""
+    """Return the samples of a clip from `first` to `last`, or to its end."""
     if not isinstance(clip, Clip):
         return clip[first:last]
     rate = settings.sampling_rate
-    # A clip that is read as a whole ends exactly, whatever the sampling rates are.
+    # Reading a clip as a whole gives its exact end, whatever the sampling rates are.
     if first == 0 and last >= _n_samples(clip, rate):
         return read_clip(clip, rate, settings.channel)[0]
     end = clip.start + last / rate

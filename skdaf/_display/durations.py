@@ -1,4 +1,4 @@
-"""DurationDisplay: how long the clips of each class are."""
+"""DurationDisplay: show how long the clips of each class are."""
 
 from typing import Literal, Self
 
@@ -18,11 +18,11 @@ from skdaf._display.style import (
 )
 from skdaf._display.typing import Axes
 
-# Letters of a class name that are shown.
-_LONGEST_NAME = 40
+# Longer class names are shortened.
+_MAX_NAME_LENGTH = 40
 
-# Dots per class that are shown.
-_MOST_DOTS = 300
+# With more clips in a class, only a sample of them is shown.
+_MAX_DOTS = 300
 
 # If the longest clip exceeds the median by more than this factor, the axis is logarithmic.
 _WIDE_RANGE = 20.0
@@ -30,19 +30,20 @@ _WIDE_RANGE = 20.0
 
 @public
 class DurationDisplay:
-    """Show how long the clips of each class are, for choosing a common length.
+    """Show how long the clips of each class are, to help choose a common length.
 
-    There is one row per class: dots are clips, the thin line goes from the 5th to the 95th
-    percentile, the thick line is the middle half, the white dot is the median. Vertical lines are
-    the median and the 95th percentile of all clips, which `SpectrogramTransformer` chooses as the
-    common length with ``length="resize"`` and ``length="pad"``.
+    There is one row per class. Each dot is a clip, the thin line extends from the 5th to the 95th
+    percentile, the thick line from the first to the third quartile, and the white dot is the
+    median. The vertical lines are the median and the 95th percentile of all clips, which
+    `SpectrogramTransformer` uses as the common length with ``length="resize"`` and
+    ``length="pad"``.
 
     Create a display with `from_clips`. All parameters are stored as attributes.
 
     Parameters
     ----------
     durations : array-like of shape (n_clips,)
-        In seconds.
+        The duration of each clip in seconds.
     labels : array-like of shape (n_clips,), default=None
         The class of each clip.
 
@@ -89,16 +90,16 @@ class DurationDisplay:
         X : files or waveforms
             The clips.
         y : array-like of shape (n_clips,), default=None
-            Their labels.
+            The label of each clip.
         sampling_rate : int, default=None
-            The sampling rate of waveforms in Hz. None is 16000.
+            The sampling rate of waveforms in Hz. If None, 16000.
         n_jobs : int, default=None
             Number of workers that read headers, through joblib.
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         xscale : {"linear", "log"}, default=None
-            Scale of the time axis. None is "log" if the longest clip is more than twenty times as
-            long as the median.
+            Scale of the time axis. If None, "log" if the longest clip is more than twenty times as
+            long as the median, else "linear".
 
         Returns
         -------
@@ -122,10 +123,10 @@ class DurationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         xscale : {"linear", "log"}, default=None
-            Scale of the time axis. None is "log" if the longest clip is more than twenty times as
-            long as the median.
+            Scale of the time axis. If None, "log" if the longest clip is more than twenty times as
+            long as the median, else "linear".
 
         Returns
         -------
@@ -161,25 +162,29 @@ class DurationDisplay:
         """Draw a class; return its dots."""
         ax = self.ax_
         low, first, median, third, high = np.quantile(durations, [0.05, 0.25, 0.5, 0.75, 0.95])
-        # The seed makes repeated pictures equal.
+        # With a fixed seed, repeated figures are identical.
         rng = np.random.default_rng(row)
-        some = durations
-        if len(some) > _MOST_DOTS:
-            some = rng.choice(some, _MOST_DOTS, replace=False)
-        heights = row + rng.uniform(-0.28, 0.28, len(some))
-        dots = ax.scatter(some, heights, s=7, color=COLORS[5], alpha=0.6, linewidths=0, zorder=1)
+        shown = durations
+        if len(shown) > _MAX_DOTS:
+            shown = rng.choice(shown, _MAX_DOTS, replace=False)
+        heights = row + rng.uniform(-0.28, 0.28, len(shown))
+        dots = ax.scatter(shown, heights, s=7, color=COLORS[5], alpha=0.6, linewidths=0, zorder=1)
         ax.hlines(row, low, high, color="0.2", linewidth=1.2, zorder=2)
         ax.hlines(row, first, third, color="0.2", linewidth=5, zorder=3)
         ax.plot(median, row, "o", color="white", markeredgecolor="0.2", markersize=5, zorder=4)
         return dots
 
     def _draw_lines(self, durations):
-        median, most = np.quantile(durations, [0.5, 0.95])
+        median, percentile = np.quantile(durations, [0.5, 0.95])
         self.median_line_ = self.ax_.axvline(
             median, color=COLORS[0], linestyle="--", label=f"median of all: {median:.3g} s"
         )
         self.percentile_line_ = self.ax_.axvline(
-            most, color=COLORS[3], linestyle=":", linewidth=2, label=f"95 % are up to {most:.3g} s"
+            percentile,
+            color=COLORS[3],
+            linestyle=":",
+            linewidth=2,
+            label=f"95th percentile of all: {percentile:.3g} s",
         )
 
     def _label_axes(self, durations, names, groups, xscale):
@@ -194,7 +199,7 @@ class DurationDisplay:
             ax.xaxis.set_major_formatter("{x:g}")
             ax.grid(axis="x", which="both", alpha=0.25)
         texts = [
-            f"{plain_text(name, _LONGEST_NAME)} ({len(group)})"
+            f"{plain_text(name, _MAX_NAME_LENGTH)} ({len(group)})"
             for name, group in zip(names, groups, strict=True)
         ]
         ax.set_yticks(range(len(texts)), texts)

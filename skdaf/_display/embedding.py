@@ -1,4 +1,4 @@
-"""EmbeddingDisplay: clips as points in two dimensions."""
+"""EmbeddingDisplay: show clips as points in two dimensions."""
 
 from typing import Any, Self
 
@@ -25,11 +25,11 @@ from skdaf._display.style import (
 from skdaf._display.typing import Axes
 from skdaf._estimators.fitted import unwrap, unwrap_calibrated
 
-# Letters of a class name in the legend, and names per column.
-_LONGEST_NAME = 28
+# The longest class name in the legend, and the number of names per column.
+_MAX_NAME_LENGTH = 28
 _NAMES_PER_COLUMN = 20
 
-# In inches: the picture without the legend; a legend column without its letters; a letter.
+# In inches: the figure without the legend; a legend column without its text; a letter.
 _SIZE = 5.0, 4.6
 _COLUMN, _LETTER = 0.5, 0.075
 
@@ -46,8 +46,7 @@ class EmbeddingDisplay:
     points : array-like of shape (n_clips, 2)
         The position of each clip.
     labels : array-like of shape (n_clips,), default=None
-        The class of each clip; every class has its own color and marker. Real numbers are shown on
-        a color scale.
+        The class of each clip, shown by color and marker. Real numbers are shown on a color scale.
     axis_names : tuple of two str, default=("First dimension", "Second dimension")
         The names of the axes.
 
@@ -109,12 +108,12 @@ class EmbeddingDisplay:
         X : files, waveforms or spectrograms
             The clips.
         y : array-like of shape (n_clips,), default=None
-            Their labels.
+            The label of each clip.
         projection : transformer, default=None
-            Reduces the embeddings to two dimensions. It is cloned and fitted on them; pass a
-            fitted one in a ``FrozenEstimator`` to use it as it is. None is ``PCA(2)``.
+            Reduces the embeddings to two dimensions. It is cloned and fitted on them. To use a
+            fitted transformer as it is, pass it in a ``FrozenEstimator``. If None, ``PCA(2)``.
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
@@ -146,11 +145,11 @@ class EmbeddingDisplay:
         embeddings : array-like of shape (n_clips, n_features)
             One row per clip.
         y : array-like of shape (n_clips,), default=None
-            Their labels.
+            The label of each clip.
         projection : transformer, default=None
             Reduces the embeddings to two dimensions, as in `from_estimator`.
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
@@ -169,7 +168,7 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None creates a figure.
+            The axes to draw on. If None, a new figure is created.
         scatter_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.scatter`.
 
@@ -214,7 +213,7 @@ class EmbeddingDisplay:
                 *points[labels == label].T,
                 color=color,
                 marker=marker,
-                label=plain_text(label, _LONGEST_NAME),
+                label=plain_text(label, _MAX_NAME_LENGTH),
                 **options,
             )
         self.legend_ = self.ax_.legend(
@@ -235,7 +234,7 @@ def _legend_width(labels):
     if type_of_target(labels) == "continuous":
         return 1.0
     classes = np.unique(labels)
-    widest = min(_LONGEST_NAME, max(text_width(str(label)) for label in classes))
+    widest = min(_MAX_NAME_LENGTH, max(text_width(str(label)) for label in classes))
     return -(-len(classes) // _NAMES_PER_COLUMN) * (_COLUMN + _LETTER * widest)
 
 

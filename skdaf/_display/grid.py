@@ -1,4 +1,4 @@
-"""Grid: the arrangement of many panels in a figure."""
+"""Grid: arrange many panels in a figure."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from skdaf._display.style import plain_text
 
-# Up to this many columns panels are wide; their widths in inches.
+# Up to this many columns, panels are wide. Widths in inches.
 _FEW_COLUMNS = 6
 _WIDE, _NARROW = 2.2, 1.5
 _HEIGHT = 0.75  # of a panel, as a fraction of its width
@@ -15,7 +15,7 @@ _HEIGHT = 0.75  # of a panel, as a fraction of its width
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.95, 0.95, 0.55, 0.3
 _GAP, _TITLE = 0.1, 0.2
 _COLUMN_GAP = 0.3  # enough for the last number of one axis and the first of the next
-_BAR, _LONGEST_BAR = 0.12, 4.0
+_BAR, _MAX_BAR = 0.12, 4.0
 
 # Average letters per inch of a title.
 _LETTERS_PER_INCH = 12.4
@@ -25,7 +25,7 @@ _LANDSCAPE = 1.5
 
 
 class Grid:
-    """Panels in rows: those of one class next to each other, or all in a square.
+    """Panels in rows: panels of the same class next to each other, or all in a square.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Grid:
         self.firsts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
         counts = np.diff([*self.firsts, len(labels)])
         self.n_each = counts.max()
-        # Several classes share a row, so that the figure is not a narrow strip.
+        # Several classes may share a row, so that the figure is not too narrow.
         n_per_row = max(1, round(math.sqrt(len(counts) / (self.n_each * _LANDSCAPE))))
         n_per_row = min(n_per_row, len(counts))
         self.n_columns = n_per_row * self.n_each
@@ -96,7 +96,7 @@ class Grid:
         """Draw a color bar of moderate height to the right of all panels."""
         figure = image.figure
         width, height = figure.get_size_inches()
-        length = min(_LONGEST_BAR, height - _BOTTOM - _TOP)
+        length = min(_MAX_BAR, height - _BOTTOM - _TOP)
         bottom = height - _TOP - length
         place = ((width - _RIGHT + 0.1) / width, bottom / height, _BAR / width, length / height)
         return figure.colorbar(image, cax=figure.add_axes(place), label=label)

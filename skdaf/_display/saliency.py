@@ -1,4 +1,4 @@
-"""SaliencyDisplay: which parts of clips a classifier responds to."""
+"""SaliencyDisplay: show which parts of clips a classifier responds to."""
 
 from typing import Any, Literal, Self
 
@@ -19,30 +19,30 @@ from skdaf._display.typing import ManyAxes
 from skdaf._estimators.fitted import find_frontend, find_network, load_if_path
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
-# From transparent to vermilion, which is visible on all grays, also to color-blind people.
+# From transparent to vermilion, which is visible on all grays, even to color-blind people.
 _SALIENCY_COLORS = [(0.84, 0.37, 0.0, 0.0), (0.84, 0.37, 0.0, 0.9)]
 
 
 @public
 class SaliencyDisplay:
-    """Show which parts of clips speak for a class, on top of their spectrograms.
+    """Show which parts of clips are evidence for a class, on top of their spectrograms.
 
     The saliency is HiResCAM [1]_: the activations of a layer times the gradient of the class's
-    logit, summed over channels, where it is positive. Grad-CAM [2]_ averages the gradients over all
-    positions first, and so loses what distinguishes classes by frequency. The two are equal for
-    networks that average over all positions themselves.
+    logit, summed over channels, where it is positive. Grad-CAM [2]_ first averages the gradients
+    over all positions, and thereby loses what distinguishes classes by frequency. Both methods
+    are equivalent for networks that average over all positions.
 
     Create a display with `from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
     saliencies : list of ndarray of shape (n_frames, n_bins)
-        One per panel, from 0 to 1.
+        One saliency map per panel, with values from 0 to 1.
     spectrograms : SpectrogramDisplay
         The spectrograms below them.
     times : list of ndarray of shape (n_frames + 1,), default=None
-        Edges of the frames of each saliency in seconds; they may differ from those of its
-        spectrogram. None numbers the frames.
+        Edges of the frames of each saliency map in seconds, which may differ from those of its
+        spectrogram. If None, frames are numbered.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class SaliencyDisplay:
     figure_ : matplotlib Figure
         The figure that contains them.
     images_ : list of matplotlib QuadMesh
-        The saliencies.
+        The saliency maps.
     colorbar_ : matplotlib Colorbar or None
-        The color bar of the saliencies.
+        The color bar of the saliency maps.
 
     References
     ----------
@@ -100,7 +100,7 @@ class SaliencyDisplay:
         colorbar: bool = True,
         im_kw: dict[str, Any] | None = None,
     ) -> Self:
-        """Show which parts of clips speak for a class, according to a fitted classifier.
+        """Show which parts of clips are evidence for a class, according to a fitted classifier.
 
         Parameters
         ----------
@@ -110,19 +110,20 @@ class SaliencyDisplay:
         X : files, waveforms or spectrograms
             The clips, one panel per clip.
         target : label or list of labels, default=None
-            The class to explain, the same for all clips or one per clip. None is the predicted
-            class.
+            The class to explain, the same for all clips or one per clip. If None, the predicted
+            class of each clip.
         layer : str, default=None
-            The name of the layer whose activations are used. None is the deepest one with at least
-            8 frames and 8 bins. Deeper layers say more about classes and less about positions.
+            The name of the layer whose activations are used. If None, the deepest layer with at
+            least 8 frames and 8 bins. Deeper layers are more specific to classes, but less precise
+            in time and frequency.
         method : {"hirescam", "gradcam"}, default="hirescam"
-            How gradients are used, see above.
+            How to use the gradients, as described above.
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw, one per panel. None creates a figure.
+            The axes to draw on, one per panel. If None, a new figure is created.
         colorbar : bool, default=True
             Whether to draw a color bar.
         im_kw : dict, default=None
-            Further arguments of `matplotlib.axes.Axes.pcolormesh` for the saliencies.
+            Further arguments of `matplotlib.axes.Axes.pcolormesh` for the saliency maps.
 
         Returns
         -------
@@ -155,11 +156,11 @@ class SaliencyDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw, one per panel. None creates a figure.
+            The axes to draw on, one per panel. If None, a new figure is created.
         colorbar : bool, default=True
             Whether to draw a color bar.
         im_kw : dict, default=None
-            Further arguments of `matplotlib.axes.Axes.pcolormesh` for the saliencies.
+            Further arguments of `matplotlib.axes.Axes.pcolormesh` for the saliency maps.
 
         Returns
         -------

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from skdaf._display.clip_spectrogram import MOST_FRAMES
+from skdaf._display.clip_spectrogram import MAX_FRAMES
 from skdaf._segments.merge import without_overlaps
 from skdaf._segments.tables import COLUMNS, check_segments, probability_columns, read_segments
 
@@ -15,7 +15,7 @@ def read_table(segments):
 
 
 def probability_bands(table):
-    """Return the columns with numbers from 0 to 1, if all labels are among them; else none."""
+    """Return the columns with numbers from 0 to 1, if every label has one; else an empty list."""
     numbers = table.drop(columns=COLUMNS, errors="ignore").select_dtypes("number")
     columns = [name for name in numbers if numbers[name].between(0.0, 1.0).all()]
     has_all = {*probability_columns(table.label.unique())} <= {*columns}
@@ -23,7 +23,7 @@ def probability_bands(table):
 
 
 def all_classes(columns, tables):
-    """Return all classes as text: first those with probabilities, in their order."""
+    """Return all classes as text: first those with probabilities, in the order of the columns."""
     texts = sorted({str(label) for table in tables for label in table.label})
     of_column = dict(zip(probability_columns(texts), texts, strict=True))
     classes = [of_column.get(column, column) for column in columns]
@@ -36,7 +36,7 @@ def band_values(table, columns):
     edges = np.unique(np.concatenate([pieces.start, pieces.end]))
     values = np.full((len(edges) - 1, len(columns)), np.nan)
     values[np.searchsorted(edges, pieces.start)] = pieces[columns]
-    n_together = -(-len(values) // MOST_FRAMES)
+    n_together = -(-len(values) // MAX_FRAMES)
     if n_together == 1:
         return edges, values
     firsts = np.arange(0, len(values), n_together)

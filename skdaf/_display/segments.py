@@ -1,4 +1,4 @@
-"""SegmentsDisplay: labeled segments of a recording on a timeline."""
+"""SegmentsDisplay: show labeled segments of a recording on a timeline."""
 
 from dataclasses import replace
 from typing import Any, Self
@@ -39,17 +39,17 @@ from skdaf._segments.merge import merge_segments
 from skdaf._segments.predict import predict_segments
 from skdaf._segments.tables import check_segments
 
-# Letters of a class name next to its band; the size of names in segments, in points.
-_LONGEST_NAME = 34
+# The longest class name next to a band; the font size of names in segments, in points.
+_MAX_NAME_LENGTH = 34
 _NAME_SIZE = 8
 
 # In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane.
 _WIDTH, _SPECTROGRAM, _BAND, _LANE = 8.0, 2.0, 0.2, 0.4
 
-# With more segments, their borders and hatches would hide everything else and be slow to draw.
-_MOST_BORDERS = 150
+# With more segments, borders and hatches would hide everything else, and be slow to draw.
+_MAX_BORDERS = 150
 
-# After all colors were used once, the next hatch comes.
+# When all colors are used up, they are repeated with the next hatch.
 _HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
 
 # Average letters per line of the legend.
@@ -74,7 +74,7 @@ class SegmentsDisplay:
     true : pandas.DataFrame, default=None
         The true segments, with `start`, `end` (s) and `label`.
     spectrogram : SpectrogramDisplay, default=None
-        The spectrogram of the recording, with the times of the recording.
+        The spectrogram of the recording, with times relative to its start.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class SegmentsDisplay:
     bands_ : matplotlib QuadMesh or None
         The probabilities.
     bars_ : dict of matplotlib PolyCollection
-        The segments, by ("true" or "predicted", class).
+        The segments; the keys are pairs of "true" or "predicted" and the class.
     legend_ : matplotlib Legend
         The legend of the classes.
 
@@ -139,20 +139,20 @@ class SegmentsDisplay:
         estimator : classifier, str or os.PathLike
             A fitted classifier that takes files, or the path of a saved one.
         path : str, os.PathLike or Clip
-            One recording, or a part of it.
+            One recording, or an interval of one.
         true : pandas.DataFrame, str or os.PathLike, default=None
-            The true segments, or a file of them for `read_segments`.
+            The true segments, or the path of a file for `read_segments`.
         window, step : float, default=1.0, None
-            Length of a window and step from window to window in seconds, as in
+            Length of a window, and step from one window to the next, in seconds, as in
             `predict_segments`.
         batch_size : int, default=256
             Number of windows that are read and classified together.
         smooth, min_duration : float, default=0.0
-            In seconds, as in `merge_segments`; they do not affect the bands.
+            Parameters of `merge_segments`, in seconds. They do not affect the bands.
         ax : array of matplotlib Axes, default=None
-            Where to draw, one per panel. None creates a figure.
+            The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colors of the spectrogram.
+            The colormap of the spectrogram.
 
         Returns
         -------
@@ -177,22 +177,23 @@ class SegmentsDisplay:
         ax: "ManyAxes | None" = None,
         cmap: "str | Colormap" = "viridis",
     ) -> Self:
-        """Show segments that have been predicted before.
+        """Show segments that were already predicted.
 
         Parameters
         ----------
         true : pandas.DataFrame, str, os.PathLike or None
-            The true segments, or a file of them for `read_segments`.
+            The true segments, or the path of a file for `read_segments`.
         predicted : pandas.DataFrame, str or os.PathLike
-            The predicted ones; with their probabilities if they come from `predict_segments`.
+            The predicted segments, or the path of a file for `read_segments`. Tables from
+            `predict_segments` contain the probabilities for the bands.
         path : str, os.PathLike or Clip, default=None
-            The recording, to show its spectrogram.
+            The recording, if its spectrogram is to be shown.
         smooth, min_duration : float, default=0.0
-            In seconds, as in `merge_segments`; they do not affect the bands.
+            Parameters of `merge_segments`, in seconds. They do not affect the bands.
         ax : array of matplotlib Axes, default=None
-            Where to draw, one per panel. None creates a figure.
+            The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colors of the spectrogram.
+            The colormap of the spectrogram.
 
         Returns
         -------
@@ -217,11 +218,11 @@ class SegmentsDisplay:
         Parameters
         ----------
         ax : array of matplotlib Axes, default=None
-            Where to draw, one per panel. None creates a figure.
+            The axes to draw on, one per panel. If None, a new figure is created.
         smooth, min_duration : float, default=0.0
-            In seconds, as in `merge_segments`; they do not affect the bands.
+            Parameters of `merge_segments`, in seconds. They do not affect the bands.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colors of the spectrogram.
+            The colormap of the spectrogram.
 
         Returns
         -------
@@ -280,7 +281,7 @@ class SegmentsDisplay:
         self.bands_ = ax.pcolormesh(
             edges, borders, values.T, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True
         )
-        names = [plain_text(label, _LONGEST_NAME) for label in classes]
+        names = [plain_text(label, _MAX_NAME_LENGTH) for label in classes]
         ax.set_yticks(range(len(columns)), names)
         # The first class is on top.
         ax.set_ylim(borders[[-1, 0]])
@@ -292,7 +293,7 @@ class SegmentsDisplay:
         inches = ax.get_position().width * self.figure_.get_figwidth()
         for row, (lane, table) in enumerate(lanes.items()):
             labels = table.label.astype(str).to_numpy()
-            has_borders = len(table) <= _MOST_BORDERS
+            has_borders = len(table) <= _MAX_BORDERS
             for number, label in enumerate(classes):
                 rows = table[labels == label]
                 if len(rows):
@@ -332,7 +333,7 @@ class SegmentsDisplay:
 
         shown = {label for _, label in self.bars_}
         handles = [
-            Patch(**_class_style(number), label=plain_text(label, _LONGEST_NAME))
+            Patch(**_class_style(number), label=plain_text(label, _MAX_NAME_LENGTH))
             for number, label in enumerate(classes)
             if label in shown
         ]
@@ -347,15 +348,15 @@ class SegmentsDisplay:
 
 
 def _class_style(number):
-    """Return the style of a class: first the colors, then the same colors with hatches."""
+    """Return the style of a class: first plain colors, then the same colors with hatches."""
     hatch = _HATCHES[number // len(COLORS) % len(_HATCHES)]
     return {"facecolor": COLORS[number % len(COLORS)], "hatch": hatch, "edgecolor": "white"}
 
 
 def _spectrogram(path, frontend=None):
-    """Return the display of a recording's mel spectrogram, as a front end computes it.
+    """Return the display of a recording's mel spectrogram, with the settings of a front end.
 
-    Without a front end, the settings are the usual ones at the recording's own sampling rate.
+    Without a front end, the default settings are used, at the sampling rate of the recording.
     """
     clip = path if isinstance(path, Clip) else Clip(path)
     if isinstance(frontend, SpectrogramTransformer):

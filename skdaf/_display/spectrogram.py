@@ -1,4 +1,4 @@
-"""SpectrogramDisplay: clips as pictures."""
+"""SpectrogramDisplay: show the spectrograms of clips."""
 
 from typing import Any, Literal, Self
 
@@ -33,43 +33,43 @@ from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 class SpectrogramDisplay:
     """Show the spectrograms of clips.
 
-    Time is in seconds, mel bands are at their frequencies in Hz, levels are in decibels below the
+    Time is in seconds, the frequencies of mel bands are in Hz, and levels are in decibels below the
     peak of the clip. Create a display with `from_estimator`. All parameters are stored as
     attributes.
 
     Parameters
     ----------
     spectrograms : list of ndarray of shape (n_frames, n_bins)
-        One per panel.
+        One spectrogram per panel.
     times : list of ndarray of shape (n_frames + 1,), default=None
-        Edges of the frames in seconds. None numbers the frames.
+        Edges of the frames in seconds. If None, frames are numbered.
     frequencies : ndarray of shape (n_mels + 1,), default=None
-        Edges of the mel bands in Hz. None numbers the bins.
+        Edges of the mel bands in Hz. If None, bins are numbered.
     features : {"mel", "mfcc", "mel+chroma"}, default=None
-        What the bins are, as in `SpectrogramTransformer`. Cepstral coefficients differ by orders
-        of magnitude, so each row is shown in its own standard deviations.
+        What the bins contain, as in `SpectrogramTransformer`. Cepstral coefficients differ by
+        orders of magnitude, so each of them is shown in units of its standard deviation.
     labels : list, default=None
-        The class of each spectrogram. Spectrograms of one class are next to each other, under its
-        name.
+        The class of each spectrogram. Spectrograms of the same class are next to each other, under
+        the name of the class.
     titles : list of str, default=None
         The title of each spectrogram, instead of its class.
     unit : str, default="Level (dB below the peak)"
-        What the colors mean.
+        The label of the color bar.
 
     Attributes
     ----------
     ax_ : matplotlib Axes or ndarray of Axes
-        The axes of the only panel, or of all panels in their order.
+        The axes of the only panel, or the axes of all panels in order.
     figure_ : matplotlib Figure
         The figure that contains them.
     images_ : list of matplotlib QuadMesh
-        The pictures, in the order of `spectrograms`.
+        The images, in the order of `spectrograms`.
     colorbar_ : matplotlib Colorbar or None
         The color bar, one for all panels.
 
     See Also
     --------
-    SaliencyDisplay : Show which parts of a spectrogram speak for a class.
+    SaliencyDisplay : Show which parts of a spectrogram are evidence for a class.
 
     Examples
     --------
@@ -122,23 +122,23 @@ class SpectrogramDisplay:
         Parameters
         ----------
         estimator : estimator, str or os.PathLike
-            A fitted `SpectrogramTransformer`, or anything fitted that contains one: a network
-            estimator, an extractor, a pipeline, a search; or the path of a saved model. For other
-            front ends, their output is shown in frames and bins.
+            A fitted `SpectrogramTransformer`, or any fitted estimator that contains one (a network
+            estimator, an extractor, a pipeline or a search), or the path of a saved model. For
+            other front ends, the output is shown by frame and bin number.
         X : files, waveforms or spectrograms
             The clips. In recordings of many minutes, neighboring frames are averaged.
         y : array-like of shape (n_clips,), default=None
-            Their labels, to show a grid by class.
+            The label of each clip, to arrange the clips by class.
         n_clips : int, default=4
-            How many clips to show of each class, or of all without `y`: the first ones.
+            Number of clips to show: the first ones of each class, or of X if `y` is None.
         processed : bool, default=False
-            False shows each clip at its own length in decibels. True shows the input of the
-            network: resized or padded to one length, softened and standardized if the front end
-            does so.
+            If False, show each clip at its own length in decibels. If True, show the input of the
+            network: resized or padded to a common length, and softened and standardized if the
+            front end does so.
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw, one per panel. None creates a figure.
+            The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colors.
+            The colormap.
         colorbar : bool, default=True
             Whether to draw a color bar.
         im_kw : dict, default=None
@@ -171,9 +171,9 @@ class SpectrogramDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw, one per panel. None creates a figure.
+            The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colors.
+            The colormap.
         colorbar : bool, default=True
             Whether to draw a color bar.
         im_kw : dict, default=None
@@ -208,7 +208,7 @@ class SpectrogramDisplay:
         image : matplotlib artist
             The image whose colors it shows.
         label : str
-            What the colors mean.
+            The label of the color bar.
 
         Returns
         -------
@@ -220,7 +220,7 @@ class SpectrogramDisplay:
         return add_colorbar(image, np.atleast_1d(self.ax_), label)
 
     def _draw(self, axes, options):
-        """Draw all panels with the same colors for the same values."""
+        """Draw all panels with the same color scale."""
         values = [self._values(spectrogram) for spectrogram in self.spectrograms]
         limits = {"vmin": min(v.min() for v in values), "vmax": max(v.max() for v in values)}
         return [

@@ -8,7 +8,7 @@ import numpy as np
 # hard to see on white.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]
 
-# The number of markers is no multiple of that of the colors: 77 pairs come before one repeats.
+# The numbers of markers and colors have no common divisor, so that there are 77 different pairs.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p"]
 
 
@@ -31,7 +31,7 @@ def new_figure(*shape, size, **options):
 
 
 def check_axes(ax, n_axes):
-    """Return the axes that a user passes as an array; there must be `n_axes` of them."""
+    """Return the axes that a user passes as an array of `n_axes` axes, or raise ValueError."""
     from matplotlib.axes import Axes
 
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
@@ -62,7 +62,7 @@ def plain_text(name, n_letters=None):
     """Return a class name as text that matplotlib draws as it is, on one line.
 
     Between dollar signs, matplotlib would draw a formula; legends leave out names that begin with
-    an underscore. A name of more than `n_letters` is cut in the middle, because names often differ
+    an underscore. Names longer than `n_letters` are cut in the middle, because names often differ
     at their ends.
     """
     text = " ".join(str(name).split())
@@ -75,16 +75,16 @@ def plain_text(name, n_letters=None):
 
 
 def text_width(text):
-    """Return the width of a text in average letters; East Asian ones count twice."""
+    """Return the width of a string in average letters; East Asian letters count twice."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 # --- time -----------------------------------------------------------------------------------------
 
-# From these durations (s) on, ticks are minutes and seconds, or hours, minutes and seconds.
+# From these durations (s) upwards, ticks show minutes and seconds, or also hours.
 _MINUTES_FROM, _HOURS_FROM = 180.0, 7200.0
 _STEPS = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400]
-_MOST_TICKS = 9
+_MAX_TICKS = 9
 
 
 def format_time_axis(ax, first, last):
@@ -95,7 +95,7 @@ def format_time_axis(ax, first, last):
     duration = last - first
     if duration < _MINUTES_FROM:
         return "Time (s)"
-    step = next((s for s in _STEPS if duration / s <= _MOST_TICKS), duration / _MOST_TICKS)
+    step = next((s for s in _STEPS if duration / s <= _MAX_TICKS), duration / _MAX_TICKS)
     ax.xaxis.set_major_locator(MultipleLocator(step))
     if duration < _HOURS_FROM:
         ax.xaxis.set_major_formatter(lambda x, _: f"{x // 60:.0f}:{x % 60:02.0f}")

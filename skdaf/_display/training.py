@@ -1,4 +1,4 @@
-"""TrainingDisplay: losses and scores by epoch."""
+"""TrainingDisplay: show losses and scores by epoch."""
 
 from typing import Any, Literal, Self
 
@@ -17,8 +17,8 @@ _CURVES = [
     ("valid", "Validation", {"color": COLORS[3], "marker": "s", "linestyle": "--"}),
 ]
 
-# Markers per line.
-_MOST_MARKERS = 20
+# The largest number of markers on a line.
+_MAX_MARKERS = 20
 
 
 @public
@@ -46,9 +46,9 @@ class TrainingDisplay:
     figure_ : matplotlib Figure
         The figure that contains them.
     lines_ : dict of matplotlib Line2D
-        The curves, by their names in `history`.
+        The curves; the keys are those of `history`.
     best_lines_ : list of matplotlib Line2D
-        The marks of the best epoch, one per axes.
+        The vertical lines at the best epoch, one per axes.
 
     Examples
     --------
@@ -91,9 +91,10 @@ class TrainingDisplay:
             A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder`; a pipeline, a search or an
             extractor that contains one; or the path of a saved model.
         kind : {"both", "loss", "score"}, default="both"
-            What to draw.
+            What to show.
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw; two axes for "both" if there are scores. None creates a figure.
+            The axes to draw on; two for "both" if there are scores. If None, a new figure is
+            created.
         line_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.plot`.
 
@@ -122,9 +123,10 @@ class TrainingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array of Axes, default=None
-            Where to draw; two axes for "both" if there are scores. None creates a figure.
+            The axes to draw on; two for "both" if there are scores. If None, a new figure is
+            created.
         kind : {"both", "loss", "score"}, default="both"
-            What to draw.
+            What to show.
         line_kw : dict, default=None
             Further arguments of `matplotlib.axes.Axes.plot`.
 
@@ -161,7 +163,7 @@ class TrainingDisplay:
         for name, label, style in _CURVES:
             curve = self.history.get(f"{name}_{value}")
             if curve is not None:
-                style = {**style, "markevery": -(-n_epochs // _MOST_MARKERS), "markersize": 4}
+                style = {**style, "markevery": -(-n_epochs // _MAX_MARKERS), "markersize": 4}
                 style |= options
                 [line] = ax.plot(np.arange(1, n_epochs + 1), curve, label=label, **style)
                 self.lines_[f"{name}_{value}"] = line
@@ -171,7 +173,7 @@ class TrainingDisplay:
                 ax.axvline(self.best_epoch, color="0.25", linestyle=":", label=label, zorder=1)
             )
         ax.set(xlabel="Epoch", ylabel=self.loss_name if value == "loss" else self.score_name)
-        # No ticks between epochs or before the first.
+        # No ticks between epochs, or before the first one.
         ax.set_xlim(0.5, n_epochs + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.legend(fontsize="small")

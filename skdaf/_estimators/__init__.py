@@ -2,12 +2,12 @@
 
 - `base`: `NetworkEstimator`, the base class: predictions, layers, pickling.
 - `frontend`: from clips to spectrograms, a mixin of the base class.
-- `fitting`: held-out clips, the training plan, the training; `labels`: labels as numbers.
+- `fitting`: held-out clips, the training plan, training itself; `labels`: labels as numbers.
 - `resuming`: checkpoints of interrupted fits; `transfer`: pretrained networks.
 - `parameters`: checks and types of parameters; `callbacks`: scikit-learn's callbacks.
 - `classifier`, `autoencoder`, `extractor`: `CNNAudioClassifier`, `ConvAutoencoderEmbedder`,
   `CNNFeatureExtractor`.
 - `combine`: `make_combined_classifier`; `feature_blocks`: `BlockScaler` and `CappedPCA`.
-- `fitted`: find networks and front ends in fitted pipelines, searches and so on.
+- `fitted`: find networks and front ends in fitted pipelines, searches and other estimators.
 - `persistence`: `save_model` and `load_model`.
 """

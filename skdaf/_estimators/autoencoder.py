@@ -1,4 +1,4 @@
-"""ConvAutoencoderEmbedder: embeddings of clips without labels."""
+"""ConvAutoencoderEmbedder: embed clips without labels."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -28,60 +28,61 @@ from skdaf._training.run import Examples, TrainingRun
 class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     """Embed audio clips with a convolutional autoencoder, without labels.
 
-    An encoder of conv blocks reduces each spectrogram to a few small maps, and a decoder
-    reconstructs the spectrogram from them. Training makes the reconstruction as similar to the
-    spectrogram as possible. The maps are the embedding.
+    An encoder of conv blocks reduces each spectrogram to a few small maps, from which a decoder
+    reconstructs the spectrogram. Training makes the reconstruction as similar to the spectrogram as
+    possible. The maps are the embedding.
 
     Parameters
     ----------
     frontend : transformer, default=None
-        Turns clips into spectrograms of one size, as in `CNNAudioClassifier`.
+        Turns clips into spectrograms of the same size, as in `CNNAudioClassifier`.
     n_channels : int, default=10
-        Number of maps in the embedding. The size of the embedding is `n_channels` times the frames
-        and bins that remain after the poolings of the encoder: four poolings reduce 43 frames and
-        64 bins to 2 and 4, so the embedding has 80 values. After `fit`, the embeddings of all
-        clips have this size, for clips of any length.
+        Number of maps in the embedding. The size of the embedding is `n_channels` times the number
+        of frames and bins after the pooling layers of the encoder. For example, four pooling layers
+        reduce 43 frames and 64 bins to 2 and 4, so the embedding has 80 values. After `fit`, the
+        embeddings of all clips have this size, for clips of any length.
     channels : sequence of int, default=(16, 32, 64, 128)
-        Number of channels of each conv block of the encoder. Each block halves frames and bins;
-        the decoder mirrors them.
+        Number of channels of each conv block of the encoder. Each block halves the number of frames
+        and bins; the decoder mirrors the blocks.
     kernel_size : int, default=3
-        Side of the square convolution kernels, odd.
+        Side of the square convolution kernels. Must be odd.
     max_epochs : int or "auto", default="auto"
         Maximum number of passes over the training clips; "auto" as in `CNNAudioClassifier`.
     batch_size : int or "auto", default="auto"
-        Number of clips per step. "auto" is a sixteenth of the training clips, between 8 and 64.
+        Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
     learning_rate : float, default=3e-3
-        Highest learning rate of the cycle (AdamW).
+        Peak learning rate of the one-cycle schedule (AdamW).
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     augment : str, callable, or list of these, default=None
-        Random changes to the spectrograms that the encoder gets, as in `CNNAudioClassifier`. The
-        decoder must reconstruct the unchanged ones.
+        Random changes to the spectrograms that the encoder receives, as in `CNNAudioClassifier`.
+        The decoder must reconstruct the original spectrograms. If None, nothing is changed.
     early_stopping : bool, default=True
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
         and keep the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of the clips to hold out. If these are fewer than ten, the network is trained on all
-        clips.
+        Share of the clips to hold out. If this is fewer than ten clips, the network is trained on
+        all clips.
     patience : int, default=None
-        Number of epochs without improvement after which training stops. None is half of
+        Number of epochs without improvement after which training stops. If None, half of
         `max_epochs`.
     device : str or torch.device, default="auto"
-        Where to compute. "auto" is CUDA, then MPS, then the CPU.
+        The torch device to use. "auto" uses CUDA if available, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of the training. "auto" is bfloat16 on processors with instructions for it
-        (faster, and as accurate in experiments), float32 elsewhere. Weights and embeddings are
-        always float32. Set it explicitly if several kinds of machines must train the same model.
+        Precision during training. "auto" is bfloat16 on processors that support it natively
+        (faster, and as accurate in experiments), and float32 on others. Weights and embeddings are
+        always float32. Set it explicitly if different kinds of machines must train the same model.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, held-out clips, order and augmentation.
+        Determines the initial weights, the held-out clips, the order of the clips and augmentation.
+        Pass an int for reproducible results.
     checkpoint : str or os.PathLike, default=None
         Where to save the state after each epoch, so that an interrupted fit can continue. A folder
-        can hold the states of any number of fits, workers and processes; a file, whose name must
-        end in ``.checkpoint``, holds that of one fit. See the notes.
+        can contain the states of any number of fits, workers and processes; a file, whose name must
+        end in ``.checkpoint``, contains the state of one fit. See Notes.
     n_jobs : int, default=None
-        Number of workers of the front end, unless it sets its own.
+        Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
-        1 shows progress bars.
+        If 1, show progress bars.
 
     Attributes
     ----------
@@ -110,12 +111,12 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
 
     Notes
     -----
-    If a fit with a `checkpoint` is interrupted, fit again with the same clips and parameters: it
-    continues where it stopped, and ends with exactly the weights of an uninterrupted fit. In a
-    folder each different fit has its own file; a file of a different fit is an error that says
-    what differs. A finished fit is loaded at once, even with ``random_state=None``, because its
-    seed is kept too. Functions as `augment` are recognized by their code, not by the code that
-    they call.
+    If a fit with a `checkpoint` is interrupted, call `fit` again with the same clips and
+    parameters: it continues where it stopped, and ends with exactly the weights of an uninterrupted
+    fit. In a folder, each different fit has its own file. If a file belongs to a different fit, an
+    error says what differs. A finished fit is loaded immediately, even with ``random_state=None``,
+    because its seed is stored too. A function passed as `augment` is identified by its own code,
+    not by the code that it calls.
 
     References
     ----------
@@ -200,7 +201,8 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Raises
         ------
         AudioReadError
-            If a file cannot be read; the error lists all such files. Nothing is trained then.
+            If a file cannot be read; the error lists all such files. In that case, nothing is
+            trained.
         ValueError
             If there are fewer than two clips, or if the loss becomes NaN or infinite.
         """
@@ -261,7 +263,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Returns
         -------
         spectrograms : ndarray of shape (n_clips, n_frames, n_bins), float32
-            You can compare them with ``frontend_.transform(X)``.
+            Comparable with ``frontend_.transform(X)``.
         """
         check_is_fitted(self)
         return self.layer_outputs(X).reshape(-1, *self.input_shape_)

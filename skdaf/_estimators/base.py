@@ -26,8 +26,8 @@ from skdaf._networks.building import (
 from skdaf._networks.device import resolve_device
 from skdaf._networks.inference import apply_network
 from skdaf._networks.weights import get_weights
-from skdaf._training.augmentation import CHOICES, compose
-from skdaf._training.checkpoint import check_place
+from skdaf._training.augmentation import AUGMENTATION_NAMES, compose
+from skdaf._training.checkpoint import check_location
 
 
 def _is_weights(value):
@@ -43,8 +43,8 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
 
     A subclass stores the parameters named in `_parameter_constraints`. Its `fit` validates X,
     fits the front end, builds a network, and trains it with `fitting.train_network`; its
-    predictions come from `layer_outputs`. In a pickle or a model file the network is the
-    arguments of `build_network`, `_architecture`, and arrays of weights.
+    predictions come from `layer_outputs`. Pickles and model files contain the network as arrays of
+    weights and as `_architecture`, the arguments of `build_network`.
     """
 
     network_: nn.Sequential
@@ -72,7 +72,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "augment": [StrOptions(set(CHOICES)), list, tuple, callable, None],
+        "augment": [StrOptions(set(AUGMENTATION_NAMES)), list, tuple, callable, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -92,7 +92,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         compose(self.augment)
         resolve_device(self.device)
         if self.checkpoint is not None:
-            check_place(self.checkpoint)
+            check_location(self.checkpoint)
 
     def _network_options(self):
         """Return the options of the network for `build_network`, checked."""
@@ -134,8 +134,8 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
 
     def _iterate_outputs(self, X, n_layers):
         """Yield the spectrograms of X in batches, each with the outputs of the first layers."""
-        # The device of the training may not exist where a model is used.
-        device = resolve_device(self.device, else_cpu=True)
+        # The machine that uses a model may lack the device that trained it.
+        device = resolve_device(self.device, fallback_to_cpu=True)
         network = self.network_[:n_layers]
         if device != "cpu":
             # A copy, because another thread may be predicting with the network on the CPU.
@@ -234,7 +234,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
             return
         check_architecture(state["_architecture"])
         if state["input_shape_"] != tuple(state["_architecture"]["input_shape"]):
-            raise ValueError("its input_shape_ is not that of its network")
+            raise ValueError("its input_shape_ differs from that of its network")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""Support for scikit-learn's callbacks, which exist from its release 1.9 on."""
+"""Support for scikit-learn's callbacks, which scikit-learn 1.9 introduced."""
 
 from contextlib import contextmanager
 
@@ -7,7 +7,7 @@ try:
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Takes the place of scikit-learn's class in older releases; it has no methods."""
+        """An empty class for older releases of scikit-learn, which have no callbacks."""
 
 
 class CallbackSteps:

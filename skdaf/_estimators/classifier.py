@@ -1,4 +1,4 @@
-"""CNNAudioClassifier: a convolutional network on labelled clips."""
+"""CNNAudioClassifier: classify clips with a convolutional network."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -46,10 +46,10 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     Parameters
     ----------
     frontend : transformer, default=None
-        Turns clips into spectrograms of one size: a `SpectrogramTransformer`, or any transformer
-        that returns an array of shape (n_clips, n_frames, n_bins). None is
-        ``SpectrogramTransformer()``; you can still set its parameters, as ``frontend__n_mels`` and
-        so on.
+        Turns clips into spectrograms of the same size: a `SpectrogramTransformer`, or any
+        transformer that returns an array of shape (n_clips, n_frames, n_bins). If None,
+        ``SpectrogramTransformer()``; you can still set its parameters, such as
+        ``frontend__n_mels``.
     network : {"cnn", "daf"} or callable, default="cnn"
         "cnn" has conv blocks, a mean over time and dense blocks. It is small (160,000 weights
         with 64 bins, for clips of any length) and fast. "daf" is the network of
@@ -59,39 +59,39 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         an `nn.Sequential` of layers for input of shape (n_clips, 1, n_frames, n_bins); its last
         layer returns logits.
     channels : sequence of int, default=None
-        Number of channels of each conv block. None is (16, 32, 64, 128) for "cnn" and
+        Number of channels of each conv block. If None, (16, 32, 64, 128) for "cnn" and
         (32, 64, 128, 256) for "daf". Training time grows with the products of neighboring values.
     kernel_size : int, default=None
-        Side of the square convolution kernels, odd. None is 3 for "cnn" and 5 for "daf".
+        Side of the square convolution kernels. Must be odd. If None, 3 for "cnn" and 5 for "daf".
     hidden_units : sequence of int, default=None
-        Number of units of each dense block before the output. None is (128,) for "cnn" and
+        Number of units of each dense block before the output. If None, (128,) for "cnn" and
         (1024, 256) for "daf".
     dropout : float, default=None
-        Share of the inputs of each dense layer that training drops. None is 0.3 for "cnn"; for
-        "daf" it is 0.75 before the first hidden layer and 0.5 before the others.
+        Share of the inputs of each dense layer to drop during training. If None, 0.3 for "cnn"; for
+        "daf", 0.75 before the first hidden layer and 0.5 before the others.
     pretrained : FrozenEstimator, str or os.PathLike, default=None
         A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from: pass
         ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written by `save_model`.
-        The front end and the network with its weights come from it; only the output layer is new.
-        The encoder of an autoencoder becomes the conv layers, and `hidden_units` and `dropout`
-        define the layers after it. Otherwise these, `network`, `channels` and `kernel_size` have
-        no effect.
+        The front end comes from this estimator, so `frontend` must be None. From a classifier, all
+        layers except the output layer are copied. From an autoencoder, the encoder is copied, and
+        `hidden_units` and `dropout` define the layers after it. Other parameters of the network
+        have no effect.
     frozen_layers : int or "conv", default=0
-        Number of layers, from the first on, that keep their weights and running statistics.
-        "conv" is all layers before the first dense one. Needs `pretrained`.
+        Number of layers, counted from the input, that keep their weights and running statistics.
+        "conv" freezes all layers before the first dense layer. Requires `pretrained`.
     max_epochs : int or "auto", default="auto"
         Maximum number of passes over the training clips. "auto" chooses about 1000 steps: 10
-        epochs for very many clips, 25 for some thousands, up to 100 for very few. The learning
+        epochs for very many clips, 25 for a few thousand, up to 100 for very few. The learning
         rate follows one cycle over all epochs: it rises in the first quarter, then falls to zero
         [1]_.
     batch_size : int or "auto", default="auto"
-        Number of clips per step. "auto" is a sixteenth of the training clips, between 8 and 64.
+        Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
     learning_rate : float, default=3e-3
-        Highest learning rate of the cycle (AdamW).
+        Peak learning rate of the one-cycle schedule (AdamW).
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     label_smoothing : float, default=0.1
-        Share of the target that is spread evenly over all classes. It helps generalization and
+        Share of the target that is spread evenly over all classes. It improves generalization and
         makes the probabilities less extreme.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
@@ -101,9 +101,9 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         microphone or room does [2]_; "mask" blanks a band and a span of time (SpecAugment [3]_);
         "shift" and "stretch" move and stretch time; "warp" stretches frequency; "noise" adds
         noise; "mixup" blends pairs of clips and their labels [4]_. If the front end computes
-        MFCC, "equalize" and "warp" are left out, because cepstral coefficients are not levels of
+        MFCC, "equalize" and "warp" are left out, because cepstral coefficients are not levels at
         frequencies. A callable is called with ``(batch, generator)`` and returns a new batch; the
-        batch is a tensor of shape (n_clips, n_frames, n_bins). None means no changes.
+        batch is a tensor of shape (n_clips, n_frames, n_bins). If None, nothing is changed.
     early_stopping : bool, default=True
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
         and keep the weights of the best epoch. If this would hold out fewer than ten clips, or a
@@ -111,25 +111,26 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     validation_fraction : float, default=0.1
         Share of the clips to hold out, stratified by class.
     patience : int, default=None
-        Number of epochs without improvement after which training stops. None is half of
+        Number of epochs without improvement after which training stops. If None, half of
         `max_epochs`: a smaller number may stop training before the learning rate has fallen.
     device : str or torch.device, default="auto"
-        Where to compute. "auto" is CUDA, then MPS, then the CPU.
+        The torch device to use. "auto" uses CUDA if available, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of the training. "auto" is bfloat16 on processors with instructions for it
-        (faster, and as accurate in experiments), float32 elsewhere. Weights and predictions are
-        always float32. Set it explicitly if several kinds of machines must train the same model.
+        Precision during training. "auto" is bfloat16 on processors that support it natively
+        (faster, and as accurate in experiments), and float32 on others. Weights and predictions are
+        always float32. Set it explicitly if different kinds of machines must train the same model.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, held-out clips, order, dropout and augmentation. The global
-        generators of NumPy and torch are not used.
+        Determines the initial weights, the held-out clips, the order of the clips, dropout and
+        augmentation. Pass an int for reproducible results. The global generators of NumPy and torch
+        are not affected.
     checkpoint : str or os.PathLike, default=None
         Where to save the state after each epoch, so that an interrupted fit can continue. A folder
-        can hold the states of any number of fits, workers and processes; a file, whose name must
-        end in ``.checkpoint``, holds that of one fit. See the notes.
+        can contain the states of any number of fits, workers and processes; a file, whose name must
+        end in ``.checkpoint``, contains the state of one fit. See Notes.
     n_jobs : int, default=None
-        Number of workers of the front end, unless it sets its own.
+        Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
-        1 shows progress bars: clips while reading, then epochs with their losses and scores.
+        If 1, show progress bars: clips while reading, then epochs with their losses and scores.
 
     Attributes
     ----------
@@ -145,8 +146,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Size of the spectrograms.
     history_ : dict of lists
         One value per epoch: "learning_rate" at its start, "train_loss", "train_score" (accuracy)
-        and, if clips were held out, "valid_loss" and "valid_score". With augmentation the training
-        values are those of the changed clips, and therefore worse.
+        and, if clips were held out, "valid_loss" and "valid_score". With augmentation, the training
+        values are computed on the changed clips, and therefore worse.
     n_epochs_ : int
         Number of epochs run.
     best_epoch_ : int
@@ -162,18 +163,18 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     Notes
     -----
-    If you interrupt a fit (Ctrl-C) after its first epoch, it warns, keeps the best epoch so far and
-    returns a usable model; a search around it continues with that model. A second interruption
-    within 10 seconds stops everything.
+    If you interrupt a fit (Ctrl-C) after its first epoch, it issues a warning and returns a usable
+    model with the weights of the best epoch so far; a search around it continues with that model. A
+    second interruption within 10 seconds stops everything.
 
-    If a fit with a `checkpoint` is interrupted, fit again with the same clips and parameters: it
-    continues where it stopped, and ends with exactly the weights of an uninterrupted fit. In a
-    folder each different fit has its own file; a file of a different fit is an error that says
-    what differs. A finished fit is loaded at once, even with ``random_state=None``, because its
-    seed is kept too. Functions as `network` and `augment` are recognized by their code, not by
-    the code that they call.
+    If a fit with a `checkpoint` is interrupted, call `fit` again with the same clips and
+    parameters: it continues where it stopped, and ends with exactly the weights of an uninterrupted
+    fit. In a folder, each different fit has its own file. If a file belongs to a different fit, an
+    error says what differs. A finished fit is loaded immediately, even with ``random_state=None``,
+    because its seed is stored too. Functions passed as `network` and `augment` are identified by
+    their own code, not by the code that they call.
 
-    Pickles contain a description of the network and plain arrays, no torch objects.
+    Pickles contain a description of the network and plain arrays, but no torch objects.
 
     References
     ----------
@@ -282,10 +283,10 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         X : files, waveforms or spectrograms
             A sequence of paths or `Clip`, a table with a column `path` (and optionally `start`
             and `end` in seconds), a list of ``(samples, sampling_rate)`` pairs, an array or tensor
-            of shape (n_clips, n_samples), a list of one-dimensional ones, or spectrograms of
-            shape (n_clips, n_frames, n_bins), which skip the front end.
+            of shape (n_clips, n_samples), a list of one-dimensional arrays or tensors, or
+            spectrograms of shape (n_clips, n_frames, n_bins), which skip the front end.
         y : array-like of shape (n_clips,)
-            The label of each clip: strings, numbers, booleans.
+            The label of each clip: strings, numbers or booleans.
 
         Returns
         -------
@@ -295,7 +296,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Raises
         ------
         AudioReadError
-            If a file cannot be read; the error lists all such files. Nothing is trained then.
+            If a file cannot be read; the error lists all such files. In that case, nothing is
+            trained.
         ValueError
             If there are fewer than two classes, or if the loss becomes NaN or infinite.
         """
@@ -306,7 +308,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         if source is None:
             spectrograms = self._fit_frontend(kind, clips, y)
         else:
-            spectrograms = self._take_frontend(source, kind, clips)
+            spectrograms = self._copy_frontend(source, kind, clips)
         checkpoint = open_checkpoint(self, spectrograms, labels.targets, source)
         rng = random_state_of_fit(self, checkpoint)
         n_held_out = count_held_out(self, len(clips), len(labels.classes))
@@ -345,7 +347,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         y : ndarray of shape (n_clips,)
-            Labels, in the data type of `y` in `fit`.
+            Labels, with the data type of the `y` passed to `fit`.
         """
         logits = self.layer_outputs(X)
         return self.classes_[logits.argmax(axis=1)]
@@ -376,8 +378,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         logits : ndarray of shape (n_clips, n_classes) or (n_clips,)
-            In the order of `classes_`. For two classes it is the second logit minus the first, as
-            in all classifiers of scikit-learn: a positive value means the second class.
+            In the order of `classes_`. For two classes, the second logit minus the first, as in all
+            scikit-learn classifiers: a positive value means the second class.
         """
         logits = self.layer_outputs(X).astype(np.float64)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
@@ -393,6 +395,6 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Some of scikit-learn's checks use waveforms of two samples, which are no sounds.
+        # Some of scikit-learn's checks use waveforms of two samples, which are too short to learn.
         tags.classifier_tags.poor_score = True
         return tags

@@ -28,36 +28,36 @@ def make_combined_classifier(
 ) -> Pipeline:
     """Build a pipeline that trains an SVC on CNN features and hand-crafted features.
 
-    The first step, "features", is a `FeatureUnion`: one block per network (extractor, then PCA)
-    and one block of pyAudioAnalysis features, which are standardized. Each block is scaled as a
-    whole, so that all blocks have the same weight. The second step, "svc", is an `SVC` with
-    balanced class weights.
+    The first step, "features", is a `FeatureUnion` with one block per network (extractor, then PCA)
+    and one block of standardized pyAudioAnalysis features. Each block is scaled as a whole, so that
+    all blocks have the same weight. The second step, "svc", is an `SVC` with balanced class
+    weights.
 
     Parameters
     ----------
     extractors : extractor, network, path, or list of these
-        The CNN blocks, named "cnn1", "cnn2" and so on. A `CNNFeatureExtractor` is used as it is.
-        Anything else that `CNNFeatureExtractor` accepts (a network to train, a FrozenEstimator,
-        the path of a saved model) is wrapped in one with default parameters.
+        One CNN block for each, named "cnn1", "cnn2" and so on. A `CNNFeatureExtractor` is used as
+        it is. Anything else that `CNNFeatureExtractor` accepts (a network to train, a
+        FrozenEstimator, or the path of a saved model) is wrapped in one with default parameters.
     handcrafted : bool or transformer, default=True
         Whether to add a block "handcrafted" with a `PyAudioAnalysisTransformer`. You can also
         pass another transformer of clips.
     n_components : int, default=100
-        Number of principal components of each CNN block; fewer if there are fewer training
-        clips or features (see `CappedPCA`).
+        Number of principal components of each CNN block, or fewer if there are fewer training clips
+        or features (see `CappedPCA`).
     C : float, default=1.0
         Inverse of the regularization strength of the SVC.
     gamma : {"scale", "auto"} or float, default="scale"
-        Width of its RBF kernel.
+        Coefficient of the RBF kernel of the SVC.
     memory : str or object with the joblib.Memory interface, default=None
-        Cache of the fitted union, which saves time in searches over `C` and `gamma`.
+        Cache for the fitted union, which saves time in searches over `C` and `gamma`.
     n_jobs : int, default=None
         Number of blocks to compute in parallel.
 
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
-        Not fitted. You can search over ``svc__C``, ``svc__gamma``,
+        The unfitted pipeline. You can search over ``svc__C``, ``svc__gamma``,
         ``features__cnn1__pca__n_components``, ``features__cnn1__extractor__layers_dropped``,
         ``features__cnn1`` or ``features__handcrafted`` (with "drop" as one of the values), and
         all parameters of the networks.
@@ -106,11 +106,11 @@ def _cnn_block(extractor, n_components):
 
 
 def _handcrafted_block(handcrafted):
-    # With "drop" the block keeps its name, so that a search can put a transformer there.
+    # With "drop", the name of the block remains, so that a search can set a transformer.
     if handcrafted is False or handcrafted == "drop":
         return "drop"
     transformer = PyAudioAnalysisTransformer() if handcrafted is True else handcrafted
-    # These features have different units, so each one is standardized first.
+    # These features have different units, so each of them is standardized first.
     return Pipeline(
         [("extractor", transformer), ("standard", StandardScaler()), ("scaler", BlockScaler())]
     )

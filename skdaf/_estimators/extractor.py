@@ -42,20 +42,23 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     ----------
     estimator : estimator, str or os.PathLike, default=None
         The network. An unfitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` is cloned and
-        trained in `fit`, so that cross-validation does not leak. To use a fitted network without
-        training it, pass ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written
-        by `save_model`. None is ``CNNAudioClassifier()``.
+        trained in `fit`, so that test data does not leak into training in cross-validation. To use
+        a fitted network without training it, pass ``sklearn.frozen.FrozenEstimator(fitted)`` or the
+        path of a file written by `save_model`. If None, ``CNNAudioClassifier()``.
     layers_dropped : int, default=1
-        Number of layers to leave out, counted from the output. 0 returns the logits, 1 the inputs
-        of the last layer, and so on; at least the first layer must remain. You can change it
-        without fitting again. Conv layers return many features: every channel at every place.
+        Number of layers to leave out, counted from the output. With 0, the features are the logits;
+        with 1, the inputs of the last layer, and so on. At least the first layer must remain. You
+        can change this parameter without fitting again. Conv layers return many features: one per
+        channel and position.
     window : float, default=None
-        Length of sliding windows in seconds: the features of a clip are then the means over its
-        windows. None uses each clip as a whole.
+        Length of sliding windows in seconds. The features of a clip are then the means over its
+        windows. If None, each clip is used as a whole.
     step : float, default=None
-        Step from one window to the next in seconds. None is `window`: no overlap.
+        Step from one window to the next in seconds. If None, `window`, so that windows do not
+        overlap.
     n_jobs : int, default=None
-        Number of workers that read clips and compute spectrograms, unless the estimator sets it.
+        Number of workers that read clips and compute spectrograms, unless the estimator sets its
+        own.
 
     Attributes
     ----------
@@ -75,7 +78,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     Notes
     -----
     Two extractors with the same frozen network compute its outputs twice. To save most of that
-    time, use ``Pipeline(memory=)`` around a union, or `cache` of the front end.
+    time, use ``Pipeline(memory=)`` around a union, or the `cache` of the front end.
 
     Examples
     --------
@@ -151,7 +154,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         X : files, waveforms or spectrograms
             As in `CNNAudioClassifier.fit`.
         y : array-like of shape (n_clips,), default=None
-            Labels, which are needed to train a classifier.
+            The label of each clip. Required to train a classifier.
 
         Returns
         -------
@@ -180,11 +183,11 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             ):
                 fitted.fit(clips, as_array(y))
         self.estimator_ = fitted
-        self._n_layers()
+        self._n_layers()  # raises an error if no layer remains
         return self
 
     def transform(self, X: Clips) -> NDArray[np.float32]:
-        """Compute the outputs of the last layer that is kept.
+        """Compute the outputs of the last layer that is not dropped.
 
         Parameters
         ----------
@@ -204,7 +207,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
                 return self.estimator_.layer_outputs(clips, n_layers)
         if kind == "spectrograms":
             raise ValueError("Windows need files or waveforms as X, got spectrograms.")
-        # Each clip has many windows: only a bounded number of them is in memory at a time.
+        # Each clip has many windows, so only a limited number of clips is processed at a time.
         return np.concatenate(
             [
                 self._window_means(kind, clips[first : first + _CLIPS_PER_BATCH], n_layers)
@@ -223,7 +226,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Return the names of the features: their layer and their number.
+        """Return the names of the features, from the name of the layer and a number.
 
         Parameters
         ----------
@@ -267,7 +270,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         return not is_fixed and is_classifier(self._unfitted_network())
 
     def _n_layers(self):
-        """Return the number of layers that are kept."""
+        """Return the number of layers that are not dropped; raise ValueError if there are none."""
         names = self.layer_names_
         if self.layers_dropped >= len(names):
             raise ValueError(

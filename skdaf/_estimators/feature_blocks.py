@@ -44,7 +44,7 @@ class CappedPCA(TransformerMixin, Estimator):
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if `fit` was given a table whose columns have names.
+        Names of the features, if X was a table whose columns have names.
 
     Examples
     --------
@@ -150,7 +150,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if `fit` was given a table whose columns have names.
+        Names of the features, if X was a table whose columns have names.
 
     Examples
     --------
@@ -199,7 +199,7 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         scaled : ndarray of shape (n_samples, n_features)
-            In the data type of `X`.
+            With the data type of `X`.
         """
         check_is_fitted(self)
         features = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)

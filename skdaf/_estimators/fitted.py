@@ -1,6 +1,7 @@
 """Look inside fitted estimators: the network and the front end in a pipeline, search or union.
 
-All other files ask here, so that a display, a command and `predict_segments` find the same parts.
+All other modules use these functions, so that displays, commands and `predict_segments` find the
+same parts.
 """
 
 import os
@@ -12,12 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf._estimators.persistence.models import load_model
 
-# A parameter with an estimator that only was the start of a training.
+# Parameters with an estimator from which training started, and that predictions do not use.
 _NOT_A_PART = {"pretrained"}
 
 
 def load_if_path(estimator):
-    """Return an estimator, or the one that `save_model` wrote to a path."""
+    """Return an estimator; load it with `load_model` if it is a path."""
     return load_model(estimator) if isinstance(estimator, (str, os.PathLike)) else estimator
 
 
@@ -33,15 +34,14 @@ def resolve_frozen(estimator):
         return load_model(estimator) if isinstance(estimator, (str, os.PathLike)) else None
     check_is_fitted(
         estimator.estimator,
-        msg="The %(name)s in FrozenEstimator is not fitted: FrozenEstimator(estimator) takes "
-        "one that is (a clone is not). Fit it first, or pass it without FrozenEstimator to "
-        "have it trained.",
+        msg="The %(name)s in FrozenEstimator is not fitted (a clone never is). Fit it first, or "
+        "pass it without FrozenEstimator to train it.",
     )
     return estimator.estimator
 
 
 def unwrap(estimator):
-    """Return the estimator that predicts in place of a path, a FrozenEstimator or a search."""
+    """Return the estimator that predicts: load a path, open a FrozenEstimator or a search."""
     estimator = load_if_path(estimator)
     if isinstance(estimator, FrozenEstimator):
         return unwrap(estimator.estimator)
@@ -51,9 +51,9 @@ def unwrap(estimator):
 
 
 def unwrap_calibrated(estimator):
-    """Return what `unwrap` does, and of a calibrated classifier the one that was calibrated.
+    """Unwrap an estimator as `unwrap` does, and also a calibrated classifier.
 
-    With ``ensemble=True`` there are several, none of which stands for the whole.
+    With ``ensemble=True``, several classifiers were calibrated, and none represents all of them.
     """
     estimator = unwrap(estimator)
     calibrated = getattr(estimator, "calibrated_classifiers_", ())
@@ -63,7 +63,7 @@ def unwrap_calibrated(estimator):
 def iterate_parts(estimator):
     """Yield an estimator and all estimators in its parameters and attributes, fitted or not.
 
-    What several attributes refer to comes several times.
+    An estimator that several attributes refer to is yielded several times.
     """
     children = ()
     if isinstance(estimator, BaseEstimator):
@@ -92,25 +92,25 @@ def find_network(estimator):
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If it holds no network, or more than one.
+        If it contains no network, or more than one.
     """
     estimator = unwrap(estimator)
     check_is_fitted(estimator)
     networks = find_networks(estimator)
     if len(networks) != 1:
         raise ValueError(
-            "estimator must hold one fitted network (a CNNAudioClassifier or a "
+            "estimator must contain one fitted network (a CNNAudioClassifier or a "
             "ConvAutoencoderEmbedder, alone or in a pipeline, a search or a CNNFeatureExtractor), "
-            f"but this {type(estimator).__name__} holds {len(networks)} networks."
+            f"but this {type(estimator).__name__} contains {len(networks)} networks."
         )
     return networks[0]
 
 
 def find_frontend(estimator):
-    """Return the fitted transformer that clips reach first in a fitted estimator, or None.
+    """Return the fitted transformer that receives the clips in a fitted estimator, or None.
 
-    In a pipeline that is the one of the first step that has one; in an estimator with a network
-    it is the front end of the network.
+    In a pipeline, this is the front end of the first step that has one; in an estimator with a
+    network, it is the front end of the network.
     """
     estimator = unwrap_calibrated(estimator)
     check_is_fitted(estimator)

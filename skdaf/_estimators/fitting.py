@@ -1,4 +1,4 @@
-"""Fit the network of an estimator: held-out clips, the training plan, the training itself."""
+"""Fit the network of an estimator: held-out clips, the training plan, training itself."""
 
 import math
 
@@ -13,10 +13,10 @@ from skdaf._training.augmentation import compose
 from skdaf._training.run import Plan
 from skdaf._training.train import train
 
-# With fewer held-out clips, the loss of an epoch says too little.
+# With fewer held-out clips, the validation loss is too noisy to compare epochs.
 _MIN_VALIDATION_CLIPS = 10
 
-# max_epochs="auto" aims at this number of steps, within these numbers of epochs.
+# max_epochs="auto" aims for this number of steps, with these limits for the number of epochs.
 _TARGET_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
 
@@ -30,7 +30,7 @@ def count_held_out(estimator, n_clips, n_classes=2):
 
 
 def make_plan(estimator, n_clips, has_validation, n_frozen=0):
-    """Return the `Plan` of a training.
+    """Return the `Plan` of a training run.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
         batch_size = int(np.clip(n_clips // 16, 8, 64))
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
-        # Networks need a certain number of steps; with many clips that takes fewer epochs.
+        # Networks need a certain number of steps, which takes fewer epochs with many clips.
         n_epochs = _TARGET_STEPS * batch_size // n_clips
         max_epochs = int(np.clip(n_epochs, _MIN_EPOCHS, _MAX_EPOCHS))
     patience = estimator.patience or -(-max_epochs // 2)
     device = resolve_device(estimator.device)
     precision = resolve_precision(estimator.precision, device)
-    of_cepstra = getattr(estimator.frontend_, "features", None) == "mfcc"
-    augment, mixup = compose(estimator.augment, of_cepstra=of_cepstra)
+    has_cepstra = getattr(estimator.frontend_, "features", None) == "mfcc"
+    augment, mixup = compose(estimator.augment, has_cepstra=has_cepstra)
     return Plan(
         max_epochs=max_epochs,
         batch_size=batch_size,
@@ -75,13 +75,13 @@ def train_network(estimator, run, architecture, checkpoint, y=None):
     Parameters
     ----------
     estimator : NetworkEstimator
-        Gets `network_`, `history_`, `n_epochs_` and `best_epoch_`.
+        Receives `network_`, `history_`, `n_epochs_` and `best_epoch_`.
     run : TrainingRun
     architecture : dict
         The arguments of `build_network` that built the network.
     checkpoint : Checkpoint or None
     y : array, default=None
-        The labels that callbacks get.
+        The labels to pass to callbacks.
     """
     max_epochs, X = run.plan.max_epochs, run.examples.inputs
     with (
@@ -90,7 +90,7 @@ def train_network(estimator, run, architecture, checkpoint, y=None):
     ):
 
         def report(values):
-            advance(1, **_figures(values))
+            advance(1, **_progress_values(values))
             return steps.end_step("epoch", lambda: _attributes_so_far(run.network, architecture))
 
         state = train(run, report=report, checkpoint=checkpoint)
@@ -101,8 +101,8 @@ def train_network(estimator, run, architecture, checkpoint, y=None):
         estimator.best_epoch_ = state.best_epoch
 
 
-def _figures(values):
-    """Return the figures of an epoch that a progress bar shows."""
+def _progress_values(values):
+    """Format the values of an epoch for a progress bar."""
     return {name: f"{value:.3f}" for name, value in values.items() if name != "learning_rate"}
 
 

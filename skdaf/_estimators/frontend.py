@@ -1,4 +1,4 @@
-"""The front end of a network estimator: it turns clips into spectrograms of one size."""
+"""The front end of a network estimator, which turns clips into spectrograms of the same size."""
 
 import copy
 import math
@@ -14,14 +14,14 @@ from skdaf._core.parallel import CHUNK_SIZE
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
-# Predictions hold spectrograms of about this size in memory at a time.
+# Predictions keep about this many bytes of spectrograms in memory at a time.
 _BYTES_PER_BATCH = 2**26
 
 
 class FrontendMixin(Estimator):
     """Mixin for estimators with the parameters `frontend`, `n_jobs` and `verbose`.
 
-    Fitting sets `frontend_`, None if X contains spectrograms, and `input_shape_`.
+    Fitting sets `input_shape_` and `frontend_` (None if X contains spectrograms).
     """
 
     def set_params(self, **params: Any) -> Self:
@@ -53,12 +53,12 @@ class FrontendMixin(Estimator):
             self._share_settings(frontend)
             with validated(frontend, kind, clips):
                 spectrograms = _check_spectrograms(frontend.fit_transform(clips, y), clips)
-            # Set only now: if a file cannot be read, an earlier fit stays as it was.
+            # Set only now, so that an earlier fit is unchanged if a file cannot be read.
             self.frontend_ = frontend
         self.input_shape_ = spectrograms.shape[1:]
         return spectrograms
 
-    def _take_frontend(self, source, kind, clips):
+    def _copy_frontend(self, source, kind, clips):
         """Copy the front end of a fitted estimator and return the spectrograms of the clips."""
         self.frontend_ = copy.deepcopy(source.frontend_)
         self.input_shape_ = source.input_shape_
@@ -81,7 +81,7 @@ class FrontendMixin(Estimator):
         kind, clips = validate_clips(self, X, reset=False)
         self._check_kind(kind, clips)
         bytes_per_clip = np.dtype(np.float32).itemsize * math.prod(self.input_shape_)
-        # Whole chunks, so that the size of a batch changes no bytes.
+        # Whole chunks, so that the size of a batch does not change any bytes.
         n_clips = CHUNK_SIZE * max(1, _BYTES_PER_BATCH // (CHUNK_SIZE * bytes_per_clip))
         for first in range(0, len(clips), n_clips):
             batch = clips[first : first + n_clips]

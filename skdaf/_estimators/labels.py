@@ -14,7 +14,7 @@ from skdaf._core.arrays import as_array
 
 
 class EncodedLabels(NamedTuple):
-    """The labels of clips as a classifier learns them.
+    """The labels of clips, in the form that training needs.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class EncodedLabels(NamedTuple):
     targets : ndarray of shape (n_clips,), int64
         The index in `classes` of each clip's label.
     class_weights : ndarray of shape (n_classes,), float32
-        The weight of each class in the loss; over all clips their mean is one.
+        The weight of each class in the loss; the mean over all clips is one.
     """
 
     classes: NDArray
@@ -32,7 +32,7 @@ class EncodedLabels(NamedTuple):
 
 
 def encode_labels(y, n_clips, class_weight, estimator_name):
-    """Return the labels as `EncodedLabels`, checked.
+    """Check labels and return them as `EncodedLabels`.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def encode_labels(y, n_clips, class_weight, estimator_name):
             f"only one class: {classes.tolist()[0]!r}."
         )
     weights = compute_class_weight(class_weight, classes=classes, y=y)
-    # So that the mean weight of the clips is one, whether labels are blended or not.
+    # The mean weight of the clips must be one, whether labels are blended or not.
     weights = weights / weights[targets].mean()
     return EncodedLabels(classes, targets.astype(np.int64), weights.astype(np.float32))
 

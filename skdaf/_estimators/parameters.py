@@ -1,4 +1,4 @@
-"""Parameters of estimators that need more than a constraint."""
+"""Checks and defaults of parameters for which `_parameter_constraints` are not enough."""
 
 from collections.abc import Callable, Sequence
 from numbers import Integral
@@ -25,8 +25,8 @@ def with_nested_default(estimator, params, name, default):
     name : str
         The parameter for the nested estimator.
     default : callable
-        Called without arguments, returns what None stands for. It is added to `params` if these
-        set one of its parameters while the nested estimator is None.
+        Called without arguments to create the nested estimator that None means. It is added to
+        `params` if these set one of its parameters while the nested estimator is None.
     """
     sets_nested = any(key.startswith(f"{name}__") for key in params)
     if sets_nested and params.get(name, getattr(estimator, name)) is None:
@@ -44,7 +44,7 @@ def positive_integers(name, values):
 
 
 def check_builder(network):
-    """Check that the parameter `network` is not a network, which one fit after another would train.
+    """Check that the parameter `network` is not a built network, which every fit would change.
 
     Raises
     ------

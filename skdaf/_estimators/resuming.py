@@ -1,4 +1,4 @@
-"""Continue a fit that was interrupted: its checkpoint, its fingerprint, its random state."""
+"""Continue an interrupted fit: its checkpoint, its fingerprint and its random state."""
 
 import numpy as np
 import torch
@@ -9,13 +9,13 @@ from skdaf._networks.weights import get_weights
 from skdaf._training.checkpoint import Checkpoint
 from skdaf._training.fingerprint import describe, describe_rows, digest_of
 
-# Parameters that do not change what is learned, or whose effect is described by other entries:
-# a front end by the spectrograms, a pretrained estimator by its network.
+# Parameters that do not affect what is learned, or that other entries describe: the spectrograms
+# describe the front end, and the network describes a pretrained estimator.
 _NOT_IN_FINGERPRINT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose")
 
 
 def open_checkpoint(estimator, spectrograms, targets=None, source=None):
-    """Return the checkpoint of a fit, which may hold the state to continue from.
+    """Return the checkpoint of a fit, which may contain the state to continue from.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def open_checkpoint(estimator, spectrograms, targets=None, source=None):
     Returns
     -------
     checkpoint : Checkpoint or None
-        None if the estimator does not keep one.
+        None if the estimator does not use one.
     """
     if estimator.checkpoint is None:
         return None
@@ -43,7 +43,7 @@ def open_checkpoint(estimator, spectrograms, targets=None, source=None):
 def random_state_of_fit(estimator, checkpoint):
     """Return the RandomState of a fit.
 
-    With ``random_state=None`` the checkpoint keeps the seed, so that the fit can continue.
+    With ``random_state=None``, the checkpoint stores the seed, so that the fit can continue.
     """
     if checkpoint is None or estimator.random_state is not None:
         return check_random_state(estimator.random_state)
@@ -53,7 +53,7 @@ def random_state_of_fit(estimator, checkpoint):
 
 
 def _fingerprint(estimator, spectrograms, targets, source):
-    """Describe everything that decides what a fit learns."""
+    """Describe everything that affects what a fit learns."""
     device = resolve_device(estimator.device)
     parameters = {
         **estimator.get_params(deep=False),
@@ -65,8 +65,8 @@ def _fingerprint(estimator, spectrograms, targets, source):
         if name not in _NOT_IN_FINGERPRINT:
             fingerprint[name] = _describe_parameter(name, value)
     if source is not None:
-        texts = [describe(source._architecture), describe(get_weights(source.network_))]
-        fingerprint["pretrained"] = digest_of(repr(texts))
+        network = [describe(source._architecture), describe(get_weights(source.network_))]
+        fingerprint["pretrained"] = digest_of(repr(network))
     if targets is not None:
         fingerprint["labels"] = describe_rows(targets)
     return {**fingerprint, "spectrograms": describe_rows(spectrograms, np.float32)}
@@ -77,5 +77,5 @@ def _describe_parameter(name, value):
         return describe(value)
     except (RecursionError, TypeError) as error:
         raise TypeError(
-            f"With a checkpoint, {name} must be recognizable in another process: {error}."
+            f"With a checkpoint, {name} must be identifiable in another process: {error}."
         ) from error

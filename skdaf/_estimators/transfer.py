@@ -1,4 +1,4 @@
-"""Networks of classifiers, new or with the layers of a pretrained one."""
+"""Networks of classifiers: new, or with the layers of a pretrained network."""
 
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.fitted import resolve_frozen
@@ -8,7 +8,7 @@ from skdaf._networks.weights import copy_layers
 
 
 def check_transfer_parameters(estimator):
-    """Check that `pretrained`, `frozen_layers` and `frontend` of a classifier fit together."""
+    """Check that `pretrained`, `frozen_layers` and `frontend` of a classifier are consistent."""
     if estimator.pretrained is None:
         if estimator.frozen_layers != 0:
             raise ValueError(
@@ -29,12 +29,12 @@ def find_source(pretrained):
     source = resolve_frozen(pretrained)
     if source is None:
         raise ValueError(
-            "pretrained must be a fitted estimator that is not fitted again: pass "
-            f"FrozenEstimator(estimator) or the path of a saved model, got {pretrained!r}."
+            "pretrained must be FrozenEstimator(estimator) with a fitted estimator, or the path of "
+            f"a saved model, got {pretrained!r}."
         )
     if not isinstance(source, NetworkEstimator):
         raise ValueError(
-            "pretrained must hold a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
+            "pretrained must contain a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
             f"{source!r}."
         )
     return source

@@ -1,10 +1,10 @@
 """From clips to spectrograms and hand-crafted features.
 
-- `spectrogram`: functions of arrays; `spectrogram_transformer`: `SpectrogramTransformer`;
-  `filter_banks`: mel and chroma; `resizing`: spectrograms of one size.
-- `pyaudioanalysis`: functions of arrays; `pyaudioanalysis_transformer`:
-  `PyAudioAnalysisTransformer`; `pyaudioanalysis_filter_banks`: its cepstral and chroma filters.
-- `extraction`: compute features of many clips, in chunks, with workers and a cache.
+- `spectrogram`: array functions; `spectrogram_transformer`: `SpectrogramTransformer`;
+  `filter_banks`: mel and chroma; `resizing`: bring spectrograms to the same size.
+- `pyaudioanalysis`: array functions; `pyaudioanalysis_transformer`: `PyAudioAnalysisTransformer`;
+  `pyaudioanalysis_filter_banks`: the filters for its cepstral and chroma features.
+- `extraction`: compute features of many clips in chunks, with workers and a cache.
 - `windows`: sliding windows over recordings.
 - `frame_blocks`: frames of several clips in one array, computed independently of each other.
 """

@@ -1,6 +1,6 @@
-"""Compute spectrograms or features of many clips: chunks, workers, reading, the cache, errors.
+"""Compute spectrograms or features of many clips in chunks, with workers and a cache.
 
-Each kind of features is an `Extraction`; `compute_rows` runs one on all clips.
+Each kind of feature is a subclass of `Extraction`; `compute_rows` applies one to all clips.
 """
 
 import os
@@ -19,37 +19,37 @@ from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.parallel import CHUNK_SIZE
 
-# Samples of clips that are computed together: enough to outweigh the cost of the calls, in little
-# memory.
+# Clips are computed together up to about this number of samples: enough to make the overhead of
+# calls negligible, without using much memory.
 _SAMPLES_PER_GROUP = 2**19
 
-# Chunks contain fewer clips if these are long recordings, so that a few recordings already keep
-# several workers busy. About this many bytes justify sending a chunk to a worker.
+# Chunks of long recordings contain fewer clips, so that even a few recordings keep several workers
+# busy. A chunk of about this many bytes is worth sending to a worker.
 _BYTES_PER_CHUNK = 2**21
-_SMALLEST_CHUNK = 4
+_MIN_CHUNK_SIZE = 4
 _N_SIZES_CHECKED = 8
 
-# A little more than the resolution of time stamps in file systems (ns): ticks of a clock, or two
+# Slightly more than the resolution of time stamps in file systems (ns): a clock tick, or two
 # seconds.
 _FINE_STEP, _COARSE_STEP = 50_000_000, 2_100_000_000
 
 
 class Extraction:
-    """How clips become rows of an array. Workers receive an extraction and a chunk of clips.
+    """Base class: compute one row of an array for each clip.
 
-    Subclasses define these attributes:
+    Workers receive an extraction and a chunk of clips. Subclasses define these attributes:
 
-    - `settings`: everything that a result depends on. Their `repr` is part of the cache keys; files
-      are resampled to their `sampling_rate`, and their `channel` is read.
+    - `settings`: everything that a result depends on. The `repr` is part of the cache keys. Files
+      are resampled to the `sampling_rate` of the settings, and only their `channel` is read.
     - `cache`: a folder or None.
-    - `version`: a number to increase when the same settings give other values.
+    - `version`: a number to increase when the same settings produce different values.
     - `row_shape` and `dtype` of the rows.
 
     and these methods:
 
     - `compute(waveforms)`: return one array per waveform.
-    - `from_bytes(value)`: return the array that a result was before `tobytes`.
-    - `finish(result, row)`: write the final row, an array of zeros so far.
+    - `from_bytes(value)`: restore a result from the bytes of its array.
+    - `finish(result, row)`: write the final row into `row`, which contains zeros.
     """
 
     def __call__(self, clips):
@@ -98,7 +98,7 @@ class Extraction:
         cache.put_many(new)
 
     def _is_unchanged(self, clip, key, result):
-        """Return whether the file is still in the state from which its key was computed."""
+        """Return whether the file has not changed since its key was computed."""
         if isinstance(result, AudioReadError):
             return False
         try:
@@ -112,19 +112,20 @@ class Extraction:
         try:
             return Cache(self.cache)
         except ValueError as error:
-            # A model may run on a machine without its cache: that costs time, not the results.
+            # A model may run on a machine without its cache: this takes longer, with the same
+            # results.
             warnings.warn(f"{error} Continuing without it.", stacklevel=2)
             return None
 
     def key(self, clip, status):
-        """Return the cache key of a clip: it changes with the file, the interval and settings."""
+        """Return the cache key of a clip: it depends on the file, the interval and the settings."""
         path = os.path.abspath(clip.path)
         # Tools can set the modification time back, but not the change time.
         state = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-        return make_key(self._name, path, state, clip.start, clip.end)
+        return make_key(self._shared_key, path, state, clip.start, clip.end)
 
     @cached_property
-    def _name(self):
+    def _shared_key(self):
         """The part that the keys of all clips share, hashed once."""
         return make_key(self.version, self.settings).hex()
 
@@ -155,9 +156,9 @@ class Extraction:
 
 
 def _is_settled(status):
-    """Return whether a change of the file from now on would show in its time stamps.
+    """Return whether any later change to the file would show in its time stamps.
 
-    Time stamps have a resolution: two changes within one step look like one.
+    The resolution of time stamps is limited: two changes within one step look like one.
     """
     changed = status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
     step = _COARSE_STEP if changed % 10**9 == 0 else _FINE_STEP
@@ -186,17 +187,17 @@ def compute_rows(extraction, clips, *, n_jobs, verbose, description):
 
 
 def _chunk_size(clips):
-    """Choose the number of clips per chunk from the sizes of a few; it ignores `n_jobs`."""
-    # An odd step sees both kinds of files if short and long ones alternate.
-    some = clips[:: -(-len(clips) // _N_SIZES_CHECKED) | 1]
-    mean_bytes = sum(map(_n_bytes, some)) / len(some)
+    """Choose the number of clips per chunk from the sizes of a few clips; `n_jobs` is ignored."""
+    # With an odd step, the sample contains both kinds of files if short and long ones alternate.
+    sample = clips[:: -(-len(clips) // _N_SIZES_CHECKED) | 1]
+    mean_bytes = sum(map(_n_bytes, sample)) / len(sample)
     if mean_bytes * CHUNK_SIZE <= _BYTES_PER_CHUNK:
         return CHUNK_SIZE
-    return max(_SMALLEST_CHUNK, int(_BYTES_PER_CHUNK / mean_bytes))
+    return max(_MIN_CHUNK_SIZE, int(_BYTES_PER_CHUNK / mean_bytes))
 
 
 def _n_bytes(clip):
-    """Return the size of a whole recording or a waveform, 0 if it is not easily known."""
+    """Return the size of a whole recording or a waveform; 0 if the size is not readily known."""
     if not isinstance(clip, Clip):
         return clip.nbytes
     if clip.is_in_memory:

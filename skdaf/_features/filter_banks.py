@@ -1,7 +1,7 @@
 """Mel and chroma filter banks of spectrograms: matrices from frequencies to bins.
 
 All functions take the `SpectrogramSettings` of a spectrogram. Matrices that every call needs are
-computed once per settings and kept.
+computed once per settings and cached.
 """
 
 from functools import lru_cache
@@ -34,7 +34,10 @@ def mel_to_hz(mel):
 
 
 def mel_edges(n_mels, fmin, fmax):
-    """Return the corners of the mel bands in Hz: band k rises from k to k + 1, falls to k + 2."""
+    """Return the edges of the mel bands in Hz.
+
+    Band k rises from edge k to edge k + 1, and falls to edge k + 2.
+    """
     return mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
 
 
@@ -49,7 +52,7 @@ def mel_filter_bank(settings):
 
 
 def count_empty_bands(settings):
-    """Count the mel bands that lie between two frequencies of the transform: always silent."""
+    """Count the mel bands that fall between two frequencies of the transform: they stay silent."""
     return int((~mel_filter_bank(settings).any(axis=0)).sum())
 
 
@@ -61,9 +64,9 @@ def mel_blocks(settings):
 
 @lru_cache(maxsize=32)
 def mel_blocks_of_squares(settings):
-    """Return `mel_blocks` for squares of real and imaginary parts that alternate.
+    """Return `mel_blocks` for alternating squares of real and imaginary parts.
 
-    Each weight is repeated: adding the two parts up is quicker inside the matrix product.
+    Each weight occurs twice, because the matrix product adds the two squares fastest.
     """
     return [
         (slice(2 * span.start, 2 * span.stop), bands, np.repeat(weights, 2, axis=0))
@@ -93,7 +96,7 @@ def _split_bands(bank, first, last):
 def chroma_filter_bank(settings):
     """Return a Gaussian for each pitch class (C first, A4 at 440 Hz), `(n_fft // 2 + 1, 12)`.
 
-    Each frequency spreads over the pitch classes near it, at least a semitone wide; the octaves
+    Each frequency spreads over the pitch classes near it, by at least a semitone; the octaves
     around 440 Hz have the largest weights [1]_.
 
     References

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Block(NamedTuple):
-    """Frames that are computed together, and the parts of clips among them."""
+    """Frames that are computed together, and the parts of them that belong to single clips."""
 
     frames: slice
     parts: list[slice]  # counted from the first frame of the block
@@ -43,7 +43,7 @@ def frame_blocks(first_frames, n_frames, size):
 
 
 def _clip_parts(first_frames, n_frames, size):
-    """Split each clip from its first frame on: the parts do not depend on other clips."""
+    """Split each clip, starting at its first frame, so that parts do not depend on other clips."""
     for begin, n in zip(first_frames, n_frames, strict=True):
         for first in range(begin, begin + n, size):
             yield first, min(first + size, begin + n)
@@ -62,8 +62,8 @@ def multiply_parts(parts, left, right, out):
 def _multiply_vector(left, right, out):
     """Multiply a single row, or by a single column, as if there were two equal ones.
 
-    For a single one, BLAS uses a matrix-vector product, and some of its kernels add up in an order
-    that depends on the address of the operands.
+    For a single row or column, BLAS uses a matrix-vector product. Some of its kernels sum in an
+    order that depends on the addresses of the operands.
     """
     left = left[[0, 0]] if len(left) == 1 else left
     right = right[:, [0, 0]] if right.shape[1] == 1 else right

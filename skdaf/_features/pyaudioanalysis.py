@@ -1,11 +1,11 @@
 """pyAudioAnalysis's features of many clips: array functions without files or state.
 
-Every definition follows pyAudioAnalysis, including its peculiarities: these features are known by
-those numbers, and models trained on them must keep working. Each step works on all frames of all
-clips together, one frame per row. Only rounding differs; where it could change a sign or cross a
-threshold, the values are computed in the library's own order.
+Every definition follows pyAudioAnalysis, including its peculiarities, because published results
+use these numbers, and models trained on them must keep working. Each step works on all frames of
+all clips together, one frame per row. Only rounding differs; where it could change a sign or cross
+a threshold, the values are computed in the same order as in the library.
 
-`pyaudioanalysis_filter_banks` has the matrices from frequencies to cepstra and pitch classes.
+`pyaudioanalysis_filter_banks` contains the matrices from frequencies to cepstra and pitch classes.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,15 @@ from skdaf._features.pyaudioanalysis_filter_banks import (
     powers_of_position,
 )
 
-# Samples of the frames that are computed together: they stay in the processor's cache.
+# Samples in frames that are computed together: few enough to stay in the processor's cache.
 _SAMPLES_PER_BLOCK = 2**17
 
 # Frames copied together for the statistics of mid-term windows, which may overlap.
 _FRAMES_PER_COPY = 2**13
 
-# NumPy sums longer arrays pairwise; longer clips are converted to double precision in such halves.
-_LONGEST_SUM = 2**20
+# NumPy sums long arrays by halves. Clips longer than this are converted to double precision in the
+# same halves.
+_MAX_SUM_LENGTH = 2**20
 
 _N_BLOCKS = 10
 _ROLLOFF = 0.90
@@ -59,12 +60,13 @@ class PyAudioAnalysisSettings:
     sampling_rate : int
         In Hz.
     window, step : int
-        Of short-term frames, in samples.
+        Length and step of short-term frames, in samples.
     mid_window, mid_step : int
-        Of mid-term windows, in frames.
+        Length and step of mid-term windows, in frames.
     deltas : bool
+        Whether to add the changes from frame to frame.
     channel : int or None
-        The channel of files that is read; None averages all channels.
+        The channel to read from files; None averages all channels.
     """
 
     sampling_rate: int
@@ -90,7 +92,7 @@ class PyAudioAnalysisSettings:
         deltas,
         channel=None,
     ):
-        """Round durations as pyAudioAnalysis does, but at least to what its formulas need."""
+        """Round durations as pyAudioAnalysis does, but never below what its formulas need."""
         durations = {
             "short_window": short_window * sampling_rate,
             "short_step": short_step * sampling_rate,
@@ -189,7 +191,7 @@ def _pad(clip, n_samples):
 def _mean_and_scale(clip):
     """Return the offset and the divisor that center a clip between -1 and 1.
 
-    Rounding keeps the order of values, so the largest deviation is that of an extreme.
+    Rounding preserves the order of values, so the largest deviation is at the minimum or maximum.
     """
     mean = _sum(clip) / len(clip)
     peak = max(float(clip.max()) - mean, mean - float(clip.min()))
@@ -197,8 +199,8 @@ def _mean_and_scale(clip):
 
 
 def _sum(clip):
-    """Sum as NumPy does in double precision, without converting a long clip as a whole."""
-    if len(clip) <= _LONGEST_SUM:
+    """Sum in double precision as NumPy does, without converting all of a long clip at once."""
+    if len(clip) <= _MAX_SUM_LENGTH:
         return float(clip.astype(np.float64).sum())
     half = len(clip) // 2
     half -= half % 8
@@ -206,7 +208,7 @@ def _sum(clip):
 
 
 def _firsts(counts):
-    """Return the first index of each of several consecutive groups with these sizes."""
+    """Return the first index of each group, given the sizes of consecutive groups."""
     return np.cumsum(counts) - counts
 
 
@@ -217,8 +219,8 @@ def _positions(counts):
 
 # --- features of frames ----------------------------------------------------------------------
 
-# What is kept of a frame and its spectrum: the large arrays exist for a block of frames only, and
-# the features are computed from these sums for all frames at once.
+# Sums over a frame and its spectrum. The large arrays exist only for one block of frames at a time;
+# the features of all frames are computed from these sums at the end.
 _SUMS = np.dtype(
     [
         ("crossings", float),
@@ -246,10 +248,10 @@ def _sum_frames(frames, sums):
 
 
 def _sum_spectra(spectra, parts, sampling_rate, last_share, sums):
-    """Compute the sums of magnitude spectra; `parts` are the parts of clips among the frames.
+    """Compute the sums of magnitude spectra; `parts` are slices of frames of single clips.
 
-    The flux needs the normalized spectrum of the frame before, `last_share`; returns the last one
-    of these frames.
+    The flux needs `last_share`, the normalized spectrum of the previous frame. Returns that of the
+    last frame.
     """
     n = spectra.shape[1]
     totals, sums["centroid"], sums["variance"] = _moments(spectra, parts)
@@ -293,7 +295,7 @@ def _entropy(block_energies, energies):
 
 
 def _block_energies(values, length, n_blocks):
-    """Return the energies of the first blocks of `length` values of each row, and of the rest."""
+    """Return the energies of the first `n_blocks` blocks of each row, and of the remainder."""
     row, item = values.strides
     shape, strides = (len(values), n_blocks, length), (row, length * item, item)
     blocks = np.ndarray(shape, values.dtype, values, strides=strides)
@@ -302,7 +304,7 @@ def _block_energies(values, length, n_blocks):
 
 
 def _tenths(values):
-    """Return the energy of each row, and of ten equal blocks, which leave out the rest."""
+    """Return the energy of each row, and of its ten equal blocks, which omit the remainder."""
     blocks, rest = _block_energies(values, values.shape[1] // _N_BLOCKS, _N_BLOCKS)
     return blocks.sum(axis=1) + rest, blocks
 
@@ -319,7 +321,7 @@ def _moments(spectra, parts):
     weights = totals / loudest + EPS
     centroids = firsts / loudest / weights
     variances = seconds / loudest / weights - centroids**2
-    # Where that difference lost its digits, take it before the sum, as the library does.
+    # Where this difference loses precision, subtract before summing, as the library does.
     narrow = np.flatnonzero(variances < 1e-6)
     deviations = powers[:, 1] - centroids[narrow, None]
     variances[narrow] = np.einsum("ij,ij,ij->i", deviations, deviations, spectra[narrow])
@@ -330,8 +332,8 @@ def _moments(spectra, parts):
 def _rolloff(spectra, energies):
     """Return the fraction of the spectrum below which 90% of the energy lies.
 
-    A sum over all bins is slow, so find the block of bins with the threshold first. If the
-    threshold is so close to a sum that rounding could decide, sum as the library does.
+    A sum over all bins is slow, so first find the block of bins in which the threshold is crossed.
+    If the threshold is so close to a sum that rounding could decide, sum as the library does.
     """
     n = spectra.shape[1]
     length = max(1, round(n**0.5))
@@ -339,7 +341,7 @@ def _rolloff(spectra, energies):
     sums = np.cumsum(np.column_stack([np.zeros(len(blocks)), blocks, rest]), axis=1)
     thresholds = (_ROLLOFF * energies)[:, None]
     block = (sums[:, 1:] > thresholds).argmax(axis=1)[:, None]
-    # Beyond the end the last bin is repeated; the threshold is passed before.
+    # Beyond the end, the last bin is repeated; the threshold is crossed earlier.
     bins = np.minimum(block * length + np.arange(length), n - 1)
     before = np.take_along_axis(sums, block, axis=1)
     inside = np.cumsum(np.square(np.take_along_axis(spectra, bins, axis=1)), axis=1)
@@ -357,7 +359,7 @@ def _first_above_threshold(powers):
 
 
 def _with_deltas(features, is_first):
-    """Append the changes from the frame before; they are 0 for the first frame of a clip."""
+    """Append the changes from the previous frame; they are 0 for the first frame of a clip."""
     deltas = np.zeros_like(features)
     np.subtract(features[1:], features[:-1], out=deltas[1:])
     deltas[is_first] = 0

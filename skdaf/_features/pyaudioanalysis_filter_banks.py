@@ -1,7 +1,7 @@
 """Filter banks of pyAudioAnalysis: matrices from frequencies to cepstra and pitch classes.
 
 They follow the library's code, including its peculiarities. Each is computed once per sampling rate
-and number of bins, and kept.
+and number of bins, and cached.
 """
 
 from functools import lru_cache
@@ -34,9 +34,9 @@ def mfcc_filters(sampling_rate, n_bins):
     """Return the bins that the triangles cover, the triangles `(n, 40)`, and a cosine transform.
 
     The library spreads its bins evenly between 0 and the sampling rate, though they end at half of
-    it: its filters are an octave lower than their frequencies say. Their edges are also rounded to
-    bins, so that some filters are empty in short windows. At sampling rates below 6,856 Hz, where
-    the library fails because the highest filters reach beyond the spectrum, they are cut off here.
+    it, so its filters are an octave below their nominal frequencies. Their edges are also rounded
+    to bins, so that some filters are empty in short windows. At sampling rates below 6,856 Hz, the
+    highest filters reach beyond the spectrum: the library fails, but here they are cut off.
     """
     edges = _filter_edges()
     bins = edges * n_bins / sampling_rate
@@ -68,7 +68,7 @@ def chroma_weights(sampling_rate, n_bins):
     instead of by bin. Then it sums every twelfth entry.
 
     If a semitone is not a valid index, as in short windows, the library fails. Here such bins are
-    left out, and the number is looked up by index, as its code for that case intends.
+    left out, and the number is looked up by bin, as the library's code for that case intends.
     """
     frequencies = (np.arange(n_bins) + 1) * sampling_rate / (2 * n_bins)
     semitones = np.round(12 * np.log2(frequencies / _LOWEST_PITCH)).astype(int)

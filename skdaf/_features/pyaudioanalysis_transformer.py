@@ -26,47 +26,47 @@ from skdaf._features.pyaudioanalysis import PyAudioAnalysisSettings, compute_fea
 class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     """Compute pyAudioAnalysis's hand-crafted features of audio clips.
 
-    There are 34 short-term features of level, spectrum, cepstrum and chroma, and their changes from
-    frame to frame. The transformer returns their means and standard deviations over mid-term
+    The transformer computes 34 short-term features of level, spectrum, cepstrum and chroma, and
+    their changes from frame to frame. It returns their means and standard deviations over mid-term
     windows, averaged over the clip: one row of numbers per clip, ready for `StandardScaler` and any
     classifier, alone or together with the features of a network in a `FeatureUnion`. Nothing is
     learned from the sounds.
 
-    The values are those of pyAudioAnalysis, which need not be installed. All frames of many clips
-    are computed together, which is tens of times faster.
+    The values are the same as in pyAudioAnalysis, which does not have to be installed. All frames
+    of many clips are computed together, which is tens of times faster.
 
     Parameters
     ----------
     mid_window : float, default=1.0
-        Length of the mid-term windows in seconds. The last ones of a clip are cut at its end, and
-        count fully in its average.
+        Length of the mid-term windows in seconds. Windows that extend beyond the end of a clip are
+        cut there, and still have full weight in the average.
     mid_step : float, default=1.0
         Step from one mid-term window to the next in seconds.
     short_window : float, default=0.05
         Length of the frames in seconds. Chroma and cepstrum are incomplete in very short frames;
         see Notes.
     short_step : float, default=0.05
-        Step from frame to frame in seconds. Time grows in inverse proportion.
+        Step from one frame to the next in seconds. Half the step takes twice the time.
     deltas : bool, default=True
-        Whether to add the changes from frame to frame: 136 features instead of 68.
+        Whether to add the changes from frame to frame, for 136 features instead of 68.
     sampling_rate : int, default=None
-        The rate in Hz to which all clips are resampled. None is the most common rate of the files
-        and of other sounds with a rate that `fit` sees (the lower one of a tie), and 16000 for
-        waveforms without a rate.
+        The rate in Hz to which all clips are resampled. If None, `fit` uses the most common rate of
+        the files and of other sounds with a known rate (the lower one if there is a tie), and 16000
+        for waveforms without a rate.
     channel : int, default=None
-        Which channel of files to use, counted from 0. None averages all channels. Waveforms have
-        one channel: None or 0.
+        The channel of files to use, counted from 0. If None, all channels are averaged. Waveforms
+        have one channel, so the value must be None or 0 for them.
     cache : str or os.PathLike, default=None
-        A folder that stores the features of files, for all folds, candidates, processes and later
-        runs; computers that share a file system can share it. Entries depend on the file's path,
-        size and time stamps, and on the parameters above. Damaged entries are computed again.
-        Nothing is ever removed: delete the folder to free the space. A `SpectrogramTransformer`
-        can use the same folder.
+        Folder in which to store the features of files. All folds, candidates, processes and later
+        runs use it, and computers that share a file system can share it. Entries depend on the
+        file's path, size and time stamps, and on the parameters above. Damaged entries are computed
+        again. Nothing is ever removed: delete the folder to free the space. A
+        `SpectrogramTransformer` can use the same folder. If None, nothing is stored.
     n_jobs : int, default=None
-        Number of workers, through joblib; `joblib.parallel_config` chooses the backend. Results
-        are the same for any number.
+        Number of joblib workers; `joblib.parallel_config` chooses the backend. The results do not
+        depend on it.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Attributes
     ----------
@@ -83,20 +83,21 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
 
     Notes
     -----
-    A clip shorter than a frame is padded with zeros. Durations are rounded to whole samples, those
-    of mid-term windows to whole frames; the minimum is two samples and one frame.
+    A clip shorter than a frame is padded with zeros. Durations are rounded to whole samples, and
+    those of mid-term windows to whole frames, but to at least two samples and one frame.
 
-    pyAudioAnalysis takes levels from 16-bit samples and scales each recording to between -1 and 1.
-    Here files of all sample widths, and waveforms of any scale, are treated alike. So the features
-    of a clip do not depend on its loudness.
+    pyAudioAnalysis reads 16-bit samples and scales each recording to the range from -1 to 1. Here
+    files of all sample widths, and waveforms of any scale, are treated the same way. Therefore the
+    features of a clip do not depend on its loudness.
 
-    Peculiarities of the original are kept, because other work refers to its numbers: its cepstral
-    filters are an octave lower than their frequencies say, its chroma uses one bin per semitone,
-    and the first frame has no flux and no deltas. The features equal those of version 0.3.14 to a
-    relative 1e-6, or an absolute 1e-11 if they are zero except for rounding. Two cases in which
-    pyAudioAnalysis fails have results here: at sampling rates below 6856 Hz, the filters beyond
-    the spectrum are left empty; in frames so short that chroma has more semitones than there are
-    bins (22 ms at 8 kHz, 12 ms at 16 kHz, 5 ms at 44.1 kHz), those that do not fit are left out.
+    Peculiarities of the original are preserved, because published results use its values: the
+    cepstral filters are an octave below their nominal frequencies, chroma uses one bin per
+    semitone, and the first frame has no flux and no deltas. The features equal those of version
+    0.3.14 to within a relative error of 1e-6, or an absolute error of 1e-11 where they are zero up
+    to rounding. Two cases in which pyAudioAnalysis fails work here: at sampling rates below
+    6856 Hz, filters beyond the spectrum are left empty; in frames so short that chroma has more
+    semitones than bins (22 ms at 8 kHz, 12 ms at 16 kHz, 5 ms at 44.1 kHz), semitones that do not
+    fit are left out.
 
     References
     ----------
@@ -172,7 +173,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         X : files or waveforms
             A sequence of paths or `Clip`, a table with a column `path` (and optionally `start`
             and `end` in seconds), a list of ``(samples, sampling_rate)`` pairs, an array or tensor
-            of shape (n_clips, n_samples), or a list of one-dimensional ones.
+            of shape (n_clips, n_samples), or a list of one-dimensional arrays or tensors.
         y : None
             Ignored.
 
@@ -203,7 +204,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Parameters
         ----------
         X : files or waveforms
-            As in `fit`; waveforms without a rate must have `sampling_rate_`.
+            As in `fit`. Waveforms without a rate must be sampled at `sampling_rate_`.
 
         Returns
         -------
@@ -218,7 +219,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Warns
         -----
         UserWarning
-            Once, if X contains waveforms without a rate and `sampling_rate_` comes from files.
+            If X contains waveforms without a rate, but `sampling_rate_` was chosen from files; once
+            per estimator.
         """
         check_is_fitted(self)
         return compute_rows(
@@ -235,12 +237,12 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Ignored, except that they must be the names seen by `fit`.
+            If given, these must be the names seen by `fit`. Otherwise ignored.
 
         Returns
         -------
         names : ndarray of shape (n_features_out,), str objects
-            "zcr_mean" to "delta chroma_std_std".
+            From "zcr_mean" to "delta chroma_std_std".
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)

@@ -1,36 +1,38 @@
-"""Spectrograms of one size: resize or pad along time, soften, standardize."""
+"""Bring spectrograms to the same size: resize or pad along time, soften, standardize."""
 
 from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
 
-# Up to this many weights, a dense product is done before a sparse one has begun.
-_LARGEST_DENSE_RESIZE = 2**12
+# Up to this many weights, a dense product is faster than a sparse one.
+_MAX_DENSE_WEIGHTS = 2**12
 
-# Levels further below the peak than this (dB) are softened: they keep this share of the distance
-# from there. Chosen by experiments on new speakers, and on acoustic scenes in new locations.
-_SOFTENED_BELOW = np.float32(50.0)
-_SHARE_OF_DEPTH = np.float32(0.3)
+# Levels more than this many dB below the peak are softened: they keep this share of the distance
+# below that point. Chosen in experiments on unseen speakers, and on acoustic scenes in unseen
+# locations.
+_SOFTENING_DEPTH = np.float32(50.0)
+_SOFTENING_SLOPE = np.float32(0.3)
 
-# Standardized values of padded clips lie within this distance from zero.
-_MOST_DEVIATIONS = np.float32(10.0)
+# The standardized values of padded clips stay within this distance of zero.
+_MAX_DEVIATIONS = np.float32(10.0)
 
 
 def write_resized(spectrogram, row, *, padding, standardize, soften):
-    """Write a spectrogram into a row of another length.
+    """Write a spectrogram into a row that may have a different length.
 
     Parameters
     ----------
     spectrogram : ndarray of shape (n_own_frames, n_bins)
     row : ndarray of shape (n_frames, n_bins)
-        Is overwritten.
+        The array to overwrite.
     padding : ndarray of shape (n_bins,) or None
-        The frame that is appended if the spectrogram is shorter than the row. None resizes.
+        The frame to append if the spectrogram is shorter than the row. If None, the spectrogram is
+        resized.
     standardize : bool
-        Whether to standardize, by the mean and the deviation at the spectrogram's own length.
+        Whether to standardize, with the mean and the standard deviation at the original length.
     soften : bool
-        Whether to soften the levels before.
+        Whether to soften the levels first.
     """
     n_frames = len(row)
     if soften:
@@ -47,11 +49,11 @@ def write_resized(spectrogram, row, *, padding, standardize, soften):
     if padding is not None:
         # A click has hardly any deviation: silence would be hundreds of deviations below it.
         farthest = np.abs(spectrogram - mean).max()
-        scale = np.maximum(scale, farthest / _MOST_DEVIATIONS)
+        scale = np.maximum(scale, farthest / _MAX_DEVIATIONS)
     np.subtract(resized, mean, out=row)
     row /= scale
     if padding is not None:
-        np.clip(row, -_MOST_DEVIATIONS, _MOST_DEVIATIONS, out=row)
+        np.clip(row, -_MAX_DEVIATIONS, _MAX_DEVIATIONS, out=row)
 
 
 def _bicubic(x):
@@ -67,8 +69,8 @@ def resize_matrix(n_in, n_out):
     """Return the sparse `(n_out, n_in)` matrix of a bicubic resize with antialiasing.
 
     Output k is centered on input position `(k + 1/2) * n_in / n_out`. If there are fewer outputs
-    than inputs, the kernel is stretched by the same ratio, so that it averages. Weights sum to
-    one, also at the borders.
+    than inputs, the kernel is stretched by the same ratio, so that it averages. The weights sum to
+    one, even at the borders.
     """
     scale = n_in / n_out
     stretch = max(scale, 1.0)
@@ -96,10 +98,10 @@ def resize(spectrogram, n_frames):
     n_in = len(spectrogram)
     if n_in == n_frames:
         return spectrogram
-    # A product with a vector may depend on where the vector lies in memory. The sparse product
-    # does not: it adds up in the order of the frames.
+    # A dense product with a vector may depend on the address of the vector in memory. A sparse
+    # product does not: it sums frame by frame.
     is_vector = n_frames == 1 or spectrogram.shape[1] == 1
-    if n_in * n_frames <= _LARGEST_DENSE_RESIZE and not is_vector:
+    if n_in * n_frames <= _MAX_DENSE_WEIGHTS and not is_vector:
         return _dense_resize_matrix(n_in, n_frames) @ spectrogram
     return resize_matrix(n_in, n_frames) @ spectrogram
 
@@ -116,10 +118,10 @@ def pad_or_cut(spectrogram, n_frames, padding):
 
 
 def soften_levels(levels):
-    """Raise very low levels: how quiet pauses are differs from microphone to microphone."""
-    # Two lines that cross at -_SOFTENED_BELOW; the flatter one is the higher one below it.
-    softened = levels * _SHARE_OF_DEPTH
-    softened -= (1 - _SHARE_OF_DEPTH) * _SOFTENED_BELOW
+    """Raise very low levels, because the level of pauses depends on the microphone."""
+    # The higher of two lines that cross at -_SOFTENING_DEPTH: below that, the flatter one.
+    softened = levels * _SOFTENING_SLOPE
+    softened -= (1 - _SOFTENING_SLOPE) * _SOFTENING_DEPTH
     return np.maximum(levels, softened, out=softened)
 
 

@@ -1,7 +1,7 @@
 """From waveforms to spectrograms: array functions without files or state.
 
-A spectrogram is float32 of shape `(n_frames, n_bins)`. `filter_banks` has the matrices from
-frequencies to bins, `resizing` brings spectrograms to one size.
+A spectrogram is a float32 array of shape `(n_frames, n_bins)`. `filter_banks` contains the matrices
+from frequencies to bins; `resizing` brings spectrograms to the same size.
 """
 
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ _POWER_FLOOR = 1e-10
 # A frame with less power than this has no strongest pitch class.
 _TINY = np.finfo(np.float32).tiny
 
-# Samples (of overlapping frames) that are transformed together, and the fewest frames: enough to
-# outweigh the cost of the calls, few enough that samples and powers stay in the processor's cache.
+# Samples (of overlapping frames) that are transformed together, and the minimum number of frames:
+# enough to make the overhead of calls negligible, few enough to stay in the processor's cache.
 _SAMPLES_PER_BLOCK = 2**17
 _FRAMES_PER_BLOCK = 64
 
-_LONGEST_DELTA = 9
+_MAX_DELTA_FRAMES = 9
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SpectrogramSettings:
         In Hz.
     top_db : float or None
     channel : int or None
-        The channel of files that is read; None averages all channels.
+        The channel to read from files; None averages all channels.
     """
 
     features: str
@@ -62,7 +62,7 @@ class SpectrogramSettings:
     top_db: float | None
     channel: int | None = None
 
-    # How far pitches are from A4 = 440 Hz, in semitones.
+    # Deviation of the tuning from A4 = 440 Hz, in semitones.
     tuning = 0.0
 
     def __post_init__(self):
@@ -84,7 +84,7 @@ class SpectrogramSettings:
         top_db=80.0,
         channel=None,
     ):
-        """Convert the parameters of `SpectrogramTransformer`, and check how they fit together."""
+        """Convert the parameters of `SpectrogramTransformer`, and check their consistency."""
         upper = float(sampling_rate / 2 if fmax is None else fmax)
         if not fmin < upper <= sampling_rate / 2:
             raise ValueError(
@@ -108,7 +108,7 @@ class SpectrogramSettings:
 
     @property
     def n_fft(self):
-        """The shortest even length, at least that of the window, with a fast transform."""
+        """The shortest even length with a fast transform that is at least as long as the window."""
         return 2 * fft.next_fast_len((self.window_length + 1) // 2, real=True)
 
     @property
@@ -160,7 +160,8 @@ def compute_spectrograms(waveforms, settings):
     """Compute the spectrograms of several clips together, each at its own length.
 
     The clips are concatenated into one signal with half a window of silence between them. Centered
-    frames see that silence in any case, so the frames of a clip are those that it has alone.
+    frames at the ends of a clip contain silence in any case, so the frames are the same as for each
+    clip alone.
 
     Parameters
     ----------
@@ -187,7 +188,7 @@ def compute_spectrograms(waveforms, settings):
 
 
 def mel_levels(samples, settings):
-    """Return the level of each mel band of one clip in decibels, not relative to its peak."""
+    """Return the absolute level of each mel band of one clip in decibels."""
     settings = replace(settings, features="mel")
     mel, _ = _mel_and_chroma(*_concatenate([samples], settings), settings)
     return mel[: settings.n_frames(len(samples))]
@@ -201,7 +202,7 @@ def _concatenate(waveforms, settings):
     for samples in waveforms:
         first_frames.append(end)
         end += -(-len(samples) // hop) + gap
-    # The last clip needs silence up to the end of its last frame; the gap after it is that long.
+    # The last clip needs silence until the end of its last frame; the gap after it is that long.
     signal = np.empty(half + end * hop + half, dtype=np.float32)
     end = 0
     for first, samples in zip(first_frames, waveforms, strict=True):
@@ -259,7 +260,7 @@ def _decibels(power, out=None):
 
 
 def _below_peak(levels, top_db):
-    """Make decibels relative to the highest level of a clip, and raise them to at least -top_db."""
+    """Make levels relative to the highest one of a clip, and raise them to at least -top_db."""
     levels -= np.maximum.reduce(levels, axis=None)
     return levels if top_db is None else np.maximum(levels, -top_db, out=levels)
 
@@ -280,7 +281,7 @@ def mfcc(log_mel, n_mfcc):
 def _delta(values, order):
     """Return the slope (order 1) or curvature (2) of a polynomial fitted to up to nine frames."""
     n_frames = len(values)
-    width = min(_LONGEST_DELTA, n_frames - 1 + n_frames % 2)
+    width = min(_MAX_DELTA_FRAMES, n_frames - 1 + n_frames % 2)
     if width <= order:
         return np.zeros_like(values)
     return savgol_filter(values, width, polyorder=order, deriv=order, axis=0, mode="interp").astype(

@@ -1,4 +1,4 @@
-"""SpectrogramTransformer: clips to spectrograms of one size."""
+"""SpectrogramTransformer: turn clips into spectrograms of the same size."""
 
 import os
 import warnings
@@ -34,11 +34,11 @@ from skdaf._features.spectrogram import (
 
 @public
 class SpectrogramTransformer(TransformerMixin, Estimator):
-    """Turn audio clips into spectrograms of one size.
+    """Turn audio clips into spectrograms of the same size.
 
-    The front end of the networks of this package: it reads files of any format, sampling rate and
-    number of channels, computes a spectrogram in decibels, and gives every clip the same number of
-    frames. A clip's spectrogram never depends on the other clips.
+    This is the front end of the networks in this package. It reads files of any format, sampling
+    rate and number of channels, computes spectrograms in decibels, and gives every clip the same
+    number of frames. The spectrogram of a clip never depends on the other clips.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         What a frame contains: the levels of `n_mels` mel bands; `n_mfcc` cepstral coefficients
         with their deltas and delta-deltas; the mel bands followed by 12 pitch classes.
     sampling_rate : int, default=None
-        The rate in Hz to which all clips are resampled. None is the most common rate of the files
-        and of other sounds with a rate that `fit` sees (the lower one of a tie), and 16000 for
-        waveforms without a rate. Resampling takes about as long as reading.
+        The rate in Hz to which all clips are resampled. If None, `fit` uses the most common rate of
+        the files and of other sounds with a known rate (the lower one if there is a tie), and 16000
+        for waveforms without a rate. Resampling a file takes about as long as reading it.
     window_length : float, default=0.032
         Length of the analysis window in seconds.
     hop_length : float, default=0.010
-        Step from frame to frame in seconds. Time and memory grow in inverse proportion.
+        Step from one frame to the next in seconds. Half the step takes twice the time and memory.
     n_mels : int, default=64
         Number of mel bands.
     n_mfcc : int, default=13
@@ -60,38 +60,39 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     fmin : float, default=0.0
         Lower end of the mel bands in Hz.
     fmax : float, default=None
-        Upper end of the mel bands in Hz. None is half the sampling rate.
+        Upper end of the mel bands in Hz. If None, half the sampling rate.
     top_db : float, default=80.0
-        Levels that are further than this below the highest level of the clip are raised to it, in
-        dB. None leaves all levels as they are.
+        Dynamic range in dB: lower levels are raised to `top_db` below the highest level of the
+        clip. If None, levels are not limited.
     standardize : bool, default=True
         Whether to give each clip zero mean and unit variance over all its values. Before that,
-        levels more than 50 dB below the highest level keep 0.3 of their distance from there (not
-        with ``features="mfcc"``): how quiet the pauses are depends more on the microphone than on
-        the sound.
+        levels more than 50 dB below the highest level are softened: they keep 0.3 of the distance
+        below that point, because the level of pauses depends more on the microphone than on the
+        sound. With ``features="mfcc"``, nothing is softened.
     n_frames : int, default=None
-        Number of frames of every spectrogram. With None, `fit` chooses it from the lengths of its
-        clips: their median with ``length="resize"``, their 95th percentile with ``length="pad"``.
+        Number of frames of every spectrogram. If None, `fit` chooses it from the lengths of its
+        clips: the median with ``length="resize"``, the 95th percentile with ``length="pad"``.
     length : {"resize", "pad"}, default="resize"
         How clips of other lengths get that number of frames: "resize" stretches or squeezes them
-        along time (bicubic), "pad" appends silence or drops the end. Standardized values of padded
-        clips lie within 10 standard deviations of their mean: the silence is raised to that limit,
-        and a clip with a single moment that exceeds it is scaled down.
+        along time (bicubic), "pad" appends silence or drops the end. The standardized values of
+        padded clips stay within 10 standard deviations of the mean: silence is raised to that
+        limit, and a clip that exceeds it anywhere is scaled down.
     channel : int, default=None
-        Which channel of files to use, counted from 0. None averages all channels. Waveforms have
-        one channel: None or 0.
+        The channel of files to use, counted from 0. If None, all channels are averaged. Waveforms
+        have one channel, so the value must be None or 0 for them.
     cache : str or os.PathLike, default=None
-        A folder that stores the spectrograms of files, for all folds, candidates, processes and
-        later runs; computers that share a file system can share it. Entries depend on the file's
-        path, size and time stamps, and on the parameters above except `n_frames`, `length` and
-        `standardize`. Damaged entries are computed again. Nothing is ever removed: delete the
-        folder to free the space. A relative path is relative to the current directory; a fitted
-        transformer that cannot use the folder warns and continues without it.
+        Folder in which to store the spectrograms of files. All folds, candidates, processes and
+        later runs use it, and computers that share a file system can share it. Entries depend on
+        the file's path, size and time stamps, and on the parameters above except `n_frames`,
+        `length` and `standardize`. Damaged entries are computed again. Nothing is ever removed:
+        delete the folder to free the space. A relative path is relative to the current directory.
+        A fitted transformer that cannot use the folder warns and continues without it. If None,
+        nothing is stored.
     n_jobs : int, default=None
-        Number of workers, through joblib; `joblib.parallel_config` chooses the backend. Results
-        are the same for any number.
+        Number of joblib workers; `joblib.parallel_config` chooses the backend. The results do not
+        depend on it.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Attributes
     ----------
@@ -207,7 +208,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         X : files or waveforms
             A sequence of paths or `Clip`, a table with a column `path` (and optionally `start`
             and `end` in seconds), a list of ``(samples, sampling_rate)`` pairs, an array or tensor
-            of shape (n_clips, n_samples), or a list of one-dimensional ones.
+            of shape (n_clips, n_samples), or a list of one-dimensional arrays or tensors.
         y : None
             Ignored.
 
@@ -236,8 +237,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         settings = self._settings(self.sampling_rate_)
-        self._warn_of_empty_bands(settings)
-        # A plain dict, so that saved models contain no types of this package but the estimators.
+        self._warn_about_empty_bands(settings)
+        # A plain dict, so that estimators are the only types of this package in saved models.
         self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins
         self.n_frames_ = self.n_frames or self._common_length(
@@ -251,12 +252,12 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         Parameters
         ----------
         X : files or waveforms
-            As in `fit`; waveforms without a rate must have `sampling_rate_`.
+            As in `fit`. Waveforms without a rate must be sampled at `sampling_rate_`.
 
         Returns
         -------
         spectrograms : ndarray of shape (n_clips, `n_frames_`, `n_bins_`), float32
-            Decibels, or standard deviations with ``standardize=True``.
+            In decibels, or in standard deviations with ``standardize=True``.
 
         Raises
         ------
@@ -266,7 +267,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         Warns
         -----
         UserWarning
-            Once, if X contains waveforms without a rate and `sampling_rate_` comes from files.
+            If X contains waveforms without a rate, but `sampling_rate_` was chosen from files; once
+            per estimator.
         """
         check_is_fitted(self)
         return compute_rows(
@@ -280,9 +282,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     def set_output(
         self, *, transform: Literal["default", "pandas", "polars"] | None = None
     ) -> Self:
-        """Do nothing: spectrograms have three dimensions and stay a NumPy array.
+        """Do nothing: spectrograms have three dimensions and remain NumPy arrays.
 
-        The method lets ``pipeline.set_output(transform="pandas")`` reach the steps after this one.
+        With this method, you can call ``pipeline.set_output(transform="pandas")`` for the other
+        steps of a pipeline.
 
         Parameters
         ----------
@@ -315,7 +318,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
             channel=self.channel,
         )
 
-    def _warn_of_empty_bands(self, settings):
+    def _warn_about_empty_bands(self, settings):
         n_empty = count_empty_bands(settings)
         if n_empty:
             warnings.warn(
@@ -348,7 +351,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
 
 @dataclass(frozen=True)
 class SpectrogramExtraction(Extraction):
-    """Compute spectrograms of one size; the cache stores them at their own lengths."""
+    """Compute spectrograms of the same size; the cache stores them at their original lengths."""
 
     settings: SpectrogramSettings
     n_frames: int
@@ -380,7 +383,7 @@ class SpectrogramExtraction(Extraction):
         return np.frombuffer(value, np.float32).reshape(-1, self.settings.n_bins)
 
     def finish(self, spectrogram, row):
-        """Resize or pad a spectrogram to the common length, and standardize it."""
+        """Resize or pad a spectrogram to the common length, and standardize it if asked to."""
         write_resized(
             spectrogram,
             row,

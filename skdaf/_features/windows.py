@@ -15,7 +15,7 @@ class Windows(Sequence):
     ----------
     clip : Clip or ndarray of shape (n_samples,)
     window, step : float
-        In seconds; rounded to whole samples, at least one.
+        Length and step in seconds, rounded to whole samples; at least one sample each.
     sampling_rate : int
         The rate of the clip in Hz.
     n_samples : int
@@ -47,9 +47,9 @@ def cut_windows(clips, window, step, sampling_rate):
     ----------
     clips : list of Clip, list of arrays, or array of shape (n_clips, n_samples)
     window, step : float
-        In seconds.
+        Length and step in seconds.
     sampling_rate : int
-        The rate of waveforms in Hz; files have their own.
+        The rate of waveforms in Hz; files have their own rates.
 
     Returns
     -------

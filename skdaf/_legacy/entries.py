@@ -1,14 +1,14 @@
-"""The entries of a model of deep_audio_features, and what they may contain."""
+"""Check the entries of a model of deep_audio_features."""
 
 from skdaf._legacy.unpickle import Reference
 
-_LARGEST_COUNT = 2**20
+_MAX_COUNT = 2**20
 # All names in an array take as much memory as the longest one.
-_MOST_CHARACTERS = 10**6
+_MAX_CHARACTERS = 10**6
 
 
 def _is_count(value):
-    return type(value) is int and 0 < value <= _LARGEST_COUNT
+    return type(value) is int and 0 < value <= _MAX_COUNT
 
 
 def _is_duration(value):
@@ -26,11 +26,12 @@ def _is_class_mapping(value):
         len(names) > 1
         and all(type(name) is str for name in names)
         and len(set(names)) == len(names)
-        and len(names) * max(map(len, names)) <= _MOST_CHARACTERS
+        and len(names) * max(map(len, names)) <= _MAX_CHARACTERS
     )
 
 
-# The entries of a model: a function that returns whether a value is valid, and a description.
+# For each entry of a model, a function that returns whether a value is valid, and a description of
+# valid values.
 _ENTRIES = {
     "state_dict": (lambda value: type(value) is dict, "a dict of tensors"),
     "zero_pad": (lambda value: type(value) is bool, "True or False"),
@@ -66,7 +67,7 @@ def check_entries(model):
 
 
 def _shown(value):
-    """Return a short text for a value in an error message, however large or nested it is."""
+    """Return a short description of a value for an error message, however large the value is."""
     if type(value) is Reference:
         return f"a reference to {value.name!r}"
     parts = value[:3] if type(value) is tuple else [value]

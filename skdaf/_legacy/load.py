@@ -22,7 +22,7 @@ _N_MELS = 128
 _KERNEL_SIZE = 5
 
 # Both networks halve frames and bins four times.
-_FEWEST_FRAMES = 16
+_MIN_FRAMES = 16
 
 # --- the names that such a file may contain ---
 
@@ -51,7 +51,7 @@ _UNUSED = {
 
 _STORAGE_TYPES = {"torch.FloatStorage": torch.float32, "torch.LongStorage": torch.int64}
 
-# --- the names of its layers, and those of this package ---
+# --- names of its layers, and the corresponding names in this package ---
 
 _CLASSIFIER_LAYERS = {
     **{f"conv_layer{number}.0": f"conv{number}.conv" for number in (1, 2, 3, 4)},
@@ -78,8 +78,8 @@ def load_deep_audio_features(
     """Load a model saved by deep_audio_features, without running anything in its file.
 
     These files (``.pt``) are pickles, and unpickling a file runs code from it. This function does
-    not unpickle: it reads the values in the file, refuses everything that such files do not
-    contain, and uses the weights and the settings.
+    not unpickle the file. It reads the values in it, rejects everything that such files do not
+    normally contain, and uses the weights and the settings.
 
     Parameters
     ----------
@@ -87,19 +87,19 @@ def load_deep_audio_features(
         A file written by ``train_model`` of deep_audio_features (0.2.18), with a classifier or an
         autoencoder.
     sampling_rate : int, default=None
-        The sampling rate in Hz of the recordings on which the model was trained; other recordings
-        are resampled to it. The file does not contain it. With None, every file keeps its own rate,
-        as in deep_audio_features, and waveforms have 16000 Hz. That is right if all files have the
-        rate of the training recordings.
+        The sampling rate in Hz of the recordings on which the model was trained, which its file
+        does not contain. Other recordings are resampled to it. If None, every file keeps its own
+        rate, as in deep_audio_features, and waveforms are assumed to have 16000 Hz. This is correct
+        only if all files have the rate of the training recordings.
 
     Returns
     -------
     estimator : CNNAudioClassifier or ConvAutoencoderEmbedder
-        A fitted estimator with the spectrograms, the layers and the outputs of the original, which
-        has an activation after the logits. The classes are in the order of the file. The attributes
-        `history_`, `n_epochs_` and `best_epoch_` do not exist, because the file does not contain
-        them. A clone is unfitted; fitting it trains a network of the same layers without that
-        activation (of an autoencoder, a network of this package).
+        A fitted estimator with the same spectrograms, layers and outputs as the original, which
+        applies an activation to the logits. The classes are in the order of the file. The
+        attributes `history_`, `n_epochs_` and `best_epoch_` do not exist, because the file does not
+        contain them. If you clone the estimator and fit the clone, its network has the same layers,
+        but no activation on the logits (or, for an autoencoder, is the network of this package).
 
     Raises
     ------
@@ -146,7 +146,7 @@ def load_deep_audio_features(
     try:
         if not content.startswith(b"\x80"):
             raise ValueError("it is not a pickle of protocol 2 or later")
-        # In memory, a file that claims to be longer than it is needs no memory for that.
+        # Read from memory, so that wrong lengths in the file do not allocate anything.
         model = read_pickle(io.BytesIO(content), {*_UNUSED, _STORAGE, _TENSOR})
         return _make_estimator(model, sampling_rate)
     except (ValueError, RuntimeError) as error:
@@ -175,10 +175,9 @@ def _make_frontend(model, sampling_rate):
         raise ValueError(
             f"its spectrograms of {n_bins} bins are resized to {image_bins}, which is not supported"
         )
-    if n_frames < _FEWEST_FRAMES:
+    if n_frames < _MIN_FRAMES:
         raise ValueError(
-            f"its spectrograms have {n_frames} frames, but four pooling layers need "
-            f"{_FEWEST_FRAMES}"
+            f"its spectrograms have {n_frames} frames, but four pooling layers need {_MIN_FRAMES}"
         )
     return LegacySpectrogramTransformer(
         "mel+chroma" if model["fuse"] else "mel",
@@ -275,9 +274,9 @@ def _check_shapes(tensors, expected):
 
 
 def _read_tensor(value, storages):
-    """Return a tensor that uses the values of its storage, if there are enough of them.
+    """Return a tensor that uses the values of its storage, after checking their number.
 
-    `storages` contains those that have been read, because several tensors may share one.
+    `storages` contains the storages read so far, because several tensors may share one.
     """
     if not _is_call(value, _TENSOR) or len(value.arguments) < 4:
         raise ValueError("it is not a tensor")
@@ -305,7 +304,7 @@ def _is_call(value, name):
 def _read_storage(content):
     """Return the values in a torch storage: five pickles, a count, the values.
 
-    Everything except the values is checked first, so that `torch.load` never sees wrong sizes, nor
+    Everything except the values is checked first, so that `torch.load` never sees wrong sizes, or
     formats that are unsafe with torch before 2.6.
     """
     if type(content) is not bytes:

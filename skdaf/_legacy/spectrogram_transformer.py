@@ -1,4 +1,4 @@
-"""LegacySpectrogramTransformer: spectrograms as deep_audio_features computes them."""
+"""LegacySpectrogramTransformer: compute spectrograms as deep_audio_features does."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -53,7 +53,7 @@ def _are_legacy_settings(value):
 
 
 class _LegacyExtraction(SpectrogramExtraction):
-    """Spectrograms that are padded with 0 dB; chroma is tuned to each clip."""
+    """Compute spectrograms that are padded with 0 dB, with chroma tuned to each clip."""
 
     @property
     def padding(self):
@@ -78,7 +78,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
     """Turn audio clips into spectrograms as deep_audio_features does.
 
     This is the front end of the estimators that `load_deep_audio_features` returns. It has the
-    parameters of `SpectrogramTransformer`, and differs from it as the original does:
+    parameters of `SpectrogramTransformer`, with these differences:
 
     - with ``sampling_rate=None``, every file keeps its own sampling rate;
     - the Fourier transform is exactly as long as the window, whose length is rounded down to whole
@@ -91,30 +91,31 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
     features : {"mel", "mfcc", "mel+chroma"}, default="mel"
         What a frame contains.
     sampling_rate : int, default=None
-        The rate in Hz to which all clips are resampled. With None, files keep their own rates, and
-        waveforms have 16000 Hz.
+        The rate in Hz to which all clips are resampled. If None, files keep their own rates, and
+        waveforms are assumed to have 16000 Hz.
     window_length, hop_length : float, default=0.032, 0.010
-        In seconds.
+        Length of the analysis window, and step from one frame to the next, in seconds.
     n_mels, n_mfcc : int, default=64, 13
         Number of mel bands and of cepstral coefficients.
     fmin, fmax : float, default=0.0, None
-        Lower and upper end of the mel bands in Hz.
+        Lower and upper end of the mel bands in Hz. If `fmax` is None, half the sampling rate.
     top_db : float, default=80.0
-        Levels further than this below the highest level are raised to it, in dB.
+        Dynamic range in dB: lower levels are raised to `top_db` below the highest level of the
+        clip. If None, levels are not limited.
     standardize : bool, default=True
         Whether to give each clip zero mean and unit variance.
     n_frames : int, default=None
-        Number of frames of every spectrogram. None lets `fit` choose it.
+        Number of frames of every spectrogram. If None, `fit` chooses it.
     length : {"resize", "pad"}, default="resize"
         How clips of other lengths get that number of frames.
     channel : int, default=None
-        Which channel of files to use. None averages all channels.
+        The channel of files to use. If None, all channels are averaged.
     cache : str or os.PathLike, default=None
-        A folder that stores the spectrograms of files.
+        Folder in which to store the spectrograms of files. If None, nothing is stored.
     n_jobs : int, default=None
-        Number of workers.
+        Number of joblib workers.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     See Also
     --------
@@ -140,7 +141,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         Parameters
         ----------
         X : files or waveforms
-            As in `fit`; waveforms without a rate must have `sampling_rate_`.
+            As in `fit`. Waveforms without a rate must be sampled at `sampling_rate_`.
 
         Returns
         -------
@@ -198,7 +199,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
 
 
 def _estimate_tuning(samples, settings):
-    """Estimate how far a clip is from A4 = 440 Hz, in semitones, as librosa does.
+    """Estimate how far the tuning of a clip is from A4 = 440 Hz, in semitones, as librosa does.
 
     Spectral peaks are interpolated between frequencies. The result is the most common distance from
     the nearest semitone among the louder half of them.

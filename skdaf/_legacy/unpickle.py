@@ -2,16 +2,16 @@
 
 A pickle is a program: unpickling it imports the names in it and calls them. This reader follows
 the instructions of a pickle, but only builds plain values. Names and calls become `Reference`
-records, which do nothing, and an unexpected name ends the reading with an error.
+records, which do nothing, and an unexpected name raises an error.
 """
 
 import pickletools
 from dataclasses import dataclass
 
-# Files of deep_audio_features have some thousands.
-_MOST_INSTRUCTIONS = 10**6
+# Files of deep_audio_features have a few thousand instructions.
+_MAX_INSTRUCTIONS = 10**6
 
-_MOST_KEYS = 2**31
+_MAX_KEY = 2**31
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _LITERALS = {
@@ -39,7 +39,7 @@ def read_pickle(stream, names, *, persistent=False):
     Parameters
     ----------
     stream : binary file
-        Its position is after the pickle then.
+        Afterwards, its position is the end of the pickle.
     names : collection of str
         The names that the pickle may contain, as ``module.name``. They become a `Reference`;
         ordered dictionaries become plain ones.
@@ -50,8 +50,8 @@ def read_pickle(stream, names, *, persistent=False):
     Returns
     -------
     value : object
-        It consists of dicts (with str and int as keys), lists, tuples, numbers, str, bytes, bool,
-        None and `Reference`.
+        Consists of dicts (with str and int as keys), lists, tuples, numbers, str, bytes, bool, None
+        and `Reference`.
 
     Raises
     ------
@@ -60,8 +60,8 @@ def read_pickle(stream, names, *, persistent=False):
     """
     reader = _Reader(names, persistent)
     for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
-        if number == _MOST_INSTRUCTIONS:
-            raise ValueError(f"it has more than {_MOST_INSTRUCTIONS} instructions")
+        if number == _MAX_INSTRUCTIONS:
+            raise ValueError(f"it has more than {_MAX_INSTRUCTIONS} instructions")
         if instruction.name == "STOP":
             return reader.pop()
         reader.execute(instruction.name, argument)
@@ -177,7 +177,7 @@ class _Reader:
         for key, value in zip(items[::2], items[1::2], strict=True):
             # Hashing deeply nested tuples would crash the process, and large numbers can be chosen
             # to have equal hashes, so that each key takes longer.
-            if type(key) is not str and not (type(key) is int and 0 <= key < _MOST_KEYS):
+            if type(key) is not str and not (type(key) is int and 0 <= key < _MAX_KEY):
                 raise ValueError(f"a dict has {_describe_key(key)} as a key")
             filled[key] = value
 
@@ -202,14 +202,16 @@ class _Reader:
         called, arguments = self._take(2)
         is_name = type(called) is Reference and called.arguments is None
         if not is_name or type(arguments) is not tuple:
-            raise ValueError("it calls something that is no name, or without a tuple of arguments")
+            raise ValueError(
+                "it calls something other than a name, or without a tuple of arguments"
+            )
         is_dictionary = called.name == _DICTIONARY and not arguments
         self._push({} if is_dictionary else Reference(called.name, arguments))
 
     _do_newobj = _do_reduce
 
     def _do_build(self, _):
-        # The state of an object; there is no object.
+        # Discard the state of an object, because there is no object.
         _, built = self.pop(), self.pop()
         if type(built) not in (dict, Reference):
             raise ValueError(f"BUILD is used on a {type(built).__name__}")

@@ -2,14 +2,14 @@
 
 - `architectures`: one builder per network, and the blocks they share.
 - `legacy`: the architectures of deep_audio_features, for its saved models.
-- `transfer`: classifiers that start as another network.
+- `transfer`: classifiers that start from another network.
 - `layers`: layers that torch does not have; dropout with its own generator.
 - `building`: build a network by name, rebuild a saved one, describe its layers.
-- `checks`: limits on the size and the work of a network.
+- `checks`: limits on the size and the computing time of a network.
 - `weights`: weights as arrays.
 - `device`: device, precision, and the threads that torch may use.
 - `inference`: apply a network to spectrograms.
-- `saliency`: which part of its input decides an output.
+- `saliency`: which parts of a spectrogram lead to a prediction.
 
-To add a network, write a builder in `architectures` and enter it in `NETWORKS` in `building`.
+To add a network, write a builder in `architectures` and add it to `NETWORKS` in `building`.
 """

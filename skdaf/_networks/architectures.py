@@ -1,10 +1,10 @@
 """Network architectures: sequences of named layers for spectrograms of any size.
 
 A builder takes the size of a spectrogram and the number of outputs, and returns an `nn.Sequential`
-whose top-level children are the layers. In a classifier conv blocks come first, then dense blocks;
-the last layer returns plain logits. Input is `(n_clips, 1, n_frames, n_bins)`.
+whose top-level children are the layers. In a classifier, conv blocks come first, then dense blocks;
+the last layer returns plain logits. The input has shape `(n_clips, 1, n_frames, n_bins)`.
 
-To add an architecture, write a builder here and enter it in `NETWORKS` (in `building`).
+To add an architecture, write a builder here and add it to `NETWORKS` (in `building`).
 """
 
 from collections import OrderedDict
@@ -26,11 +26,11 @@ def build_cnn(
     hidden_units: Sequence[int] | None = None,
     dropout: float | None = None,
 ) -> nn.Sequential:
-    """Build a small network that averages over time: its size does not depend on clip length.
+    """Build a small network that averages over time, so its size does not depend on clip length.
 
-    Frequencies are kept apart to the end; averaging over them too costs accuracy on new speakers.
-    The first block, which gets the whole spectrogram, halves it by its stride instead of pooling:
-    this is less work and was equally accurate in experiments.
+    It does not average over frequency, which would cost accuracy on unseen speakers. The first
+    block processes the whole spectrogram. It halves it with a stride instead of pooling, which is
+    faster and was as accurate in experiments.
     """
     channels = (16, 32, 64, 128) if channels is None else channels
     convs, size = conv_blocks(input_shape, channels, kernel_size or 3, nn.ReLU, _strided_block)
@@ -47,12 +47,12 @@ def build_daf(
     hidden_units: Sequence[int] | None = None,
     dropout: float | None = None,
 ) -> nn.Sequential:
-    """Build the layout of deep_audio_features' CNN1: four conv blocks, three dense layers."""
+    """Build the network CNN1 of deep_audio_features: four conv blocks, three dense layers."""
     channels = (32, 64, 128, 256) if channels is None else channels
     hidden_units = (1024, 256) if hidden_units is None else hidden_units
-    # The original drops most before its first dense layer, and nothing before its last.
-    usual = [0.75] + [0.5] * len(hidden_units)
-    dropouts = usual if dropout is None else [dropout] * len(usual)
+    # The original has the most dropout before its first dense layer, and none before its last.
+    defaults = [0.75] + [0.5] * len(hidden_units)
+    dropouts = defaults if dropout is None else [dropout] * len(defaults)
     dropouts = [*dropouts[: len(hidden_units)], 0.0]
     convs, size = conv_blocks(input_shape, channels, kernel_size or 5, nn.LeakyReLU)
     n_in = channels[-1] * size[0] * size[1]
@@ -88,7 +88,7 @@ def build_autoencoder(
 
 
 def build_encoder(input_shape, n_maps, channels, kernel_size):
-    """Return the named layers of an encoder, and the size of the maps it ends in."""
+    """Return the named layers of an encoder, and the size of its output maps."""
     convs, size = conv_blocks(input_shape, channels, kernel_size, nn.ReLU)
     return [*convs, ("embedding", nn.Conv2d(channels[-1], n_maps, 1))], size
 
@@ -97,7 +97,7 @@ def build_encoder(input_shape, n_maps, channels, kernel_size):
 
 
 def conv_blocks(size, channels, kernel_size, activation, first=None):
-    """Return named conv blocks and the size after the last; `first` builds the first of them."""
+    """Return named conv blocks and their output size; `first` builds the first block."""
     blocks, n_in = [], 1
     for number, n_out in enumerate(channels, 1):
         build = first if first is not None and number == 1 else _conv_block
@@ -126,7 +126,7 @@ def _size_after_pooling(size):
 
 
 def _sizes_before_pooling(size, n_blocks):
-    """Return the size that each of several conv blocks pools, first to last."""
+    """Return the input size of the pooling in each conv block, first to last."""
     sizes = [tuple(size)]
     while len(sizes) < n_blocks:
         sizes.append(_size_after_pooling(sizes[-1]))
@@ -134,10 +134,10 @@ def _sizes_before_pooling(size, n_blocks):
 
 
 def _conv_block(size, n_in, n_out, kernel_size, activation):
-    """Return a conv block (convolution, batch norm, pooling, activation) and the size after it.
+    """Return a conv block (convolution, batch norm, pooling, activation) and its output size.
 
-    Pooling comes before the activation: the result is the same, because these activations are
-    monotonic, and the activation has a quarter of the work.
+    Pooling comes before the activation. The result is the same, because these activations are
+    monotonic, and the activation takes a quarter of the time.
     """
     block = OrderedDict(
         conv=nn.Conv2d(n_in, n_out, kernel_size, padding=kernel_size // 2),
@@ -149,7 +149,7 @@ def _conv_block(size, n_in, n_out, kernel_size, activation):
 
 
 def _strided_block(size, n_in, n_out, kernel_size, activation):
-    """Return a conv block that halves the size as it convolves: a quarter of the work."""
+    """Return a conv block that halves the size with a stride, for a quarter of the work."""
     stride = _halving_steps(size)
     block = OrderedDict(
         conv=nn.Conv2d(n_in, n_out, kernel_size, stride=stride, padding=kernel_size // 2),

@@ -1,7 +1,7 @@
 """Build networks by name, and rebuild saved ones.
 
-An *architecture* is a dict of the arguments of `build_network`: "network" (a name, or a builder),
-"input_shape", "n_outputs" and "options". A saved network is its architecture and its weights.
+An *architecture* is a dict of the arguments of `build_network`: "network" (a name or a builder),
+"input_shape", "n_outputs" and "options". A saved network consists of its architecture and weights.
 """
 
 import threading
@@ -23,7 +23,7 @@ from skdaf._networks.weights import set_weights
 
 NETWORKS = {"cnn": build_cnn, "daf": build_daf}
 
-# Networks that users do not choose by name; saved models name them.
+# Networks that users cannot choose, but that saved models refer to by name.
 _OTHER_NETWORKS = {
     "autoencoder": build_autoencoder,
     "on encoder": build_on_encoder,
@@ -62,7 +62,7 @@ def build_network(
     Raises
     ------
     ValueError
-        If a network chosen by name would fill the memory, or need hours for one clip.
+        If a network chosen by name would exhaust the memory, or need hours for one clip.
     TypeError
         If a builder returns anything but an `nn.Sequential`.
     """
@@ -86,10 +86,10 @@ def build_network(
 def restore_network(
     weights: Mapping[str, NDArray], architecture: Mapping[str, Any]
 ) -> nn.Sequential:
-    """Build a network that has the weights made by `get_weights`.
+    """Build a network, and load weights that come from `get_weights`.
 
     The architecture may come from a file. A network chosen by name is only built if `weights` have
-    the shapes that it needs: a small file cannot ask for a large network.
+    the required shapes, so a small file cannot request a large network.
     """
     if isinstance(architecture["network"], str):
         expected = {name: shape for name, (shape, _) in weight_shapes(**architecture).items()}
@@ -137,12 +137,12 @@ def output_shapes(network: nn.Sequential, input_shape: Shape) -> list[tuple[int,
 
 
 def check_architecture(architecture: Any) -> None:
-    """Check a value from a file that should be an architecture of a network with a name.
+    """Check that a value from a file is the architecture of a network chosen by name.
 
     Raises
     ------
     ValueError
-        If it is something else, or if the network would be too large.
+        If it is anything else, or if the network would be too large.
     """
     names = {"network", "input_shape", "n_outputs", "options"}
     is_complete = type(architecture) is dict and set(architecture) == names
@@ -162,7 +162,7 @@ def _builder(name):
 
 
 def _build_on_meta(network, input_shape, n_outputs, options):
-    """Build a network whose weights have shapes, but no values and no memory."""
+    """Build a network on the meta device: its weights have shapes, but take no memory."""
     with torch.device("meta"):
         return _builder(network)(tuple(input_shape), n_outputs, **options)
 
@@ -176,7 +176,7 @@ def _seeded(seed):
 
 
 def _check_size(network, input_shape, n_outputs, options):
-    """Raise ValueError if a network with a name would be too large; create no weights."""
+    """Raise ValueError if a network chosen by name would be too large, without creating it."""
     check_options(input_shape, n_outputs, options)
     check_weights(_build_on_meta(network, input_shape, n_outputs, options), network)
 

@@ -1,6 +1,6 @@
-"""Limits on the size of a network and on its work, checked before memory is taken.
+"""Limits on the size and the computing time of networks, checked before memory is allocated.
 
-They protect from typing errors in parameters and from model files of strangers.
+They protect against typos in parameters and against untrusted model files.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from skdaf._core.limits import (
 
 
 def check_options(input_shape: tuple[int, int], n_outputs: int, options: Mapping[str, Any]) -> None:
-    """Raise ValueError if a number that a builder gets is too large."""
+    """Raise ValueError if a size in the arguments of a builder is too large."""
     check_size(*input_shape)
     check_at_most(n_outputs, MAX_UNITS, "The number of outputs")
     for name in ("channels", "hidden_units"):
@@ -40,18 +40,18 @@ def check_weights(network: nn.Module, name: str) -> None:
 
 
 def check_work(network: nn.Module, name: str, input_shape: tuple[int, int]) -> None:
-    """Raise ValueError if one clip would fill the memory of a network or take it hours."""
+    """Raise ValueError if a network would exhaust the memory or take hours for one clip."""
     n_outputs, n_multiplications = _cost_per_clip(network, input_shape)
-    check_at_most(n_outputs, MAX_ACTIVATIONS, f"The outputs of a part of network={name!r}")
-    check_at_most(
-        n_multiplications, MAX_MULTIPLICATIONS, f"The work of network={name!r} for a clip"
-    )
+    what = f"The number of outputs of a module of network={name!r}, per clip,"
+    check_at_most(n_outputs, MAX_ACTIVATIONS, what)
+    what = f"The number of multiplications of network={name!r}, per clip,"
+    check_at_most(n_multiplications, MAX_MULTIPLICATIONS, what)
 
 
 def _cost_per_clip(network, input_shape):
-    """Return the most outputs of any part of a network, and all multiplications, for one clip.
+    """Return the largest number of outputs of a module, and the total of multiplications, per clip.
 
-    An empty batch shows the shapes of all outputs at no cost.
+    An empty batch gives the shapes of all outputs at no cost.
     """
     costs = [(0, 0)]
 
@@ -60,10 +60,10 @@ def _cost_per_clip(network, input_shape):
         n_outputs = output.shape[1:].numel()
         costs.append((n_outputs, n_outputs * n_weights_per_output))
 
-    parts = [module for module in network.modules() if not list(module.children())]
-    hooks = [part.register_forward_hook(count) for part in parts]
+    modules = [module for module in network.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(count) for module in modules]
     was_training = network.training
-    # A spectrogram may be too small for a network: its first real call reports that.
+    # A spectrogram may be too small for a network. The first real call reports that.
     with torch.inference_mode(), suppress(RuntimeError):
         network.eval()(torch.zeros(0, 1, *input_shape))
     network.train(was_training)

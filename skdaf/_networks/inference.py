@@ -8,7 +8,7 @@ from torch import nn
 from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._networks.device import single_torch_thread
 
-# Clips that go through a network together when it is not being trained.
+# Number of clips per batch outside of training.
 EVALUATION_BATCH = 32
 
 

@@ -30,7 +30,7 @@ class Dropout(nn.Module):
 
 
 def replace_dropout(module: nn.Module) -> None:
-    """Put a `Dropout` of this file in the place of every `nn.Dropout` inside a module."""
+    """Replace every `nn.Dropout` inside a module with the `Dropout` of this file."""
     for name, child in module.named_children():
         if type(child) is nn.Dropout:
             setattr(module, name, Dropout(child.p))
@@ -39,7 +39,7 @@ def replace_dropout(module: nn.Module) -> None:
 
 
 def seed_dropout(network: nn.Module, seed: int, device: str) -> torch.Generator:
-    """Give all dropout layers of a network one new generator, and return it."""
+    """Give all dropout layers of a network the same new generator, and return it."""
     generator = torch.Generator(device=device).manual_seed(seed)
     for module in network.modules():
         if isinstance(module, Dropout):

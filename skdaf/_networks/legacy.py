@@ -1,7 +1,7 @@
-"""Architectures of deep_audio_features, exactly as it has them, for its saved models.
+"""The exact architectures of deep_audio_features, for its saved models.
 
-They are built by name only when such a model is loaded. "daf" in `architectures` is the version
-for new networks.
+They are only built when such a model is loaded. "daf" in `architectures` is the version for new
+networks.
 """
 
 from collections import OrderedDict
@@ -15,7 +15,7 @@ from skdaf._networks.architectures import Shape, build_daf
 
 
 class PoolingBlock(nn.Sequential):
-    """Layers and a max pooling that can remember where each maximum came from."""
+    """Layers followed by max pooling that can record the position of each maximum."""
 
     def forward(self, x, pooled=None):
         x = super().forward(x)
@@ -28,7 +28,7 @@ class PoolingBlock(nn.Sequential):
 
 
 class UnpoolingBlock(nn.Sequential):
-    """Layers after the inverse of the last max pooling: each value returns to its place."""
+    """The inverse of the last max pooling, which returns values to their positions, then layers."""
 
     def forward(self, x, pooled):
         indices, size = pooled.pop()
@@ -36,7 +36,7 @@ class UnpoolingBlock(nn.Sequential):
 
 
 class UnpoolingAutoencoder(nn.Sequential):
-    """Pooling blocks, then as many unpooling blocks."""
+    """Pooling blocks, then the same number of unpooling blocks."""
 
     def forward(self, x):
         pooled = []
@@ -46,7 +46,7 @@ class UnpoolingAutoencoder(nn.Sequential):
 
 
 def build_legacy_daf(input_shape: Shape, n_outputs: int, **options: Any) -> nn.Sequential:
-    """Build CNN1 as deep_audio_features has it, with an activation on the logits."""
+    """Build CNN1 as in deep_audio_features, with an activation on the logits."""
     network = build_daf(input_shape, n_outputs, **options)
     network[-1].add_module("activation", nn.LeakyReLU())
     return network
@@ -59,7 +59,7 @@ def build_legacy_autoencoder(
     channels: Sequence[int] | None = None,
     kernel_size: int | None = None,
 ) -> nn.Sequential:
-    """Build the autoencoder of deep_audio_features, whose decoder inverts the poolings."""
+    """Build the autoencoder of deep_audio_features, whose decoder inverts the max pooling."""
     channels = (64, 128, 256) if channels is None else channels
     kernel_size = kernel_size or 5
     encoder, _ = build_legacy_encoder(input_shape, n_outputs, channels, kernel_size)
@@ -79,7 +79,7 @@ def build_legacy_autoencoder(
 
 
 def build_legacy_encoder(input_shape, n_maps, channels, kernel_size):
-    """Return the named layers of this encoder, which pools the embedding too, and the last size."""
+    """Return the named layers of the encoder, which also pools the embedding, and their size."""
     padding = kernel_size // 2
     layers, n_in = [], 1
     for number, n_out in enumerate(channels, 1):

@@ -1,4 +1,4 @@
-"""Saliency maps: which parts of a spectrogram make a network choose a class."""
+"""Saliency maps: which parts of a spectrogram are evidence for a class."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from skdaf._networks.building import layer_names
 from skdaf._networks.device import single_torch_thread
 
 # Maps with fewer rows or columns are too coarse to show where something is.
-_FEWEST_ROWS = 8
+_MIN_ROWS = 8
 
 
 def saliency_layer(network: nn.Sequential, input_shape: tuple[int, int]) -> int:
@@ -22,7 +22,7 @@ def saliency_layer(network: nn.Sequential, input_shape: tuple[int, int]) -> int:
         raise ValueError(
             f"None of the layers {layer_names(network)} returns maps over frames and bins."
         )
-    smallest = np.minimum(_FEWEST_ROWS, input_shape)
+    smallest = np.minimum(_MIN_ROWS, input_shape)
     fine = [index for index, shape in shapes.items() if (shape >= smallest).all()]
     return max(fine, default=min(shapes))
 
@@ -49,10 +49,10 @@ def saliency_maps(
 ) -> NDArray[np.float32]:
     """Compute where a layer finds evidence for a class.
 
-    The contribution of each value of the layer's maps is the value times the gradient of the
+    The contribution of each value in the layer's maps is the value times the gradient of the
     class's logit with respect to it. The saliency is the sum of contributions over channels, where
-    it is positive [1]_. With `average_gradients` the gradients of a channel are first averaged over
-    all frames and bins, which is Grad-CAM [2]_. Both are the same for networks that themselves
+    it is positive [1]_. With `average_gradients`, the gradients of a channel are first averaged
+    over all frames and bins, which is Grad-CAM [2]_. Both methods are equivalent for networks that
     average over all frames and bins.
 
     Parameters
@@ -69,7 +69,8 @@ def saliency_maps(
     Returns
     -------
     maps : ndarray of shape (n_clips, n_frames, n_bins), float32
-        At least 0. The largest value of each clip is 1, unless nothing speaks for the class.
+        Between 0 and 1. The largest value of each clip is 1, or 0 if there is no evidence for the
+        class.
 
     References
     ----------
@@ -103,7 +104,7 @@ def _values_and_gradients(network, inputs, target, layer):
         values = network[: layer + 1](inputs)
     if values.ndim != 4:
         raise ValueError(
-            f"The layer {layer_names(network)[layer]!r} returns no maps over frames and bins but "
+            f"The layer {layer_names(network)[layer]!r} must return maps over frames and bins, got "
             f"an output of shape {tuple(values.shape[1:])}."
         )
     with torch.enable_grad():

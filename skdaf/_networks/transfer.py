@@ -1,4 +1,4 @@
-"""Classifiers that start as another, trained network.
+"""Classifiers that start from another, trained network.
 
 An architecture is a dict of the arguments of `building.build_network`: "network", "input_shape",
 "n_outputs" and "options".
@@ -18,7 +18,7 @@ ENCODERS = {"autoencoder": build_encoder, "legacy autoencoder": build_legacy_enc
 
 
 def is_autoencoder(architecture: Mapping[str, Any]) -> bool:
-    """Return whether an architecture is that of an autoencoder."""
+    """Return whether an architecture describes an autoencoder."""
     network = architecture["network"]
     return isinstance(network, str) and network in ENCODERS
 
@@ -26,7 +26,7 @@ def is_autoencoder(architecture: Mapping[str, Any]) -> bool:
 def transferred_architecture(
     source: Mapping[str, Any], n_outputs: int, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the architecture of a classifier that starts as another network.
+    """Return the architecture of a classifier that starts from another network.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def transferred_architecture(
         The architecture of the other network.
     n_outputs : int
     options : dict
-        Options of the layers after the encoder, used where the other network is an autoencoder.
+        Options of the layers after the encoder, used if the other network is an autoencoder.
     """
     architecture = {**source, "n_outputs": n_outputs}
     if is_autoencoder(source):

@@ -15,19 +15,19 @@ def get_weights(network: nn.Module) -> dict[str, NDArray]:
 
 
 def set_weights(network: nn.Module, weights: Mapping[str, NDArray]) -> None:
-    """Put arrays made by `get_weights` into a network."""
+    """Load arrays from `get_weights` into a network."""
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
 
 
 def to_arrays(tensors: Iterable[torch.Tensor]) -> list[NDArray]:
     """Return copies of tensors as arrays."""
-    # In C order: the bytes then do not depend on the memory format of a tensor.
+    # In C order, so that the bytes do not depend on the memory format of a tensor.
     return [np.array(tensor.detach().cpu().numpy(), order="C") for tensor in tensors]
 
 
 @torch.no_grad()
 def load_arrays(tensors: Iterable[torch.Tensor], arrays: Iterable[NDArray]) -> None:
-    """Copy arrays made by `to_arrays` into tensors of the same shapes."""
+    """Copy arrays from `to_arrays` into tensors of the same shapes."""
     for tensor, array in zip(tensors, arrays, strict=True):
         if tensor.shape != array.shape:
             raise ValueError(f"expected an array of shape {tuple(tensor.shape)}, got {array.shape}")

@@ -38,14 +38,15 @@ def merge_segments(
        probabilities, else the most frequent one. Ties go to the label that comes first in the
        table.
     2. `smooth`: a segment gets the label with the most time within `smooth` seconds around its
-       middle. A tie keeps its own label. For windows of one length and two labels, this is a
-       median filter.
+       middle. If there is a tie, it keeps its label. For windows of equal length and two labels,
+       this is a median filter.
     3. Neighbors that touch and have the same label become one segment.
     4. `min_duration`: the shortest segment below this duration is joined with the longer of the
-       neighbors that it touches (the earlier one if they are equal), until none is left.
+       neighbors that it touches (the earlier one if they are equally long). This is repeated until
+       no short segment is left.
 
-    Gaps stay as they are: nothing is joined or moved across a gap, although smoothing counts the
-    labels on the other side. A short segment between two gaps does not change.
+    Gaps do not change: nothing is joined or moved across a gap, although smoothing counts the
+    labels on the other side. A short segment between two gaps does not change either.
 
     Parameters
     ----------
@@ -61,9 +62,9 @@ def merge_segments(
     Returns
     -------
     merged : pandas.DataFrame
-        `start`, `end` and `label` in the order of time, without overlaps, and the numeric columns
-        of `segments`, averaged over the time of each segment. Probabilities are those before
-        smoothing, so the highest one may belong to another label.
+        `start`, `end` and `label`, sorted by time and without overlaps, and the numeric columns of
+        `segments`, averaged over the time of each segment. Smoothing does not change probabilities,
+        so the highest one may belong to another label.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def without_overlaps(table):
 
 
 def _coverage(edges, starts, ends):
-    """Return a matrix (pieces between edges, segments) that is 1 where one covers the other."""
+    """Return a matrix (pieces between edges, segments) that is 1 where a segment covers a piece."""
     firsts, lasts = np.searchsorted(edges, starts), np.searchsorted(edges, ends)
     counts = lasts - firsts
     offsets = np.concatenate([[0], np.cumsum(counts)])
@@ -137,7 +138,7 @@ def _winners(table, covers):
     has_probabilities = has_probabilities and table[columns].notna().all(axis=None)
     best = np.full(covers.shape[0], -np.inf)
     winners = np.zeros(covers.shape[0], dtype=int)
-    # Label by label, so that a matrix of a day of windows times all labels is never in memory.
+    # Label by label, to avoid a matrix of all labels times the windows of a whole day.
     for code, column in enumerate(columns):
         votes = covers @ (codes == code).astype(float)
         score = covers @ table[column].to_numpy(float) if has_probabilities else votes
@@ -153,11 +154,11 @@ def _smoothed(pieces, smooth):
     middles = (starts + ends) / 2
     best, winners = np.zeros(len(pieces)), codes.copy()
     for code in range(len(labels)):
-        has_it = codes == code
-        time = _time_before(middles + smooth / 2, starts[has_it], ends[has_it])
-        time -= _time_before(middles - smooth / 2, starts[has_it], ends[has_it])
+        has_label = codes == code
+        time = _time_before(middles + smooth / 2, starts[has_label], ends[has_label])
+        time -= _time_before(middles - smooth / 2, starts[has_label], ends[has_label])
         # Rounding must not decide a tie: a piece keeps its own label, else the first one wins.
-        time += SAME_TIME * has_it
+        time += SAME_TIME * has_label
         wins = time > best + SAME_TIME / 2
         best[wins], winners[wins] = time[wins], code
     return labels.take(winners)
@@ -193,7 +194,7 @@ def _touch(end, start):
 
 
 def _without_short(pieces, min_duration):
-    """Return labels with which no segment is too short, except between gaps."""
+    """Return labels such that no segment is too short, except between gaps."""
     codes, labels = pd.factorize(pieces.label)
     runs = _Runs(pieces.start.tolist(), pieces.end.tolist(), codes.tolist())
     short = [(runs.length(i), i) for i in range(len(codes)) if runs.length(i) < min_duration]
@@ -209,7 +210,7 @@ def _without_short(pieces, min_duration):
 
 
 class _Runs:
-    """Segments in the order of time that can be joined; each has links to those that it touches."""
+    """Segments, sorted by time, that can be joined; each has links to those that it touches."""
 
     def __init__(self, starts, ends, codes):
         self.starts, self.ends, self.codes = starts, ends, codes
@@ -220,7 +221,7 @@ class _Runs:
         self.after = [i + 1 if touch else None for i, touch in enumerate(touches)] + [None]
 
     def length(self, run):
-        # Durations that differ by rounding errors only must compare as equal.
+        # Durations that differ only by rounding errors must compare as equal.
         return round(self.ends[run] - self.starts[run], N_DECIMALS)
 
     def join_longer_neighbor(self, run):
@@ -249,7 +250,8 @@ class _Runs:
 
     def final_codes(self):
         """Return the final label of each original run."""
-        left = np.flatnonzero(self.exists)
-        left = left[np.argsort(np.array(self.starts)[left])]
-        places = np.searchsorted(np.array(self.starts)[left], self.origins, side="right") - 1
-        return np.array(self.codes)[left][places]
+        remaining = np.flatnonzero(self.exists)
+        remaining = remaining[np.argsort(np.array(self.starts)[remaining])]
+        starts = np.array(self.starts)[remaining]
+        positions = np.searchsorted(starts, self.origins, side="right") - 1
+        return np.array(self.codes)[remaining][positions]

@@ -47,7 +47,7 @@ def predict_segments(
     """Classify a long recording window by window.
 
     The label of a window is what ``estimator.predict`` returns for it as a `Clip`. Windows are read
-    in batches, so an hour or a day of sound needs the memory of one batch, plus the table.
+    in batches, so even a day of sound only needs memory for one batch and for the table.
 
     Parameters
     ----------
@@ -56,28 +56,28 @@ def predict_segments(
         pipeline or a search that contains one; or the path of a file written by `save_model`.
     path : str, os.PathLike, Clip, or a sound in memory
         One recording, of any format and sampling rate; also a file opened for reading bytes, or a
-        pair ``(samples, sampling_rate)``. For a Clip, only its part is classified; times are those
-        of the recording.
+        pair ``(samples, sampling_rate)``. For a Clip, only its interval is classified; times refer
+        to the whole recording.
     window : float, default=1.0
-        Length of a window in seconds, ideally that of the training clips. The window and the step
-        are rounded to whole samples of the recording, so nothing drifts over hours.
+        Length of a window in seconds, ideally the length of the training clips. The window and the
+        step are rounded to whole samples of the recording, so times do not drift.
     step : float, default=None
-        Step from window to window in seconds. None is `window`. With smaller steps, windows overlap
-        (`merge_segments` resolves that); larger steps leave gaps.
+        Step from one window to the next in seconds. If None, `window`. With smaller steps, windows
+        overlap (`merge_segments` resolves overlaps); larger steps leave gaps.
     batch_size : int, default=256
         Number of windows that are read and classified together. Smaller batches need less memory;
         larger ones are hardly faster, unless the estimator's `n_jobs` is high.
     verbose : int, default=0
-        1 shows a progress bar.
+        If 1, show a progress bar.
 
     Returns
     -------
     segments : pandas.DataFrame of n_windows rows
         `start` and `end` in seconds, exact to the sample (``round(start * rate)`` is the first
         sample); `label` as returned by `predict`; and, if the estimator has `predict_proba`, one
-        column of probabilities per class, named by the class as text (classes called start, end or
-        label get a ``_`` after their name). The last window ends with the recording and may be
-        shorter; a recording shorter than a window is one segment.
+        column of probabilities per class, named after the class (with a ``_`` appended if a class
+        is called start, end or label). The last window ends with the recording and may be shorter;
+        a recording shorter than a window is one segment.
 
     Raises
     ------
@@ -92,16 +92,16 @@ def predict_segments(
 
     See Also
     --------
-    merge_segments : Join windows of one label, with smoothing.
+    merge_segments : Join windows with the same label, with smoothing.
     write_segments : Write segments as labels for Audacity.
     segment_report : Compare segments with the true ones.
 
     Notes
     -----
-    Every window opens the file and seeks its position, so the time grows with the length of the
-    recording. A few old codecs do not support seeking (GSM 6.10, G.721, G.723 and NMS ADPCM, DWVW):
-    there the time grows with the square of the length, so convert long recordings with these codecs
-    to FLAC first.
+    The file is opened for each window, with a seek to its position, so the time is proportional to
+    the length of the recording. A few old codecs do not support seeking (GSM 6.10, G.721, G.723 and
+    NMS ADPCM, DWVW): with these, the time grows with the square of the length, so convert long
+    recordings to FLAC first.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def _one_recording(path):
 
 
 def _predict_windows(estimator, windows):
-    """Return the table of some windows."""
+    """Return the rows of the table for some windows."""
     labels, probabilities = labels_and_probabilities(estimator, windows)
     rows = {
         "start": [window.start for window in windows],
@@ -185,14 +185,14 @@ def _predict_windows(estimator, windows):
 
 
 def labels_and_probabilities(estimator, X):
-    """Return labels and probabilities (or None), computing common parts of both only once."""
+    """Return labels and probabilities (or None), and compute what they share only once."""
     estimator = unwrap(estimator)
     if type(estimator) is Pipeline and len(estimator) > 1:
         return labels_and_probabilities(estimator[-1], estimator[:-1].transform(X))
     if not hasattr(estimator, "predict_proba"):
         return estimator.predict(X), None
     probabilities = estimator.predict_proba(X)
-    # The label of these is that of the highest probability; others may decide differently.
+    # These predict the label with the highest probability; other classifiers may not.
     if hasattr(estimator, "layer_outputs") or type(estimator) is CalibratedClassifierCV:
         return estimator.classes_[probabilities.argmax(axis=1)], probabilities
     return estimator.predict(X), probabilities
@@ -209,23 +209,23 @@ def clips_from_segments(
     ----------
     path : str, os.PathLike, or a sound in memory
         The recording; also a file opened for reading bytes, or a pair
-        ``(samples, sampling_rate)``. A file is not read without a `window`; with one, its header
-        is.
+        ``(samples, sampling_rate)``. Without a `window`, a file is not read; with one, only its
+        header is read.
     segments : pandas.DataFrame
         With the columns `start`, `end` (s) and `label`, as returned by `read_segments`.
     window : float, default=None
         Length in seconds of the windows into which each segment is split; the last window of a
-        segment may be shorter, as in `predict_segments`. None does not split. Networks learn best
-        from clips that are as long as the windows that they will predict.
+        segment may be shorter, as in `predict_segments`. If None, segments are not split. Networks
+        learn best from clips that are as long as the windows in `predict_segments`.
     step : float, default=None
-        Step from window to window in seconds. None is `window`.
+        Step from one window to the next in seconds. If None, `window`.
 
     Returns
     -------
     clips : list of Clip
-        In the order of time.
+        Sorted by time.
     labels : ndarray of shape (n_clips,)
-        Their labels.
+        The label of each clip.
 
     Raises
     ------
@@ -244,8 +244,8 @@ def clips_from_segments(
 
     Notes
     -----
-    Neighboring windows sound alike. Keep those of one recording together in cross-validation, with
-    ``GroupKFold``.
+    Neighboring windows sound alike. In cross-validation, keep the windows of one recording
+    together, for example with ``GroupKFold``.
 
     Examples
     --------

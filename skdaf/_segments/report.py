@@ -26,7 +26,7 @@ class SegmentReport:
     Parameters
     ----------
     accuracy : float
-        Share of the frames that have the true label.
+        Share of the frames with the correct label.
     macro_f1 : float
         Mean F1 of the classes that occur in the true segments.
     per_class : pandas.DataFrame
@@ -34,10 +34,10 @@ class SegmentReport:
     confusion_matrix : pandas.DataFrame
         Counts of frames; rows are true labels, columns predicted ones.
     boundary_precision, boundary_recall, boundary_f1 : float
-        Share of the predicted changes of label that are true, share of the true ones that are
-        predicted, and their harmonic mean. NaN if there is nothing to count.
+        Share of the predicted boundaries that are correct, share of the true boundaries that are
+        found, and their harmonic mean. NaN if there are no boundaries.
     resolution, tolerance : float
-        In seconds, as passed.
+        The parameters of `segment_report`, in seconds.
 
     Examples
     --------
@@ -93,18 +93,18 @@ def segment_report(
 ) -> SegmentReport:
     """Compare predicted segments with the true ones.
 
-    Frames are instants, one in the middle of every `resolution` seconds, counted from zero. Only
-    frames within the segments of `true` count. If the rest of the recording has a meaning, such as
-    background, add segments with that label. Frames with a label in `true` but not in `predicted`
-    are wrong; they are in the column ``(none)`` of the confusion matrix. In both tables, overlaps
-    are resolved as in `merge_segments`.
+    Frames are instants, one in the middle of each interval of `resolution` seconds, starting at
+    zero. Only frames within the segments of `true` count. If the rest of the recording has a
+    meaning, such as background, add segments with that label. Frames with a label in `true` but not
+    in `predicted` are wrong; they are in the column ``(none)`` of the confusion matrix. In both
+    tables, overlaps are resolved as in `merge_segments`.
 
     A boundary is an instant where a label begins, ends or changes, after neighbors with the same
     label have been joined. It is a hit if the other table has a boundary within `tolerance`; each
     boundary is used once. The ends of the recording need not be detected, so boundaries within
-    `tolerance` of the first start or the last end of `true`, or outside of them, do not count in
-    either table. Predicted boundaries do not count either if they are further than `tolerance` from
-    all segments of `true`.
+    `tolerance` of the first start or the last end of `true`, or outside this range, do not count in
+    either table. Predicted boundaries that are further than `tolerance` from all segments of `true`
+    do not count either.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def segment_report(
         With the columns `start`, `end` (s) and `label`. Labels are compared as text, because files
         contain text.
     resolution : float, default=0.1
-        Length of a frame in seconds. It does not affect the computing time.
+        Time between frames in seconds. It does not affect the computing time.
     tolerance : float, default=0.5
         The largest distance between two boundaries that match, in seconds.
 
@@ -122,7 +122,7 @@ def segment_report(
         With `accuracy`, `macro_f1`, `per_class` (a table of `precision`, `recall`, `f1` and
         `support`; 0 if a class has no frames), `confusion_matrix`, `boundary_precision`,
         `boundary_recall` and `boundary_f1` (NaN if there are no boundaries). ``print(report)``
-        shows all of it.
+        shows all of them.
 
     Raises
     ------
@@ -247,19 +247,19 @@ def _scores(confusion):
 
 
 def _boundary_scores(true, predicted, tolerance):
-    """Return precision, recall and F1 of the boundaries inside the labelled time."""
+    """Return precision, recall and F1 of the boundaries inside the labeled time."""
     first, last = true.start.iloc[0], true.end.iloc[-1]
 
     def inside(instants):
         return instants[(instants > first + tolerance) & (instants < last - tolerance)]
 
-    wanted, found = inside(_boundaries(true)), inside(_boundaries(predicted))
+    expected, found = inside(_boundaries(true)), inside(_boundaries(predicted))
     found = found[_distances(found, true) <= tolerance]
-    n_hits = _count_matches(wanted, found, tolerance)
+    n_hits = _count_matches(expected, found, tolerance)
     return (
         _share(n_hits, len(found)),
-        _share(n_hits, len(wanted)),
-        _share(2 * n_hits, len(found) + len(wanted)),
+        _share(n_hits, len(expected)),
+        _share(2 * n_hits, len(found) + len(expected)),
     )
 
 
@@ -268,7 +268,7 @@ def _boundaries(table):
 
 
 def _distances(instants, table):
-    """Return the distance of each instant from the nearest segment of a table, 0 inside."""
+    """Return the distance of each instant from the nearest segment of a table; 0 inside one."""
     starts, ends = table.start.to_numpy(), table.end.to_numpy()
     places = np.searchsorted(starts, instants, side="right")
     since_last = instants - np.append(-np.inf, ends)[places]
@@ -279,7 +279,7 @@ def _distances(instants, table):
 def _count_matches(first, second, tolerance):
     """Count the pairs of matching instants, using each instant once.
 
-    Pairing the earliest two that match, again and again, gives the largest number of pairs.
+    Repeatedly pairing the earliest two that match gives the largest number of pairs.
     """
     first, second = first.tolist(), second.tolist()
     n_pairs = i = j = 0

@@ -26,7 +26,7 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def probability_columns(classes, others=COLUMNS):
-    """Return the column names of classes: their text, followed by `_` if that name is taken."""
+    """Return the column names of classes: the class as text, with `_` appended if it is taken."""
     texts = [str(label) for label in classes]
     taken = {*others, *texts}
     names = []
@@ -40,7 +40,7 @@ def probability_columns(classes, others=COLUMNS):
 
 
 def check_segments(segments, name, *, points=False):
-    """Return a table of segments in the order of time; raise an error if it is not valid.
+    """Check a table of segments, and return it sorted by time.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _as_pandas(segments, name):
 
 
 def _seconds(segments, column, name):
-    """Return a column of times as floats in seconds; text that is no number becomes NaN."""
+    """Return a column of times as floats in seconds; text that is not a number becomes NaN."""
     values = segments[column]
     if values.dtype.kind in "iuf":
         return values.to_numpy(float, na_value=np.nan)
@@ -138,8 +138,8 @@ def read_segments(path: PathLike) -> pd.DataFrame:
     Parameters
     ----------
     path : str or os.PathLike
-        A file in UTF-8 with one segment per line. Ignored are empty lines, a first line
-        ``start,end,label``, and the lines in which Audacity writes the frequencies of a label (they
+        A file in UTF-8 with one segment per line. Empty lines are ignored, as are a first line
+        ``start,end,label`` and the lines in which Audacity writes the frequencies of a label (they
         begin with a backslash). If the first line names more columns, these are ignored. Quotes
         around a label after a comma are removed.
 
@@ -148,7 +148,7 @@ def read_segments(path: PathLike) -> pd.DataFrame:
     segments : pandas.DataFrame
         `start` and `end` in seconds, `label` as text without surrounding spaces, in the order of
         the file. Audacity's point labels have ``start == end``, and its regions may have an empty
-        label. Both are returned, but functions that need a duration or a class refuse them. Remove
+        label. Both are returned, but functions that need a duration or a class reject them. Remove
         them with ``segments[(segments.start < segments.end) & (segments.label != "")]``.
 
     Raises
@@ -157,7 +157,7 @@ def read_segments(path: PathLike) -> pd.DataFrame:
         If the file cannot be read.
     ValueError
         If a line is not a segment, ends before it starts, or has more columns than the first line
-        names. The error contains the file, the line and what was expected.
+        names. The error names the file, the line and what was expected.
 
     See Also
     --------
@@ -261,25 +261,25 @@ def write_segments(segments: pd.DataFrame, path: PathLike) -> None:
     Parameters
     ----------
     segments : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`; others are not written. Labels are
-        written as text and may be empty; rows are in the order of time.
+        With the columns `start`, `end` (s) and `label`; other columns are not written. Labels are
+        written as text and may be empty; rows are sorted by time.
     path : str or os.PathLike
-        The file to write. An existing file is replaced when the new one is complete.
+        The file to write. An existing file is replaced only when the new one is complete.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an existing file is unchanged then.
+        If the file cannot be written. In that case, an existing file does not change.
     TypeError
         If `segments` is not a table.
     ValueError
         If a column or a value is missing, a segment ends before it starts, or a label could not be
         read back: it contains a tab or a line break, has surrounding spaces, or is not valid
-        Unicode. Nothing is written then.
+        Unicode. In that case, nothing is written.
 
     See Also
     --------
-    read_segments : Read such a file. Times and labels come back exactly.
+    read_segments : Read such a file, with exactly the same times and labels.
 
     Examples
     --------

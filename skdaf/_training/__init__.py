@@ -1,14 +1,14 @@
-"""Training in torch: tensors and networks, neither paths nor scikit-learn.
+"""Training in torch: works with tensors and networks, without sound files or scikit-learn.
 
-- `run`: what describes a training: network, examples, objective, plan.
+- `run`: the description of a training run: network, examples, objective, plan.
 - `objectives`: losses and scores.
-- `train`: a whole training, with interruptions and checkpoints.
+- `train`: a whole training run, with interruptions and checkpoints.
 - `loop`: epochs and steps; AdamW and the learning rate.
 - `replicas`: copies of a network that share the work on a batch, in several threads.
-- `state`: the history of a training, and its best weights.
+- `state`: the history and the best weights of a training run.
 - `augmentation`: random changes to spectrograms.
-- `checkpoint`: the state of a training in a file.
-- `fingerprint`: short texts that identify parameters and data.
+- `checkpoint`: the state of a training run in a file.
+- `fingerprint`: short strings that identify parameters and data.
 
 To add a loss, write a function in `objectives`; to add an augmentation, a function in
 `augmentation` and an entry in `AUGMENTATIONS`.

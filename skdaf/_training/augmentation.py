@@ -1,7 +1,7 @@
 """Random changes to training spectrograms: one function each, on a batch.
 
 Every function takes a batch `(n_clips, n_frames, n_bins)` and a generator, and returns a new batch
-of the same shape. To add one, write a function and enter it in `AUGMENTATIONS`.
+of the same shape. To add one, write a function and add it to `AUGMENTATIONS`.
 """
 
 import math
@@ -13,21 +13,21 @@ from torch.nn import functional
 
 Augmentation = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
-# Both parameters of the beta distribution from which mixup draws; 1 would be uniform.
+# Both parameters of the beta distribution of mixup shares; 1 would be uniform.
 _MIXUP_ALPHA = 0.3
 
 
-def shift(batch: torch.Tensor, generator: torch.Generator, most: float = 0.1) -> torch.Tensor:
-    """Move each clip in time by up to a tenth of its length; its edge frames fill the gap."""
+def shift(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.1) -> torch.Tensor:
+    """Move each clip in time by up to `limit` times its length; the edge frame fills the gap."""
     n_frames = batch.shape[1]
-    offset = _uniform(-most, most, (len(batch), 1), generator) * n_frames
+    offset = _uniform(-limit, limit, (len(batch), 1), generator) * n_frames
     return _resample(batch, torch.arange(n_frames) + offset.round(), dim=1)
 
 
-def stretch(batch: torch.Tensor, generator: torch.Generator, most: float = 0.15) -> torch.Tensor:
-    """Play each clip faster or slower, around its middle."""
+def stretch(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.15) -> torch.Tensor:
+    """Speed each clip up or slow it down, around its middle."""
     n_frames = batch.shape[1]
-    factor = _uniform(1 - most, 1 + most, (len(batch), 1), generator)
+    factor = _uniform(1 - limit, 1 + limit, (len(batch), 1), generator)
     middle = (n_frames - 1) / 2
     return _resample(batch, (torch.arange(n_frames) - middle) * factor + middle, dim=1)
 
@@ -35,34 +35,34 @@ def stretch(batch: torch.Tensor, generator: torch.Generator, most: float = 0.15)
 def zoom(
     batch: torch.Tensor,
     generator: torch.Generator,
-    closest: float = 0.75,
-    widest: float = 1.5,
+    min_scale: float = 0.75,
+    max_scale: float = 1.5,
 ) -> torch.Tensor:
     """Show a part of each clip, or all of it with its edges repeated; scales are log-uniform.
 
-    Recordings differ in how much silence surrounds the sound. After resizing to one length, the
-    sound then has another tempo and another position, which this imitates.
+    This imitates different amounts of silence around a sound, which change its tempo and its
+    position when clips are resized to the same length.
     """
     n_frames = batch.shape[1]
     shape = (len(batch), 1)
-    scale = _uniform(math.log(closest), math.log(widest), shape, generator).exp()
+    scale = _uniform(math.log(min_scale), math.log(max_scale), shape, generator).exp()
     first = _uniform(0, 1, shape, generator) * (1 - scale) * n_frames
     return _resample(batch, first + torch.arange(n_frames) * scale, dim=1)
 
 
-def warp(batch: torch.Tensor, generator: torch.Generator, most: float = 0.15) -> torch.Tensor:
+def warp(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.15) -> torch.Tensor:
     """Stretch the frequency axis, as a longer or shorter vocal tract does."""
-    factor = _uniform(1 - most, 1 + most, (len(batch), 1), generator)
+    factor = _uniform(1 - limit, 1 + limit, (len(batch), 1), generator)
     return _resample(batch, torch.arange(batch.shape[2]) * factor, dim=2)
 
 
-def mask(batch: torch.Tensor, generator: torch.Generator, most: float = 0.2) -> torch.Tensor:
-    """Hide one frequency band and one time span of each clip behind its mean (SpecAugment)."""
+def mask(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.2) -> torch.Tensor:
+    """Replace a frequency band and a time span of each clip with its mean (SpecAugment)."""
     batch = batch.clone()
     level = batch.mean(dim=(1, 2), keepdim=True)
     for dim in (1, 2):
         size = batch.shape[dim]
-        width = _uniform(0, most * size, (len(batch), 1), generator)
+        width = _uniform(0, limit * size, (len(batch), 1), generator)
         first = _uniform(0, 1, (len(batch), 1), generator) * (size - width)
         place = torch.arange(size)
         hidden = (place >= first) & (place < first + width)
@@ -71,21 +71,21 @@ def mask(batch: torch.Tensor, generator: torch.Generator, most: float = 0.2) -> 
     return batch
 
 
-def noise(batch: torch.Tensor, generator: torch.Generator, most: float = 0.3) -> torch.Tensor:
-    """Add white noise to the levels, up to `most` times the standard deviation of the batch."""
-    amount = _uniform(0, most, (len(batch), 1, 1), generator) * batch.std(correction=0)
+def noise(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.3) -> torch.Tensor:
+    """Add white noise to the levels, up to `limit` times the standard deviation of the batch."""
+    amount = _uniform(0, limit, (len(batch), 1, 1), generator) * batch.std(correction=0)
     return batch + amount * torch.randn(batch.shape, generator=generator)
 
 
 def equalize(
-    batch: torch.Tensor, generator: torch.Generator, most: float = 1.0, n_points: int = 4
+    batch: torch.Tensor, generator: torch.Generator, limit: float = 1.0, n_points: int = 4
 ) -> torch.Tensor:
-    """Change the levels over frequency, as another microphone or room does (FilterAugment).
+    """Change the levels over frequency, as another microphone or room would (FilterAugment).
 
-    The change is random at a few frequencies, up to `most` times the standard deviation of the
+    The change is random at a few frequencies, up to `limit` times the standard deviation of the
     batch, and linear between them.
     """
-    points = _uniform(-most, most, (len(batch), 1, n_points), generator) * batch.std(correction=0)
+    points = _uniform(-limit, limit, (len(batch), 1, n_points), generator) * batch.std(correction=0)
     return batch + functional.interpolate(
         points, size=batch.shape[2], mode="linear", align_corners=True
     )
@@ -104,17 +104,17 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 # These treat neighboring bins as neighboring frequencies, which cepstral coefficients are not.
 _OVER_FREQUENCY = ["warp", "equalize"]
 
-# What `augment` may name. "mixup" is not in the table because it changes targets too: it is `mix`,
-# which comes last.
-CHOICES = [*AUGMENTATIONS, "mixup"]
+# The names that `augment` accepts. "mixup" is not in the table because it also changes the targets:
+# `mix` implements it, and comes last.
+AUGMENTATION_NAMES = [*AUGMENTATIONS, "mixup"]
 
 
 def mix(
     inputs: torch.Tensor, targets: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Blend each clip with another of its batch by a random share, and their targets likewise.
+    """Blend each clip and its target with another one of the batch, in random shares.
 
-    The shares follow a beta distribution, by which most clips hardly change.
+    The shares follow a beta distribution under which most clips hardly change.
     """
     order = torch.randperm(len(inputs), generator=generator)
     rng = _numpy_generator(generator)
@@ -123,16 +123,16 @@ def mix(
 
 
 def compose(
-    augment: str | Augmentation | Sequence[str | Augmentation] | None, *, of_cepstra: bool = False
+    augment: str | Augmentation | Sequence[str | Augmentation] | None, *, has_cepstra: bool = False
 ) -> tuple[Augmentation | None, bool]:
-    """Turn what `augment` may be into one function, and whether to mix.
+    """Convert the parameter `augment` to a single function and a flag for mixup.
 
     Parameters
     ----------
     augment : str, callable, list of these, or None
-    of_cepstra : bool, default=False
-        Whether the spectrograms hold cepstral coefficients. Augmentations over frequency are then
-        left out.
+    has_cepstra : bool, default=False
+        Whether the spectrograms contain cepstral coefficients. If so, augmentations over frequency
+        are left out.
 
     Returns
     -------
@@ -144,8 +144,10 @@ def compose(
     if augment is None:
         return None, False
     steps = augment if isinstance(augment, (list, tuple)) else [augment]
-    left_out = ["mixup", *(_OVER_FREQUENCY if of_cepstra else ())]
-    functions = [step if callable(step) else _named(step) for step in steps if step not in left_out]
+    left_out = ["mixup", *(_OVER_FREQUENCY if has_cepstra else ())]
+    functions = [
+        step if callable(step) else _by_name(step) for step in steps if step not in left_out
+    ]
 
     def apply(batch, generator):
         for function in functions:
@@ -155,9 +157,11 @@ def compose(
     return apply if functions else None, "mixup" in steps
 
 
-def _named(name):
+def _by_name(name):
     if name not in AUGMENTATIONS:
-        raise ValueError(f"augment={name!r} is unknown: expected a callable or one of {CHOICES}.")
+        raise ValueError(
+            f"augment={name!r} is unknown: expected a callable or one of {AUGMENTATION_NAMES}."
+        )
     return AUGMENTATIONS[name]
 
 
@@ -166,7 +170,7 @@ def _uniform(low, high, shape, generator):
 
 
 def _resample(batch, positions, dim):
-    """Read a batch at fractional positions `(n_clips, n)` along one dimension (linear)."""
+    """Interpolate a batch linearly at positions `(n_clips, n)` along one dimension."""
     size = batch.shape[dim]
     positions = positions.clamp(0, size - 1)
     low = positions.floor().long().clamp(max=max(size - 2, 0))
@@ -178,7 +182,7 @@ def _resample(batch, positions, dim):
 
 
 def _numpy_generator(generator):
-    """Return a NumPy generator, which has more distributions, seeded by one of torch."""
+    """Return a NumPy generator, which has more distributions, seeded by a torch generator."""
     return np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
 
 

@@ -1,7 +1,7 @@
-"""Checkpoints: the state of a training after each epoch, in a file.
+"""Checkpoints: the state of a training run after each epoch, in a file.
 
-A file is always written whole. It holds arrays and JSON, so reading it runs no code; a fingerprint
-that identifies the training; and a checksum.
+A file is replaced only when the new one is complete. It contains arrays and JSON, so reading it
+runs no code, a fingerprint that identifies the training run, and a checksum.
 """
 
 import contextlib
@@ -29,21 +29,21 @@ SUFFIX = ".checkpoint"
 _MAGIC = b"skdaf checkpoint 1\n"
 _DIGEST_BYTES = 16
 
-# The key that stands for an array in the JSON, which holds everything else. No weight has this
-# name.
+# In the JSON, which contains everything else, a dict with this key refers to an array. No weight
+# has this name.
 _ARRAY = ".array"
 
-# How much of the content of a file an error shows.
-_MOST_CHARACTERS, _MOST_NAMES = 500, 20
+# How much of the content of a file an error message shows.
+_MAX_CHARACTERS, _MAX_NAMES = 500, 20
 
-# The types in a fingerprint.
+# The types of values in a fingerprint.
 _PLAIN = (bool, float, int, str, type(None))
 
 PathLike = str | os.PathLike[str]
 
 
-def check_place(place: PathLike) -> None:
-    """Create the folder for checkpoints and check that it is writable, before any work.
+def check_location(location: PathLike) -> None:
+    """Create the folder for checkpoints, and check that it is writable before training starts.
 
     Raises
     ------
@@ -51,59 +51,59 @@ def check_place(place: PathLike) -> None:
         If it cannot be used.
     """
     try:
-        folder = _folder(place)
+        folder = _folder(location)
         folder.mkdir(parents=True, exist_ok=True)
-        if _is_file(place) and Path(place).exists() and not Path(place).is_file():
+        if _is_file(location) and Path(location).exists() and not Path(location).is_file():
             raise OSError(f"a path that ends in {SUFFIX!r} must be a file")
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _unusable(place, error) from error
+        raise _unusable(location, error) from error
 
 
 class _ForeignError(ValueError):
-    """The checksum is right, but no training of this release writes such content."""
+    """The checksum is valid, but this release does not write such content."""
 
 
 class Checkpoint:
-    """The file of one training.
+    """The checkpoint file of one training run.
 
     Parameters
     ----------
-    place : str or os.PathLike
-        A file, or a folder in which the fingerprint of the training names the file.
+    location : str or os.PathLike
+        A file, or a folder. In a folder, the name of the file depends on the fingerprint.
     fingerprint : dict of str
-        Everything that decides the result of the training.
+        Everything that affects the result of the training run.
     made_with : dict of str
-        Versions of libraries, which may change the result slightly. They are recorded and compared,
-        and a difference only warns.
+        Versions of libraries, which may change the result slightly. They are stored; if they
+        differ, the training run continues with a warning.
 
     Attributes
     ----------
     state : dict or None
-        What was last written, or None if there is nothing to continue from.
+        The last state that was written, or None if there is nothing to continue from.
     seed : int or None
-        The seed that was drawn for a training without one.
+        The seed that was drawn if the user did not set one.
 
     Raises
     ------
     ValueError
-        If the file belongs to another training, is something else, or cannot be read.
+        If the file belongs to another training run, is not a checkpoint, or cannot be read.
 
     Warns
     -----
     UserWarning
-        If the file is damaged.
+        If the file is damaged, or was written with other versions.
     """
 
     def __init__(
-        self, place: PathLike, fingerprint: Mapping[str, Any], made_with: Mapping[str, str]
+        self, location: PathLike, fingerprint: Mapping[str, Any], made_with: Mapping[str, str]
     ):
-        self._place = place
+        self._location = location
         self._fingerprint, self._made_with = dict(fingerprint), dict(made_with)
         # Resolve links, so that writing replaces the file that a link points to and not the link.
-        self.path = Path(os.path.realpath(place))
-        if not _is_file(place):
+        self.path = Path(os.path.realpath(location))
+        if not _is_file(location):
             key = digest_of(repr(sorted(fingerprint.items())), _DIGEST_BYTES)
             self.path /= f"{fingerprint['estimator']}-{key}{SUFFIX}"
         self._previous = self.path.with_name(name_with(self.path, ".previous"))
@@ -115,9 +115,9 @@ class Checkpoint:
             self._check_previous_writer(stored)
 
     def write(self, progress: Mapping[str, Any], loop: Mapping[str, Any] | None) -> None:
-        """Write dicts of lists, numbers, texts and arrays; `loop` is None at the end.
+        """Write dicts of lists, numbers, strings and arrays; `loop` is None at the end.
 
-        If the disk is full, the checkpoint is lost but the training continues, with a warning.
+        If writing fails, for example because the disk is full, warn and do not raise an error.
         """
         content = pack(
             {
@@ -132,7 +132,7 @@ class Checkpoint:
             if loop is None:
                 self._remove_leftovers()
         except OSError as error:
-            # Removed by another process that has finished the same training.
+            # Another process may have finished the same training run and removed the file.
             is_done = isinstance(error, FileNotFoundError) and self.path.parent.is_dir()
             if not (is_done or self._has_warned):
                 self._has_warned = True
@@ -147,50 +147,54 @@ class Checkpoint:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise _unusable(self._place, error) from error
+                raise _unusable(self._location, error) from error
             stored = self._unpack(content, path)
             if stored is None:
                 is_damaged = True
                 continue
             self._check_fingerprint(stored["fingerprint"], path)
             if is_damaged:
-                self._warn("is damaged: training continues from the epoch before the last.")
+                self._warn("is damaged: training continues from the previous epoch.")
             return stored
         if is_damaged:
-            self._warn("is damaged, or of another release: training starts from the beginning.")
+            self._warn(
+                "is damaged or was written by another release: training starts from the beginning."
+            )
         return None
 
     def _unpack(self, content, path):
-        """Return what a file holds, or None if it is damaged; refuse any other file."""
+        """Return the content of a file, or None if it is damaged; raise if it is not ours."""
         try:
             stored = unpack(content)
             _check_content(stored)
         except _ForeignError as error:
-            raise _unusable(self._place, f"{os.fspath(path)!r} is foreign: {error}") from error
+            raise _unusable(
+                self._location, f"{os.fspath(path)!r} is not a checkpoint of this release: {error}"
+            ) from error
         except ValueError as error:
-            if _is_file(self._place) and content and not content.startswith(_MAGIC[:5]):
-                raise _unusable(self._place, "it is a file of another kind") from error
+            if _is_file(self._location) and content and not content.startswith(_MAGIC[:5]):
+                raise _unusable(self._location, "it is not a checkpoint file") from error
             return None
         return stored
 
     def _check_fingerprint(self, stored, path):
-        """Raise ValueError if a file belongs to another training."""
+        """Raise ValueError if a file belongs to another training run."""
         own = self._fingerprint
         names = [name for name in {**own, **stored} if stored.get(name) != own.get(name)]
         if names:
             differences = "; ".join(
-                f"{name[:_MOST_CHARACTERS]}: {str(stored.get(name))[:_MOST_CHARACTERS]} in the "
+                f"{name[:_MAX_CHARACTERS]}: {str(stored.get(name))[:_MAX_CHARACTERS]} in the "
                 f"file, {own.get(name)} in this fit"
-                for name in names[:_MOST_NAMES]
+                for name in names[:_MAX_NAMES]
             )
             raise ValueError(
-                f"The checkpoint {os.fspath(path)!r} belongs to another training ({differences}). "
-                "Delete it to start from the beginning, or name another file; a folder holds any "
-                "number of trainings."
+                f"The checkpoint {os.fspath(path)!r} belongs to another fit ({differences}). "
+                "Delete it to start from the beginning, or choose another file; a folder can hold "
+                "the checkpoints of any number of fits."
             )
 
     def _check_previous_writer(self, stored):
-        """Clean up after the process that wrote the state, and warn of other versions."""
+        """Clean up after the process that wrote the state, and warn about other versions."""
         if stored["state"]["loop"] is None:
             # It may have been killed just before it removed its leftovers.
             with contextlib.suppress(OSError):
@@ -210,13 +214,13 @@ class Checkpoint:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            # Another process may run the same training, and then writes the same content.
+            # Another process may be running the same fit, and writes the same content.
             with contextlib.suppress(FileNotFoundError):
                 os.replace(self.path, self._previous)
         _sync_folder(self.path.parent)
 
     def _remove_leftovers(self):
-        """Remove what a finished training no longer needs, and the partial files of killed ones."""
+        """Remove files that a finished run no longer needs, and partial files of killed runs."""
         self._previous.unlink(missing_ok=True)
         for part in leftovers(self.path):
             part.unlink(missing_ok=True)
@@ -226,7 +230,7 @@ class Checkpoint:
 
 
 def pack(tree: Any) -> bytes:
-    """Return dicts, lists, numbers, texts and arrays as bytes."""
+    """Serialize dicts, lists, numbers, strings and arrays."""
     arrays: list[np.ndarray] = []
 
     def placeholder(array):
@@ -244,12 +248,12 @@ def pack(tree: Any) -> bytes:
 
 
 def unpack(content: bytes) -> Any:
-    """Return what was packed.
+    """Return the value that `pack` serialized.
 
     Raises
     ------
     ValueError
-        If the bytes are not those that were packed.
+        If the bytes are damaged, or were not written by `pack`.
     """
     start = len(_MAGIC) + _DIGEST_BYTES
     body = content[start:]
@@ -261,7 +265,7 @@ def unpack(content: bytes) -> Any:
             arrays[0].tobytes(),
             object_hook=lambda found: arrays[found[_ARRAY]] if found.keys() == {_ARRAY} else found,
         )
-    except Exception as error:  # anybody can write a valid checksum, and any bytes after it
+    except Exception as error:  # anyone can write a valid checksum, and any bytes after it
         raise _ForeignError(f"its content cannot be read ({error})") from error
 
 
@@ -285,7 +289,7 @@ def _check_content(stored):
         stored["state"], "progress", "loop"
     )
     if not is_complete:
-        raise _ForeignError("its content is not a training")
+        raise _ForeignError("it does not contain the state of a fit")
     seed = stored["seed"]
     is_seed = seed is None or (type(seed) is int and 0 <= seed < 2**32)
     is_plain = all(
@@ -293,7 +297,7 @@ def _check_content(stored):
         for values in (stored["fingerprint"], stored["made_with"])
     )
     if not is_seed or not is_plain:
-        raise _ForeignError("its content is not a training")
+        raise _ForeignError("it does not contain the state of a fit")
 
 
 def _has_keys(value, *names):
@@ -304,22 +308,22 @@ def _digest(body):
     return blake2b(body, digest_size=_DIGEST_BYTES).digest()
 
 
-def _is_file(place):
-    return Path(place).suffix == SUFFIX
+def _is_file(location):
+    return Path(location).suffix == SUFFIX
 
 
-def _folder(place):
-    return Path(place).parent if _is_file(place) else Path(place)
+def _folder(location):
+    return Path(location).parent if _is_file(location) else Path(location)
 
 
-def _unusable(place, error):
-    is_file = os.path.isfile(place) and not _is_file(place)
+def _unusable(location, error):
+    is_file = os.path.isfile(location) and not _is_file(location)
     reason = f"it is a file; expected a folder, or a file named *{SUFFIX}" if is_file else error
-    return ValueError(f"checkpoint={os.fspath(place)!r} cannot be used: {reason}.")
+    return ValueError(f"checkpoint={os.fspath(location)!r} cannot be used: {reason}.")
 
 
 def _sync_folder(folder):
-    """Make a renaming survive a power cut, on systems that can synchronize folders."""
+    """Make a rename survive a power failure, on systems that can synchronize folders."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

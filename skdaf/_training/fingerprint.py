@@ -1,4 +1,4 @@
-"""Texts that identify parameters and data: the same in every process, different for others."""
+"""Strings that identify parameters and data: equal values give equal strings in every process."""
 
 import functools
 import os
@@ -17,15 +17,15 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
 
 
 def describe(value: Any) -> str:
-    """Return a text that identifies a parameter; short values stay readable.
+    """Return a string that identifies a parameter; short values stay readable.
 
-    A function is identified by its own code and the values that it encloses, not by the functions
-    that it calls.
+    A function is identified by its own code and the variables that it captures, not by the
+    functions that it calls.
 
     Raises
     ------
     TypeError
-        If no text would identify the value in another process.
+        If no string would identify the value in another process.
     """
     for kinds, describe_kind in _KINDS:
         if isinstance(value, kinds):
@@ -33,9 +33,7 @@ def describe(value: Any) -> str:
     try:
         text = f"{_name(type(value))} {joblib.hash(value)}"
     except Exception as error:
-        raise TypeError(
-            f"{value!r} cannot be told from others in another process: {error}"
-        ) from error
+        raise TypeError(f"{value!r} cannot be identified in another process: {error}") from error
     call = type(value).__call__ if callable(value) else None
     return f"{text} {_describe_function(call)}" if isinstance(call, FunctionType) else text
 
@@ -43,7 +41,7 @@ def describe(value: Any) -> str:
 def describe_rows(rows: Any, dtype: DTypeLike | None = None) -> str:
     """Return the shape and a digest of an array, which may be larger than memory.
 
-    With `dtype` the digest is that of the values converted to it.
+    With `dtype`, values are converted to it first.
     """
     digest = blake2b(digest_size=8)
     for block in blocks(rows):
@@ -52,7 +50,7 @@ def describe_rows(rows: Any, dtype: DTypeLike | None = None) -> str:
 
 
 def digest_of(text: str, size: int = 8) -> str:
-    """Return a digest of a text in hexadecimal; `size` is in bytes."""
+    """Return a digest of a string in hexadecimal; `size` is in bytes."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
 
@@ -81,8 +79,8 @@ def _describe_dict(values):
 
 
 def _describe_function(function):
-    enclosed = [_cell_contents(cell) for cell in function.__closure__ or ()]
-    parts = (function.__code__, function.__defaults__, function.__kwdefaults__, enclosed)
+    captured = [_cell_contents(cell) for cell in function.__closure__ or ()]
+    parts = (function.__code__, function.__defaults__, function.__kwdefaults__, captured)
     return f"{_name(function)} {digest_of(describe(parts))}"
 
 
@@ -90,11 +88,11 @@ def _cell_contents(cell):
     try:
         return cell.cell_contents
     except ValueError:
-        return ...  # the enclosed name is not bound yet
+        return ...  # the captured variable has no value yet
 
 
 def _describe_code(code):
-    # Without file names and line numbers: code that only moves stays the same.
+    # Without file names and line numbers, so that code may move.
     parts = (code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_consts)
     return digest_of(describe(parts))
 
@@ -111,7 +109,7 @@ def _describe_partial(partial):
     return describe((partial.func, partial.args, partial.keywords))
 
 
-# The first entry whose types fit counts.
+# The first entry with a matching type is used.
 _KINDS: list[tuple[Any, Callable[[Any], str]]] = [
     (np.generic, lambda value: describe(value.item())),
     (_PLAIN, repr),

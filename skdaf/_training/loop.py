@@ -21,17 +21,17 @@ from skdaf._training.replicas import (
 from skdaf._training.run import TrainingRun
 from skdaf._training.state import TrainingState
 
-# The fewest clips for which a thread of its own pays off in every step.
-_SMALLEST_PART = 8
+# A second thread pays off with at least this many clips per thread in every step.
+_MIN_CLIPS_PER_THREAD = 8
 
-# Share of the steps in which the learning rate rises.
+# Share of the steps during which the learning rate rises.
 _WARM_UP = 0.25
 
 
 class Loop:
     """The epochs of a training run, on replicas of its network.
 
-    Enter it as a context: leaving it ends the worker threads.
+    Use it as a context manager, which shuts down the worker threads at the end.
     """
 
     def __init__(self, run: TrainingRun, n_threads: int):
@@ -42,7 +42,7 @@ class Loop:
         self.n_batches = max(1, min(math.ceil(n_rows / plan.batch_size), n_rows // 2))
         self.n_steps = 0
         run.network[: plan.n_frozen].requires_grad_(False)
-        is_split = plan.device == "cpu" and n_rows // self.n_batches >= 2 * _SMALLEST_PART
+        is_split = plan.device == "cpu" and n_rows // self.n_batches >= 2 * _MIN_CLIPS_PER_THREAD
         self.replicas = make_replicas(run, 2 if is_split else 1)
         self.updaters = [_Updater(shard, run) for shard in shard_parameters(self.replicas)]
         self.workers = WorkerThreads(min(len(self.replicas), n_threads))
@@ -54,12 +54,12 @@ class Loop:
         self.workers.shutdown()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next epoch depends on, as arrays and plain values."""
+        """Return everything that the next epoch depends on, as arrays and plain values."""
         return {
             "n_steps": self.n_steps,
             "shuffle": self.shuffle.bit_generator.state,
             "parameters": to_arrays(self.run.network.parameters()),
-            # This key is the name in checkpoint files, which must not change.
+            # The keys are names in checkpoint files, which must not change.
             "replicas": [replica.state_dict() for replica in self.replicas],
             "optimizers": [to_arrays(updater.optimizer.tensors()) for updater in self.updaters],
         }
@@ -93,7 +93,7 @@ class Loop:
                 self._check_finite(sums[0], epoch, "validation")
                 values.update(self._means("valid", sums, self.run.validation_rows))
             state.record(values)
-            # Without validation every epoch counts as better than the one before.
+            # Without validation, every epoch counts as better than the previous one.
             state.keep_if_best(values.get("valid_loss", -epoch), self.run.network)
             yield values
 
@@ -145,8 +145,8 @@ class Loop:
         if not math.isfinite(loss):
             rate = self.run.plan.learning_rate
             raise ValueError(
-                f"The {name} loss became {loss} in epoch {epoch}. The usual cause is too high a "
-                f"learning rate (learning_rate={rate:g}): try a tenth of it."
+                f"The {name} loss became {loss} in epoch {epoch}. The learning rate is probably "
+                f"too high: try a tenth of learning_rate={rate:g}."
             )
 
 
@@ -155,7 +155,7 @@ class _Updater:
 
     def __init__(self, shard, run):
         self.shard = shard
-        # Not every other device has fused steps.
+        # Fused steps are not available on all other devices.
         self.optimizer = AdamW(
             [first for first, *_ in shard], run.plan.weight_decay, fused=run.plan.device == "cpu"
         )
@@ -164,7 +164,7 @@ class _Updater:
         """Add up the gradients of all replicas, and take a step."""
         for first, *others in self.shard:
             for other in others:
-                # Some replicas lack a gradient where a network skips a layer for some inputs.
+                # Some replicas lack a gradient if the network skips a layer for some inputs.
                 if first.grad is None:
                     first.grad = other.grad
                 elif other.grad is not None:

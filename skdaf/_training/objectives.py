@@ -1,4 +1,4 @@
-"""Objectives: which loss a training minimizes, and which score it reports.
+"""Objectives: the loss that a training run minimizes, and the score that it reports.
 
 To add a loss, write a function here that returns an `Objective`, and pass its result to the
 `TrainingRun` of the estimator that uses it.
@@ -18,7 +18,7 @@ Score = Callable[[torch.Tensor, torch.Tensor], float]
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss, and what goes with it.
+    """A loss, with the score and the soft targets that match it.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Objective:
         ``score(outputs, targets)`` returns the mean score of a batch as a float, for the history.
     soft_targets : callable, default=None
         ``soft_targets(targets)`` returns targets that mixup can blend, such as one row of shares
-        per class number. `loss` and `score` must accept both kinds of targets. None: targets can be
+        per class index. `loss` and `score` must accept both kinds of targets. If None, targets are
         blended as they are.
     """
 
@@ -38,7 +38,7 @@ class Objective:
 
 
 def classification(class_weights: NDArray[np.float32], label_smoothing: float) -> Objective:
-    """Return cross-entropy, and accuracy as score, for one class number per clip."""
+    """Return cross-entropy, with accuracy as the score, for one class index per clip."""
     weights = torch.from_numpy(class_weights)
 
     def loss(logits, targets):
@@ -56,12 +56,12 @@ def classification(class_weights: NDArray[np.float32], label_smoothing: float) -
 
 
 def reconstruction() -> Objective:
-    """Return the mean squared error between outputs and the spectrograms that are the targets."""
+    """Return the mean squared error between outputs and spectrograms, which are the targets."""
     return Objective(squared_error)
 
 
 def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    """Return the share of clips whose largest logit is that of their (largest) class."""
+    """Return the share of clips whose largest logit belongs to their (largest) class."""
     if targets.ndim == 2:
         targets = targets.argmax(dim=1)
     return (logits.argmax(dim=1) == targets).float().mean().item()

@@ -1,7 +1,7 @@
 """Replicas of a network that share the work on each batch, in several threads.
 
 Each batch is split into the same parts for any number of threads, and each part goes through its
-own replica. The sums over parts, and so all weights, then have the same bytes with any number of
+own replica. Therefore the sums over parts, and all weights, have the same bytes with any number of
 cores.
 """
 
@@ -27,7 +27,7 @@ from skdaf._training.run import TrainingRun
 class Replica:
     """A network that shares its parameters with all other replicas.
 
-    Gradients, running statistics and random numbers are its own.
+    Each replica has its own gradients, running statistics and random numbers.
     """
 
     def __init__(self, run: TrainingRun, network: nn.Sequential, seed: int):
@@ -38,7 +38,7 @@ class Replica:
     def set_mode(self, *, training: bool) -> None:
         """Prepare the network for training or evaluation."""
         self.network.train(training)
-        # Frozen layers keep their running statistics too.
+        # Frozen layers also keep their running statistics.
         self.network[: self.run.plan.n_frozen].eval()
 
     def train_step(self, rows: NDArray[np.integer], n_rows: int) -> NDArray[np.float64]:
@@ -70,7 +70,7 @@ class Replica:
         return sums
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is its own: running statistics and random states."""
+        """Return the state that replicas do not share: running statistics and random states."""
         return {
             "statistics": to_arrays(self.network.buffers()),
             "generator": self.generator.get_state().numpy(),
@@ -83,7 +83,7 @@ class Replica:
         self.dropout.set_state(torch.tensor(state["dropout"]))
 
     def _training_batch(self, rows):
-        """Return the inputs and targets of some rows, augmented and mixed as the plan says."""
+        """Return the inputs and targets of some rows, augmented and mixed according to the plan."""
         plan = self.run.plan
         inputs, targets = self.run.examples.batch(rows, plan.device)
         if plan.augment is not None:
@@ -101,7 +101,7 @@ class Replica:
 
 
 def make_replicas(run: TrainingRun, n_replicas: int) -> list[Replica]:
-    """Return replicas with random numbers of their own; the first one is the network itself."""
+    """Return replicas, each with its own random numbers; the first one is the network itself."""
     networks = [run.network, *(_replicate(run.network) for _ in range(n_replicas - 1))]
     return [Replica(run, network, run.seed + index) for index, network in enumerate(networks)]
 
@@ -116,9 +116,9 @@ def average_statistics(replicas: Sequence[Replica]) -> None:
 
 
 def shard_parameters(replicas: Sequence[Replica]) -> list[list[tuple[nn.Parameter, ...]]]:
-    """Distribute the trainable parameters over as many shards of about the same size.
+    """Distribute the trainable parameters over one shard per replica, of about the same size.
 
-    Each entry of a shard is one parameter as all replicas hold it: same values, other gradients.
+    Each entry of a shard is one parameter in all replicas: equal values, different gradients.
     """
     shards: list[list[tuple[nn.Parameter, ...]]] = [[] for _ in replicas]
     trainable = [
@@ -132,7 +132,7 @@ def shard_parameters(replicas: Sequence[Replica]) -> list[list[tuple[nn.Paramete
 
 
 class WorkerThreads:
-    """The calling thread and a pool of others, each of which gives torch one thread."""
+    """The calling thread and a pool of others, in each of which torch uses one thread."""
 
     def __init__(self, n_threads: int):
         self.pool = (
@@ -146,7 +146,7 @@ class WorkerThreads:
             self.pool.shutdown()
 
     def map(self, function: Callable, *sequences: Sequence) -> list:
-        """Return what `map` would; the first call runs in the calling thread."""
+        """Return the results as a list; the first call runs in the calling thread."""
         calls = [partial(function, *args) for args in zip(*sequences, strict=True)]
         others = [self._submit(call) for call in calls[1:]]
         return [calls[0](), *(result() for result in others)]
@@ -158,7 +158,7 @@ class WorkerThreads:
                 return self.pool.submit(call).result
             except RuntimeError:
                 # After the main thread has ended, pools refuse work, but other threads may still
-                # train: this thread then does everything itself, with the same result.
+                # be training. This thread then does everything itself, with the same result.
                 self.pool = None
         return call
 
@@ -176,7 +176,7 @@ def _augment(augment, inputs, generator):
     if not isinstance(outputs, torch.Tensor) or outputs.shape != inputs.shape:
         got = getattr(outputs, "shape", type(outputs).__name__)
         raise TypeError(
-            f"augment must return a tensor of the shape of its batch, {tuple(inputs.shape)}; "
+            f"augment must return a tensor with the shape of the batch, {tuple(inputs.shape)}, "
             f"got {got if isinstance(got, str) else tuple(got)}."
         )
     return outputs

@@ -1,4 +1,4 @@
-"""What describes a training: the network, the examples, the objective, and how to train."""
+"""The description of a training run: the network, the examples, the objective and the plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ class Examples:
 
     def batch(self, rows: NDArray[np.integer], device: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the inputs of some rows on the CPU, and their targets on a device."""
-        # Indexing with an array copies just these rows, also from read-only or mapped memory.
+        # Indexing with an array copies only these rows, even from read-only or mapped memory.
         inputs = torch.from_numpy(np.asarray(self.inputs[rows], dtype=np.float32))
         return inputs, torch.from_numpy(np.array(self.targets[rows])).to(device)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train."""
+    """How to train: epochs, batches, the optimizer, the device and augmentation."""
 
     max_epochs: int
     batch_size: int
@@ -44,22 +44,22 @@ class Plan:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The complete description of a training: the same run always has the same result.
+    """The complete description of a training run: equal runs have equal results.
 
     Attributes
     ----------
     network : nn.Sequential
-        It is trained in place.
+        The network to train, in place.
     examples : Examples
     objective : Objective
     plan : Plan
     train_rows : ndarray of int
         The examples to learn from.
     validation_rows : ndarray of int or None
-        The examples that decide which epoch is best and when to stop. Without them all epochs run
-        and the last one counts.
+        The examples that decide which epoch is best and when to stop. If None, all epochs run and
+        the weights of the last one are kept.
     seed : int
-        Decides the order of examples, dropout and augmentation.
+        Determines the order of examples, dropout and augmentation.
     """
 
     network: nn.Sequential

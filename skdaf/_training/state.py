@@ -1,4 +1,4 @@
-"""What a training has reached: the values of each epoch, and the best weights so far."""
+"""The progress of a training run: the values of each epoch, and the best weights so far."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -13,7 +13,7 @@ from skdaf._networks.weights import get_weights
 
 @dataclass
 class TrainingState:
-    """The history of a training so far, one value per epoch, and its best weights."""
+    """The history of a training run so far, one value per epoch, and its best weights."""
 
     history: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
@@ -44,7 +44,7 @@ class TrainingState:
 
 
 def is_stored_state(value: Any) -> bool:
-    """Return whether a value from a file holds the fields of a `TrainingState`."""
+    """Return whether a value from a file contains the fields of a `TrainingState`."""
     names = {field.name for field in fields(TrainingState)}
     if type(value) is not dict or value.keys() != names:
         return False

@@ -1,4 +1,4 @@
-"""Train a network: from the first epoch or a checkpoint to the last, or to an interruption."""
+"""Train a network from the first epoch or a checkpoint to the last epoch or an interruption."""
 
 import math
 import time
@@ -13,8 +13,8 @@ from skdaf._training.loop import Loop
 from skdaf._training.run import TrainingRun
 from skdaf._training.state import TrainingState, is_stored_state
 
-# Seconds within which a second interruption stops more than one fit.
-_INTERRUPTS_APART = 10.0
+# A second interruption within this many seconds stops everything.
+_SECOND_INTERRUPT_WITHIN = 10.0
 _last_interrupt = -math.inf
 
 
@@ -43,13 +43,13 @@ def train(
     try:
         _run_epochs(run, state, report, checkpoint)
     except KeyboardInterrupt:
-        # The second of two in quick succession stops everything, also a search around this fit.
+        # The second of two in quick succession stops everything, including a search around the fit.
         if state.n_epochs == 0 or _is_second_interrupt():
             raise
         warnings.warn(
-            f"Training was interrupted in epoch {state.n_epochs + 1}; the model is kept as of its "
-            f"best epoch so far ({state.best_epoch}). Interrupt again within "
-            f"{_INTERRUPTS_APART:.0f} s to stop everything.",
+            f"Training was interrupted in epoch {state.n_epochs + 1}; the model has the weights of "
+            f"the best epoch so far ({state.best_epoch}). Interrupt again within "
+            f"{_SECOND_INTERRUPT_WITHIN:.0f} s to stop everything.",
             stacklevel=2,
         )
     network.to("cpu")
@@ -60,7 +60,7 @@ def train(
 
 
 def _run_epochs(run, state, report, checkpoint):
-    """Run the epochs that are left, and report all of them."""
+    """Run the remaining epochs, and report all of them."""
     run.network.to(run.plan.device)
     with (
         single_torch_thread as n_threads,
@@ -74,7 +74,7 @@ def _run_epochs(run, state, report, checkpoint):
 
 
 def _all_epochs(loop, state, checkpoint):
-    """Yield the values of the epochs before a checkpoint, then run and write the others."""
+    """Yield the values of the epochs in a checkpoint, then run and save the remaining ones."""
     yield from state.epochs()
     for values in loop.epochs(state):
         if checkpoint is not None:
@@ -83,26 +83,26 @@ def _all_epochs(loop, state, checkpoint):
 
 
 def _is_second_interrupt():
-    """Return whether another training was interrupted in the last seconds; remember this one."""
+    """Return whether another fit was interrupted in the last seconds; record this interruption."""
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()
-    return _last_interrupt - before < _INTERRUPTS_APART
+    return _last_interrupt - before < _SECOND_INTERRUPT_WITHIN
 
 
 def _stored_state(checkpoint, network):
-    """Return the state in a checkpoint; raise ValueError if it is not that of such a network."""
+    """Return the state in a checkpoint; raise ValueError if it does not fit the network."""
     if checkpoint.state is None:
         return TrainingState()
     if not is_stored_state(checkpoint.state["progress"]):
         raise ValueError(
-            f"The checkpoint {str(checkpoint.path)!r} does not hold the progress of a training, "
-            "though its checksum is right. Delete it to start from the beginning."
+            f"The checkpoint {str(checkpoint.path)!r} does not contain the progress of a fit, "
+            "although its checksum is valid. Delete it to start from the beginning."
         )
     state = TrainingState(**checkpoint.state["progress"])
     if _shapes(state.best_weights) != _shapes(get_weights(network)):
         raise ValueError(
-            f"The checkpoint {str(checkpoint.path)!r} holds a network with other layers, though "
-            "the parameters are the same. Delete it to start from the beginning."
+            f"The checkpoint {str(checkpoint.path)!r} contains a network with different layers, "
+            "although the parameters are the same. Delete it to start from the beginning."
         )
     return state
 
@@ -115,8 +115,8 @@ def _resume(loop, checkpoint):
     """Continue from the state in a checkpoint; raise ValueError if it does not fit the loop."""
     try:
         loop.load_state_dict(checkpoint.state["loop"])
-    except Exception as error:  # a file with a valid checksum may hold anything
+    except Exception as error:  # a file with a valid checksum may contain anything
         raise ValueError(
-            f"The checkpoint {str(checkpoint.path)!r} does not hold the state of this training "
+            f"The checkpoint {str(checkpoint.path)!r} does not contain the state of this fit "
             f"({type(error).__name__}: {error}). Delete it to start from the beginning."
         ) from error

@@ -13,7 +13,7 @@ RATE = 16_000
 
 
 def test_long_recordings_are_averaged_part_by_part(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdaf._display.clip_spectrogram.MOST_FRAMES", 50)
+    monkeypatch.setattr("skdaf._display.clip_spectrogram.MAX_FRAMES", 50)
     monkeypatch.setattr("skdaf._display.clip_spectrogram._SECONDS_PER_PART", 0.7)
     rng = np.random.default_rng(0)
     samples = rng.uniform(-0.5, 0.5, 3 * RATE + 777) * np.linspace(0.01, 1, 3 * RATE + 777)
@@ -37,7 +37,7 @@ def test_long_recordings_are_averaged_part_by_part(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [0.5, 30.0])
-def test_the_channel_is_that_of_the_front_end(tmp_path, seconds):
+def test_the_channel_of_the_front_end_is_used(tmp_path, seconds):
     left, right = np.random.default_rng(0).uniform(-0.5, 0.5, (2, round(seconds * RATE)))
     right[: len(right) // 2] = 0
     both, alone = tmp_path / "both.wav", tmp_path / "right.wav"

@@ -13,7 +13,7 @@ from skdaf import (
 pytestmark = pytest.mark.oldest
 
 
-def test_durations_are_those_of_the_files(sounds, sound_labels):
+def test_durations_match_the_files(sounds, sound_labels):
     display = DurationDisplay.from_clips(sounds.filenames, sound_labels)
     durations = np.array([soundfile.info(path).duration for path in sounds.filenames])
     np.testing.assert_allclose(display.durations, durations)
@@ -68,6 +68,6 @@ def test_errors_name_bad_files_and_labels(tmp_path):
 
 
 @pytest.mark.parametrize("X", [np.zeros((2, 5, 8)), [np.zeros(8), np.zeros((2, 8))], [[]]])
-def test_arrays_that_are_no_waveforms_raise(X):
+def test_arrays_that_are_not_waveforms_raise(X):
     with pytest.raises(ValueError, match="waveforms"):
         DurationDisplay.from_clips(X)

@@ -1,4 +1,4 @@
-"""Saliencies on spectrograms."""
+"""Saliency maps on spectrograms."""
 
 import numpy as np
 import pytest
@@ -113,7 +113,7 @@ def test_the_network_does_not_change(band_classifier):
     np.testing.assert_array_equal(band_classifier.predict_proba(X), before)
 
 
-def test_an_estimator_that_is_no_classifier_raises(sounds):
+def test_an_estimator_that_is_not_a_classifier_raises(sounds):
     embedder = ConvAutoencoderEmbedder(max_epochs=1, channels=(4,)).fit(sounds.filenames[:12])
     with pytest.raises(TypeError, match="ConvAutoencoderEmbedder"):
         SaliencyDisplay.from_estimator(embedder, sounds.filenames[:1])

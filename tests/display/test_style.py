@@ -35,7 +35,7 @@ def test_class_names_are_drawn_literally(names):
     assert len(display.legend_.get_texts()) == 2
 
 
-def test_matplotlib_warns_of_letters_that_its_font_lacks():
+def test_matplotlib_warns_about_letters_missing_from_its_font():
     display = EmbeddingDisplay.from_embeddings(np.eye(2), ["\U000f1234 bird", "cat"])
     with pytest.warns(UserWarning, match="Glyph"):
         display.figure_.canvas.draw()

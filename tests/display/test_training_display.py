@@ -13,7 +13,7 @@ from skdaf import (
 pytestmark = pytest.mark.oldest
 
 
-def test_losses_and_scores_are_those_of_the_history(classifier):
+def test_losses_and_scores_match_the_history(classifier):
     display = TrainingDisplay.from_estimator(classifier)
     assert set(display.lines_) == {"train_loss", "valid_loss", "train_score", "valid_score"} & set(
         classifier.history_
@@ -37,7 +37,7 @@ def test_curves_differ_without_colors():
     assert train.get_marker() != valid.get_marker()
 
 
-def test_ticks_are_whole_epochs_from_one_on():
+def test_ticks_are_whole_epochs_starting_at_one():
     for n_epochs in (1, 2, 3, 100):
         ax = TrainingDisplay({"train_loss": [1.0] * n_epochs}, best_epoch=1).plot().ax_
         ticks = [tick for tick in ax.get_xticks() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
@@ -45,7 +45,7 @@ def test_ticks_are_whole_epochs_from_one_on():
         assert all(tick == int(tick) >= 1 for tick in ticks)
 
 
-def test_an_autoencoder_has_losses_only(sounds):
+def test_an_autoencoder_has_only_losses(sounds):
     embedder = ConvAutoencoderEmbedder(max_epochs=2, channels=(4,), random_state=0)
     display = TrainingDisplay.from_estimator(embedder.fit(sounds.filenames))
     assert display.ax_.get_ylabel() == "Mean squared error"

@@ -21,7 +21,7 @@ def test_learns_to_reconstruct_spectrograms(fitted, sounds):
     spectrograms = fitted.frontend_.transform(sounds.filenames)
     drawn = fitted.reconstruct(sounds.filenames)
     assert drawn.shape == spectrograms.shape == (60, 12, 16)
-    # Drawing the mean of all values everywhere would leave the variance.
+    # Predicting the mean of all values everywhere would have this error: the variance.
     assert ((drawn - spectrograms) ** 2).mean() < 0.5 * spectrograms.var()
 
 
@@ -96,7 +96,7 @@ def test_the_decoder_must_undo_augmentation(sounds):
     blank = small_embedder(augment=lambda batch, generator: batch * 0, max_epochs=3).fit(
         sounds.filenames
     )
-    # The decoder learns to draw the mean spectrogram, not the blank one it was shown.
+    # The decoder learns to return the mean spectrogram, not the blank input.
     spectrograms = blank.frontend_.transform(sounds.filenames)
     assert blank.history_["train_loss"][-1] > 0.5 * spectrograms.var(axis=0).mean()
 

@@ -270,7 +270,7 @@ def test_html_representations_stay_small(sounds):
     extractor = CNNFeatureExtractor(FrozenEstimator(model))
     union = make_union(extractor, PyAudioAnalysisTransformer())
     pipeline = make_pipeline(union, SVC()).fit(sounds.filenames, sounds.target)
-    # What scikit-learn brings along itself, styles and scripts included.
+    # The part that scikit-learn adds, such as styles and scripts.
     usual = len(make_pipeline(make_union(StandardScaler(), PCA()), SVC())._repr_html_())
     for estimator in (small(), model, extractor, union, pipeline):
         page = estimator._repr_html_()

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: told of every epoch, and of no influence on the weights."""
+"""scikit-learn's callbacks follow every epoch, and do not affect the weights."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def small(**changes):
 
 
 class Recorder:
-    """Note what is told, as (hook, estimator, task, number of the task's subtasks)."""
+    """Record each call as (hook, estimator, task, number of the task's subtasks)."""
 
     max_propagation_depth = None
 
@@ -71,7 +71,7 @@ def test_callbacks_follow_every_epoch(estimator, sounds):
     assert "_callback_fit_ctx" not in vars(estimator)
 
 
-def test_a_callback_can_stop_the_training(sounds):
+def test_a_callback_can_stop_training(sounds):
     model = small(max_epochs=20).set_callbacks(Recorder(stop_at=1))
     model.fit(sounds.filenames, sounds.target)
     assert model.n_epochs_ == 2
@@ -79,7 +79,7 @@ def test_a_callback_can_stop_the_training(sounds):
 
 
 class Scores:
-    """Note how well the estimator of each epoch predicts."""
+    """Record how well the estimator of each epoch predicts."""
 
     def __init__(self):
         self.scores = []
@@ -100,7 +100,7 @@ def test_epochs_can_be_scored_without_changing_the_model(sounds, sound_labels):
     model.fit(sounds.filenames, sound_labels)
     plain = small(early_stopping=False).fit(sounds.filenames, sound_labels)
     assert len(callback.scores) == N_EPOCHS + 1
-    # The last epoch is the kept one here.
+    # The last epoch is the best one here.
     expected = plain.score(sounds.filenames, sound_labels)
     assert callback.scores[-2:] == pytest.approx([expected] * 2)
     for name, weights in get_weights(plain.network_).items():

@@ -23,7 +23,7 @@ def same_bytes(classifier, other, X):
     return np.array_equal(classifier.predict_proba(X), other.predict_proba(X))
 
 
-class TestMainJob:
+class TestBasicUse:
     def test_learns_kinds_of_sound_from_paths(self, fitted, sounds, sound_labels):
         assert fitted.score(sounds.filenames, sound_labels) > 0.95
 

@@ -105,7 +105,7 @@ class TestReproducible:
         )
         assert (np.random.rand(), torch.rand(1)) == expected
 
-    def test_a_prediction_depends_on_its_own_clip_only(self, fitted, sounds):
+    def test_a_prediction_depends_only_on_its_clip(self, fitted, sounds):
         together = fitted.predict_proba(sounds.filenames)
         backwards = fitted.predict_proba(sounds.filenames[::-1])[::-1]
         alone = np.vstack([fitted.predict_proba([file]) for file in sounds.filenames])

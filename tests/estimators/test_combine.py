@@ -51,7 +51,7 @@ def fitted(frozen, frozen_embedder, sounds):
 
 
 class TestCappedPCA:
-    def test_equals_pca_where_there_are_enough(self):
+    def test_equals_pca_with_enough_samples(self):
         X = np.random.default_rng(0).standard_normal((30, 10))
         np.testing.assert_array_equal(
             CappedPCA(4).fit_transform(X), PCA(4, random_state=0).fit(X).transform(X)

@@ -222,7 +222,7 @@ class TestComposition:
         model = make_pipeline(CNNFeatureExtractor(FrozenEstimator(learned)), SVC())
         assert cross_val_score(model, sounds.filenames, sounds.target, cv=2).mean() > 0.95
 
-    def test_a_network_is_trained_on_the_training_folds_only(self, sounds, monkeypatch):
+    def test_a_network_is_trained_only_on_the_training_folds(self, sounds, monkeypatch):
         seen = []
         fit = CNNAudioClassifier.fit
 

@@ -52,7 +52,7 @@ def search(estimator):
 
 
 def containers(classifier):
-    """Return estimators that hold a classifier, fitted, by what they are."""
+    """Return {description: fitted estimator that contains a classifier}."""
     extractor = CNNFeatureExtractor(FrozenEstimator(classifier)).fit(X)
     svc = make_pipeline(extractor, StandardScaler(), SVC()).fit(X, Y)
     union = make_union(PyAudioAnalysisTransformer(), extractor).fit(X)
@@ -118,7 +118,9 @@ def test_one_network_is_required(classifier):
     two = make_union(embedder, CNNFeatureExtractor(FrozenEstimator(classifier))).fit(X)
     assert find_networks(two) == [embedder, classifier]
     for container, count in ((two, 2), (SpectrogramTransformer().fit(X), 0)):
-        with pytest.raises(ValueError, match=f"{type(container).__name__} holds {count} networks"):
+        with pytest.raises(
+            ValueError, match=f"{type(container).__name__} contains {count} networks"
+        ):
             find_network(container)
 
 

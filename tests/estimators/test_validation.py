@@ -45,7 +45,7 @@ def kinds_of_clips(sounds):
 
 @pytest.fixture
 def n_validated(monkeypatch):
-    """Return a function that counts how often clips were looked at since its last call."""
+    """Return a function that counts how often clips were validated since its last call."""
     calls, validate = [], inputs._validate
     monkeypatch.setattr(
         inputs, "_validate", lambda *arguments: calls.append(1) or validate(*arguments)
@@ -206,7 +206,7 @@ def test_a_front_end_refitted_on_files_has_no_features(sounds):
         assert not hasattr(estimator, "n_features_in_")
 
 
-def test_waveforms_behind_files_still_warn_of_their_rate(sounds):
+def test_waveforms_after_files_still_warn_about_their_rate(sounds):
     classifier = small_classifier(max_epochs=1).fit(sounds.filenames[:N_CLIPS], LABELS)
     with pytest.warns(UserWarning, match="16000 Hz"):
         classifier.predict(WAVEFORMS)

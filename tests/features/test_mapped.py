@@ -48,7 +48,7 @@ def embedder():
 
 @pytest.fixture(params=TYPES)
 def pair(request, tmp_path):
-    """Sixty mapped spectrograms of some type, and the same as float32 in memory."""
+    """Sixty memory-mapped spectrograms of one dtype, and the same as float32 in memory."""
     values = 10 * np.random.default_rng(0).standard_normal((60, 20, 8))
     X = mapped(tmp_path / "X.npy", values.astype(request.param))
     return X, np.array(X, dtype=np.float32)
@@ -99,7 +99,7 @@ FILE_BYTES, BUDGET = 2**27, 2**26
 
 @contextmanager
 def at_most(n_bytes):
-    """Limit the further memory of this process; mapped files do not count."""
+    """Limit the additional memory of this process; mapped files do not count."""
     resource = pytest.importorskip("resource")
     status = Path("/proc/self/status").read_text()
     used = 1024 * int(re.search(r"^VmData:\s*(\d+) kB$", status, re.MULTILINE)[1])

@@ -83,7 +83,7 @@ def white_noise(seed, n_samples):
 
 
 def sounds(rate, duration=0.4):
-    """Return one clip of every kind that the formulas treat differently."""
+    """Return one clip for each case that the formulas treat differently."""
     n = int(rate * duration)
     t = np.arange(n) / rate
     chord = sum(np.sin(2 * np.pi * f * t) * np.exp(-3 * t) / f for f in (220, 277.2, 329.6, 440))
@@ -134,7 +134,7 @@ def test_short_and_odd_windows_equal_the_library(pyaudioanalysis, window):
     if 4 <= window < 174:
         with pytest.raises((IndexError, ValueError)):
             library_frames(pyaudioanalysis, clip, settings)
-        # Chroma is what fails: compare the rest.
+        # Only chroma fails: compare the rest.
         expected = frames_without_chroma(pyaudioanalysis, clip, settings)
         features, expected = np.delete(features, CHROMA, axis=1), np.delete(expected, CHROMA, 0)
     else:

@@ -51,7 +51,7 @@ def librosa_mel(librosa, samples, settings):
 
 
 def assert_close_levels(levels, reference):
-    """Check levels in dB: they differ by rounding, which matters near the power floor only."""
+    """Check levels in dB: they differ by rounding, which matters only near the power floor."""
     assert levels.dtype == np.float32
     assert levels.shape == reference.shape
     difference = np.abs(levels - reference)
@@ -118,7 +118,7 @@ def test_silence_is_flat_and_finite(features):
 
 
 @pytest.mark.parametrize("sampling_rate", RATES)
-def test_cepstra_and_deltas_are_those_of_librosa(librosa, sampling_rate):
+def test_cepstra_and_deltas_equal_librosa(librosa, sampling_rate):
     settings = make_settings(sampling_rate, "mfcc")
     for name, samples in make_sounds(sampling_rate, sampling_rate // 2).items():
         levels = compute_one(samples, replace(settings, features="mel")).T
@@ -130,7 +130,7 @@ def test_cepstra_and_deltas_are_those_of_librosa(librosa, sampling_rate):
         )
 
 
-def test_number_of_coefficients_is_free():
+def test_any_number_of_coefficients_works():
     levels = np.random.default_rng(0).standard_normal((20, 40)).astype(np.float32)
     np.testing.assert_array_equal(mfcc(levels, 5)[:, :5], mfcc(levels, 40)[:, :5])
     assert mfcc(levels, 40).shape == (20, 120)
@@ -167,7 +167,7 @@ def test_delta_of_a_ramp_is_its_slope_and_delta_delta_of_a_parabola_its_curvatur
 
 @pytest.mark.parametrize("window_length", [256, 1025, 2048])
 @pytest.mark.parametrize("sampling_rate", RATES)
-def test_chroma_bank_is_that_of_librosa(librosa, sampling_rate, window_length):
+def test_chroma_bank_equals_librosa(librosa, sampling_rate, window_length):
     settings = make_settings(sampling_rate, "mel+chroma", window_length=window_length)
     expected = librosa.filters.chroma(
         sr=sampling_rate, n_fft=settings.n_fft, tuning=0.0, dtype=np.float64
@@ -176,7 +176,7 @@ def test_chroma_bank_is_that_of_librosa(librosa, sampling_rate, window_length):
 
 
 @pytest.mark.parametrize("sampling_rate", RATES)
-def test_chroma_levels_are_those_of_librosa(librosa, sampling_rate):
+def test_chroma_levels_equal_librosa(librosa, sampling_rate):
     settings = make_settings(sampling_rate, "mel+chroma")
     for samples in make_sounds(sampling_rate).values():
         chroma = librosa.feature.chroma_stft(
@@ -208,11 +208,11 @@ def test_a_note_is_loudest_in_its_pitch_class(frequency, pitch_class):
 
 @pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
 @pytest.mark.parametrize("hop_length", [50, 160, 700])
-def test_clips_together_are_as_each_alone_in_any_order(features, hop_length):
+def test_clips_together_equal_each_clip_alone_in_any_order(features, hop_length):
     settings = make_settings(features=features, hop_length=hop_length)
     rng = np.random.default_rng(0)
     lengths = [1, 7, 159, 160, 161, 4000, 512, 1, 255, 256, 257, *rng.integers(1, 9000, 8)]
-    # Loud ones between quiet ones: whatever leaks is seen.
+    # Loud clips between quiet ones, which would reveal any leak.
     gains = 10.0 ** rng.uniform(-3, 3, len(lengths))
     clips = [
         (g * rng.standard_normal(n)).astype(np.float32) for g, n in zip(gains, lengths, strict=True)

@@ -143,7 +143,7 @@ def test_one_tone_at_two_rates_gives_one_spectrogram(tmp_path):
         sf.write(tmp_path / f"{rate}.wav", 0.5 * np.sin(2 * np.pi * 1000 * t), rate)
     files = [tmp_path / "16000.wav", tmp_path / "44100.wav"]
     a, b = SpectrogramTransformer(standardize=False, sampling_rate=16000).fit_transform(files)
-    # The loudest bands: elsewhere there is only what 16 bits and the filter leave.
+    # The loudest bands: others only contain rounding noise of 16 bits and of the filter.
     loud = a > -40
     assert loud.any(axis=1).all()
     np.testing.assert_allclose(b[loud], a[loud], atol=1.0)
@@ -240,7 +240,7 @@ def test_padded_clips_stay_within_ten_deviations(features, top_db):
         [spectrogram] = transformer.fit_transform([clip])
         assert np.isfinite(spectrogram).all()
         assert np.abs(spectrogram).max() <= 10.0
-    assert spectrogram.min() == -10.0  # the silence after steady noise
+    assert spectrogram.min() == -10.0  # silence after steady noise
 
 
 def test_a_clip_with_one_moment_is_scaled_not_clipped():

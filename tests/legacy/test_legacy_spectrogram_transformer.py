@@ -15,7 +15,7 @@ WINDOW, HOP, N_FRAMES = 0.05, 0.02, 40
 
 
 def note(sampling_rate, duration, seed=0):
-    """Return a decaying note with two overtones, out of tune, and noise."""
+    """Return a detuned, decaying note with two overtones and noise."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(duration * sampling_rate)) / sampling_rate
     pitch = rng.uniform(200, 900)

@@ -114,7 +114,7 @@ def test_classes_are_in_the_order_of_the_file(load):
     ]
 
 
-def test_parameters_are_those_of_the_file(load):
+def test_parameters_come_from_the_file(load):
     classifier = load(classifier_model())
     parameters = classifier.get_params()
     assert parameters["network"] == "daf"
@@ -141,7 +141,7 @@ def test_parameters_are_those_of_the_file(load):
     assert (embedder.n_channels, embedder.channels) == (5, (2, 3, 4))
 
 
-def test_padding_and_chroma_are_those_of_the_file(load, paths):
+def test_padding_and_chroma_come_from_the_file(load, paths):
     network = make_network(LegacyClassifier, n_bins=140)
     model = classifier_model(
         network, fuse=True, zero_pad=True, spec_size=(140, 18), max_sequence_length=20

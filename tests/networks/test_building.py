@@ -20,7 +20,7 @@ def outputs(network, size, n_clips=3):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_any_size_from_one_frame_and_one_bin_up_returns_logits(name, size):
+def test_any_size_of_at_least_one_frame_and_bin_returns_logits(name, size):
     logits = outputs(build_network(name, size, 4, {}), size)
     assert logits.shape == (3, 4)
     assert torch.isfinite(logits).all()
@@ -155,7 +155,7 @@ def architecture(network, input_shape=(22, 128), n_outputs=3, **options):
 
 
 @pytest.mark.parametrize("name", ["cnn", "daf", "autoencoder", "legacy daf", "legacy autoencoder"])
-def test_weight_shapes_are_those_of_the_built_network(name):
+def test_weight_shapes_match_the_built_network(name):
     described = architecture(name, channels=(2, 3, 4, 5))
     expected = build_network(**described).state_dict()
     before = torch.get_rng_state()
@@ -186,7 +186,7 @@ def test_the_legacy_daf_has_an_activation_on_its_logits():
     torch.testing.assert_close(outputs(old, (22, 128)), nn.functional.leaky_relu(logits))
 
 
-def test_a_classifier_that_starts_as_another_network_has_a_plain_output():
+def test_a_classifier_that_starts_from_another_network_has_a_plain_output():
     assert transferred_architecture(architecture("daf"), 5, {}) == architecture("daf", n_outputs=5)
     assert transferred_architecture(architecture("legacy daf"), 5, {}) == architecture(
         "daf", n_outputs=5
@@ -194,7 +194,7 @@ def test_a_classifier_that_starts_as_another_network_has_a_plain_output():
 
 
 @pytest.mark.parametrize("name", ["autoencoder", "legacy autoencoder"])
-def test_a_classifier_can_start_as_an_encoder(name):
+def test_a_classifier_can_start_from_an_encoder(name):
     source = architecture(name, channels=(2, 3, 4), kernel_size=5)
     assert is_autoencoder(source)
     described = transferred_architecture(source, 5, {"hidden_units": (6,), "channels": None})

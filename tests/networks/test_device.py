@@ -21,9 +21,9 @@ def test_an_unavailable_device_is_an_error(monkeypatch):
 def test_an_unavailable_device_can_be_replaced_by_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.warns(UserWarning, match=r"device='cuda' .*CPU"):
-        assert resolve_device("cuda", else_cpu=True) == "cpu"
+        assert resolve_device("cuda", fallback_to_cpu=True) == "cpu"
     with pytest.raises(ValueError, match="unknown"):
-        resolve_device("gpu", else_cpu=True)
+        resolve_device("gpu", fallback_to_cpu=True)
 
 
 def test_auto_prefers_cuda_to_mps(monkeypatch):

@@ -1,4 +1,4 @@
-"""clips_from_segments, and the way from annotations to a report."""
+"""clips_from_segments, and the whole process from annotations to a report."""
 
 import io
 import re
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.oldest
 class TestClipsFromSegments:
     SEGMENTS = pd.DataFrame({"start": [2.0, 0.0], "end": [2.5, 1.1], "label": ["b", "a"]})
 
-    def test_clips_are_in_the_order_of_time(self):
+    def test_clips_are_sorted_by_time(self):
         clips, labels = clips_from_segments("gone.wav", self.SEGMENTS)
         assert clips == [Clip("gone.wav", 0.0, 1.1), Clip("gone.wav", 2.0, 2.5)]
         assert labels.tolist() == ["a", "b"]
@@ -47,7 +47,7 @@ class TestClipsFromSegments:
         assert times == [(0, 0.5), (0.5, 1), (1, 1.1), (2, 2.5)]
         assert labels.tolist() == ["a", "a", "a", "b"]
 
-    def test_windows_are_those_of_predict_segments(self, linear, recording):
+    def test_windows_match_predict_segments(self, linear, recording):
         path, _ = recording
         segments = predict_segments(linear, path, window=0.3, step=0.1)
         whole = pd.DataFrame({"start": [0], "end": [segments.end.max()], "label": "x"})

@@ -13,14 +13,14 @@ from skdaf import merge_segments
 
 
 def even(labels, *, step=1.0, window=None, rate=16000):
-    """Return windows of one length with these labels."""
+    """Return windows of equal length with these labels."""
     firsts = round(step * rate) * np.arange(len(labels))
     ends = firsts + round((window or step) * rate)
     return pd.DataFrame({"start": firsts / rate, "end": ends / rate, "label": list(labels)})
 
 
 def as_text(segments, step=1.0):
-    """Return the labels as text, one letter per step; a point is a gap."""
+    """Return the labels as text, one letter per step; a period is a gap."""
     text = ""
     for start, end, label in zip(segments.start, segments.end, segments.label, strict=True):
         text += "." * round(start / step - len(text)) + label * round((end - start) / step)

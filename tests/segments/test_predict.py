@@ -352,7 +352,7 @@ class TestErrors:
             predict_segments(linear, path, window=0.3, batch_size=2)
 
 
-def test_the_channel_is_that_of_the_front_end(recording, linear, tmp_path):
+def test_the_channel_of_the_front_end_is_used(recording, linear, tmp_path):
     path, segments = recording
     samples, rate = sf.read(path)
     both = tmp_path / "both.wav"

@@ -13,7 +13,7 @@ from skdaf._segments.report import _count_matches
 
 
 def even(labels, step=0.1):
-    """Return segments of one length with these labels; a point is a gap."""
+    """Return segments of equal length with these labels; a period is a gap."""
     times = np.arange(len(labels) + 1) * step
     segments = pd.DataFrame({"start": times[:-1], "end": times[1:], "label": list(labels)})
     return segments[segments.label != "."]
@@ -43,7 +43,7 @@ class TestFrames:
         assert report.macro_f1 == pytest.approx(expected[2].mean())
 
     @pytest.mark.parametrize("resolution", [0.1, 1 / 3, 0.007])
-    def test_frames_are_in_the_middle_of_every_resolution_from_zero_on(self, resolution):
+    def test_frames_are_in_the_middle_of_intervals_that_start_at_zero(self, resolution):
         true = segment_table((0.123, 3.21, "a"), (3.21, 7.77, "b"))
         predicted = segment_table((0.5, 4.004, "a"), (4.2, 9, "b"))
         report = segment_report(true, predicted, resolution=resolution)
@@ -108,7 +108,7 @@ class TestRules:
         assert report.boundary_recall == report.boundary_f1 == 0
         assert np.isnan(report.boundary_precision)
 
-    def test_labels_that_occur_in_one_table_only(self):
+    def test_labels_that_occur_in_only_one_table(self):
         report = segment_report(even("aab"), even("aac"))
         assert report.per_class.index.tolist() == ["a", "b", "c"]
         assert report.per_class.f1.tolist() == [1, 0, 0]
@@ -164,7 +164,7 @@ class TestBoundaries:
         assert np.isnan(segment_report(true, far).boundary_precision)
 
     @pytest.mark.parametrize("seed", range(20))
-    def test_the_number_of_pairs_is_that_of_an_optimal_matching(self, seed):
+    def test_the_number_of_pairs_is_optimal(self, seed):
         rng = np.random.default_rng(seed)
         first, second = (np.unique(rng.integers(0, 60, 25) * 0.1) for _ in range(2))
         near = np.round(np.abs(first[:, None] - second), 6) <= 0.3

@@ -26,7 +26,7 @@ def batch(n_clips=16, n_frames=40, n_bins=32):
 
 @each
 @pytest.mark.parametrize("size", [(40, 32), (1, 1), (1, 8), (8, 1), (2, 2)])
-def test_the_shape_stays_and_values_are_finite(name, size):
+def test_the_shape_is_kept_and_values_are_finite(name, size):
     x = batch(6, *size)
     y = AUGMENTATIONS[name](x, generator())
     assert y.shape == x.shape
@@ -77,7 +77,7 @@ def test_stretch_keeps_the_middle_frame():
 def test_zoom_shows_a_part_slower_or_the_whole_faster_between_its_edges():
     n = 400
     clip = torch.arange(float(n))[None, :, None].expand(64, n, 2)
-    seen = zoom(clip, generator(), closest=0.5, widest=2.0)[:, :, 0]
+    seen = zoom(clip, generator(), min_scale=0.5, max_scale=2.0)[:, :, 0]
     steps = seen.diff(dim=1)
     speed = steps.max(dim=1).values
     assert 0.5 <= speed.min() < 0.6
@@ -101,7 +101,7 @@ def test_warp_keeps_the_lowest_bin():
 
 def test_mask_hides_at_most_the_given_share():
     x = batch()
-    changed = mask(x, generator(), most=0.2) != x
+    changed = mask(x, generator(), limit=0.2) != x
     whole_frames = changed.all(dim=2).sum(dim=1)
     whole_bins = changed.all(dim=1).sum(dim=1)
     assert whole_frames.max() <= 0.2 * 40 + 1
@@ -112,7 +112,7 @@ def test_mask_hides_at_most_the_given_share():
 
 def test_equalize_adds_the_same_piecewise_linear_curve_to_all_frames_of_a_clip():
     x = batch(n_bins=31)
-    added = equalize(x, generator(), most=0.5) - x
+    added = equalize(x, generator(), limit=0.5) - x
     torch.testing.assert_close(added, added[:, :1].expand_as(added), atol=1e-5, rtol=0)
     assert added.abs().max() <= 0.5 * x.std() + 1e-5
     # Four points: three linear pieces of ten bins each.
@@ -153,7 +153,7 @@ def test_augmentations_over_frequency_are_left_out_for_cepstra():
         (["zoom", "equalize", "mask", "mixup"], ["zoom", "mask"]),
         ([lambda x, _: x + 1, "warp"], [lambda x, _: x + 1]),
     ]:
-        function, mixup = compose(augment, of_cepstra=True)
+        function, mixup = compose(augment, has_cepstra=True)
         assert mixup == ("mixup" in augment)
         if kept is None:
             assert function is None
@@ -161,7 +161,7 @@ def test_augmentations_over_frequency_are_left_out_for_cepstra():
             expected = compose(kept)[0](x, generator())
             torch.testing.assert_close(function(x, generator()), expected, rtol=0, atol=0)
     with pytest.raises(ValueError, match="augment='echo'"):
-        compose(["warp", "echo"], of_cepstra=True)
+        compose(["warp", "echo"], has_cepstra=True)
 
 
 def test_compose_takes_a_single_name_or_none():

@@ -1,4 +1,4 @@
-"""Checkpoint files: what was written is what is read, and any other file is refused."""
+"""Checkpoint files: they are read as they were written, and other files are refused."""
 
 import errno
 import io
@@ -81,7 +81,7 @@ def open_checkpoint(place, fingerprint=FINGERPRINT, **versions):
 
 @pytest.fixture(params=["folder", "one.checkpoint"])
 def place(request, tmp_path):
-    module.check_place(tmp_path / request.param)
+    module.check_location(tmp_path / request.param)
     return tmp_path / request.param
 
 
@@ -102,10 +102,10 @@ def stored(**changes):
         {".array": 99},
     ],
 )
-def test_foreign_content_with_a_valid_checksum_is_refused(tmp_path, content):
+def test_other_content_with_a_valid_checksum_is_refused(tmp_path, content):
     place = tmp_path / "one.checkpoint"
     place.write_bytes(pack(content))
-    with pytest.raises(ValueError, match=r"one\.checkpoint' .* foreign"):
+    with pytest.raises(ValueError, match=r"one\.checkpoint' .* is not a checkpoint of"):
         open_checkpoint(place)
 
 
@@ -121,7 +121,7 @@ def test_a_claim_of_more_bytes_than_the_file_has_allocates_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["progress", "loop"])
-def test_a_state_that_does_not_belong_to_the_training_is_refused(tmp_path, part):
+def test_a_state_that_does_not_belong_to_the_fit_is_refused(tmp_path, part):
     X, y = make_spectrograms(24)
     place = tmp_path / "one.checkpoint"
     make_classifier(place, max_epochs=2).fit(X, y)
@@ -131,7 +131,7 @@ def test_a_state_that_does_not_belong_to_the_training_is_refused(tmp_path, part)
     progress["best_epoch"] = 1
     content["state"][part] = {"history": {"train_loss": ["a"]}}
     place.write_bytes(pack(content))
-    with pytest.raises(ValueError, match=r"one\.checkpoint' does not hold the (progress|state) of"):
+    with pytest.raises(ValueError, match=r"one\.checkpoint' does not contain the (progress|state)"):
         make_classifier(place, max_epochs=2).fit(X, y)
 
 
@@ -146,7 +146,7 @@ def test_the_last_state_is_what_the_next_fit_finds(place):
         assert same_trees(open_checkpoint(place).state, expected)
 
 
-def test_a_finished_training_leaves_only_one_file(place):
+def test_a_finished_fit_leaves_only_one_file(place):
     checkpoint = open_checkpoint(place)
     for loop in (TREE, TREE, None):
         # The partial file of a killed process.
@@ -170,7 +170,7 @@ def test_each_fit_in_a_folder_has_its_own_file(tmp_path):
 
 def test_a_link_keeps_pointing_to_its_file(tmp_path):
     link, file = tmp_path / "link.checkpoint", tmp_path / "far" / "one.checkpoint"
-    module.check_place(file)
+    module.check_location(file)
     link.symlink_to(file)
     for epoch, loop in ((1, TREE), (2, TREE), (3, None)):
         open_checkpoint(link).write({"epoch": epoch}, loop)
@@ -184,17 +184,17 @@ def test_a_damaged_file_falls_back_to_the_previous_one_and_then_to_the_beginning
     for epoch in (1, 2):
         checkpoint.write({"epoch": epoch}, TREE)
     damage(checkpoint.path)
-    with pytest.warns(UserWarning, match=r"damaged: .* the epoch before"):
+    with pytest.warns(UserWarning, match=r"damaged: .* the previous epoch"):
         assert open_checkpoint(place).state["progress"] == {"epoch": 1}
     damage(checkpoint._previous)
-    with pytest.warns(UserWarning, match=r"damaged, .* the beginning"):
+    with pytest.warns(UserWarning, match=r"damaged .* the beginning"):
         again = open_checkpoint(place)
     assert again.state is None
     again.write({"epoch": 1}, TREE)
     assert open_checkpoint(place).state["progress"] == {"epoch": 1}
 
 
-def test_the_previous_file_counts_between_two_renamings(place):
+def test_the_previous_file_is_used_between_two_renames(place):
     checkpoint = open_checkpoint(place)
     for epoch in (1, 2):
         checkpoint.write({"epoch": epoch}, TREE)
@@ -202,10 +202,10 @@ def test_the_previous_file_counts_between_two_renamings(place):
     assert open_checkpoint(place).state["progress"] == {"epoch": 1}
 
 
-def test_the_file_of_another_training_is_refused_with_the_differences(tmp_path):
+def test_the_file_of_another_fit_is_refused_with_the_differences(tmp_path):
     place = tmp_path / "one.checkpoint"
     open_checkpoint(place).write({}, TREE)
-    with pytest.raises(ValueError, match=r"one\.checkpoint' .* another training \(max_epochs: 3 "):
+    with pytest.raises(ValueError, match=r"one\.checkpoint' .* another fit \(max_epochs: 3 "):
         open_checkpoint(place, {**FINGERPRINT, "max_epochs": "4"})
     with pytest.raises(ValueError, match=r"\(epochs: None .*, 3 .*; max_epochs: 3 .*, None"):
         open_checkpoint(place, {"estimator": "Any", "epochs": "3"})
@@ -220,10 +220,10 @@ def test_a_renamed_file_in_a_folder_is_refused_too(tmp_path):
         open_checkpoint(tmp_path, changed)
 
 
-def test_a_file_of_another_kind_is_never_overwritten(tmp_path):
+def test_another_file_is_never_overwritten(tmp_path):
     place = tmp_path / "one.checkpoint"
     place.write_text("a week of notes")
-    with pytest.raises(ValueError, match=r"one\.checkpoint' .* another kind"):
+    with pytest.raises(ValueError, match=r"one\.checkpoint' .* not a checkpoint file"):
         open_checkpoint(place)
     assert place.read_text() == "a week of notes"
 
@@ -236,7 +236,7 @@ def test_another_release_of_torch_warns(place):
     assert open_checkpoint(place, torch="2.1").state is not None
 
 
-def test_an_unusable_place_is_an_error_at_once(tmp_path):
+def test_an_unusable_path_is_an_error_before_training(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder.checkpoint").mkdir()
     places = ["file", "file/folder", "file/one.checkpoint", "folder.checkpoint"]
@@ -245,18 +245,18 @@ def test_an_unusable_place_is_an_error_at_once(tmp_path):
         places.append("pipe.checkpoint")
     for place in places:
         with pytest.raises(ValueError, match=r"checkpoint='.*(file|folder|pipe).*' cannot be used"):
-            module.check_place(tmp_path / place)
-    module.check_place(str(tmp_path / "new" / "folder"))
+            module.check_location(tmp_path / place)
+    module.check_location(str(tmp_path / "new" / "folder"))
     assert os.listdir(tmp_path / "new") == ["folder"]
 
 
-def test_a_folder_without_write_permission_is_an_error_at_once(tmp_path, monkeypatch):
+def test_a_folder_without_write_permission_is_an_error_before_training(tmp_path, monkeypatch):
     def refuse(**kwargs):
         raise PermissionError(errno.EACCES, "Permission denied", str(kwargs["dir"]))
 
     monkeypatch.setattr(module.tempfile, "TemporaryFile", refuse)
     with pytest.raises(ValueError, match=r"cannot be used: .*Permission denied"):
-        module.check_place(tmp_path)
+        module.check_location(tmp_path)
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -282,7 +282,7 @@ def test_a_missing_folder_warns_but_a_file_removed_by_another_process_does_not(t
     checkpoint, replace = open_checkpoint(tmp_path / "folder"), os.replace
     with pytest.warns(UserWarning, match="could not be written"):
         checkpoint.write({}, TREE)
-    module.check_place(tmp_path / "folder")
+    module.check_location(tmp_path / "folder")
     checkpoint = open_checkpoint(tmp_path / "folder")
     with pytest.MonkeyPatch.context() as other:
         other.setattr(os, "replace", lambda part, path: removed_by_another(part, path))

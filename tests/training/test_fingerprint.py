@@ -24,7 +24,7 @@ print([describe(value) for value in (
 """
 
 
-def test_texts_are_the_same_in_every_process():
+def test_strings_are_the_same_in_every_process():
     texts = {
         subprocess.run([sys.executable, "-c", CODE], capture_output=True, check=True).stdout
         for _ in range(2)
@@ -46,7 +46,7 @@ def test_texts_are_the_same_in_every_process():
         (functools.partial(max, 3), functools.partial(max, 3)),
     ],
 )
-def test_equal_things_have_equal_texts(value, same):
+def test_equal_values_have_equal_strings(value, same):
     assert describe(value) == describe(same)
 
 
@@ -90,7 +90,7 @@ def used_random_state():
         (np.random.RandomState(3), np.random.RandomState(4), used_random_state()),
     ],
 )
-def test_different_things_have_different_texts(values):
+def test_different_values_have_different_strings(values):
     assert len({describe(value) for value in values}) == len(values)
 
 

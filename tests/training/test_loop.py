@@ -21,7 +21,7 @@ def test_steps_are_the_same_as_those_of_torch(fused):
     reference = torch.optim.AdamW(theirs, weight_decay=0.1, fused=fused)
     for step in range(5):
         for parameter, other in zip(ours, theirs, strict=True):
-            # The second parameter has a gradient in every other step only.
+            # The second parameter has a gradient only in every other step.
             used = parameter.ndim == 2 or step % 2
             parameter.grad = torch.randn(parameter.shape) if used else None
             other.grad = parameter.grad
@@ -74,7 +74,7 @@ def test_a_new_thread_uses_one_torch_thread_whatever_others_set(where):
     before = torch.get_num_threads()
 
     def number_after(wait):
-        """Return the number in a thread that is new to torch, after another has set its own."""
+        """Return the number of torch threads in a new thread, after another set its own."""
         wait()
         return torch.get_num_threads()
 

@@ -89,7 +89,7 @@ def test_transfer_continues_too_and_another_source_is_another_fit(tmp_path):
     place = tmp_path / "one.checkpoint"
     values["checkpoint"] = place
     fit_until(3, CNNAudioClassifier(pretrained=sources[0], **values), X, y)
-    with pytest.raises(ValueError, match=r"another training \(pretrained: "):
+    with pytest.raises(ValueError, match=r"another fit \(pretrained: "):
         CNNAudioClassifier(pretrained=sources[1], **values).fit(X, y)
     again = CNNAudioClassifier(pretrained=sources[0], **values).fit(X, y)
     assert same_trees(results(again, X), results(plain, X))
@@ -107,7 +107,7 @@ def test_a_finished_fit_is_restored_without_training(tmp_path, capsys):
     assert epochs.n == 0
     assert "6/6" in capsys.readouterr().err
     assert same_trees(results(again, X), results(first, X))
-    # It no longer holds what only training needs: it is about as large as the weights.
+    # Only the weights are left, without the state that training needs.
     n_bytes = sum(array.nbytes for array in get_weights(first.network_).values())
     assert os.path.getsize(tmp_path / name) < n_bytes + 16384
 
@@ -157,7 +157,7 @@ CHANGES = {
 def test_a_changed_parameter_is_refused_by_name(name, one_file):
     place, X, y = one_file
     values = {name: CHANGES[name]}
-    with pytest.raises(ValueError, match=rf"another training \({name}: "):
+    with pytest.raises(ValueError, match=rf"another fit \({name}: "):
         make_classifier(place, **values).fit(X, y)
 
 
@@ -196,11 +196,11 @@ def test_a_changed_recording_is_refused(tmp_path, sounds):
     times = os.stat(paths[0])
     shutil.copy(paths[1], paths[0])
     os.utime(paths[0], ns=(times.st_atime_ns, times.st_mtime_ns))
-    with pytest.raises(ValueError, match=r"another training \(spectrograms: "):
+    with pytest.raises(ValueError, match=r"another fit \(spectrograms: "):
         clone(model).fit(paths, sounds.target)
 
 
-def test_an_augmentation_that_cannot_be_identified_is_an_error_at_once(tmp_path):
+def test_an_augmentation_that_cannot_be_identified_is_an_error_before_training(tmp_path):
     class Unknown:
         def __init__(self):
             self.function = lambda batch: batch
@@ -298,7 +298,7 @@ def test_a_full_disk_loses_the_checkpoint_but_not_the_fit(tmp_path, monkeypatch)
     assert os.listdir(tmp_path) == []
 
 
-def test_an_unusable_place_is_reported_before_any_file_is_read(tmp_path):
+def test_an_unusable_path_is_reported_before_any_file_is_read(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"checkpoint='.*file' cannot be used"):
         make_classifier(tmp_path / "file").fit(["no such recording.wav"] * 4, [0, 1, 0, 1])
@@ -308,7 +308,7 @@ def test_a_damaged_checkpoint_loses_epochs_but_never_changes_the_result(tmp_path
     X, y = make_spectrograms()
     expected = fit_results(make_classifier(), X, y)
     for both, message in (
-        (False, "the epoch before the last"),
+        (False, "the previous epoch"),
         (True, "from the beginning"),
     ):
         place = tmp_path / f"{both}.checkpoint"

@@ -1,4 +1,4 @@
-"""A training learns, keeps its best epoch, and gives the same bytes however it runs."""
+"""Training learns, keeps the best epoch, and gives the same bytes however it runs."""
 
 import itertools
 import math
@@ -68,7 +68,7 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept():
     assert loss.item() == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_without_validation_the_last_epoch_counts():
+def test_without_validation_the_last_epoch_is_kept():
     _, state = fit()
     assert state.best_epoch == state.n_epochs == 6
     assert "valid_loss" not in state.history
@@ -157,7 +157,7 @@ def network_without_batch_norm(seed=0):
 def test_a_split_batch_has_the_gradients_of_the_whole_batch(n, monkeypatch):
     weights = []
     for smallest_part in (8, 1000):
-        monkeypatch.setattr("skdaf._training.loop._SMALLEST_PART", smallest_part)
+        monkeypatch.setattr("skdaf._training.loop._MIN_CLIPS_PER_THREAD", smallest_part)
         network = network_without_batch_norm()
         train(make_run(network, make_examples(n), make_plan(batch_size=n)))
         weights.append(get_weights(network))
@@ -183,7 +183,7 @@ def test_layers_that_one_replica_skips_learn_from_the_other():
 
 
 def test_running_statistics_cover_all_parts_of_a_batch():
-    # With a rate of almost zero only the running statistics change.
+    # With a learning rate of almost zero, only the running statistics change.
     plan = make_plan(max_epochs=60, batch_size=64, learning_rate=1e-12)
     examples = make_examples(64)
     norm = nn.BatchNorm2d(1)
@@ -288,7 +288,7 @@ def test_a_second_interruption_within_seconds_stops_everything(monkeypatch):
         fit(report=interrupt)
     with pytest.raises(KeyboardInterrupt):
         fit(report=interrupt)
-    monkeypatch.setattr("skdaf._training.train._INTERRUPTS_APART", 0.0)
+    monkeypatch.setattr("skdaf._training.train._SECOND_INTERRUPT_WITHIN", 0.0)
     with pytest.warns(UserWarning, match="interrupted in epoch 2"):
         fit(report=interrupt)
 

@@ -45,7 +45,7 @@ def make_embedder(checkpoint=None, **changes):
 
 
 def results(estimator, X):
-    """Return all that a fit decides: weights, history, best epoch and outputs."""
+    """Return all results of a fit: weights, history, best epoch and outputs."""
     method = "transform" if hasattr(estimator, "transform") else "predict_proba"
     return [
         get_weights(estimator.network_),
@@ -74,11 +74,11 @@ def same_trees(left, right):
 
 
 class Killed(BaseException):
-    """Stands for a killed process: nothing in the package catches it."""
+    """Simulates a killed process: nothing in the package catches it."""
 
 
 class EpochCounter:
-    """Counts epochs as they begin, and raises an error at the start of one of them."""
+    """Counts epochs, and raises an error at the start of one of them."""
 
     def __init__(self, monkeypatch, stop=None, error=Killed):
         self.n, self.stop, train_epoch = 0, stop, Loop._train_epoch

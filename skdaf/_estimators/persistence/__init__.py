@@ -2,9 +2,9 @@
 
 - `models`: `save_model` and `load_model`.
 - `schema`: read the description in a file, within limits.
-- `trusted_types`: the types that a file may name.
+- `trusted_types`: the types that a file may contain.
 - `reader`: build objects of these types.
-- `checks`: check the values in these objects; `tree_checks` and `estimator_checks` do so for
-  scikit-learn's estimators, `conditions` has what they share.
+- `checks`: check the values in these objects; `tree_checks` and `estimator_checks` do this for
+  scikit-learn's estimators; `conditions` contains what they share.
 - `run_settings`: parameters of a run (paths, workers, devices), which files do not contain.
 """

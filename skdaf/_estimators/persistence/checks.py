@@ -1,4 +1,4 @@
-"""Checks of the values in objects from a model file, after their types.
+"""Checks of the values in objects from a model file, whose types have been checked before.
 
 scikit-learn's compiled code trusts the indices and shapes in fitted estimators. These checks cover
 the values that decide where it reads and writes, the names of methods that it calls, and the
@@ -15,7 +15,7 @@ from sklearn.tree import ExtraTreeClassifier
 from skdaf._estimators.persistence import estimator_checks, tree_checks
 from skdaf._estimators.persistence.conditions import require
 
-# Methods that an attribute may name, and the attributes that do.
+# Attributes that contain the name of a method, and the names that are allowed.
 _METHODS = {
     *("auto", "decision_function", "predict", "predict_log_proba", "predict_proba", "transform"),
     *("score_samples", "default"),
@@ -45,7 +45,7 @@ _NAME_FORMAT = re.compile(r"([^{}]|\{(feature_name|transformer_name)\}){0,200}")
 
 
 def check_state(kind, state):
-    """Check that no name in a state hides a method or another attribute of a class."""
+    """Check that no name in a state overrides a method or another attribute of a class."""
     parameters = inspect.signature(kind.__init__).parameters
     for name in state:
         if not (type(name) is str and name.isidentifier()) or name.startswith("__"):
@@ -60,7 +60,7 @@ def check_object(instance):
     Raises
     ------
     ValueError
-        If one has not; the message names the attribute.
+        If an attribute has another value; the message names it.
     """
     for name, value in vars(instance).items():
         if name in _METHOD_ATTRIBUTES:

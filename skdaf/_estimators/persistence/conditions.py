@@ -4,13 +4,13 @@ import numpy as np
 
 
 def require(condition, problem):
-    """Raise ValueError with a problem of an object, unless a condition holds."""
+    """Raise ValueError with a description of the problem, unless a condition is true."""
     if not condition:
         raise ValueError(f"it has {problem}")
 
 
 def is_integers(array, shape):
-    """Return whether an array has integers and a shape."""
+    """Return whether a value is an array of integers with the given shape."""
     return isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.shape == shape
 
 

@@ -1,7 +1,7 @@
 """Checks of scikit-learn's estimators from a model file, other than trees.
 
-Each function gets an estimator and raises ValueError if its compiled code would read or write
-out of bounds, or take very long.
+Each function takes an estimator and raises ValueError if its compiled code would read or write
+out of bounds, or run for a very long time.
 """
 
 import math
@@ -12,12 +12,12 @@ from skdaf._estimators.persistence.conditions import is_integers, is_within, req
 
 _MAX_POLYNOMIALS = 10**6
 
-# A pattern can be written so that a match takes forever: only the usual ones are accepted.
+# Matching a malicious pattern can take forever, so only the usual patterns are accepted.
 _TOKEN_PATTERNS = {None, r"(?u)\b\w\w+\b", r"(?u)\b\w+\b"}
 _ENCODINGS = {"ascii", "latin-1", "latin1", "utf-8", "utf8"}
 _MAX_NGRAM = 100
 
-# This number of neighbors is accepted for any number of points.
+# Up to this number of neighbors is accepted for any number of points.
 _MAX_NEIGHBORS = 10_000
 
 

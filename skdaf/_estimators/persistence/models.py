@@ -15,12 +15,12 @@ from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._estimators.persistence.reader import build
-from skdaf._estimators.persistence.run_settings import Stripped
+from skdaf._estimators.persistence.run_settings import EstimatorCopier
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
 from skdaf._version import __version__
 
-# The member of the archive that names the release and the format of the file. The format changes
-# when older releases can no longer read new files; files of all older formats can be read.
+# The member of the archive with the release and the format of the file. The format changes when
+# older releases can no longer read new files. Files of all older formats can be read.
 _NOTE, _FORMAT = "skdaf.json", 1
 _MAX_NOTE_SIZE = 10_000
 
@@ -31,37 +31,39 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
 
     Unlike a pickle, the file contains arrays, parameters and names of types, but no code. You can
     save every estimator of this package, and scikit-learn's pipelines, unions and searches around
-    them. The file names the release that wrote it; later releases can read it.
+    them. The file records the release that wrote it; later releases can read it.
 
-    Parameters that belong to a run and not to the model are not saved, at any depth: `cache`,
-    `checkpoint`, `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch` and `verbose`. A loaded
-    estimator has their defaults. The estimator that you save does not change. Paths are not saved
-    either: if a parameter is the path of a saved model (``CNNFeatureExtractor("model.skops")``,
-    ``pretrained="model.skops"``), the file contains that model instead, frozen.
+    Parameters that belong to a run and not to the model are not saved, in any nested estimator:
+    `cache`, `checkpoint`, `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch` and `verbose`.
+    A loaded estimator has their defaults. The estimator that you save does not change. Paths are
+    not saved either: if a parameter is the path of a saved model
+    (``CNNFeatureExtractor("model.skops")``, ``pretrained="model.skops"``), the file contains that
+    model instead, in a ``FrozenEstimator``.
 
     Parameters
     ----------
     estimator : estimator
         The estimator to save.
     path : str, bytes or os.PathLike
-        The file to write, usually named ``*.skops``. An existing file is replaced only when the
-        new one is complete, and keeps its permissions.
+        The file to write, usually named ``*.skops``. An existing file is replaced only when the new
+        one is complete; its permissions are preserved.
 
     Raises
     ------
     TypeError
         If `estimator` is a class.
     OSError
-        If the file cannot be written. No partial file is left then.
+        If the file cannot be written. In that case, no partial file is left behind.
     ValueError
         If the estimator contains something that `load_model` would refuse, such as a function, a
-        type of another package or a parameter with an invalid value. Nothing is written then.
+        type of another package or a parameter with an invalid value. In that case, nothing is
+        written.
 
     Warns
     -----
     UserWarning
         If a parameter of an unfitted estimator is the path of a model that cannot be read. None
-        is saved instead. For fitted estimators there is no warning, because their predictions do
+        is saved instead. For fitted estimators, there is no warning, because their predictions do
         not need that model.
 
     See Also
@@ -85,9 +87,9 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     if isinstance(estimator, type):
         raise TypeError(f"estimator is the class {estimator.__name__}: pass an instance of it.")
     name = type(estimator).__name__
-    stripped = Stripped(_model_in_place_of).copy(estimator)
+    stripped = EstimatorCopier(_frozen_model).copy(estimator)
     try:
-        content = _written_once(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
+        content = _deduplicate(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
         _read(io.BytesIO(content), name)
     except UntrustedError as error:
         # Predictions do not need callbacks.
@@ -107,8 +109,8 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     write_whole(os.fsdecode(path), content)
 
 
-def _model_in_place_of(estimator, name, path):
-    """Return the model, frozen, that replaces its path in a parameter."""
+def _frozen_model(estimator, name, path):
+    """Return the frozen model to save instead of a path in a parameter."""
     fitted = vars(estimator).get(f"{name}_")
     if fitted is not None:
         return FrozenEstimator(fitted)
@@ -124,8 +126,8 @@ def _model_in_place_of(estimator, name, path):
         return None
 
 
-def _written_once(content):
-    """Return the archive with each object written once, and with a note of this release."""
+def _deduplicate(content):
+    """Return the archive with each object written only once, and with a note of this release."""
     file = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as old,
@@ -140,7 +142,7 @@ def _written_once(content):
 
 
 def _refer_to_known(schema, known):
-    """Reduce each object to its number, except where it occurs first."""
+    """Replace each object, except where it first occurs, with a reference to its number."""
     if isinstance(schema, list):
         return [_refer_to_known(part, known) for part in schema]
     if not isinstance(schema, dict):
@@ -165,7 +167,7 @@ def _members(schema):
 def read_note(path):
     """Return the release and the format that `save_model` noted in a file.
 
-    A file written by skops itself has no note and counts as one of this release.
+    A file written by skops itself has no note, and is treated like a file of this release.
 
     Raises
     ------
@@ -201,18 +203,18 @@ def read_note(path):
 def load_model(path: PathLike | bytes) -> Any:
     """Read an estimator written by `save_model`.
 
-    You can load files from people that you do not trust. Nothing that a file names is called or
+    You can load files from people whom you do not trust. Nothing that a file names is called or
     imported, except for a short list of types of this package, scikit-learn, NumPy and SciPy. All
-    names are checked before anything is built, and memory and time stay in proportion to the size
-    of the file. A loaded estimator does not access other files: parameters that belong to a run
+    names are checked before anything is built, and memory and time are proportional to the size of
+    the file. A loaded estimator does not access other files: parameters that belong to a run
     (`cache`, `checkpoint`, `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch`, `verbose`)
-    have their defaults, at any depth, and so have parameters that were the path of another model.
-    The security page of the documentation describes all checks.
+    have their defaults in all nested estimators, and so do parameters that were the path of another
+    model. The security page of the documentation describes all checks.
 
     Parameters
     ----------
     path : str, bytes or os.PathLike
-        The file.
+        The file to read.
 
     Returns
     -------
@@ -224,10 +226,10 @@ def load_model(path: PathLike | bytes) -> Any:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is something else (for example a pickle); if it is damaged; if a later release
-        wrote it in a newer format; if it asks for a type that is not trusted, which the message
-        names; if it contains a value that the estimator cannot have; or if it would need more
-        than 128 MiB and a hundred times its size.
+        If the file is not a saved model (for example, a pickle); if it is damaged; if a later
+        release wrote it in a newer format; if it contains a type that is not trusted, which the
+        message names; if it contains a value that the estimator cannot have; or if it would need
+        more than 128 MiB and a hundred times its size.
 
     See Also
     --------
@@ -254,7 +256,7 @@ def load_model(path: PathLike | bytes) -> Any:
         return _read(path, repr(path))
     except UntrustedError as error:
         raise ValueError(
-            f"{path!r} asks for types that are not trusted: {error}. Nothing was loaded."
+            f"{path!r} contains types that are not trusted: {error}. Nothing was loaded."
         ) from None
     except TooLargeError:
         raise

@@ -32,21 +32,21 @@ _MAX_ITEM_SIZE = 1000
 
 
 def build(root, archive):
-    """Return the object that a tree of nodes stands for.
+    """Return the object that a tree of nodes describes.
 
     Parameters
     ----------
     root : Node
         From `read_schema`.
     archive : Archive
-        It contains the arrays.
+        The archive with the arrays.
 
     Raises
     ------
     ValueError
         If a value has the wrong type.
     """
-    # One entry per node: an object with several references is built once.
+    # One entry per node, so that an object with several references is built once.
     return _build(root, archive, {})
 
 
@@ -83,7 +83,7 @@ def _build_dict(node, parts, archive):
 
 
 def _key(kind, text):
-    """Return the key of a dict whose text is in the schema."""
+    """Return the key of a dict from its text in the schema."""
     if issubclass(kind, (bool, np.bool_)):
         _expect(text in ("true", "false", "True", "False"), "a boolean")
         return kind(text.lower() == "true")
@@ -212,7 +212,7 @@ def _build_distance(name, state):
 
 
 def _build_neighbor_tree(name, state, archive):
-    """Build a tree from its points, because what a file says of their order is not checked."""
+    """Build a tree from its points, because their order in the file is not checked."""
     kind = trusted.find_listed(name)
     distances = importlib.import_module("sklearn.metrics._dist_metrics")
     _expect(type(state) is tuple and len(state) == 13, "a tree of neighbors")
@@ -240,7 +240,7 @@ def _build_loss(node, parts, archive):
     return trusted.find_listed(node.name)(*map(float, arguments))
 
 
-def _as(kind, node, parts, archive):
+def _build_collection(kind, node, parts, archive):
     return kind(parts)
 
 
@@ -248,16 +248,16 @@ _BUILDERS = {
     "DictNode": _build_dict,
     "DTypeNode": _build_dtype,
     "JsonNode": lambda node, parts, archive: scalar(node),
-    "ListNode": partial(_as, list),
+    "ListNode": partial(_build_collection, list),
     "LossNode": _build_loss,
     "MaskedArrayNode": _build_masked_array,
     "NdArrayNode": _build_array,
     "ObjectNode": _build_object,
     "RandomStateNode": _build_random_state,
-    "SetNode": partial(_as, set),
+    "SetNode": partial(_build_collection, set),
     "SliceNode": _build_slice,
     "SparseMatrixNode": _build_sparse,
     "TreeNode": _build_tree,
-    "TupleNode": partial(_as, tuple),
+    "TupleNode": partial(_build_collection, tuple),
     "TypeNode": _build_type,
 }

@@ -18,15 +18,15 @@ RUN_PARAMETERS = {
     *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
 }
 
-# Fitted attributes that belong to a run too, and functions that return their replacements.
+# Fitted attributes that also belong to a run, and functions that return their replacements.
 _RUN_ATTRIBUTES = {
     "_feature_subsample_rng": lambda: None,
     "_n_threads": _openmp_effective_n_threads,
 }
 
-# Attributes of searches that contain parameters, under names such as "frontend__cache", and
+# Attributes of searches that contain parameters, with names such as "frontend__cache", and
 # attributes that contain arguments of kernels and metrics.
-_SEARCHED = {
+_WITH_PARAMETERS = {
     *("best_params_", "cv_results_", "param_distributions", "param_grid"),
     *("kernel_params", "metric_params", "pairwise_kernels_kwargs"),
 }
@@ -58,8 +58,8 @@ def with_defaults(kind, state):
     for name in getattr(kind, "_path_parameters", ()):
         if is_path(state.get(name)):
             state[name] = defaults[name]
-    for name in _SEARCHED & state.keys():
-        state[name] = _without_run(state[name])
+    for name in _WITH_PARAMETERS & state.keys():
+        state[name] = _without_run_parameters(state[name])
     return state
 
 
@@ -76,30 +76,29 @@ def is_path(value):
     return isinstance(value, (str, bytes, os.PathLike))
 
 
-def _without_run(searched):
-    """Return dicts whose keys are parameters without those that belong to a run."""
-    if isinstance(searched, (list, tuple)):
-        return type(searched)(map(_without_run, searched))
-    if not isinstance(searched, dict):
-        return searched
-    kept = {
-        key: _without_run(value) if key == "params" else _without_paths(_parameter(key), value)
-        for key, value in searched.items()
-        if _parameter(key) not in RUN_PARAMETERS
-    }
-    built = type(searched)()
-    built.update(kept)
-    return built
+def _without_run_parameters(parameters):
+    """Remove the parameters that belong to a run from dicts of parameters."""
+    if isinstance(parameters, (list, tuple)):
+        return type(parameters)(map(_without_run_parameters, parameters))
+    if not isinstance(parameters, dict):
+        return parameters
+    kept = type(parameters)()
+    for key, value in parameters.items():
+        if key == "params":
+            kept[key] = _without_run_parameters(value)
+        elif _parameter(key) not in RUN_PARAMETERS:
+            kept[key] = _without_paths(_parameter(key), value)
+    return kept
 
 
 def _parameter(key):
-    """Return the name of a parameter without those of the estimators around it."""
-    # In the results of a search it is named "param_frontend__cache".
+    """Return the name of a parameter without the names of the estimators around it."""
+    # In the results of a search, its name is "param_frontend__cache", for example.
     return str(key).removeprefix("param_").split("__")[-1]
 
 
 def _without_paths(name, value):
-    """Replace paths by None in the values of a parameter for networks."""
+    """Replace paths with None in the values of a parameter that may refer to a saved model."""
     if name not in ("estimator", "pretrained"):
         return value
     if isinstance(value, np.ndarray):
@@ -118,8 +117,8 @@ def _unless_path(value):
     return None if is_path(value) and not is_step else value
 
 
-class Stripped:
-    """Copy estimators without what belongs to a run; the copies share arrays and networks.
+class EstimatorCopier:
+    """Copy estimators without run parameters; the copies share arrays and networks.
 
     Parameters
     ----------
@@ -154,7 +153,7 @@ class Stripped:
             for index in np.ndindex(value.shape):
                 copied[index] = self.copy(value[index])
             return copied
-        return self._copy_object(value) if _is_made_of_attributes(value) else value
+        return self._copy_object(value) if _is_plain_object(value) else value
 
     def _copy_dict(self, value):
         copied = type(value)()
@@ -182,7 +181,7 @@ class Stripped:
         return copied
 
 
-def _is_made_of_attributes(value):
+def _is_plain_object(value):
     """Return whether a value is an estimator or another plain object of scikit-learn."""
     if isinstance(value, (type, FunctionType)) or not hasattr(value, "__dict__"):
         return False

@@ -13,28 +13,28 @@ PROTOCOLS = (0, 1, 2)
 
 # Size of the text. A schema is repetitive, so it compresses well.
 _MAX_TEXT_GROWTH, _SMALL_TEXT = 100, 2**23
-# Number of dicts and lists. Each takes some hundred bytes of memory.
+# Number of dicts and lists. Each takes a few hundred bytes of memory.
 _SMALL_COUNT, _BYTES_PER_CONTAINER = 200_000, 8
 
 _MAX_DEPTH = 100
 _MAX_NAME_LENGTH = 200
 _MAX_NAMES_SHOWN = 20
 
-# How many times larger the tree may become if every reference is a copy. Several attributes of an
-# estimator can refer to the same object: an ensemble has its members in a list and by name.
+# How many times larger the tree may be if every reference is a copy. Several attributes of an
+# estimator can refer to the same object: an ensemble stores its members in a list and by name.
 _MAX_REPETITION = 20
 _FREE_NODES, _FREE_BYTES = 20_000, 2**24
 # Objects built from repeated bytes may copy them, so the size of the file limits these too.
 _MAX_REPEATED_BYTES, _MAX_REPEATED_GROWTH = 2**28, 100
 
-# A file can choose the hashes of keys that are not strings; many equal hashes would take hours.
+# A file can choose keys with equal hashes, unless they are strings; many such keys take hours.
 _MAX_CHOSEN_HASHES = 10_000
 
 _SCALARS = (bool, float, int, str, type(None))
 
 
 class UntrustedError(ValueError):
-    """A file uses names that are not trusted."""
+    """A file contains names that are not trusted."""
 
     def __init__(self, names):
         self.names = sorted(names)
@@ -58,50 +58,50 @@ class Node:
         self.name, self.loader = f"{names[0]}.{names[1]}", names[2]
         self.state, self.children = state, []
         self.n_nodes = self.n_bytes = self.height = 0
-        # The states of the parts that are not read yet, in reverse order; None when complete.
+        # The states of the parts that have not been read, in reverse order; None when complete.
         self.waiting = None
 
 
-# --- what nodes hold -------------------------------------------------------------------------
+# --- parts of nodes --------------------------------------------------------------------------
 
 
-def _of_dict(state):
+def _parts_of_dict(state):
     if type(state["content"]) is not dict:
         raise ValueError("a dict in the schema has no items")
     return [state["key_types"], *state["content"].values()]
 
 
-def _of_list(state):
+def _parts_of_list(state):
     if type(state["content"]) is not list:
         raise ValueError("a list in the schema has no items")
     return state["content"]
 
 
-def _of_array(state):
-    return [] if state["type"] == "numpy" else [state["shape"], *_of_list(state)]
+def _parts_of_array(state):
+    return [] if state["type"] == "numpy" else [state["shape"], *_parts_of_list(state)]
 
 
-def _of_masked_array(state):
+def _parts_of_masked_array(state):
     return [state["content"]["data"], state["content"]["mask"]]
 
 
-def _of_object(state):
+def _parts_of_object(state):
     return [state["content"]] if "content" in state else []
 
 
-def _of_call(state):
+def _parts_of_call(state):
     return [state["__reduce__"]["args"], state["content"]]
 
 
-def _of_content(state):
+def _parts_of_content(state):
     return [state["content"]]
 
 
-def _of_nothing(state):
+def _no_parts(state):
     return []
 
 
-def _is(*names):
+def _is_one_of(*names):
     return frozenset(names).__contains__
 
 
@@ -119,24 +119,27 @@ _SPARSE = [
 
 # {loader: (whether it may build a type, a function that returns the parts of its state)}.
 _LOADERS = {
-    "DictNode": (_is(*trusted.DICTS), _of_dict),
-    "DTypeNode": (_is("numpy.dtype"), _of_content),
-    "FunctionNode": (lambda name: True, _of_nothing),  # checked where it is used
-    "JsonNode": (_is("builtins.str"), _of_nothing),
-    "ListNode": (_is("builtins.list"), _of_list),
-    "LossNode": (_is(*trusted.LOSSES), _of_call),
-    "MaskedArrayNode": (_is("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"), _of_masked_array),
-    "NdArrayNode": (_is("numpy.ndarray", *trusted.SCALARS), _of_array),
-    "ObjectNode": (_is_class, _of_object),
-    "RandomStateNode": (_is("numpy.random.mtrand.RandomState"), _of_content),
-    "SetNode": (_is("builtins.set"), _of_list),
-    "SliceNode": (_is("builtins.slice"), _of_nothing),
-    "SparseMatrixNode": (_is(*_SPARSE), _of_nothing),
-    "TreeNode": (_is(trusted.TREE), _of_call),
-    "TupleNode": (_is("builtins.tuple"), _of_list),
-    "TypeNode": (_is(*trusted.PLAIN_TYPES), _of_nothing),
+    "DictNode": (_is_one_of(*trusted.DICTS), _parts_of_dict),
+    "DTypeNode": (_is_one_of("numpy.dtype"), _parts_of_content),
+    "FunctionNode": (lambda name: True, _no_parts),  # checked where it is used
+    "JsonNode": (_is_one_of("builtins.str"), _no_parts),
+    "ListNode": (_is_one_of("builtins.list"), _parts_of_list),
+    "LossNode": (_is_one_of(*trusted.LOSSES), _parts_of_call),
+    "MaskedArrayNode": (
+        _is_one_of("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"),
+        _parts_of_masked_array,
+    ),
+    "NdArrayNode": (_is_one_of("numpy.ndarray", *trusted.SCALARS), _parts_of_array),
+    "ObjectNode": (_is_class, _parts_of_object),
+    "RandomStateNode": (_is_one_of("numpy.random.mtrand.RandomState"), _parts_of_content),
+    "SetNode": (_is_one_of("builtins.set"), _parts_of_list),
+    "SliceNode": (_is_one_of("builtins.slice"), _no_parts),
+    "SparseMatrixNode": (_is_one_of(*_SPARSE), _no_parts),
+    "TreeNode": (_is_one_of(trusted.TREE), _parts_of_call),
+    "TupleNode": (_is_one_of("builtins.tuple"), _parts_of_list),
+    "TypeNode": (_is_one_of(*trusted.PLAIN_TYPES), _no_parts),
 }
-_IN_MEMBERS = {"NdArrayNode", "SparseMatrixNode"}
+_LOADERS_WITH_FILES = {"NdArrayNode", "SparseMatrixNode"}
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -152,10 +155,10 @@ def read_schema(archive):
     Raises
     ------
     UntrustedError
-        If nodes ask for types or functions that are not trusted, or that their loaders may not
+        If nodes contain types or functions that are not trusted, or that their loaders may not
         build. The error names all of them.
     ValueError
-        If the schema is damaged, or larger than that of any model.
+        If the schema is damaged, or larger than the schema of any model.
     """
     text = archive.read("schema.json")
     _check_text(text, archive)
@@ -219,12 +222,12 @@ def _id_of(state):
 
 
 def _open(state, known, untrusted):
-    """Return a node whose parts are not read yet."""
+    """Return a node whose parts have not been read."""
     node = Node(state)
     is_trusted, parts = _LOADERS.get(node.loader, (None, None))
     if is_trusted is None or not is_trusted(node.name):
         untrusted.add(node.name)
-        node.loader, parts = "", _of_nothing
+        node.loader, parts = "", _no_parts
     node.waiting = list(parts(state))[::-1]
     if _id_of(state) is not None:
         known[_id_of(state)] = node
@@ -240,7 +243,7 @@ def _close(node, sizes, untrusted):
     node.height = 1 + max((child.height for child in children), default=0)
     if node.height > _MAX_DEPTH:
         raise ValueError(f"its values are nested more than {_MAX_DEPTH} levels deep")
-    if node.loader in _IN_MEMBERS and "file" in node.state:
+    if node.loader in _LOADERS_WITH_FILES and "file" in node.state:
         node.n_bytes = sizes.get(node.state["file"], 0)
     names = attribute_names(node)
     for name, child in zip(names, children, strict=True):
@@ -252,7 +255,7 @@ def _close(node, sizes, untrusted):
 
 
 def attribute_names(node):
-    """Return the key of each part of a dict; None for the parts of other nodes."""
+    """Return the key of each part of a dict node; None for the parts of other nodes."""
     if node.loader == "DictNode":
         return [None, *node.state["content"]]
     return [None] * len(node.children)

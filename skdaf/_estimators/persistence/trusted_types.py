@@ -1,6 +1,6 @@
-"""The names that a model file may use: types that `load_model` builds, functions it looks up.
+"""The names that a model file may contain: types that `load_model` builds, functions it looks up.
 
-They are the keys of the tables below, and the names of scikit-learn's public estimators. No module
+They are in the tables below, or are the names of scikit-learn's public estimators. No other module
 is imported because a file names it.
 """
 

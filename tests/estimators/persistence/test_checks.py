@@ -85,7 +85,7 @@ def saved(model, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("model", ESTIMATORS, ids=lambda model: type(model).__name__)
-def test_scikit_learns_estimators_answer_the_same_after_a_round_trip(model, tmp_path):
+def test_scikit_learn_estimators_predict_the_same_after_a_round_trip(model, tmp_path):
     model.fit(X, Y)
     loaded = load_model(saved(model, tmp_path))
     for name in ("predict", "predict_proba", "decision_function", "transform", "kneighbors"):
@@ -190,7 +190,7 @@ def test_indices_that_compiled_code_would_trust_are_checked(tmp_path, model, nam
         load_model(path)
 
 
-def test_trees_of_neighbours_are_built_again(tmp_path):
+def test_trees_of_neighbors_are_rebuilt(tmp_path):
     model = KNeighborsClassifier(algorithm="kd_tree", leaf_size=2).fit(X, Y)
     path = saved(model, tmp_path)
 

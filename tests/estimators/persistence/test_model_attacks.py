@@ -1,4 +1,4 @@
-"""Files that somebody who means harm makes from fitted estimators, beyond what `skops` writes."""
+"""Malicious files made from fitted estimators, beyond what `skops` writes."""
 
 import copy
 import struct
@@ -65,7 +65,7 @@ def crafted(model, tmp_path, **attributes):
 
 
 def fake_tree(model):
-    """Return what has the attributes of a tree, of many more features than its ensemble."""
+    """Return an object with the attributes of a tree, with many more features than its ensemble."""
     wide = DecisionTreeClassifier().fit(np.hstack([np.zeros((45, 1000)), X]), Y)
     fake = KBinsDiscretizer()
     fake.tree_, fake.n_features_in_, fake.n_outputs_ = wide.tree_, model.n_features_in_, 1
@@ -81,7 +81,7 @@ def kept_by_search(kind):
 
 @pytest.mark.parametrize("kind", [dict, OrderedDict, Bunch])
 @pytest.mark.parametrize("wrap", [lambda grid: grid, lambda grid: [grid]])
-def test_no_kind_of_dict_brings_back_folders(tmp_path, kind, wrap):
+def test_folders_in_any_kind_of_dict_are_not_loaded(tmp_path, kind, wrap):
     search = kept_by_search(kind)
     search.param_grid = wrap(search.param_grid)
     loaded = load_model(crafted(search, tmp_path))
@@ -90,12 +90,12 @@ def test_no_kind_of_dict_brings_back_folders(tmp_path, kind, wrap):
     assert b"evil" not in zipfile.ZipFile(tmp_path / "saved.skops").read("schema.json")
 
 
-def test_paths_in_arrays_of_a_search_do_not_come_back(tmp_path):
+def test_paths_in_arrays_of_a_search_are_not_loaded(tmp_path):
     search = GridSearchCV(SVC(), {"estimator": np.array(["evil", "drop"])})
     assert list(load_model(crafted(search, tmp_path)).param_grid["estimator"]) == [None, "drop"]
 
 
-def test_ensembles_set_no_parameters_of_a_run(tmp_path):
+def test_ensembles_set_no_run_parameters(tmp_path):
     bagging = BaggingClassifier(CNNAudioClassifier())
     with pytest.raises(ValueError, match="estimator_params"):
         load_model(crafted(bagging, tmp_path, estimator_params=("frontend__cache",)))
@@ -178,7 +178,7 @@ def test_what_skops_cannot_write_is_refused_with_a_sentence(tmp_path):
         save_model(Birch().fit(X), tmp_path / "model.skops")
 
 
-def test_points_of_neighbours_are_counted(tmp_path, monkeypatch):
+def test_points_of_neighbors_are_counted(tmp_path, monkeypatch):
     path = crafted(KNeighborsClassifier(algorithm="kd_tree").fit(X, Y), tmp_path)
     with Archive(path, "file") as archive:
         for _ in range(2):
@@ -210,7 +210,7 @@ def test_empty_arrays_of_objects_are_bounded(tmp_path, shape):
 
 
 def wide_forest(model):
-    """Return the attributes of an isolation forest whose trees look beyond its features."""
+    """Return the attributes of an isolation forest whose trees use features that it lacks."""
     wide = IsolationForest(n_estimators=2).fit(np.hstack([np.zeros((45, 1000)), X]))
     return {
         "estimators_": wide.estimators_,
@@ -300,7 +300,7 @@ def test_attributes_that_do_not_fit_together_are_refused(tmp_path, model, attrib
     ],
     ids=lambda model: type(model).__name__,
 )
-def test_honest_models_of_these_kinds_come_back(tmp_path, model):
+def test_valid_models_of_these_kinds_are_loaded(tmp_path, model):
     rounded = np.abs(X).round()
     model.fit(rounded, Y)
     save_model(model, tmp_path / "model.skops")
@@ -312,12 +312,12 @@ def test_honest_models_of_these_kinds_come_back(tmp_path, model):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_checkpoint_whose_fingerprint_is_no_text_is_foreign(tmp_path):
+def test_a_checkpoint_whose_fingerprint_is_not_plain_is_refused(tmp_path):
     state = {"progress": None, "loop": None}
     for value in (np.ones(3), {"a": 1}, [1]):
         stored = {"fingerprint": {"estimator": value}, "made_with": {}, "seed": None}
         (tmp_path / "a.checkpoint").write_bytes(pack({**stored, "state": state}))
-        with pytest.raises(ValueError, match="is foreign"):
+        with pytest.raises(ValueError, match="is not a checkpoint of this release"):
             Checkpoint(tmp_path / "a.checkpoint", {"estimator": "E"}, {})
 
 
@@ -326,7 +326,7 @@ def test_an_error_shows_a_little_of_a_long_fingerprint(tmp_path):
         state = {"progress": None, "loop": None}
         stored = {"fingerprint": fingerprint, "made_with": {}, "seed": None, "state": state}
         (tmp_path / "a.checkpoint").write_bytes(pack(stored))
-        with pytest.raises(ValueError, match="another training") as caught:
+        with pytest.raises(ValueError, match="another fit") as caught:
             Checkpoint(tmp_path / "a.checkpoint", {"estimator": "E"}, {})
         assert len(str(caught.value)) < 2000
 

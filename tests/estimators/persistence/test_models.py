@@ -108,7 +108,7 @@ def test_files_name_only_public_modules(waveforms, tmp_path):
     assert not _private_paths((tmp_path / "model.joblib").read_bytes())
 
 
-def test_every_estimator_answers_the_same_after_a_round_trip(waveforms, tmp_path):
+def test_every_estimator_predicts_the_same_after_a_round_trip(waveforms, tmp_path):
     for name, (estimator, method) in estimators(waveforms, tmp_path).items():
         path = tmp_path / f"{name}.skops"
         save_model(estimator, path)
@@ -118,7 +118,7 @@ def test_every_estimator_answers_the_same_after_a_round_trip(waveforms, tmp_path
 
 
 @pytest.mark.slow
-def test_a_fresh_process_answers_the_same_bytes(waveforms, tmp_path):
+def test_a_fresh_process_predicts_the_same_bytes(waveforms, tmp_path):
     models = estimators(waveforms, tmp_path)
     frozen = FrozenEstimator(models["classifier"][0])
     combined = make_combined_classifier(frozen, n_components=4)
@@ -146,7 +146,7 @@ def test_a_fresh_process_answers_the_same_bytes(waveforms, tmp_path):
             np.testing.assert_array_equal(answer, expected, err_msg=f"{name}, {kind}")
 
 
-def test_saving_replaces_whole_files_only(waveforms, tmp_path, monkeypatch):
+def test_an_existing_file_is_replaced_only_by_a_complete_one(waveforms, tmp_path, monkeypatch):
     path = tmp_path / "model.skops"
     save_model(SpectrogramTransformer(n_mels=8), path)
     before = path.read_bytes()
@@ -157,7 +157,7 @@ def test_saving_replaces_whole_files_only(waveforms, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["model.skops"]
 
 
-def test_a_file_tells_which_release_wrote_it(tmp_path):
+def test_a_file_names_the_release_that_wrote_it(tmp_path):
     path = tmp_path / "model.skops"
     save_model(SpectrogramTransformer(), path)
     assert read_note(path) == {"skdaf": skdaf.__version__, "format": 1}
@@ -172,7 +172,7 @@ def test_a_name_that_no_model_has_is_not_imported():
     assert "sklearn.experimental.enable_halving_search_cv" not in sys.modules
 
 
-# The files hold estimators of the scikit-learn that wrote them; any other warns of that.
+# The files contain estimators of another release of scikit-learn, which warns about that.
 files_of_another_scikit_learn = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.InconsistentVersionWarning"
 )
@@ -180,7 +180,7 @@ files_of_another_scikit_learn = pytest.mark.filterwarnings(
 
 @files_of_another_scikit_learn
 @pytest.mark.parametrize("name", ["classifier", "embedder", "combined"])
-def test_files_of_earlier_releases_answer_as_then(name):
+def test_files_of_earlier_releases_predict_as_before(name):
     model = load_model(GOLDEN / f"{name}-0.1.0.skops")
     golden = np.load(GOLDEN / f"{name}-0.1.0.npz")
     np.testing.assert_allclose(
@@ -204,8 +204,8 @@ def test_releases_with_more_parameters_load_them_too(name, with_new_parameter):
     assert all(again.get_params()[key] == "otherwise" for key in added)
 
 
-def test_a_model_of_a_device_that_is_not_here_predicts_on_the_cpu(waveforms, tmp_path, monkeypatch):
-    # As if there were a GPU: only the name of the device reaches the file.
+def test_a_model_for_a_missing_device_predicts_on_the_cpu(waveforms, tmp_path, monkeypatch):
+    # As on a machine with a GPU: only the name of the device would reach the file.
     with monkeypatch.context() as there:
         for module in ("base", "fitting"):
             there.setattr(f"skdaf._estimators.{module}.resolve_device", lambda device, **_: "cpu")
@@ -235,7 +235,7 @@ def test_a_class_is_not_an_estimator(tmp_path):
         save_model(SpectrogramTransformer, tmp_path / "model.skops")
 
 
-def test_paths_of_bytes_are_taken(tmp_path):
+def test_bytes_paths_are_accepted(tmp_path):
     path = os.fsencode(tmp_path / "model.skops")
     save_model(SpectrogramTransformer(n_mels=8), path)
     assert load_model(path).n_mels == 8

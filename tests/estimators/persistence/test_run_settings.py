@@ -42,7 +42,7 @@ def classifier(X, **changes):
     return CNNAudioClassifier(front_end, **{**SMALL, **changes}).fit(X, np.arange(20) % 2)
 
 
-def test_nothing_of_a_run_is_written_or_comes_back(waveforms, tmp_path):
+def test_run_parameters_are_neither_saved_nor_loaded(waveforms, tmp_path):
     front_end = SpectrogramTransformer(n_mels=8, cache=tmp_path / "cached", n_jobs=1)
     network = CNNAudioClassifier(
         front_end, **SMALL, device="cpu", checkpoint=tmp_path / "kept", n_jobs=1
@@ -91,7 +91,7 @@ def test_paths_of_models_are_not_written(waveforms, tmp_path):
     assert load_model(saved).pretrained is None
 
 
-def test_what_a_stranger_sets_for_a_run_does_not_come_back(waveforms, tmp_path):
+def test_run_parameters_in_an_untrusted_file_are_not_loaded(waveforms, tmp_path):
     path = tmp_path / "model.skops"
     save_model(SpectrogramTransformer(n_mels=8).fit(waveforms), path)
     attribute(path, "cache", plain(str(tmp_path / "cached")))

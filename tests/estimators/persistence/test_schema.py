@@ -4,7 +4,7 @@ from crafting import array, instance, listed, mapping, node, npy, of_type, plain
 
 from skdaf import load_model
 
-# Whole numbers of the same hash.
+# Integers with the same hash.
 SAME_HASH = 2**61 - 1
 
 
@@ -54,7 +54,7 @@ def test_a_value_may_not_contain_itself(tmp_path):
     refused(tmp_path, {**listed(listed(inner)), "__id__": 1}, "contains itself")
 
 
-def test_one_array_may_not_be_everywhere(tmp_path):
+def test_references_to_one_array_are_limited(tmp_path):
     large = npy(bytes(2**20))
     content = [{**array("a"), "__id__": number} for number in range(1, 2000)]
     refused(tmp_path, listed(*content), r"refer to \d+ bytes", a=large)
@@ -125,4 +125,4 @@ SVC = "sklearn.svm._classes.SVC"
     ],
 )
 def test_every_loader_builds_its_own_types_only(tmp_path, schema):
-    refused(tmp_path, schema, r"asks for types that are not trusted: .*Nothing was loaded", a=b"")
+    refused(tmp_path, schema, r"contains types that are not trusted: .*Nothing was loaded", a=b"")

@@ -1,4 +1,4 @@
-"""Model files that are damaged, of other kinds, or written to do harm."""
+"""Model files that are damaged, malicious, or of another format."""
 
 import contextlib
 import io
@@ -66,7 +66,7 @@ def classifier(X, **changes):
 
 
 class Touch:
-    """What a malicious pickle does: something, as soon as it is loaded."""
+    """A malicious pickle, which does something as soon as it is loaded."""
 
     def __init__(self, path):
         self.path = path
@@ -84,7 +84,7 @@ def test_pickles_are_refused_and_nothing_is_run(tmp_path, dump):
 
 
 class Foreign(SpectrogramTransformer):
-    """Another package's type."""
+    """A type of another package."""
 
 
 def test_types_that_are_not_trusted_are_refused_by_name(tmp_path):
@@ -140,7 +140,7 @@ def test_what_could_not_be_loaded_is_not_saved(waveforms, tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_a_damaged_file_is_called_so(waveforms, tmp_path):
+def test_a_damaged_file_is_reported_as_damaged(waveforms, tmp_path):
     path = tmp_path / "model.skops"
     save_model(classifier(waveforms), path)
     path.write_bytes(path.read_bytes()[:2000])
@@ -148,7 +148,7 @@ def test_a_damaged_file_is_called_so(waveforms, tmp_path):
         load_model(path)
 
 
-def test_a_folder_that_is_not_there_is_named_as_given(tmp_path):
+def test_a_missing_folder_is_named_as_given(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere/model\.skops' could not be written"):
         save_model(SpectrogramTransformer(), tmp_path / "nowhere" / "model.skops")
 
@@ -160,7 +160,7 @@ def test_functions_are_refused_by_name(waveforms, tmp_path):
         load_model(tmp_path / "model.skops")
 
 
-def test_archives_of_other_kinds_are_refused(tmp_path):
+def test_other_archives_are_refused(tmp_path):
     path = tmp_path / "model.skops"
     torch.save({"weights": torch.zeros(3)}, path)
     with pytest.raises(ValueError, match=r"model\.skops' was not written by save_model"):
@@ -168,7 +168,7 @@ def test_archives_of_other_kinds_are_refused(tmp_path):
 
 
 def attacks(target):
-    """Return what would make a folder, or lead to it, when it is loaded."""
+    """Return a value that would create a folder, or refer to it, when it is loaded."""
     text, system = plain(str(target)), plain(f"mkdir {shlex.quote(str(target))}")
     code = plain(f"__import__('os').mkdir({str(target)!r})")
     old = {"module_path": "posix", "function": "mkdir"}
@@ -211,11 +211,11 @@ def attacks(target):
 def test_a_crafted_file_is_refused_and_nothing_is_run(tmp_path, name, protocol):
     path, target = tmp_path / "model.skops", tmp_path / "touched"
     attack = attacks(target)[name]
-    reason = r"model\.skops' (asks for types that are not trusted: .*Nothing|is damaged: )"
+    reason = r"model\.skops' (contains types that are not trusted: .*Nothing|is damaged: )"
     write_crafted(path, attack, protocol)
     with pytest.raises(ValueError, match=reason):
         load_model(path)
-    # The same, deep inside an honest model.
+    # The same, deep inside a valid model.
     save_model(SpectrogramTransformer(n_mels=8), path)
     with zipfile.ZipFile(path) as archive:
         schema = json.loads(archive.read("schema.json"))
@@ -255,13 +255,13 @@ def test_pickles_inside_of_arrays_are_not_loaded(tmp_path):
     ):
         file_type = "numpy" if loader == "NdArrayNode" else "scipy"
         write_crafted(path, node(loader, kind, type=file_type, file="a"), a=content)
-        with pytest.raises(ValueError, match=r"model\.skops' (is damaged|asks for types)"):
+        with pytest.raises(ValueError, match=r"model\.skops' (is damaged|contains types)"):
             load_model(path)
     assert not target.exists()
 
 
 @pytest.mark.parametrize("file", ["../secret.npy", "/etc/hostname", "secret.npy"])
-def test_names_of_files_outside_of_the_archive_lead_nowhere(tmp_path, file):
+def test_names_of_files_outside_the_archive_are_not_followed(tmp_path, file):
     np.save(tmp_path / "secret.npy", np.arange(3))
     (tmp_path / "inner").mkdir()
     path = tmp_path / "inner" / "model.skops"
@@ -308,7 +308,7 @@ def test_absurd_claims_cost_nothing(waveforms, tmp_path):
             load_model(path)
 
 
-def test_damage_is_called_so_whatever_it_is(waveforms, tmp_path):
+def test_any_damage_is_reported_as_damage(waveforms, tmp_path):
     path = tmp_path / "model.skops"
     save_model(classifier(waveforms), path)
     whole = np.frombuffer(path.read_bytes(), dtype=np.uint8)
@@ -317,7 +317,7 @@ def test_damage_is_called_so_whatever_it_is(waveforms, tmp_path):
         damaged = whole.copy()
         damaged[rng.integers(len(whole), size=3)] = rng.integers(256, size=3)
         path.write_bytes(damaged.tobytes())
-        with contextlib.suppress(ValueError):  # where it hits an unused byte
+        with contextlib.suppress(ValueError):  # if it changes an unused byte
             load_model(path)
 
 
@@ -340,7 +340,7 @@ STRANGE_ATTRIBUTES = [
     ("frontend_", mapping(transform=plain(1)), "frontend_ cannot be"),
     ("network_", listed(), "network_ cannot be"),
     ("classes_", listed(plain(1)), "classes_ cannot be"),
-    ("input_shape_", listed(plain(3), plain(8), kind="tuple"), "not that of its network"),
+    ("input_shape_", listed(plain(3), plain(8), kind="tuple"), "differs from that of its network"),
     ("max_epochs", plain(-3), "max_epochs"),
 ]
 
