@@ -219,7 +219,7 @@ def test_a_network_with_other_layers_from_the_same_builder_is_an_error(tmp_path,
     X, y = make_spectrograms()
     fit_until(3, make_classifier(tmp_path, network=network_of_global_width), X, y)
     monkeypatch.setattr("test_resuming.WIDTH", 5)
-    with pytest.raises(ValueError, match="other layers"):
+    with pytest.raises(ValueError, match="different layers"):
         make_classifier(tmp_path, network=network_of_global_width).fit(X, y)
 
 
