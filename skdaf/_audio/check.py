@@ -15,7 +15,7 @@ from skdaf._core.arrays import as_array
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
 
-# A clip with a lower peak is silent. This is 80 dB below full scale, the last few bits of 16.
+# A clip with a lower peak is silent. This is 80 dB below full scale, the last few of 16 bits.
 _SILENT_PEAK = 1e-4
 
 # Channels cancel each other out if the power of their mean is below this fraction (-40 dB) of what

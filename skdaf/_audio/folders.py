@@ -12,7 +12,7 @@ from skdaf._audio.formats.ffmpeg import files as ffmpeg
 # RAW files have no header, so their rate is unknown. Most MATLAB and HTK files are not audio.
 _SKIPPED_FORMATS = {"RAW", "MAT4", "MAT5", "HTK"}
 
-# Extensions of formats for which it is not just the name of the format in libsndfile.
+# Formats whose file extensions are not just their names in libsndfile.
 _ALIASES = {
     "AIFF": (".aif", ".aifc", ".aiff"),
     "AU": (".au", ".snd"),

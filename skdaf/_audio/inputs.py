@@ -187,8 +187,9 @@ def validate_sounds_for(frontend, X):
         rate = frontend.sampling_rate_
         warnings.warn(
             f"X contains waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
-            "files passed to fit. If they have another rate, pass [(samples, sampling_rate), ...] "
-            f"to resample them; otherwise, set sampling_rate={rate} in the front end before fit.",
+            "files passed to fit. If they have a different rate, pass "
+            "[(samples, sampling_rate), ...] to resample them; otherwise, set "
+            f"sampling_rate={rate} in the front end before fit.",
             UserWarning,
             stacklevel=3,
         )

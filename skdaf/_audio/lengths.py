@@ -49,7 +49,7 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
 
 
 def check_channel_of_waveforms(clips, channel):
-    """Raise ValueError if the clips are waveforms and `channel` is not their only channel."""
+    """Raise ValueError if the clips are waveforms and `channel` is neither None nor 0."""
     if channel and not isinstance(clips[0], Clip):
         raise ValueError(
             f"channel={channel} needs files, because waveforms have a single channel: pass "
@@ -66,7 +66,7 @@ def read_infos(clips, *, channel=None, n_jobs=None):
         infos += chunk
         errors += chunk_errors
     if errors:
-        # This call fails anyway, so also report files whose header is valid but not their samples.
+        # This call fails anyway, so also report files with a valid header but invalid samples.
         errors = []
         for _, chunk_errors in map_clips(
             partial(_read_fully, channel=channel), clips, n_jobs=n_jobs

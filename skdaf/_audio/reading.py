@@ -26,7 +26,7 @@ def read_clip(clip, sampling_rate=None, channel=None):
     ----------
     clip : Clip
     sampling_rate : int or None
-        The rate in Hz to resample to; None keeps that of the file.
+        The rate in Hz to resample to; None keeps the rate of the file.
     channel : int or None
         The channel to read, counted from 0; None averages all channels.
     """

@@ -84,7 +84,7 @@ def wav_bytes(samples, sampling_rate, subtype):
     buffer = io.BytesIO()
     sf.write(buffer, samples, sampling_rate, format="WAV", subtype=subtype)
     content = bytearray(buffer.getvalue())
-    # In float files, libsndfile stores the peak and the current time, which would differ each time.
+    # In float files, libsndfile stores the peak and the current time. Set the time to zero.
     peak = content.find(b"PEAK", 0, content.index(b"data"))
     if peak >= 0:
         content[peak + 12 : peak + 16] = bytes(4)

@@ -1,4 +1,4 @@
-"""Work on clips in worker processes, whose working directory can differ from the main process."""
+"""Work on clips in worker processes, which may have a different working directory."""
 
 import os
 

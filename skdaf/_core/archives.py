@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 # Real weights hardly compress, while constants compress by a factor of a thousand. Unpacked members
-# may be this many times as large as the archive. The number of bytes below is always allowed.
+# may be _MAX_RATIO times as large as the archive; _ALWAYS_ALLOWED_BYTES are always allowed.
 _MAX_RATIO, _ALWAYS_ALLOWED_BYTES = 100, 2**27
 
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}

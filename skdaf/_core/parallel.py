@@ -11,7 +11,7 @@ from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
 
-# Clips per chunk. It does not depend on the number of workers, so neither do the results.
+# Clips per chunk. Neither this nor the results depend on the number of workers.
 CHUNK_SIZE = 64
 
 # The memory of arrays up to this size, in bytes, stays with the process when it is freed.

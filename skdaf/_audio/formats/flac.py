@@ -22,7 +22,7 @@ def lacks_length(file):
 
 
 def open_flac_of_unknown_length(path, n_bytes):
-    """Open a FLAC stream with the number of its frames filled into the header."""
+    """Open a FLAC stream through a view whose header contains the number of frames."""
     with open(path, "rb") as file:
         start = skip_id3(file)
         head = file.read(_NUMBERS_END)

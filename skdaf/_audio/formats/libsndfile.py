@@ -109,7 +109,7 @@ class LibsndfileFile(AudioFile, sf.SoundFile):
     def check_block(self):
         """Raise DamagedFileError if libsndfile skipped a part of an Ogg stream."""
         if self.format == "OGG" and _HOLE.search(self.extra_info):
-            raise DamagedFileError("the file is damaged: a part of its stream is missing")
+            raise DamagedFileError("the file is damaged: part of its stream is missing")
 
     @property
     def _kind(self):

@@ -43,7 +43,7 @@ def _problem(path, n_bytes, mtime):
                 continue
             has_data = True
             if serial not in streams:
-                return "the file is damaged: a page belongs to no stream"
+                return "the file is damaged: a page does not belong to any stream"
             if problem := streams[serial].add_page(flags, position, number):
                 return problem
     if all(stream.has_ended for stream in streams.values()):
@@ -75,7 +75,7 @@ class _Stream:
     def add_page(self, flags, position, number):
         """Add the next page; return what is wrong with it, or "" if nothing is."""
         if number != self.number + 1:
-            return "the file is damaged: a part of its stream is missing"
+            return "the file is damaged: part of its stream is missing"
         self.number, self.has_ended = number, bool(flags & _END)
         # -1 means that no packet ends on this page. Streams may begin at any position.
         if position == -1:

@@ -51,7 +51,7 @@ def check_structure(path, container):
         try:
             return container.check(content)
         except (struct.error, IndexError):
-            return Structure(len(content), "the file is truncated: a part of its header is missing")
+            return Structure(len(content), "the file is truncated: part of its header is missing")
 
 
 def truncated(n_promised, n_found, part):

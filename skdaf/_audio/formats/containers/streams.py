@@ -50,7 +50,7 @@ def ac3_size(head):
 
 
 def is_eac3(head):
-    """Return True if a frame of AC-3 is one of E-AC-3."""
+    """Return True if an AC-3 frame is an E-AC-3 frame."""
     return head[5] >> 3 > 10
 
 

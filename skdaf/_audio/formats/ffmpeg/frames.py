@@ -99,7 +99,7 @@ def _frames_of(container, stream):
     for packet in container.demux(stream):
         frames = packet.decode()
         if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            raise DecodingError("the file is truncated or damaged: a part of its audio is missing")
+            raise DecodingError("the file is truncated or damaged: part of its audio is missing")
         yield from (frame for frame in frames if frame.samples)
 
 
@@ -154,7 +154,7 @@ def _check_no_gap(first, frame, n_frames, lag):
     new_lag = frame.time - start - n_frames / rate
     if new_lag - lag > _MAX_GAP:
         raise DecodingError(
-            f"the file is damaged: a part of its audio is missing at {n_frames / rate:g} s"
+            f"the file is damaged: part of its audio is missing at {n_frames / rate:g} s"
         )
     return max(lag, new_lag)
 

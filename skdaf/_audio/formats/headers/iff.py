@@ -44,7 +44,7 @@ def find_aiff(reader):
 def _aiff_header(reader, common, n_bytes):
     """Return a header with the true sizes."""
     if n_bytes > MAX_32_BIT_SIZE:
-        raise DamagedFileError(f"an AIFF header does not allow as much as {n_bytes} bytes of audio")
+        raise DamagedFileError(f"{n_bytes} bytes of audio are too many for an AIFF header")
     kind = reader.bytes_at(8, 4)
     channels, _, bits = struct.unpack(">HIH", common[:8])
     if kind == b"AIFF" or common[18:22] in _LINEAR:

@@ -69,6 +69,6 @@ class HeaderReader:
             for position, layout, number in patches:
                 struct.pack_into(layout, head, position, number)
         except struct.error:
-            problem = f"its header does not allow as much as {self.n_bytes - stop} bytes of audio"
+            problem = f"{self.n_bytes - stop} bytes of audio are too many for its header"
             raise DamagedFileError(problem) from None
         return bytes(head)

@@ -67,7 +67,7 @@ def _corrected_size(reader, order, start, size):
         return 0
     if size > n_found:
         return size
-    # The size may be stored with 32 bits only.
+    # The size may be stored in only 32 bits.
     full_size = size if is_placeholder(size) else size + (n_found - size) // 2**32 * 2**32
     stop = start + full_size
     padded_stop = stop + full_size % 2
@@ -89,9 +89,7 @@ def _wav_header(order, fmt, n_bytes):
     chunks = chunk(order, b"fmt ", fmt)
     if n_bytes <= _MAX_RIFF_BYTES or order == ">":
         if n_bytes > MAX_32_BIT_SIZE:
-            raise DamagedFileError(
-                f"an RIFX header does not allow as much as {n_bytes} bytes of audio"
-            )
+            raise DamagedFileError(f"{n_bytes} bytes of audio are too many for an RIFX header")
         magic = b"RIFX" if order == ">" else b"RIFF"
         sizes = [struct.pack(f"{order}I", size) for size in (len(chunks) + n_bytes + 12, n_bytes)]
         return magic + sizes[0] + b"WAVE" + chunks + b"data" + sizes[1]

@@ -43,7 +43,7 @@ def find_voc(reader):
 def _header(reader, position, start, n_bytes):
     size = n_bytes + start - position
     if size >= 2**24:
-        raise DamagedFileError(f"a VOC header does not allow as much as {n_bytes} bytes of audio")
+        raise DamagedFileError(f"{n_bytes} bytes of audio are too many for a VOC header")
     head = reader.patched(start)
     return head and head[: position - 3] + size.to_bytes(3, "little") + head[position:]
 

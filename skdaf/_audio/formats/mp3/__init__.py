@@ -2,7 +2,7 @@
 
 libsndfile takes the length of an MP3 file from a tag in its first frame, or estimates it, and stops
 reading there. A scan of all frame headers is cheap and exact. It also finds the position of each
-frame. Decoding of a part of a file can therefore start shortly before its first sample, and returns
+frame. Decoding a part of a file can therefore start shortly before its first sample, and returns
 the same samples as decoding the whole file.
 
 - `header`: the header of a frame.
@@ -10,5 +10,5 @@ the same samples as decoding the whole file.
 - `blocks`: read the bytes of a file one block at a time.
 - `scan`: the positions of all frames.
 - `layout`: which bytes of a file are frames, and which decoded samples are audio.
-- `decoding`: decode them.
+- `decoding`: decode the frames.
 """
