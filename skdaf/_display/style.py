@@ -63,9 +63,10 @@ def plain_text(name, n_letters=None):
 
     Between dollar signs, matplotlib would draw a formula; legends leave out names that begin with
     an underscore. Names longer than `n_letters` are cut in the middle, because names often differ
-    at their ends.
+    at their ends. Names of folders that are not UTF-8 contain surrogates, which matplotlib cannot
+    draw; they are shown as escapes.
     """
-    text = " ".join(str(name).split())
+    text = " ".join(str(name).split()).encode(errors="backslashreplace").decode()
     if n_letters is not None and len(text) > n_letters:
         n_last = (n_letters - 1) // 3
         first, last = text[: n_letters - 1 - n_last], text[len(text) - n_last :]

@@ -1,5 +1,6 @@
 """Class names, and what happens without matplotlib."""
 
+import os
 import sys
 
 import matplotlib.pyplot as plt
@@ -40,6 +41,22 @@ def test_matplotlib_warns_about_letters_missing_from_its_font():
     with pytest.warns(UserWarning, match="Glyph"):
         display.figure_.canvas.draw()
     plt.close(display.figure_)
+
+
+def test_names_of_folders_that_are_not_utf8_are_drawn():
+    names = [os.fsdecode(b"\xe9t\xe9"), "summer"]
+    display = EmbeddingDisplay.from_embeddings(np.eye(2), names)
+    display.figure_.canvas.draw()
+    assert sorted(texts(display.legend_.get_texts())) == ["\\udce9t\\udce9", "summer"]
+    table = pd.DataFrame({"start": [0, 1], "end": [1, 2], "label": names})
+    for display in (
+        DurationDisplay([1.0, 2.0], labels=names).plot(),
+        SegmentsDisplay.from_predictions(None, table),
+        SpectrogramDisplay([np.zeros((2, 2))] * 2, labels=names).plot(),
+        SpectrogramDisplay([np.zeros((2, 2))] * 2, titles=names).plot(),
+    ):
+        display.figure_.canvas.draw()
+        plt.close(display.figure_)
 
 
 DRAWINGS = {
