@@ -214,12 +214,12 @@ def test_an_augmentation_that_cannot_be_identified_is_an_error_before_training(t
     make_classifier(augment=Unknown(), max_epochs=1).fit(X, y)
 
 
-def test_a_network_with_other_layers_from_the_same_builder_is_an_error(tmp_path, monkeypatch):
+def test_a_network_with_different_layers_from_the_same_builder_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("test_resuming.WIDTH", 4)
     X, y = make_spectrograms()
     fit_until(3, make_classifier(tmp_path, network=network_of_global_width), X, y)
     monkeypatch.setattr("test_resuming.WIDTH", 5)
-    with pytest.raises(ValueError, match="other layers"):
+    with pytest.raises(ValueError, match="different layers"):
         make_classifier(tmp_path, network=network_of_global_width).fit(X, y)
 
 
