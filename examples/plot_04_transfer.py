@@ -120,7 +120,7 @@ for row, count in enumerate(clips_per_class):
 
 # %%
 # The lines are means over three random choices of training clips; the pale markers
-# show the single choices.
+# show the individual choices.
 
 figure, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (name, values), marker in zip(accuracies.items(), "osD", strict=True):
@@ -141,7 +141,7 @@ ax.legend(loc="lower right")
 
 # %%
 # How large the advantage is, and how many clips make it disappear, depends on how
-# similar the tasks are. Single choices of clips differ more than the strategies do,
+# similar the tasks are. Individual choices of clips differ more than strategies do,
 # so never draw conclusions from only one of them.
 
 workspace.cleanup()

@@ -91,8 +91,8 @@ EmbeddingDisplay.from_estimator(embedder, test_X, test_y)
 # %%
 # With labels
 # -----------
-# The same figure for the input of a classifier's output layer. The classifier was
-# trained to separate the classes, and it also separates the test clips.
+# This is the same figure for the input of a classifier's output layer. The
+# classifier was trained to separate the classes, and also separates the test clips.
 
 from skdaf import CNNAudioClassifier
 

@@ -104,9 +104,9 @@ class Grid:
     def label_axes(self, axes, x, y):
         """Label the axes once, and keep tick labels only at the left and lower edges."""
         taken = {*self.places}
-        for one, (row, column) in zip(axes, self.places, strict=True):
+        for panel, (row, column) in zip(axes, self.places, strict=True):
             is_lowest = (row + 1, column) not in taken
-            one.tick_params(
+            panel.tick_params(
                 labelbottom=is_lowest, labelleft=column == 0, labelsize="small", length=2
             )
         figure = axes[0].figure

@@ -179,10 +179,10 @@ class SaliencyDisplay:
         axes = np.atleast_1d(spectrograms.ax_)
         self.ax_, self.figure_ = spectrograms.ax_, spectrograms.figure_
         self.images_ = []
-        for one, times, saliency in zip(axes, self._times(), self.saliencies, strict=True):
-            limits = one.get_xlim(), one.get_ylim()
-            self.images_.append(one.pcolormesh(times, spectrograms.bins, saliency.T, **options))
-            one.set(xlim=limits[0], ylim=limits[1])
+        for panel, times, saliency in zip(axes, self._times(), self.saliencies, strict=True):
+            limits = panel.get_xlim(), panel.get_ylim()
+            self.images_.append(panel.pcolormesh(times, spectrograms.bins, saliency.T, **options))
+            panel.set(xlim=limits[0], ylim=limits[1])
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = spectrograms.add_colorbar(

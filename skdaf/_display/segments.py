@@ -245,9 +245,9 @@ class SegmentsDisplay:
         if columns:
             self._draw_bands(axes[-2], columns, classes[: len(columns)])
         self._draw_lanes(axes[-1], lanes, classes, last - first)
-        for one in axes:
-            one.set_xlabel("")
-            time_label = format_time_axis(one, first, last)
+        for panel in axes:
+            panel.set_xlabel("")
+            time_label = format_time_axis(panel, first, last)
         axes[-1].set_xlabel(time_label)
         return self
 
@@ -337,7 +337,7 @@ class SegmentsDisplay:
             for number, label in enumerate(classes)
             if label in shown
         ]
-        widest = max((text_width(one.get_label()) for one in handles), default=1)
+        widest = max((text_width(handle.get_label()) for handle in handles), default=1)
         self.legend_ = self.figure_.legend(
             handles=handles,
             loc="outside lower center",

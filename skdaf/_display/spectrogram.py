@@ -224,8 +224,8 @@ class SpectrogramDisplay:
         values = [self._values(spectrogram) for spectrogram in self.spectrograms]
         limits = {"vmin": min(v.min() for v in values), "vmax": max(v.max() for v in values)}
         return [
-            one.pcolormesh(times, self.bins, v.T, rasterized=True, **(limits | options))
-            for one, times, v in zip(axes, self._times(), values, strict=True)
+            panel.pcolormesh(times, self.bins, v.T, rasterized=True, **(limits | options))
+            for panel, times, v in zip(axes, self._times(), values, strict=True)
         ]
 
     def _values(self, spectrogram):
@@ -248,21 +248,21 @@ class SpectrogramDisplay:
         times = self._times()
         first, last = min(t[0] for t in times), max(t[-1] for t in times)
         time_label = "Frame"
-        for one in axes:
+        for panel in axes:
             n_bins = self.spectrograms[0].shape[1]
-            format_frequency_axis(one, self.features, self.frequencies, n_bins)
+            format_frequency_axis(panel, self.features, self.frequencies, n_bins)
             if self.times is None:
-                one.set_xlim(first, last)
+                panel.set_xlim(first, last)
             else:
-                time_label = format_time_axis(one, max(first, 0.0), last)
+                time_label = format_time_axis(panel, max(first, 0.0), last)
         bin_label = axis_label(self.features, self.frequencies)
         if self._grid is not None:
             self._grid.label_axes(axes, time_label, bin_label)
         else:
-            for one in axes:
-                one.set(xlabel=time_label, ylabel=bin_label)
-        for one, title in zip(axes, self._panel_titles(), strict=False):
-            one.set_title(title, loc="left", fontsize="medium")
+            for panel in axes:
+                panel.set(xlabel=time_label, ylabel=bin_label)
+        for panel, title in zip(axes, self._panel_titles(), strict=False):
+            panel.set_title(title, loc="left", fontsize="medium")
 
     def _panel_titles(self):
         if self.titles is not None:

@@ -35,7 +35,7 @@ def check_axes(ax, n_axes):
     from matplotlib.axes import Axes
 
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if len(axes) != n_axes or not all(isinstance(one, Axes) for one in axes):
+    if len(axes) != n_axes or not all(isinstance(panel, Axes) for panel in axes):
         raise ValueError(
             f"ax must contain {n_axes} matplotlib axes here, got {ax!r:.200}. With ax=None, a new "
             "figure is created."

@@ -150,8 +150,8 @@ class TrainingDisplay:
             axes = check_axes(ax, len(values))
         self.lines_: dict[str, Any] = {}
         self.best_lines_: list[Any] = []
-        for one, value in zip(axes, values, strict=True):
-            self._draw(one, value, line_kw or {})
+        for panel, value in zip(axes, values, strict=True):
+            self._draw(panel, value, line_kw or {})
         self.ax_ = axes[0] if len(axes) == 1 else axes
         self.figure_ = axes[0].figure
         return self

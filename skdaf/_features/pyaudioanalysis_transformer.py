@@ -46,7 +46,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Length of the frames in seconds. Chroma and cepstrum are incomplete in very short frames;
         see Notes.
     short_step : float, default=0.05
-        Step from one frame to the next in seconds. Half the step takes twice the time.
+        Step from one frame to the next in seconds. Halving it doubles the time.
     deltas : bool, default=True
         Whether to add the changes from frame to frame, for 136 features instead of 68.
     sampling_rate : int, default=None

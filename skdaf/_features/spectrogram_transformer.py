@@ -52,7 +52,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     window_length : float, default=0.032
         Length of the analysis window in seconds.
     hop_length : float, default=0.010
-        Step from one frame to the next in seconds. Half the step takes twice the time and memory.
+        Step from one frame to the next in seconds. Halving it doubles time and memory.
     n_mels : int, default=64
         Number of mel bands.
     n_mfcc : int, default=13

@@ -72,13 +72,13 @@ def test_early_stopping_stops_at_the_same_epoch_after_a_kill(tmp_path):
     plain = make_classifier(**values).fit(X, y)
     assert plain.n_epochs_ < 30
     for epoch in (2, plain.best_epoch_ + 1, plain.n_epochs_):
-        place = tmp_path / str(epoch)
-        fit_until(epoch, make_classifier(place, **values), X, y)
-        assert same_trees(fit_results(make_classifier(place, **values), X, y), results(plain, X))
+        location = tmp_path / str(epoch)
+        fit_until(epoch, make_classifier(location, **values), X, y)
+        assert same_trees(fit_results(make_classifier(location, **values), X, y), results(plain, X))
     # Killed after the last epoch: there is nothing left to train.
     with pytest.MonkeyPatch.context() as monkeypatch:
         EpochCounter(monkeypatch, stop=plain.n_epochs_ + 1)
-        assert same_trees(fit_results(make_classifier(place, **values), X, y), results(plain, X))
+        assert same_trees(fit_results(make_classifier(location, **values), X, y), results(plain, X))
 
 
 def test_transfer_continues_too_and_another_source_is_another_fit(tmp_path):
@@ -86,8 +86,8 @@ def test_transfer_continues_too_and_another_source_is_another_fit(tmp_path):
     sources = [FrozenEstimator(make_classifier(random_state=seed).fit(X, y)) for seed in (0, 1)]
     values = {"max_epochs": 3, "random_state": 0, "batch_size": 24, "frozen_layers": "conv"}
     plain, other = (CNNAudioClassifier(pretrained=s, **values).fit(X, y) for s in sources)
-    place = tmp_path / "one.checkpoint"
-    values["checkpoint"] = place
+    location = tmp_path / "one.checkpoint"
+    values["checkpoint"] = location
     fit_until(3, CNNAudioClassifier(pretrained=sources[0], **values), X, y)
     with pytest.raises(ValueError, match=r"another fit \(pretrained: "):
         CNNAudioClassifier(pretrained=sources[1], **values).fit(X, y)
@@ -155,22 +155,22 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_parameter_is_refused_by_name(name, one_file):
-    place, X, y = one_file
+    location, X, y = one_file
     values = {name: CHANGES[name]}
     with pytest.raises(ValueError, match=rf"another fit \({name}: "):
-        make_classifier(place, **values).fit(X, y)
+        make_classifier(location, **values).fit(X, y)
 
 
 @pytest.fixture(scope="module")
 def one_file(tmp_path_factory):
-    place = tmp_path_factory.mktemp("checkpoints") / "one.checkpoint"
+    location = tmp_path_factory.mktemp("checkpoints") / "one.checkpoint"
     X, y = make_spectrograms()
-    fit_until(3, make_classifier(place), X, y)
-    return place, X, y
+    fit_until(3, make_classifier(location), X, y)
+    return location, X, y
 
 
 def test_changed_data_is_refused(one_file):
-    place, X, y = one_file
+    location, X, y = one_file
     labels, values = y.copy(), X.copy()
     labels[[0, 1]] = labels[[1, 0]]
     values[-1, -1, -1] += 1e-3
@@ -180,12 +180,12 @@ def test_changed_data_is_refused(one_file):
         ((X[:90], y[:90]), r"\(labels: \(96,\) .*; spectrograms: \(96, .*, \(90, "),
     ):
         with pytest.raises(ValueError, match=rf"one\.checkpoint' .* {difference}"):
-            make_classifier(place).fit(*changed)
+            make_classifier(location).fit(*changed)
     with pytest.raises(ValueError, match=r"estimator: CNNAudioClassifier .*, ConvAuto"):
-        make_embedder(place).fit(X)
+        make_embedder(location).fit(X)
     # The file is unharmed.
     assert same_trees(
-        fit_results(make_classifier(place), X, y), fit_results(make_classifier(), X, y)
+        fit_results(make_classifier(location), X, y), fit_results(make_classifier(), X, y)
     )
 
 
@@ -214,7 +214,7 @@ def test_an_augmentation_that_cannot_be_identified_is_an_error_before_training(t
     make_classifier(augment=Unknown(), max_epochs=1).fit(X, y)
 
 
-def test_a_network_with_other_layers_from_the_same_builder_is_an_error(tmp_path, monkeypatch):
+def test_a_network_with_different_layers_from_the_same_builder_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("test_resuming.WIDTH", 4)
     X, y = make_spectrograms()
     fit_until(3, make_classifier(tmp_path, network=network_of_global_width), X, y)
@@ -311,13 +311,13 @@ def test_a_damaged_checkpoint_loses_epochs_but_never_changes_the_result(tmp_path
         (False, "the previous epoch"),
         (True, "from the beginning"),
     ):
-        place = tmp_path / f"{both}.checkpoint"
-        fit_until(4, make_classifier(place), X, y)
-        damage(place)
+        location = tmp_path / f"{both}.checkpoint"
+        fit_until(4, make_classifier(location), X, y)
+        damage(location)
         if both:
-            damage(place.with_name(place.name + ".previous"))
+            damage(location.with_name(location.name + ".previous"))
         with pytest.warns(UserWarning, match=message):
-            assert same_trees(fit_results(make_classifier(place), X, y), expected)
+            assert same_trees(fit_results(make_classifier(location), X, y), expected)
 
 
 # --- the parameter ---------------------------------------------------------------------------
@@ -328,8 +328,8 @@ def test_checkpoint_is_a_parameter_like_others(tmp_path):
     model = make_classifier(tmp_path, max_epochs=1).fit(X, y)
     assert model.get_params()["checkpoint"] == clone(model).checkpoint == tmp_path
     saved = saved_and_loaded(model, tmp_path / "m")
-    for loaded, place in ((pickle.loads(pickle.dumps(model)), tmp_path), (saved, None)):
-        assert loaded.checkpoint == place
+    for loaded, location in ((pickle.loads(pickle.dumps(model)), tmp_path), (saved, None)):
+        assert loaded.checkpoint == location
         assert same_trees(results(loaded, X), results(model, X))
     with pytest.raises(ValueError, match="'checkpoint' parameter of CNNAudioClassifier"):
         make_classifier(3).fit(X, y)
