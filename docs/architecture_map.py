@@ -80,7 +80,7 @@ def picture():
     ]
     boxes = [_box(name, *center) for name, center in centers.items()]
     return (
-        f'<svg class="architecture" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg class="architecture" viewBox="{-GAP[0]} 0 {width + 2 * GAP[0]} {height}" role="img" '
         'aria-label="Packages of skdaf and what they import" xmlns="http://www.w3.org/2000/svg">'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
