@@ -25,6 +25,7 @@ pytestmark = pytest.mark.oldest
 # The start of scripts that run fits in forked children, and kill them.
 FORKS = """
 import os, pickle, random, signal, sys, time
+from contextlib import suppress
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from training_helpers import make_classifier, make_spectrograms, results
@@ -55,8 +56,11 @@ assert wait_for(start(fit, "expected", **values)) == 0
 folder = Path("folder")
 
 def written():
-    # A file that is being renamed may be missing for a moment.
-    return [path.stat().st_mtime_ns for path in folder.glob("C*.checkpoint") if path.exists()]
+    times = []
+    for path in folder.glob("C*.checkpoint"):
+        with suppress(FileNotFoundError):  # while it is being replaced
+            times.append(path.stat().st_mtime_ns)
+    return times
 
 n_kills = 0
 while not Path("result").exists():
