@@ -21,8 +21,9 @@ def map_clips(function, clips, **options):
     **options
         Passed to `map_chunks`.
     """
-    names = {}
-    clips = [_with_absolute_path(clip, names) for clip in clips]
+    # The dot tells these paths from the same ones that the user has passed as absolute paths.
+    folder, names = absolute_path(os.curdir), {}
+    clips = [_with_absolute_path(clip, folder, names) for clip in clips]
     for result, errors in map_chunks(function, clips, **options):
         yield result, [_with_given_path(error, names) for error in errors]
 
@@ -38,12 +39,11 @@ def absolute_path(path):
         return path
 
 
-def _with_absolute_path(clip, names):
-    """Return a clip with an absolute path; record which name it had in `names`."""
+def _with_absolute_path(clip, folder, names):
+    """Return a clip with its path below a folder; record which name it had in `names`."""
     if not isinstance(clip, Clip) or clip.is_in_memory or os.path.isabs(clip.path):
         return clip
-    # The dot tells this path from the same one that the user has passed as an absolute path.
-    path = absolute_path(os.path.join(os.curdir, clip.path))
+    path = os.path.join(folder, clip.path)
     names[path] = clip.name
     return Clip(path, clip.start, clip.end)
 
