@@ -3,10 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+from helpers import write_audio
 
 from skdaf._features.spectrogram import SpectrogramSettings, compute_spectrograms
 
 RATES = [8000, 16000, 22050, 44100, 48000]
+
+# How much two float32 computations of a level may differ, in dB and in standard deviations.
+# Measured: 0.
+DB, SD = 1e-3, 1e-4
 
 # (window in s, hop in s, an odd window, mel bands, fmin, fmax as a share of the rate)
 LAYOUTS = [
@@ -68,3 +73,14 @@ def make_sounds(sampling_rate, n_samples=None):
 def compute_one(samples, settings):
     """Return the spectrogram of one clip."""
     return compute_spectrograms([np.asarray(samples, np.float32)], settings)[0]
+
+
+def decaying_noise(seed=0, n_samples=4000):
+    """Return float32 samples of decaying noise, whose levels vary."""
+    decay = np.exp(-np.arange(n_samples) / 3000)
+    return (0.3 * decay * np.random.default_rng(seed).standard_normal(n_samples)).astype(np.float32)
+
+
+def write_decaying(path, seed=0, n_samples=4000, sampling_rate=16000, **options):
+    """Write decaying noise to a file; return the path as a str."""
+    return write_audio(path, decaying_noise(seed, n_samples), sampling_rate, **options)

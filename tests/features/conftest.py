@@ -7,10 +7,25 @@ from skdaf import Clip
 from skdaf._features import extraction
 
 
+@pytest.fixture(scope="module")
+def write():
+    """The function that writes the files of `paths` and `many`; modules can override it."""
+    return write_noise
+
+
 @pytest.fixture
-def paths(tmp_path):
-    """The paths of six files of different lengths."""
-    written = [write_noise(tmp_path / f"{i}.wav", i, 1500 + 700 * i) for i in range(6)]
+def paths(tmp_path, write):
+    """The paths of seven files of 16 kHz, from 0.1 to 0.7 s."""
+    written = [write(tmp_path / f"{i}.wav", i, 1600 * (i + 1)) for i in range(7)]
+    wait_until_cacheable()
+    return written
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, write):
+    """The paths of short files, enough for several chunks."""
+    folder = tmp_path_factory.mktemp("many")
+    written = [write(folder / f"{i}.wav", i, 500 + i) for i in range(150)]
     wait_until_cacheable()
     return written
 

@@ -36,9 +36,9 @@ def test_group_ends_when_it_holds_enough_samples(clips, monkeypatch):
         return compute(waveforms, settings)
 
     monkeypatch.setattr(spectrogram_transformer, "compute_spectrograms", spectrograms)
-    monkeypatch.setattr(extraction, "_SAMPLES_PER_GROUP", 4000)
+    monkeypatch.setattr(extraction, "_SAMPLES_PER_GROUP", 7000)
     extract()(clips)
-    assert sizes == [[1500, 2200, 2900], [3600, 4300], [5000]]
+    assert sizes == [[1600, 3200, 4800], [6400, 8000], [9600], [11200]]
 
 
 def test_waveforms_need_no_files(clips, cache):

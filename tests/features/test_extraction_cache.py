@@ -128,7 +128,7 @@ def test_other_spans_miss(clips, cache, reads, span):
 def test_changed_file_of_the_same_length_misses(clips, cache, reads):
     extract(cache)(clips)
     status = os.stat(clips[2].path)
-    write_noise(clips[2].path, seed=99, n_samples=1500 + 700 * 2)
+    write_noise(clips[2].path, seed=99, n_samples=1600 * 3)
     assert os.stat(clips[2].path).st_size == status.st_size
     os.utime(clips[2].path, ns=(status.st_atime_ns, status.st_mtime_ns + 1000))
     reads.clear()
@@ -151,7 +151,7 @@ def test_changed_file_of_the_same_time_misses(clips, cache, reads):
 def test_changed_file_of_the_same_length_and_time_misses(clips, cache, reads):
     extract(cache)(clips)
     status = os.stat(clips[2].path)
-    write_noise(clips[2].path, seed=99, n_samples=1500 + 700 * 2)
+    write_noise(clips[2].path, seed=99, n_samples=1600 * 3)
     os.utime(clips[2].path, ns=(status.st_atime_ns, status.st_mtime_ns))
     now = os.stat(clips[2].path)
     assert (now.st_size, now.st_mtime_ns) == (status.st_size, status.st_mtime_ns)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from helpers import noise, run_python, wait_until_cacheable, write_noise
+from helpers import noise, run_python, write_noise
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
@@ -29,23 +29,6 @@ pytestmark = pytest.mark.oldest
 
 # A relative 1e-6 for every feature, and an absolute bound where one is zero but for rounding.
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-11}
-
-
-@pytest.fixture
-def paths(tmp_path):
-    """Seven files of 16 kHz, from 0.1 to 0.7 s."""
-    written = [write_noise(tmp_path / f"{i}.wav", i, 1600 * (i + 1)) for i in range(7)]
-    wait_until_cacheable()
-    return written
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """Short files, enough for several chunks."""
-    folder = tmp_path_factory.mktemp("many")
-    written = [write_noise(folder / f"{i}.wav", i, 500 + i) for i in range(150)]
-    wait_until_cacheable()
-    return written
 
 
 @parametrize_with_checks([PyAudioAnalysisTransformer()])

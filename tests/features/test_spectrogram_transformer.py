@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from helpers import write_audio
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from spectrograms import DB, SD, decaying_noise, write_decaying
 
 from skdaf import AudioReadError, SpectrogramTransformer, load_audio
 from skdaf._features.spectrogram import SpectrogramSettings, compute_spectrograms
@@ -23,33 +23,10 @@ pytestmark = pytest.mark.oldest
 
 RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000]
 
-# How much two float32 computations of a level may differ, in dB and in standard deviations.
-# Measured: 0.
-DB, SD = 1e-3, 1e-4
-
-
-def noise(seed=0, n_samples=4000):
-    """Return decaying noise, whose levels vary."""
-    decay = np.exp(-np.arange(n_samples) / 3000)
-    return (0.3 * decay * np.random.default_rng(seed).standard_normal(n_samples)).astype(np.float32)
-
-
-def write(path, seed=0, n_samples=4000, sampling_rate=16000, **options):
-    """Write decaying noise to a file; return the path as a str."""
-    return write_audio(path, noise(seed, n_samples), sampling_rate, **options)
-
-
-@pytest.fixture
-def paths(tmp_path):
-    """Seven files of 16 kHz, from 0.1 to 0.7 s."""
-    return [write(tmp_path / f"{i}.wav", i, 1600 * (i + 1)) for i in range(7)]
-
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """Short files, enough for several chunks."""
-    folder = tmp_path_factory.mktemp("many")
-    return [write(folder / f"{i}.wav", i, 500 + i) for i in range(150)]
+def write():
+    return write_decaying
 
 
 # --- output ---
@@ -93,7 +70,7 @@ def test_standardized_clips_have_zero_mean_and_unit_variance(paths):
 
 
 def test_silence_and_single_samples_are_finite():
-    clips = [np.zeros(4000), np.zeros(1), np.ones(1), np.array([0.0, 1e-30]), noise(0, 7)]
+    clips = [np.zeros(4000), np.zeros(1), np.ones(1), np.array([0.0, 1e-30]), decaying_noise(0, 7)]
     for features in ("mel", "mfcc", "mel+chroma"):
         X = SpectrogramTransformer(features, sampling_rate=16000).fit_transform(clips)
         assert np.isfinite(X).all()
@@ -118,7 +95,7 @@ def test_transform_before_fit_is_refused(paths):
     ],
 )
 def test_sampling_rate_is_the_most_common_or_lowest_one(tmp_path, rates, expected):
-    files = [write(tmp_path / f"{i}.wav", i, 2000, rate) for i, rate in enumerate(rates)]
+    files = [write_decaying(tmp_path / f"{i}.wav", i, 2000, rate) for i, rate in enumerate(rates)]
     assert SpectrogramTransformer(n_mels=16).fit(files).sampling_rate_ == expected
 
 
@@ -129,7 +106,10 @@ def test_sampling_rate_of_waveforms_is_16_khz():
 
 
 def test_files_of_other_rates_are_resampled(tmp_path):
-    files = [write(tmp_path / "a.wav", 0, 4000, 8000), write(tmp_path / "b.wav", 1, 9000, 22050)]
+    files = [
+        write_decaying(tmp_path / "a.wav", 0, 4000, 8000),
+        write_decaying(tmp_path / "b.wav", 1, 9000, 22050),
+    ]
     transformer = SpectrogramTransformer(sampling_rate=16000, standardize=False).fit(files)
     resampled = [load_audio(file, sampling_rate=16000)[0] for file in files]
     np.testing.assert_allclose(
@@ -166,8 +146,11 @@ def test_n_frames_is_the_median_or_the_95th_percentile(length, tenths, expected)
 
 
 def test_n_frames_counts_frames_at_the_common_rate(tmp_path):
-    files = [write(tmp_path / "a.wav", 0, 22050, 44100), write(tmp_path / "b.wav", 1, 8000)]
-    files += [write(tmp_path / "c.wav", 2, 8000)]
+    files = [
+        write_decaying(tmp_path / "a.wav", 0, 22050, 44100),
+        write_decaying(tmp_path / "b.wav", 1, 8000),
+    ]
+    files += [write_decaying(tmp_path / "c.wav", 2, 8000)]
     transformer = SpectrogramTransformer(length="pad").fit(files)
     assert (transformer.sampling_rate_, transformer.n_frames_) == (16000, 51)
 
@@ -175,7 +158,7 @@ def test_n_frames_counts_frames_at_the_common_rate(tmp_path):
 def test_a_second_fit_replaces_the_first(paths, tmp_path):
     transformer = SpectrogramTransformer(n_mels=16).fit(np.zeros((2, 800)))
     assert transformer.n_features_in_ == 800
-    transformer.fit([write(tmp_path / "low.wav", 0, 4000, 8000)])
+    transformer.fit([write_decaying(tmp_path / "low.wav", 0, 4000, 8000)])
     assert not hasattr(transformer, "n_features_in_")
     assert (transformer.sampling_rate_, transformer.n_frames_) == (8000, 51)
 
@@ -256,7 +239,7 @@ def test_a_clip_with_one_moment_is_scaled_not_clipped():
 
 
 def test_padding_is_standardized_like_the_clip():
-    decay = (noise(0, 12000) * np.exp(-np.arange(12000) / 1000)).astype(np.float32)
+    decay = (decaying_noise(0, 12000) * np.exp(-np.arange(12000) / 1000)).astype(np.float32)
     plain, padded = (
         SpectrogramTransformer(
             length="pad", n_frames=120, standardize=standardize, sampling_rate=16000

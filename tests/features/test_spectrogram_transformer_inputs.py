@@ -9,43 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from helpers import write_audio
 from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
+from spectrograms import SD, decaying_noise, write_decaying
 
 from skdaf import AudioReadError, Clip, SpectrogramTransformer, load_audio
 
 pytestmark = pytest.mark.oldest
 
-RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000]
-
-# How much two float32 computations of a level may differ, in dB and in standard deviations.
-# Measured: 0.
-DB, SD = 1e-3, 1e-4
-
-
-def noise(seed=0, n_samples=4000):
-    """Return decaying noise, whose levels vary."""
-    decay = np.exp(-np.arange(n_samples) / 3000)
-    return (0.3 * decay * np.random.default_rng(seed).standard_normal(n_samples)).astype(np.float32)
-
-
-def write(path, seed=0, n_samples=4000, sampling_rate=16000, **options):
-    """Write decaying noise to a file; return the path as a str."""
-    return write_audio(path, noise(seed, n_samples), sampling_rate, **options)
-
-
-@pytest.fixture
-def paths(tmp_path):
-    """Seven files of 16 kHz, from 0.1 to 0.7 s."""
-    return [write(tmp_path / f"{i}.wav", i, 1600 * (i + 1)) for i in range(7)]
-
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """Short files, enough for several chunks."""
-    folder = tmp_path_factory.mktemp("many")
-    return [write(folder / f"{i}.wav", i, 500 + i) for i in range(150)]
+def write():
+    return write_decaying
 
 
 # --- forms of X ---------------------------------------------------------
@@ -74,20 +49,20 @@ def test_every_form_of_input_gives_the_same(paths, form):
 
 
 def test_files_and_their_samples_differ_by_16_bit_rounding(tmp_path):
-    path = write(tmp_path / "a.wav", 3, 8000)
+    path = write_decaying(tmp_path / "a.wav", 3, 8000)
     transformer = SpectrogramTransformer(sampling_rate=16000, standardize=False).fit([path])
     # The sound is far above the rounding of 16 bits nearly everywhere. Measured: 0.07 dB at most.
     np.testing.assert_allclose(
-        transformer.transform([path]), transformer.transform([noise(3, 8000)]), atol=0.2
+        transformer.transform([path]), transformer.transform([decaying_noise(3, 8000)]), atol=0.2
     )
-    exact = write(tmp_path / "b.wav", 3, 8000, subtype="FLOAT")
+    exact = write_decaying(tmp_path / "b.wav", 3, 8000, subtype="FLOAT")
     np.testing.assert_array_equal(
-        transformer.transform([exact]), transformer.transform([noise(3, 8000)])
+        transformer.transform([exact]), transformer.transform([decaying_noise(3, 8000)])
     )
 
 
 def test_rows_of_an_array_are_waveforms():
-    waveforms = np.stack([noise(i, 3000) for i in range(5)])
+    waveforms = np.stack([decaying_noise(i, 3000) for i in range(5)])
     transformer = SpectrogramTransformer().fit(waveforms)
     assert transformer.n_features_in_ == 3000
     expected = SpectrogramTransformer().fit_transform(list(waveforms))
@@ -96,7 +71,7 @@ def test_rows_of_an_array_are_waveforms():
 
 
 def test_clips_are_parts_of_their_file(tmp_path):
-    path = write(tmp_path / "a.wav", 0, 16000)
+    path = write_decaying(tmp_path / "a.wav", 0, 16000)
     whole = load_audio(path)[0]
     table = pd.DataFrame({"path": path, "start": [0.0, 0.25, 0.5], "end": [0.25, 0.75, None]})
     parts = [whole[:4000], whole[4000:12000], whole[8000:]]
@@ -106,7 +81,7 @@ def test_clips_are_parts_of_their_file(tmp_path):
 
 
 def test_channels_are_averaged(tmp_path):
-    left, right = noise(0), noise(1)
+    left, right = decaying_noise(0), decaying_noise(1)
     sf.write(tmp_path / "a.wav", np.stack([left, right], 1), 16000, subtype="FLOAT")
     transformer = SpectrogramTransformer(sampling_rate=16000).fit([tmp_path / "a.wav"])
     np.testing.assert_allclose(
@@ -120,21 +95,24 @@ def test_channels_are_averaged(tmp_path):
 
 
 def test_waveforms_after_a_fit_on_files_warn_once(tmp_path):
-    paths = [write(tmp_path / f"{i}.wav", i, sampling_rate=8000) for i in range(2)]
+    paths = [write_decaying(tmp_path / f"{i}.wav", i, sampling_rate=8000) for i in range(2)]
     transformer = SpectrogramTransformer(n_mels=8).fit(paths)
     with pytest.warns(UserWarning, match="8000 Hz"):
-        of_arrays = transformer.transform([noise(0), noise(1)])
+        of_arrays = transformer.transform([decaying_noise(0), decaying_noise(1)])
     np.testing.assert_array_equal(
-        of_arrays, transformer.transform([(noise(0), 8000), (noise(1), 8000)])
+        of_arrays, transformer.transform([(decaying_noise(0), 8000), (decaying_noise(1), 8000)])
     )
     # Warnings are errors in these tests, so there is no second one.
-    transformer.transform(np.stack([noise(0), noise(1)]))
+    transformer.transform(np.stack([decaying_noise(0), decaying_noise(1)]))
     with pytest.warns(UserWarning, match="8000 Hz"):
-        pickle.loads(pickle.dumps(transformer)).transform([noise(0)])
+        pickle.loads(pickle.dumps(transformer)).transform([decaying_noise(0)])
 
 
 def test_no_warning_if_the_rate_is_known(tmp_path):
-    path, waves = write(tmp_path / "a.wav", 0), [noise(0), noise(1)]
+    path, waves = (
+        write_decaying(tmp_path / "a.wav", 0),
+        [decaying_noise(0), decaying_noise(1)],
+    )
     SpectrogramTransformer(n_mels=8, sampling_rate=8000).fit([path]).transform(waves)
     SpectrogramTransformer(n_mels=8).fit(waves).transform(waves)
     SpectrogramTransformer(n_mels=8).fit(waves).transform([path])
@@ -192,8 +170,8 @@ def test_errors_contain_bands_outside_the_spectrum(fmin, fmax):
 
 
 def test_fmax_of_half_the_rate_is_allowed():
-    X = SpectrogramTransformer(fmax=8000, fmin=0).fit_transform([noise()])
-    np.testing.assert_array_equal(X, SpectrogramTransformer().fit_transform([noise()]))
+    X = SpectrogramTransformer(fmax=8000, fmin=0).fit_transform([decaying_noise()])
+    np.testing.assert_array_equal(X, SpectrogramTransformer().fit_transform([decaying_noise()]))
 
 
 def test_more_coefficients_than_bands_are_refused():
@@ -260,7 +238,7 @@ def test_the_error_of_one_bad_file_starts_with_its_path(paths, tmp_path):
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_truncated_file_is_found_by_transform(paths, tmp_path, cached):
-    damaged = write(tmp_path / "damaged.flac", 0, 32000)
+    damaged = write_decaying(tmp_path / "damaged.flac", 0, 32000)
     os.truncate(damaged, os.path.getsize(damaged) // 2)
     cache = tmp_path / "cache" if cached else None
     transformer = SpectrogramTransformer(cache=cache).fit([*paths, damaged])

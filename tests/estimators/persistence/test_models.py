@@ -16,6 +16,7 @@ from crafting import (
     rewritten,
 )
 from helpers import TESTS
+from saved_models import SMALL, fit_classifier
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -47,28 +48,16 @@ pytestmark = pytest.mark.oldest
 # Small models as this release saved them, samples, and what the models made of these.
 GOLDEN = TESTS / "data"
 
-SMALL = {"channels": (4,), "max_epochs": 2, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def waveforms():
-    return np.random.default_rng(0).standard_normal((20, 2000))
-
-
-def classifier(X, **changes):
-    front_end = SpectrogramTransformer(n_mels=8)
-    return CNNAudioClassifier(front_end, **{**SMALL, **changes}).fit(X, np.arange(20) % 2)
-
 
 def estimators(X, folder):
     y = np.arange(20) % 2
-    fitted = classifier(X)
+    fitted = fit_classifier(X)
     embedder = ConvAutoencoderEmbedder(SpectrogramTransformer(n_mels=8), **SMALL).fit(X)
     extractor = CNNFeatureExtractor(FrozenEstimator(fitted))
     return {
         "front end": (SpectrogramTransformer(cache=folder / "cache").fit(X), "transform"),
         "classifier": (fitted, "predict_proba"),
-        "daf": (classifier(X, network="daf", hidden_units=(8,)), "predict_proba"),
+        "daf": (fit_classifier(X, network="daf", hidden_units=(8,)), "predict_proba"),
         "transferred": (
             CNNAudioClassifier(pretrained=FrozenEstimator(fitted), max_epochs=1).fit(X, y),
             "predict_proba",
@@ -95,7 +84,7 @@ def _private_paths(content):
 
 
 def test_files_name_only_public_modules(waveforms, tmp_path):
-    combined = make_combined_classifier([classifier(waveforms)], n_components=2)
+    combined = make_combined_classifier([fit_classifier(waveforms)], n_components=2)
     combined.fit(waveforms, np.arange(20) % 2)
     for model, _ in estimators(waveforms, tmp_path).values():
         assert not _private_paths(pickle.dumps(model))
@@ -209,7 +198,7 @@ def test_a_model_for_a_missing_device_predicts_on_the_cpu(waveforms, tmp_path, m
     with monkeypatch.context() as there:
         for module in ("base", "fitting"):
             there.setattr(f"skdaf._estimators.{module}.resolve_device", lambda device, **_: "cpu")
-        fitted = classifier(waveforms, device="cuda")
+        fitted = fit_classifier(waveforms, device="cuda")
         expected = fitted.predict_proba(waveforms)
         save_model(fitted, tmp_path / "model.skops")
         joblib.dump(fitted, tmp_path / "model.joblib")
@@ -251,7 +240,7 @@ def test_a_long_legal_name_can_be_saved_to(tmp_path):
 
 
 def test_an_object_in_several_places_is_written_once(waveforms, tmp_path):
-    fitted = classifier(waveforms)
+    fitted = fit_classifier(waveforms)
     save_model(CNNFeatureExtractor(FrozenEstimator(fitted)).fit(waveforms), tmp_path / "two.skops")
     loaded = load_model(tmp_path / "two.skops")
     assert loaded.estimator.estimator is loaded.estimator_
@@ -261,7 +250,7 @@ def test_an_object_in_several_places_is_written_once(waveforms, tmp_path):
 
 def test_skops_reads_the_files_with_the_published_types(waveforms, tmp_path):
     forest = RandomForestClassifier(n_estimators=2)
-    model = make_pipeline(CNNFeatureExtractor(FrozenEstimator(classifier(waveforms))), forest)
+    model = make_pipeline(CNNFeatureExtractor(FrozenEstimator(fit_classifier(waveforms))), forest)
     model.fit(waveforms, np.arange(20) % 2)
     save_model(model, tmp_path / "model.skops")
     loaded = skops.io.load(tmp_path / "model.skops", trusted=skdaf.TRUSTED_TYPES)

@@ -9,7 +9,7 @@ from crafting import (
     attribute,
     plain,
 )
-from helpers import TESTS
+from saved_models import SMALL, fit_classifier
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -25,21 +25,6 @@ from skdaf import (
 )
 
 pytestmark = pytest.mark.oldest
-
-# Small models as this release saved them, samples, and what the models made of these.
-GOLDEN = TESTS / "data"
-
-SMALL = {"channels": (4,), "max_epochs": 2, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def waveforms():
-    return np.random.default_rng(0).standard_normal((20, 2000))
-
-
-def classifier(X, **changes):
-    front_end = SpectrogramTransformer(n_mels=8)
-    return CNNAudioClassifier(front_end, **{**SMALL, **changes}).fit(X, np.arange(20) % 2)
 
 
 def test_run_parameters_are_neither_saved_nor_loaded(waveforms, tmp_path):
@@ -71,7 +56,7 @@ def test_run_parameters_are_neither_saved_nor_loaded(waveforms, tmp_path):
 
 def test_paths_of_models_are_not_written(waveforms, tmp_path):
     path, saved = tmp_path / "network.skops", tmp_path / "model.skops"
-    save_model(classifier(waveforms), path)
+    save_model(fit_classifier(waveforms), path)
     extractor = CNNFeatureExtractor(path).fit(waveforms)
     transferred = CNNAudioClassifier(pretrained=str(path), max_epochs=1)
     transferred.fit(waveforms, np.arange(20) % 2)

@@ -28,7 +28,8 @@ from crafting import (
     rewritten,
     write_crafted,
 )
-from helpers import CASES, TESTS
+from helpers import CASES
+from saved_models import SMALL, fit_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -48,21 +49,6 @@ from skdaf import (
 from skdaf._estimators.persistence.trusted_types import find_class
 
 pytestmark = pytest.mark.oldest
-
-# Small models as this release saved them, samples, and what the models made of these.
-GOLDEN = TESTS / "data"
-
-SMALL = {"channels": (4,), "max_epochs": 2, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def waveforms():
-    return np.random.default_rng(0).standard_normal((20, 2000))
-
-
-def classifier(X, **changes):
-    front_end = SpectrogramTransformer(n_mels=8)
-    return CNNAudioClassifier(front_end, **{**SMALL, **changes}).fit(X, np.arange(20) % 2)
 
 
 class Touch:
@@ -134,7 +120,7 @@ def test_only_what_scikit_learn_defines_itself_is_trusted(name):
 
 
 def test_what_could_not_be_loaded_is_not_saved(waveforms, tmp_path):
-    fitted = classifier(waveforms).set_params(augment=os.path.join)
+    fitted = fit_classifier(waveforms).set_params(augment=os.path.join)
     with pytest.raises(ValueError, match=r"not trust: .*join.*Nothing was written"):
         save_model(fitted, tmp_path / "model.skops")
     assert not os.listdir(tmp_path)
@@ -142,7 +128,7 @@ def test_what_could_not_be_loaded_is_not_saved(waveforms, tmp_path):
 
 def test_a_damaged_file_is_reported_as_damaged(waveforms, tmp_path):
     path = tmp_path / "model.skops"
-    save_model(classifier(waveforms), path)
+    save_model(fit_classifier(waveforms), path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ValueError, match=r"model\.skops' was not written by save_model"):
         load_model(path)
@@ -154,7 +140,7 @@ def test_a_missing_folder_is_named_as_given(tmp_path):
 
 
 def test_functions_are_refused_by_name(waveforms, tmp_path):
-    fitted = classifier(waveforms).set_params(augment=os.path.join)
+    fitted = fit_classifier(waveforms).set_params(augment=os.path.join)
     skops.io.dump(fitted, tmp_path / "model.skops")
     with pytest.raises(ValueError, match=r"not trusted: .*join"):
         load_model(tmp_path / "model.skops")
@@ -299,7 +285,7 @@ def test_absurd_claims_cost_nothing(waveforms, tmp_path):
         ("n_outputs", 5, "one output per class"),
         ("network", "daf", "but the network needs"),
     ):
-        save_model(classifier(waveforms), path)
+        save_model(fit_classifier(waveforms), path)
         changed = {name: plain(value)}
         change_schema(
             path, lambda state, new=changed: state["_architecture"]["content"].update(new)
@@ -310,7 +296,7 @@ def test_absurd_claims_cost_nothing(waveforms, tmp_path):
 
 def test_any_damage_is_reported_as_damage(waveforms, tmp_path):
     path = tmp_path / "model.skops"
-    save_model(classifier(waveforms), path)
+    save_model(fit_classifier(waveforms), path)
     whole = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     rng = np.random.default_rng(0)
     for _ in range(100):
@@ -324,7 +310,7 @@ def test_any_damage_is_reported_as_damage(waveforms, tmp_path):
 @pytest.mark.parametrize("schema", [None, "", "{}", "[]", "null", '{"__module__": 3}'])
 def test_a_file_whose_parts_do_not_fit_is_called_damaged(waveforms, tmp_path, schema):
     path = tmp_path / "model.skops"
-    save_model(classifier(waveforms), path)
+    save_model(fit_classifier(waveforms), path)
     rewritten(path, **{"schema.json": schema})
     with pytest.raises(ValueError, match=r"model\.skops' is damaged"):
         load_model(path)
@@ -347,7 +333,7 @@ STRANGE_ATTRIBUTES = [
 
 def test_attributes_that_no_classifier_has_are_refused(waveforms, tmp_path):
     path = tmp_path / "model.skops"
-    fitted = classifier(waveforms, max_epochs=1)
+    fitted = fit_classifier(waveforms, max_epochs=1)
     for name, value, reason in STRANGE_ATTRIBUTES:
         save_model(fitted, path)
         attribute(path, name, value)
