@@ -118,8 +118,8 @@ def combiner(seeds, verbose):
             )
             models = [
                 make_pipeline(last, StandardScaler(), SVC()),
-                make_combined_classifier(last),
-                make_combined_classifier([last, before]),
+                make_combined_classifier(last, method="svc"),
+                make_combined_classifier([last, before], method="svc"),
             ]
             features, *combined = (
                 model.fit(train_paths, train_digits).score(test_paths, test_digits)

@@ -19,6 +19,7 @@ from torch import nn
 
 from benchmarks import _fsdd, _scenes
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
+from skdaf._estimators.fitting import make_plan
 from skdaf._features import resizing
 from skdaf._networks.architectures import build_cnn
 from skdaf._training import augmentation as _augmentation
@@ -94,7 +95,7 @@ CHANGES = {
     "batches of 128": {"batch_size": 128},
     "half the epochs": {"epochs": 0.5},
     "twice the epochs": {"epochs": 2.0},
-    "no early stopping": {"early_stopping": False},
+    "early stopping": {"early_stopping": True},
     "float32": {"precision": "float32"},
     "no augmentation": {"augment": None},
     **{f"without {name}": without(name) for name in USUAL},
@@ -126,7 +127,8 @@ def measure(change, parts, seed, cache):
     classifier = CNNAudioClassifier(SpectrogramTransformer(cache=cache), random_state=seed)
     classifier.set_params(**change)
     if epochs is not None:
-        plan = classifier._plan(len(train_X), has_validation=True, n_frozen=0)
+        classifier.frontend_ = None
+        plan = make_plan(classifier, len(train_X), has_validation=False)
         classifier.set_params(max_epochs=round(epochs * plan.max_epochs))
     with patch.object(*patched) if patched else contextlib.nullcontext():
         start = time.perf_counter()

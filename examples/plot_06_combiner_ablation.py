@@ -81,12 +81,12 @@ networks = [FrozenEstimator(network.fit(train_X, train_y)) for network in networ
 # %%
 # The combined classifier
 # -----------------------
-# ``make_combined_classifier`` returns a pipeline with named blocks. To leave out a
-# block, set it to "drop".
+# With ``method="svc"``, ``make_combined_classifier`` returns a pipeline that trains
+# one SVC on the features of all blocks. To leave out a block, set it to "drop".
 
 from skdaf import make_combined_classifier
 
-combined = make_combined_classifier(networks, n_components=30)
+combined = make_combined_classifier(networks, method="svc", n_components=30)
 combined
 
 # %%

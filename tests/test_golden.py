@@ -33,12 +33,14 @@ def trained(**changes):
         front_end(),
         channels=(4, 8),
         hidden_units=(8,),
+        n_networks=2,
         max_epochs=3,
         batch_size=20,
         weight_decay=0.5,
         precision="float32",
         device="cpu",
         augment=("equalize", "mask", "mixup"),
+        early_stopping=True,
         random_state=0,
     )
     return classifier.set_params(**changes).fit(*make_sounds(100))
@@ -82,8 +84,8 @@ def test_front_end():
 
 # Training losses differ by less than 1e-7 between kinds of processors. Validation uses running
 # statistics, which follow a bias of the convolutions that only rounding decides: it differs more.
-TRAIN_LOSS, TRAIN_TOLERANCE = [0.7082781, 0.6904693, 0.6523053], 5e-6
-VALID_LOSS, PROBABILITIES, TOLERANCE = [0.6810, 0.6604, 0.6519], [0.5161, 0.4741, 0.5300], 3e-3
+TRAIN_LOSS, TRAIN_TOLERANCE = [0.7812978, 0.6782592, 0.6287547], 5e-6
+VALID_LOSS, PROBABILITIES, TOLERANCE = [0.6875, 0.6499, 0.6212], [0.5224, 0.4222, 0.5204], 3e-3
 
 
 def is_golden(classifier):

@@ -42,7 +42,9 @@ ESTIMATORS = {
     "embedder": ConvAutoencoderEmbedder(front_end(), **TINY),
     "extractor": CNNFeatureExtractor(CNNAudioClassifier(front_end(), **TINY)),
     "pipeline": Pipeline([("spec", front_end()), ("cnn", CNNAudioClassifier(**TINY))]),
-    "combined": make_combined_classifier(CNNAudioClassifier(front_end(), **TINY), n_components=4),
+    "combined": make_combined_classifier(
+        CNNAudioClassifier(front_end(), **TINY), n_components=4, method="svc"
+    ),
 }
 
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)

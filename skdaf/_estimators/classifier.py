@@ -51,16 +51,16 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         ``SpectrogramTransformer()``; you can still set its parameters, such as
         ``frontend__n_mels``.
     network : {"cnn", "daf"} or callable, default="cnn"
-        "cnn" has conv blocks, a mean over time and dense blocks. It is small (160,000 weights
-        with 64 bins, for clips of any length) and fast. "daf" is the network of
-        deep_audio_features, which flattens instead of averaging: it has several million weights
-        and is several times slower. A callable is called with
+        "cnn" has conv blocks, a summary of their maps (means over time, and the mean and the
+        maximum over time and frequency) and dense blocks. It is small (200,000 weights with 64
+        bins) and fast. "daf" is the network of deep_audio_features, which flattens instead: it has
+        several million weights and is several times slower. A callable is called with
         ``(input_shape, n_outputs, channels=, kernel_size=, hidden_units=, dropout=)`` and returns
         an `nn.Sequential` of layers for input of shape (n_clips, 1, n_frames, n_bins); its last
         layer returns logits.
     channels : sequence of int, default=None
         Number of channels of each conv block. If None, (16, 32, 64, 128) for "cnn" and
-        (32, 64, 128, 256) for "daf". Training time grows with the products of neighboring values.
+        (32, 64, 128, 256) for "daf".
     kernel_size : int, default=None
         Side of the square convolution kernels. Must be odd. If None, 3 for "cnn" and 5 for "daf".
     hidden_units : sequence of int, default=None
@@ -69,6 +69,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     dropout : float, default=None
         Share of the inputs of each dense layer to drop during training. If None, 0.3 for "cnn"; for
         "daf", 0.75 before the first hidden layer and 0.5 before the others.
+    n_networks : int, default=1
+        Number of networks to train side by side and average. More need ``network="cnn"``.
     pretrained : FrozenEstimator, str or os.PathLike, default=None
         A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from: pass
         ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written by `save_model`.
@@ -80,21 +82,20 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Number of layers, counted from the input, that keep their weights and running statistics.
         "conv" freezes all layers before the first dense layer. Requires `pretrained`.
     max_epochs : int or "auto", default="auto"
-        Maximum number of passes over the training clips. "auto" chooses about 1000 steps: 10
-        epochs for very many clips, 25 for a few thousand, up to 100 for very few. The learning
-        rate follows one cycle over all epochs: it rises in the first quarter, then falls to zero
-        [1]_.
+        Maximum number of passes over the training clips. "auto" chooses about 1000 steps, in 10
+        to 100 epochs. The learning rate follows one cycle over all epochs: it rises in the first
+        quarter, then falls to zero [1]_.
     batch_size : int or "auto", default="auto"
-        Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
+        Number of clips per step. "auto" is a sixteenth of the clips, but between 8 and 64.
     learning_rate : float, default=3e-3
         Peak learning rate of the one-cycle schedule (AdamW).
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     label_smoothing : float, default=0.1
-        Share of the target that is spread evenly over all classes. It improves generalization and
-        makes the probabilities less extreme.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in scikit-learn.
+        Share of the target that is spread evenly over all classes.
+    class_weight : dict, "balanced", "sqrt" or None, default="sqrt"
+        Weights of the classes in the loss, as in scikit-learn. "sqrt" is the square root of
+        "balanced": a compromise between accuracy and the mean accuracy over classes.
     augment : str, callable, or list of these, default=("zoom", "equalize", "mask")
         Random changes to the training clips, applied in this order. "zoom" magnifies a part of a
         clip or extends its edges; "equalize" bends the levels over frequency as another
@@ -104,10 +105,10 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         MFCC, "equalize" and "warp" are left out, because cepstral coefficients are not levels at
         frequencies. A callable is called with ``(batch, generator)`` and returns a new batch; the
         batch is a tensor of shape (n_clips, n_frames, n_bins). If None, nothing is changed.
-    early_stopping : bool, default=True
+    early_stopping : bool or "auto", default="auto"
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
-        and keep the weights of the best epoch. If this would hold out fewer than ten clips, or a
-        class has only one clip, the network is trained on all clips for all epochs.
+        and keep the weights of the best epoch. "auto" does so from 10,000 clips on, or if
+        `patience` is given, unless this would hold out fewer than ten clips, or all of a class.
     validation_fraction : float, default=0.1
         Share of the clips to hold out, stratified by class.
     patience : int, default=None
@@ -117,8 +118,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         The torch device to use. "auto" uses CUDA if available, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision during training. "auto" is bfloat16 on processors that support it natively
-        (faster, and as accurate in experiments), and float32 on others. Weights and predictions are
-        always float32. Set it explicitly if different kinds of machines must train the same model.
+        and float32 on others. Weights and predictions are always float32. Set it explicitly if
+        different kinds of machines must train the same model.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the held-out clips, the order of the clips, dropout and
         augmentation. Pass an int for reproducible results. The global generators of NumPy and torch
@@ -174,8 +175,6 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     because its seed is stored too. Functions passed as `network` and `augment` are identified by
     their own code, not by the code that they call.
 
-    Pickles contain a description of the network and plain arrays, but no torch objects.
-
     References
     ----------
     .. [1] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks using
@@ -198,8 +197,6 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     >>> classifier = classifier.fit(sounds.filenames, sounds.target)
     >>> float(classifier.score(sounds.filenames, sounds.target))
     1.0
-    >>> classifier.layer_names_
-    ['conv1', 'conv2', 'conv3', 'conv4', 'dense1', 'output']
     >>> folder.cleanup()
     """
 
@@ -215,10 +212,11 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         "network": [StrOptions(set(NETWORKS)), callable],
         "hidden_units": ["array-like", None],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
         "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
         "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, StrOptions({"balanced", "sqrt"}), None],
     }
 
     def __init__(
@@ -230,6 +228,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         kernel_size: int | None = None,
         hidden_units: Sequence[int] | None = None,
         dropout: float | None = None,
+        n_networks: int = 1,
         pretrained: Any = None,
         frozen_layers: int | Literal["conv"] = 0,
         max_epochs: int | Literal["auto"] = "auto",
@@ -237,9 +236,9 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         label_smoothing: float = 0.1,
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced", "sqrt"] | None = "sqrt",
         augment: Augmentations = ("zoom", "equalize", "mask"),
-        early_stopping: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         patience: int | None = None,
         device: str | torch.device = "auto",
@@ -255,6 +254,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self.kernel_size = kernel_size
         self.hidden_units = hidden_units
         self.dropout = dropout
+        self.n_networks = n_networks
         self.pretrained = pretrained
         self.frozen_layers = frozen_layers
         self.max_epochs = max_epochs
@@ -326,7 +326,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_builder(self.network)
+        check_builder(self.network, self.n_networks)
         check_transfer_parameters(self)
 
     def _network_options(self):

@@ -1,18 +1,28 @@
-"""make_combined_classifier: an SVC on CNN features and hand-crafted features."""
+"""make_combined_classifier: one classifier from networks and hand-crafted features."""
 
 import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
+from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
+
+# Strong regularization, for blocks of features whose variances sum to one: there are often more
+# features than clips, and unsure votes leave decisions to the block that is sure.
+_C_OF_VOTES = 3.0
+
+# Networks are usually the better blocks.
+_VOTES_OF_NETWORK, _VOTES_OF_HANDCRAFTED = 2, 1
 
 
 @public
@@ -20,66 +30,72 @@ def make_combined_classifier(
     extractors: Any | PathLike | Sequence[Any | PathLike],
     *,
     handcrafted: Any = True,
+    method: Literal["vote", "svc"] = "vote",
     n_components: int = 100,
-    C: float = 1.0,
+    C: float | None = None,
     gamma: Literal["scale", "auto"] | float = "scale",
     memory: Any = None,
     n_jobs: int | None = None,
-) -> Pipeline:
-    """Build a pipeline that trains an SVC on CNN features and hand-crafted features.
+) -> VotingClassifier | Pipeline:
+    """Combine networks and hand-crafted features in one classifier.
 
-    The first step, "features", is a `FeatureUnion` with one block per network (extractor, then PCA)
-    and one block of standardized pyAudioAnalysis features. Each block is scaled as a whole, so that
-    all blocks have the same weight. The second step, "svc", is an `SVC` with balanced class
-    weights.
+    By default, each block (each network, and the hand-crafted features) predicts probabilities by
+    itself, and these are averaged: a network counts twice as much as the hand-crafted features.
+    The features of a network that was trained on the same clips look perfect on them, so a
+    classifier on all features together trusts them too much; votes do not depend on that.
 
     Parameters
     ----------
     extractors : extractor, network, path, or list of these
-        One CNN block for each, named "cnn1", "cnn2" and so on. A `CNNFeatureExtractor` is used as
-        it is. Anything else that `CNNFeatureExtractor` accepts (a network to train, a
-        FrozenEstimator, or the path of a saved model) is wrapped in one with default parameters.
+        One block for each, named "cnn1", "cnn2" and so on. A `CNNFeatureExtractor` is used as it
+        is. Anything else that `CNNFeatureExtractor` accepts (a network to train, a FrozenEstimator,
+        or the path of a saved model) is wrapped in one with default parameters, except that a
+        `CNNAudioClassifier` to train votes with its own probabilities.
     handcrafted : bool or transformer, default=True
         Whether to add a block "handcrafted" with a `PyAudioAnalysisTransformer`. You can also
         pass another transformer of clips.
+    method : {"vote", "svc"}, default="vote"
+        "vote" averages the probabilities of the blocks; a `LogisticRegression` turns features into
+        probabilities. "svc" trains one SVC on the features of all blocks together, as
+        deep_audio_features does. It does not predict probabilities. It may be better if the
+        networks are frozen and were trained on other clips.
     n_components : int, default=100
-        Number of principal components of each CNN block, or fewer if there are fewer training clips
-        or features (see `CappedPCA`).
-    C : float, default=1.0
-        Inverse of the regularization strength of the SVC.
+        Number of principal components of the features of each network, or fewer if there are fewer
+        training clips or features (see `CappedPCA`).
+    C : float, default=None
+        Inverse of the regularization strength of the logistic regressions or the SVC. If None, 3.0
+        for "vote" and 1.0 for "svc".
     gamma : {"scale", "auto"} or float, default="scale"
         Coefficient of the RBF kernel of the SVC.
     memory : str or object with the joblib.Memory interface, default=None
-        Cache for the fitted union, which saves time in searches over `C` and `gamma`.
+        Cache for the fitted features, which saves time in searches over `C` and `gamma`.
     n_jobs : int, default=None
         Number of blocks to compute in parallel.
 
     Returns
     -------
-    pipeline : sklearn.pipeline.Pipeline
-        The unfitted pipeline. You can search over ``svc__C``, ``svc__gamma``,
-        ``features__cnn1__pca__n_components``, ``features__cnn1__extractor__layers_dropped``,
-        ``features__cnn1`` or ``features__handcrafted`` (with "drop" as one of the values), and
-        all parameters of the networks.
+    classifier : sklearn.ensemble.VotingClassifier or sklearn.pipeline.Pipeline
+        Unfitted. With "vote", you can search over ``weights``, ``cnn1__max_epochs``,
+        ``handcrafted__logistic__C``, and ``cnn1`` or ``handcrafted`` with "drop" as one of the
+        values. With "svc", the pipeline has the steps "features", a `FeatureUnion` in which each
+        block is scaled as a whole so that all have the same weight, and "svc": you can search over
+        ``svc__C``, ``features__cnn1__pca__n_components``,
+        ``features__cnn1__extractor__layers_dropped``, or ``features__handcrafted``.
 
     See Also
     --------
-    CNNFeatureExtractor : The CNN blocks.
+    CNNFeatureExtractor : The features of networks.
     PyAudioAnalysisTransformer : The hand-crafted block.
-
-    Notes
-    -----
-    If you need probabilities, wrap the pipeline:
-    ``CalibratedClassifierCV(pipeline, ensemble=False)``.
 
     Examples
     --------
     >>> from skdaf import CNNAudioClassifier, make_combined_classifier
     >>> combined = make_combined_classifier(CNNAudioClassifier(random_state=0))
-    >>> list(combined.named_steps)
-    ['features', 'svc']
-    >>> [name for name, _ in combined.named_steps["features"].transformer_list]
+    >>> [name for name, _ in combined.estimators]
     ['cnn1', 'handcrafted']
+    >>> pipeline = make_combined_classifier(CNNAudioClassifier(random_state=0), method="svc")
+    >>> list(pipeline.named_steps)
+    ['features', 'svc']
     """
     if isinstance(extractors, (str, os.PathLike)) or hasattr(extractors, "fit"):
         extractors = [extractors]
@@ -87,14 +103,34 @@ def make_combined_classifier(
         raise ValueError(
             "There is nothing to combine: extractors is empty and handcrafted is False."
         )
+    names = [f"cnn{number}" for number in range(1, len(extractors) + 1)]
+    if method == "vote":
+        voters = [_voter(_cnn_block(one, n_components), one, C, memory) for one in extractors]
+        voters.append(_voter(_handcrafted_block(handcrafted), None, C, memory))
+        named = list(zip([*names, "handcrafted"], voters, strict=True))
+        weights = [_VOTES_OF_NETWORK] * len(extractors) + [_VOTES_OF_HANDCRAFTED]
+        return VotingClassifier(named, voting="soft", weights=weights, n_jobs=n_jobs)
+    if method != "svc":
+        raise ValueError(f"method must be 'vote' or 'svc', got {method!r}.")
     blocks = [
-        (f"cnn{number}", _cnn_block(extractor, n_components))
-        for number, extractor in enumerate(extractors, 1)
+        *(_cnn_block(one, n_components) for one in extractors),
+        _handcrafted_block(handcrafted),
     ]
-    blocks.append(("handcrafted", _handcrafted_block(handcrafted)))
-    features = FeatureUnion(blocks, n_jobs=n_jobs, verbose_feature_names_out=True)
-    svc = SVC(C=C, gamma=gamma, class_weight="balanced")
+    named = list(zip([*names, "handcrafted"], blocks, strict=True))
+    features = FeatureUnion(named, n_jobs=n_jobs, verbose_feature_names_out=True)
+    svc = SVC(C=1.0 if C is None else C, gamma=gamma, class_weight="balanced")
     return Pipeline([("features", features), ("svc", svc)], memory=memory)
+
+
+def _voter(block, extractor, C, memory):
+    """Return a classifier on a block of features, or the network itself if it is to be trained."""
+    if isinstance(extractor, CNNAudioClassifier):
+        return extractor
+    if block == "drop":
+        return block
+    C = _C_OF_VOTES if C is None else C
+    logistic = LogisticRegression(C=C, max_iter=1000)
+    return Pipeline([*block.steps, ("logistic", logistic)], memory=memory)
 
 
 def _cnn_block(extractor, n_components):

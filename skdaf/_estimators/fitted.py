@@ -7,6 +7,7 @@ same parts.
 import os
 
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -120,4 +121,6 @@ def find_frontend(estimator):
     networks = find_networks(estimator)
     if networks:
         return networks[0].frontend_
+    if isinstance(estimator, VotingClassifier):
+        return find_frontend(estimator.estimators_[0])
     return estimator if hasattr(estimator, "transform") else None

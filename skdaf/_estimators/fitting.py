@@ -16,6 +16,10 @@ from skdaf._training.train import train
 # With fewer held-out clips, the validation loss is too noisy to compare epochs.
 _MIN_VALIDATION_CLIPS = 10
 
+# early_stopping="auto" holds out clips from this number on, as HistGradientBoostingClassifier does.
+# The learning rate falls to zero in any case, and with fewer clips each of them is needed to learn.
+_MIN_CLIPS_FOR_EARLY_STOPPING = 10_000
+
 # max_epochs="auto" aims for this number of steps, with these limits for the number of epochs.
 _TARGET_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
@@ -26,7 +30,10 @@ def count_held_out(estimator, n_clips, n_classes=2):
     n_held_out = math.ceil(estimator.validation_fraction * n_clips)
     minimum = max(_MIN_VALIDATION_CLIPS, n_classes)
     is_sensible = minimum <= n_held_out <= n_clips - n_classes
-    return n_held_out if estimator.early_stopping and is_sensible else 0
+    wanted = estimator.early_stopping
+    if wanted == "auto":
+        wanted = n_clips >= _MIN_CLIPS_FOR_EARLY_STOPPING or estimator.patience is not None
+    return n_held_out if wanted and is_sensible else 0
 
 
 def make_plan(estimator, n_clips, has_validation, n_frozen=0):

@@ -54,10 +54,16 @@ def encode_labels(y, n_clips, class_weight, estimator_name):
             f"{estimator_name} needs clips of at least 2 classes, but the data contains "
             f"only one class: {classes.tolist()[0]!r}."
         )
-    weights = compute_class_weight(class_weight, classes=classes, y=y)
+    weights = _class_weights(class_weight, classes, y)
     # The mean weight of the clips must be one, whether labels are blended or not.
     weights = weights / weights[targets].mean()
     return EncodedLabels(classes, targets.astype(np.int64), weights.astype(np.float32))
+
+
+def _class_weights(class_weight, classes, y):
+    if class_weight == "sqrt":
+        return np.sqrt(compute_class_weight("balanced", classes=classes, y=y))
+    return compute_class_weight(class_weight, classes=classes, y=y)
 
 
 def split_stratified(targets, n_held_out, random_state):

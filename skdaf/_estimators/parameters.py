@@ -43,19 +43,26 @@ def positive_integers(name, values):
     return tuple(int(value) for value in values)
 
 
-def check_builder(network):
-    """Check that the parameter `network` is not a built network, which every fit would change.
+def check_builder(network, n_networks):
+    """Check that a classifier can build `n_networks` of the parameter `network`.
 
     Raises
     ------
     TypeError
-        If it is an instance of nn.Module.
+        If it is an instance of nn.Module, which every fit would change.
+    ValueError
+        If it cannot be built several times side by side.
     """
     if isinstance(network, nn.Module):
         raise TypeError(
             "network must be 'cnn', 'daf' or a function build(input_shape, n_outputs, **options) "
             "that returns a new nn.Sequential for each fit, got a network that is already built: "
             f"{type(network).__name__}."
+        )
+    if network != "cnn" and n_networks > 1:
+        raise ValueError(
+            f"n_networks={n_networks} needs network='cnn', got network={network!r}: other networks "
+            "are trained alone."
         )
 
 

@@ -60,6 +60,8 @@ def build_classifier_network(estimator, source, seed):
     n_outputs = len(estimator.classes_)
     if source is None:
         architecture = estimator._new_architecture(estimator.network, n_outputs)
+        if estimator.n_networks > 1:
+            architecture["options"]["n_networks"] = estimator.n_networks
         return build_network(**architecture, seed=seed), architecture
     architecture = transferred_architecture(
         source._architecture, n_outputs, estimator._network_options()

@@ -1,9 +1,12 @@
 """Bring spectrograms to the same size: resize or pad along time, soften, standardize."""
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
+
+from skdaf._audio.clips import Clip
 
 # Up to this many weights, a dense product is faster than a sparse one.
 _MAX_DENSE_WEIGHTS = 2**12
@@ -16,6 +19,26 @@ _SOFTENING_SLOPE = np.float32(0.3)
 
 # The standardized values of padded clips stay within this distance of zero.
 _MAX_DEVIATIONS = np.float32(10.0)
+
+# Clips that are longer than most by more than this factor are squeezed beyond recognition.
+_MAX_SQUEEZE = 10
+
+
+def warn_about_long_clips(clips, seconds):
+    """Warn about clips that resizing would squeeze beyond recognition."""
+    usual = float(np.median(seconds))
+    rows = [row for row, length in enumerate(seconds) if length > _MAX_SQUEEZE * usual > 0]
+    if rows:
+        row = rows[0]
+        example = str(clips[row].path) if isinstance(clips[row], Clip) else f"clip {row}"
+        warnings.warn(
+            f"{len(rows)} of {len(clips)} clips are more than {_MAX_SQUEEZE} times longer than "
+            f"most ({usual:.3g} s), for example {example} with {seconds[row]:.3g} s. Squeezed to "
+            "the same number of frames, little is left to recognize. Cut them into shorter "
+            "clips (a table with start and end), or use length='pad'.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def write_resized(spectrogram, row, *, padding, standardize, soften):

@@ -22,7 +22,7 @@ from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.filter_banks import count_empty_bands
-from skdaf._features.resizing import write_resized
+from skdaf._features.resizing import warn_about_long_clips, write_resized
 from skdaf._features.spectrogram import (
     FEATURES,
     SpectrogramSettings,
@@ -226,6 +226,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         -----
         UserWarning
             If the window is too short to separate the mel bands, so that some are always silent.
+            If clips that are resized are more than ten times longer than most.
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, n_samples = rate_and_lengths(
@@ -241,9 +242,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         # A plain dict, so that estimators are the only types of this package in saved models.
         self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins
-        self.n_frames_ = self.n_frames or self._common_length(
-            [settings.n_frames(n) for n in n_samples]
-        )
+        n_frames = [settings.n_frames(n) for n in n_samples]
+        self.n_frames_ = self.n_frames or self._common_length(n_frames)
+        if self.length == "resize":
+            warn_about_long_clips(clips, [(n - 1) * self.hop_length for n in n_frames])
         return self
 
     def transform(self, X: Clips) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ An *architecture* is a dict of the arguments of `build_network`: "network" (a na
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ _OTHER_NETWORKS = {
     "legacy autoencoder": build_legacy_autoencoder,
     "legacy daf": build_legacy_daf,
 }
+
+_SIZES = ("kernel_size", "n_maps", "n_networks")
 
 Builder = Callable[..., nn.Sequential]
 
@@ -149,7 +152,12 @@ def check_architecture(architecture: Any) -> None:
     if not is_complete or architecture["network"] not in [*NETWORKS, *_OTHER_NETWORKS]:
         raise ValueError("the description of its network is damaged")
     options, shape = architecture["options"], architecture["input_shape"]
-    if type(options) is not dict or not all(map(_is_option, options, options.values())):
+    known = signature(_builder(architecture["network"])).parameters
+    if (
+        type(options) is not dict
+        or not options.keys() <= known.keys()
+        or not all(map(_is_option, options, options.values()))
+    ):
         raise ValueError("the options of its network are damaged")
     is_shape = type(shape) in (tuple, list) and len(shape) == 2 and all(map(_is_size, shape))
     if not is_shape or not _is_size(architecture["n_outputs"]):
@@ -192,4 +200,4 @@ def _is_option(name, value):
         return type(value) in (tuple, list) and all(map(_is_size, value))
     if name == "dropout":
         return type(value) in (int, float) and 0 <= value < 1
-    return _is_size(value) if name in ("kernel_size", "n_maps") else value in ENCODERS
+    return _is_size(value) if name in _SIZES else value in ENCODERS

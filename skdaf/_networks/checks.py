@@ -31,6 +31,7 @@ def check_options(input_shape: tuple[int, int], n_outputs: int, options: Mapping
         check_at_most(len(sizes), MAX_BLOCKS, f"The number of {name}")
         check_at_most(max(sizes, default=0), MAX_UNITS, name)
     check_at_most(options.get("kernel_size") or 0, MAX_KERNEL_SIZE, "kernel_size")
+    check_at_most(options.get("n_networks") or 0, MAX_BLOCKS, "n_networks")
 
 
 def check_weights(network: nn.Module, name: str) -> None:

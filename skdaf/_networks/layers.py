@@ -4,11 +4,65 @@ import torch
 from torch import nn
 
 
-class MeanOverTime(nn.Module):
-    """Average over the frames, so that the position of a sound in its clip does not matter."""
+class SummarizeMaps(nn.Module):
+    """Summarize maps of any length: what occurs where in frequency, and what occurs anywhere.
+
+    The outputs for each network are the mean over time of each channel at each frequency, then
+    the mean of each channel over time and frequency, then its maximum.
+    """
+
+    def __init__(self, n_networks: int = 1):
+        super().__init__()
+        self.n_networks = n_networks
 
     def forward(self, x):
-        return x.mean(dim=2)
+        maps = x.unflatten(1, (self.n_networks, -1))
+        over_time = maps.mean(dim=3)
+        parts = [over_time.flatten(2), over_time.mean(dim=3), maps.amax(dim=(3, 4))]
+        return torch.cat(parts, dim=2).flatten(1)
+
+    def extra_repr(self):
+        return f"n_networks={self.n_networks}"
+
+
+class ParallelLinear(nn.Module):
+    """Linear layers of several networks, side by side: each has its own part of the inputs."""
+
+    def __init__(self, n_networks: int, n_in: int, n_out: int):
+        super().__init__()
+        self.n_networks = n_networks
+        bound = n_in**-0.5
+        self.weight = nn.Parameter(torch.empty(n_networks * n_out, n_in).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_networks * n_out).uniform_(-bound, bound))
+
+    def forward(self, x):
+        inputs = x.unflatten(1, (self.n_networks, -1)).transpose(0, 1)
+        weight = self.weight.unflatten(0, (self.n_networks, -1)).transpose(1, 2)
+        return torch.bmm(inputs, weight).transpose(0, 1).flatten(1) + self.bias
+
+    def extra_repr(self):
+        n_out, n_in = self.weight.shape
+        n_out //= self.n_networks
+        return f"n_networks={self.n_networks}, in_features={n_in}, out_features={n_out}"
+
+
+class MeanOverNetworks(nn.Module):
+    """Average the outputs of several networks; in training, only separate them.
+
+    In training, the shape is (n_clips, n_networks, n_outputs), so that each network has a loss of
+    its own.
+    """
+
+    def __init__(self, n_networks: int):
+        super().__init__()
+        self.n_networks = n_networks
+
+    def forward(self, x):
+        outputs = x.unflatten(1, (self.n_networks, -1))
+        return outputs if self.training else outputs.mean(dim=1)
+
+    def extra_repr(self):
+        return f"n_networks={self.n_networks}"
 
 
 class Dropout(nn.Module):

@@ -6,7 +6,6 @@ networks.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 from torch.nn import functional
@@ -45,9 +44,24 @@ class UnpoolingAutoencoder(nn.Sequential):
         return x
 
 
-def build_legacy_daf(input_shape: Shape, n_outputs: int, **options: Any) -> nn.Sequential:
+def build_legacy_daf(
+    input_shape: Shape,
+    n_outputs: int,
+    *,
+    channels: Sequence[int] | None = None,
+    kernel_size: int | None = None,
+    hidden_units: Sequence[int] | None = None,
+    dropout: float | None = None,
+) -> nn.Sequential:
     """Build CNN1 as in deep_audio_features, with an activation on the logits."""
-    network = build_daf(input_shape, n_outputs, **options)
+    network = build_daf(
+        input_shape,
+        n_outputs,
+        channels=channels,
+        kernel_size=kernel_size,
+        hidden_units=hidden_units,
+        dropout=dropout,
+    )
     network[-1].add_module("activation", nn.LeakyReLU())
     return network
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from skdaf._networks.architectures import Shape, build_encoder, cnn_head
+from skdaf._networks.layers import ParallelLinear
 from skdaf._networks.legacy import build_legacy_encoder
 
 # The encoder of each autoencoder.
@@ -66,13 +67,13 @@ def build_on_encoder(
     """Build a classifier whose conv layers are the encoder of an autoencoder."""
     channels = (16, 32, 64, 128) if channels is None else channels
     layers, size = ENCODERS[encoder](input_shape, n_maps, channels, kernel_size or 3)
-    head = cnn_head(n_maps * size[1], n_outputs, hidden_units, dropout)
+    head = cnn_head(n_maps, size, n_outputs, hidden_units, dropout)
     return nn.Sequential(OrderedDict(layers + head))
 
 
 def count_conv_layers(network: nn.Sequential) -> int:
     """Return how many layers come before the first dense one."""
     for number, layer in enumerate(network):
-        if any(isinstance(module, nn.Linear) for module in layer.modules()):
+        if any(isinstance(module, (nn.Linear, ParallelLinear)) for module in layer.modules()):
             return number
     return len(network)

@@ -23,7 +23,9 @@ class Objective:
     Attributes
     ----------
     loss : callable
-        ``loss(outputs, targets)`` returns the mean loss of a batch as a tensor with gradients.
+        ``loss(outputs, targets)`` returns the mean loss of a batch as a tensor with gradients. In
+        training, several networks side by side have outputs of shape
+        (n_clips, n_networks, n_outputs).
     score : callable, default=None
         ``score(outputs, targets)`` returns the mean score of a batch as a float, for the history.
     soft_targets : callable, default=None
@@ -42,6 +44,7 @@ def classification(class_weights: NDArray[np.float32], label_smoothing: float) -
     weights = torch.from_numpy(class_weights)
 
     def loss(logits, targets):
+        logits, targets = _all_networks(logits, targets)
         return functional.cross_entropy(
             logits.float(),
             targets,
@@ -64,7 +67,16 @@ def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
     """Return the share of clips whose largest logit belongs to their (largest) class."""
     if targets.ndim == 2:
         targets = targets.argmax(dim=1)
+    if logits.ndim == 3:
+        logits = logits.mean(dim=1)
     return (logits.argmax(dim=1) == targets).float().mean().item()
+
+
+def _all_networks(outputs, targets):
+    """Return one row per network and clip if the outputs are those of several networks."""
+    if outputs.ndim == 2:
+        return outputs, targets
+    return outputs.flatten(0, 1), targets.repeat_interleave(outputs.shape[1], dim=0)
 
 
 def squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -18,8 +18,8 @@ from skdaf.cli._text import echo
 
 class_weight_option = click.option(
     "--class-weight",
-    type=click.Choice(["balanced"]),
-    help="Compensate for classes of different sizes. "
+    type=click.Choice(["none", "sqrt", "balanced"]),
+    help="Compensate for classes of different sizes, not at all, partly or fully.  [default: sqrt] "
     "(For other weights: --set \"class_weight={'dog': 2.0, 'rain': 1.0}\".)",
 )
 
@@ -90,7 +90,7 @@ def train(
         model = configure(ConvAutoencoderEmbedder(), values | dict(settings))
         _fit(model, audio_files(folders), None, test_fraction, output)
     else:
-        values["class_weight"] = class_weight
+        values |= _class_weight(class_weight)
         model = configure(CNNAudioClassifier(), values | dict(settings))
         _fit(model, *labeled_files(folders), test_fraction, output)
 
@@ -138,9 +138,9 @@ def transfer(
     new = CNNAudioClassifier(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
-        class_weight=class_weight,
     )
-    configure(new, _common(seed, n_jobs) | {"checkpoint": checkpoint} | dict(settings))
+    values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight)
+    configure(new, values | dict(settings))
     # The new file contains the path of the old one, not its weights.
     _fit(new, *labeled_files(folders), test_fraction, output, noted={"pretrained": model})
 
@@ -219,6 +219,7 @@ def combine(
     pipeline = make_combined_classifier(
         [CNNFeatureExtractor(network, layers_dropped=layers_dropped) for network in frozen],
         handcrafted=handcrafted,
+        method="svc",
     )
     if handcrafted:
         part = "features__handcrafted__extractor__"
@@ -227,6 +228,11 @@ def combine(
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
     _fit(pipeline, *labeled_files(folders), test_fraction, output)
+
+
+def _class_weight(option):
+    """Return the parameter that the option --class-weight sets, if any."""
+    return {} if option is None else {"class_weight": None if option == "none" else option}
 
 
 def _common(seed, n_jobs):

@@ -95,7 +95,7 @@ def test_train_misused(tmp_path):
     assert "'learning_rate' parameter of CNNAudioClassifier must be" in train(
         "--set", "learning_rate=fast"
     )
-    assert "'x' is not 'balanced'" in train("--class-weight", "x")
+    assert "'x' is not one of 'none', 'sqrt', 'balanced'" in train("--class-weight", "x")
     assert "--class-weight" in train("--task", "representation", "--class-weight", "balanced")
     assert "/no' does not exist" in misuse("train", "recordings", "-o", tmp_path / "no" / "m")
     assert "'nowhere' does not exist" in misuse("train", "nowhere", "-o", tmp_path / "m")

@@ -44,7 +44,7 @@ def main():
     classifier = CNNAudioClassifier(front_end, hidden_units=(8,), **SMALL).fit(X, y)
     embedder = ConvAutoencoderEmbedder(front_end, **SMALL).fit(X)
     frozen = [FrozenEstimator(classifier), FrozenEstimator(embedder)]
-    combined = make_combined_classifier(frozen, n_components=4).fit(X, y)
+    combined = make_combined_classifier(frozen, method="svc", n_components=4).fit(X, y)
     write("classifier", classifier, "predict_proba", X[:4])
     write("embedder", embedder, "transform", X[:4])
     write("combined", combined, "decision_function", X[:4])

@@ -219,6 +219,7 @@ class TestErrors:
             ({"hidden_units": (1.5,)}, "hidden_units must"),
             ({"kernel_size": 4}, "kernel_size must be odd, got 4"),
             ({"dropout": 1.0}, "dropout"),
+            ({"n_networks": 0}, "n_networks"),
             ({"batch_size": 1}, "batch_size"),
             ({"augment": "blur"}, "augment"),
             ({"augment": ["mask", "blur"]}, "blur"),
@@ -263,7 +264,7 @@ class TestVerbosity:
         assert capfd.readouterr() == ("", "")
 
     def test_progress_bars_for_clips_and_epochs(self, sounds, capfd):
-        small_classifier(max_epochs=3, verbose=1, validation_fraction=0.2).fit(
+        small_classifier(max_epochs=3, verbose=1, early_stopping=True, validation_fraction=0.2).fit(
             sounds.filenames, sounds.target
         )
         out, err = capfd.readouterr()

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from functools import partial
 
 import joblib
 import numpy as np
@@ -25,6 +26,8 @@ from skdaf import (
 
 pytestmark = pytest.mark.oldest
 
+on_features = partial(make_combined_classifier, method="svc")
+
 SMALL = {"channels": (4, 8), "max_epochs": 8, "learning_rate": 1e-2, "random_state": 0}
 
 
@@ -47,7 +50,7 @@ def frozen_embedder(sounds):
 @pytest.fixture(scope="module")
 def fitted(frozen, frozen_embedder, sounds):
     extractors = [frozen, CNNFeatureExtractor(frozen_embedder, layers_dropped=3)]
-    return make_combined_classifier(extractors).fit(sounds.filenames, sounds.target)
+    return on_features(extractors).fit(sounds.filenames, sounds.target)
 
 
 class TestCappedPCA:
@@ -115,7 +118,7 @@ class TestBlocks:
         assert fitted.score(sounds.filenames, sounds.target) == 1.0
 
     def test_parameters_reach_their_steps(self):
-        combined = make_combined_classifier(
+        combined = on_features(
             CNNAudioClassifier(), n_components=7, C=3.0, gamma=0.1, memory="folder", n_jobs=2
         )
         parameters = combined.get_params()
@@ -127,25 +130,86 @@ class TestBlocks:
         save_model(frozen.estimator, tmp_path / "model.skops")
         extractor = CNNFeatureExtractor(frozen, layers_dropped=2)
         for one in (frozen, tmp_path / "model.skops", str(tmp_path / "model.skops"), extractor):
-            blocks = make_combined_classifier(one).named_steps["features"].transformer_list
+            blocks = on_features(one).named_steps["features"].transformer_list
             inner = blocks[0][1].named_steps["extractor"]
             assert isinstance(inner, CNNFeatureExtractor)
             assert inner is extractor or inner.estimator is one
 
     @pytest.mark.parametrize("handcrafted", [False, "drop"])
     def test_without_the_handcrafted_block(self, frozen, sounds, handcrafted):
-        combined = make_combined_classifier(frozen, handcrafted=handcrafted)
+        combined = on_features(frozen, handcrafted=handcrafted)
         combined.fit(sounds.filenames, sounds.target)
         names = combined[:-1].get_feature_names_out()
         assert all(name.startswith("cnn1__") for name in names)
 
     def test_without_cnn_blocks(self, sounds):
-        combined = make_combined_classifier([]).fit(sounds.filenames, sounds.target)
+        combined = on_features([]).fit(sounds.filenames, sounds.target)
         assert combined[:-1].transform(sounds.filenames).shape == (60, 136)
 
-    def test_nothing_to_combine_is_an_error(self):
+    @pytest.mark.parametrize("method", ["vote", "svc"])
+    def test_nothing_to_combine_is_an_error(self, method):
         with pytest.raises(ValueError, match="extractors is empty"):
-            make_combined_classifier([], handcrafted=False)
+            make_combined_classifier([], handcrafted=False, method=method)
+
+    def test_an_unknown_method_is_an_error(self):
+        with pytest.raises(ValueError, match="method must be 'vote' or 'svc', got 'mean'"):
+            make_combined_classifier([], method="mean")
+
+
+class TestVotes:
+    def test_probabilities_are_weighted_means_of_those_of_the_blocks(self, frozen, sounds):
+        network = CNNAudioClassifier(front_end(), hidden_units=(8,), **SMALL)
+        combined = make_combined_classifier([network, frozen])
+        combined.fit(sounds.filenames, sounds.target)
+        assert list(combined.named_estimators_) == ["cnn1", "cnn2", "handcrafted"]
+        blocks = [voter.predict_proba(sounds.filenames) for voter in combined.estimators_]
+        np.testing.assert_allclose(
+            combined.predict_proba(sounds.filenames),
+            (2 * blocks[0] + 2 * blocks[1] + blocks[2]) / 5,
+        )
+
+    def test_a_network_to_train_votes_itself_and_other_networks_through_their_features(
+        self, frozen, tmp_path
+    ):
+        save_model(frozen.estimator, tmp_path / "model.skops")
+        network = CNNAudioClassifier()
+        extractor = CNNFeatureExtractor(network, layers_dropped=2)
+        combined = make_combined_classifier([network, extractor, frozen, tmp_path / "model.skops"])
+        voters = dict(combined.estimators)
+        assert voters["cnn1"] is network
+        assert voters["cnn2"].named_steps["extractor"] is extractor
+        for name in ("cnn2", "cnn3", "cnn4"):
+            assert list(voters[name].named_steps) == ["extractor", "pca", "scaler", "logistic"]
+        assert list(voters["handcrafted"].named_steps) == [
+            "extractor",
+            "standard",
+            "scaler",
+            "logistic",
+        ]
+
+    def test_blocks_can_be_dropped_and_parameters_searched(self, frozen, sounds):
+        combined = make_combined_classifier(frozen, C=1.0, memory="folder", n_jobs=2)
+        assert combined.get_params()["handcrafted__logistic__C"] == 1.0
+        assert (combined.n_jobs, combined.named_estimators["cnn1"].memory) == (2, "folder")
+        grids = [
+            {"weights": [[1, 1], [1, 3]]},
+            {"handcrafted": ["drop"], "cnn1__extractor__layers_dropped": [1, 2]},
+        ]
+        search = GridSearchCV(make_combined_classifier(frozen), grids, cv=2)
+        search.fit(sounds.filenames, sounds.target)
+        assert search.best_score_ > 0.9
+
+    def test_without_networks_the_handcrafted_block_decides(self, sounds):
+        combined = make_combined_classifier([]).fit(sounds.filenames, sounds.target)
+        assert combined.score(sounds.filenames, sounds.target) > 0.9
+
+    def test_safe_file_round_trip(self, frozen, sounds, tmp_path):
+        combined = make_combined_classifier(frozen).fit(sounds.filenames, sounds.target)
+        save_model(combined, tmp_path / "votes.skops")
+        loaded = load_model(tmp_path / "votes.skops")
+        np.testing.assert_array_equal(
+            loaded.predict_proba(sounds.filenames), combined.predict_proba(sounds.filenames)
+        )
 
 
 class TestNames:
@@ -157,7 +221,7 @@ class TestNames:
         assert "handcrafted__zcr_mean" in names
 
     def test_pandas_output_through_the_whole_union(self, frozen, sounds):
-        combined = make_combined_classifier(frozen).set_output(transform="pandas")
+        combined = on_features(frozen).set_output(transform="pandas")
         combined.fit(sounds.filenames, sounds.target)
         table = combined[:-1].transform(sounds.filenames[:4])
         assert table.shape[0] == 4
@@ -177,7 +241,7 @@ class TestSearch:
             {"features__handcrafted": ["drop", PyAudioAnalysisTransformer()]},
             {"features__cnn1": ["drop"]},
         ]
-        search = GridSearchCV(make_combined_classifier(frozen), grids, cv=2)
+        search = GridSearchCV(on_features(frozen), grids, cv=2)
         search.fit(sounds.filenames, sounds.target)
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
         assert search.best_score_ > 0.95
@@ -186,9 +250,9 @@ class TestSearch:
     def test_two_workers_dump_load_in_a_fresh_process_same_predictions(
         self, frozen, sounds, tmp_path
     ):
-        search = GridSearchCV(
-            make_combined_classifier(frozen), {"svc__C": [0.1, 10.0]}, cv=2, n_jobs=2
-        ).fit(sounds.filenames, sounds.target)
+        search = GridSearchCV(on_features(frozen), {"svc__C": [0.1, 10.0]}, cv=2, n_jobs=2).fit(
+            sounds.filenames, sounds.target
+        )
         joblib.dump((search, sounds.filenames), tmp_path / "in.joblib")
         code = (
             "import joblib; search, X = joblib.load('in.joblib'); "
@@ -209,13 +273,13 @@ class TestSearch:
             "transform",
             lambda self, X: calls.append(len(X)) or transform(self, X),
         )
-        combined = make_combined_classifier(frozen, memory=str(tmp_path))
+        combined = on_features(frozen, memory=str(tmp_path))
         for C in (1.0, 10.0, 100.0):
             combined.set_params(svc__C=C).fit(sounds.filenames, sounds.target)
         assert calls == [60]
 
     def test_probabilities_through_calibration(self, frozen, sounds):
-        model = CalibratedClassifierCV(make_combined_classifier(frozen), ensemble=False, cv=2)
+        model = CalibratedClassifierCV(on_features(frozen), ensemble=False, cv=2)
         model.fit(sounds.filenames, sounds.target)
         probabilities = model.predict_proba(sounds.filenames)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)
@@ -223,7 +287,7 @@ class TestSearch:
 
     def test_an_unfitted_network_is_fitted_in_each_fold(self, sounds):
         network = CNNAudioClassifier(front_end(), hidden_units=(8,), **SMALL)
-        combined = make_combined_classifier(network)
+        combined = on_features(network)
         assert cross_val_score(combined, sounds.filenames, sounds.target, cv=2).mean() > 0.9
 
 

@@ -56,7 +56,9 @@ def containers(classifier):
     extractor = CNNFeatureExtractor(FrozenEstimator(classifier)).fit(X)
     svc = make_pipeline(extractor, StandardScaler(), SVC()).fit(X, Y)
     union = make_union(PyAudioAnalysisTransformer(), extractor).fit(X)
-    combined = make_combined_classifier(FrozenEstimator(classifier), n_components=2).fit(X, Y)
+    combined = make_combined_classifier(
+        FrozenEstimator(classifier), n_components=2, method="svc"
+    ).fit(X, Y)
     return {
         "alone": classifier,
         "frozen": FrozenEstimator(classifier),

@@ -134,7 +134,7 @@ def test_one_tone_at_two_rates_gives_one_spectrogram(tmp_path):
     ("length", "tenths", "expected"),
     [
         ("resize", [1, 2, 3, 4, 5, 6, 7], 41),
-        ("resize", [1, 2, 3, 30], 31),
+        ("resize", [1, 2, 3, 20], 31),
         ("pad", [1] * 19 + [5], 51),
         ("pad", [1] * 29 + [5], 11),
         ("pad", [1, 2, 3], 31),
@@ -143,6 +143,22 @@ def test_one_tone_at_two_rates_gives_one_spectrogram(tmp_path):
 def test_n_frames_is_the_median_or_the_95th_percentile(length, tenths, expected):
     clips = [np.zeros(1600 * n) for n in tenths]
     assert SpectrogramTransformer(length=length).fit(clips).n_frames_ == expected
+
+
+def test_a_warning_names_clips_that_are_much_longer_than_most(tmp_path):
+    usual = [write_decaying(tmp_path / f"{i}.wav", i, 8000) for i in range(3)]
+    longer = write_decaying(tmp_path / "longer.wav", 0, 88_000)
+    transformer = SpectrogramTransformer(n_mels=8, sampling_rate=8000)
+    transformer.fit([*usual, write_decaying(tmp_path / "ok.wav", 0, 60_000)])
+    transformer.fit([np.zeros(8000)] * 3 + [np.zeros(50)])
+    with pytest.warns(
+        UserWarning, match=r"1 of 4 clips .* \(0\.5 s\).*longer\.wav with 5\.5 s"
+    ) as w:
+        transformer.fit([*usual, longer])
+    assert w[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"1 of 4 clips .* \(0\.1 s\).* clip 3 with 3 s"):
+        transformer.fit([np.zeros(800)] * 3 + [np.zeros(24_000)])
+    transformer.set_params(length="pad").fit([*usual, longer])
 
 
 def test_n_frames_counts_frames_at_the_common_rate(tmp_path):

@@ -221,7 +221,7 @@ def test_loaded_models_work_inside_other_estimators(load, sounds, sound_labels, 
         CNNFeatureExtractor(FrozenEstimator(classifier), window=0.1),
         CNNFeatureExtractor(tmp_path / "model.skops"),
     ]
-    combined = make_combined_classifier(extractors, handcrafted=False, n_components=3)
+    combined = make_combined_classifier(extractors, handcrafted=False, n_components=3, method="svc")
     combined.fit(files, sound_labels[rows])
     assert combined.predict(files).shape == (20,)
     neighbors = NearestNeighbors(n_neighbors=1).fit(embedder.transform(files))

@@ -3,7 +3,13 @@ import pytest
 import torch
 from torch import nn
 
-from skdaf._networks.building import NETWORKS, build_network, layer_names, weight_shapes
+from skdaf._networks.building import (
+    NETWORKS,
+    build_network,
+    check_architecture,
+    layer_names,
+    weight_shapes,
+)
 from skdaf._networks.layers import Dropout, seed_dropout
 from skdaf._networks.transfer import is_autoencoder, transferred_architecture
 from skdaf._networks.weights import copy_layers, get_weights, set_weights
@@ -74,6 +80,60 @@ def test_without_hidden_units_the_output_follows_the_conv_blocks(name):
     network = build_network(name, (20, 20), 2, {"hidden_units": ()})
     assert layer_names(network)[-2:] == ["conv4", "output"]
     assert outputs(network, (20, 20)).shape == (3, 2)
+
+
+def part_of_network(weights, number, n_networks):
+    """Return the weights of one of several parallel networks, as those of a network alone."""
+    parts = {}
+    for name, array in weights.items():
+        n_rows = len(array) // n_networks if array.ndim else None
+        # The count of batches has no dimension and belongs to all networks.
+        parts[name] = array if n_rows is None else array[n_rows * number :][:n_rows]
+    return parts
+
+
+@pytest.mark.parametrize("options", [{}, {"hidden_units": (6, 5)}, {"hidden_units": ()}])
+def test_parallel_networks_are_networks_alone_whose_outputs_are_averaged(options):
+    size, options = (43, 20), {"channels": (3, 4, 5), **options}
+    together = build_network("cnn", size, 4, {**options, "n_networks": 3}, seed=1)
+    weights = get_weights(together)
+    alone = []
+    for number in range(3):
+        network = build_network("cnn", size, 4, options)
+        set_weights(network, part_of_network(weights, number, 3))
+        alone.append(outputs(network, size))
+    assert not torch.allclose(alone[0], alone[1], atol=1e-3)
+    torch.testing.assert_close(outputs(together, size), torch.stack(alone).mean(dim=0))
+    # In training, each network has a loss of its own.
+    assert together.train()(torch.randn(8, 1, *size)).shape == (8, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_networks", "message"),
+    [
+        ("cnn", 101, "n_networks must be at most"),
+        ("cnn", 0, "the options of its network are damaged"),
+        ("daf", 2, "the options of its network are damaged"),
+    ],
+)
+def test_architectures_from_files_have_options_of_their_network(name, n_networks, message):
+    architecture = {"network": name, "input_shape": (20, 20), "n_outputs": 2, "options": {}}
+    check_architecture(architecture)
+    architecture["options"] = {"n_networks": n_networks}
+    with pytest.raises(ValueError, match=message):
+        check_architecture(architecture)
+
+
+def test_parallel_networks_learn_nothing_from_each_other():
+    together = build_network("cnn", (20, 20), 2, {"channels": (3, 4), "n_networks": 3})
+    together.train()(torch.randn(8, 1, 20, 20))[:, 1].sum().backward()
+    for name, parameter in together.named_parameters():
+        rows = parameter.grad.flatten(1).abs().sum(1) if parameter.ndim > 1 else parameter.grad
+        first, second, third = rows.unflatten(0, (3, -1)).unbind()
+        assert not first.any(), name
+        assert not third.any(), name
+        # A bias before batch norm has no effect.
+        assert second.any() or name.endswith("conv.bias")
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():

@@ -84,7 +84,9 @@ MODELS = {
         small_pipeline(KNeighborsClassifier()), {"kneighborsclassifier__n_neighbors": [1, 3]}, cv=2
     ),
     "bare pipeline": lambda network: make_pipeline(network),
-    "combined": lambda network: make_combined_classifier(FrozenEstimator(network), n_components=4),
+    "combined": lambda network: make_combined_classifier(
+        FrozenEstimator(network), n_components=4, method="svc"
+    ),
     "calibrated": lambda network: CalibratedClassifierCV(small_pipeline(SVC()), ensemble=False),
 }
 

@@ -28,6 +28,16 @@ def test_the_loss_of_classification_weights_classes_and_smooths_labels(logits):
     assert torch.equal(classification(weights, 0.2).loss(logits, targets), expected)
 
 
+def test_the_loss_of_several_networks_is_their_mean_and_their_score_that_of_their_mean(logits):
+    objective = classification(np.array([1, 2, 0.5], np.float32), label_smoothing=0.1)
+    targets = torch.arange(20) % 3
+    together = torch.stack([logits, logits.flip(0), 3 * logits], dim=1)
+    for goals in (targets, objective.soft_targets(targets)):
+        losses = [objective.loss(outputs, goals) for outputs in together.unbind(dim=1)]
+        torch.testing.assert_close(objective.loss(together, goals), torch.stack(losses).mean())
+        assert objective.score(together, goals) == accuracy(together.mean(dim=1), targets)
+
+
 def test_accuracy_is_the_share_of_clips_with_the_largest_logit_right():
     logits = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0], [0.0, 3.0]])
     assert accuracy(logits, torch.tensor([0, 1, 1, 1])) == 0.75

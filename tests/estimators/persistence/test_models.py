@@ -84,7 +84,7 @@ def _private_paths(content):
 
 
 def test_files_name_only_public_modules(waveforms, tmp_path):
-    combined = make_combined_classifier([fit_classifier(waveforms)], n_components=2)
+    combined = make_combined_classifier([fit_classifier(waveforms)], n_components=2, method="svc")
     combined.fit(waveforms, np.arange(20) % 2)
     for model, _ in estimators(waveforms, tmp_path).values():
         assert not _private_paths(pickle.dumps(model))
@@ -110,7 +110,7 @@ def test_every_estimator_predicts_the_same_after_a_round_trip(waveforms, tmp_pat
 def test_a_fresh_process_predicts_the_same_bytes(waveforms, tmp_path):
     models = estimators(waveforms, tmp_path)
     frozen = FrozenEstimator(models["classifier"][0])
-    combined = make_combined_classifier(frozen, n_components=4)
+    combined = make_combined_classifier(frozen, n_components=4, method="svc")
     calibrated = CalibratedClassifierCV(clone(combined), cv=2, ensemble=False)
     y = np.arange(20) % 2
     models["combined"] = combined.fit(waveforms, y), "decision_function"

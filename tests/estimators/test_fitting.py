@@ -1,0 +1,40 @@
+"""What `fit` chooses from the number of clips and their labels."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from skdaf import CNNAudioClassifier
+from skdaf._estimators.fitting import count_held_out
+from skdaf._estimators.labels import encode_labels
+
+pytestmark = pytest.mark.oldest
+
+
+@pytest.mark.parametrize("early_stopping", [True, False, "auto"])
+def test_which_numbers_of_clips_are_held_out(early_stopping):
+    classifier = CNNAudioClassifier(early_stopping=early_stopping)
+    held_out = [count_held_out(classifier, n) for n in (50, 100, 9_999, 10_000)]
+    expected = {True: [0, 10, 1000, 1000], False: [0] * 4, "auto": [0, 0, 0, 1000]}
+    assert held_out == expected[early_stopping]
+    classifier.set_params(patience=3)
+    assert count_held_out(classifier, 100) == (0 if early_stopping is False else 10)
+
+
+def test_weights_of_classes():
+    y = np.repeat(["many", "few"], [90, 10])
+    few, many = encode_labels(y, 100, "sqrt", "").class_weights
+    assert few / many == pytest.approx(3)
+    assert (90 * many + 10 * few) / 100 == pytest.approx(1)
+    few, many = encode_labels(y, 100, "balanced", "").class_weights
+    assert few / many == pytest.approx(9)
+    even = np.repeat(["a", "b"], 5)
+    assert encode_labels(even, 10, "sqrt", "").class_weights.tolist() == [1, 1]
+
+
+def test_parallel_networks_need_the_default_network():
+    X, y = np.zeros((4, 800)), [0, 1, 0, 1]
+    for network in ("daf", lambda *args, **options: SimpleNamespace()):
+        with pytest.raises(ValueError, match="n_networks=2 needs network='cnn'"):
+            CNNAudioClassifier(network=network, n_networks=2).fit(X, y)
