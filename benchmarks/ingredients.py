@@ -26,7 +26,12 @@ from skdaf._training import augmentation as _augmentation
 from skdaf._training import loop as _loop
 
 
-class _MeanOverFrequencyToo(nn.Module):
+class _MeanOverTime(nn.Module):
+    def forward(self, x):
+        return x.mean(dim=2).flatten(1)
+
+
+class _MeanOverBoth(nn.Module):
     def forward(self, x):
         return x.mean(dim=(2, 3))
 
@@ -41,7 +46,8 @@ def _with_head(pool, input_shape, n_outputs, **options):
     return nn.Sequential(*convs, dense, output)
 
 
-averaged = partial(_with_head, _MeanOverFrequencyToo())
+averaged_over_time = partial(_with_head, _MeanOverTime())
+averaged_over_both = partial(_with_head, _MeanOverBoth())
 flattened = partial(_with_head, nn.Flatten())
 
 
@@ -73,14 +79,16 @@ CHANGES = {
     "40 mel bands": {"frontend__n_mels": 40},
     "128 mel bands": {"frontend__n_mels": 128},
     "no standardization": {"frontend__standardize": False},
-    "low levels not compressed": {"patch": (resizing, "_SHARE_OF_DEPTH", 1.0)},
+    "low levels not softened": {"patch": (resizing, "_SOFTENING_SLOPE", np.float32(1))},
     "pad instead of resize": {"frontend__length": "pad"},
     "half the width": {"channels": (8, 16, 32, 64)},
     "1.5 times the width": {"channels": (24, 48, 96, 192)},
     "three conv blocks": {"channels": (16, 32, 64)},
     "five conv blocks": {"channels": (16, 32, 64, 128, 128)},
-    "also mean over frequency": {"network": averaged},
-    "flatten instead of mean": {"network": flattened},
+    "only the mean over time": {"network": averaged_over_time},
+    "only the mean over time and frequency": {"network": averaged_over_both},
+    "flatten": {"network": flattened},
+    "two networks": {"n_networks": 2},
     "network of deep_audio_features": {"network": "daf"},
     "no dropout": {"dropout": 0.0},
     "dropout 0.5": {"dropout": 0.5},

@@ -73,7 +73,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "augment": [StrOptions(set(AUGMENTATION_NAMES)), list, tuple, callable, None],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device],

@@ -60,7 +60,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         layer returns logits.
     channels : sequence of int, default=None
         Number of channels of each conv block. If None, (16, 32, 64, 128) for "cnn" and
-        (32, 64, 128, 256) for "daf".
+        (32, 64, 128, 256) for "daf". Training time grows with the products of neighboring values.
     kernel_size : int, default=None
         Side of the square convolution kernels. Must be odd. If None, 3 for "cnn" and 5 for "daf".
     hidden_units : sequence of int, default=None
@@ -70,14 +70,14 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Share of the inputs of each dense layer to drop during training. If None, 0.3 for "cnn"; for
         "daf", 0.75 before the first hidden layer and 0.5 before the others.
     n_networks : int, default=1
-        Number of networks to train side by side and average. More need ``network="cnn"``.
+        Number of networks to train side by side, from different initial weights, and to average.
+        Several are usually more accurate, but take that many times as long. Only for "cnn".
     pretrained : FrozenEstimator, str or os.PathLike, default=None
         A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from: pass
         ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written by `save_model`.
         The front end comes from this estimator, so `frontend` must be None. From a classifier, all
-        layers except the output layer are copied. From an autoencoder, the encoder is copied, and
-        `hidden_units` and `dropout` define the layers after it. Other parameters of the network
-        have no effect.
+        layers except the output layer are copied. From an autoencoder, the encoder is copied;
+        `hidden_units` and `dropout` define the rest. Other network parameters have no effect.
     frozen_layers : int or "conv", default=0
         Number of layers, counted from the input, that keep their weights and running statistics.
         "conv" freezes all layers before the first dense layer. Requires `pretrained`.
@@ -86,13 +86,14 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         to 100 epochs. The learning rate follows one cycle over all epochs: it rises in the first
         quarter, then falls to zero [1]_.
     batch_size : int or "auto", default="auto"
-        Number of clips per step. "auto" is a sixteenth of the clips, but between 8 and 64.
+        Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
     learning_rate : float, default=3e-3
         Peak learning rate of the one-cycle schedule (AdamW).
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     label_smoothing : float, default=0.1
-        Share of the target that is spread evenly over all classes.
+        Share of the target that is spread evenly over all classes. It improves generalization and
+        makes the probabilities less extreme.
     class_weight : dict, "balanced", "sqrt" or None, default="sqrt"
         Weights of the classes in the loss, as in scikit-learn. "sqrt" is the square root of
         "balanced": a compromise between accuracy and the mean accuracy over classes.
@@ -108,7 +109,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
         and keep the weights of the best epoch. "auto" does so from 10,000 clips on, or if
-        `patience` is given, unless this would hold out fewer than ten clips, or all of a class.
+        `patience` is given. If this would hold out fewer than ten clips, or a class has only one
+        clip, the network is trained on all clips for all epochs.
     validation_fraction : float, default=0.1
         Share of the clips to hold out, stratified by class.
     patience : int, default=None
@@ -118,8 +120,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         The torch device to use. "auto" uses CUDA if available, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision during training. "auto" is bfloat16 on processors that support it natively
-        and float32 on others. Weights and predictions are always float32. Set it explicitly if
-        different kinds of machines must train the same model.
+        (faster, and as accurate in experiments), and float32 on others. Weights and predictions are
+        always float32. Set it explicitly if different kinds of machines must train the same model.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the held-out clips, the order of the clips, dropout and
         augmentation. Pass an int for reproducible results. The global generators of NumPy and torch
@@ -170,10 +172,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     If a fit with a `checkpoint` is interrupted, call `fit` again with the same clips and
     parameters: it continues where it stopped, and ends with exactly the weights of an uninterrupted
-    fit. In a folder, each different fit has its own file. If a file belongs to a different fit, an
-    error says what differs. A finished fit is loaded immediately, even with ``random_state=None``,
-    because its seed is stored too. Functions passed as `network` and `augment` are identified by
-    their own code, not by the code that they call.
+    fit. A finished fit is loaded immediately. The page "Long training runs" of the user guide says
+    which fits are the same.
 
     References
     ----------
@@ -197,6 +197,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     >>> classifier = classifier.fit(sounds.filenames, sounds.target)
     >>> float(classifier.score(sounds.filenames, sounds.target))
     1.0
+    >>> classifier.layer_names_
+    ['conv1', 'conv2', 'conv3', 'conv4', 'dense1', 'output']
     >>> folder.cleanup()
     """
 
@@ -215,6 +217,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         "n_networks": [Interval(Integral, 1, None, closed="left")],
         "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
         "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced", "sqrt"}), None],
     }
@@ -305,10 +308,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         kind, clips = validate_clips(self, X, reset=True)
         labels = encode_labels(y, len(clips), self.class_weight, type(self).__name__)
         source = find_source(self.pretrained)
-        if source is None:
-            spectrograms = self._fit_frontend(kind, clips, y)
-        else:
-            spectrograms = self._copy_frontend(source, kind, clips)
+        spectrograms = self._fit_frontend(kind, clips, y, source)
         checkpoint = open_checkpoint(self, spectrograms, labels.targets, source)
         rng = random_state_of_fit(self, checkpoint)
         n_held_out = count_held_out(self, len(clips), len(labels.classes))

@@ -103,33 +103,35 @@ def make_combined_classifier(
         raise ValueError(
             "There is nothing to combine: extractors is empty and handcrafted is False."
         )
-    names = [f"cnn{number}" for number in range(1, len(extractors) + 1)]
+    names = [*(f"cnn{number}" for number in range(1, len(extractors) + 1)), "handcrafted"]
+    handcrafted_block = _handcrafted_block(handcrafted)
     if method == "vote":
-        voters = [_voter(_cnn_block(one, n_components), one, C, memory) for one in extractors]
-        voters.append(_voter(_handcrafted_block(handcrafted), None, C, memory))
-        named = list(zip([*names, "handcrafted"], voters, strict=True))
+        voters = [_network_voter(one, n_components, C, memory) for one in extractors]
+        voters.append(_voter(handcrafted_block, C, memory))
         weights = [_VOTES_OF_NETWORK] * len(extractors) + [_VOTES_OF_HANDCRAFTED]
+        named = list(zip(names, voters, strict=True))
         return VotingClassifier(named, voting="soft", weights=weights, n_jobs=n_jobs)
     if method != "svc":
         raise ValueError(f"method must be 'vote' or 'svc', got {method!r}.")
-    blocks = [
-        *(_cnn_block(one, n_components) for one in extractors),
-        _handcrafted_block(handcrafted),
-    ]
-    named = list(zip([*names, "handcrafted"], blocks, strict=True))
+    blocks = [*(_cnn_block(one, n_components) for one in extractors), handcrafted_block]
+    named = list(zip(names, blocks, strict=True))
     features = FeatureUnion(named, n_jobs=n_jobs, verbose_feature_names_out=True)
     svc = SVC(C=1.0 if C is None else C, gamma=gamma, class_weight="balanced")
     return Pipeline([("features", features), ("svc", svc)], memory=memory)
 
 
-def _voter(block, extractor, C, memory):
-    """Return a classifier on a block of features, or the network itself if it is to be trained."""
+def _network_voter(extractor, n_components, C, memory):
+    """Return a classifier to train as it is, and for anything else one on its features."""
     if isinstance(extractor, CNNAudioClassifier):
         return extractor
+    return _voter(_cnn_block(extractor, n_components), C, memory)
+
+
+def _voter(block, C, memory):
+    """Return a classifier on a block of features."""
     if block == "drop":
         return block
-    C = _C_OF_VOTES if C is None else C
-    logistic = LogisticRegression(C=C, max_iter=1000)
+    logistic = LogisticRegression(C=_C_OF_VOTES if C is None else C, max_iter=1000)
     return Pipeline([*block.steps, ("logistic", logistic)], memory=memory)
 
 

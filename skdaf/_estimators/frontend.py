@@ -44,8 +44,10 @@ class FrontendMixin(Estimator):
             **with_nested_default(self, params, "frontend", SpectrogramTransformer)
         )
 
-    def _fit_frontend(self, kind, clips, y=None):
-        """Fit the front end and return the spectrograms of the clips."""
+    def _fit_frontend(self, kind, clips, y=None, source=None):
+        """Fit the front end, or copy that of a fitted estimator; return the spectrograms."""
+        if source is not None:
+            return self._copy_frontend(source, kind, clips)
         if kind == "spectrograms":
             self.frontend_, spectrograms = None, clips
         else:

@@ -6,6 +6,8 @@ networks.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import wraps
+from typing import Any
 
 from torch import nn
 from torch.nn import functional
@@ -44,24 +46,10 @@ class UnpoolingAutoencoder(nn.Sequential):
         return x
 
 
-def build_legacy_daf(
-    input_shape: Shape,
-    n_outputs: int,
-    *,
-    channels: Sequence[int] | None = None,
-    kernel_size: int | None = None,
-    hidden_units: Sequence[int] | None = None,
-    dropout: float | None = None,
-) -> nn.Sequential:
+@wraps(build_daf, assigned=())
+def build_legacy_daf(input_shape: Shape, n_outputs: int, **options: Any) -> nn.Sequential:
     """Build CNN1 as in deep_audio_features, with an activation on the logits."""
-    network = build_daf(
-        input_shape,
-        n_outputs,
-        channels=channels,
-        kernel_size=kernel_size,
-        hidden_units=hidden_units,
-        dropout=dropout,
-    )
+    network = build_daf(input_shape, n_outputs, **options)
     network[-1].add_module("activation", nn.LeakyReLU())
     return network
 
