@@ -98,12 +98,12 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Weights of the classes in the loss, as in scikit-learn. "sqrt" is the square root of
         "balanced": a compromise between accuracy and the mean accuracy over classes.
     augment : str, callable, or list of these, default=("zoom", "equalize", "mask")
-        Random changes to the training clips, applied in this order. "zoom" magnifies a part of a
-        clip or extends its edges; "equalize" bends the levels over frequency as another
-        microphone or room does [2]_; "mask" blanks a band and a span of time (SpecAugment [3]_);
-        "shift" and "stretch" move and stretch time; "warp" stretches frequency; "noise" adds
-        noise; "mixup" blends pairs of clips and their labels [4]_. If the front end computes
-        MFCC, "equalize" and "warp" are left out, because cepstral coefficients are not levels at
+        Random changes to the training clips, applied in this order, in all epochs but the last
+        fifth. "zoom" magnifies a part of a clip or extends its edges; "equalize" bends the levels
+        over frequency as another microphone or room does [2]_; "mask" blanks a band and a span of
+        time (SpecAugment [3]_); "shift" and "stretch" move and stretch time; "warp" stretches
+        frequency; "noise" adds noise; "mixup" blends pairs of clips and their labels [4]_. For
+        MFCC, "equalize" and "warp" are left out: cepstral coefficients are not levels at
         frequencies. A callable is called with ``(batch, generator)`` and returns a new batch; the
         batch is a tensor of shape (n_clips, n_frames, n_bins). If None, nothing is changed.
     early_stopping : bool or "auto", default="auto"
@@ -149,8 +149,8 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         Size of the spectrograms.
     history_ : dict of lists
         One value per epoch: "learning_rate" at its start, "train_loss", "train_score" (accuracy)
-        and, if clips were held out, "valid_loss" and "valid_score". With augmentation, the training
-        values are computed on the changed clips, and therefore worse.
+        and, if clips were held out, "valid_loss" and "valid_score". Augmentation makes the training
+        values worse.
     n_epochs_ : int
         Number of epochs run.
     best_epoch_ : int

@@ -24,6 +24,10 @@ _MIN_CLIPS_FOR_EARLY_STOPPING = 10_000
 _TARGET_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
 
+# Augmentation makes training clips different from all later ones. This share of the epochs, at the
+# end, shows them as they are.
+_UNCHANGED_SHARE = 0.2
+
 
 def count_held_out(estimator, n_clips, n_classes=2):
     """Return how many clips to hold out; 0 if too few would be held out or trained on."""
@@ -72,6 +76,7 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
         precision=precision,
         augment=augment,
         mixup=mixup,
+        n_unchanged_epochs=int(_UNCHANGED_SHARE * max_epochs),
         n_frozen=n_frozen,
     )
 

@@ -103,8 +103,10 @@ class Loop:
 
     def _train_epoch(self, epoch):
         """Go through the training examples once; return the sums of loss and score."""
+        plan = self.run.plan
+        changes_clips = epoch <= plan.max_epochs - plan.n_unchanged_epochs
         for replica in self.replicas:
-            replica.set_mode(training=True)
+            replica.set_mode(training=True, changes_clips=changes_clips)
         total = np.zeros(2)
         order = self.shuffle.permutation(self.run.train_rows)
         for batch in np.array_split(order, self.n_batches):

@@ -34,9 +34,11 @@ class Replica:
         self.run, self.network = run, network
         self.generator = torch.Generator().manual_seed(seed)
         self.dropout = seed_dropout(network, seed, run.plan.device)
+        self.changes_clips = False
 
-    def set_mode(self, *, training: bool) -> None:
-        """Prepare the network for training or evaluation."""
+    def set_mode(self, *, training: bool, changes_clips: bool = False) -> None:
+        """Prepare for training, with or without augmentation and mixup, or for evaluation."""
+        self.changes_clips = changes_clips
         self.network.train(training)
         # Frozen layers also keep their running statistics.
         self.network[: self.run.plan.n_frozen].eval()
@@ -86,6 +88,8 @@ class Replica:
         """Return the inputs and targets of some rows, augmented and mixed according to the plan."""
         plan = self.run.plan
         inputs, targets = self.run.examples.batch(rows, plan.device)
+        if not self.changes_clips:
+            return inputs, targets
         if plan.augment is not None:
             inputs = _augment(plan.augment, inputs, self.generator)
         if plan.mixup:

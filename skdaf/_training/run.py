@@ -28,7 +28,10 @@ class Examples:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: epochs, batches, the optimizer, the device and augmentation."""
+    """How to train: epochs, batches, the optimizer, the device and augmentation.
+
+    In the last `n_unchanged_epochs` epochs, clips are neither augmented nor mixed.
+    """
 
     max_epochs: int
     batch_size: int
@@ -39,6 +42,7 @@ class Plan:
     precision: Literal["float32", "bfloat16"] = "float32"
     augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
     mixup: bool = False
+    n_unchanged_epochs: int = 0
     n_frozen: int = 0
 
 
