@@ -77,7 +77,7 @@ class SpectrogramSettings:
         features="mel",
         window_length=0.032,
         hop_length=0.010,
-        n_mels=64,
+        n_mels=40,
         n_mfcc=13,
         fmin=0.0,
         fmax=None,
