@@ -52,7 +52,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         ``frontend__n_mels``.
     network : {"cnn", "daf"} or callable, default="cnn"
         "cnn" has conv blocks, a summary of their maps (means over time, and the mean and the
-        maximum over time and frequency) and dense blocks. It is small (200,000 weights with 64
+        maximum over time and frequency) and dense blocks. It is small (160,000 weights with 40
         bins) and fast. "daf" is the network of deep_audio_features, which flattens instead: it has
         several million weights and is several times slower. A callable is called with
         ``(input_shape, n_outputs, channels=, kernel_size=, hidden_units=, dropout=)`` and returns

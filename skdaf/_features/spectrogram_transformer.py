@@ -52,7 +52,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     window_length : float, default=0.032
         Length of the analysis window in seconds.
     hop_length : float, default=0.010
-        Step from one frame to the next in seconds. Halving it doubles time and memory.
+        Step from one frame to the next in seconds. Halving it doubles time and memory, unless
+        `n_frames` is chosen by `fit` and clips are long.
     n_mels : int, default=40
         Number of mel bands.
     n_mfcc : int, default=13
@@ -113,10 +114,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     -----
     Mel bands follow Slaney's scale with triangles of equal area, on centered frames with a
     periodic Hann window. With ``standardize=False``, ``features="mel"`` equals librosa's
-    ``melspectrogram`` followed by ``power_to_db(ref=np.max)`` for the same samples. Cepstral
-    coefficients are the orthonormal cosine transform of these levels; their deltas are slopes over
-    nine frames (fewer in shorter clips). Chroma is relative to the strongest pitch class of its
-    frame, tuned to A4 = 440 Hz.
+    ``melspectrogram`` followed by ``power_to_db(ref=np.max)`` for the same samples, unless the clip
+    is resized. Cepstral coefficients are the orthonormal cosine transform of these levels; their
+    deltas are slopes over nine frames (fewer in shorter clips). Chroma is relative to the strongest
+    pitch class of its frame, tuned to A4 = 440 Hz.
 
     References
     ----------

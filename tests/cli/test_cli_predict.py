@@ -232,7 +232,7 @@ def test_similar_misused(embedder, tmp_path):
     spectrograms = tmp_path / "spectrograms.skops"
     skdaf.save_model(SpectrogramTransformer(n_frames=9).fit(["long.wav"]), spectrograms)
     message = misuse("similar", "index", spectrograms, "long.wav", "-o", index)
-    assert "shape (9, 64)" in message
+    assert "shape (9, 40)" in message
     assert not index.exists()
 
 

@@ -23,7 +23,7 @@ from skdaf._display.clip_spectrogram import band_edges, settings_for
 pytestmark = pytest.mark.oldest
 
 
-@pytest.mark.parametrize("frequency", [250, 1000, 3100, 6000])
+@pytest.mark.parametrize("frequency", [250, 1000, 3200, 6000])
 @pytest.mark.parametrize("params", [{}, {"n_mels": 40, "fmin": 100.0, "fmax": 7000.0}])
 def test_a_tone_is_drawn_at_its_frequency(frequency, params):
     X = [tone(frequency)]
@@ -166,12 +166,12 @@ def test_mel_and_chroma_share_an_axis():
     ax, values = display.ax_, display.images_[0].get_array()
     ticks = dict(zip(texts(ax.get_yticklabels()), ax.get_yticks(), strict=True))
     edges = band_edges(settings_for(fitted_frontend(X), X[0]))
-    row = values[:64, 20].argmax()
+    row = values[:40, 20].argmax()
     assert edges[row] <= 440 <= edges[row + 1]
     assert ticks["1000 Hz"] == pytest.approx(np.searchsorted(edges, 1000) - 1, abs=0.6)
     # A4 is the pitch class A: the tenth row from C.
-    assert values[64:, 20].argmax() == 9
-    assert ticks["C"] == 64
+    assert values[40:, 20].argmax() == 9
+    assert ticks["C"] == 40
 
 
 def test_ticks_of_long_recordings_are_minutes_or_hours():

@@ -38,3 +38,24 @@ def test_parallel_networks_need_the_default_network():
     for network in ("daf", lambda *args, **options: SimpleNamespace()):
         with pytest.raises(ValueError, match="n_networks=2 needs network='cnn'"):
             CNNAudioClassifier(network=network, n_networks=2).fit(X, y)
+
+
+@pytest.mark.parametrize(("max_epochs", "n_changed"), [(1, 1), (4, 4), (5, 4), (10, 8)])
+def test_the_last_fifth_of_the_epochs_shows_unchanged_clips(max_epochs, n_changed, monkeypatch):
+    calls = []
+
+    def augment(batch, generator):
+        calls.append("augment")
+        return batch
+
+    def mix(inputs, targets, generator):
+        calls.append("mix")
+        return inputs, targets
+
+    monkeypatch.setattr("skdaf._training.replicas.mix", mix)
+    X = np.random.default_rng(0).standard_normal((8, 12, 10)).astype(np.float32)
+    CNNAudioClassifier(
+        channels=(2,), max_epochs=max_epochs, augment=[augment, "mixup"], random_state=0
+    ).fit(X, [0, 1] * 4)
+    # Eight clips are one batch.
+    assert calls == ["augment", "mix"] * n_changed

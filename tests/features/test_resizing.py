@@ -9,11 +9,10 @@ from skdaf._features.resizing import (
     resize,
     resize_matrix,
     soften_levels,
+    squeezed_length,
     standardization,
 )
-from skdaf._features.spectrogram import (
-    silent_frame,
-)
+from skdaf._features.spectrogram import silent_frame
 
 pytestmark = pytest.mark.oldest
 
@@ -37,6 +36,11 @@ def test_resize_weights_sum_to_one_and_keep_constants(n_in, n_out):
     np.testing.assert_allclose(resize_matrix(n_in, n_out).sum(axis=1), 1.0, rtol=1e-6)
     constant = np.full((n_in, 3), -42.5, np.float32)
     np.testing.assert_allclose(resize(constant, n_out), -42.5, rtol=1e-6)
+
+
+def test_long_spectrograms_are_squeezed_to_250_frames_or_a_quarter():
+    lengths = [squeezed_length(n) for n in (1, 250, 251, 500, 1003, 1004, 4000)]
+    assert lengths == [1, 250, 250, 250, 250, 251, 1000]
 
 
 def test_resize_to_the_same_length_is_the_identity():

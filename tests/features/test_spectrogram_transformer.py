@@ -161,6 +161,16 @@ def test_a_warning_names_clips_that_are_much_longer_than_most(tmp_path):
     transformer.set_params(length="pad").fit([*usual, longer])
 
 
+@pytest.mark.parametrize(("length", "expected"), [("resize", 250), ("pad", 501)])
+def test_long_clips_are_squeezed_unless_they_are_padded(length, expected):
+    clips = np.random.default_rng(0).uniform(-1, 1, (2, 5 * 16000)).astype(np.float32)
+    transformer = SpectrogramTransformer(length=length)
+    spectrograms = transformer.fit_transform(clips)
+    assert transformer.n_frames_ == expected
+    same = SpectrogramTransformer(length=length, n_frames=expected).fit_transform(clips)
+    np.testing.assert_array_equal(spectrograms, same)
+
+
 def test_n_frames_counts_frames_at_the_common_rate(tmp_path):
     files = [
         write_decaying(tmp_path / "a.wav", 0, 22050, 44100),
