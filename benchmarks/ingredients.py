@@ -1,9 +1,9 @@
 """What each ingredient of the defaults contributes: change one, keep all others, and compare.
 
-    python -m benchmarks.ingredients [--seeds 2] [--data speakers scenes] [CHANGE ...]
+    python -m benchmarks.ingredients [CHANGE ...] [--sets fsdd-speakers esc10 ...] [--seeds 2]
 
-Two data sets that are hard for a network: spoken digits of unseen speakers, and scenes recorded
-under unseen conditions.
+One row per change, one column per set of `real_sounds`: the accuracy and the unweighted average
+recall (UAR), averaged over folds and seeds, and the processor time of a fit in seconds.
 """
 
 import argparse
@@ -15,12 +15,17 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.metrics import recall_score
 from torch import nn
 
-from benchmarks import _fsdd, _scenes
-from skdaf import CNNAudioClassifier, SpectrogramTransformer
+from benchmarks import _sets
+from skdaf import CNNAudioClassifier, SpectrogramTransformer, load_audio
+from skdaf._estimators import fitting
 from skdaf._estimators.fitting import make_plan
 from skdaf._features import resizing
+from skdaf._features.spectrogram import SpectrogramSettings, mel_levels
+from skdaf._networks import architectures
 from skdaf._networks.architectures import build_cnn
 from skdaf._training import augmentation as _augmentation
 from skdaf._training import loop as _loop
@@ -51,6 +56,30 @@ averaged_over_both = partial(_with_head, _MeanOverBoth())
 flattened = partial(_with_head, nn.Flatten())
 
 
+class LevelsOnOneScale(TransformerMixin, BaseEstimator):
+    """Absolute levels, each mel band standardized over all training clips.
+
+    This keeps how loud a clip is, and how microphones differ.
+    """
+
+    def fit_transform(self, X, y=None):
+        self.usual_ = SpectrogramTransformer().fit(X)
+        levels = self._levels(X)
+        self.mean_, self.scale_ = levels.mean(axis=(0, 1)), levels.std(axis=(0, 1)) + 1e-3
+        return (levels - self.mean_) / self.scale_
+
+    def transform(self, X):
+        return (self._levels(X) - self.mean_) / self.scale_
+
+    def _levels(self, X):
+        settings = SpectrogramSettings(**self.usual_._fitted_settings)
+        rows = np.empty((len(X), self.usual_.n_frames_, settings.n_bins), np.float32)
+        for row, path in zip(rows, X, strict=True):
+            samples, _ = load_audio(path, sampling_rate=settings.sampling_rate)
+            row[...] = resizing.resize(mel_levels(samples, settings), len(row))
+        return rows
+
+
 def crop(batch, generator, least=0.8):
     """Keep a random part (at least four fifths) of each clip, stretched to its old length."""
     n_frames = batch.shape[1]
@@ -76,7 +105,9 @@ CHANGES = {
     "window 64 ms": {"frontend__window_length": 0.064},
     "hop 5 ms": {"frontend__hop_length": 0.005},
     "hop 20 ms": {"frontend__hop_length": 0.020},
-    "40 mel bands": {"frontend__n_mels": 40},
+    "all frames": {"patch": (resizing, "_ENOUGH_FRAMES", 10**6)},
+    "levels on one scale": {"frontend": LevelsOnOneScale()},
+    "64 mel bands": {"frontend__n_mels": 64},
     "128 mel bands": {"frontend__n_mels": 128},
     "no standardization": {"frontend__standardize": False},
     "low levels not softened": {"patch": (resizing, "_SOFTENING_SLOPE", np.float32(1))},
@@ -85,6 +116,9 @@ CHANGES = {
     "1.5 times the width": {"channels": (24, 48, 96, 192)},
     "three conv blocks": {"channels": (16, 32, 64)},
     "five conv blocks": {"channels": (16, 32, 64, 128, 128)},
+    "strides instead of pooling": {
+        "patch": (architectures, "_early_pooled_block", architectures._strided_block)
+    },
     "only the mean over time": {"network": averaged_over_time},
     "only the mean over time and frequency": {"network": averaged_over_both},
     "flatten": {"network": flattened},
@@ -106,6 +140,7 @@ CHANGES = {
     "early stopping": {"early_stopping": True},
     "float32": {"precision": "float32"},
     "no augmentation": {"augment": None},
+    "augmentation until the end": {"patch": (fitting, "_UNCHANGED_SHARE", 0.0)},
     **{f"without {name}": without(name) for name in USUAL},
     "with shift": also("shift"),
     "with stretch": also("stretch"),
@@ -117,18 +152,9 @@ CHANGES = {
 }
 
 
-def splits(names):
-    found = {}
-    if "speakers" in names:
-        found["speakers"] = next(parts for name, *parts in _fsdd.splits() if name == "speakers")
-    if "scenes" in names:
-        found["scenes"] = _scenes.load()
-    return found
-
-
-def measure(change, parts, seed, cache):
-    """Return the accuracy of the defaults with one change, and the seconds of the fit."""
-    train_X, train_y, test_X, test_y = parts
+def measure(change, sounds, split, seed, cache):
+    """Return the accuracy, UAR and seconds of the defaults with one change."""
+    X, y = sounds.paths[split.train], sounds.labels[split.train]
     change = dict(change)
     epochs = change.pop("epochs", None)
     patched = change.pop("patch", None)
@@ -136,33 +162,43 @@ def measure(change, parts, seed, cache):
     classifier.set_params(**change)
     if epochs is not None:
         classifier.frontend_ = None
-        plan = make_plan(classifier, len(train_X), has_validation=False)
+        plan = make_plan(classifier, len(X), has_validation=False)
         classifier.set_params(max_epochs=round(epochs * plan.max_epochs))
     with patch.object(*patched) if patched else contextlib.nullcontext():
-        start = time.perf_counter()
-        classifier.fit(train_X, train_y)
-        return classifier.score(test_X, test_y), time.perf_counter() - start
+        start = time.process_time()
+        classifier.fit(X, y)
+        seconds = time.process_time() - start
+        predicted = classifier.predict(sounds.paths[split.test])
+    truth = sounds.labels[split.test]
+    is_right = predicted == truth
+    return is_right.mean(), recall_score(truth, predicted, average="macro"), seconds
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("changes", nargs="*", metavar="CHANGE", default=list(CHANGES))
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--data", nargs="+", default=["speakers", "scenes"])
+    sets = ["fsdd-speakers", "scenes"]
+    parser.add_argument("--sets", nargs="+", choices=_sets.NAMES, default=sets)
     arguments = parser.parse_args()
-    data = splits(arguments.data)
-    print(f"\n| change | {' | '.join(f'{name} | fit (s)' for name in data)} |")
-    print("|---" * (1 + 2 * len(data)) + "|")
+    if unknown := set(arguments.changes) - set(CHANGES):
+        parser.error(f"unknown changes {sorted(unknown)}: choose from {list(CHANGES)}")
+    data = [_sets.load(name) for name in arguments.sets]
+    print(f"\n| change | {' | '.join(sounds.name for sounds in data)} |")
+    print("|---" * (1 + len(data)) + "|")
     with tempfile.TemporaryDirectory() as cache:
+        for sounds in data:
+            SpectrogramTransformer(cache=cache).fit_transform(sounds.paths)
         for name in arguments.changes:
             cells = [name]
-            for parts in data.values():
+            for sounds in data:
                 runs = [
-                    measure(CHANGES[name], parts, seed, cache) for seed in range(arguments.seeds)
+                    measure(CHANGES[name], sounds, split, seed, cache)
+                    for split in sounds.splits
+                    for seed in range(arguments.seeds)
                 ]
-                accuracies, seconds = zip(*runs, strict=True)
-                shown = " ".join(f"{accuracy:.3f}" for accuracy in accuracies)
-                cells += [f"{np.mean(accuracies):.3f} ({shown})", f"{np.median(seconds):.0f}"]
+                accuracy, uar, seconds = np.mean(runs, axis=0)
+                cells.append(f"{accuracy:.3f} / {uar:.3f}, {seconds:.0f} s")
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
