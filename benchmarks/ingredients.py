@@ -62,11 +62,11 @@ class LevelsOnOneScale(TransformerMixin, BaseEstimator):
     This keeps how loud a clip is, and how microphones differ.
     """
 
-    def fit_transform(self, X, y=None):
+    def fit(self, X, y=None):
         self.usual_ = SpectrogramTransformer().fit(X)
         levels = self._levels(X)
         self.mean_, self.scale_ = levels.mean(axis=(0, 1)), levels.std(axis=(0, 1)) + 1e-3
-        return (levels - self.mean_) / self.scale_
+        return self
 
     def transform(self, X):
         return (self._levels(X) - self.mean_) / self.scale_
