@@ -141,6 +141,7 @@ CHANGES = {
     "float32": {"precision": "float32"},
     "no augmentation": {"augment": None},
     "augmentation until the end": {"patch": (fitting, "_UNCHANGED_SHARE", 0.0)},
+    "two fifths of the epochs unchanged": {"patch": (fitting, "_UNCHANGED_SHARE", 0.4)},
     **{f"without {name}": without(name) for name in USUAL},
     "with shift": also("shift"),
     "with stretch": also("stretch"),
