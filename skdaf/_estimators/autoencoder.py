@@ -36,10 +36,10 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     ----------
     frontend : transformer, default=None
         Turns clips into spectrograms of the same size, as in `CNNAudioClassifier`.
-    n_channels : int, default=10
+    n_channels : int, default=20
         Number of maps in the embedding. The size of the embedding is `n_channels` times the number
         of frames and bins after the pooling layers of the encoder. For example, four pooling layers
-        reduce 43 frames and 40 bins to 2 and 2, so the embedding has 40 values. After `fit`, the
+        reduce 43 frames and 40 bins to 2 and 2, so the embedding has 80 values. After `fit`, the
         embeddings of all clips have this size, for clips of any length.
     channels : sequence of int, default=(16, 32, 64, 128)
         Number of channels of each conv block of the encoder. Each block halves the number of frames
@@ -132,7 +132,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     >>> sounds = make_audio_dataset(folder.name, n_clips_per_class=4)
     >>> embedder = ConvAutoencoderEmbedder(channels=(8, 8, 8), max_epochs=2, random_state=0)
     >>> embedder.set_params(frontend__n_frames=32).fit_transform(sounds.filenames).shape
-    (12, 200)
+    (12, 400)
     >>> folder.cleanup()
     """
 
@@ -145,7 +145,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         self,
         frontend: Any = None,
         *,
-        n_channels: int = 10,
+        n_channels: int = 20,
         channels: Sequence[int] | None = (16, 32, 64, 128),
         kernel_size: int | None = 3,
         max_epochs: int | Literal["auto"] = "auto",

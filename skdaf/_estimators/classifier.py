@@ -71,7 +71,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         "daf", 0.75 before the first hidden layer and 0.5 before the others.
     n_networks : int, default=1
         Number of networks to train side by side, from different initial weights, and to average.
-        Several are usually more accurate, but take as many times longer to train. Only for "cnn".
+        Several can be more accurate, but take as many times longer to train. Only for "cnn".
     pretrained : FrozenEstimator, str or os.PathLike, default=None
         A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from: pass
         ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written by `save_model`.

@@ -131,8 +131,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     >>> from skdaf import SpectrogramTransformer
     >>> rng = np.random.default_rng(0)
     >>> waveforms = rng.standard_normal((4, 8000))  # half a second at 16 kHz
-    >>> SpectrogramTransformer(n_mels=40).fit_transform(waveforms).shape
-    (4, 51, 40)
+    >>> SpectrogramTransformer(n_mels=64).fit_transform(waveforms).shape
+    (4, 51, 64)
     """
 
     _saved_attributes = {
