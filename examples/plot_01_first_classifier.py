@@ -70,10 +70,9 @@ classifier = CNNAudioClassifier(max_epochs=20, random_state=0)
 classifier.fit(train_X, train_y)
 
 # %%
-# ``fit`` holds out a tenth of the training clips and keeps the epoch that is best
-# on them. Training clips are augmented with random changes that make learning
-# harder, so their losses and scores are worse here than those of the held-out
-# clips.
+# Training clips are augmented with random changes that make learning harder, except
+# in the last fifth of the epochs. With ``early_stopping=True``, ``fit`` would hold
+# out a tenth of the clips, and the figure would show their losses too.
 
 from skdaf import TrainingDisplay
 

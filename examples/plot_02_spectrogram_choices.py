@@ -41,16 +41,13 @@ SpectrogramDisplay.from_estimator(SpectrogramTransformer().fit([path]), [path])
 # --------------
 # Short windows are precise in time: they separate the clicks but blend the tones.
 # Long windows are precise in frequency: they separate the tones but blend the
-# clicks. The default of 32 ms is a compromise. The shortest window is too short for
-# 64 mel bands (the front end would warn), so this figure uses 40.
+# clicks. The default of 32 ms is a compromise.
 
 figure, axes = plt.subplots(
     1, 3, figsize=(10, 3.2), sharey=True, layout="constrained"
 )
 for ax, window in zip(axes, (0.016, 0.032, 0.128), strict=True):
-    frontend = SpectrogramTransformer(
-        n_mels=40, window_length=window, hop_length=0.004
-    )
+    frontend = SpectrogramTransformer(window_length=window, hop_length=0.004)
     frontend.fit([path])
     SpectrogramDisplay.from_estimator(frontend, [path], ax=ax, colorbar=False)
     ax.set_title(f"window_length={window}")
