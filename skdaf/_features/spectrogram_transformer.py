@@ -52,8 +52,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     window_length : float, default=0.032
         Length of the analysis window in seconds.
     hop_length : float, default=0.010
-        Step from one frame to the next in seconds. Halving it doubles time and memory, unless
-        `n_frames` is chosen by `fit` and clips are long.
+        Step from one frame to the next in seconds. Halving it doubles the number of frames, unless
+        `fit` squeezes the clips (see `n_frames`).
     n_mels : int, default=40
         Number of mel bands.
     n_mfcc : int, default=13
@@ -72,9 +72,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         sound. With ``features="mfcc"``, nothing is softened.
     n_frames : int, default=None
         Number of frames of every spectrogram. If None, `fit` chooses it from the lengths of its
-        clips. With ``length="resize"`` it is the median, but long clips are squeezed by up to a
-        factor of four as long as 250 frames are left, because networks become faster and not less
-        accurate. With ``length="pad"`` it is the 95th percentile.
+        clips. With ``length="resize"``, it is the median. If that is more than 250, clips are
+        squeezed to 250 frames, but at most by a factor of four: networks train faster and are as
+        accurate. With ``length="pad"``, it is the 95th percentile.
     length : {"resize", "pad"}, default="resize"
         How clips of other lengths get that number of frames: "resize" stretches or squeezes them
         along time (bicubic), "pad" appends silence or drops the end. The standardized values of
