@@ -52,14 +52,17 @@ def clip_spectrogram(settings, clip):
 def input_times(frontend, settings, clip):
     """Return the `n_frames_ + 1` edges, in seconds of the clip, of the frames of `transform`."""
     n_own = settings.n_frames(_n_samples(clip, settings.sampling_rate))
-    stretch = n_own / frontend.n_frames_ if frontend.length == "resize" else 1.0
-    return _frame_edges(frontend.n_frames_, settings, stretch)
+    if frontend.length_ == "resize":
+        return _frame_edges(frontend.n_frames_, settings, n_own / frontend.n_frames_)
+    n_squeezed = max(1, round(n_own / frontend._squeeze))
+    n_before = max(0, n_squeezed - frontend.n_frames_) // 2 if frontend.length_ == "tile" else 0
+    return _frame_edges(frontend.n_frames_, settings, n_own / n_squeezed, n_before)
 
 
-def _frame_edges(n_frames, settings, n_together):
+def _frame_edges(n_frames, settings, n_together, first=0):
     """Return the edges, in seconds, of frames that are averages of several centered frames."""
     hop = settings.hop_length / settings.sampling_rate
-    return (np.arange(n_frames + 1) * n_together - 0.5) * hop
+    return ((first + np.arange(n_frames + 1)) * n_together - 0.5) * hop
 
 
 def _n_samples(clip, rate):

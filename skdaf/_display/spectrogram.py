@@ -133,8 +133,7 @@ class SpectrogramDisplay:
             Number of clips to show: the first ones of each class, or of X if `y` is None.
         processed : bool, default=False
             If False, show each clip at its own length in decibels. If True, show the input of the
-            network: resized or padded to a common length, and softened and standardized if the
-            front end does so.
+            network: at the common length, and softened and standardized if the front end does so.
         ax : matplotlib Axes or array of Axes, default=None
             The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"

@@ -1,7 +1,8 @@
 """From clips to spectrograms and hand-crafted features.
 
 - `spectrogram`: array functions; `spectrogram_transformer`: `SpectrogramTransformer`;
-  `filter_banks`: mel and chroma; `resizing`: bring spectrograms to the same size.
+  `filter_banks`: mel and chroma; `resizing`: bring spectrograms to the same length;
+  `standardizing`: make clips comparable; `spectrogram_extraction`: all of it for files.
 - `pyaudioanalysis`: array functions; `pyaudioanalysis_transformer`: `PyAudioAnalysisTransformer`;
   `pyaudioanalysis_filter_banks`: the filters for its cepstral and chroma features.
 - `extraction`: compute features of many clips in chunks, with workers and a cache.

@@ -1,41 +1,92 @@
-"""Bring spectrograms to the same size: resize or pad along time, soften, standardize."""
+"""The common length of spectrograms: choose it, and resize, repeat, pad or cut them along time."""
 
 import warnings
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from skdaf._audio.clips import Clip
 
+# How clips get the common length: the values of the parameter `length`, without "auto".
+METHODS = ("resize", "tile", "pad")
+
+# If the 90th percentile of the lengths exceeds the 10th by more than this factor, resizing would
+# change the speed of most clips too much.
+_MAX_SPREAD = 4.0
+
 # Up to this many weights, a dense product is faster than a sparse one.
 _MAX_DENSE_WEIGHTS = 2**12
 
-# Levels more than this many dB below the peak are softened: they keep this share of the distance
-# below that point. Chosen in experiments on unseen speakers, and on acoustic scenes in unseen
-# locations.
-_SOFTENING_DEPTH = np.float32(50.0)
-_SOFTENING_SLOPE = np.float32(0.3)
-
-# The standardized values of padded clips stay within this distance of zero.
-_MAX_DEVIATIONS = np.float32(10.0)
-
-# Spectrograms that are resized have at most this many frames, or a quarter of those computed: the
-# time to train is proportional, and more frames were not more accurate in experiments.
+# Spectrograms have at most this many frames, or a quarter of those computed, unless they are
+# padded: the time to train is proportional, and more frames were not more accurate in experiments.
 _ENOUGH_FRAMES = 250
 _MAX_AVERAGED_FRAMES = 4
 
-# Clips that are longer than most by more than this factor are squeezed beyond recognition.
+# Clips that are longer than most by more than this factor lose most of what they contain.
 _MAX_SQUEEZE = 10
+
+_CONSEQUENCES = {
+    "resize": "Squeezed to the same number of frames, little is left to recognize",
+    "tile": "All but a short piece in their middle is ignored",
+}
+
+
+@dataclass(frozen=True)
+class CommonLength:
+    """How spectrograms get the same number of frames.
+
+    Attributes
+    ----------
+    method : {"resize", "tile", "pad"}
+    n_frames : int
+    squeeze : float, default=1.0
+        With "tile", the factor by which all clips are squeezed first.
+    """
+
+    method: str
+    n_frames: int
+    squeeze: float = 1.0
+
+    @classmethod
+    def choose(cls, length, n_frames, lengths):
+        """Choose what is not given (`length` "auto", `n_frames` None) from lengths in frames."""
+        method = _choose_method(lengths) if length == "auto" else length
+        if n_frames is not None:
+            return cls(method, n_frames)
+        quantile = 0.95 if method == "pad" else 0.5
+        usual = int(np.quantile(lengths, quantile, method="higher"))
+        if method == "pad":
+            return cls(method, usual)
+        squeezed = squeezed_length(usual)
+        return cls(method, squeezed, usual / squeezed if method == "tile" else 1.0)
+
+    def apply(self, spectrogram: Any, padding: Any = None) -> Any:
+        """Return a spectrogram with `n_frames` frames; "pad" appends copies of `padding`."""
+        if self.method == "resize":
+            return resize(spectrogram, self.n_frames)
+        if self.method == "pad":
+            return pad_or_cut(spectrogram, self.n_frames, padding)
+        squeezed = resize(spectrogram, max(1, round(len(spectrogram) / self.squeeze)))
+        return tile_or_cut(squeezed, self.n_frames)
+
+
+def _choose_method(lengths):
+    shortest, longest = np.quantile(lengths, [0.1, 0.9])
+    return "tile" if longest > _MAX_SPREAD * shortest else "resize"
 
 
 def squeezed_length(n_frames):
-    """Return the number of frames to resize clips to that have this many frames."""
+    """Return the number of frames to squeeze clips to that have this many frames."""
     return min(n_frames, max(_ENOUGH_FRAMES, n_frames // _MAX_AVERAGED_FRAMES))
 
 
-def warn_about_long_clips(clips, seconds):
-    """Warn about clips that resizing would squeeze beyond recognition."""
+def warn_about_long_clips(clips, seconds, method):
+    """Warn about clips of which little is left at the common length."""
+    if method == "pad":
+        return
     usual = float(np.median(seconds))
     rows = [row for row, length in enumerate(seconds) if length > _MAX_SQUEEZE * usual > 0]
     if rows:
@@ -43,50 +94,11 @@ def warn_about_long_clips(clips, seconds):
         example = str(clips[row].path) if isinstance(clips[row], Clip) else f"clip {row}"
         warnings.warn(
             f"{len(rows)} of {len(clips)} clips are more than {_MAX_SQUEEZE} times longer than "
-            f"most ({usual:.3g} s), for example {example} with {seconds[row]:.3g} s. Squeezed to "
-            "the same number of frames, little is left to recognize. Cut them into shorter "
-            "clips (a table with start and end), or use length='pad'.",
+            f"most ({usual:.3g} s), for example {example} with {seconds[row]:.3g} s. "
+            f"{_CONSEQUENCES[method]}. Cut them into shorter clips (a table with start and end).",
             UserWarning,
             stacklevel=4,
         )
-
-
-def write_resized(spectrogram, row, *, padding, standardize, soften):
-    """Write a spectrogram into a row that may have a different length.
-
-    Parameters
-    ----------
-    spectrogram : ndarray of shape (n_own_frames, n_bins)
-    row : ndarray of shape (n_frames, n_bins)
-        The array to overwrite.
-    padding : ndarray of shape (n_bins,) or None
-        The frame to append if the spectrogram is shorter than the row. If None, the spectrogram is
-        resized.
-    standardize : bool
-        Whether to standardize, with the mean and the standard deviation at the original length.
-    soften : bool
-        Whether to soften the levels first.
-    """
-    n_frames = len(row)
-    if soften:
-        spectrogram = soften_levels(spectrogram)
-        padding = None if padding is None else soften_levels(padding)
-    if padding is None:
-        resized = resize(spectrogram, n_frames)
-    else:
-        resized = pad_or_cut(spectrogram, n_frames, padding)
-    if not standardize:
-        row[...] = resized
-        return
-    mean, scale = standardization(spectrogram)
-    if padding is not None:
-        # A click has hardly any deviation: silence would be hundreds of deviations below it.
-        farthest = np.abs(spectrogram - mean).max()
-        scale = np.maximum(scale, farthest / _MAX_DEVIATIONS)
-    np.subtract(resized, mean, out=row)
-    row /= scale
-    if padding is not None:
-        np.clip(row, -_MAX_DEVIATIONS, _MAX_DEVIATIONS, out=row)
 
 
 def _bicubic(x):
@@ -150,19 +162,10 @@ def pad_or_cut(spectrogram, n_frames, padding):
     return padded
 
 
-def soften_levels(levels):
-    """Raise very low levels, because the level of pauses depends on the microphone."""
-    # The higher of two lines that cross at -_SOFTENING_DEPTH: below that, the flatter one.
-    softened = levels * _SOFTENING_SLOPE
-    softened -= (1 - _SOFTENING_SLOPE) * _SOFTENING_DEPTH
-    return np.maximum(levels, softened, out=softened)
-
-
-def standardization(spectrogram):
-    """Return the mean and the scale that give a clip zero mean and unit variance."""
-    values = spectrogram.reshape(-1)
-    mean = np.add.reduce(values) / np.float32(values.size)
-    centered = values - mean
-    deviation = np.sqrt(np.dot(centered, centered) / np.float32(values.size))
-    # Digital silence has zero deviation: only its mean is subtracted.
-    return mean, deviation if deviation > 1e-6 else np.float32(1.0)
+def tile_or_cut(spectrogram, n_frames):
+    """Repeat a spectrogram until it is long enough, or cut its middle out."""
+    n_own = len(spectrogram)
+    if n_own >= n_frames:
+        first = (n_own - n_frames) // 2
+        return spectrogram[first : first + n_frames]
+    return np.take(spectrogram, np.arange(n_frames), axis=0, mode="wrap")

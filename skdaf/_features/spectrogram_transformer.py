@@ -1,8 +1,9 @@
 """SpectrogramTransformer: turn clips into spectrograms of the same size."""
 
+import math
 import os
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple
 from numbers import Integral, Real
 from typing import Literal, Self
 
@@ -16,20 +17,15 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
-from skdaf._core.limits import check_recording, check_size
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
-from skdaf._features.extraction import Extraction, compute_rows
+from skdaf._features.extraction import compute_rows
 from skdaf._features.filter_banks import count_empty_bands
-from skdaf._features.resizing import squeezed_length, warn_about_long_clips, write_resized
-from skdaf._features.spectrogram import (
-    FEATURES,
-    SpectrogramSettings,
-    are_settings,
-    compute_spectrograms,
-    silent_frame,
-)
+from skdaf._features.resizing import METHODS, CommonLength, warn_about_long_clips
+from skdaf._features.spectrogram import FEATURES, SpectrogramSettings, are_settings
+from skdaf._features.spectrogram_extraction import SpectrogramExtraction
+from skdaf._features.standardizing import share_to_subtract
 
 
 @public
@@ -70,27 +66,37 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         levels more than 50 dB below the highest level are softened: they keep 0.3 of the distance
         below that point, because the level of pauses depends more on the microphone than on the
         sound. With ``features="mfcc"``, nothing is softened.
+    mean_subtraction : {"auto"} or float, default="auto"
+        With ``standardize=True``, the share (0 to 1) of the mean spectrum of each clip, which is
+        the mean over time of each bin, to subtract before standardizing. It makes clips from
+        different microphones, rooms and speakers more similar, but removes what stays the same in
+        a clip. 1 is known as cepstral mean normalization. If "auto", `fit` chooses
+        ``T / (T + 3)``, where T is the median length of its clips in seconds: the shorter clips
+        are, the more of their content is in the mean.
     n_frames : int, default=None
         Number of frames of every spectrogram. If None, `fit` chooses it from the lengths of its
-        clips. With ``length="resize"``, it is the median. If that is more than 250, clips are
-        squeezed to 250 frames, but at most by a factor of four: networks train faster and are as
-        accurate. With ``length="pad"``, it is the 95th percentile.
-    length : {"resize", "pad"}, default="resize"
-        How clips of other lengths get that number of frames: "resize" stretches or squeezes them
-        along time (bicubic), "pad" appends silence or drops the end. The standardized values of
-        padded clips stay within 10 standard deviations of the mean: silence is raised to that
-        limit, and a clip that exceeds it anywhere is scaled down.
+        clips: the 95th percentile with ``length="pad"``, else the median. If the median is more
+        than 250, clips are squeezed to 250 frames, but at most by a factor of four: networks train
+        faster and are as accurate.
+    length : {"auto", "resize", "tile", "pad"}, default="auto"
+        How clips of other lengths get that number of frames. "resize" stretches or squeezes each
+        clip along time (bicubic). "tile" repeats short clips and keeps the middle of long ones, so
+        that time passes at the same speed in all clips. "pad" appends silence or drops the end.
+        If "auto", `fit` chooses "tile" if lengths differ a lot (the 90th percentile is more than
+        four times the 10th), else "resize". The standardized values of padded clips stay within 10
+        standard deviations of the mean: silence is raised to that limit, and a clip that exceeds
+        it anywhere is scaled down.
     channel : int, default=None
         The channel of files to use, counted from 0. If None, all channels are averaged. Waveforms
         have one channel, so the value must be None or 0 for them.
     cache : str or os.PathLike, default=None
         Folder in which to store the spectrograms of files. All folds, candidates, processes and
         later runs use it, and computers that share a file system can share it. Entries depend on
-        the file's path, size and time stamps, and on the parameters above except `n_frames`,
-        `length` and `standardize`. Damaged entries are computed again. Nothing is ever removed:
-        delete the folder to free the space. A relative path is relative to the current directory.
-        A fitted transformer that cannot use the folder warns and continues without it. If None,
-        nothing is stored.
+        the file's path, size and time stamps, and on the parameters above except `standardize`,
+        `mean_subtraction`, `n_frames` and `length`. Damaged entries are computed again. Nothing is
+        ever removed: delete the folder to free the space. A relative path is relative to the
+        current directory. A fitted transformer that cannot use the folder warns and continues
+        without it. If None, nothing is stored.
     n_jobs : int, default=None
         Number of joblib workers; `joblib.parallel_config` chooses the backend. The results do not
         depend on it.
@@ -105,6 +111,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         Number of frames of every spectrogram.
     n_bins_ : int
         Number of values per frame.
+    length_ : {"resize", "tile", "pad"}
+        How clips get `n_frames_` frames.
+    mean_subtraction_ : float
+        The share of the mean spectrum that is subtracted.
     n_features_in_ : int
         Number of samples per waveform, if fitted on a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -141,6 +151,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "_rate_is_of_files": is_flag,
         "n_frames_": is_positive_count,
         "n_bins_": is_positive_count,
+        "length_": lambda value: type(value) is str and value in METHODS,
+        "mean_subtraction_": lambda value: isinstance(value, float) and 0 <= value <= 1,
+        "_squeeze": lambda value: isinstance(value, float) and 1 <= value < math.inf,
         "_fitted_settings": are_settings,
     }
 
@@ -155,8 +168,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
         "top_db": [Interval(Real, 0, None, closed="neither"), None],
         "standardize": ["boolean"],
+        "mean_subtraction": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "n_frames": [Interval(Integral, 1, None, closed="left"), None],
-        "length": [StrOptions({"resize", "pad"})],
+        "length": [StrOptions({"auto", *METHODS})],
         "channel": [Interval(Integral, 0, None, closed="left"), None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
@@ -176,8 +190,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         fmax: float | None = None,
         top_db: float | None = 80.0,
         standardize: bool = True,
+        mean_subtraction: Literal["auto"] | float = "auto",
         n_frames: int | None = None,
-        length: Literal["resize", "pad"] = "resize",
+        length: Literal["auto", "resize", "tile", "pad"] = "auto",
         channel: int | None = None,
         cache: PathLike | None = None,
         n_jobs: int | None = None,
@@ -193,6 +208,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         self.fmax = fmax
         self.top_db = top_db
         self.standardize = standardize
+        self.mean_subtraction = mean_subtraction
         self.n_frames = n_frames
         self.length = length
         self.channel = channel
@@ -202,7 +218,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Clips, y: object = None) -> Self:
-        """Choose the sampling rate and the number of frames.
+        """Choose the sampling rate, the common length and the mean subtraction.
 
         Only the headers of files are read.
 
@@ -229,7 +245,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         -----
         UserWarning
             If the window is too short to separate the mel bands, so that some are always silent.
-            If clips that are resized are more than ten times longer than most.
+            If clips that are resized or tiled are more than ten times longer than most.
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, n_samples = rate_and_lengths(
@@ -245,10 +261,11 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         # A plain dict, so that estimators are the only types of this package in saved models.
         self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins
-        n_frames = [settings.n_frames(n) for n in n_samples]
-        self.n_frames_ = self.n_frames or self._common_length(n_frames)
-        if self.length == "resize":
-            warn_about_long_clips(clips, [(n - 1) * self.hop_length for n in n_frames])
+        lengths = [settings.n_frames(n) for n in n_samples]
+        self._choose_length(lengths)
+        seconds = [(n - 1) * self.hop_length for n in lengths]
+        warn_about_long_clips(clips, seconds, self.length_)
+        self.mean_subtraction_ = self._choose_mean_subtraction(float(np.median(seconds)))
         return self
 
     def transform(self, X: Clips) -> NDArray[np.float32]:
@@ -304,10 +321,14 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         """
         return self
 
-    def _common_length(self, n_frames):
-        if self.length == "pad":
-            return int(np.quantile(n_frames, 0.95, method="higher"))
-        return squeezed_length(int(np.quantile(n_frames, 0.5, method="higher")))
+    def _choose_length(self, lengths):
+        chosen = CommonLength.choose(self.length, self.n_frames, lengths)
+        self.length_, self.n_frames_, self._squeeze = astuple(chosen)
+
+    def _choose_mean_subtraction(self, seconds):
+        if self.mean_subtraction == "auto":
+            return share_to_subtract(seconds)
+        return float(self.mean_subtraction)
 
     def _settings(self, rate):
         """Return the parameters in samples and Hz."""
@@ -339,12 +360,12 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         """Return the sampling rate to which each clip is resampled."""
         return [self.sampling_rate_] * len(clips)
 
-    def _extraction(self, settings):
-        return SpectrogramExtraction(
+    def _extraction(self, settings, kind=SpectrogramExtraction):
+        return kind(
             settings=settings,
-            n_frames=self.n_frames_,
-            length=self.length,
+            length=CommonLength(self.length_, self.n_frames_, self._squeeze),
             standardize=self.standardize,
+            mean_subtraction=self.mean_subtraction_,
             cache=self.cache,
         )
 
@@ -353,48 +374,3 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-@dataclass(frozen=True)
-class SpectrogramExtraction(Extraction):
-    """Compute spectrograms of the same size; the cache stores them at their original lengths."""
-
-    settings: SpectrogramSettings
-    n_frames: int
-    length: str
-    standardize: bool
-    cache: PathLike | None
-
-    version = 4
-    dtype = np.float32
-
-    def __post_init__(self):
-        check_size(*self.row_shape)
-
-    @property
-    def row_shape(self):
-        return self.n_frames, self.settings.n_bins
-
-    @property
-    def padding(self):
-        """The frame that is appended to short clips."""
-        return silent_frame(self.settings)
-
-    def compute(self, waveforms):
-        longest = max(map(len, waveforms))
-        check_recording(self.settings.n_frames(longest), self.settings.n_bins)
-        return compute_spectrograms(waveforms, self.settings)
-
-    def from_bytes(self, value):
-        return np.frombuffer(value, np.float32).reshape(-1, self.settings.n_bins)
-
-    def finish(self, spectrogram, row):
-        """Resize or pad a spectrogram to the common length, and standardize it if asked to."""
-        write_resized(
-            spectrogram,
-            row,
-            padding=self.padding if self.length == "pad" else None,
-            standardize=self.standardize,
-            # Cepstral coefficients are not levels.
-            soften=self.standardize and self.settings.features != "mfcc",
-        )

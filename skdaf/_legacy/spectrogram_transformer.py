@@ -22,7 +22,8 @@ from skdaf._features.spectrogram import (
     are_settings,
     compute_spectrograms,
 )
-from skdaf._features.spectrogram_transformer import SpectrogramExtraction, SpectrogramTransformer
+from skdaf._features.spectrogram_extraction import SpectrogramExtraction
+from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 # The sampling rate (Hz) of waveforms if none is given.
 _DEFAULT_RATE = 16_000
@@ -95,7 +96,7 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         waveforms are assumed to have 16000 Hz.
     window_length, hop_length : float, default=0.032, 0.010
         Length of the analysis window, and step from one frame to the next, in seconds.
-    n_mels, n_mfcc : int, default=64, 13
+    n_mels, n_mfcc : int, default=40, 13
         Number of mel bands and of cepstral coefficients.
     fmin, fmax : float, default=0.0, None
         Lower and upper end of the mel bands in Hz. If `fmax` is None, half the sampling rate.
@@ -104,9 +105,11 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         clip. If None, levels are not limited.
     standardize : bool, default=True
         Whether to give each clip zero mean and unit variance.
+    mean_subtraction : {"auto"} or float, default="auto"
+        With ``standardize=True``, the share of the mean spectrum to subtract from each clip.
     n_frames : int, default=None
         Number of frames of every spectrogram. If None, `fit` chooses it.
-    length : {"resize", "pad"}, default="resize"
+    length : {"auto", "resize", "tile", "pad"}, default="auto"
         How clips of other lengths get that number of frames.
     channel : int, default=None
         The channel of files to use. If None, all channels are averaged.
@@ -180,20 +183,15 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         settings["hop_length"] = max(1, int(self.hop_length * rate))
         return _LegacySettings(**settings)
 
-    def _extraction(self, settings):
-        return _LegacyExtraction(
-            settings=settings,
-            n_frames=self.n_frames_,
-            length=self.length,
-            standardize=self.standardize,
-            cache=self.cache,
-        )
+    def _extraction(self, settings, kind=_LegacyExtraction):
+        return super()._extraction(settings, kind)
 
     def _as_fitted(self):
         """Return a fitted copy without calling `fit`; `n_frames` must be given."""
         fitted = clone(self)
         fitted.sampling_rate_ = self.sampling_rate or _DEFAULT_RATE
-        fitted.n_frames_ = self.n_frames
+        fitted._choose_length([self.n_frames])
+        fitted.mean_subtraction_ = fitted._choose_mean_subtraction(0.0)
         fitted.n_bins_ = self._settings(fitted.sampling_rate_).n_bins
         return fitted
 

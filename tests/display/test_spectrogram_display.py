@@ -140,6 +140,22 @@ def test_a_resized_input_has_the_times_of_its_clip():
     assert display.colorbar_.ax.get_ylabel() == "Level (standard deviations)"
 
 
+def test_a_tiled_input_shows_the_middle_of_its_clip():
+    # The tone changes in the middle. All clips are squeezed by 500 frames / 250.
+    long = np.concatenate([tone(500, 5.0), tone(4000, 5.0)])
+    X = [tone(1000, 5.0), tone(1000, 5.0), long]
+    frontend = fitted_frontend(X, length="tile")
+    assert frontend.n_frames_ == 250
+    display = SpectrogramDisplay.from_estimator(frontend, X[2:], processed=True)
+    edges = display.images_[0].get_coordinates()[0, :, 0]
+    np.testing.assert_allclose(edges[[0, -1]], [2.5, 7.5], atol=0.03)
+    rows = display.images_[0].get_array().argmax(axis=0)
+    changes = np.flatnonzero(np.diff(rows) > 5)
+    np.testing.assert_allclose(edges[changes + 1], 5.0, atol=0.05)
+    repeated = SpectrogramDisplay.from_estimator(frontend, [tone(1000, 1.0)], processed=True)
+    np.testing.assert_allclose(repeated.ax_.get_xlim(), (0, 5), atol=0.06)
+
+
 def test_a_padded_input_ends_after_its_clip():
     X = [tone(1000, 0.3)]
     frontend = fitted_frontend(X, n_frames=100, length="pad")

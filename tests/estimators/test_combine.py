@@ -165,7 +165,7 @@ class TestVotes:
         blocks = [voter.predict_proba(sounds.filenames) for voter in combined.estimators_]
         np.testing.assert_allclose(
             combined.predict_proba(sounds.filenames),
-            (2 * blocks[0] + 2 * blocks[1] + blocks[2]) / 5,
+            (3 * blocks[0] + 3 * blocks[1] + blocks[2]) / 7,
         )
 
     def test_a_network_to_train_votes_itself_and_other_networks_through_their_features(

@@ -9,16 +9,16 @@ from extracting import extract, output_of
 from helpers import write_noise
 
 from skdaf import AudioReadError, Clip
-from skdaf._features import extraction, spectrogram_transformer
+from skdaf._features import extraction, spectrogram_extraction
 from skdaf._features.extraction import Extraction, compute_rows
-from skdaf._features.resizing import soften_levels
+from skdaf._features.standardizing import soften_levels
 
 pytestmark = pytest.mark.oldest
 
 # --- without a cache ---
 
 
-@pytest.mark.parametrize("length", ["resize", "pad"])
+@pytest.mark.parametrize("length", ["resize", "tile", "pad"])
 @pytest.mark.parametrize("limit", [1, 3000, 6000])
 def test_group_boundaries_change_nothing(clips, monkeypatch, length, limit):
     whole = output_of(extract(length=length)(clips))
@@ -29,13 +29,13 @@ def test_group_boundaries_change_nothing(clips, monkeypatch, length, limit):
 
 def test_group_ends_when_it_holds_enough_samples(clips, monkeypatch):
     sizes = []
-    compute = spectrogram_transformer.compute_spectrograms
+    compute = spectrogram_extraction.compute_spectrograms
 
     def spectrograms(waveforms, settings):
         sizes.append([len(samples) for samples in waveforms])
         return compute(waveforms, settings)
 
-    monkeypatch.setattr(spectrogram_transformer, "compute_spectrograms", spectrograms)
+    monkeypatch.setattr(spectrogram_extraction, "compute_spectrograms", spectrograms)
     monkeypatch.setattr(extraction, "_SAMPLES_PER_GROUP", 7000)
     extract()(clips)
     assert sizes == [[1600, 3200, 4800], [6400, 8000], [9600], [11200]]

@@ -52,7 +52,15 @@ def test_values_are_those_of_their_clips_if_some_are_cached(clips, cache):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"n_frames": 7}, {"length": "pad"}, {"standardize": False}], ids=str
+    "changes",
+    [
+        {"n_frames": 7},
+        {"length": "pad"},
+        {"length": "tile"},
+        {"standardize": False},
+        {"mean_subtraction": 0.5},
+    ],
+    ids=str,
 )
 def test_length_and_standardization_are_applied_to_cached_values(clips, cache, reads, changes):
     extract(cache)(clips)

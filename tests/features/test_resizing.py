@@ -1,16 +1,16 @@
-"""Resizing, padding, softening and standardizing."""
+"""The common length: how it is chosen, resizing, tiling, padding."""
 
 import numpy as np
 import pytest
 from spectrograms import compute_one, make_settings, make_sounds
 
 from skdaf._features.resizing import (
+    CommonLength,
     pad_or_cut,
     resize,
     resize_matrix,
-    soften_levels,
     squeezed_length,
-    standardization,
+    tile_or_cut,
 )
 from skdaf._features.spectrogram import silent_frame
 
@@ -89,28 +89,59 @@ def test_silent_frame_without_top_db_is_quieter_than_80_db():
     np.testing.assert_array_equal(frame, -100.0)
 
 
-@pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
-def test_standardization_gives_zero_mean_and_unit_variance(features):
-    spectrogram = compute_one(make_sounds(16000)["chirp"], make_settings(features=features))
-    mean, scale = standardization(spectrogram)
-    standardized = ((spectrogram - mean) / scale).astype(float)
-    assert standardized.mean() == pytest.approx(0.0, abs=1e-4)
-    assert standardized.std() == pytest.approx(1.0, abs=1e-4)
+@pytest.mark.parametrize(("n_own", "n_frames"), [(3, 3), (3, 4), (3, 10), (1, 5)])
+def test_tile_repeats_from_the_beginning(n_own, n_frames):
+    spectrogram = np.random.default_rng(0).standard_normal((n_own, 2)).astype(np.float32)
+    tiled = tile_or_cut(spectrogram, n_frames)
+    assert tiled.shape == (n_frames, 2)
+    for frame in range(n_frames):
+        np.testing.assert_array_equal(tiled[frame], spectrogram[frame % n_own])
 
 
-def test_levels_near_the_peak_stay_and_deep_ones_come_closer():
-    levels = np.array([[0.0, -12.3, -50.0], [-50.1, -60.0, -80.0]], np.float32)
-    before = levels.copy()
-    expected = [[0.0, -12.3, -50.0], [-50.03, -53.0, -59.0]]
-    np.testing.assert_allclose(soften_levels(levels), expected, rtol=1e-6)
-    np.testing.assert_array_equal(levels, before)
-    levels.flags.writeable = False
-    assert soften_levels(levels).dtype == np.float32
+def test_tile_cuts_the_middle_out():
+    spectrogram = np.arange(20.0).reshape(10, 2)
+    np.testing.assert_array_equal(tile_or_cut(spectrogram, 4), spectrogram[3:7])
+    np.testing.assert_array_equal(tile_or_cut(spectrogram, 3), spectrogram[3:6])
 
 
-@pytest.mark.parametrize("level", [0.0, -80.0])
-def test_standardized_silence_is_zero(level):
-    spectrogram = np.full((20, 8), level, np.float32)
-    mean, scale = standardization(spectrogram)
-    np.testing.assert_array_equal((spectrogram - mean) / scale, 0.0)
-    assert scale == 1.0
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ([50] * 20, "resize"),
+        ([30, 40, 60, 80, 100], "resize"),
+        ([10] * 10 + [30] * 10, "resize"),
+        ([10] * 10 + [50] * 10, "tile"),
+        ([100] * 99 + [60_000], "resize"),  # one outlier does not count
+        ([7], "resize"),
+    ],
+)
+def test_lengths_that_differ_a_lot_are_tiled(lengths, expected):
+    assert CommonLength.choose("auto", None, lengths).method == expected
+    assert CommonLength.choose("auto", 33, lengths) == CommonLength(expected, 33)
+
+
+@pytest.mark.parametrize(
+    ("length", "n_frames", "lengths", "expected"),
+    [
+        ("resize", None, [100, 600, 700], CommonLength("resize", 250)),
+        ("tile", None, [100, 600, 700], CommonLength("tile", 250, 600 / 250)),
+        ("tile", None, [100, 200, 700], CommonLength("tile", 200)),
+        ("tile", 80, [100, 600, 700], CommonLength("tile", 80)),
+        ("pad", None, [100, 600, 700], CommonLength("pad", 700)),
+    ],
+)
+def test_only_what_is_not_given_is_chosen(length, n_frames, lengths, expected):
+    assert CommonLength.choose(length, n_frames, lengths) == expected
+
+
+@pytest.mark.parametrize("n_own", [1, 40, 250, 600, 1001])
+def test_tile_squeezes_all_clips_by_the_same_factor(n_own):
+    # A pattern with a period of 20 frames keeps the same period in clips of all lengths.
+    common = CommonLength("tile", 100, 2.0)
+    wave = np.sin(2 * np.pi * np.arange(n_own) / 20)[:, None].astype(np.float32)
+    tiled = common.apply(wave)
+    assert tiled.shape == (100, 1)
+    if n_own >= 40:
+        spectrum = np.abs(np.fft.rfft(tiled[: min(100, n_own // 20 * 10), 0]))
+        period = min(100, n_own // 20 * 10) / spectrum.argmax()
+        assert period == pytest.approx(10.0, rel=0.05)

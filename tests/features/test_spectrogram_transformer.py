@@ -35,7 +35,7 @@ def write():
 @pytest.mark.parametrize(
     ("features", "n_bins"), [("mel", 20), ("mfcc", 3 * 13), ("mel+chroma", 20 + 12)]
 )
-@pytest.mark.parametrize("length", ["resize", "pad"])
+@pytest.mark.parametrize("length", ["resize", "tile", "pad"])
 def test_shape_type_and_learned_attributes(paths, features, n_bins, length):
     transformer = SpectrogramTransformer(features, n_mels=20, length=length, n_frames=33)
     assert transformer.fit(paths) is transformer
@@ -158,17 +158,70 @@ def test_a_warning_names_clips_that_are_much_longer_than_most(tmp_path):
     assert w[0].filename == __file__
     with pytest.warns(UserWarning, match=r"1 of 4 clips .* \(0\.1 s\).* clip 3 with 3 s"):
         transformer.fit([np.zeros(800)] * 3 + [np.zeros(24_000)])
+    with pytest.warns(UserWarning, match=r"Squeezed .* little is left"):
+        transformer.set_params(length="resize").fit([*usual, longer])
+    with pytest.warns(UserWarning, match=r"1 of 4 clips .* short piece in their middle"):
+        transformer.set_params(length="tile").fit([*usual, longer])
     transformer.set_params(length="pad").fit([*usual, longer])
 
 
-@pytest.mark.parametrize(("length", "expected"), [("resize", 250), ("pad", 501)])
+def test_clips_of_very_different_lengths_are_tiled():
+    rng = np.random.default_rng(0)
+    clips = [rng.standard_normal(n) for n in (1600, 1600, 16_000, 16_000, 16_000)]
+    transformer = SpectrogramTransformer().fit(clips)
+    assert (transformer.length_, transformer.n_frames_) == ("tile", 101)
+    short, _, long, *_ = transformer.transform(clips)
+    np.testing.assert_array_equal(short[11:22], short[:11])
+    assert len(np.unique(long, axis=0)) == 101
+    similar = SpectrogramTransformer().fit(clips[2:])
+    assert similar.length_ == "resize"
+
+
+def test_tile_keeps_the_middle_of_long_clips():
+    clip = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    options = {"length": "tile", "mean_subtraction": 0.0, "standardize": False}
+    whole = SpectrogramTransformer(**options).fit_transform([clip])[0]
+    middle = SpectrogramTransformer(n_frames=31, **options).fit_transform([clip])[0]
+    np.testing.assert_array_equal(middle, whole[35:66])
+
+
+@pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
+def test_full_mean_subtraction_leaves_bins_without_mean(paths, features):
+    transformer = SpectrogramTransformer(features, mean_subtraction=1.0)
+    [spectrogram] = transformer.fit_transform(paths[:1]).astype(float)
+    np.testing.assert_allclose(spectrogram.mean(axis=0), 0.0, atol=1e-4)
+    assert transformer.mean_subtraction_ == 1.0
+
+
+@pytest.mark.parametrize(("seconds", "share"), [(0.5, 1 / 7), (3.0, 0.5), (9.0, 0.75)])
+def test_mean_subtraction_follows_the_median_length(seconds, share):
+    clips = [np.zeros(int(8000 * seconds * factor)) for factor in (0.9, 1.0, 1.1)]
+    transformer = SpectrogramTransformer(sampling_rate=8000).fit(clips)
+    assert transformer.mean_subtraction_ == pytest.approx(share, abs=1e-3)
+
+
+def test_levels_that_are_not_standardized_keep_their_mean(paths):
+    plain, subtracted = (
+        SpectrogramTransformer(standardize=False, mean_subtraction=share).fit_transform(paths)
+        for share in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(plain, subtracted)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [("auto", 250), ("resize", 250), ("tile", 250), ("pad", 501)]
+)
 def test_long_clips_are_squeezed_unless_they_are_padded(length, expected):
     clips = np.random.default_rng(0).uniform(-1, 1, (2, 5 * 16000)).astype(np.float32)
     transformer = SpectrogramTransformer(length=length)
     spectrograms = transformer.fit_transform(clips)
     assert transformer.n_frames_ == expected
-    same = SpectrogramTransformer(length=length, n_frames=expected).fit_transform(clips)
-    np.testing.assert_array_equal(spectrograms, same)
+    if length == "tile":
+        resized = SpectrogramTransformer(length="resize").fit_transform(clips)
+        np.testing.assert_array_equal(spectrograms, resized)
+    else:
+        same = SpectrogramTransformer(length=length, n_frames=expected).fit_transform(clips)
+        np.testing.assert_array_equal(spectrograms, same)
 
 
 def test_n_frames_counts_frames_at_the_common_rate(tmp_path):
@@ -208,7 +261,7 @@ def test_number_and_kind_of_workers_change_no_byte(many):
         assert SpectrogramTransformer(n_mels=16).fit_transform(many).tobytes() == expected
 
 
-@pytest.mark.parametrize("length", ["resize", "pad"])
+@pytest.mark.parametrize("length", ["resize", "tile", "pad"])
 @pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
 def test_a_clip_does_not_depend_on_other_clips(paths, features, length):
     for standardize in (False, True):
@@ -268,7 +321,11 @@ def test_padding_is_standardized_like_the_clip():
     decay = (decaying_noise(0, 12000) * np.exp(-np.arange(12000) / 1000)).astype(np.float32)
     plain, padded = (
         SpectrogramTransformer(
-            length="pad", n_frames=120, standardize=standardize, sampling_rate=16000
+            length="pad",
+            n_frames=120,
+            standardize=standardize,
+            mean_subtraction=0.0,
+            sampling_rate=16000,
         ).fit_transform([decay])[0]
         for standardize in (False, True)
     )

@@ -132,6 +132,7 @@ BAD_PARAMETERS = {
     "fmax": 0.0,
     "top_db": 0.0,
     "standardize": "yes",
+    "mean_subtraction": 1.5,
     "n_frames": 0,
     "length": "cut",
     "channel": -1,
