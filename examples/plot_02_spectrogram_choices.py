@@ -86,16 +86,18 @@ for ax, features in zip(axes, ("mfcc", "mel+chroma"), strict=True):
 # Clip length
 # -----------
 # Networks need all clips at the same length. "resize" stretches a clip in time,
-# "pad" keeps its speed and appends silence. The figure shows what a network gets
-# for a clip that is shorter than the common length:
+# "tile" and "pad" keep its speed: one repeats it, the other appends silence. The
+# figure shows what a network gets for a clip that is shorter than the common length:
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
-for ax, length in zip(axes, ("resize", "pad"), strict=True):
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+for ax, length in zip(axes, ("resize", "tile", "pad"), strict=True):
     frontend = SpectrogramTransformer(length=length, n_frames=120).fit([path])
     SpectrogramDisplay.from_estimator(
         frontend, [path], processed=True, ax=ax, colorbar=False
     )
     ax.set_title(f'length="{length}"')
+for ax in axes[1:]:
+    ax.set_ylabel("")
 
 workspace.cleanup()
 plt.show()

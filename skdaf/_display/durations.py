@@ -35,8 +35,8 @@ class DurationDisplay:
     There is one row per class. Each dot is a clip, the thin line extends from the 5th to the 95th
     percentile, the thick line from the first to the third quartile, and the white dot is the
     median. The vertical lines are the median and the 95th percentile of all clips, which
-    `SpectrogramTransformer` uses as the common length with ``length="resize"`` and
-    ``length="pad"``.
+    `SpectrogramTransformer` uses as the common length with ``length="resize"`` or "tile", and
+    with ``length="pad"``.
 
     Create a display with `from_clips`. All parameters are stored as attributes.
 
