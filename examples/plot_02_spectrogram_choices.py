@@ -87,7 +87,8 @@ for ax, features in zip(axes, ("mfcc", "mel+chroma"), strict=True):
 # -----------
 # Networks need all clips at the same length. "resize" stretches a clip in time,
 # "tile" and "pad" keep its speed: one repeats it, the other appends silence. The
-# figure shows what a network gets for a clip that is shorter than the common length:
+# figure shows what a network gets for a clip that is shorter than the common
+# length:
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
 for ax, length in zip(axes, ("resize", "tile", "pad"), strict=True):

@@ -114,7 +114,7 @@ def test_pipeline_of_front_end_and_network_can_be_searched_and_dumped(sounds, tm
     grid = {"spec__n_mels": [8, 16], "cnn__learning_rate": [1e-2]}
     search = GridSearchCV(small_pipeline(), grid, cv=2, n_jobs=2)
     search.fit(sounds.filenames, sounds.target)
-    assert search.best_score_ > 0.9
+    assert search.best_score_ > 0.8
     _, probabilities = predict_in_a_fresh_process(
         search.best_estimator_, sounds.filenames, tmp_path
     )
