@@ -3,7 +3,7 @@
     python -m benchmarks.held_out [--seeds 2]
 
 Fits on ten takes of each digit by four speakers of FSDD, of which a quarter is held out for early
-stopping: clips at random, or a whole speaker. The score of the best epoch on these clips is compared
+stopping: clips at random, or a whole speaker. The score of the best epoch on these is compared
 with the accuracy on two speakers that are in no fit.
 """
 
