@@ -1,8 +1,7 @@
 """CNNAudioClassifier: classify clips with a convolutional network."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,17 +9,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
-from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.labels import encode_known_labels, encode_labels
 from skdaf._estimators.parameters import Augmentations
 from skdaf._estimators.supervised import SupervisedEstimator
-from skdaf._networks.building import NETWORKS
 from skdaf._training.objectives import classification
 
 
@@ -195,22 +192,15 @@ class CNNAudioClassifier(ClassifierMixin, SupervisedEstimator):
     >>> folder.cleanup()
     """
 
-    _path_parameters = ("pretrained",)
+    _has_classes = True
 
     _saved_attributes = {
-        **NetworkEstimator._saved_attributes,
+        **SupervisedEstimator._saved_attributes,
         "classes_": lambda value: isinstance(value, np.ndarray) and value.ndim == 1,
     }
 
     _parameter_constraints = {
-        **NetworkEstimator._parameter_constraints,
-        "network": [StrOptions(set(NETWORKS)), callable],
-        "hidden_units": ["array-like", None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), None],
-        "n_networks": [Interval(Integral, 1, None, closed="left")],
-        "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
-        "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
+        **SupervisedEstimator._parameter_constraints,
         "scoring": [StrOptions({"loss", "score"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced", "sqrt"}), None],
@@ -330,10 +320,13 @@ class CNNAudioClassifier(ClassifierMixin, SupervisedEstimator):
     def _set_targets(self, labels):
         self.classes_ = labels.classes
 
+    def _n_outputs(self):
+        return len(self.classes_)
+
     def _objective(self, labels):
         return classification(labels.class_weights, self.label_smoothing)
 
-    def _original(self, targets):
+    def _original_targets(self, targets):
         return self.classes_[targets]
 
     def predict(self, X: Clips) -> NDArray[Any]:
@@ -386,8 +379,6 @@ class CNNAudioClassifier(ClassifierMixin, SupervisedEstimator):
 
     @classmethod
     def _check_saved_state(cls, state):
-        if state.get("network", "cnn") not in list(NETWORKS):
-            raise ValueError(f"network must be one of {sorted(NETWORKS)}")
         super()._check_saved_state(state)
         architecture = state.get("_architecture")
         if architecture is not None and len(state["classes_"]) != architecture["n_outputs"]:

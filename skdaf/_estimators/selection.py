@@ -23,7 +23,7 @@ class ClipData(NamedTuple):
     Attributes
     ----------
     clips, y : sequence of length n_clips
-    targets : ndarray of shape (n_clips,) or None
+    targets : ndarray of length n_clips, or None
     weights : ndarray of shape (n_clips,) or None
         Above zero.
     groups : ndarray of shape (n_clips,) or None
@@ -99,7 +99,7 @@ def check_own_validation(estimator, X_val, y_val):
         raise ValueError("X_val has no effect with early_stopping=False.")
 
 
-def select(estimator, order, rng, data, n_own=0):
+def select(estimator, order, rng, data, *, classes=None, n_own=0):
     """Hold out clips if the estimator wants that, and repeat or weight the others.
 
     Parameters
@@ -109,7 +109,8 @@ def select(estimator, order, rng, data, n_own=0):
         The rows of clips, in an order that does not depend on the order of X.
     rng : RandomState
     data : ClipData
-        Targets are classes to stratify by.
+    classes : ndarray of shape (n_clips,), default=None
+        The classes to stratify by.
     n_own : int, default=0
         Number of clips that the user gave for validation; then no others are held out.
 
@@ -117,13 +118,13 @@ def select(estimator, order, rng, data, n_own=0):
     -------
     Selection
     """
-    targets, weights = data.targets, data.weights
+    weights = data.weights
     if n_own:
         rows, held_out = order, np.arange(n_own)
     else:
-        n_classes = 2 if targets is None else len(np.unique(targets))
+        n_classes = 2 if classes is None else len(np.unique(classes))
         n_held_out = count_held_out(estimator, len(order), n_classes)
-        rows, held_out = _split(order, n_held_out, targets, data.groups, rng)
+        rows, held_out = _split(order, n_held_out, classes, data.groups, rng)
     if weights is None:
         return Selection(rows, None, held_out)
     if held_out is not None and not n_own:
@@ -147,7 +148,8 @@ def content_order(spectrograms, targets=None):
         for block in blocks(spectrograms)
         for row in block
     ]
-    return np.lexsort((keys,) if targets is None else (targets, keys))
+    columns = () if targets is None else np.reshape(targets, (len(targets), -1)).T
+    return np.lexsort((*columns, keys))
 
 
 def _are_repeats(weights):
@@ -158,32 +160,32 @@ def _scaled(weights):
     return weights / weights.mean()
 
 
-def _split(rows, n_held_out, targets, groups, rng):
+def _split(rows, n_held_out, classes, groups, rng):
     """Return the rows to train on, and the held-out rows (None if there are too few clips)."""
-    if n_held_out == 0 or _size_of_rarest(targets) < 2:
+    if n_held_out == 0 or _size_of_rarest(classes) < 2:
         return rows, None
     if groups is not None:
-        return _split_groups(rows, n_held_out, targets, groups, rng)
-    stratify = None if targets is None else targets[rows]
+        return _split_groups(rows, n_held_out, classes, groups, rng)
+    stratify = None if classes is None else classes[rows]
     return train_test_split(rows, test_size=n_held_out, stratify=stratify, random_state=rng)
 
 
-def _size_of_rarest(targets):
-    return np.inf if targets is None else np.unique(targets, return_counts=True)[1].min()
+def _size_of_rarest(classes):
+    return np.inf if classes is None else np.unique(classes, return_counts=True)[1].min()
 
 
-def _split_groups(rows, n_held_out, targets, groups, rng):
+def _split_groups(rows, n_held_out, classes, groups, rng):
     """Hold out whole groups, with about as many clips, and leave clips of all classes to train."""
     groups = groups[rows]
-    targets = np.zeros(len(rows), dtype=int) if targets is None else targets[rows]
-    n_groups, rarest = len(np.unique(groups)), np.unique(targets, return_counts=True)[1].min()
+    classes = np.zeros(len(rows), dtype=int) if classes is None else classes[rows]
+    n_groups, rarest = len(np.unique(groups)), np.unique(classes, return_counts=True)[1].min()
     n_parts = max(2, min(round(len(rows) / n_held_out), n_groups, rarest))
-    n_classes = len(np.unique(targets))
+    n_classes = len(np.unique(classes))
     parts = StratifiedGroupKFold(n_parts, shuffle=True, random_state=rng)
     splits = [
         split
-        for split in (parts.split(rows, targets, groups) if n_groups > 1 else ())
-        if len(split[1]) and len(np.unique(targets[split[0]])) == n_classes
+        for split in (parts.split(rows, classes, groups) if n_groups > 1 else ())
+        if len(split[1]) and len(np.unique(classes[split[0]])) == n_classes
     ]
     if not splits:
         raise ValueError(

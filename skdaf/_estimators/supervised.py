@@ -1,6 +1,10 @@
 """SupervisedEstimator: the base class of network estimators that learn a target for each clip."""
 
+import os
+from numbers import Integral, Real
+
 import numpy as np
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skdaf._audio.inputs import validate_clips
 from skdaf._estimators.base import NetworkEstimator
@@ -16,19 +20,38 @@ from skdaf._estimators.selection import (
     select,
 )
 from skdaf._estimators.transfer import (
-    build_classifier_network,
+    build_supervised_network,
     check_transfer_parameters,
     count_frozen_layers,
     find_source,
 )
+from skdaf._networks.building import NETWORKS
 from skdaf._training.run import Examples, TrainingRun
 
 
 class SupervisedEstimator(NetworkEstimator):
     """Base class of the estimators that learn a target for each clip.
 
-    A subclass implements `_encode_targets`, `_encode_own` and `_objective`.
+    A subclass implements `_encode_targets`, which returns an object with the `targets` as numbers,
+    `_encode_own` for clips for validation, `_set_targets`, which stores what predictions need,
+    `_n_outputs`, `_objective`, and `_original_targets` for callbacks.
     """
+
+    #: Whether targets are classes, which held-out clips are stratified by.
+    _has_classes = False
+
+    _parameter_constraints = {
+        **NetworkEstimator._parameter_constraints,
+        "network": [StrOptions(set(NETWORKS)), callable],
+        "hidden_units": ["array-like", None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
+        "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
+        "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+    }
+
+    _path_parameters = ("pretrained",)
 
     def _check_parameters(self):
         super()._check_parameters()
@@ -58,10 +81,12 @@ class SupervisedEstimator(NetworkEstimator):
         )
         rng = random_state_of_fit(self, checkpoint)
         order = content_order(spectrograms, data.targets)
-        chosen = select(self, order, rng, data, n_own=0 if own is None else len(own.inputs))
+        classes = data.targets if self._has_classes else None
+        n_own = 0 if own is None else len(own.inputs)
+        chosen = select(self, order, rng, data, classes=classes, n_own=n_own)
         self._set_targets(encoded)
         seed = int(rng.randint(2**31 - 1))
-        network, architecture = build_classifier_network(self, source, seed)
+        network, architecture = build_supervised_network(self, self._n_outputs(), source, seed)
         n_frozen = count_frozen_layers(network, self.frozen_layers)
         has_validation = chosen.validation_rows is not None
         run = TrainingRun(
@@ -75,7 +100,7 @@ class SupervisedEstimator(NetworkEstimator):
             train_weights=chosen.train_weights,
             validation_examples=own,
         )
-        train_network(self, run, architecture, checkpoint, self._original(data.targets))
+        train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
         return self
 
     def _own_examples(self, X_val, y_val, encoded):
@@ -86,6 +111,12 @@ class SupervisedEstimator(NetworkEstimator):
         targets = self._encode_own(y_val, len(clips), encoded)
         self._check_kind(kind, clips)
         return Examples(clips if kind == "spectrograms" else self._transform(kind, clips), targets)
+
+    @classmethod
+    def _check_saved_state(cls, state):
+        if state.get("network", "cnn") not in list(NETWORKS):
+            raise ValueError(f"network must be one of {sorted(NETWORKS)}")
+        super()._check_saved_state(state)
 
 
 def _other_arrays(data, own):
