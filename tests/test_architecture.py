@@ -42,6 +42,7 @@ TORCH = [
     "_estimators.base",
     "_estimators.classifier",
     "_estimators.autoencoder",
+    "_estimators.regressor",
     "_estimators.parameters",
     "_estimators.resuming",
     "_legacy.load",

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -16,9 +16,10 @@ from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator
-from skdaf._estimators.fitting import count_held_out, make_plan, train_network
+from skdaf._estimators.fitting import make_plan, train_network
 from skdaf._estimators.parameters import Augmentations
 from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
+from skdaf._estimators.selection import ClipData, check_weights, content_order, select
 from skdaf._networks.building import build_network
 from skdaf._training.objectives import reconstruction
 from skdaf._training.run import Examples, TrainingRun
@@ -183,8 +184,8 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips, y: object = None) -> Self:
-        """Train the autoencoder.
+    def fit(self, X: Clips, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the autoencoder. The result does not depend on the order of the clips.
 
         Parameters
         ----------
@@ -192,6 +193,8 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             As in `CNNAudioClassifier.fit`.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_clips,), default=None
+            How often each clip takes part in training, as in `CNNAudioClassifier.fit`.
 
         Returns
         -------
@@ -208,33 +211,30 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         """
         self._check_parameters()
         kind, clips = validate_clips(self, X, reset=True)
-        if len(clips) < 2:
+        weights = check_weights(sample_weight, clips)
+        data = ClipData(clips, None, None, weights, None).without_zeros()
+        if len(data.clips) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
             )
-        spectrograms = self._fit_frontend(kind, clips)
-        checkpoint = open_checkpoint(self, spectrograms)
+        spectrograms = self._fit_frontend(kind, data.clips)
+        checkpoint = open_checkpoint(self, spectrograms, weights=data.weights)
         rng = random_state_of_fit(self, checkpoint)
-        train_rows, validation_rows = self._split(len(clips), rng)
+        chosen = select(self, content_order(spectrograms), rng, data)
         architecture = self._new_architecture("autoencoder", self.n_channels)
         seed = int(rng.randint(2**31 - 1))
         run = TrainingRun(
             build_network(**architecture, seed=seed),
             Examples(spectrograms, spectrograms),
             reconstruction(),
-            make_plan(self, len(train_rows), validation_rows is not None),
-            train_rows,
-            validation_rows,
+            make_plan(self, len(chosen.train_rows), chosen.validation_rows is not None),
+            chosen.train_rows,
+            chosen.validation_rows,
             seed,
+            train_weights=chosen.train_weights,
         )
         train_network(self, run, architecture, checkpoint)
         return self
-
-    def _split(self, n_clips, random_state):
-        """Return the rows to train on, and the held-out rows (None if there are too few clips)."""
-        rows = random_state.permutation(n_clips)
-        n_held_out = count_held_out(self, n_clips)
-        return (rows[n_held_out:], rows[:n_held_out]) if n_held_out else (rows, None)
 
     def transform(self, X: Clips) -> NDArray[np.float32]:
         """Embed clips.
@@ -268,7 +268,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         check_is_fitted(self)
         return self.layer_outputs(X).reshape(-1, *self.input_shape_)
 
-    def score(self, X: Clips, y: object = None) -> float:
+    def score(self, X: Clips, y: object = None, sample_weight: ArrayLike | None = None) -> float:
         """Return the negative mean squared error of the reconstructions: higher is better.
 
         Parameters
@@ -277,6 +277,8 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             As in `fit`.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_clips,), default=None
+            The weight of each clip in the mean.
 
         Returns
         -------
@@ -288,7 +290,8 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             ((outputs.reshape(spectrograms.shape) - spectrograms) ** 2).mean(axis=(1, 2))
             for spectrograms, outputs in self._iterate_outputs(X, None)
         ]
-        return -float(np.concatenate(errors).mean(dtype=np.float64))
+        of_clips = np.concatenate(errors).astype(np.float64)
+        return -float(np.average(of_clips, weights=check_weights(sample_weight, of_clips)))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the values of an embedding: ``embedding_0``, ``embedding_1`` ...

@@ -1,8 +1,7 @@
 """CNNAudioClassifier: classify clips with a convolutional network."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,31 +9,20 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
-from skdaf._estimators.base import NetworkEstimator
-from skdaf._estimators.fitting import count_held_out, make_plan, train_network
-from skdaf._estimators.labels import encode_labels, split_stratified
-from skdaf._estimators.parameters import Augmentations, check_builder, positive_integers
-from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
-from skdaf._estimators.transfer import (
-    build_classifier_network,
-    check_transfer_parameters,
-    count_frozen_layers,
-    find_source,
-)
-from skdaf._networks.building import NETWORKS
+from skdaf._estimators.labels import encode_known_labels, encode_labels
+from skdaf._estimators.parameters import Augmentations
+from skdaf._estimators.supervised import SupervisedEstimator
 from skdaf._training.objectives import classification
-from skdaf._training.run import Examples, TrainingRun
 
 
 @public
-class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
+class CNNAudioClassifier(ClassifierMixin, SupervisedEstimator):
     """Classify audio clips with a convolutional network on their spectrograms.
 
     X is a list of audio files, or anything else that `fit` accepts. The classifier works in
@@ -108,11 +96,13 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         batch is a tensor of shape (n_clips, n_frames, n_bins). If None, nothing is changed.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
-        and keep the weights of the best epoch. "auto" does so from 10,000 clips on, or if
-        `patience` is given. If this would hold out fewer than ten clips, or a class has only one
-        clip, the network is trained on all clips for all epochs.
+        and keep the weights of the best epoch. "auto" does so from 10,000 clips on, if `patience`
+        is given, or with clips of your own (`X_val` of `fit`). If fewer than ten clips would be
+        held out, or a class has only one clip, all clips train for all epochs.
     validation_fraction : float, default=0.1
         Share of the clips to hold out, stratified by class.
+    scoring : {"loss", "score"}, default="loss"
+        Whether the best epoch has the lowest loss or the highest accuracy on held-out clips.
     patience : int, default=None
         Number of epochs without improvement after which training stops. If None, half of
         `max_epochs`: a smaller number may stop training before the learning rate has fallen.
@@ -202,22 +192,16 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
     >>> folder.cleanup()
     """
 
-    _path_parameters = ("pretrained",)
+    _has_classes = True
 
     _saved_attributes = {
-        **NetworkEstimator._saved_attributes,
+        **SupervisedEstimator._saved_attributes,
         "classes_": lambda value: isinstance(value, np.ndarray) and value.ndim == 1,
     }
 
     _parameter_constraints = {
-        **NetworkEstimator._parameter_constraints,
-        "network": [StrOptions(set(NETWORKS)), callable],
-        "hidden_units": ["array-like", None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), None],
-        "n_networks": [Interval(Integral, 1, None, closed="left")],
-        "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
-        "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
+        **SupervisedEstimator._parameter_constraints,
+        "scoring": [StrOptions({"loss", "score"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced", "sqrt"}), None],
     }
@@ -243,6 +227,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         augment: Augmentations = ("zoom", "equalize", "mask"),
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
+        scoring: Literal["loss", "score"] = "loss",
         patience: int | None = None,
         device: str | torch.device = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
@@ -269,6 +254,7 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self.augment = augment
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.patience = patience
         self.device = device
         self.precision = precision
@@ -278,8 +264,17 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips, y: ArrayLike) -> Self:
-        """Train the network.
+    def fit(
+        self,
+        X: Clips,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        X_val: Clips | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network. The result does not depend on the order of the clips.
 
         Parameters
         ----------
@@ -290,6 +285,15 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
             spectrograms of shape (n_clips, n_frames, n_bins), which skip the front end.
         y : array-like of shape (n_clips,)
             The label of each clip: strings, numbers or booleans.
+        sample_weight : array-like of shape (n_clips,), default=None
+            How often each clip takes part in training. Integers mean repeated clips; other weights
+            are relative: clips are drawn in these proportions. Clips with a weight of 0 are left
+            out. `class_weight` applies in addition.
+        groups : array-like of shape (n_clips,), default=None
+            The group of each clip, such as its speaker or recording. If clips are held out, they
+            are whole groups, so that their loss is that of new groups.
+        X_val, y_val : as X and y, default=None
+            Clips for early stopping, instead of clips held out of X.
 
         Returns
         -------
@@ -302,39 +306,28 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
             If a file cannot be read; the error lists all such files. In that case, nothing is
             trained.
         ValueError
-            If there are fewer than two classes, or if the loss becomes NaN or infinite.
+            If there are fewer than two classes, if no group can be held out, or if the loss becomes
+            NaN or infinite.
         """
-        self._check_parameters()
-        kind, clips = validate_clips(self, X, reset=True)
-        labels = encode_labels(y, len(clips), self.class_weight, type(self).__name__)
-        source = find_source(self.pretrained)
-        spectrograms = self._fit_frontend(kind, clips, y, source)
-        checkpoint = open_checkpoint(self, spectrograms, labels.targets, source)
-        rng = random_state_of_fit(self, checkpoint)
-        n_held_out = count_held_out(self, len(clips), len(labels.classes))
-        train_rows, validation_rows = split_stratified(labels.targets, n_held_out, rng)
+        return self._fit(X, y, sample_weight, groups, X_val, y_val)
+
+    def _encode_targets(self, y, n_clips, weights):
+        return encode_labels(y, n_clips, self.class_weight, type(self).__name__, weights)
+
+    def _encode_own(self, y_val, n_clips, labels):
+        return encode_known_labels(y_val, labels.classes, n_clips)
+
+    def _set_targets(self, labels):
         self.classes_ = labels.classes
-        seed = int(rng.randint(2**31 - 1))
-        network, architecture = build_classifier_network(self, source, seed)
-        n_frozen = count_frozen_layers(network, self.frozen_layers)
-        plan = make_plan(self, len(train_rows), validation_rows is not None, n_frozen)
-        examples = Examples(spectrograms, labels.targets)
-        objective = classification(labels.class_weights, self.label_smoothing)
-        run = TrainingRun(network, examples, objective, plan, train_rows, validation_rows, seed)
-        train_network(self, run, architecture, checkpoint, labels.classes[labels.targets])
-        return self
 
-    def _check_parameters(self):
-        super()._check_parameters()
-        check_builder(self.network, self.n_networks)
-        check_transfer_parameters(self)
+    def _n_outputs(self):
+        return len(self.classes_)
 
-    def _network_options(self):
-        return {
-            **super()._network_options(),
-            "hidden_units": positive_integers("hidden_units", self.hidden_units),
-            "dropout": self.dropout,
-        }
+    def _objective(self, labels):
+        return classification(labels.class_weights, self.label_smoothing)
+
+    def _original_targets(self, targets):
+        return self.classes_[targets]
 
     def predict(self, X: Clips) -> NDArray[Any]:
         """Predict the label of each clip.
@@ -386,8 +379,6 @@ class CNNAudioClassifier(ClassifierMixin, NetworkEstimator):
 
     @classmethod
     def _check_saved_state(cls, state):
-        if state.get("network", "cnn") not in list(NETWORKS):
-            raise ValueError(f"network must be one of {sorted(NETWORKS)}")
         super()._check_saved_state(state)
         architecture = state.get("_architecture")
         if architecture is not None and len(state["classes_"]) != architecture["n_outputs"]:

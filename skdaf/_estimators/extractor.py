@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import TransformerMixin, clone, is_classifier
+from sklearn.base import TransformerMixin, clone, is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
@@ -267,7 +267,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 
     def _needs_labels(self):
         is_fixed = isinstance(self.estimator, (str, os.PathLike, FrozenEstimator))
-        return not is_fixed and is_classifier(self._unfitted_network())
+        network = self._unfitted_network()
+        return not is_fixed and (is_classifier(network) or is_regressor(network))
 
     def _n_layers(self):
         """Return the number of layers that are not dropped; raise ValueError if there are none."""
@@ -291,7 +292,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 def _check_network(estimator):
     if not isinstance(estimator, NetworkEstimator):
         raise TypeError(
-            "estimator must be a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
-            f"{estimator!r}. Instead of a pipeline or a search, pass the network inside it: "
-            "pipeline[-1], search.best_estimator_."
+            "estimator must be a CNNAudioClassifier, a CNNAudioRegressor or a "
+            f"ConvAutoencoderEmbedder, got {estimator!r}. Instead of a pipeline or a search, pass "
+            "the network inside it: pipeline[-1], search.best_estimator_."
         )

@@ -100,7 +100,7 @@ def find_network(estimator):
     networks = find_networks(estimator)
     if len(networks) != 1:
         raise ValueError(
-            "estimator must contain one fitted network (a CNNAudioClassifier or a "
+            "estimator must contain one fitted network (a CNNAudioClassifier, CNNAudioRegressor or "
             "ConvAutoencoderEmbedder, alone or in a pipeline, a search or a CNNFeatureExtractor), "
             f"but this {type(estimator).__name__} contains {len(networks)} networks."
         )

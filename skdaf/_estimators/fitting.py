@@ -78,6 +78,7 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
         mixup=mixup,
         n_unchanged_epochs=int(_UNCHANGED_SHARE * max_epochs),
         n_frozen=n_frozen,
+        scoring=getattr(estimator, "scoring", "loss"),
     )
 
 

@@ -1,10 +1,9 @@
-"""Labels of clips: encode them as numbers, weight their classes, split them."""
+"""Labels of clips: encode them as numbers, and weight their classes."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -31,8 +30,18 @@ class EncodedLabels(NamedTuple):
     class_weights: NDArray[np.float32]
 
 
-def encode_labels(y, n_clips, class_weight, estimator_name):
+def encode_labels(y, n_clips, class_weight, estimator_name, sample_weight=None):
     """Check labels and return them as `EncodedLabels`.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_clips,)
+    n_clips : int
+    class_weight : dict, "balanced", "sqrt" or None
+    estimator_name : str
+        For error messages.
+    sample_weight : ndarray of shape (n_clips,), default=None
+        Clips count as often as their weights say.
 
     Raises
     ------
@@ -49,26 +58,35 @@ def encode_labels(y, n_clips, class_weight, estimator_name):
             f"Found input variables with inconsistent numbers of samples: {[n_clips, len(y)]}"
         )
     classes, targets = np.unique(y, return_inverse=True)
-    if len(classes) < 2:
+    counts = np.bincount(targets, sample_weight)
+    if np.count_nonzero(counts) < 2:
+        with_weights = "" if sample_weight is None else " with a sample_weight above zero"
         raise ValueError(
             f"{estimator_name} needs clips of at least 2 classes, but the data contains "
-            f"only one class: {classes.tolist()[0]!r}."
+            f"only one class{with_weights}: {classes.tolist()[counts.argmax()]!r}."
         )
-    weights = _class_weights(class_weight, classes, y)
+    weights = _class_weights(class_weight, classes, counts)
     # The mean weight of the clips must be one, whether labels are blended or not.
-    weights = weights / weights[targets].mean()
+    weights = weights * (counts.sum() / (weights * counts).sum())
     return EncodedLabels(classes, targets.astype(np.int64), weights.astype(np.float32))
 
 
-def _class_weights(class_weight, classes, y):
-    if class_weight == "sqrt":
-        return np.sqrt(compute_class_weight("balanced", classes=classes, y=y))
-    return compute_class_weight(class_weight, classes=classes, y=y)
+def encode_known_labels(y, classes, n_clips):
+    """Return the index in `classes` of each label of clips for validation."""
+    y = column_or_1d(as_array(y))
+    if len(y) != n_clips:
+        raise ValueError(f"y_val must contain {n_clips} labels, one per clip, got {len(y)}.")
+    unknown = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
+    if unknown:
+        raise ValueError(
+            f"y_val contains labels that y does not: {unknown[:5]}. Expected: {classes.tolist()}."
+        )
+    return np.searchsorted(classes, y).astype(np.int64)
 
 
-def split_stratified(targets, n_held_out, random_state):
-    """Return the rows to train on, and the held-out rows (None if there are too few clips)."""
-    rows = np.arange(len(targets))
-    if n_held_out == 0 or np.bincount(targets).min() < 2:
-        return rows, None
-    return train_test_split(rows, test_size=n_held_out, stratify=targets, random_state=random_state)
+def _class_weights(class_weight, classes, counts):
+    """Return one weight per class; classes without clips have no effect."""
+    if class_weight in ("balanced", "sqrt"):
+        weights = counts.sum() / np.count_nonzero(counts) / np.where(counts, counts, np.inf)
+        return np.sqrt(weights) if class_weight == "sqrt" else weights
+    return compute_class_weight(class_weight, classes=classes, y=classes)

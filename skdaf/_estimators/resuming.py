@@ -14,7 +14,7 @@ from skdaf._training.fingerprint import describe, describe_rows, digest_of
 _NOT_IN_FINGERPRINT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose")
 
 
-def open_checkpoint(estimator, spectrograms, targets=None, source=None):
+def open_checkpoint(estimator, spectrograms, targets=None, source=None, **arrays):
     """Return the checkpoint of a fit, which may contain the state to continue from.
 
     Parameters
@@ -25,6 +25,8 @@ def open_checkpoint(estimator, spectrograms, targets=None, source=None):
         The labels as numbers.
     source : NetworkEstimator, default=None
         The pretrained estimator that the fit starts from.
+    **arrays : array or None
+        Other data that affects what is learned, by name.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def open_checkpoint(estimator, spectrograms, targets=None, source=None):
         return None
     return Checkpoint(
         estimator.checkpoint,
-        _fingerprint(estimator, spectrograms, targets, source),
+        _fingerprint(estimator, spectrograms, targets, source, arrays),
         made_with={"torch": torch.__version__},
     )
 
@@ -52,7 +54,7 @@ def random_state_of_fit(estimator, checkpoint):
     return check_random_state(checkpoint.seed)
 
 
-def _fingerprint(estimator, spectrograms, targets, source):
+def _fingerprint(estimator, spectrograms, targets, source, arrays):
     """Describe everything that affects what a fit learns."""
     device = resolve_device(estimator.device)
     parameters = {
@@ -67,8 +69,9 @@ def _fingerprint(estimator, spectrograms, targets, source):
     if source is not None:
         network = [describe(source._architecture), describe(get_weights(source.network_))]
         fingerprint["pretrained"] = digest_of(repr(network))
-    if targets is not None:
-        fingerprint["labels"] = describe_rows(targets)
+    for name, rows in {"labels": targets, **arrays}.items():
+        if rows is not None:
+            fingerprint[name] = describe_rows(rows)
     return {**fingerprint, "spectrograms": describe_rows(spectrograms, np.float32)}
 
 

@@ -1,4 +1,4 @@
-"""Networks of classifiers: new, or with the layers of a pretrained network."""
+"""Networks that learn targets: new, or with the layers of a pretrained network."""
 
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.fitted import resolve_frozen
@@ -8,7 +8,7 @@ from skdaf._networks.weights import copy_layers
 
 
 def check_transfer_parameters(estimator):
-    """Check that `pretrained`, `frozen_layers` and `frontend` of a classifier are consistent."""
+    """Check that `pretrained`, `frozen_layers` and `frontend` of an estimator are consistent."""
     if estimator.pretrained is None:
         if estimator.frozen_layers != 0:
             raise ValueError(
@@ -34,19 +34,20 @@ def find_source(pretrained):
         )
     if not isinstance(source, NetworkEstimator):
         raise ValueError(
-            "pretrained must contain a CNNAudioClassifier or a ConvAutoencoderEmbedder, got "
-            f"{source!r}."
+            "pretrained must contain a CNNAudioClassifier, a CNNAudioRegressor or a "
+            f"ConvAutoencoderEmbedder, got {source!r}."
         )
     return source
 
 
-def build_classifier_network(estimator, source, seed):
-    """Build the network of a classifier: a new one, or one that starts with a source's layers.
+def build_supervised_network(estimator, n_outputs, source, seed):
+    """Build the network of an estimator: a new one, or one that starts with a source's layers.
 
     Parameters
     ----------
-    estimator : CNNAudioClassifier
-        `classes_` and `input_shape_` must be set.
+    estimator : SupervisedEstimator
+        `input_shape_` must be set.
+    n_outputs : int
     source : NetworkEstimator or None
     seed : int
         Determines the initial weights of new layers.
@@ -57,7 +58,6 @@ def build_classifier_network(estimator, source, seed):
     architecture : dict
         The arguments of `build_network`.
     """
-    n_outputs = len(estimator.classes_)
     if source is None:
         architecture = estimator._new_architecture(estimator.network, n_outputs)
         if estimator.n_networks > 1:

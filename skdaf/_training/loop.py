@@ -19,6 +19,7 @@ from skdaf._training.replicas import (
     shard_parameters,
 )
 from skdaf._training.run import TrainingRun
+from skdaf._training.sampling import draw_by_weight
 from skdaf._training.state import TrainingState
 
 # A second thread pays off with at least this many clips per thread in every step.
@@ -86,36 +87,46 @@ class Loop:
         while not self.is_finished(state):
             epoch = state.n_epochs + 1
             values = {"learning_rate": float(self._learning_rate())}
-            sums = self._train_epoch(epoch)
-            values.update(self._means("train", sums, self.run.train_rows))
+            means = self._train_epoch(epoch)
+            values.update(self._values("train", means))
             if self.run.validation_rows is not None:
-                sums = self._evaluate(self.run.validation_rows)
-                self._check_finite(sums[0], epoch, "validation")
-                values.update(self._means("valid", sums, self.run.validation_rows))
+                means = self._evaluate(self.run.validation_rows)
+                self._check_finite(means[0], epoch, "validation")
+                values.update(self._values("valid", means))
             state.record(values)
-            # Without validation, every epoch counts as better than the previous one.
-            state.keep_if_best(values.get("valid_loss", -epoch), self.run.network)
+            state.keep_if_best(self._value_to_minimize(values, epoch), self.run.network)
             yield values
+
+    def _value_to_minimize(self, values, epoch):
+        if self.run.validation_rows is None:
+            # Every epoch counts as better than the previous one.
+            return -epoch
+        is_score = self.run.plan.scoring == "score"
+        return -values["valid_score"] if is_score else values["valid_loss"]
 
     def _learning_rate(self):
         plan = self.run.plan
         return plan.learning_rate * one_cycle(self.n_steps, plan.max_epochs * self.n_batches)
 
     def _train_epoch(self, epoch):
-        """Go through the training examples once; return the sums of loss and score."""
+        """Go through the training examples once; return the means of loss and score."""
         plan = self.run.plan
         changes_clips = epoch <= plan.max_epochs - plan.n_unchanged_epochs
         for replica in self.replicas:
             replica.set_mode(training=True, changes_clips=changes_clips)
         total = np.zeros(2)
-        order = self.shuffle.permutation(self.run.train_rows)
+        order = self.shuffle.permutation(self._rows_of_epoch())
         for batch in np.array_split(order, self.n_batches):
             sums = self._train_step(batch)
             self._check_finite(sums[0], epoch, "training")
             self._update_parameters()
             total += sums
         average_statistics(self.replicas)
-        return total
+        return total / len(order)
+
+    def _rows_of_epoch(self):
+        rows, weights = self.run.train_rows, self.run.train_weights
+        return rows if weights is None else draw_by_weight(rows, weights, self.shuffle.uniform())
 
     def _train_step(self, batch):
         """Compute the gradients of a batch; return the sums of loss and score."""
@@ -129,16 +140,16 @@ class Loop:
         self.n_steps += 1
 
     def _evaluate(self, rows):
-        """Return the sums of loss and score over examples, without training."""
+        """Return the means of loss and score over examples, without training."""
         for replica in self.replicas:
             replica.set_mode(training=False)
         batches = np.array_split(rows, math.ceil(len(rows) / EVALUATION_BATCH))
         n = len(self.replicas)
         shares = [batches[index::n] for index in range(n)]
-        return sum(self.workers.map(Replica.evaluate, self.replicas, shares))
+        return sum(self.workers.map(Replica.evaluate, self.replicas, shares)) / len(rows)
 
-    def _means(self, name, sums, rows):
-        loss, score = (sums / len(rows)).tolist()
+    def _values(self, name, means):
+        loss, score = means.tolist()
         values = {f"{name}_loss": loss}
         has_score = self.run.objective.score is not None
         return {**values, f"{name}_score": score} if has_score else values

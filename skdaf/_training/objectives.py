@@ -58,6 +58,22 @@ def classification(class_weights: NDArray[np.float32], label_smoothing: float) -
     return Objective(loss, accuracy, one_hot)
 
 
+def regression(loss: str) -> Objective:
+    """Return the mean error between outputs and targets, of shape (n_clips, n_targets) each.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "absolute_error"}
+    """
+    error = functional.mse_loss if loss == "squared_error" else functional.l1_loss
+
+    def mean_error(outputs, targets):
+        outputs, targets = _all_networks(outputs, targets)
+        return error(outputs.float(), targets)
+
+    return Objective(mean_error)
+
+
 def reconstruction() -> Objective:
     """Return the mean squared error between outputs and spectrograms, which are the targets."""
     return Objective(squared_error)

@@ -62,11 +62,12 @@ class Replica:
     def evaluate(self, batches: Iterable[NDArray[np.integer]]) -> NDArray[np.float64]:
         """Return the sums of loss and score over batches, in float32 as for predictions."""
         device = self.run.plan.device
+        examples = self.run.validation_examples or self.run.examples
         sums = np.zeros(2)
         with torch.inference_mode():
             for rows in batches:
                 exit_thread_at_shutdown()
-                inputs, targets = self.run.examples.batch(rows, device)
+                inputs, targets = examples.batch(rows, device)
                 outputs = self.network(inputs.to(device).unsqueeze(1))
                 sums += self._sums(self.run.objective.loss(outputs, targets), outputs, targets)
         return sums

@@ -30,7 +30,8 @@ class Examples:
 class Plan:
     """How to train: epochs, batches, the optimizer, the device and augmentation.
 
-    In the last `n_unchanged_epochs` epochs, clips are neither augmented nor mixed.
+    `scoring` is the value of held-out examples that decides which epoch is best. In the last
+    `n_unchanged_epochs` epochs, clips are neither augmented nor mixed.
     """
 
     max_epochs: int
@@ -44,6 +45,7 @@ class Plan:
     mixup: bool = False
     n_unchanged_epochs: int = 0
     n_frozen: int = 0
+    scoring: Literal["loss", "score"] = "loss"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class TrainingRun:
         the weights of the last one are kept.
     seed : int
         Determines the order of examples, dropout and augmentation.
+    train_weights : ndarray of shape (n_train_rows,) or None, default=None
+        How often to draw each training example in an epoch, on average; their mean is one. If
+        None, each is used once.
+    validation_examples : Examples or None, default=None
+        The examples that `validation_rows` refer to, if they are not those for training.
     """
 
     network: nn.Sequential
@@ -73,3 +80,5 @@ class TrainingRun:
     train_rows: NDArray[np.integer]
     validation_rows: NDArray[np.integer] | None
     seed: int
+    train_weights: NDArray[np.float64] | None = None
+    validation_examples: Examples | None = None

@@ -14,6 +14,7 @@ _OWN_ESTIMATORS = {
     "BlockScaler",
     "CappedPCA",
     "CNNAudioClassifier",
+    "CNNAudioRegressor",
     "CNNFeatureExtractor",
     "ConvAutoencoderEmbedder",
     "LegacySpectrogramTransformer",

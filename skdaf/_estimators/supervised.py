@@ -1,0 +1,128 @@
+"""SupervisedEstimator: the base class of network estimators that learn a target for each clip."""
+
+import os
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skdaf._audio.inputs import validate_clips
+from skdaf._estimators.base import NetworkEstimator
+from skdaf._estimators.fitting import make_plan, train_network
+from skdaf._estimators.parameters import check_builder, positive_integers
+from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
+from skdaf._estimators.selection import (
+    ClipData,
+    check_own_validation,
+    check_weights,
+    content_order,
+    encode_groups,
+    select,
+)
+from skdaf._estimators.transfer import (
+    build_supervised_network,
+    check_transfer_parameters,
+    count_frozen_layers,
+    find_source,
+)
+from skdaf._networks.building import NETWORKS
+from skdaf._training.run import Examples, TrainingRun
+
+
+class SupervisedEstimator(NetworkEstimator):
+    """Base class of the estimators that learn a target for each clip.
+
+    A subclass implements `_encode_targets`, which returns an object with the `targets` as numbers,
+    `_encode_own` for clips for validation, `_set_targets`, which stores what predictions need,
+    `_n_outputs`, `_objective`, and `_original_targets` for callbacks.
+    """
+
+    #: Whether targets are classes, which held-out clips are stratified by.
+    _has_classes = False
+
+    _parameter_constraints = {
+        **NetworkEstimator._parameter_constraints,
+        "network": [StrOptions(set(NETWORKS)), callable],
+        "hidden_units": ["array-like", None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
+        "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
+        "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+    }
+
+    _path_parameters = ("pretrained",)
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_builder(self.network, self.n_networks)
+        check_transfer_parameters(self)
+
+    def _network_options(self):
+        return {
+            **super()._network_options(),
+            "hidden_units": positive_integers("hidden_units", self.hidden_units),
+            "dropout": self.dropout,
+        }
+
+    def _fit(self, X, y, sample_weight, groups, X_val, y_val):
+        """Check everything, fit the front end, and train the network."""
+        self._check_parameters()
+        check_own_validation(self, X_val, y_val)
+        kind, clips = validate_clips(self, X, reset=True)
+        weights, groups = check_weights(sample_weight, clips), encode_groups(groups, len(clips))
+        encoded = self._encode_targets(y, len(clips), weights)
+        data = ClipData(clips, y, encoded.targets, weights, groups).without_zeros()
+        source = find_source(self.pretrained)
+        spectrograms = self._fit_frontend(kind, data.clips, data.y, source)
+        own = self._own_examples(X_val, y_val, encoded)
+        checkpoint = open_checkpoint(
+            self, spectrograms, data.targets, source, **_other_arrays(data, own)
+        )
+        rng = random_state_of_fit(self, checkpoint)
+        order = content_order(spectrograms, data.targets)
+        classes = data.targets if self._has_classes else None
+        n_own = 0 if own is None else len(own.inputs)
+        chosen = select(self, order, rng, data, classes=classes, n_own=n_own)
+        self._set_targets(encoded)
+        seed = int(rng.randint(2**31 - 1))
+        network, architecture = build_supervised_network(self, self._n_outputs(), source, seed)
+        n_frozen = count_frozen_layers(network, self.frozen_layers)
+        has_validation = chosen.validation_rows is not None
+        run = TrainingRun(
+            network,
+            Examples(spectrograms, data.targets),
+            self._objective(encoded),
+            make_plan(self, len(chosen.train_rows), has_validation, n_frozen),
+            chosen.train_rows,
+            chosen.validation_rows,
+            seed,
+            train_weights=chosen.train_weights,
+            validation_examples=own,
+        )
+        train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
+        return self
+
+    def _own_examples(self, X_val, y_val, encoded):
+        """Return the user's clips for validation as `Examples`; None if there are none."""
+        if X_val is None:
+            return None
+        kind, clips = validate_clips(self, X_val, reset=False)
+        targets = self._encode_own(y_val, len(clips), encoded)
+        self._check_kind(kind, clips)
+        return Examples(clips if kind == "spectrograms" else self._transform(kind, clips), targets)
+
+    @classmethod
+    def _check_saved_state(cls, state):
+        if state.get("network", "cnn") not in list(NETWORKS):
+            raise ValueError(f"network must be one of {sorted(NETWORKS)}")
+        super()._check_saved_state(state)
+
+
+def _other_arrays(data, own):
+    """Return what affects a fit besides clips and targets, by name."""
+    arrays = {"weights": data.weights, "groups": data.groups}
+    if own is not None:
+        arrays["validation spectrograms"] = np.asarray(own.inputs, dtype=np.float32)
+        arrays["validation targets"] = own.targets
+    return arrays
