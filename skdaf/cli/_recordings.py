@@ -141,6 +141,13 @@ def _check_combination(folders, table, columns, root):
     if table is not None and folders:
         raise click.UsageError(f"Pass folders or --table, not both (got {folders[0]!r} too).")
     if table is None and not folders:
-        raise click.UsageError("Pass folders with recordings, or --table.")
+        raise click.UsageError(f"Pass {_name_of_folders()} or --table.")
     if table is None and (columns or root is not None):
         raise click.UsageError(f"--{'column' if columns else 'root'} requires --table.")
+
+
+def _name_of_folders():
+    """Return how the current command takes folders: "--data", or "folders" as arguments."""
+    parameters = click.get_current_context().command.params
+    folders = next(parameter for parameter in parameters if parameter.name == "folders")
+    return folders.opts[0] if isinstance(folders, click.Option) else "folders"
