@@ -1,4 +1,4 @@
-"""Labeled datasets: list the recordings in class folders, or write synthetic sounds."""
+"""Labeled datasets: recordings in class folders or in a table, or synthetic sounds."""
 
 import os
 import zlib
@@ -6,19 +6,24 @@ from collections.abc import Sequence
 from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_about_left_out
+from skdaf._audio.metadata.clips import clips_of
+from skdaf._audio.metadata.columns import choose_columns
+from skdaf._audio.metadata.files import find_files
+from skdaf._audio.metadata.table import as_metadata
+from skdaf._audio.metadata.values import values_of
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
 from skdaf._core.files import write_whole
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 
-__all__ = ["load_audio_folders", "make_audio_dataset"]
+__all__ = ["load_audio_folders", "load_audio_table", "make_audio_dataset"]
 
 Subtype: TypeAlias = Literal[
     "PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"
@@ -91,6 +96,125 @@ def load_audio_folders(
         filenames=[str(path) for paths in audio for path in paths],
         target=np.repeat(np.arange(len(audio)), [len(paths) for paths in audio]),
         target_names=list(classes),
+    )
+
+
+@validate_params(
+    {
+        "path": [str],
+        "label": [str, None],
+        "group": [str, None],
+        "fold": [str, None],
+        "start": [str, None],
+        "end": [str, None],
+        "root": [str, os.PathLike, None],
+    }
+)
+def load_audio_table(
+    table: Any,
+    *,
+    path: str = "path",
+    label: str | None = "label",
+    group: str | None = "auto",
+    fold: str | None = "auto",
+    start: str | None = "auto",
+    end: str | None = "auto",
+    root: PathLike | None = None,
+) -> Bunch:
+    r"""List the recordings in a metadata table, with their labels, groups and folds.
+
+    The table has a row per clip: a recording, or a part of one. Recordings must exist, but their
+    content is not read. The result has the same form as that of :func:`load_audio_folders`, in the
+    order of the rows.
+
+    Parameters
+    ----------
+    table : str, path-like or DataFrame
+        A CSV or TSV file whose first line names the columns, or a table of pandas, polars or
+        PyArrow. Files are in UTF-8 or UTF-16; columns are separated by commas, semicolons or tabs.
+        A cell that is empty or ``nan`` is missing; others, such as ``NA``, are text.
+    path : str, default="path"
+        The column of the files, or a pattern of several columns, as in
+        ``"fold{fold}/{slice_file_name}"`` or ``"{fname}.wav"``. Backslashes in relative paths may
+        separate folders.
+    label : str or None, default="label"
+        The column of the classes, or a pattern. None if there are no labels.
+    group : str or None, default="auto"
+        The column, or a pattern, of what must not be divided between a training and a test set,
+        such as the speaker. "auto" is the column ``group`` if there is one; None is no column.
+    fold : str or None, default="auto"
+        The column, or a pattern, of the folds or splits that come with a dataset. "auto" is the
+        column ``fold`` if there is one; None is no column.
+    start, end : str or None, default="auto"
+        The columns of the times, in seconds, at which clips start and end in their recordings.
+        Decimal commas are accepted. A missing start or end is that of the recording. "auto" is the
+        columns ``start`` and ``end`` if there are any; None is no column.
+    root : str, path-like or None, default=None
+        The folder from which relative paths start. None is the folder of the CSV or TSV file or,
+        for a DataFrame, the current folder.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        `filenames`, list of str or :class:`~skdaf.Clip`: X, the recordings, or clips of them if the
+        table has times.
+        `target`, ndarray of shape (n_clips,): their classes as indices into `target_names`; None
+        without labels.
+        `target_names`, list of str or int: the classes, sorted. They are integers if all labels are
+        integers. Text is without surrounding blanks and in Unicode's composed form (NFC). None
+        without labels. The labels are ``np.asarray(bunch.target_names)[bunch.target]``.
+        `groups`, `folds`, ndarray of shape (n_clips,): the columns of groups and folds, as integers
+        or text, as for labels; None without such a column.
+
+    Raises
+    ------
+    OSError
+        If the table, `root` or recordings do not exist; one error names all recordings that are
+        missing.
+    TypeError
+        If `table` is neither a path nor a table.
+    ValueError
+        If a column is missing: the error lists those of the table. If rows have no path, label,
+        group or fold, the same recording or part of one has several rows, times are wrong, labels
+        are numbers with decimals, or a file is not a table. If columns such as ``onset`` look like
+        times but are not used.
+
+    See Also
+    --------
+    load_audio_folders : List the recordings in class folders.
+    skdaf.clips_from_segments : Turn the annotations of one recording into clips.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from skdaf.datasets import load_audio_table, make_audio_dataset
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = make_audio_dataset(folder, classes=["low_tone"], n_clips_per_class=2)
+    ...     table = pathlib.Path(folder, "meta.csv")
+    ...     _ = table.write_text(
+    ...         "filename,category,fold\n"
+    ...         "low_tone_000.wav,hum,1\n"
+    ...         "low_tone_001.wav,whistle,2\n"
+    ...     )
+    ...     recordings = load_audio_table(table, path="low_tone/{filename}", label="category")
+    >>> recordings.target_names, recordings.target, recordings.folds
+    (['hum', 'whistle'], array([0, 1]), array([1, 2]))
+    """
+    metadata = as_metadata(table)
+    wanted = {"path": path, "label": label, "group": group, "fold": fold}
+    columns = choose_columns(metadata, {**wanted, "start": start, "end": end})
+    labels, groups, folds = (
+        None if columns[name] is None else values_of(metadata, name, columns[name])
+        for name in ("label", "group", "fold")
+    )
+    paths = find_files(metadata, columns["path"], metadata.folder if root is None else root)
+    names, target = (None, None) if labels is None else np.unique(labels, return_inverse=True)
+    return Bunch(
+        filenames=clips_of(metadata, paths, columns["start"], columns["end"]),
+        target=target,
+        target_names=None if names is None else names.tolist(),
+        groups=groups,
+        folds=folds,
     )
 
 

@@ -9,6 +9,7 @@ Forms of X:
 - `sources`: samples in memory, encoded bytes and open files, used in place of paths.
 - `times`: convert times and durations to seconds.
 - `folders`: find the recordings below folders.
+- `metadata`: find the recordings, labels, groups and folds in metadata tables.
 - `synthesis`: synthetic sounds.
 
 Reading:

@@ -65,6 +65,11 @@ def _extension(name):
     return os.path.splitext(name)[1].lower()
 
 
+def has_audio_extension(name):
+    """Return whether a file name has the extension of a recording, also one that needs FFmpeg."""
+    return _extension(name) in _EXTENSIONS | _FFMPEG_EXTENSIONS
+
+
 def _raise(error):
     raise error
 
@@ -136,14 +141,15 @@ def _classes_below(root):
     """Return {class name: folders} for the subfolders of a root."""
     check_folder(root)
     _, folders, files = next(walk(root))
-    outside = [name for name in files if _extension(name) in _EXTENSIONS | _FFMPEG_EXTENSIONS]
+    outside = [name for name in files if has_audio_extension(name)]
     if outside or not folders:
         problem = f"{str(root)!r} has no subfolders."
         if outside:
             problem = f"{str(root / outside[0])!r} is not in a class folder."
         raise ValueError(
             f"{problem} Pass a root folder that contains one folder per class and no recordings "
-            "outside them, or a list of class folders."
+            "outside them, or a list of class folders. If the labels are in a table, use "
+            "skdaf.datasets.load_audio_table, or --table of the command."
         )
     return _merged([root / name for name in folders])
 

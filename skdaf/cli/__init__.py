@@ -8,6 +8,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_files`: info, check, convert.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`: arguments and options that several commands share.
+- `_recordings`: the labeled recordings of a command: class folders, or --table.
 - `_models`: load and save model files.
 - `_tables`, `_reports`, `_text`: find recordings, write tables and reports.
 """

@@ -9,13 +9,13 @@ from skdaf.cli._models import load_any, save
 from skdaf.cli._options import (
     jobs_option,
     model_argument,
-    paths_argument,
     table_options,
     trust_option,
 )
 from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._program import Command, note, quiet_option, verbosity
-from skdaf.cli._tables import audio_files, class_of, show
+from skdaf.cli._recordings import any_argument, recordings_options
+from skdaf.cli._tables import show
 from skdaf.cli._text import echo, to_json, visible
 
 
@@ -128,7 +128,7 @@ def _as_text(facts):
 
 
 @click.command(cls=Command)
-@paths_argument
+@recordings_options(any_argument)
 @click.option(
     "--strict",
     is_flag=True,
@@ -138,22 +138,22 @@ def _as_text(facts):
 @table_options
 @jobs_option
 @quiet_option
-def check(paths, strict, format_, output, n_jobs):
+def check(recordings, strict, format_, output, n_jobs):
     """Find unreadable recordings and duplicates.
 
-    Folders are searched, including subfolders. The exit status is 1 if any recording is bad.
-    Without --strict, only recordings that cannot be read are bad.
+    Folders are searched, including subfolders; --table checks the recordings of a table. The exit
+    status is 1 if any recording is bad. Without --strict, only recordings that cannot be read are
+    bad.
 
-    Duplicates contain the same samples; a label conflict is a duplicate in another class folder.
-    Channels cancel out if their mean, which other commands use, is silent. A duration is odd if it
-    differs widely from almost all others.
+    Duplicates contain the same samples; a label conflict is a duplicate in another class folder, or
+    with another label in the table. Channels cancel out if their mean, which other commands use, is
+    silent. A duration is odd if it differs widely from almost all others.
 
     Example: skdaf check recordings
     """
     from skdaf import check_audio
 
-    files = audio_files(paths)
-    labels = [class_of(file, paths) for file in files]
+    files, labels = recordings.with_folder_names()
     table = check_audio(files, labels, n_jobs=n_jobs, verbose=verbosity())
     bad = ~table.ok
     if strict:
@@ -164,7 +164,9 @@ def check(paths, strict, format_, output, n_jobs):
         problem.removeprefix(f"{path!r}: ")
         for path, problem in zip(table.path, table.problem, strict=True)
     ]
-    table = table.drop(columns=["start", "end", "problem", "label"]).assign(problem=problems)
+    # Whole recordings have no times.
+    unused = [] if (table.start.ne(0) | table.end.notna()).any() else ["start", "end"]
+    table = table.drop(columns=[*unused, "problem", "label"]).assign(problem=problems)
     show(table, format_, output)
     note(f"{len(table)} file{'s' * (len(table) != 1)}, {bad.sum()} bad")
     if bad.any():

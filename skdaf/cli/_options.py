@@ -42,10 +42,6 @@ paths_argument = click.argument(
     "paths", type=InputPath(), nargs=-1, required=True, metavar="PATH..."
 )
 
-folders_argument = click.argument(
-    "folders", type=InputPath(), nargs=-1, required=True, metavar="FOLDER..."
-)
-
 trust_option = click.option(
     "--trust",
     is_flag=True,

@@ -7,7 +7,6 @@ import click
 from skdaf._core.files import replacing
 from skdaf.cli._models import load, load_classifier, make_extractor, make_transformer
 from skdaf.cli._options import (
-    folders_argument,
     format_option,
     layers_option,
     model_argument,
@@ -19,8 +18,9 @@ from skdaf.cli._options import (
 )
 from skdaf.cli._paths import EmbeddingFile, InputPath, is_npy, list_file
 from skdaf.cli._program import Command, note, verbosity
+from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_data, report_text
-from skdaf.cli._tables import audio_files, format_by_name, labeled_files, show, write
+from skdaf.cli._tables import audio_files, format_by_name, show, write
 from skdaf.cli._text import echo, to_json, visible
 
 
@@ -306,7 +306,7 @@ def _save_array(values, files, output):
 
 @click.command(cls=Command)
 @model_argument
-@folders_argument
+@recordings_options(folders_argument)
 @click.option(
     "--format",
     "format_",
@@ -315,21 +315,21 @@ def _save_array(values, files, output):
 )
 @output_option("Write the report to this file.")
 @using_options
-def report(model, folders, format_, output, trust, n_jobs):
-    """Compare predictions with the names of class folders.
+def report(model, recordings, format_, output, trust, n_jobs):
+    """Compare predictions with the true labels.
 
-    FOLDER is the same as for "skdaf train". The names of the class folders must be classes of the
-    model.
+    FOLDER and --table are the same as for "skdaf train". The names of the class folders, or the
+    labels in the table, must be classes of the model.
 
     Example: skdaf report model.skops new_recordings
     """
     classifier = load_classifier(model, trust=trust, n_jobs=n_jobs)
-    files, labels = labeled_files(folders)
+    files, labels = recordings.labeled()
     known = [str(name) for name in classifier.classes_]
     unknown = sorted(set(map(str, labels)) - set(known))
     if unknown:
         raise ValueError(
-            f"The model has no classes for the folders {unknown}: its classes are {known}."
+            f"The model has no classes for the labels {unknown}: its classes are {known}."
         )
     if (format_ or format_by_name(output)) == "json":
         write(to_json(report_data(classifier, files, labels)), output)

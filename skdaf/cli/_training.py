@@ -5,15 +5,14 @@ import click
 from skdaf.cli._models import load, save
 from skdaf.cli._options import (
     configure,
-    folders_argument,
     model_argument,
     training_options,
     trust_option,
 )
 from skdaf.cli._paths import CheckpointPath, InputPath
 from skdaf.cli._program import Command, note, verbosity
+from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_text
-from skdaf.cli._tables import audio_files, labeled_files
 from skdaf.cli._text import echo
 
 class_weight_option = click.option(
@@ -21,6 +20,15 @@ class_weight_option = click.option(
     type=click.Choice(["none", "sqrt", "balanced"]),
     help="Compensate for classes of different sizes, not at all, partly or fully.  [default: sqrt] "
     "(For other weights: --set \"class_weight={'dog': 2.0, 'rain': 1.0}\".)",
+)
+
+data_option = click.option(
+    "--data",
+    "folders",
+    type=InputPath(),
+    multiple=True,
+    metavar="FOLDER",
+    help="Folder that contains the class folders, or a single class folder. Can be repeated.",
 )
 
 checkpoint_option = click.option(
@@ -33,7 +41,7 @@ checkpoint_option = click.option(
 
 
 @click.command(cls=Command)
-@folders_argument
+@recordings_options(folders_argument)
 @click.option(
     "--task",
     type=click.Choice(["classification", "representation"]),
@@ -58,7 +66,7 @@ checkpoint_option = click.option(
 @checkpoint_option
 @training_options
 def train(
-    folders,
+    recordings,
     task,
     class_weight,
     cache,
@@ -72,8 +80,9 @@ def train(
 ):
     """Train a network on folders of recordings, one folder per class.
 
-    Pass the folder that contains the class folders, or the class folders themselves. --task
-    representation does not use labels: pass any folders and files.
+    Pass the folder that contains the class folders, or the class folders themselves; or --table if
+    a table names the recordings and their labels. --task representation does not use labels: pass
+    any folders and files, or a table.
 
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
@@ -88,16 +97,16 @@ def train(
         if class_weight is not None:
             raise click.UsageError("--class-weight requires --task classification.")
         model = configure(ConvAutoencoderEmbedder(), values | dict(settings))
-        _fit(model, audio_files(folders), None, test_fraction, output)
+        _fit(model, recordings.unlabeled(), None, test_fraction, output)
     else:
         values |= _class_weight(class_weight)
         model = configure(CNNAudioClassifier(), values | dict(settings))
-        _fit(model, *labeled_files(folders), test_fraction, output)
+        _fit(model, *recordings.labeled(), test_fraction, output)
 
 
 @click.command(cls=Command)
 @model_argument
-@folders_argument
+@recordings_options(folders_argument)
 @click.option(
     "--frozen-layers",
     default="0",
@@ -112,7 +121,7 @@ def train(
 @training_options
 def transfer(
     model,
-    folders,
+    recordings,
     frozen_layers,
     class_weight,
     checkpoint,
@@ -125,7 +134,8 @@ def transfer(
 ):
     """Train on new classes, starting from a trained network.
 
-    MODEL can contain a classifier or an autoencoder. FOLDER is the same as for "skdaf train".
+    MODEL can contain a classifier or an autoencoder. FOLDER and --table are the same as for "skdaf
+    train".
 
     Example: skdaf transfer model.skops birds -o birds.skops --frozen-layers conv
     """
@@ -142,7 +152,7 @@ def transfer(
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight)
     configure(new, values | dict(settings))
     # The new file contains the path of the old one, not its weights.
-    _fit(new, *labeled_files(folders), test_fraction, output, noted={"pretrained": model})
+    _fit(new, *recordings.labeled(), test_fraction, output, noted={"pretrained": model})
 
 
 @click.command(cls=Command)
@@ -153,15 +163,7 @@ def transfer(
     required=True,
     metavar="MODEL...",
 )
-@click.option(
-    "--data",
-    "folders",
-    type=InputPath(),
-    multiple=True,
-    required=True,
-    metavar="FOLDER",
-    help="Folder that contains the class folders, or a single class folder. Can be repeated.",
-)
+@recordings_options(data_option)
 @click.option(
     "--layers-dropped",
     type=click.IntRange(min=0),
@@ -185,7 +187,7 @@ def transfer(
 @training_options
 def combine(
     models,
-    folders,
+    recordings,
     layers_dropped,
     handcrafted,
     proba,
@@ -198,8 +200,8 @@ def combine(
 ):
     """Train an SVM on the features of trained networks.
 
-    The networks stay unchanged. --set takes the parameters of the pipeline, such as svc__C or
-    features__cnn1__pca__n_components.
+    Pass recordings with --data or --table. The networks stay unchanged. --set takes the parameters
+    of the pipeline, such as svc__C or features__cnn1__pca__n_components.
 
     Example: skdaf combine a.skops b.skops --data recordings -o combined.skops
     """
@@ -227,7 +229,7 @@ def combine(
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
-    _fit(pipeline, *labeled_files(folders), test_fraction, output)
+    _fit(pipeline, *recordings.labeled(), test_fraction, output)
 
 
 def _class_weight(option):

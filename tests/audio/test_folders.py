@@ -318,8 +318,9 @@ def test_recordings_directly_in_the_root(tmp_path, with_class, name):
     touch(tmp_path / name, tmp_path / "readme.txt", tmp_path / "z.wav")
     if with_class:
         touch(tmp_path / "a/1.wav")
-    with pytest.raises(ValueError, match=rf"{naming(tmp_path / name)}.*one folder per class"):
+    with pytest.raises(ValueError, match=rf"{naming(tmp_path / name)}.*one folder per class") as e:
         load_audio_folders(tmp_path)
+    assert "skdaf.datasets.load_audio_table" in str(e.value)
 
 
 def test_other_files_in_the_root_are_fine(tmp_path):

@@ -39,6 +39,9 @@ def make_recordings(folder):
         lines.append(f"{4 * place},{4 * place + 4},{kind}\n")
     sf.write(folder / "yard.wav", np.concatenate(parts), 16000)
     (folder / "truth.txt").write_text("start,end,label\n" + "".join(lines))
+    names = [Path(path).relative_to(folder / "new").as_posix() for path in new.filenames[4:]]
+    rows = "".join(f"{name},{Path(name).parent}\n" for name in names)
+    (folder / "clips.csv").write_text(f"filename,category\n{rows}")
     (folder / "sounds" / "dog").mkdir(parents=True)
     shutil.copy(new.filenames[0], folder / "sounds" / "dog")
     labels = [Path(path).parent.name for path in new.filenames]

@@ -22,6 +22,8 @@ LINES = {
     "train rec -o OUT": ["rec/dog/a.wav", "rec/rain/deep/c.flac"],
     "train rec/dog rec/rain -o OUT": ["rec/rain/b.wav"],
     "train rec b.wav --task representation -o OUT": ["b.wav", "rec/rain/b.wav"],
+    "train --table truth.txt -o OUT": ["truth.txt"],
+    "report model.csv --table truth.txt --root rec -o OUT": ["truth.txt", "rec/rain/b.wav"],
     "transfer model.csv rec -o OUT": ["model.csv", "rec/rain/b.wav"],
     "combine model.csv other.npy --data rec -o OUT": ["model.csv", "other.npy", "rec/dog/a.wav"],
     "predict model.csv rec b.wav -o OUT": ["model.csv", "rec/rain/b.wav", "b.wav"],

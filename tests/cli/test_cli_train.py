@@ -199,7 +199,7 @@ def test_combine_misused(tmp_path):
     assert "layers_dropped=77" in combine("--layers-dropped", "77")
     assert "does not exist" in combine(data="nowhere")
     assert "save_model" in combine(model="model.joblib")
-    assert "Missing option '--data'" in misuse("combine", "model.skops", "-o", tmp_path / "x")
+    assert "Pass --data or --table." in misuse("combine", "model.skops", "-o", tmp_path / "x")
     assert not list(tmp_path.iterdir())
 
 

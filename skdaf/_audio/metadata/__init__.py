@@ -1,0 +1,8 @@
+"""Metadata tables: the recordings, labels, groups and folds in a CSV file or a DataFrame.
+
+- `table`: read CSV and TSV files, and use them and DataFrames in the same way.
+- `columns`: which columns to use, by name or by a pattern of several.
+- `values`: labels, groups and folds as arrays.
+- `files`: find the files that a table names.
+- `clips`: the parts of recordings that a table names.
+"""

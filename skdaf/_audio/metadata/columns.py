@@ -1,0 +1,222 @@
+"""The columns of a metadata table: which ones to use, by name or by a pattern of several."""
+
+import difflib
+import os
+import re
+from string import Formatter
+
+from skdaf._audio.columns import interval_problem
+from skdaf._audio.folders import has_audio_extension
+from skdaf._audio.metadata.table import first_cell
+from skdaf._audio.times import is_missing
+
+# Names of such columns in published datasets, without case, spaces and punctuation. The first one
+# that a table has is suggested.
+_LIKELY = {
+    "path": [
+        *("path", "filepath", "filename", "file", "fname", "slicefilename", "audiopath"),
+        *("audiofile", "audiofilename", "audio", "wav", "wavfile", "recording", "beginpath"),
+        *("clip", "sound", "name", "id"),
+    ],
+    "label": [
+        *("label", "labels", "class", "classname", "category", "species", "speciescode"),
+        *("ebirdcode", "primarylabel", "commonname", "scientificname", "emotion", "genre"),
+        *("event", "instrument", "diagnosis", "tag", "tags", "target", "classid", "y"),
+    ],
+    "group": [
+        *("group", "speaker", "speakerid", "patient", "patientid", "subject", "subjectid"),
+        *("recordist", "author", "rec", "srcfile", "fsid", "site", "location", "device"),
+    ],
+    "fold": ["fold", "split", "set", "subset", "partition"],
+}
+_OPTIONAL = ("group", "fold", "start", "end")
+
+
+def choose_columns(metadata, wanted):
+    """Return the columns to use.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        The table.
+    wanted : dict of str to str or None
+        For each parameter, the name of a column, a pattern such as "fold{fold}/{name}", "auto" for
+        an optional column that has the name of the parameter, or None.
+
+    Returns
+    -------
+    chosen : dict of str to str or None
+        The same without "auto".
+    """
+    chosen = {parameter: _resolved(metadata, parameter, name) for parameter, name in wanted.items()}
+    fields = {parameter: _fields(metadata, name) for parameter, name in chosen.items()}
+    missing = {
+        parameter: [field for field in names if field not in metadata.columns]
+        for parameter, names in fields.items()
+    }
+    if any(missing.values()):
+        raise ValueError(_missing_message(metadata, chosen, missing))
+    for field in (field for names in fields.values() for field in names):
+        if metadata.columns.count(field) > 1:
+            raise ValueError(f"{metadata.title} has several columns called {field!r}.")
+    _check_times(metadata, wanted, chosen)
+    return chosen
+
+
+def _resolved(metadata, parameter, name):
+    if parameter in _OPTIONAL and name == "auto":
+        return parameter if parameter in metadata.columns else None
+    return name
+
+
+def _is_pattern(metadata, name):
+    return "{" in name and name not in metadata.columns
+
+
+def _fields(metadata, name):
+    """Return the names of the columns that a name or a pattern refers to."""
+    if name is None:
+        return []
+    if not _is_pattern(metadata, name):
+        return [name]
+    try:
+        return [field for _, field, _, _ in Formatter().parse(name) if field is not None]
+    except ValueError as error:
+        raise ValueError(
+            f"{name!r} is not a pattern of column names such as 'fold{{fold}}/{{name}}': {error}."
+        ) from None
+
+
+# --- missing columns -------------------------------------------------------------------------
+
+
+def _missing_message(metadata, chosen, missing):
+    fields = dict.fromkeys(field for names in missing.values() for field in names)
+    message = (
+        f"{metadata.title} has no column {' or '.join(map(repr, fields))}. Its columns are "
+        f"{metadata.columns}."
+    )
+    if any(has_audio_extension(str(name)) for name in metadata.columns):
+        return f"{message} The first line of the table must contain the names of the columns."
+    likely = {
+        parameter: _likely_column(metadata, parameter, chosen[parameter])
+        for parameter, names in missing.items()
+        if names
+    }
+    hints = [f"{parameter}={name!r}" for parameter, name in likely.items() if name is not None]
+    return f"{message} Did you mean {', '.join(hints)}?" if hints else message
+
+
+def _likely_column(metadata, parameter, name):
+    """Return the column that was probably meant; None if there is no such column."""
+    columns = [column for column in metadata.columns if isinstance(column, str) and column]
+    if _is_pattern(metadata, name):
+        return None
+    plain = {re.sub(r"[\W_]", "", column).lower(): column for column in reversed(columns)}
+    known = [plain[word] for word in _LIKELY.get(parameter, [parameter]) if word in plain]
+    if parameter == "path":
+        # Xeno-canto has addresses in "file" and names in "file-name".
+        files = [c for c in columns if _is_name_of_file(first_cell(metadata, c))]
+        known = [column for column in known if column in files] or files or known
+    close = difflib.get_close_matches(name, columns, n=1)
+    return next(iter(known + close if name == parameter else close + known), None)
+
+
+def _is_name_of_file(cell):
+    if not isinstance(cell, (str, os.PathLike)):
+        return False
+    return has_audio_extension(str(os.fspath(cell)).strip())
+
+
+# --- times -----------------------------------------------------------------------------------
+
+
+def _check_times(metadata, wanted, chosen):
+    """Raise if it is not clear whether rows are whole recordings, or which part of them."""
+    automatic = [name for name in ("start", "end") if wanted[name] == "auto"]
+    if any(chosen[name] for name in automatic) and "slice_file_name" in metadata.columns:
+        raise ValueError(
+            f"{metadata.title} has the columns of UrbanSound8K, where 'start' and 'end' are times "
+            "in longer recordings, not in the files of the dataset. Pass start=None and end=None "
+            "to use whole files."
+        )
+    if len(automatic) == 2:
+        _check_no_other_times(metadata)
+    elif automatic and chosen[automatic[0]] is None:
+        (given,) = {"start", "end"} - {*automatic}
+        if wanted[given] is not None:
+            raise ValueError(
+                f"Got {given}={wanted[given]!r} without {automatic[0]}=. Pass the column of the "
+                f"other time too, or {automatic[0]}=None for the {automatic[0]} of the recording."
+            )
+
+
+def _check_no_other_times(metadata):
+    names = [name for name in metadata.columns if isinstance(name, str)]
+    problem = interval_problem(names, lambda name: _with_point(first_cell(metadata, name)))
+    if problem:
+        raise ValueError(
+            f"In {metadata.name}, {problem}. If they are in seconds, you can also pass their names "
+            "as start= and end=. To use whole recordings, pass start=None and end=None."
+        )
+
+
+def _with_point(cell):
+    return cell.replace(",", ".") if isinstance(cell, str) else cell
+
+
+# --- cells -----------------------------------------------------------------------------------
+
+
+def cells(metadata, name):
+    """Return a column, or a pattern filled in for each row, as a list; missing cells are None.
+
+    Cells of a column are returned as they are, because names of files may begin with a space. In
+    patterns, spaces around the text of cells are removed.
+    """
+    if not _is_pattern(metadata, name):
+        return [None if _is_blank(cell) else cell for cell in metadata.values(name)]
+    columns = {field: cells(metadata, field) for field in _fields(metadata, name)}
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return [None if None in row.values() else _filled(name, row) for row in rows]
+
+
+def required_cells(metadata, parameter, name):
+    """Return the same as `cells`; raise ValueError if a cell is missing."""
+    found = cells(metadata, name)
+    missing = [row for row, cell in enumerate(found) if cell is None]
+    if missing:
+        remedy = "Fill them in or remove the rows"
+        if parameter != "path":
+            remedy += f", or pass {parameter}=None to load the recordings without {parameter}s"
+        raise ValueError(
+            f"In {metadata.name}, {len(missing)} of {len(found)} rows have no {parameter} (column "
+            f"{name!r}): {metadata.at(*missing)}. {remedy}."
+        )
+    return found
+
+
+def _is_blank(cell):
+    return is_missing(cell) or (isinstance(cell, str) and not cell.strip())
+
+
+def _filled(pattern, row):
+    """Fill in a pattern without looking up attributes, as str.format would."""
+    parts = []
+    for literal, field, form, _ in Formatter().parse(pattern):
+        parts.append(literal)
+        if field is not None:
+            cell = plain(row[field])
+            parts.append(format(cell.strip() if isinstance(cell, str) else cell, form))
+    return "".join(parts)
+
+
+def plain(cell):
+    """Return a cell as a str, int or float, without the types of NumPy; 3.0 becomes 3."""
+    if isinstance(cell, os.PathLike):
+        return str(os.fspath(cell))
+    cell = cell.item() if hasattr(cell, "item") else cell
+    if isinstance(cell, float) and cell.is_integer():
+        # pandas stores integers as floats if one is missing.
+        return int(cell)
+    return cell if isinstance(cell, (int, float)) and not isinstance(cell, bool) else str(cell)

@@ -1,0 +1,153 @@
+"""The labeled recordings that a command uses: class folders, or --table."""
+
+from functools import wraps
+
+import click
+
+from skdaf.cli._options import combine_options
+from skdaf.cli._paths import InputPath, check_output_is_not_listed
+from skdaf.cli._tables import audio_files, class_of, labeled_files
+
+_COLUMNS = ("path", "label", "start", "end")
+
+
+class ColumnName(click.ParamType):
+    """``NAME=COLUMN``: the column of a table for a parameter of `load_audio_table`."""
+
+    name = "name=column"
+
+    def convert(self, value, param, ctx):
+        """Return the name of the parameter and that of the column; an empty time means None."""
+        name, equals, column = value.partition("=")
+        if not equals or name not in _COLUMNS or (name in ("path", "label") and not column):
+            names = ", ".join(_COLUMNS)
+            self.fail(
+                f"{value!r} must have the form NAME=COLUMN, where NAME is one of {names}.",
+                param,
+                ctx,
+            )
+        return name, column or None
+
+
+table_option = combine_options(
+    click.option(
+        "--table",
+        type=InputPath(dir_okay=False),
+        metavar="FILE",
+        help="Use the recordings and labels of this CSV or TSV file instead of class folders.",
+    ),
+    click.option(
+        "--column",
+        "columns",
+        type=ColumnName(),
+        multiple=True,
+        metavar="NAME=COLUMN",
+        help="Column of the table for path, label, start or end, such as label=category. Several "
+        "columns can form a path or a label: path=fold{fold}/{name}. Can be repeated.  [default: "
+        "the columns with these names]",
+    ),
+    click.option(
+        "--root",
+        type=InputPath(file_okay=False),
+        metavar="FOLDER",
+        help="Folder from which relative paths in the table start.  [default: the folder of the "
+        "table]",
+    ),
+)
+
+
+# For commands that also take single files.
+any_argument = click.argument("folders", type=InputPath(), nargs=-1, metavar="[PATH...]")
+
+folders_argument = click.argument("folders", type=InputPath(), nargs=-1, metavar="[FOLDER...]")
+
+
+class Recordings:
+    """The recordings of a command, in class folders or in a table.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        The class folders, or the folder that contains them.
+    table : str or None
+        A CSV or TSV file.
+    columns : dict of str to str or None
+        Parameters of `load_audio_table`: the names of columns.
+    root : str or None
+        The folder from which relative paths in the table start.
+    output : str or None
+        The file that the command writes, which must not be one of the recordings.
+    """
+
+    def __init__(self, folders, table, columns, root, output):
+        self.folders, self.table, self.columns = folders, table, columns
+        self.root, self.output = root, output
+
+    def labeled(self):
+        """Return the recordings and their labels, as text."""
+        if self.table is None:
+            return labeled_files(self.folders)
+        import numpy as np
+
+        found = self._load()
+        return found.filenames, np.asarray(found.target_names)[found.target].astype(str)
+
+    def with_folder_names(self):
+        """Return the recordings and their labels, or the names of the folders that they are in."""
+        if self.table is None:
+            files = self.unlabeled()
+            return files, [class_of(file, self.folders) for file in files]
+        return self.labeled()
+
+    def unlabeled(self):
+        """Return the recordings; without a table, `folders` can be any folders and files."""
+        if self.table is None:
+            return audio_files(self.folders)
+        return self._load(label=None).filenames
+
+    def _load(self, **options):
+        from skdaf import Clip
+        from skdaf.datasets import load_audio_table
+
+        options = {**self.columns, "group": None, "fold": None, **options}
+        found = load_audio_table(self.table, **options, root=self.root)
+        files = (clip.name if isinstance(clip, Clip) else clip for clip in found.filenames)
+        check_output_is_not_listed(self.table, self.output, files)
+        return found
+
+
+def recordings_options(folders):
+    """Return a decorator that adds folders or --table; the command gets `recordings` for them.
+
+    Parameters
+    ----------
+    folders : callable
+        The decorator of the argument or option `folders`, which must not be required.
+    """
+
+    def decorate(command):
+        @wraps(command)
+        def run(folders, table, columns, root, output, **others):
+            _check_combination(folders, table, columns, root)
+            recordings = Recordings(folders, table, dict(columns), root, output)
+            return command(recordings=recordings, output=output, **others)
+
+        return combine_options(folders, table_option)(run)
+
+    return decorate
+
+
+def _check_combination(folders, table, columns, root):
+    if table is not None and folders:
+        raise click.UsageError(f"Pass folders or --table, not both (got {folders[0]!r} too).")
+    if table is None and not folders:
+        raise click.UsageError(f"Pass {_name_of_folders()} or --table.")
+    if table is None and (columns or root is not None):
+        raise click.UsageError(f"--{'column' if columns else 'root'} requires --table.")
+
+
+def _name_of_folders():
+    """Return how the current command takes folders: "--data", or "folders" as arguments."""
+    parameters = click.get_current_context().command.params
+    folders = next(parameter for parameter in parameters if parameter.name == "folders")
+    return folders.opts[0] if isinstance(folders, click.Option) else "folders"
