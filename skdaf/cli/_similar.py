@@ -72,7 +72,7 @@ def index(model, paths, output, window, step, layers_dropped, trust, n_jobs):
     if spans is not None:
         neighbors.spans_ = spans
     places = "" if spans is None else f" in {len(spans)} windows"
-    note(f"Indexed {len(files)} recordings{places}")
+    note(f"Indexed {len(files)} recording{'s' * (len(files) != 1)}{places}")
     steps = [("features", FrozenEstimator(transformer)), ("neighbors", neighbors)]
     save(Pipeline(steps), output)
 
