@@ -93,17 +93,17 @@ def transform_segments(
     --------
     >>> import numpy as np
     >>> from skdaf import PyAudioAnalysisTransformer, transform_segments
-    >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 30_000)
-    >>> noise[16_000:] *= 0.01
-    >>> recording = (noise, 8000)
+    >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16_000)
+    >>> tone = np.sin(2 * np.pi * 200 / 8000 * np.arange(14_000))
+    >>> recording = np.concatenate([noise, tone]), 8000
     >>> transformer = PyAudioAnalysisTransformer().fit([recording])
     >>> features = transform_segments(transformer, recording, window=1)
-    >>> features[["start", "end", "energy_mean"]].round(3)
-       start   end  energy_mean
-    0    0.0  1.00        0.083
-    1    1.0  2.00        0.083
-    2    2.0  3.00        0.000
-    3    3.0  3.75        0.000
+    >>> features[["start", "end", "zcr_mean"]].round(2)
+       start   end  zcr_mean
+    0    0.0  1.00      0.52
+    1    1.0  2.00      0.50
+    2    2.0  3.00      0.05
+    3    3.0  3.75      0.05
     """
     transformer = load_transformer(transformer)
     outputs = window_outputs(

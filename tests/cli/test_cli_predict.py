@@ -288,6 +288,16 @@ def test_similar_places(tmp_path):
     assert 3 < len(table) < len(windows)
 
 
+def test_similar_places_that_touch_are_all_listed(tmp_path):
+    index = tmp_path / "index.skops"
+    options = ["--window", "0.1", "--step", "0.1"]
+    result = invoke("similar", "index", "model.skops", "long.wav", "-o", index, *options)
+    n_windows = len(skdaf.predict_segments("model.skops", "long.wav", window=0.1))
+    assert f"Indexed 1 recording in {n_windows} windows" in result.stderr
+    table = read_csv("similar", "query", index, "long.wav", "-n", "99", "--format", "csv")
+    assert sorted(table.start) == pytest.approx(0.1 * np.arange(n_windows))
+
+
 def test_similar_misused(embedder, tmp_path):
     assert '"skdaf similar index"' in misuse("similar", "query", "model.skops", "long.wav")
     assert "0 is not in the range" in misuse("similar", "query", "model.skops", "long.wav", "-n", 0)
