@@ -38,5 +38,6 @@ from ._segments.report import SegmentReport as SegmentReport
 from ._segments.report import segment_report as segment_report
 from ._segments.tables import read_segments as read_segments
 from ._segments.tables import write_segments as write_segments
+from ._segments.transform import transform_segments as transform_segments
 
 __version__: str

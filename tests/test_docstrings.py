@@ -64,14 +64,13 @@ def test_data_is_data():
     assert "skdaf.CNNAudioClassifier.predict" in METHODS
 
 
-# pytest collects the examples of functions and of private classes. It skips classes that
-# say `skdaf` is their module, wherever they are defined.
+# pytest collects the examples of private functions and classes. It skips classes that say
+# `skdaf` is their module, wherever they are defined, and functions with a decorator.
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-CLASSES = sorted(name for name in OBJECTS if inspect.isclass(NAMES[name]))
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_examples_of_public_classes(name):
+@pytest.mark.parametrize("name", OBJECTS)
+def test_examples_of_public_names(name):
     with_examples = [
         found
         for found in doctest.DocTestFinder().find(NAMES[name], name, module=False, globs={})

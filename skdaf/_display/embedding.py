@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.public import public
-from skdaf._core.typing import Clips
+from skdaf._core.typing import Clips, DataFrame
 from skdaf._display.style import (
     COLORS,
     check_axes,
@@ -21,6 +21,7 @@ from skdaf._display.style import (
     plain_text,
     require_matplotlib,
     text_width,
+    time_ticks,
 )
 from skdaf._display.typing import Axes
 from skdaf._estimators.fitted import unwrap, unwrap_calibrated
@@ -36,10 +37,10 @@ _COLUMN, _LETTER = 0.5, 0.075
 
 @public
 class EmbeddingDisplay:
-    """Show clips as points in two dimensions, colored by class.
+    """Show clips as points in two dimensions, colored by class, or the path of a recording.
 
-    Create a display with `from_estimator` or `from_embeddings`. All parameters are stored as
-    attributes.
+    Create a display with `from_estimator`, `from_embeddings` or, for the windows of a long
+    recording, `from_segments`. All parameters are stored as attributes.
 
     Parameters
     ----------
@@ -49,6 +50,9 @@ class EmbeddingDisplay:
         The class of each clip, shown by color and marker. Real numbers are shown on a color scale.
     axis_names : tuple of two str, default=("First dimension", "Second dimension")
         The names of the axes.
+    times : array-like of shape (n_clips,), default=None
+        The time of each clip in its recording, in seconds. A thin line joins the points in the
+        order of time. Without labels, points are colored by time.
 
     Attributes
     ----------
@@ -61,7 +65,9 @@ class EmbeddingDisplay:
     legend_ : matplotlib Legend or None
         The legend of the classes.
     colorbar_ : matplotlib Colorbar or None
-        The color bar of real numbers.
+        The color bar of real numbers or of time.
+    path_ : matplotlib Line2D or None
+        The line that joins the points in the order of time.
 
     Examples
     --------
@@ -81,10 +87,12 @@ class EmbeddingDisplay:
         *,
         labels: ArrayLike | None = None,
         axis_names: tuple[str, str] = ("First dimension", "Second dimension"),
+        times: ArrayLike | None = None,
     ):
         self.points = points
         self.labels = labels
         self.axis_names = axis_names
+        self.times = times
 
     @classmethod
     def from_estimator(
@@ -162,6 +170,46 @@ class EmbeddingDisplay:
         points, names = _project(np.asarray(embeddings), projection)
         return cls(points, labels=y, axis_names=names).plot(ax, scatter_kw=scatter_kw)
 
+    @classmethod
+    def from_segments(
+        cls,
+        segments: "DataFrame",
+        y: ArrayLike | None = None,
+        *,
+        projection: Any = None,
+        ax: "Axes | None" = None,
+        scatter_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Show the path of a long recording through the space of its features.
+
+        Parameters
+        ----------
+        segments : pandas.DataFrame
+            One row per window of one recording, as returned by `transform_segments`: `start`,
+            `end` (s) and features. Other columns must contain numbers, because they are features.
+        y : array-like of shape (n_windows,), default=None
+            The label of each window, such as the `label` that `predict_segments` returns for it. If
+            None, points are colored by time: that of the middle of their windows.
+        projection : transformer, default=None
+            Reduces the features to two dimensions, as in `from_estimator`. If None, ``PCA(2)``. If
+            the features differ in scale, as hand-crafted ones do,
+            ``make_pipeline(StandardScaler(), PCA(2))``.
+        ax : matplotlib Axes, default=None
+            The axes to draw on. If None, a new figure is created.
+        scatter_kw : dict, default=None
+            Further arguments of `matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+            The display.
+        """
+        require_matplotlib(f"{cls.__name__}.from_segments")
+        times, features = _times_and_features(segments)
+        points, names = _project(features, projection)
+        display = cls(points, labels=y, axis_names=names, times=times)
+        return display.plot(ax, scatter_kw=scatter_kw)
+
     def plot(self, ax: "Axes | None" = None, *, scatter_kw: dict[str, Any] | None = None) -> Self:
         """Draw the display.
 
@@ -179,32 +227,42 @@ class EmbeddingDisplay:
         """
         require_matplotlib(f"{type(self).__name__}.plot")
         points = np.asarray(self.points, dtype=float)
-        labels = None if self.labels is None else np.asarray(self.labels)
-        if labels is not None and labels.shape != (len(points),):
-            raise ValueError(
-                f"labels must contain one label for each of the {len(points)} points, got shape "
-                f"{labels.shape}."
-            )
+        labels = _one_per_point(self.labels, "labels", points)
+        times = _one_per_point(self.times, "times", points)
         if ax is None:
-            _, ax = new_figure(size=(_SIZE[0] + _legend_width(labels), _SIZE[1]))
+            width = _legend_width(times if labels is None else labels)
+            _, ax = new_figure(size=(_SIZE[0] + width, _SIZE[1]))
         [self.ax_] = check_axes(ax, 1)
         self.figure_ = self.ax_.figure
         self.scatters_: dict[Any, Any] = {}
-        self.legend_ = self.colorbar_ = None
+        self.legend_ = self.colorbar_ = self.path_ = None
         options = {"s": 24, "alpha": 0.8, "linewidths": 0.4, "edgecolors": "white"}
         options |= scatter_kw or {}
-        if labels is None:
-            self.scatters_[None] = self.ax_.scatter(*points.T, color=COLORS[0], **options)
-        elif type_of_target(labels) == "continuous":
-            options = {"c": labels.astype(float), "cmap": "cividis", **options}
-            self.scatters_[None] = self.ax_.scatter(*points.T, **options)
-            self.colorbar_ = self.figure_.colorbar(
-                self.scatters_[None], ax=self.ax_, label="Target"
-            )
-        else:
+        if times is not None:
+            self._draw_path(points[np.argsort(times, kind="stable")])
+        if labels is not None and type_of_target(labels) != "continuous":
             self._draw_classes(points, labels, options)
+        elif labels is not None:
+            self._draw_scale(points, labels, options, label="Target")
+        elif times is not None:
+            ticks, formatter, name = time_ticks(times.min(), times.max())
+            # In "cividis", the color of the middle would be the gray of the path.
+            options = {"cmap": "viridis", **options}
+            self._draw_scale(points, times, options, label=name, ticks=ticks, format=formatter)
+        else:
+            self.scatters_[None] = self.ax_.scatter(*points.T, color=COLORS[0], **options)
         self.ax_.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
         return self
+
+    def _draw_path(self, points):
+        # Below the points, and thin, because it crosses itself in long recordings.
+        [self.path_] = self.ax_.plot(*points.T, color="0.7", linewidth=0.6, zorder=0.9)
+
+    def _draw_scale(self, points, values, options, **bar):
+        """Draw points colored by real numbers, and the color bar."""
+        options = {"c": values.astype(float), "cmap": "cividis", **options}
+        self.scatters_[None] = self.ax_.scatter(*points.T, **options)
+        self.colorbar_ = self.figure_.colorbar(self.scatters_[None], ax=self.ax_, **bar)
 
     def _draw_classes(self, points, labels, options):
         classes = np.unique(labels)
@@ -225,6 +283,17 @@ class EmbeddingDisplay:
             fontsize="small",
             frameon=False,
         )
+
+
+def _one_per_point(values, name, points):
+    """Return labels or times as an array; None if there are none."""
+    values = None if values is None else np.asarray(values)
+    if values is not None and values.shape != (len(points),):
+        raise ValueError(
+            f"{name} must contain one value for each of the {len(points)} points, got shape "
+            f"{values.shape}."
+        )
+    return values
 
 
 def _legend_width(labels):
@@ -251,6 +320,25 @@ def _embeddings(estimator, X):
         "estimator must be a transformer, a CNNAudioClassifier or a pipeline, got "
         f"{type(estimator).__name__}."
     )
+
+
+def _times_and_features(segments):
+    """Return the middles of windows in seconds, and their features."""
+    columns = list(getattr(segments, "columns", ()))
+    if not {"start", "end"} < {*columns}:
+        raise ValueError(
+            "segments must be a table with the columns start, end (s) and features, as returned "
+            f"by transform_segments, got {columns or type(segments).__name__}."
+        )
+    features = segments.drop(columns=["start", "end"])
+    others = list(features.select_dtypes(exclude="number").columns)
+    if others:
+        raise ValueError(
+            f"All columns of segments except start and end must be features, which are numbers, "
+            f"but {others} are not. Choose the rows of one recording and drop these columns: "
+            f"segments.drop(columns={others})."
+        )
+    return ((segments.start + segments.end) / 2).to_numpy(float), features.to_numpy()
 
 
 def _project(embeddings, projection):

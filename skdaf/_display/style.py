@@ -90,18 +90,33 @@ _MAX_TICKS = 9
 
 def format_time_axis(ax, first, last):
     """Limit a time axis to `first` to `last` (s) and set readable ticks; return its label."""
+    ax.set_xlim(first, last)
+    ticks, formatter, label = time_ticks(first, last)
+    if formatter is not None:
+        ax.xaxis.set_major_locator(ticks)
+        ax.xaxis.set_major_formatter(formatter)
+    return label
+
+
+def time_ticks(first, last):
+    """Return the locator and the formatter of ticks for times in seconds, and the axis label.
+
+    For short times, the locator and the formatter are None, which stands for those of matplotlib.
+    """
     from matplotlib.ticker import MultipleLocator
 
-    ax.set_xlim(first, last)
     duration = last - first
     if duration < _MINUTES_FROM:
-        return "Time (s)"
+        return None, None, "Time (s)"
     step = next((s for s in _STEPS if duration / s <= _MAX_TICKS), duration / _MAX_TICKS)
-    ax.xaxis.set_major_locator(MultipleLocator(step))
     if duration < _HOURS_FROM:
-        ax.xaxis.set_major_formatter(lambda x, _: f"{x // 60:.0f}:{x % 60:02.0f}")
-        return "Time (min:s)"
-    ax.xaxis.set_major_formatter(
-        lambda x, _: f"{x // 3600:.0f}:{x // 60 % 60:02.0f}:{x % 60:02.0f}"
-    )
-    return "Time (h:min:s)"
+        return MultipleLocator(step), _minutes, "Time (min:s)"
+    return MultipleLocator(step), _hours, "Time (h:min:s)"
+
+
+def _minutes(x, _):
+    return f"{x // 60:.0f}:{x % 60:02.0f}"
+
+
+def _hours(x, _):
+    return f"{x // 3600:.0f}:{x // 60 % 60:02.0f}:{x % 60:02.0f}"

@@ -1,7 +1,7 @@
 """predict_segments: from recordings to segments; clips_from_segments: from segments to clips."""
 
-import reprlib
-from numbers import Integral, Real
+from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,27 +11,21 @@ from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import Clip
-from skdaf._audio.opening import on_disk
-from skdaf._audio.reading import read_info
-from skdaf._audio.sources import is_source
-from skdaf._core.parallel import progress_bar
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._estimators.fitted import load_if_path, unwrap
-from skdaf._features.windows import Windows, cut_windows
+from skdaf._estimators.fitted import unwrap
+from skdaf._features.windows import cut_windows
+from skdaf._segments.batches import SECONDS, load_fitted, map_windows
 from skdaf._segments.tables import check_segments, probability_columns
-
-_SECONDS = [Interval(Real, 0, None, closed="neither")]
 
 
 @public
 @validate_params(
     {
-        "window": _SECONDS,
-        "step": [*_SECONDS, None],
+        "window": SECONDS,
+        "step": [*SECONDS, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
     }
 )
@@ -131,24 +125,20 @@ def predict_segments(
     ['start', 'end', 'label', 'loud', 'quiet']
     """
     estimator = _fitted_classifier(estimator)
-    with on_disk(_one_recording(path)) as clip:
-        info = read_info(clip)
-        windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
-        tables = []
-        with progress_bar(len(windows), "Predicting", "window", verbose) as advance:
-            for first in range(0, len(windows), batch_size):
-                tables.append(_predict_windows(estimator, windows[first : first + batch_size]))
-                advance(len(tables[-1]))
+    tables = map_windows(
+        partial(_predict_windows, estimator),
+        path,
+        window=window,
+        step=step,
+        batch_size=batch_size,
+        verbose=verbose,
+        description="Predicting",
+    )
     return pd.concat(tables, ignore_index=True)
 
 
 def _fitted_classifier(estimator):
-    estimator = load_if_path(estimator)
-    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
-        raise TypeError(
-            f"estimator must be a fitted classifier, or the path of a saved one, got {estimator!r}."
-        )
-    check_is_fitted(estimator)
+    estimator = load_fitted(estimator, "estimator", "classifier")
     if not (is_classifier(estimator) and hasattr(estimator, "predict")):
         raise TypeError(
             f"estimator must be a classifier with `predict`, got {type(estimator).__name__}."
@@ -156,19 +146,6 @@ def _fitted_classifier(estimator):
     if isinstance(getattr(estimator, "classes_", None), list):
         raise ValueError("estimator must predict one label per clip, got one with several outputs.")
     return estimator
-
-
-def _one_recording(path):
-    """Return a Clip of one recording, which may be a path, a Clip, or anything a Clip accepts."""
-    if isinstance(path, Clip):
-        return path
-    if not is_source(path):
-        raise TypeError(
-            "path must be one recording (str, os.PathLike, Clip, (samples, sampling_rate) or an "
-            f"open file), got a {type(path).__name__}: {reprlib.repr(path)}. Call the function "
-            "once per recording."
-        )
-    return Clip(path)
 
 
 def _predict_windows(estimator, windows):
@@ -199,7 +176,7 @@ def labels_and_probabilities(estimator, X):
 
 
 @public
-@validate_params({"window": [*_SECONDS, None], "step": [*_SECONDS, None]})
+@validate_params({"window": [*SECONDS, None], "step": [*SECONDS, None]})
 def clips_from_segments(
     path: Any, segments: pd.DataFrame, *, window: float | None = None, step: float | None = None
 ) -> tuple[list[Clip], NDArray[Any]]:

@@ -67,8 +67,10 @@ def load_classifier(path, **options):
 
     model = load(path, **options)
     if not is_classifier(model):
+        advice = ' For its features, use "skdaf embed".' if hasattr(model, "transform") else ""
         raise ValueError(
             f"{path!r} contains a {type(model).__name__}, but this command needs a classifier."
+            f"{advice}"
         )
     return model
 

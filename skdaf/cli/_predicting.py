@@ -63,10 +63,11 @@ def predict(
     _check_combination(proba, segments, layers_dropped)
     files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs}
     if layers_dropped is not None:
-        network = find_network(load(model, **options))
+        network = find_network(load(model, **options, **_progress(segments)))
         extractor = make_extractor(network, layers_dropped).fit(files)
+        windows = {"window": window, "step": step} if segments else None
         # CSV by default, because a text table would have too many columns to be readable.
-        show(_features(extractor, files), format_, output, "csv")
+        show(_features(extractor, files, windows), format_, output, "csv")
         return
     if segments:
         classifier = _classifier(model, proba, **options, verbose=0)
@@ -77,12 +78,22 @@ def predict(
 
 
 def _check_combination(proba, segments, layers_dropped):
-    if layers_dropped is not None and (proba or segments):
-        raise click.UsageError("--layers-dropped cannot be used with --proba or --segments.")
+    if layers_dropped is not None and proba:
+        raise click.UsageError("--layers-dropped cannot be used with --proba.")
+    _check_windows(segments)
+
+
+def _check_windows(segments):
+    """Check that there is no option for windows without --segments."""
     source = click.get_current_context().get_parameter_source
     given = [name for name in ("window", "step") if source(name).name != "DEFAULT"]
     if given and not segments:
         raise click.UsageError(f"--{given[0]} requires --segments.")
+
+
+def _progress(segments):
+    """Return the option for `load` that keeps a model from showing a bar per batch of windows."""
+    return {"verbose": 0} if segments else {}
 
 
 def _classifier(path, proba, **options):
@@ -122,18 +133,27 @@ def _windows(classifier, file, window, step, proba):
     return table
 
 
-def _features(transformer, files):
-    """Return a table of features with one row per file."""
+def _features(transformer, files, windows=None):
+    """Return a table of features with one row per file or, with windows, per window of a file."""
     import pandas as pd
 
-    values = transformer.transform(files)
-    values = values.reshape(len(files), -1)
-    try:
-        names = transformer.get_feature_names_out()
-    except (AttributeError, ValueError):  # a transformer that does not name its features
-        names = [f"feature_{index}" for index in range(values.shape[1])]
-    table = pd.DataFrame(values, columns=names)
+    from skdaf._segments.transform import feature_table
+
+    if windows is not None:
+        tables = [_features_of_windows(transformer, file, windows) for file in files]
+        return pd.concat(tables, ignore_index=True)
+    table = feature_table(transformer, transformer.transform(files), ["file"])
     table.insert(0, "file", files)
+    return table
+
+
+def _features_of_windows(transformer, file, windows):
+    from skdaf import transform_segments
+    from skdaf._segments.transform import feature_table
+
+    table = transform_segments(transformer, file, **windows, verbose=verbosity())
+    table = feature_table(transformer, table, ["file"])
+    table.insert(0, "file", file)
     return table
 
 
@@ -263,9 +283,15 @@ def _show_agreement(annotations, found, format_):
     "File to write: *.csv, or *.npy with the file names in *.files.txt next to it.",
     EmbeddingFile(),
 )
+@click.option(
+    "--segments",
+    is_flag=True,
+    help="Compute the embedding of each window of a recording instead of the whole recording.",
+)
+@window_options
 @layers_option
 @using_options
-def embed(model, paths, output, layers_dropped, trust, n_jobs):
+def embed(model, paths, output, segments, window, step, layers_dropped, trust, n_jobs):
     """Compute embeddings of recordings.
 
     An autoencoder returns its embeddings, a classifier the input of its last layer, and a pipeline
@@ -273,16 +299,20 @@ def embed(model, paths, output, layers_dropped, trust, n_jobs):
 
     Example: skdaf embed model.skops recordings -o features.npy
     """
-    files = audio_files(paths)
     as_array = output is not None and is_npy(output)
+    _check_windows(segments)
+    if as_array and segments:
+        raise click.UsageError("With --segments, --output must end in .csv.")
+    files = audio_files(paths)
     if as_array:
         _check_lines(files)
-    fitted = load(model, trust=trust, n_jobs=n_jobs)
+    fitted = load(model, trust=trust, n_jobs=n_jobs, **_progress(segments))
     transformer = make_transformer(fitted, layers_dropped, files)
     if as_array:
         _save_array(transformer.transform(files), files, output)
     else:
-        show(_features(transformer, files), "csv", output)
+        windows = {"window": window, "step": step} if segments else None
+        show(_features(transformer, files, windows), "csv", output)
 
 
 def _check_lines(files):

@@ -14,7 +14,7 @@ from skdaf.cli._options import (
     using_options,
 )
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
-from skdaf.cli._program import Command, Program, note, quiet_option
+from skdaf.cli._program import Command, Program, note, quiet_option, verbosity
 from skdaf.cli._tables import audio_files, show
 
 
@@ -27,9 +27,23 @@ def similar():
 @model_argument
 @paths_argument
 @output_option("Index file to write, usually *.skops.", required=True)
+@click.option(
+    "--window",
+    type=float,
+    metavar="SECONDS",
+    help="Index each window of a recording, so that a query finds places in long recordings. Use "
+    "about the length of the clips that you will search for.",
+)
+@click.option(
+    "--step",
+    type=float,
+    metavar="SECONDS",
+    help="Time in seconds from the start of one window to the next.  [default: half the length of "
+    "a window]",
+)
 @layers_option
 @using_options
-def index(model, paths, output, layers_dropped, trust, n_jobs):
+def index(model, paths, output, window, step, layers_dropped, trust, n_jobs):
     """Build an index of recordings.
 
     The index contains the model, the features of the recordings, and their paths as you pass them.
@@ -42,20 +56,52 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
     from sklearn.neighbors import NearestNeighbors
     from sklearn.pipeline import Pipeline
 
+    if step is not None and window is None:
+        raise click.UsageError("--step requires --window.")
     files = audio_files(paths)
-    fitted = load(model, trust=trust, n_jobs=n_jobs)
+    fitted = load(model, trust=trust, n_jobs=n_jobs, verbose=None if window is None else 0)
     transformer = make_transformer(fitted, layers_dropped, files)
-    features = transformer.transform(files)
+    if window is None:
+        features, names, spans = transformer.transform(files), files, None
+        _check_vectors(model, features)
+    else:
+        step = window / 2 if step is None else step
+        features, names, spans = _windows(model, transformer, files, window, step)
+    neighbors = NearestNeighbors(metric="cosine").fit(features)
+    neighbors.files_ = np.array(names)
+    if spans is not None:
+        neighbors.spans_ = spans
+    places = "" if spans is None else f" in {len(spans)} windows"
+    note(f"Indexed {len(files)} recording{'s' * (len(files) != 1)}{places}")
+    steps = [("features", FrozenEstimator(transformer)), ("neighbors", neighbors)]
+    save(Pipeline(steps), output)
+
+
+def _windows(model, transformer, files, window, step):
+    """Return the features of all windows, and the file, the start and the end of each."""
+    import numpy as np
+
+    from skdaf import Clip, transform_segments
+
+    features, names, spans = [], [], []
+    for file in files:
+        table = transform_segments(transformer, file, window=window, step=step, verbose=verbosity())
+        spans.append(table[["start", "end"]].to_numpy())
+        if not features:
+            _check_vectors(model, transformer.transform([Clip(file, *spans[0][0])]))
+        features.append(table.iloc[:, 2:].to_numpy())
+        names += [file] * len(table)
+    return np.concatenate(features), names, np.concatenate(spans)
+
+
+def _check_vectors(model, features):
+    import numpy as np
+
     if np.ndim(features) != 2:
         raise ValueError(
             f"{model!r} returns an array of shape {np.shape(features)[1:]} per recording, but an "
             "index needs a vector: use a classifier with its own front end, or an autoencoder."
         )
-    neighbors = NearestNeighbors(metric="cosine").fit(features)
-    neighbors.files_ = np.array(files)
-    note(f"Indexed {len(files)} recordings")
-    steps = [("features", FrozenEstimator(transformer)), ("neighbors", neighbors)]
-    save(Pipeline(steps), output)
 
 
 @similar.command(cls=Command)
@@ -68,7 +114,7 @@ def index(model, paths, output, layers_dropped, trust, n_jobs):
     default=5,
     show_default=True,
     metavar="N",
-    help="Number of similar recordings to list for each PATH.",
+    help="Number of similar recordings or places to list for each PATH.",
 )
 @table_options
 @trust_option
@@ -80,21 +126,59 @@ def query(index, paths, count, format_, output, trust, n_jobs):
     The distance is the cosine distance between the features: 0 if they have the same direction, 1
     if they are orthogonal.
 
+    In an index built with --window, the query finds places: the windows that are most similar to
+    the whole given recording, with their start and end. Windows that overlap a more similar one are
+    left out.
+
     Example: skdaf similar query index.skops new.wav -n 3
     """
     import pandas as pd
 
     pipeline = load(index, trust=trust, n_jobs=n_jobs)
-    indexed = getattr(getattr(pipeline, "steps", [(None, None)])[-1][1], "files_", None)
+    neighbors = getattr(pipeline, "steps", [(None, None)])[-1][1]
+    indexed = getattr(neighbors, "files_", None)
     if indexed is None:
         raise ValueError(f'{index!r} is not an index: create one with "skdaf similar index".')
     check_output_is_not_listed(index, output, map(str, indexed))
     files = audio_files(paths)
     features = pipeline[0].transform(files)
-    found = pipeline[-1].kneighbors(features, min(count, len(indexed)))
+    if hasattr(neighbors, "spans_"):
+        places, found = ["start", "end"], _nearest_places(neighbors, features, count)
+    else:
+        places, found = (
+            [],
+            zip(*neighbors.kneighbors(features, min(count, len(indexed))), strict=True),
+        )
     rows = [
-        (file, rank, indexed[neighbor], max(0.0, float(distance)))
-        for file, distances, neighbors in zip(files, *found, strict=True)
-        for rank, (distance, neighbor) in enumerate(zip(distances, neighbors, strict=True), 1)
+        (file, rank, indexed[i], *(neighbors.spans_[i] if places else ()), max(0.0, distance))
+        for file, nearest in zip(files, found, strict=True)
+        for rank, (distance, i) in enumerate(zip(*nearest, strict=True), 1)
     ]
-    show(pd.DataFrame(rows, columns=["query", "rank", "file", "distance"]), format_, output)
+    show(
+        pd.DataFrame(rows, columns=["query", "rank", "file", *places, "distance"]), format_, output
+    )
+
+
+def _nearest_places(neighbors, features, count):
+    """Yield the distances and the numbers of the nearest windows for each query."""
+    for row in features:
+        # One query at a time, because all windows are sorted.
+        (distances,), (windows,) = neighbors.kneighbors(row[None], len(neighbors.files_))
+        chosen = _without_overlaps(windows, neighbors.files_, neighbors.spans_, count)
+        yield distances[chosen], windows[chosen]
+
+
+def _without_overlaps(windows, files, spans, count):
+    """Return the positions of the first `count` windows that do not overlap earlier ones."""
+    chosen = []
+    for position, i in enumerate(windows):
+        earlier = (windows[p] for p in chosen)
+        if not any(files[i] == files[j] and _overlap(spans[i], spans[j]) for j in earlier):
+            chosen.append(position)
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def _overlap(span, other):
+    return span[0] < other[1] and other[0] < span[1]

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 from cli_commands import KINDS, invoke, misuse, run
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -104,6 +105,33 @@ def test_labels_and_column_names_do_not_depend_on_options(tmp_path):
     assert {name: window[name] for name in probabilities} == probabilities
 
 
+def read_csv(*arguments):
+    return pd.read_csv(io.StringIO(invoke(*arguments).stdout))
+
+
+def test_features_of_windows(tmp_path):
+    """`predict --layers-dropped` and `embed` write the features of the same windows."""
+    files = ["long.wav", load_audio_folders("recordings").filenames[0]]
+    windows = ["--segments", "--window", "0.3", "--step", "0.2"]
+    table = read_csv("predict", "model.skops", *files, *windows, "--layers-dropped", "1")
+    assert list(table.columns[:4]) == ["file", "start", "end", "dense1_0"]
+    times = read_csv("predict", "model.skops", *files, *windows, "--format", "csv")
+    pd.testing.assert_frame_equal(table.iloc[:, :3], times.iloc[:, :3])
+    clips = [skdaf.Clip(*place) for place in zip(table.file, table.start, table.end, strict=True)]
+    assert len(clips) > 4
+    expected = load_model("model.skops").layer_outputs(clips, 3)
+    np.testing.assert_allclose(table.iloc[:, 3:], expected, rtol=1e-5, atol=1e-5)
+    invoke("embed", "model.skops", *files, *windows, "-o", tmp_path / "x.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "x.csv"), table)
+
+
+def test_embeddings_of_windows(embedder):
+    table = read_csv("embed", embedder, "long.wav", "--segments", "--window", "0.5")
+    expected = skdaf.transform_segments(embedder, "long.wav", window=0.5)
+    pd.testing.assert_frame_equal(table.drop(columns="file"), expected, check_dtype=False)
+    assert set(table.file) == {"long.wav"}
+
+
 def test_predict_misused(embedder, tmp_path):
     def predict(*arguments, model="model.skops"):
         return misuse("predict", model, *arguments)
@@ -111,7 +139,10 @@ def test_predict_misused(embedder, tmp_path):
     assert "Missing argument 'PATH...'" in predict()
     assert "Path 'no.wav' does not exist" in predict("no.wav")
     assert "File 'no.skops' does not exist" in predict("long.wav", model="no.skops")
-    assert "ConvAutoencoderEmbedder" in predict("long.wav", model=embedder)
+    sentence = predict("long.wav", model=embedder)
+    assert "ConvAutoencoderEmbedder" in sentence
+    assert '"skdaf embed"' in sentence
+    assert '"skdaf embed"' in predict("long.wav", "--segments", model=embedder)
     assert "truth.csv" in predict("truth.csv")
     assert "no audio files" in predict(tmp_path)
     assert "--step requires --segments" in predict("long.wav", "--step", "2")
@@ -199,6 +230,12 @@ def test_embed_as_csv(embedder, tmp_path):
 def test_embed_misused(tmp_path):
     x = tmp_path / "x.npy"
     assert "must end in .npy or .csv" in misuse("embed", "model.skops", "long.wav", "-o", "x.txt")
+    for options, said in [
+        (["--window", "1"], "--window requires --segments"),
+        (["--segments", "-o", x], "With --segments, --output must end in .csv"),
+        (["--segments", "--window", "-1"], "'window'"),
+    ]:
+        assert said in misuse("embed", "model.skops", "long.wav", *options)
     assert "layers_dropped=9" in misuse(
         "embed", "model.skops", "long.wav", "--layers-dropped", "9", "-o", x
     )
@@ -223,6 +260,44 @@ def test_similar(workspace, tmp_path):
     assert len(everything.splitlines()) == 37
 
 
+def test_similar_places(tmp_path):
+    index = tmp_path / "index.skops"
+    files = ["long.wav", *load_audio_folders("recordings").filenames[:2]]
+    options = ["--window", "0.2", "--step", "0.1"]
+    result = invoke("similar", "index", "model.skops", *files, "-o", index, *options)
+    windows = skdaf.predict_segments("model.skops", "long.wav", window=0.2, step=0.1)
+    assert re.search(r"Indexed 3 recordings in \d+ windows", result.stderr)
+    # Each part of the recording is found where it is.
+    samples, rate = skdaf.load_audio("long.wav")
+    for row in (0, 4, len(windows) - 3):
+        start, end = windows.start[row], windows.end[row]
+        query = tmp_path / f"{row}.wav"
+        sf.write(query, samples[round(start * rate) : round(end * rate)], rate)
+        table = read_csv("similar", "query", index, query, "-n", "3", "--format", "csv")
+        assert list(table.columns) == ["query", "rank", "file", "start", "end", "distance"]
+        assert table["rank"].tolist() == [1, 2, 3]
+        assert table.distance.is_monotonic_increasing
+        assert table.file[0] == "long.wav"
+        assert (table.start[0], table.end[0]) == (start, end)
+        np.testing.assert_allclose(table.distance[0], 0, atol=1e-5)
+    # Places do not overlap, however many are asked for.
+    table = read_csv("similar", "query", index, query, "-n", "99", "--format", "csv")
+    assert set(table.file) == set(files)
+    for _, places in table.sort_values("start").groupby("file"):
+        assert (places.start.to_numpy()[1:] >= places.end.to_numpy()[:-1]).all()
+    assert 3 < len(table) < len(windows)
+
+
+def test_similar_places_that_touch_are_all_listed(tmp_path):
+    index = tmp_path / "index.skops"
+    options = ["--window", "0.1", "--step", "0.1"]
+    result = invoke("similar", "index", "model.skops", "long.wav", "-o", index, *options)
+    n_windows = len(skdaf.predict_segments("model.skops", "long.wav", window=0.1))
+    assert f"Indexed 1 recording in {n_windows} windows" in result.stderr
+    table = read_csv("similar", "query", index, "long.wav", "-n", "99", "--format", "csv")
+    assert sorted(table.start) == pytest.approx(0.1 * np.arange(n_windows))
+
+
 def test_similar_misused(embedder, tmp_path):
     assert '"skdaf similar index"' in misuse("similar", "query", "model.skops", "long.wav")
     assert "0 is not in the range" in misuse("similar", "query", "model.skops", "long.wav", "-n", 0)
@@ -233,6 +308,15 @@ def test_similar_misused(embedder, tmp_path):
     skdaf.save_model(SpectrogramTransformer(n_frames=9).fit(["long.wav"]), spectrograms)
     message = misuse("similar", "index", spectrograms, "long.wav", "-o", index)
     assert "shape (9, 40)" in message
+    options = ["--window", "0.3"]
+    message = misuse("similar", "index", spectrograms, "long.wav", "-o", index, *options)
+    assert "shape (9, 40)" in message
+    for options, said in [
+        (["--step", "1"], "--step requires --window"),
+        (["--window", "0"], "'window'"),
+        (["--window", "1", "--step", "-1"], "'step'"),
+    ]:
+        assert said in misuse("similar", "index", embedder, "long.wav", "-o", index, *options)
     assert not index.exists()
 
 

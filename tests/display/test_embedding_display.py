@@ -1,6 +1,7 @@
 """Clips as points."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import texts
 from matplotlib.colors import to_hex
@@ -13,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from skdaf import (
     CNNFeatureExtractor,
     EmbeddingDisplay,
+    transform_segments,
 )
 
 pytestmark = pytest.mark.oldest
@@ -72,6 +74,58 @@ def test_real_numbers_are_shown_on_a_color_scale():
     np.testing.assert_array_equal(display.scatters_[None].get_array(), y)
     assert display.colorbar_ is not None
     assert display.legend_ is None
+
+
+class TestFromSegments:
+    @pytest.fixture
+    def table(self):
+        """Return the features of ten windows, which are not sorted by time."""
+        starts = np.random.default_rng(0).permutation(10) * 0.5
+        rows = np.random.default_rng(1).standard_normal((10, 4))
+        features = pd.DataFrame(rows, columns=[*"abcd"])
+        return pd.concat([pd.DataFrame({"start": starts, "end": starts + 1}), features], axis=1)
+
+    def test_points_are_those_of_the_features_colored_by_time(self, table):
+        display = EmbeddingDisplay.from_segments(table)
+        expected = EmbeddingDisplay.from_embeddings(table[[*"abcd"]])
+        np.testing.assert_allclose(display.points, expected.points)
+        np.testing.assert_allclose(display.scatters_[None].get_array(), table.start + 0.5)
+        assert display.colorbar_.ax.get_ylabel() == "Time (s)"
+        assert expected.path_ is None
+
+    @pytest.mark.parametrize("y", [None, np.repeat(["cat", "dog"], 5)], ids=["times", "classes"])
+    def test_the_path_joins_the_points_in_the_order_of_time(self, table, y):
+        display = EmbeddingDisplay.from_segments(table, y)
+        expected = np.asarray(display.points)[np.argsort(table.start)]
+        np.testing.assert_allclose(display.path_.get_xydata(), expected)
+        assert (display.legend_ is None) == (y is None)
+        assert (display.colorbar_ is None) == (y is not None)
+
+    def test_the_features_of_a_recording(self, classifier, sounds):
+        extractor = CNNFeatureExtractor(FrozenEstimator(classifier)).fit(sounds.filenames)
+        table = transform_segments(extractor, sounds.filenames[0], window=0.05)
+        display = EmbeddingDisplay.from_segments(table, projection=PCA(2, random_state=0))
+        assert len(display.scatters_[None].get_offsets()) == len(table) > 3
+        assert display.ax_.get_xlabel() == "PCA 1"
+
+    def test_ticks_of_long_recordings_are_hours(self, table):
+        table = table.assign(start=table.start * 3600, end=table.end * 3600)
+        bar = EmbeddingDisplay.from_segments(table).colorbar_
+        bar.ax.figure.canvas.draw()
+        assert bar.ax.get_ylabel() == "Time (h:min:s)"
+        assert "2:00:00" in texts(bar.ax.get_yticklabels())
+
+    def test_other_columns_are_refused(self, table):
+        with pytest.raises(ValueError, match=r"\['file'\] are not.*one recording"):
+            EmbeddingDisplay.from_segments(table.assign(file="a.wav"))
+        with pytest.raises(ValueError, match=r"start, end.*got \['start', 'a'"):
+            EmbeddingDisplay.from_segments(table.drop(columns="end"))
+        with pytest.raises(ValueError, match=r"features.*got \['start', 'end'\]"):
+            EmbeddingDisplay.from_segments(table[["start", "end"]])
+        with pytest.raises(ValueError, match="got ndarray"):
+            EmbeddingDisplay.from_segments(table.to_numpy())
+        with pytest.raises(ValueError, match=r"times.*10 points.*\(3,\)"):
+            EmbeddingDisplay(np.zeros((10, 2)), times=[1, 2, 3]).plot()
 
 
 def test_one_feature_and_two_clips_are_enough():

@@ -1,0 +1,73 @@
+"""What functions share that go through a long recording window by window, in batches."""
+
+import reprlib
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from skdaf._audio.clips import Clip
+from skdaf._audio.opening import on_disk
+from skdaf._audio.reading import read_info
+from skdaf._audio.sources import is_source
+from skdaf._core.parallel import progress_bar
+from skdaf._estimators.fitted import load_if_path
+from skdaf._features.windows import Windows
+
+# The constraint of a parameter that is a duration.
+SECONDS = [Interval(Real, 0, None, closed="neither")]
+
+
+def load_fitted(estimator, name, kind):
+    """Return a fitted estimator; load it if it is a path.
+
+    `name` is the name of the parameter and `kind` what it must be ("classifier"), for errors.
+    """
+    estimator = load_if_path(estimator)
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        raise TypeError(
+            f"{name} must be a fitted {kind}, or the path of a saved one, got {estimator!r}."
+        )
+    check_is_fitted(estimator)
+    return estimator
+
+
+def map_windows(function, path, *, window, step, batch_size, verbose, description):
+    """Return `function(windows)` for each batch of windows of one recording, in order.
+
+    Parameters
+    ----------
+    function : callable
+        It gets a list of at most `batch_size` windows, which are Clips.
+    path : str, os.PathLike, Clip, or a sound in memory
+        The recording.
+    window, step : float
+        Length and step in seconds; a step of None is the length.
+    batch_size, verbose : int
+        As in `predict_segments`.
+    description : str
+        What the progress bar shows.
+    """
+    with on_disk(_one_recording(path)) as clip:
+        info = read_info(clip)
+        windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
+        results = []
+        with progress_bar(len(windows), description, "window", verbose) as advance:
+            for first in range(0, len(windows), batch_size):
+                batch = windows[first : first + batch_size]
+                results.append(function(batch))
+                advance(len(batch))
+    return results
+
+
+def _one_recording(path):
+    """Return a Clip of one recording, which may be a path, a Clip, or anything a Clip accepts."""
+    if isinstance(path, Clip):
+        return path
+    if not is_source(path):
+        raise TypeError(
+            "path must be one recording (str, os.PathLike, Clip, (samples, sampling_rate) or an "
+            f"open file), got a {type(path).__name__}: {reprlib.repr(path)}. Call the function "
+            "once per recording."
+        )
+    return Clip(path)
