@@ -101,7 +101,9 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     try:
         rows, columns = _rows(lines, label_column)
-    except (ValueError, csv.Error) as error:
+    except csv.Error as error:
+        raise ValueError(f"{name} is not a table that can be read ({error}).") from error
+    except ValueError as error:
         raise ValueError(f"{name}: {error}.") from error
     for number, _, problem in rows:
         if problem:
@@ -142,13 +144,15 @@ def _rows(lines, label_column):
             f"label_column={label_column!r} needs names of columns in the first line, got {first!r}"
         )
     rows = list(read_lines(lines))
-    if rows and rows[0][2] and not _begins_with_numbers(rows[0][1]):
+    if rows and rows[0][2] and not is_plain and not _begins_with_numbers(rows[0][1]):
         raise ValueError(f"found {first!r} in the first line; {_EXPECTED}")
     return rows, COLUMNS + ["confidence"] * has_confidence(lines)
 
 
 def _begins_with_numbers(fields):
     try:
-        return len(fields) == 3 and [to_number(field) for field in fields[:2]] != []
+        start, end, _ = fields
+        to_number(start), to_number(end)
     except ValueError:
         return False
+    return True

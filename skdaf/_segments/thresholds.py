@@ -127,7 +127,7 @@ def tune_thresholds(
         raise ValueError("true has no segments of a class that is not background.")
     thresholds, empty = {}, []
     for label in classes:
-        is_positive = np.concatenate([_contain(*pair, label) for pair in pairs])
+        is_positive = np.concatenate([_contain(one, events, label) for events, one in pairs])
         probabilities = np.concatenate([_probabilities(windows, label) for _, windows in pairs])
         best = _best_threshold(is_positive, probabilities)
         if best is None:
@@ -163,7 +163,7 @@ def _pairs(true, predicted, background):
     return pairs
 
 
-def _contain(events, windows, label):
+def _contain(windows, events, label):
     """Return which windows contain a class."""
     spans = events.loc[events.label == label, ["start", "end"]].to_numpy()
     covered, is_positive = np.zeros(len(windows)), np.zeros(len(windows), dtype=bool)

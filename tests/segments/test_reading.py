@@ -143,6 +143,14 @@ class TestRead:
         for name in ("Audacity", "Begin Time (s)", "Common name", "CSV"):
             assert name in str(error.value)
 
+    def test_a_bad_line_below_the_names_of_columns_is_explained(self, read):
+        with pytest.raises(ValueError, match=r"line 2: expected start, end and label.*'1,2'"):
+            read("start,end,label\n1,2\n")
+
+    def test_a_table_with_an_open_quote_is_named(self, read):
+        with pytest.raises(ValueError, match=r"labels\.txt' is not a table.*unexpected end"):
+            read('Start (s),End (s),Common name\n0,3,"Wren\n')
+
     def test_a_bad_number_in_the_first_line_is_explained(self, read):
         with pytest.raises(ValueError, match=r"line 1: expected an end after the start"):
             read("2,1,dog\n")
