@@ -204,8 +204,9 @@ def segment_report(
         `support`; 0 if a class has no frames), `confusion_matrix`, `boundary_precision`,
         `boundary_recall` and `boundary_f1` (NaN if there are no boundaries), `events` (a table with
         the scores of each class; a precision without predicted events and a recall without true
-        ones are NaN, and F1 is 0 then), `event_precision`, `event_recall` and `event_f1` of all classes together,
-        `false_alarms_per_hour`, `annotated_seconds`, `scored_seconds` and `duration`.
+        ones are NaN, and F1 is 0 then), `event_precision`, `event_recall` and `event_f1` of all
+        classes together, `false_alarms_per_hour`, `annotated_seconds`, `scored_seconds` and
+        `duration`.
         ``print(report)`` shows all of them; its first line says how much of the recording was
         scored, if not all of it was annotated.
 
