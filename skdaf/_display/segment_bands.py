@@ -6,7 +6,8 @@ import numpy as np
 
 from skdaf._display.clip_spectrogram import MAX_FRAMES
 from skdaf._segments.merge import without_overlaps
-from skdaf._segments.tables import COLUMNS, check_segments, probability_columns, read_segments
+from skdaf._segments.reading import read_segments
+from skdaf._segments.tables import COLUMNS, check_segments, probability_columns
 
 
 def read_table(segments):
@@ -18,7 +19,7 @@ def probability_bands(table):
     """Return the columns with numbers from 0 to 1, if every label has one; else an empty list."""
     numbers = table.drop(columns=COLUMNS, errors="ignore").select_dtypes("number")
     columns = [name for name in numbers if numbers[name].between(0.0, 1.0).all()]
-    has_all = {*probability_columns(table.label.unique())} <= {*columns}
+    has_all = {*probability_columns(table.label.dropna().unique())} <= {*columns}
     return columns if has_all else []
 
 
@@ -32,7 +33,8 @@ def all_classes(columns, tables):
 
 def band_values(table, columns):
     """Return edges in seconds, and the probabilities between them (NaN in gaps)."""
-    pieces = without_overlaps(check_segments(table, "predicted"))
+    # Windows below a threshold have no label, but they do have probabilities.
+    pieces = without_overlaps(check_segments(table.assign(label="any"), "predicted"))
     edges = np.unique(np.concatenate([pieces.start, pieces.end]))
     values = np.full((len(edges) - 1, len(columns)), np.nan)
     values[np.searchsorted(edges, pieces.start)] = pieces[columns]

@@ -1,9 +1,12 @@
 """Long recordings and tables of labeled segments.
 
-- `tables`: check, read and write tables of segments; `read_segments`, `write_segments`.
+- `tables`: check tables of segments, and name their columns of probabilities.
+- `reading`: `read_segments`, with the formats in `label_lines` and `named_columns`.
+- `writing`: `write_segments`.
 - `batches`: go through a long recording window by window, in batches.
 - `predict`: `predict_segments`, `clips_from_segments`.
 - `transform`: `transform_segments`.
+- `thresholds`: which windows get a label; `tune_thresholds`.
 - `merge`: `merge_segments`.
-- `report`: `segment_report`.
+- `report`: `segment_report`, with the scores of `frames` and `events`.
 """

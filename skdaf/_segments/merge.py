@@ -2,6 +2,7 @@
 
 from heapq import heapify, heappop, heappush
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from skdaf._segments.tables import (
     COLUMNS,
     N_DECIMALS,
     SAME_TIME,
+    as_texts,
     check_segments,
+    labeled,
     probability_columns,
 )
 
@@ -27,7 +30,11 @@ from skdaf._segments.tables import (
     }
 )
 def merge_segments(
-    segments: pd.DataFrame, *, min_duration: float = 0.0, smooth: float = 0.0
+    segments: pd.DataFrame,
+    *,
+    min_duration: float = 0.0,
+    smooth: float = 0.0,
+    background: Any = None,
 ) -> pd.DataFrame:
     """Join neighboring segments with the same label, optionally after smoothing.
 
@@ -44,6 +51,10 @@ def merge_segments(
     4. `min_duration`: the shortest segment below this duration is joined with the longer of the
        neighbors that it touches (the earlier one if they are equally long). This is repeated until
        no short segment is left.
+    5. `background`: segments with this label are dropped.
+
+    Rows without a label are not segments: the windows in which `predict_segments` found no class
+    above its `threshold` become gaps, unless another window that covers the same time has a label.
 
     Gaps do not change: nothing is joined or moved across a gap, although smoothing counts the
     labels on the other side. A short segment between two gaps does not change either.
@@ -58,6 +69,9 @@ def merge_segments(
     smooth : float, default=0.0
         Length of the smoothing window in seconds, an odd multiple of the step of the predictions.
         Values up to the step change nothing.
+    background : label or list of labels, default=None
+        Labels of segments that are not events, compared as text. They take part in all other steps:
+        they are smoothed, and absorb events that are too short.
 
     Returns
     -------
@@ -69,9 +83,10 @@ def merge_segments(
     Raises
     ------
     TypeError
-        If `segments` is not a table.
+        If `segments` is not a table, or `background` is not a label.
     ValueError
-        If a column or a value is missing, a segment has no duration, or a parameter is negative.
+        If a column, a start or an end is missing, a segment has no duration, or a parameter is
+        negative.
 
     Examples
     --------
@@ -87,8 +102,13 @@ def merge_segments(
     >>> merge_segments(segments, min_duration=1.5)
        start  end label
     0    0.0  6.0     a
+    >>> merge_segments(segments, background="a")
+       start  end label
+    0    2.0  3.0     b
+    1    5.0  6.0     c
     """
-    pieces = without_overlaps(check_segments(segments, "segments"))
+    dropped = as_texts(background, "background")
+    pieces = without_overlaps(labeled(check_segments(segments, "segments", unlabeled=True)))
     pieces = pieces[[*COLUMNS, *_numeric_columns(pieces)]]
     if len(pieces) == 0:
         return pieces
@@ -97,7 +117,12 @@ def merge_segments(
     pieces = _joined(pieces)
     if min_duration:
         pieces = _joined(pieces.assign(label=_without_short(pieces, min_duration)))
-    return pieces
+    return without_labels(pieces, dropped) if dropped else pieces
+
+
+def without_labels(table, texts):
+    """Return the segments whose labels, as text, are not among `texts`."""
+    return table[~table.label.astype(str).isin(texts)].reset_index(drop=True)
 
 
 def _numeric_columns(table):

@@ -1,7 +1,7 @@
 """predict_segments: from recordings to segments; clips_from_segments: from segments to clips."""
 
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from skdaf._estimators.fitted import unwrap
 from skdaf._features.windows import cut_windows
 from skdaf._segments.batches import SECONDS, load_fitted, map_windows
 from skdaf._segments.tables import check_segments, probability_columns
+from skdaf._segments.thresholds import check_threshold, winners
 
 
 @public
@@ -27,6 +28,7 @@ from skdaf._segments.tables import check_segments, probability_columns
         "window": SECONDS,
         "step": [*SECONDS, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "threshold": [Interval(Real, 0, 1, closed="right"), dict, None],
     }
 )
 def predict_segments(
@@ -37,6 +39,7 @@ def predict_segments(
     step: float | None = None,
     batch_size: int = 256,
     verbose: int = 0,
+    threshold: float | dict[Any, float] | None = None,
 ) -> pd.DataFrame:
     """Classify a long recording window by window.
 
@@ -63,6 +66,13 @@ def predict_segments(
         larger ones are hardly faster, unless the estimator's `n_jobs` is high.
     verbose : int, default=0
         If 1, show a progress bar.
+    threshold : float or dict, default=None
+        The lowest probability of a detection, above 0 and at most 1. A window in which no class
+        reaches it has no label. A dict has one threshold per class (classes are compared as text).
+        If several classes reach their thresholds, the one with the largest ratio of probability to
+        threshold wins. Classes that are not in the dict have no threshold: such a class wins if it
+        is the most probable one and no other class reaches its threshold. If None, the label is
+        what ``estimator.predict`` returns; every window has one.
 
     Returns
     -------
@@ -71,7 +81,10 @@ def predict_segments(
         sample); `label` as returned by `predict`; and, if the estimator has `predict_proba`, one
         column of probabilities per class, named after the class (with a ``_`` appended if a class
         is called start, end or label). The last window ends with the recording and may be shorter;
-        a recording shorter than a window is one segment.
+        a recording shorter than a window is one segment. With a `threshold`, windows without a
+        label keep their rows and probabilities; their `label` is missing, so ``label.isna()`` is
+        true. `merge_segments`, `write_segments` and `segment_report` do not take such rows for
+        segments.
 
     Raises
     ------
@@ -82,12 +95,14 @@ def predict_segments(
     TypeError
         If the estimator is not a classifier, or `path` is not one recording.
     ValueError
-        If a parameter is out of range.
+        If a parameter is out of range, `threshold` has an unknown class, or there is a `threshold`
+        but the estimator has no `predict_proba`.
 
     See Also
     --------
     merge_segments : Join windows with the same label, with smoothing.
-    write_segments : Write segments as labels for Audacity.
+    tune_thresholds : Choose thresholds on annotated recordings.
+    write_segments : Write segments as labels for Audacity, as a table for Raven, or as CSV.
     segment_report : Compare segments with the true ones.
 
     Notes
@@ -123,8 +138,15 @@ def predict_segments(
     3    3.0  3.75  quiet
     >>> list(segments.columns)
     ['start', 'end', 'label', 'loud', 'quiet']
+
+    With a threshold, windows in which no class is probable enough have no label:
+
+    >>> segments = predict_segments(model, (noise, 8000), threshold={"quiet": 0.5, "loud": 1.0})
+    >>> segments.label.notna().tolist()
+    [False, False, True, True]
     """
     estimator = _fitted_classifier(estimator)
+    thresholds = _thresholds(estimator, threshold)
     tables = map_windows(
         partial(_predict_windows, estimator),
         path,
@@ -134,7 +156,8 @@ def predict_segments(
         verbose=verbose,
         description="Predicting",
     )
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    return table if thresholds is None else _with_threshold(table, estimator.classes_, thresholds)
 
 
 def _fitted_classifier(estimator):
@@ -146,6 +169,27 @@ def _fitted_classifier(estimator):
     if isinstance(getattr(estimator, "classes_", None), list):
         raise ValueError("estimator must predict one label per clip, got one with several outputs.")
     return estimator
+
+
+def _thresholds(estimator, threshold):
+    """Return one threshold per class, or None; raise if there are no probabilities."""
+    if threshold is not None and not hasattr(estimator, "predict_proba"):
+        raise ValueError(
+            f"threshold={threshold!r} needs probabilities, but this {type(estimator).__name__} has "
+            "no `predict_proba`: omit threshold, or train a classifier that predicts "
+            "probabilities, for example with CalibratedClassifierCV."
+        )
+    return None if threshold is None else check_threshold(threshold, estimator.classes_)
+
+
+def _with_threshold(table, classes, thresholds):
+    """Return the table with the labels that the thresholds give; missing ones are None."""
+    columns = probability_columns(classes)
+    found = winners(table[columns].to_numpy(), thresholds)
+    labels = pd.Series(np.asarray(classes)[found])
+    if (found < 0).any():
+        labels = labels.astype(object).where(found >= 0, None)
+    return table.assign(label=labels)
 
 
 def _predict_windows(estimator, windows):

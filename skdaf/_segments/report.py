@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._segments.merge import merge_segments
-from skdaf._segments.tables import N_DECIMALS, check_segments
+from skdaf._segments.events import END_SHARE, event_scores
+from skdaf._segments.frames import class_scores, confusion_matrix
+from skdaf._segments.merge import merge_segments, without_labels
+from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
 
-_NO_LABEL = "(none)"
 _TIMES = ["start", "end"]
 
 
@@ -38,6 +40,18 @@ class SegmentReport:
         found, and their harmonic mean. NaN if there are no boundaries.
     resolution, tolerance : float
         The parameters of `segment_report`, in seconds.
+    events : pandas.DataFrame
+        One row per class that is not background, with `precision`, `recall` and `f1` of its events,
+        `n_true`, `n_predicted` and `false_alarms_per_hour`.
+    event_precision, event_recall, event_f1 : float
+        The same for the events of all classes together. NaN if there are no events.
+    false_alarms_per_hour : float
+        Predicted events per hour that overlap no true event of their class.
+    collar : float
+        The parameter of `segment_report`, in seconds.
+    annotated_seconds, scored_seconds, duration : float
+        The time that segments of the true table cover, the time whose frames are scored, and the
+        duration of the recording, in seconds.
 
     Examples
     --------
@@ -57,23 +71,69 @@ class SegmentReport:
     boundary_f1: float
     resolution: float
     tolerance: float
+    events: pd.DataFrame
+    event_precision: float
+    event_recall: float
+    event_f1: float
+    false_alarms_per_hour: float
+    collar: float
+    annotated_seconds: float
+    scored_seconds: float
+    duration: float
 
     def __repr__(self) -> str:
         n_frames = int(self.confusion_matrix.to_numpy().sum())
         return "\n".join(
             [
                 f"Accuracy {self.accuracy:.3f}, macro F1 {self.macro_f1:.3f}, over {n_frames} "
-                f"frames of {self.resolution:g} s",
+                f"frames of {self.resolution:g} s{self._what_was_scored()}",
                 "",
                 self.per_class.to_string(float_format="{:.3f}".format),
                 "",
                 f"Boundaries within {self.tolerance:g} s: precision {self.boundary_precision:.3f},"
                 f" recall {self.boundary_recall:.3f}, F1 {self.boundary_f1:.3f}",
                 "",
+                f"Events in {self.duration:.10g} s, starts within {self.collar:g} s, ends within "
+                f"{self.collar:g} s or {END_SHARE:.0%} of the duration:",
+                self._events_as_text(),
+                "",
                 "Frames (rows: true labels, columns: predicted labels):",
                 # The names of the axes would need another line.
                 self.confusion_matrix.rename_axis(index=None, columns=None).to_string(),
             ]
+        )
+
+    def _what_was_scored(self):
+        """Return a text that says how much time was not annotated or not scored, if any."""
+        if self.duration - self.annotated_seconds < SAME_TIME:
+            return ""
+        annotated, scored, duration = (
+            f"{seconds:.10g}"
+            for seconds in (self.annotated_seconds, self.scored_seconds, self.duration)
+        )
+        if annotated == scored:
+            return f": only the annotated {annotated} s of {duration} s"
+        return f": {scored} s of {duration} s, of which {annotated} s are annotated"
+
+    def _events_as_text(self):
+        if self.events.empty:
+            return "none"
+        shown = {"n_true": "true", "n_predicted": "predicted"}
+        shown["false_alarms_per_hour"] = "false alarms/h"
+        overall = pd.DataFrame(
+            {
+                "precision": self.event_precision,
+                "recall": self.event_recall,
+                "f1": self.event_f1,
+                "n_true": self.events.n_true.sum(),
+                "n_predicted": self.events.n_predicted.sum(),
+                "false_alarms_per_hour": self.false_alarms_per_hour,
+            },
+            index=["(all)"],
+        )
+        table = pd.concat([self.events, overall]).rename(columns=shown)
+        return table.to_string(
+            float_format="{:.3f}".format, formatters={"false alarms/h": "{:.1f}".format}
         )
 
 
@@ -82,6 +142,8 @@ class SegmentReport:
     {
         "resolution": [Interval(Real, 0, None, closed="neither")],
         "tolerance": [Interval(Real, 0, None, closed="left")],
+        "collar": [Interval(Real, 0, None, closed="left")],
+        "duration": [Interval(Real, 0, None, closed="neither"), None],
     }
 )
 def segment_report(
@@ -90,14 +152,16 @@ def segment_report(
     *,
     resolution: float = 0.1,
     tolerance: float = 0.5,
+    background: Any = None,
+    collar: float = 0.2,
+    duration: float | None = None,
 ) -> SegmentReport:
     """Compare predicted segments with the true ones.
 
     Frames are instants, one in the middle of each interval of `resolution` seconds, starting at
-    zero. Only frames within the segments of `true` count. If the rest of the recording has a
-    meaning, such as background, add segments with that label. Frames with a label in `true` but not
-    in `predicted` are wrong; they are in the column ``(none)`` of the confusion matrix. In both
-    tables, overlaps are resolved as in `merge_segments`.
+    zero. Only frames within the segments of `true` count, unless there is a `background`. Frames
+    with a label in `true` but not in `predicted` are wrong; they are in the column ``(none)`` of
+    the confusion matrix. In both tables, overlaps are resolved as in `merge_segments`.
 
     A boundary is an instant where a label begins, ends or changes, after neighbors with the same
     label have been joined. It is a hit if the other table has a boundary within `tolerance`; each
@@ -106,31 +170,53 @@ def segment_report(
     either table. Predicted boundaries that are further than `tolerance` from all segments of `true`
     do not count either.
 
+    An event is a segment that is not background; segments of one class that touch are one event. A
+    predicted event is a hit if it has the class of a true event, starts within `collar` seconds of
+    its start, and ends within `collar` seconds or 20 % of the duration of the true event, whichever
+    is more. Each event is used once, with as many hits as possible. These are the event-based
+    scores of sed_eval [3]_. A false alarm is a predicted event that overlaps no true event of its
+    class. `true` must list all events of the recording: events count everywhere, also where `true`
+    has no segment. If only a part of the recording was annotated, leave out the other predictions.
+
     Parameters
     ----------
     true, predicted : pandas.DataFrame
         With the columns `start`, `end` (s) and `label`. Labels are compared as text, because files
-        contain text.
+        contain text. Rows of `predicted` without a label are not segments.
     resolution : float, default=0.1
         Time between frames in seconds. It does not affect the computing time.
     tolerance : float, default=0.5
         The largest distance between two boundaries that match, in seconds.
+    background : label or list of labels, default=None
+        Labels that are not events. The whole recording is scored: time without a segment gets the
+        (first) background label in both tables. If None, only annotated time is scored, and every
+        class has events.
+    collar : float, default=0.2
+        The largest distance between the starts of two events that match, in seconds.
+    duration : float, default=None
+        The duration of the recording in seconds. If None, the latest end in the two tables,
+        including rows of `predicted` without a label.
 
     Returns
     -------
     report : SegmentReport
         With `accuracy`, `macro_f1`, `per_class` (a table of `precision`, `recall`, `f1` and
         `support`; 0 if a class has no frames), `confusion_matrix`, `boundary_precision`,
-        `boundary_recall` and `boundary_f1` (NaN if there are no boundaries). ``print(report)``
-        shows all of them.
+        `boundary_recall` and `boundary_f1` (NaN if there are no boundaries), `events` (a table with
+        the scores of each class; a precision without predicted events and a recall without true
+        ones are NaN, and F1 is 0 then), `event_precision`, `event_recall` and `event_f1` of all
+        classes together, `false_alarms_per_hour`, `annotated_seconds`, `scored_seconds` and
+        `duration`.
+        ``print(report)`` shows all of them; its first line says how much of the recording was
+        scored, if not all of it was annotated.
 
     Raises
     ------
     TypeError
-        If `true` or `predicted` is not a table.
+        If `true` or `predicted` is not a table, or `background` is not a label.
     ValueError
-        If a column or a value is missing, a segment has no duration, `true` contains no frame, or a
-        parameter is out of range.
+        If a column or a value is missing, a segment has no duration, `true` contains no frame, a
+        parameter is out of range, or a segment ends after `duration`.
 
     See Also
     --------
@@ -144,6 +230,8 @@ def segment_report(
     .. [2] C. Raffel, B. McFee, E. J. Humphrey, J. Salamon, O. Nieto, D. Liang and D. P. W. Ellis,
        "mir_eval: A transparent implementation of common MIR metrics", ISMIR 2014. Its
        ``segment.detection`` matches boundaries one to one as well.
+    .. [3] A. Mesaros, T. Heittola and T. Virtanen, "Metrics for polyphonic sound event detection",
+       Applied Sciences 6(6), 2016. In sed_eval: ``EventBasedMetrics(percentage_of_length=0.2)``.
 
     Examples
     --------
@@ -157,25 +245,48 @@ def segment_report(
     >>> print(report)
     Accuracy 0.900, macro F1 0.899, over 100 frames of 0.1 s
     <BLANKLINE>
-         precision  recall     f1  support
-    cat      0.800   1.000  0.889       40
-    dog      1.000   0.833  0.909       60
+         precision  recall    f1  support
+    cat      0.800   1.000 0.889       40
+    dog      1.000   0.833 0.909       60
     <BLANKLINE>
     Boundaries within 1 s: precision 1.000, recall 1.000, F1 1.000
+    <BLANKLINE>
+    Events in 10 s, starts within 0.2 s, ends within 0.2 s or 20% of the duration:
+           precision  recall    f1  true  predicted false alarms/h
+    cat        0.000   0.000 0.000     1          1            0.0
+    dog        0.000   0.000 0.000     1          1            0.0
+    (all)      0.000   0.000 0.000     2          2            0.0
     <BLANKLINE>
     Frames (rows: true labels, columns: predicted labels):
          cat  dog
     cat   40    0
     dog   10   50
+
+    With rare events, say which label is the background:
+
+    >>> true = pd.DataFrame({"start": [40], "end": [50], "label": ["cat"]})
+    >>> predicted = pd.DataFrame({"start": [40, 70], "end": [49, 72], "label": ["cat", "cat"]})
+    >>> report = segment_report(true, predicted, background="quiet", duration=120)
+    >>> report.event_recall, report.false_alarms_per_hour, report.scored_seconds
+    (1.0, 30.0, 120.0)
     """
-    true = merge_segments(_with_text_labels(true, "true"))
-    predicted = merge_segments(_with_text_labels(predicted, "predicted"))
-    confusion = _confusion_matrix(true, predicted, resolution)
-    per_class = _scores(confusion)
-    n_frames = confusion.to_numpy().sum()
+    labels = as_texts(background, "background")
+    true = check_segments(true, "true")
+    predicted = check_segments(predicted, "predicted", unlabeled=True)
+    duration = _duration(duration, true=true, predicted=predicted)
+    true_events, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
+    true, predicted = merge_segments(true_events), merge_segments(predicted)
+    annotated = _total_time(true)
+    events, overall = event_scores(
+        without_labels(true_events, labels), without_labels(predicted, labels), collar, duration
+    )
+    if labels:
+        true, predicted = (_filled(table, labels[0], duration) for table in (true, predicted))
+    confusion = confusion_matrix(true, predicted, resolution)
+    per_class = class_scores(confusion)
     boundary_precision, boundary_recall, boundary_f1 = _boundary_scores(true, predicted, tolerance)
     return SegmentReport(
-        accuracy=float(np.diag(confusion).sum() / n_frames),
+        accuracy=float(np.diag(confusion).sum() / confusion.to_numpy().sum()),
         macro_f1=float(per_class.f1[per_class.support > 0].mean()),
         per_class=per_class,
         confusion_matrix=confusion,
@@ -184,66 +295,43 @@ def segment_report(
         boundary_f1=boundary_f1,
         resolution=resolution,
         tolerance=tolerance,
+        events=events,
+        event_precision=overall["precision"],
+        event_recall=overall["recall"],
+        event_f1=overall["f1"],
+        false_alarms_per_hour=overall["false_alarms_per_hour"],
+        collar=collar,
+        annotated_seconds=annotated,
+        scored_seconds=_total_time(true),
+        duration=duration,
     )
 
 
-def _with_text_labels(table, name):
-    table = check_segments(table, name)
+def _with_text_labels(table):
     return table.assign(label=table.label.astype(str))
 
 
-def _confusion_matrix(true, predicted, resolution):
-    """Count the frames of each pair of labels, from the times between all boundaries."""
-    edges = np.unique(np.concatenate([t[name] for t in (true, predicted) for name in t[_TIMES]]))
-    counts = np.diff(_first_frames(edges, resolution))
-    classes = sorted({*true.label, *predicted.label})
-    rows, columns = (_classes_at(edges[:-1], table, classes) for table in (true, predicted))
-    counts[rows < 0] = 0
-    # Pieces without a prediction have class -1: the last column.
-    matrix = np.zeros((len(classes), len(classes) + 1), dtype=int)
-    np.add.at(matrix, (rows, columns), counts)
-    if not matrix.any():
-        raise ValueError(
-            f"true has {len(true)} segments, but none of them contains a frame: expected segments "
-            f"longer than resolution={resolution} (seconds)."
-        )
-    n_columns = len(classes) + bool(matrix[:, -1].any())
-    return pd.DataFrame(
-        matrix[:, :n_columns],
-        pd.Index(classes, name="true"),
-        pd.Index([*classes, _NO_LABEL][:n_columns], name="predicted"),
-    )
+def _duration(duration, **tables):
+    """Return the duration of the recording; raise if a segment ends after it."""
+    ends = {name: table.end.max() for name, table in tables.items() if len(table)}
+    for name, end in ends.items():
+        if duration is not None and end - duration >= SAME_TIME:
+            raise ValueError(
+                f"{name} has a segment that ends at {end:.10g} s, after the end of the recording: "
+                f"duration={duration:.10g}."
+            )
+    return max(ends.values(), default=0.0) if duration is None else float(duration)
 
 
-def _first_frames(instants, resolution):
-    """Return the number of the first frame whose middle is at or after each instant."""
-    # Rounded, because 0.15 / 0.1 is not 1.5.
-    return np.ceil(np.round(instants / resolution - 0.5, N_DECIMALS)).astype(int)
+def _total_time(table):
+    return round(float((table.end - table.start).sum()), N_DECIMALS)
 
 
-def _classes_at(instants, table, classes):
-    """Return the index in `classes` of the label at each instant, -1 if there is none."""
-    if len(table) == 0:
-        return np.full(len(instants), -1)
-    segments = np.searchsorted(table.start, instants, side="right") - 1
-    is_inside = (segments >= 0) & (instants < table.end.to_numpy()[segments])
-    return np.where(is_inside, np.searchsorted(classes, table.label)[segments], -1)
-
-
-def _scores(confusion):
-    """Return precision, recall, F1 and support of each class."""
-    matrix = confusion.to_numpy()
-    hits, support = np.diag(matrix), matrix.sum(axis=1)
-    n_predicted = matrix.sum(axis=0)[: len(matrix)]
-    return pd.DataFrame(
-        {
-            "precision": hits / np.maximum(n_predicted, 1),
-            "recall": hits / np.maximum(support, 1),
-            "f1": 2 * hits / np.maximum(n_predicted + support, 1),
-            "support": support,
-        },
-        index=list(confusion.index),
-    )
+def _filled(table, label, duration):
+    """Return segments without gaps: the time without one, from 0 to `duration`, has a label."""
+    gaps = pd.DataFrame({"start": np.append(0.0, table.end), "end": [*table.start, duration]})
+    gaps = gaps[gaps.end - gaps.start >= SAME_TIME].assign(label=label)
+    return merge_segments(pd.concat([table[[*_TIMES, "label"]], gaps]) if len(table) else gaps)
 
 
 def _boundary_scores(true, predicted, tolerance):

@@ -3,7 +3,8 @@
 Heavy imports happen only when a command runs, so help and shell completion are fast.
 
 - `_training`: train, transfer, combine.
-- `_predicting`: predict, segments, embed, report.
+- `_predicting`: predict, embed, report.
+- `_segmenting`: segments.
 - `_similar`: similar index, similar query.
 - `_files`: info, check, convert.
 - `_program`: errors, warnings, messages and exit statuses.
@@ -17,8 +18,9 @@ import click
 
 from skdaf import __version__
 from skdaf.cli._files import check, convert, info
-from skdaf.cli._predicting import embed, predict, report, segments
+from skdaf.cli._predicting import embed, predict, report
 from skdaf.cli._program import Program
+from skdaf.cli._segmenting import segments
 from skdaf.cli._similar import similar
 from skdaf.cli._training import combine, train, transfer
 

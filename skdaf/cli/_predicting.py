@@ -1,13 +1,10 @@
-"""Commands that apply a model: predict, segments, embed, report."""
-
-import warnings
+"""Commands that apply a model to whole recordings: predict, embed, report."""
 
 import click
 
 from skdaf._core.files import replacing
 from skdaf.cli._models import load, load_classifier, make_extractor, make_transformer
 from skdaf.cli._options import (
-    format_option,
     layers_option,
     model_argument,
     output_option,
@@ -16,12 +13,12 @@ from skdaf.cli._options import (
     using_options,
     window_options,
 )
-from skdaf.cli._paths import EmbeddingFile, InputPath, is_npy, list_file
+from skdaf.cli._paths import EmbeddingFile, is_npy, list_file
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_data, report_text
 from skdaf.cli._tables import audio_files, format_by_name, show, write
-from skdaf.cli._text import echo, to_json, visible
+from skdaf.cli._text import to_json
 
 
 @click.command(cls=Command)
@@ -70,11 +67,13 @@ def predict(
         show(_features(extractor, files, windows), format_, output, "csv")
         return
     if segments:
-        classifier = _classifier(model, proba, **options, verbose=0)
+        classifier = probability_classifier(model, proba, **options, verbose=0)
         tables = [_windows(classifier, file, window, step, proba) for file in files]
         show(pd.concat(tables, ignore_index=True), format_, output)
         return
-    show(_predictions(_classifier(model, proba, **options), files, proba), format_, output)
+    show(
+        _predictions(probability_classifier(model, proba, **options), files, proba), format_, output
+    )
 
 
 def _check_combination(proba, segments, layers_dropped):
@@ -96,7 +95,7 @@ def _progress(segments):
     return {"verbose": 0} if segments else {}
 
 
-def _classifier(path, proba, **options):
+def probability_classifier(path, proba, **options):
     """Return a classifier; raise if `proba` is true and it does not predict probabilities."""
     classifier = load_classifier(path, **options)
     if proba and not hasattr(classifier, "predict_proba"):
@@ -155,125 +154,6 @@ def _features_of_windows(transformer, file, windows):
     table = feature_table(transformer, table, ["file"])
     table.insert(0, "file", file)
     return table
-
-
-@click.command(cls=Command)
-@model_argument
-@click.argument("recording", type=InputPath(dir_okay=False))
-@window_options
-@click.option(
-    "--smooth",
-    type=float,
-    default=0.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Replace the label of each window by the most frequent one in a span of this many seconds "
-    "around it. Must be an odd multiple of the step.",
-)
-@click.option(
-    "--min-duration",
-    type=float,
-    default=0.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Merge segments shorter than this many seconds into their neighbors.",
-)
-@click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
-@click.option(
-    "--truth",
-    type=InputPath(dir_okay=False),
-    help="Annotations of the recording: labels exported from Audacity, or CSV lines of the form "
-    "start,end,label. Print how well the segments agree with them, instead of the segments.",
-)
-@format_option
-@output_option("Write the segments to this file: *.csv, *.json, or otherwise Audacity labels.")
-@using_options
-def segments(
-    model,
-    recording,
-    window,
-    step,
-    smooth,
-    min_duration,
-    proba,
-    truth,
-    format_,
-    output,
-    trust,
-    n_jobs,
-):
-    """Divide a long recording into labeled segments.
-
-    Windows of the recording are classified, and neighboring windows with the same label become one
-    segment.
-
-    Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
-    """
-    from skdaf import merge_segments, predict_segments
-
-    if truth is not None and format_ == "csv":
-        raise click.UsageError("With --truth, --format must be table or json.")
-    annotations = None if truth is None else _read_truth(truth)
-    classifier = _classifier(model, proba, trust=trust, n_jobs=n_jobs, verbose=0)
-    found = merge_segments(
-        predict_segments(classifier, recording, window=window, step=step, verbose=verbosity()),
-        min_duration=min_duration,
-        smooth=smooth,
-    )
-    found = found if proba else found[["start", "end", "label"]]
-    if output is not None:
-        _write_segments(found, output, format_ if truth is None else None)
-    if annotations is not None:
-        _show_agreement(annotations, found, format_)
-    elif output is None:
-        show(found, format_)
-
-
-def _read_truth(path):
-    """Return annotations; called before predicting, so that errors are reported early."""
-    from skdaf import read_segments
-
-    table = read_segments(path)
-    is_span, has_label = table.start < table.end, table.label != ""
-    spans = table[is_span & has_label]
-    for n_left_out, problem in (
-        ((~is_span).sum(), "without a duration"),
-        ((is_span & ~has_label).sum(), "without a label"),
-    ):
-        if n_left_out:
-            segments = "segment" if n_left_out == 1 else "segments"
-            warnings.warn(f"Left out {n_left_out} {segments} {problem} in {path!r}.", stacklevel=2)
-    if spans.empty:
-        raise ValueError(f"{path!r} contains no segments: expected lines of start, end and label.")
-    return spans
-
-
-def _write_segments(found, output, format_):
-    from skdaf import write_segments
-
-    if format_ or format_by_name(output):
-        show(found, format_, output)
-    else:
-        write_segments(found, output)
-        note(f"Wrote {len(found)} segments to {output}")
-
-
-def _show_agreement(annotations, found, format_):
-    """Print how well segments agree with annotations, as text or as JSON."""
-    from skdaf import segment_report
-
-    if format_ != "json":
-        shown = (table.assign(label=table.label.map(visible)) for table in (annotations, found))
-        echo(str(segment_report(*shown)))
-        return
-    report = segment_report(annotations, found)
-    facts = {
-        name: value.to_dict("index") if hasattr(value, "to_dict") else value
-        for name, value in vars(report).items()
-    }
-    # JSON has no NaN, which is the score if there are no boundaries.
-    facts = {name: None if value != value else value for name, value in facts.items()}
-    echo(to_json(facts))
 
 
 @click.command(cls=Command)

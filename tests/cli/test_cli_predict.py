@@ -180,6 +180,48 @@ def test_segments_compared_with_annotations(tmp_path):
     assert (facts["accuracy"], facts["macro_f1"]) == (1.0, 1.0)
 
 
+def test_segments_above_thresholds_without_background(tmp_path):
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "--format", "json"]
+    every = json.loads(invoke(*arguments, "--proba").stdout)
+    certain = json.loads(invoke(*arguments, "--threshold", "1").stdout)
+    assert len(certain) < len(every)
+    tones = json.loads(invoke(*arguments, "--background", "white_noise").stdout)
+    assert [row["label"] for row in tones] == [
+        row["label"] for row in every if row["label"] != "white_noise"
+    ]
+    chosen = ["--threshold", "low_tone=1e-6", "--threshold", "high_tone=1", "--step", "0.1"]
+    (row,) = json.loads(invoke(*arguments, *chosen).stdout)
+    assert (row["label"], row["start"]) == ("low_tone", 0)
+
+
+@pytest.mark.parametrize(("format_", "first"), [("raven", "Selection"), ("audacity", "0.000000")])
+def test_segments_in_other_formats(tmp_path, format_, first):
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "-o", tmp_path / "a.csv"]
+    invoke(*arguments)
+    expected = read_segments(tmp_path / "a.csv")
+    result = invoke(*arguments, "--format", format_)
+    assert result.stdout == ""
+    assert (tmp_path / "a.csv").read_text().startswith(first)
+    found = read_segments(tmp_path / "a.csv")
+    assert found.label.tolist() == expected.label.tolist()
+    np.testing.assert_allclose(found.start, expected.start)
+
+
+def test_segments_compared_with_rare_events(tmp_path):
+    truth = tmp_path / "truth.txt"
+    truth.write_text("0\t0.2\tlow_tone\n")
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.1", "--truth", truth]
+    assert " s: only the annotated 0.2 s of 1." in invoke(*arguments).stdout
+    arguments += ["--background", "white_noise", "--threshold", "1"]
+    assert "of which 0.2 s are annotated" in invoke(*arguments).stdout
+    facts = json.loads(invoke(*arguments, "--format", "json").stdout)
+    assert facts["events"]["low_tone"] == {
+        **{"precision": None, "recall": 0.0, "f1": 0.0},
+        **{"n_true": 1, "n_predicted": 0, "false_alarms_per_hour": 0.0},
+    }
+    assert facts["scored_seconds"] == facts["duration"] > 1
+
+
 @pytest.mark.filterwarnings("default")
 def test_annotations_without_a_duration_or_a_label_are_left_out(tmp_path):
     points = tmp_path / "points.txt"
@@ -204,7 +246,14 @@ def test_segments_misused(embedder, tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
     assert "empty.txt' contains no segments" in segments("--truth", tmp_path / "empty.txt")
     assert "ConvAutoencoderEmbedder" in segments(model=embedder)
-    assert "table or json" in segments("--truth", "truth.csv", "--format", "csv")
+    for format_ in ("csv", "raven", "audacity"):
+        assert "table or json" in segments("--truth", "truth.csv", "--format", format_)
+    assert "--format raven requires --output" in segments("--format", "raven")
+    assert "'half' must have the form P or CLASS=P" in segments("--threshold", "half")
+    assert "can only be repeated with classes" in segments(*["--threshold", "0.5"] * 2)
+    assert "'threshold'" in segments("--threshold", "1.5")
+    assert "['dog']" in segments("--threshold", "dog=0.5")
+    assert "--background 'dog' is not a class" in segments("--background", "dog")
     assert "truth.csv" in misuse("segments", "model.skops", "truth.csv")
 
 

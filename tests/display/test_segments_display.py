@@ -57,6 +57,23 @@ def test_segments_are_drawn_at_their_times_in_their_lanes(classifier, recording)
     assert set(texts(display.legend_.get_texts())) >= set(true.label)
 
 
+def test_windows_without_a_label_have_bands_but_no_bars(classifier, recording):
+    path, true = recording
+    windows = predict_segments(classifier, path, window=0.2)
+    sparse = windows.assign(label=windows.label.astype(object).where(windows.start < 0.3, None))
+    display = SegmentsDisplay.from_predictions(true, sparse)
+    every = SegmentsDisplay.from_predictions(true, windows)
+    np.testing.assert_array_equal(display.bands_.get_array(), every.bands_.get_array())
+    assert texts(display.ax_[0].get_yticklabels()) == list(classifier.classes_)
+    ends = [
+        end
+        for (lane, _), bar in display.bars_.items()
+        if lane == "predicted"
+        for _, end in bars(bar)
+    ]
+    assert max(ends) == pytest.approx(0.4)
+
+
 def test_bands_are_the_probabilities(classifier, recording):
     path, _ = recording
     display = SegmentsDisplay.from_estimator(classifier, path, window=0.2)

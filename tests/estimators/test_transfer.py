@@ -203,7 +203,9 @@ class TestErrors:
 
     def test_a_source_of_another_kind(self, sounds, halves):
         other = LogisticRegression().fit([[0], [1]], [0, 1])
-        with pytest.raises(ValueError, match="must contain a CNNAudioClassifier or"):
+        with pytest.raises(
+            ValueError, match="must contain a CNNAudioClassifier, a CNNAudioRegressor or"
+        ):
             transferred(other, sounds.filenames, halves)
 
     def test_a_front_end_in_addition_to_that_of_the_source(self, classifier, sounds, halves):

@@ -247,6 +247,58 @@ class TestSmoothing:
         assert merge_segments(segments, smooth=1.0).label.tolist() == ["a"]
 
 
+class TestRowsWithoutALabel:
+    @pytest.mark.parametrize("options", OPTIONS)
+    @pytest.mark.parametrize("seed", range(3))
+    def test_they_are_gaps(self, seed, options):
+        segments = random_segments(seed)
+        is_missing = np.random.default_rng(seed).random(len(segments)) < 0.5
+        sparse = segments.assign(label=segments.label.astype(object).mask(is_missing, None))
+        merged = merge_segments(sparse, **options)
+        assert_frame_equal(merged, merge_segments(segments[~is_missing], **options))
+
+    def test_a_detection_lasts_as_long_as_its_windows(self):
+        segments = even("..aa....a..", window=2.0)
+        segments["label"] = segments.label.where(segments.label != ".", None)
+        assert as_text(merge_segments(segments)) == "..aaa...aa"
+
+    def test_labels_get_their_type_back(self):
+        labels = pd.Series([2, None, 3], dtype=object)
+        merged = merge_segments(even("xyz").assign(label=labels))
+        assert merged.label.tolist() == [2, 3]
+        assert merged.label.dtype == int
+
+    def test_a_table_without_labels_has_no_segments(self):
+        segments = random_segments(0).assign(label=None)
+        merged = merge_segments(segments, smooth=1.0, min_duration=1.0, background="a")
+        assert list(merged.columns) == list(segments.columns)
+        assert len(merged) == 0
+
+
+class TestBackground:
+    @pytest.mark.parametrize("options", OPTIONS)
+    @pytest.mark.parametrize("background", ["a", ["c", "a"], [], ["none of them"]])
+    def test_it_is_dropped_at_the_end(self, options, background):
+        segments = random_segments(1)
+        merged = merge_segments(segments, **options)
+        dropped = [background] if isinstance(background, str) else background
+        expected = merged[~merged.label.isin(dropped)].reset_index(drop=True)
+        assert_frame_equal(merge_segments(segments, **options, background=background), expected)
+
+    def test_it_absorbs_short_events(self):
+        merged = merge_segments(even("..aaa..a.."), min_duration=2, background=".")
+        assert as_text(merged) == "..aaa"
+
+    def test_labels_are_compared_as_text(self):
+        segments = even("xyz").assign(label=[0, 1, 0])
+        assert merge_segments(segments, background="0").label.tolist() == [1]
+        assert merge_segments(segments, background=1).label.tolist() == [0, 0]
+
+    def test_it_must_be_a_label(self):
+        with pytest.raises(TypeError, match="background must be a label or a list of labels"):
+            merge_segments(even("ab"), background={"a": 1})
+
+
 class TestMinimumDuration:
     @pytest.mark.parametrize(
         ("before", "min_duration", "after"),

@@ -1,0 +1,95 @@
+"""Scores of events: which events were found, and how many false alarms there are per hour.
+
+An event is a segment of a class that is not background. A predicted event is a hit if it has the
+class of a true event, starts within `collar` of it, and ends within `collar` or `END_SHARE` of the
+duration of the true event, whichever is more. Each event is used once, and as many as possible are
+paired: these are the hits of the event-based metrics of sed_eval, with its optimal matching.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from skdaf._segments.tables import N_DECIMALS, SAME_TIME
+
+END_SHARE = 0.2
+
+
+def event_scores(true, predicted, collar, duration):
+    """Return a table of the scores of each class, and a dict of those of all classes together.
+
+    Parameters
+    ----------
+    true, predicted : DataFrame
+        Events with labels as text, sorted by time.
+    collar, duration : float
+        In seconds; `duration` is that of the recording.
+    """
+    classes = sorted({*true.label, *predicted.label})
+    counts = [
+        _counts(*(_events_of(table, label) for table in (true, predicted)), collar)
+        for label in classes
+    ]
+    counts = np.array(counts, dtype=int).reshape(-1, 4)
+    columns = _scores(*counts.T, duration)
+    overall = _scores(*counts.sum(axis=0)[:, None], duration)
+    return pd.DataFrame(columns, index=classes), {
+        name: values[0].item() for name, values in overall.items()
+    }
+
+
+def _scores(n_hits, n_true, n_predicted, n_false_alarms, duration):
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+        return {
+            "precision": n_hits / n_predicted,
+            "recall": n_hits / n_true,
+            "f1": 2 * n_hits / (n_true + n_predicted),
+            "n_true": n_true,
+            "n_predicted": n_predicted,
+            "false_alarms_per_hour": n_false_alarms * 3600 / duration,
+        }
+
+
+def _counts(true, predicted, collar):
+    """Return the number of hits, of true and predicted events, and of false alarms of a class."""
+    n_false_alarms = len(predicted) - int(_overlapped(predicted, true).sum())
+    return count_hits(true, predicted, collar), len(true), len(predicted), n_false_alarms
+
+
+def _events_of(table, label):
+    """Return an array of the starts and ends of a class; those that touch are one event."""
+    spans = table.loc[table.label == label, ["start", "end"]].to_numpy()
+    if len(spans) == 0:
+        return spans
+    ends = np.maximum.accumulate(spans[:, 1])
+    firsts = np.flatnonzero(np.append(True, spans[1:, 0] - ends[:-1] >= SAME_TIME))
+    return np.column_stack([spans[firsts, 0], np.maximum.reduceat(spans[:, 1], firsts)])
+
+
+def _overlapped(events, others):
+    """Return which events overlap one of the others; both are sorted and have no overlaps."""
+    if len(others) == 0:
+        return np.zeros(len(events), dtype=bool)
+    # The last other event that starts before the end of an event.
+    places = np.searchsorted(others[:, 0], events[:, 1] - SAME_TIME) - 1
+    return (places >= 0) & (others[places, 1] - SAME_TIME > events[:, 0])
+
+
+def count_hits(true, predicted, collar):
+    """Return the largest number of pairs of true and predicted events that match."""
+    starts = predicted[:, 0]
+    firsts = np.searchsorted(starts, true[:, 0] - collar - SAME_TIME)
+    lasts = np.searchsorted(starts, true[:, 0] + collar + SAME_TIME, side="right")
+    n_near = lasts - firsts
+    rows = np.repeat(np.arange(len(true)), n_near)
+    columns = np.arange(n_near.sum()) + np.repeat(lasts - np.cumsum(n_near), n_near)
+    # Rounded, because 0.3 - 0.1 is not 0.2.
+    late_starts, late_ends = np.round(np.abs(predicted[columns] - true[rows]), N_DECIMALS).T
+    allowed = np.round(np.maximum(collar, END_SHARE * np.diff(true)[:, 0]), N_DECIMALS)
+    is_match = (late_starts <= collar) & (late_ends <= allowed[rows])
+    if not is_match.any():
+        return 0
+    pairs = rows[is_match], columns[is_match]
+    graph = csr_matrix((np.ones(len(pairs[0]), bool), pairs), (len(true), len(predicted)))
+    return int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())

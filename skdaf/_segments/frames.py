@@ -1,0 +1,63 @@
+"""Scores of frames: the confusion matrix of true and predicted labels, and scores per class."""
+
+import numpy as np
+import pandas as pd
+
+from skdaf._segments.tables import N_DECIMALS
+
+_NO_LABEL = "(none)"
+_TIMES = ["start", "end"]
+
+
+def confusion_matrix(true, predicted, resolution):
+    """Count the frames of each pair of labels, from the times between all boundaries."""
+    edges = np.unique(np.concatenate([t[name] for t in (true, predicted) for name in t[_TIMES]]))
+    counts = np.diff(_first_frames(edges, resolution))
+    classes = sorted({*true.label, *predicted.label})
+    rows, columns = (_classes_at(edges[:-1], table, classes) for table in (true, predicted))
+    counts[rows < 0] = 0
+    # Pieces without a prediction have class -1: the last column.
+    matrix = np.zeros((len(classes), len(classes) + 1), dtype=int)
+    np.add.at(matrix, (rows, columns), counts)
+    if not matrix.any():
+        raise ValueError(
+            f"true has {len(true)} segments, but none of them contains a frame: expected segments "
+            f"longer than resolution={resolution} (seconds)."
+        )
+    n_columns = len(classes) + bool(matrix[:, -1].any())
+    return pd.DataFrame(
+        matrix[:, :n_columns],
+        pd.Index(classes, name="true"),
+        pd.Index([*classes, _NO_LABEL][:n_columns], name="predicted"),
+    )
+
+
+def _first_frames(instants, resolution):
+    """Return the number of the first frame whose middle is at or after each instant."""
+    # Rounded, because 0.15 / 0.1 is not 1.5.
+    return np.ceil(np.round(instants / resolution - 0.5, N_DECIMALS)).astype(int)
+
+
+def _classes_at(instants, table, classes):
+    """Return the index in `classes` of the label at each instant, -1 if there is none."""
+    if len(table) == 0:
+        return np.full(len(instants), -1)
+    segments = np.searchsorted(table.start, instants, side="right") - 1
+    is_inside = (segments >= 0) & (instants < table.end.to_numpy()[segments])
+    return np.where(is_inside, np.searchsorted(classes, table.label)[segments], -1)
+
+
+def class_scores(confusion):
+    """Return precision, recall, F1 and support of each class."""
+    matrix = confusion.to_numpy()
+    hits, support = np.diag(matrix), matrix.sum(axis=1)
+    n_predicted = matrix.sum(axis=0)[: len(matrix)]
+    return pd.DataFrame(
+        {
+            "precision": hits / np.maximum(n_predicted, 1),
+            "recall": hits / np.maximum(support, 1),
+            "f1": 2 * hits / np.maximum(n_predicted + support, 1),
+            "support": support,
+        },
+        index=list(confusion.index),
+    )

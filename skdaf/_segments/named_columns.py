@@ -1,0 +1,163 @@
+"""Tables whose first line names the columns: Raven selection tables, BirdNET results, CSV."""
+
+import csv
+from dataclasses import dataclass
+
+from skdaf._segments.label_lines import problem_of_times, to_number, values
+
+_BIRDNET_LABELS = ("common name", "scientific name", "species code")
+# What BirdNET writes into the table of a recording without detections.
+_NO_DETECTION = "nocall"
+# Columns with the recording that a row belongs to.
+_RECORDINGS = ("begin path", "begin file", "file", "filepath", "path", "filename")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of table: the names of its columns, in lower case."""
+
+    title: str
+    start: str
+    end: str
+    labels: tuple[str, ...]
+    confidence: str | None = None
+    # Raven writes a row for each view of a selection, with the same number.
+    selection: str | None = None
+
+
+FORMATS = [
+    Format(
+        title="a Raven selection table",
+        start="begin time (s)",
+        end="end time (s)",
+        labels=("annotation", "annotations", "label", "species", *_BIRDNET_LABELS),
+        confidence="confidence",
+        selection="selection",
+    ),
+    Format(
+        title="BirdNET results",
+        start="start (s)",
+        end="end (s)",
+        labels=(*_BIRDNET_LABELS, "label"),
+        confidence="confidence",
+    ),
+    Format(title="a table of segments", start="start", end="end", labels=("label",)),
+]
+
+
+class NamedColumns:
+    """The first line of a table: its format and its columns.
+
+    Raises
+    ------
+    ValueError
+        If there is no column of labels. The message continues a text such as the name of a file.
+    """
+
+    def __init__(self, format_, separator, names, label_column):
+        self.format, self.separator, self.names = format_, separator, names
+        self.places = {name.lower(): place for place, name in enumerate(names)}
+        wanted = format_.labels if label_column is None else (label_column.strip().lower(),)
+        self.label = next((name for name in wanted if name in self.places), None)
+        if self.label is None:
+            which = "of labels" if label_column is None else repr(label_column)
+            raise ValueError(
+                f"found {format_.title} without a column {which}: its columns are {names}; set "
+                "label_column to the one that has the labels"
+            )
+        self.has_confidence = format_.confidence in self.places
+
+    def value(self, row, name):
+        """Return the text in a column; empty if the row or the table ends before it."""
+        place = self.places.get(name, len(row))
+        return row[place].strip() if place < len(row) else ""
+
+    def rows(self, lines):
+        """Yield the number of each line below the first one, and its values."""
+        options = {"quoting": csv.QUOTE_NONE} if self.separator == "\t" else {}
+        reader = csv.reader(
+            [f"{line}\n" for line in lines], delimiter=self.separator, strict=True, **options
+        )
+        rows = (row for row in reader if any(field.strip() for field in row))
+        next(rows)
+        for row in rows:
+            yield reader.line_num, row
+
+    def fields(self, row):
+        """Return start, end, label and, if there is one, confidence; None without a detection."""
+        names = [self.format.start, self.format.end, self.label]
+        names += ["confidence"] if self.has_confidence else []
+        fields = [self.value(row, name) for name in names]
+        is_nothing = self.label in _BIRDNET_LABELS and fields[2].lower() == _NO_DETECTION
+        return None if is_nothing else fields
+
+    def problem(self, row, fields):
+        """Return why a row is not a segment; None if it is."""
+        if any(field.strip() for field in row[len(self.names) :]):
+            return f"expected {len(self.names)} columns as in the first line, got {len(row)}"
+        problem = problem_of_times(*fields[:2], self.separator)
+        if problem is None and self.has_confidence:
+            try:
+                to_number(fields[3] or "nan", self.separator)
+            except ValueError:
+                return f"expected a number, got the confidence {fields[3]!r}"
+        return problem
+
+
+def find_header(lines, label_column):
+    """Return the `NamedColumns` of a table with a known format, else None."""
+    first = next((line for line in lines if line.strip()), "")
+    for separator in "\t,;":
+        names = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
+        lower = [name.lower() for name in names]
+        for format_ in FORMATS:
+            if format_.start in lower and format_.end in lower:
+                return NamedColumns(format_, separator, names, label_column)
+    return None
+
+
+def read_rows(header, lines):
+    """Return the number of the line, the values and the problem (or None) of each segment.
+
+    Raises
+    ------
+    ValueError
+        If the rows belong to several recordings.
+    """
+    rows, recordings, seen = [], {}, {}
+    for number, row in header.rows(lines):
+        fields = header.fields(row)
+        if fields is None:
+            continue
+        _add_recording(header, row, recordings)
+        selection = header.value(row, header.format.selection)
+        key = (selection, *fields[:2])
+        if selection and key in seen and _same_label(rows[seen[key]][1], fields):
+            continue
+        seen[key] = len(rows)
+        rows.append((number, fields, header.problem(row, fields)))
+    return [
+        (number, fields if problem else values(fields, header.separator), problem)
+        for number, fields, problem in rows
+    ]
+
+
+def _same_label(earlier, fields):
+    """Return whether two views of a selection have one label; the earlier one gets it."""
+    if earlier[2] and fields[2] and earlier[2] != fields[2]:
+        return False
+    earlier[2] = earlier[2] or fields[2]
+    return True
+
+
+def _add_recording(header, row, recordings):
+    """Note the recording of a row; raise if it is the second one."""
+    for name in _RECORDINGS:
+        value = header.value(row, name)
+        first = recordings.setdefault(name, value) if value else value
+        if value != first:
+            raise ValueError(
+                f"found {header.format.title} of several recordings, such as {first!r} and "
+                f"{value!r}: expected segments of one recording. Split it by the column "
+                f"{header.names[header.places[name]]!r}"
+            )

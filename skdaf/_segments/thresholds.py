@@ -1,0 +1,198 @@
+"""Thresholds: which windows get a label, and tune_thresholds, which chooses them."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skdaf._core.public import public
+from skdaf._segments.merge import without_labels
+from skdaf._segments.tables import SAME_TIME, as_texts, check_segments, probability_columns
+
+
+def check_threshold(threshold, classes):
+    """Return one threshold per class (NaN for classes without one), or None.
+
+    Parameters
+    ----------
+    threshold : float, dict or None
+        One threshold for all classes, or a dict of thresholds. Its keys are compared with the
+        classes as text.
+    classes : array of shape (n_classes,)
+        The classes, in the order of the columns of probabilities.
+    """
+    if threshold is None:
+        return None
+    texts = [str(label) for label in classes]
+    if not isinstance(threshold, Mapping):
+        return np.full(len(texts), float(threshold))
+    given = {str(label): value for label, value in threshold.items()}
+    unknown = [label for label in given if label not in texts]
+    if unknown:
+        raise ValueError(
+            f"threshold has values for {unknown}, which are not classes of the estimator: "
+            f"its classes are {texts}."
+        )
+    for label, value in given.items():
+        if not isinstance(value, Real) or not 0 < value <= 1:
+            raise ValueError(
+                f"threshold[{label!r}] must be a probability, 0 < threshold <= 1, got {value!r}."
+            )
+    return np.array([given.get(text, np.nan) for text in texts], dtype=float)
+
+
+def winners(probabilities, thresholds):
+    """Return the index of the class of each window; -1 if no class reaches its threshold.
+
+    Of several classes that reach their thresholds, the one with the largest ratio of probability
+    to threshold wins. A class without a threshold (NaN) wins if it is the most probable class and
+    none reaches a threshold.
+    """
+    # In the precision of the table, so that users who compare its columns get the same windows.
+    thresholds = thresholds.astype(probabilities.dtype)
+    reached = probabilities >= thresholds
+    ratios = np.where(reached, probabilities / thresholds, -1)
+    most_probable = probabilities.argmax(axis=1)
+    others = np.where(np.isnan(thresholds)[most_probable], most_probable, -1)
+    return np.where(reached.any(axis=1), ratios.argmax(axis=1), others)
+
+
+@public
+def tune_thresholds(
+    true: pd.DataFrame | Sequence[pd.DataFrame],
+    predicted: pd.DataFrame | Sequence[pd.DataFrame],
+    *,
+    background: Any = None,
+) -> dict[str, float]:
+    """Choose the threshold of each class that gives the best F1 on annotated recordings.
+
+    The classes are those of the true segments. A window contains a class if segments of the class
+    cover at least half of the window, or the window covers at least half of one of them. For each
+    class by itself, the threshold is the probability above which windows must be taken for it so
+    that F1 over all windows is highest. Of equally good thresholds, the highest is chosen.
+
+    Use recordings that the classifier was not trained on, otherwise the thresholds are too high.
+
+    Parameters
+    ----------
+    true : pandas.DataFrame or list of them
+        The true segments of a recording, or of several, with the columns `start`, `end` (s) and
+        `label`. All events must be annotated.
+    predicted : pandas.DataFrame or list of them
+        The windows of the same recordings, as returned by `predict_segments`, with a column of
+        probabilities for each class.
+    background : label or list of labels, default=None
+        Labels that are not events, compared as text. They get no threshold.
+
+    Returns
+    -------
+    thresholds : dict of str to float
+        The threshold of each class that occurs in `true`, for the parameter `threshold` of
+        `predict_segments`. The keys are classes as text.
+
+    Raises
+    ------
+    TypeError
+        If a table is not one, or `background` is not a label.
+    ValueError
+        If the numbers of tables differ, `true` has no segments, or `predicted` has no column of
+        probabilities for a class.
+
+    Warns
+    -----
+    UserWarning
+        If no window contains a class. Such a class gets no threshold.
+
+    See Also
+    --------
+    predict_segments : Its parameter `threshold` takes the result.
+    sklearn.model_selection.TunedThresholdClassifierCV : The same for two classes of clips.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdaf import tune_thresholds
+    >>> true = pd.DataFrame({"start": [2.0], "end": [4.0], "label": ["bird"]})
+    >>> windows = pd.DataFrame({"start": [0.0, 2.0, 4.0], "end": [2.0, 4.0, 6.0], "label": "wind"})
+    >>> windows["bird"] = [0.1, 0.4, 0.2]
+    >>> tune_thresholds(true, windows)
+    {'bird': 0.4}
+    """
+    pairs = _pairs(true, predicted, as_texts(background, "background"))
+    classes = sorted({label for events, _ in pairs for label in events.label})
+    if not classes:
+        raise ValueError("true has no segments of a class that is not background.")
+    thresholds, empty = {}, []
+    for label in classes:
+        is_positive = np.concatenate([_contain(one, events, label) for events, one in pairs])
+        probabilities = np.concatenate([_probabilities(windows, label) for _, windows in pairs])
+        best = _best_threshold(is_positive, probabilities)
+        if best is None:
+            empty.append(label)
+        else:
+            thresholds[label] = best
+    if empty:
+        warnings.warn(
+            f"No window contains the classes {empty} with a probability above 0, so they get no "
+            "threshold.",
+            stacklevel=2,
+        )
+    return thresholds
+
+
+def _pairs(true, predicted, background):
+    """Return pairs of checked tables: the events of a recording and its windows."""
+    trues, predictions = (
+        list(tables) if isinstance(tables, (list, tuple)) else [tables]
+        for tables in (true, predicted)
+    )
+    if len(trues) != len(predictions):
+        raise ValueError(
+            f"true and predicted must be tables of the same recordings, got {len(trues)} and "
+            f"{len(predictions)} tables."
+        )
+    pairs = []
+    for events, windows in zip(trues, predictions, strict=True):
+        events = check_segments(events, "true")
+        events = events.assign(label=events.label.astype(str))
+        windows = check_segments(windows, "predicted", unlabeled=True)
+        pairs.append((without_labels(events, background), windows))
+    return pairs
+
+
+def _contain(windows, events, label):
+    """Return which windows contain a class."""
+    spans = events.loc[events.label == label, ["start", "end"]].to_numpy()
+    covered, is_positive = np.zeros(len(windows)), np.zeros(len(windows), dtype=bool)
+    starts, ends = windows.start.to_numpy(), windows.end.to_numpy()
+    for start, end in spans:
+        overlap = np.clip(np.minimum(ends, end) - np.maximum(starts, start), 0, None)
+        covered += overlap
+        # Rounding must not decide about exactly half.
+        is_positive |= overlap >= (end - start) / 2 - SAME_TIME
+    return is_positive | (covered >= (ends - starts) / 2 - SAME_TIME)
+
+
+def _probabilities(windows, label):
+    (column,) = probability_columns([label])
+    candidates = [name for name in windows.columns if str(name) == column]
+    if len(candidates) != 1:
+        raise ValueError(
+            f"predicted must have a column of probabilities {column!r} for the class {label!r}, as "
+            f"predict_segments returns it, got the columns {list(windows.columns)}."
+        )
+    return windows[candidates[0]].to_numpy(float)
+
+
+def _best_threshold(is_positive, probabilities):
+    """Return the threshold with the highest F1, None if no positive window has a probability."""
+    order = np.argsort(-probabilities, kind="stable")
+    probabilities, n_hits = probabilities[order], np.cumsum(is_positive[order])
+    f1 = 2 * n_hits / (np.arange(1, len(order) + 1) + n_hits[-1:])
+    # Windows of the same probability are detected together; nothing is detected at zero.
+    is_last = np.append(probabilities[1:] != probabilities[:-1], True)[: len(order)]
+    f1 = np.where(is_last & (probabilities > 0), f1, 0)
+    return float(probabilities[f1.argmax()]) if f1.any() else None

@@ -1,0 +1,112 @@
+"""write_segments: write segments for Audacity and Raven, and as CSV."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._param_validation import StrOptions
+
+from skdaf._core.files import write_whole
+from skdaf._core.public import public
+from skdaf._core.typing import PathLike
+from skdaf._core.validation import validate_params
+from skdaf._segments.tables import COLUMNS, check_segments, labeled
+
+# Without limits of frequency, a selection belongs to a view of the waveform.
+_RAVEN_COLUMNS = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Annotation"]
+_RAVEN_VIEW = ["Waveform 1", "1"]
+
+
+@public
+@validate_params({"format": [StrOptions({"audacity", "raven", "csv"}), None]})
+def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None = None) -> None:
+    """Write segments as labels for Audacity, as a selection table for Raven, or as CSV.
+
+    Import labels in Audacity with File > Import > Labels, and open a selection table in Raven with
+    File > Open Selection Table.
+
+    Parameters
+    ----------
+    segments : pandas.DataFrame
+        With the columns `start`, `end` (s) and `label`; other columns are not written. Labels are
+        written as text and may be empty. Rows without a label, such as windows below the threshold
+        of `predict_segments`, are not segments and not written. Rows are sorted by time.
+    path : str or os.PathLike
+        The file to write. An existing file is replaced only when the new one is complete.
+    format : {"audacity", "raven", "csv"}, default=None
+        "audacity" writes start, end and label, separated by tabs; "raven" a selection table, with
+        the label as the annotation; "csv" a table with the columns `start`, `end` and `label`. If
+        None, "csv" for files called ``*.csv``, else "audacity".
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written. In that case, an existing file does not change.
+    TypeError
+        If `segments` is not a table.
+    ValueError
+        If a column, a start or an end is missing, a segment ends before it starts, or a label could
+        not be read back: it contains a tab or a line break, has surrounding spaces, or is not valid
+        Unicode. In that case, nothing is written.
+
+    See Also
+    --------
+    read_segments : Read such a file, with exactly the same times and labels.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, pandas as pd
+    >>> from skdaf import write_segments
+    >>> segments = pd.DataFrame({"start": [0, 1.5], "end": [1.5, 4], "label": ["cat", "dog"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "labels.txt")
+    ...     write_segments(segments, path)
+    ...     print(path.read_text().expandtabs(12))
+    0.000000    1.500000    cat
+    1.500000    4.000000    dog
+    """
+    table = labeled(check_segments(segments, "segments", points=True, unlabeled=True))
+    labels = [str(label) for label in table.label]
+    for label in labels:
+        problem = _problem_of_label(label)
+        if problem:
+            raise ValueError(f"The label {label!r} {problem}, so it could not be read back.")
+    times = zip(table.start.map(_decimals), table.end.map(_decimals), strict=True)
+    rows = [[*span, label] for span, label in zip(times, labels, strict=True)]
+    if format is None:
+        format = "csv" if Path(path).suffix.lower() == ".csv" else "audacity"
+    text = {"audacity": _tab_separated, "raven": _raven, "csv": _csv}[format](rows)
+    write_whole(path, text.encode())
+
+
+def _tab_separated(rows):
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def _raven(rows):
+    selections = [[str(i), *_RAVEN_VIEW, *row] for i, row in enumerate(rows, start=1)]
+    return _tab_separated([_RAVEN_COLUMNS, *selections])
+
+
+def _csv(rows):
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    return file.getvalue()
+
+
+def _problem_of_label(label):
+    """Return why a label cannot be written to a file of segments; None if it can."""
+    if any(character in label for character in "\t\n\r"):
+        return "contains a tab or a line break"
+    if label != label.strip():
+        return "has surrounding spaces"
+    if label.encode(errors="replace").decode() != label:
+        return "is not valid Unicode"
+    return None
+
+
+def _decimals(seconds):
+    """Return a time with all digits needed to read it back exactly, without an exponent."""
+    return np.format_float_positional(seconds, min_digits=6)

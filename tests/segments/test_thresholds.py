@@ -1,0 +1,176 @@
+"""Thresholds of predict_segments, and tune_thresholds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import segment_table, small_pipeline
+from pandas.testing import assert_frame_equal
+from sklearn.metrics import f1_score
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+from skdaf import merge_segments, predict_segments, tune_thresholds
+from skdaf._segments.thresholds import winners
+
+CLASSES = ["high_tone", "low_tone", "white_noise"]
+
+
+class TestPredict:
+    @pytest.fixture
+    def predict(self, linear, recording):
+        def predict(threshold=None):
+            return predict_segments(linear, recording[0], window=0.1, threshold=threshold)
+
+        return predict
+
+    @pytest.mark.parametrize("threshold", [0.4, 0.8, 0.99, 1])
+    def test_windows_below_the_threshold_have_no_label(self, predict, threshold):
+        every, table = predict(), predict(threshold)
+        reached = (every[CLASSES] >= threshold).any(axis=1)
+        assert reached.sum() > 0 or threshold == 1
+        assert table.label[reached].tolist() == every.label[reached].tolist()
+        assert table.label[~reached].isna().all()
+        columns = ["start", "end", *CLASSES]
+        assert_frame_equal(table[columns], every[columns])
+
+    def test_a_threshold_that_all_windows_reach_changes_nothing(self, predict):
+        assert_frame_equal(predict(1e-9), predict())
+
+    def test_merged_detections_cover_the_windows_with_a_label(self, predict):
+        table = predict(0.9)
+        merged = merge_segments(table)
+        assert 0 < len(merged) < len(table)
+        kept = table[table.label.notna()]
+        assert (merged.end - merged.start).sum() == pytest.approx((kept.end - kept.start).sum())
+
+    def test_labels_of_numbers_stay_numbers(self, sounds, recording):
+        model = small_pipeline(DecisionTreeClassifier(max_depth=1, random_state=0))
+        model.fit(sounds.filenames, sounds.target)
+        table = predict_segments(model, recording[0], window=0.1, threshold={"0": 1.0, 1: 1.0})
+        kinds = set(map(type, table.label))
+        assert kinds == {int} or kinds == {int, type(None)}
+        assert merge_segments(table).label.dtype == sounds.target.dtype
+
+    def test_unknown_classes_are_named(self, predict):
+        with pytest.raises(ValueError, match=r"\['dog'\].*its classes are .*'white_noise'"):
+            predict({"low_tone": 0.5, "dog": 0.5})
+
+    @pytest.mark.parametrize("value", [0, -0.1, 1.1, np.nan, "0.5", None])
+    def test_thresholds_are_probabilities(self, predict, value):
+        with pytest.raises(ValueError, match=r"threshold\['low_tone'\] must be a probability"):
+            predict({"low_tone": value})
+        if value is not None:
+            with pytest.raises(ValueError, match="'threshold' parameter"):
+                predict(value)
+
+    def test_probabilities_are_needed(self, sounds, sound_labels, tmp_path):
+        model = small_pipeline(SVC()).fit(sounds.filenames, sound_labels)
+        # The error comes before the recording is read.
+        with pytest.raises(ValueError, match=r"threshold=0\.5 needs probabilities.*Pipeline"):
+            predict_segments(model, tmp_path / "gone.wav", threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "thresholds", "expected"),
+    [
+        ((0.6, 0.4), (0.6, 0.6), 0),
+        ((0.6, 0.4), (0.7, 0.7), -1),
+        ((0.6, 0.4), (0.7, 0.4), 1),
+        ((0.6, 0.4), (0.5, 0.2), 1),
+        ((0.6, 0.4), (0.5, 0.39), 0),
+        ((0.5, 0.5), (0.5, 0.5), 0),
+        ((0.4, 0.6), (0.3, np.nan), 0),
+        ((0.2, 0.8), (0.3, np.nan), 1),
+        ((0.8, 0.2), (0.9, np.nan), -1),
+        ((0.3, 0.7), (np.nan, np.nan), 1),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_which_class_wins(probabilities, thresholds, expected, dtype):
+    found = winners(np.array([probabilities], dtype), np.array(thresholds))
+    assert found.tolist() == [expected]
+
+
+def random_windows(seed, n=80):
+    """Return windows of 1 s with probabilities of "a" and "b", rounded so that some are equal."""
+    rng = np.random.default_rng(seed)
+    windows = pd.DataFrame({"start": np.arange(n), "end": np.arange(n) + 1.0, "label": "c"})
+    is_a = rng.random(n) < 0.3
+    windows["a"] = np.round(np.clip(0.3 * is_a + rng.normal(0.4, 0.2, n), 0, 1), 1)
+    windows["b"] = np.round(rng.random(n), 1)
+    return windows, windows.loc[is_a, ["start", "end"]].assign(label="a")
+
+
+class TestTune:
+    @pytest.mark.parametrize("seed", range(10))
+    def test_no_threshold_has_a_higher_f1(self, seed):
+        windows, true = random_windows(seed)
+        thresholds = tune_thresholds(true, windows)
+        is_a = windows.start.isin(true.start)
+        candidates = np.unique(windows.a[windows.a > 0])
+        f1 = [f1_score(is_a, windows.a >= candidate) for candidate in candidates]
+        best = candidates[np.flatnonzero(np.isclose(f1, max(f1)))[-1]]
+        assert thresholds == {"a": best}
+
+    def test_several_recordings_count_like_one(self):
+        tables = [random_windows(seed) for seed in range(3)]
+        separate = tune_thresholds([true for _, true in tables], [table for table, _ in tables])
+        shifted = [
+            [t.assign(start=t.start + 80 * i, end=t.end + 80 * i) for t in pair]
+            for i, pair in enumerate(tables)
+        ]
+        windows, true = (pd.concat(parts) for parts in zip(*shifted, strict=True))
+        assert separate == tune_thresholds(true, windows)
+
+    @pytest.mark.parametrize(
+        ("event", "expected"),
+        [
+            ((1.0, 2.0), [1]),
+            ((1.5, 2.5), [1, 2]),
+            ((1.2, 1.3), [1]),
+            ((0.6, 2.4), [1]),
+            ((0.5, 2.5), [0, 1, 2]),
+            ((1.9, 2.2), [2]),
+        ],
+    )
+    def test_which_windows_contain_an_event(self, event, expected):
+        windows = pd.DataFrame({"start": [0, 1, 2], "end": [1, 2, 3], "label": "a"})
+        true = segment_table((*event, "a"))
+        for chosen in range(3):
+            windows["a"] = 0.1
+            windows.loc[chosen, "a"] = 0.9
+            found = tune_thresholds(true, windows)["a"] == 0.9
+            if chosen not in expected:
+                assert not found
+            elif len(expected) == 1:
+                assert found
+
+    def test_background_gets_no_threshold(self):
+        windows, true = random_windows(0)
+        everything = pd.concat([true, true.assign(label="b"), true.assign(label="noise")])
+        assert set(tune_thresholds(everything, windows, background=["b", "noise"])) == {"a"}
+
+    def test_classes_that_no_window_contains(self):
+        windows, true = random_windows(0)
+        true = pd.concat([true, segment_table((99, 100, "b"))])
+        with pytest.warns(UserWarning, match=r"\['b'\].*no threshold"):
+            assert set(tune_thresholds(true, windows)) == {"a"}
+
+    def test_the_result_is_a_threshold(self, linear, recording):
+        path, true = recording
+        windows = predict_segments(linear, path, window=0.1)
+        thresholds = tune_thresholds(true, windows)
+        assert set(thresholds) == set(CLASSES)
+        found = predict_segments(linear, path, window=0.1, threshold=thresholds)
+        assert found.label.notna().any()
+
+    def test_errors(self):
+        windows, true = random_windows(0)
+        with pytest.raises(ValueError, match="got 2 and 1 tables"):
+            tune_thresholds([true, true], windows)
+        with pytest.raises(ValueError, match=r"column of probabilities 'x'.*\['start'"):
+            tune_thresholds(true.assign(label="x"), windows)
+        with pytest.raises(ValueError, match="no segments"):
+            tune_thresholds(true, windows, background="a")
+        with pytest.raises(TypeError, match="true must be a table"):
+            tune_thresholds("a.txt", windows)
