@@ -83,7 +83,7 @@ def test_grid_search_over_paths_dumps_loads_and_predicts_the_same(sounds, sound_
     search = GridSearchCV(CNNAudioClassifier(**SMALL), grid, cv=2, n_jobs=2)
     search.set_params(estimator__frontend__n_frames=12)
     search.fit(sounds.filenames, sound_labels)
-    assert search.best_score_ > 0.9
+    assert search.best_score_ > 0.8
     assert search.best_params_["learning_rate"] == 1e-2
     labels, probabilities = predict_in_a_fresh_process(
         search.best_estimator_, sounds.filenames, tmp_path
