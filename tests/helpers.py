@@ -259,7 +259,7 @@ def common_read_error(path):
         with pytest.raises(skdaf.AudioReadError) as info:
             skdaf.load_audio(path, start=start, end=end)
         assert str(info.value) == message
-    assert skdaf.check_audio([path]).problem[0] == message
+    assert f"{str(path)!r}: {skdaf.check_audio([path]).problem[0]}" == message
     return message
 
 

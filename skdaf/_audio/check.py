@@ -177,7 +177,8 @@ def _rows(clips, statistics, errors):
     for clip, found in zip(clips, statistics, strict=True):
         row = _Row(clip.name, clip.start, clip.end)
         if found is None:
-            row.problem = str(next(problems))
+            # The row contains the path already.
+            row.problem = str(next(problems)).removeprefix(f"{clip.name!r}: ")
         else:
             _describe(row, found)
         rows.append(row)

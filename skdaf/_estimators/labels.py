@@ -1,10 +1,12 @@
 """Labels of clips: encode them as numbers, and weight their classes."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
+from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
@@ -50,9 +52,7 @@ def encode_labels(y, n_clips, class_weight, estimator_name, sample_weight=None):
     """
     if y is None:
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
-    y = column_or_1d(as_array(y), warn=True)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
+    y = _check_labels(y, "y")
     if len(y) != n_clips:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: {[n_clips, len(y)]}"
@@ -73,7 +73,7 @@ def encode_labels(y, n_clips, class_weight, estimator_name, sample_weight=None):
 
 def encode_known_labels(y, classes, n_clips):
     """Return the index in `classes` of each label of clips for validation."""
-    y = column_or_1d(as_array(y))
+    y = _check_labels(y, "y_val")
     if len(y) != n_clips:
         raise ValueError(f"y_val must contain {n_clips} labels, one per clip, got {len(y)}.")
     unknown = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
@@ -82,6 +82,60 @@ def encode_known_labels(y, classes, n_clips):
             f"y_val contains labels that y does not: {unknown[:5]}. Expected: {classes.tolist()}."
         )
     return np.searchsorted(classes, y).astype(np.int64)
+
+
+def _check_labels(y, name):
+    """Return labels as a one-dimensional array."""
+    y = as_array(y)
+    if getattr(getattr(y, "dtype", None), "kind", "") == "T":
+        # scikit-learn does not know NumPy's strings of any length.
+        y = y.astype(object)
+    _check_shape(y, name)
+    _check_none_missing(y, name)
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name=name)
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        hint = " For numbers, use CNNAudioRegressor." if y.dtype.kind == "f" else ""
+        raise ValueError(f"{error}{hint}") from error
+    return y
+
+
+def _check_shape(y, name):
+    shape = np.shape(y) if hasattr(y, "shape") else _shape_of_list(y)
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"{name} should be a 1d array, got an array of shape {shape} instead: one label per "
+            f"clip. If each row has a single 1 (one-hot), pass {name}.argmax(axis=1). For several "
+            "labels per clip, use MultiOutputClassifier(CNNAudioClassifier())."
+        )
+
+
+def _shape_of_list(y):
+    """Return (n_rows, n_columns) if a list contains lists, else ()."""
+    first = y[0] if isinstance(y, (list, tuple)) and y else None
+    return (len(y), len(first)) if isinstance(first, (list, tuple, np.ndarray)) else ()
+
+
+def _check_none_missing(y, name):
+    """Raise ValueError if a label is None, NaN or NA: as strings, they would become classes."""
+    if isinstance(y, np.ndarray) and y.dtype.kind not in "OU":
+        return
+    labels = np.asarray(y, dtype=object).ravel()
+    rows = [row for row, label in enumerate(labels) if _is_missing(label)]
+    if rows:
+        raise ValueError(
+            f"Input {name} contains NaN, None or NA in {len(rows)} of {len(labels)} rows (first in "
+            f"row {rows[0]}): each clip needs a label."
+        )
+
+
+def _is_missing(label):
+    if label is None or is_pandas_na(label):
+        return True
+    # Not-a-number and not-a-time differ from themselves.
+    return isinstance(label, (float, datetime, np.generic)) and bool(label != label)
 
 
 def _class_weights(class_weight, classes, counts):

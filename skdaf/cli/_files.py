@@ -159,14 +159,10 @@ def check(recordings, strict, format_, output, n_jobs):
     if strict:
         bad |= table.silent | table.clipped | table.cancels | table.odd_duration
         bad |= table.duplicate_of.ne("") | table.label_conflict
-    # The first column already contains the path.
-    problems = [
-        problem.removeprefix(f"{path!r}: ")
-        for path, problem in zip(table.path, table.problem, strict=True)
-    ]
     # Whole recordings have no times.
     unused = [] if (table.start.ne(0) | table.end.notna()).any() else ["start", "end"]
-    table = table.drop(columns=[*unused, "problem", "label"]).assign(problem=problems)
+    # The problem comes last, because it may be long.
+    table = table.drop(columns=[*unused, "problem", "label"]).assign(problem=table.problem)
     show(table, format_, output)
     note(f"{len(table)} file{'s' * (len(table) != 1)}, {bad.sum()} bad")
     if bad.any():

@@ -1,5 +1,6 @@
 """Errors, warnings, messages and progress bars of the command."""
 
+import difflib
 import os
 import sys
 import warnings
@@ -51,6 +52,16 @@ class Program(click.Group):
         """Parse the arguments of a command and run it."""
         with _plain_errors(), _plain_warnings():
             return super().invoke(ctx)
+
+    def resolve_command(self, ctx, args):
+        """Return the command that the arguments name; suggest similar names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            similar = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if similar:
+                error.message += f" Did you mean {similar[0]!r}?"
+            raise
 
     def list_commands(self, ctx):
         """Return the names of the commands in the order in which they were added."""

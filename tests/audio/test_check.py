@@ -96,7 +96,7 @@ def test_every_column_of_a_missing_file():
     row = check_audio([Clip("gone.wav", 1, 2)]).loc[0]
     assert (row["path"], row["start"], row["end"]) == ("gone.wav", 1, 2)
     assert not row["ok"]
-    assert row["problem"] == "'gone.wav': no such file"
+    assert row["problem"] == "no such file"
     assert row[["duration", "sampling_rate", "channels", "peak"]].isna().all()
     assert (row["format"], row["subtype"]) == ("", "")
     assert not row["silent"]
@@ -119,7 +119,7 @@ def test_every_problem_is_reported_without_raising(bad):
     report = check_audio(list(bad))
     assert not report["ok"].any()
     for (path, problem), shown in zip(bad.items(), report["problem"], strict=True):
-        assert shown.startswith(repr(path))
+        assert repr(path) not in shown
         assert any(part in shown for part in problem.split("|")), shown
 
 

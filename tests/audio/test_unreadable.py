@@ -134,7 +134,7 @@ def test_errors_of_the_system_keep_their_message(tmp_path, monkeypatch, error, n
     monkeypatch.setattr(os, "open", refuse)
     expected = f"{str(path)!r}: cannot be read ({error.strerror})"
     assert read_error(path, cause=type(error)) == expected
-    assert check_audio([path]).problem[0] == expected
+    assert f"{str(path)!r}: {check_audio([path]).problem[0]}" == expected
 
 
 def test_a_recording_too_long_for_memory_is_named(wav, monkeypatch):

@@ -76,7 +76,7 @@ def test_transformers_and_checks_with_workers_use_relative_paths(folders, monkey
         assert {path.parent for path in folder.rglob("*.cache")} == {folder / "cache"}
         report = check_audio([*paths, "gone.wav"], n_jobs=2)
         assert list(report.path) == [*paths, "gone.wav"]
-        assert report.problem.iloc[-1].startswith("'gone.wav': ")
+        assert report.problem.iloc[-1] == "no such file"
         with pytest.raises(AudioReadError, match=r"^'gone.wav': ") as info:
             transformer.fit_transform([*paths, "gone.wav"])
         assert info.value.paths == ["gone.wav"]

@@ -88,7 +88,9 @@ def test_shell_completion(workspace):
 
 
 def test_misspelled_commands_and_options():
-    assert "No such command 'trian'" in misuse("trian")
+    assert "No such command 'trian'. Did you mean 'train'?" in misuse("trian")
+    assert "Did you mean 'index'?" in misuse("similar", "indexx")
+    assert "Did you mean" not in misuse("xyz")
     assert "Did you mean --output?" in misuse("train", "recordings", "--outptu", "x.skops")
     assert "'skdaf similar --help'" in misuse("similar", "indexx")
 

@@ -1,0 +1,73 @@
+"""The labels that classifiers accept, and the messages for others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.multioutput import MultiOutputClassifier
+
+from skdaf import CNNAudioClassifier
+
+LABELS = ["cat", "dog"] * 10
+
+
+def fit(y):
+    X = np.random.default_rng(0).standard_normal((20, 8, 6)).astype(np.float32)
+    return CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        tuple(LABELS),
+        np.array(LABELS, dtype=object),
+        pd.Series(LABELS, dtype="string", index=range(5, 25)),
+        pd.Series(LABELS, dtype="category"),
+    ],
+    ids=lambda y: type(y).__name__,
+)
+def test_strings_of_all_kinds(y):
+    assert fit(y).classes_.tolist() == ["cat", "dog"]
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="needs NumPy 2")
+def test_strings_of_any_length():
+    assert fit(np.array(LABELS, dtype=np.dtypes.StringDType())).classes_.tolist() == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+@pytest.mark.parametrize("kind", [list, pd.Series, lambda y: np.array(y, dtype=object)])
+def test_missing_labels_are_refused(missing, kind):
+    y = [*LABELS[:7], missing, *LABELS[8:]]
+    with pytest.raises(ValueError, match=r"y contains NaN, None or NA in 1 of 20 rows .* row 7"):
+        fit(kind(y))
+    with pytest.raises(ValueError, match="y_val contains NaN, None or NA"):
+        X = np.zeros((20, 8, 6))
+        CNNAudioClassifier(channels=(4,)).fit(X, LABELS, X_val=X, y_val=kind(y))
+
+
+def test_missing_numbers_and_dates_are_refused():
+    for y in (np.array([np.nan, *range(19)]), pd.Series([None, *[1.0, 2.0] * 9, 1.0])):
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            fit(y)
+    with pytest.raises(ValueError, match="in 1 of 20 rows"):
+        fit(pd.Series(pd.date_range("2020-01-01", periods=20)).where(np.arange(20) != 3))
+
+
+@pytest.mark.parametrize(
+    "y", [np.eye(2)[np.arange(20) % 2], [[1, 0], [0, 1]] * 10, pd.DataFrame({"a": LABELS, "b": 1})]
+)
+def test_several_columns_are_refused_with_advice(y):
+    with pytest.raises(ValueError, match=r"\(20, 2\).*argmax.*MultiOutputClassifier"):
+        fit(y)
+
+
+def test_several_labels_per_clip_work_as_the_advice_says(sounds):
+    indicator = np.eye(3, dtype=int)[sounds.target][:, :2]
+    network = CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0)
+    fitted = MultiOutputClassifier(network).fit(sounds.filenames, indicator)
+    assert fitted.predict(sounds.filenames).shape == indicator.shape
+
+
+def test_continuous_numbers_are_refused_with_advice():
+    with pytest.raises(ValueError, match="Unknown label type: continuous.*CNNAudioRegressor"):
+        fit(np.linspace(0, 1, 20))
