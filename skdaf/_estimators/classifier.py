@@ -61,11 +61,11 @@ class CNNAudioClassifier(ClassifierMixin, SupervisedEstimator):
         Number of networks to train side by side, from different initial weights, and to average.
         Several can be more accurate, but take as many times longer to train. Only for "cnn".
     pretrained : FrozenEstimator, str or os.PathLike, default=None
-        A fitted `CNNAudioClassifier` or `ConvAutoencoderEmbedder` to start from: pass
+        A fitted classifier, regressor or autoencoder of this package to start from: pass
         ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written by `save_model`.
-        The front end comes from this estimator, so `frontend` must be None. From a classifier, all
-        layers except the output layer are copied. From an autoencoder, the encoder is copied;
-        `hidden_units` and `dropout` define the rest. Other network parameters have no effect.
+        The front end comes from this estimator, so `frontend` must be None. From an autoencoder,
+        the encoder is copied, and `hidden_units` and `dropout` define the rest. From others, all
+        layers except the output layer are copied. Other network parameters have no effect.
     frozen_layers : int or "conv", default=0
         Number of layers, counted from the input, that keep their weights and running statistics.
         "conv" freezes all layers before the first dense layer. Requires `pretrained`.

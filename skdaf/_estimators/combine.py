@@ -15,6 +15,7 @@ from skdaf._core.typing import PathLike
 from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
+from skdaf._estimators.regressor import CNNAudioRegressor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
 
 # Strong regularization, for blocks of features whose variances sum to one: there are often more
@@ -99,6 +100,8 @@ def make_combined_classifier(
     """
     if isinstance(extractors, (str, os.PathLike)) or hasattr(extractors, "fit"):
         extractors = [extractors]
+    for extractor in extractors:
+        _check_is_no_new_regressor(extractor)
     if len(extractors) == 0 and handcrafted is False:
         raise ValueError(
             "There is nothing to combine: extractors is empty and handcrafted is False."
@@ -118,6 +121,17 @@ def make_combined_classifier(
     features = FeatureUnion(named, n_jobs=n_jobs, verbose_feature_names_out=True)
     svc = SVC(C=1.0 if C is None else C, gamma=gamma, class_weight="balanced")
     return Pipeline([("features", features), ("svc", svc)], memory=memory)
+
+
+def _check_is_no_new_regressor(extractor):
+    """Raise ValueError for a regressor to train: it would learn the numbers of the classes."""
+    if isinstance(extractor, CNNFeatureExtractor):
+        extractor = extractor.estimator
+    if isinstance(extractor, CNNAudioRegressor):
+        raise ValueError(
+            "extractors contains a CNNAudioRegressor to train, but labels are classes. Pass a "
+            "CNNAudioClassifier, or a fitted regressor as FrozenEstimator(regressor)."
+        )
 
 
 def _network_voter(extractor, n_components, C, memory):

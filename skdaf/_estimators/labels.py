@@ -91,7 +91,7 @@ def _check_labels(y, name):
         # scikit-learn does not know NumPy's strings of any length.
         y = y.astype(object)
     _check_shape(y, name)
-    _check_none_missing(y, name)
+    check_none_missing(y, name)
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name=name)
     try:
@@ -118,16 +118,14 @@ def _shape_of_list(y):
     return (len(y), len(first)) if isinstance(first, (list, tuple, np.ndarray)) else ()
 
 
-def _check_none_missing(y, name):
-    """Raise ValueError if a label is None, NaN or NA: as strings, they would become classes."""
-    if isinstance(y, np.ndarray) and y.dtype.kind not in "OU":
-        return
+def check_none_missing(y, name, kind="label"):
+    """Raise ValueError if a value is None, NaN or NA: as strings, they would become classes."""
     labels = np.asarray(y, dtype=object).ravel()
     rows = [row for row, label in enumerate(labels) if _is_missing(label)]
     if rows:
         raise ValueError(
             f"Input {name} contains NaN, None or NA in {len(rows)} of {len(labels)} rows (first in "
-            f"row {rows[0]}): each clip needs a label."
+            f"row {rows[0]}): each clip needs a {kind}."
         )
 
 

@@ -25,9 +25,16 @@ class _EncodedNumbers(NamedTuple):
     """Targets with zero mean and unit variance, and how to return to their units."""
 
     targets: NDArray[np.float32]
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
     is_single: bool
+
+
+# Targets whose deviation is a smaller share of their mean are constant, except for rounding.
+_ROUNDING = 1e-14
+
+# The squares of larger targets might overflow.
+_MAX_TARGET = 1e150
 
 
 def _is_finite_vector(value):
@@ -62,6 +69,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
     pretrained : FrozenEstimator, str or os.PathLike, default=None
         A fitted classifier, regressor or autoencoder, or the path of a saved one, whose layers the
         network starts from. Only the last layer is new (after an autoencoder, all dense layers).
+        The front end and the sizes of the other layers are those of that network.
     frozen_layers : int or "conv", default=0
         Number of first layers of a pretrained network that keep their weights.
     loss : {"squared_error", "absolute_error"}, default="squared_error"
@@ -269,12 +277,14 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
                 f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
             )
         targets = numbers.reshape(n_clips, -1)
-        # Rounded, so that weighted and repeated clips have exactly the same targets.
-        mean = np.average(targets, axis=0, weights=weights).astype(np.float32)
-        variance = np.average((targets - mean) ** 2, axis=0, weights=weights)
-        scale = np.sqrt(variance).astype(np.float32)
-        scale[scale == 0] = 1.0
-        standardized = ((targets - mean) / scale).astype(np.float32)
+        largest = np.abs(targets).max()
+        if largest > _MAX_TARGET:
+            raise ValueError(f"y contains values that are too large: {largest:g}.")
+        mean = np.average(targets, axis=0, weights=weights)
+        scale = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=weights))
+        # A constant target is predicted exactly, whatever the network returns.
+        scale[scale <= _ROUNDING * np.abs(mean)] = 0.0
+        standardized = _standardized(targets, mean, scale)
         return _EncodedNumbers(standardized, mean, scale, numbers.ndim == 1)
 
     def _encode_own(self, y_val, n_clips, encoded):
@@ -285,7 +295,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
                 f"y_val must contain {len(encoded.mean)} targets per clip, as y does, got "
                 f"{targets.shape[1]}."
             )
-        return ((targets - encoded.mean) / encoded.scale).astype(np.float32)
+        return _standardized(targets, encoded.mean, encoded.scale)
 
     def _set_targets(self, encoded):
         self._target_mean, self._target_scale = encoded.mean, encoded.scale
@@ -319,6 +329,10 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         # Some of scikit-learn's checks use waveforms of two samples, which are too short to learn.
         tags.regressor_tags.poor_score = True
         return tags
+
+
+def _standardized(targets, mean, scale):
+    return ((targets - mean) / np.where(scale > 0, scale, 1.0)).astype(np.float32)
 
 
 def _check_numbers(y, n_clips, name, estimator_name):

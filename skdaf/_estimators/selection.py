@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-from sklearn.utils import _safe_indexing, column_or_1d
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight
 
 from skdaf._core.arrays import as_array, blocks
 from skdaf._estimators.fitting import count_held_out
+from skdaf._estimators.labels import check_none_missing
 from skdaf._training.sampling import draw_by_weight
 
 # Integer weights with a higher mean are treated as relative weights: repeating each clip so often
@@ -84,10 +85,14 @@ def encode_groups(groups, n_clips):
     """Return the number of the group of each clip; None if groups are not given."""
     if groups is None:
         return None
-    groups = column_or_1d(as_array(groups))
-    if len(groups) != n_clips:
-        raise ValueError(f"groups must contain {n_clips} values, one per clip, got {len(groups)}.")
-    return np.unique(groups, return_inverse=True)[1]
+    groups = as_array(groups)
+    if np.shape(groups) != (n_clips,):
+        raise ValueError(
+            f"groups must contain one value per clip, in the shape ({n_clips},), got "
+            f"{np.shape(groups)}."
+        )
+    check_none_missing(groups, "groups", "group")
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
 def check_own_validation(estimator, X_val, y_val):

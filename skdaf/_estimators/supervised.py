@@ -1,11 +1,13 @@
 """SupervisedEstimator: the base class of network estimators that learn a target for each clip."""
 
 import os
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from skdaf._audio.clips import AudioReadError
 from skdaf._audio.inputs import validate_clips
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.fitting import make_plan, train_network
@@ -72,10 +74,11 @@ class SupervisedEstimator(NetworkEstimator):
         kind, clips = validate_clips(self, X, reset=True)
         weights, groups = check_weights(sample_weight, clips), encode_groups(groups, len(clips))
         encoded = self._encode_targets(y, len(clips), weights)
+        own = self._check_own(X_val, y_val, encoded)
         data = ClipData(clips, y, encoded.targets, weights, groups).without_zeros()
         source = find_source(self.pretrained)
         spectrograms = self._fit_frontend(kind, data.clips, data.y, source)
-        own = self._own_examples(X_val, y_val, encoded)
+        own = self._own_examples(own)
         checkpoint = open_checkpoint(
             self, spectrograms, data.targets, source, **_other_arrays(data, own)
         )
@@ -103,13 +106,21 @@ class SupervisedEstimator(NetworkEstimator):
         train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
         return self
 
-    def _own_examples(self, X_val, y_val, encoded):
-        """Return the user's clips for validation as `Examples`; None if there are none."""
+    def _check_own(self, X_val, y_val, encoded):
+        """Return the kind of the user's clips for validation, the clips and their targets."""
         if X_val is None:
             return None
-        kind, clips = validate_clips(self, X_val, reset=False)
-        targets = self._encode_own(y_val, len(clips), encoded)
-        self._check_kind(kind, clips)
+        with _named("X_val"):
+            kind, clips = validate_clips(self, X_val, reset=False)
+        return kind, clips, self._encode_own(y_val, len(clips), encoded)
+
+    def _own_examples(self, own):
+        """Return the user's clips for validation as `Examples`; None if there are none."""
+        if own is None:
+            return None
+        kind, clips, targets = own
+        with _named("X_val"):
+            self._check_kind(kind, clips)
         return Examples(clips if kind == "spectrograms" else self._transform(kind, clips), targets)
 
     @classmethod
@@ -117,6 +128,17 @@ class SupervisedEstimator(NetworkEstimator):
         if state.get("network", "cnn") not in list(NETWORKS):
             raise ValueError(f"network must be one of {sorted(NETWORKS)}")
         super()._check_saved_state(state)
+
+
+@contextmanager
+def _named(name):
+    """Name the parameter in errors about the clips in it; errors about files name the files."""
+    try:
+        yield
+    except AudioReadError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _other_arrays(data, own):

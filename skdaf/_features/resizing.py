@@ -54,14 +54,12 @@ class CommonLength:
     def choose(cls, length, n_frames, lengths):
         """Choose what is not given (`length` "auto", `n_frames` None) from lengths in frames."""
         method = _choose_method(lengths) if length == "auto" else length
-        if n_frames is not None:
-            return cls(method, n_frames)
         quantile = 0.95 if method == "pad" else 0.5
         usual = int(np.quantile(lengths, quantile, method="higher"))
-        if method == "pad":
-            return cls(method, usual)
-        squeezed = squeezed_length(usual)
-        return cls(method, squeezed, usual / squeezed if method == "tile" else 1.0)
+        if n_frames is None:
+            n_frames = usual if method == "pad" else squeezed_length(usual)
+        # Clips of the usual length fit exactly, as with "resize".
+        return cls(method, n_frames, max(1.0, usual / n_frames) if method == "tile" else 1.0)
 
     def apply(self, spectrogram: Any, padding: Any = None) -> Any:
         """Return a spectrogram with `n_frames` frames; "pad" appends copies of `padding`."""

@@ -40,8 +40,8 @@ def test_missing_labels_are_refused(missing, kind):
     y = [*LABELS[:7], missing, *LABELS[8:]]
     with pytest.raises(ValueError, match=r"y contains NaN, None or NA in 1 of 20 rows .* row 7"):
         fit(kind(y))
+    X = np.zeros((20, 8, 6))
     with pytest.raises(ValueError, match="y_val contains NaN, None or NA"):
-        X = np.zeros((20, 8, 6))
         CNNAudioClassifier(channels=(4,)).fit(X, LABELS, X_val=X, y_val=kind(y))
 
 
@@ -69,5 +69,5 @@ def test_several_labels_per_clip_work_as_the_advice_says(sounds):
 
 
 def test_continuous_numbers_are_refused_with_advice():
-    with pytest.raises(ValueError, match="Unknown label type: continuous.*CNNAudioRegressor"):
+    with pytest.raises(ValueError, match=r"Unknown label type: continuous.*CNNAudioRegressor"):
         fit(np.linspace(0, 1, 20))

@@ -1,6 +1,7 @@
 """Which clips train and which are held out: sample weights, groups, clips for validation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
@@ -186,8 +187,23 @@ def test_an_error_says_that_no_group_can_be_held_out():
     for groups in (np.zeros(100), y):
         with pytest.raises(ValueError, match=r"None of the \d groups .*X_val"):
             classifier(early_stopping=True).fit(X, y, groups=groups)
-    with pytest.raises(ValueError, match="groups must contain 100 values"):
-        classifier().fit(X, y, groups=[1, 2])
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([1, 2], r"groups must contain one value per clip, in the shape \(40,\), got \(2,\)"),
+        ("speaker", r"shape \(40,\), got \(\)"),
+        (np.zeros((40, 2)), r"got \(40, 2\)"),
+        (["a", None] * 20, r"groups contains NaN, None or NA in 20 of 40 rows .*row 1\)"),
+        (np.array([np.nan, *range(39)]), r"row 0\): each clip needs a group"),
+        (pd.Series([pd.NA, *range(39)], dtype="Int64"), "each clip needs a group"),
+    ],
+)
+def test_wrong_groups_are_refused(groups, message):
+    X, y = make_data()
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, y, groups=groups)
 
 
 def test_groups_are_routed_by_cross_validate():
@@ -228,8 +244,14 @@ def test_own_clips_can_be_files(sounds):
     files, labels = sounds.filenames, sounds.target
     fitted = classifier().fit(files[::2], labels[::2], X_val=files[1::2], y_val=labels[1::2])
     assert "valid_loss" in fitted.history_
-    with pytest.raises(ValueError, match="spectrograms"):
+    with pytest.raises(ValueError, match=r"^X_val: X contains spectrograms of shape \(5, 5\)"):
         classifier().fit(files, labels, X_val=np.zeros((2, 5, 5)), y_val=labels[:2])
+
+
+def test_own_labels_are_checked_before_files_are_read(sounds):
+    files, labels = ["missing.wav", *sounds.filenames[1:]], sounds.target
+    with pytest.raises(ValueError, match=r"y_val contains labels that y does not: \[99\]"):
+        classifier().fit(files, labels, X_val=files[:1], y_val=[99])
 
 
 @pytest.mark.parametrize(

@@ -178,11 +178,24 @@ def test_clips_of_very_different_lengths_are_tiled():
 
 
 def test_tile_keeps_the_middle_of_long_clips():
-    clip = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
-    options = {"length": "tile", "mean_subtraction": 0.0, "standardize": False}
-    whole = SpectrogramTransformer(**options).fit_transform([clip])[0]
-    middle = SpectrogramTransformer(n_frames=31, **options).fit_transform([clip])[0]
-    np.testing.assert_array_equal(middle, whole[35:66])
+    rng = np.random.default_rng(0)
+    long, *others = (rng.standard_normal(n).astype(np.float32) for n in (16_000, 4800, 4800))
+    options = {"mean_subtraction": 0.0, "standardize": False}
+    tiled = SpectrogramTransformer(length="tile", **options).fit([long, *others])
+    whole = SpectrogramTransformer(length="resize", **options).fit_transform([long])[0]
+    assert tiled.n_frames_ == 31
+    np.testing.assert_array_equal(tiled.transform([long])[0], whole[35:66])
+
+
+@pytest.mark.parametrize("n_frames", [None, 20, 100, 501])
+def test_tile_shows_the_whole_of_a_clip_of_median_length(n_frames):
+    clips = np.random.default_rng(0).standard_normal((3, 80_000)).astype(np.float32)
+    options = {"n_frames": n_frames, "mean_subtraction": 0.0}
+    tiled, resized = (
+        SpectrogramTransformer(length=length, **options).fit_transform(clips)
+        for length in ("tile", "resize")
+    )
+    np.testing.assert_array_equal(tiled, resized)
 
 
 @pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
@@ -216,12 +229,8 @@ def test_long_clips_are_squeezed_unless_they_are_padded(length, expected):
     transformer = SpectrogramTransformer(length=length)
     spectrograms = transformer.fit_transform(clips)
     assert transformer.n_frames_ == expected
-    if length == "tile":
-        resized = SpectrogramTransformer(length="resize").fit_transform(clips)
-        np.testing.assert_array_equal(spectrograms, resized)
-    else:
-        same = SpectrogramTransformer(length=length, n_frames=expected).fit_transform(clips)
-        np.testing.assert_array_equal(spectrograms, same)
+    same = SpectrogramTransformer(length=length, n_frames=expected).fit_transform(clips)
+    np.testing.assert_array_equal(spectrograms, same)
 
 
 def test_n_frames_counts_frames_at_the_common_rate(tmp_path):
