@@ -146,7 +146,9 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         )
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips, y: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Clips, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train a copy of the network, unless it is frozen or loaded from a file.
 
         Parameters
@@ -155,6 +157,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             As in `CNNAudioClassifier.fit`.
         y : array-like of shape (n_clips,), default=None
             The label of each clip. Required to train a classifier.
+        sample_weight : array-like of shape (n_clips,), default=None
+            How often each clip takes part in training, as in `CNNAudioClassifier.fit`.
 
         Returns
         -------
@@ -181,7 +185,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
                 steps.inner_fit("fit-network", fitted),
                 validated(fitted, kind, clips),
             ):
-                fitted.fit(clips, as_array(y))
+                weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+                fitted.fit(clips, as_array(y), **weights)
         self.estimator_ = fitted
         self._n_layers()  # raises an error if no layer remains
         return self

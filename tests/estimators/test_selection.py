@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score, make_scorer
 from sklearn.model_selection import GroupKFold, TunedThresholdClassifierCV, cross_validate
 from sklearn.pipeline import make_pipeline
 
-from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder
+from skdaf import CNNAudioClassifier, CNNFeatureExtractor, ConvAutoencoderEmbedder
 from skdaf._estimators.selection import ClipData, content_order, select
 from skdaf._training.sampling import draw_by_weight
 
@@ -314,6 +314,14 @@ def make_tones():
     rng, time, y = np.random.default_rng(0), np.arange(800) / 16_000, np.arange(40) % 2
     tones = np.sin(2 * np.pi * np.where(y, 3000, 500)[:, None] * time)
     return tones + 0.1 * rng.standard_normal((40, 800)), y
+
+
+def test_weights_reach_the_network_of_an_extractor():
+    X, y = make_data()
+    weights = np.random.default_rng(2).integers(0, 4, 40)
+    weighted = CNNFeatureExtractor(classifier()).fit(X, y, sample_weight=weights)
+    repeated = CNNFeatureExtractor(classifier()).fit(X.repeat(weights, 0), y.repeat(weights))
+    np.testing.assert_array_equal(weighted.transform(X), repeated.transform(X))
 
 
 def test_weights_pass_through_a_pipeline():
