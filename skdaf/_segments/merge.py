@@ -125,6 +125,12 @@ def without_labels(table, texts):
     return table[~table.label.astype(str).isin(texts)].reset_index(drop=True)
 
 
+def has_probabilities(table):
+    """Return whether every label of a table has a column of probabilities."""
+    columns = probability_columns(table.label.unique())
+    return set(columns) <= set(_numeric_columns(table)) and table[columns].notna().all(axis=None)
+
+
 def _numeric_columns(table):
     others = table.drop(columns=COLUMNS)
     return list(others.select_dtypes("number").columns)
@@ -159,14 +165,13 @@ def _winners(table, covers):
     """Choose each piece's label among those of the segments that cover it."""
     codes, labels = pd.factorize(table.label)
     columns = probability_columns(labels)
-    has_probabilities = set(columns) <= set(_numeric_columns(table))
-    has_probabilities = has_probabilities and table[columns].notna().all(axis=None)
+    with_probabilities = has_probabilities(table)
     best = np.full(covers.shape[0], -np.inf)
     winners = np.zeros(covers.shape[0], dtype=int)
     # Label by label, to avoid a matrix of all labels times the windows of a whole day.
     for code, column in enumerate(columns):
         votes = covers @ (codes == code).astype(float)
-        score = covers @ table[column].to_numpy(float) if has_probabilities else votes
+        score = covers @ table[column].to_numpy(float) if with_probabilities else votes
         wins = (votes > 0) & (score > best)
         best[wins], winners[wins] = score[wins], code
     return labels.take(winners)

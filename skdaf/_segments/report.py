@@ -12,7 +12,7 @@ from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._segments.events import END_SHARE, event_scores
 from skdaf._segments.frames import class_scores, confusion_matrix
-from skdaf._segments.merge import merge_segments, without_labels
+from skdaf._segments.merge import has_probabilities, merge_segments, without_labels
 from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
 
 _TIMES = ["start", "end"]
@@ -161,7 +161,8 @@ def segment_report(
     Frames are instants, one in the middle of each interval of `resolution` seconds, starting at
     zero. Only frames within the segments of `true` count, unless there is a `background`. Frames
     with a label in `true` but not in `predicted` are wrong; they are in the column ``(none)`` of
-    the confusion matrix. In both tables, overlaps are resolved as in `merge_segments`.
+    the confusion matrix. For frames and boundaries, overlaps are resolved as in `merge_segments`,
+    in both tables.
 
     A boundary is an instant where a label begins, ends or changes, after neighbors with the same
     label have been joined. It is a hit if the other table has a boundary within `tolerance`; each
@@ -170,13 +171,19 @@ def segment_report(
     either table. Predicted boundaries that are further than `tolerance` from all segments of `true`
     do not count either.
 
-    An event is a segment that is not background; segments of one class that touch are one event. A
-    predicted event is a hit if it has the class of a true event, starts within `collar` seconds of
-    its start, and ends within `collar` seconds or 20 % of the duration of the true event, whichever
-    is more. Each event is used once, with as many hits as possible. These are the event-based
-    scores of sed_eval [3]_. A false alarm is a predicted event that overlaps no true event of its
-    class. `true` must list all events of the recording: events count everywhere, also where `true`
-    has no segment. If only a part of the recording was annotated, leave out the other predictions.
+    An event is a segment that is not background; segments of one class that touch or overlap are
+    one event. Events of different classes may overlap, such as two species in one window. Only in a
+    table with a column of probabilities for each label, such as the windows that `predict_segments`
+    returns, overlaps are resolved first. Apply `merge_segments` to overlapping windows without
+    probabilities.
+
+    A predicted event is a hit if it has the class of a true event, starts within `collar` seconds
+    of its start, and ends within `collar` seconds or 20 % of the duration of the true event,
+    whichever is more. Each event is used once, with as many hits as possible. These are the
+    event-based scores of sed_eval [3]_. A false alarm is a predicted event that overlaps no true
+    event of its class. `true` must list all events of the recording: events count everywhere, also
+    where `true` has no segment. If only a part of the recording was annotated, leave out the other
+    predictions.
 
     Parameters
     ----------
@@ -274,12 +281,11 @@ def segment_report(
     true = check_segments(true, "true")
     predicted = check_segments(predicted, "predicted", unlabeled=True)
     duration = _duration(duration, true=true, predicted=predicted)
-    true_events, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
-    true, predicted = merge_segments(true_events), merge_segments(predicted)
+    true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
+    true_events, predicted_events = (_events(table, labels) for table in (true, predicted))
+    events, overall = event_scores(true_events, predicted_events, collar, duration)
+    true, predicted = merge_segments(true), merge_segments(predicted)
     annotated = _total_time(true)
-    events, overall = event_scores(
-        without_labels(true_events, labels), without_labels(predicted, labels), collar, duration
-    )
     if labels:
         true, predicted = (_filled(table, labels[0], duration) for table in (true, predicted))
     confusion = confusion_matrix(true, predicted, resolution)
@@ -309,6 +315,15 @@ def segment_report(
 
 def _with_text_labels(table):
     return table.assign(label=table.label.astype(str))
+
+
+def _events(table, background):
+    """Return the segments that are events, which may overlap if their classes differ.
+
+    Of overlapping windows with probabilities, though, only one class is heard at a time.
+    """
+    table = merge_segments(table) if has_probabilities(table) else table
+    return without_labels(table, background)
 
 
 def _duration(duration, **tables):

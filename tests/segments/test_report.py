@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import segment_table
+from pandas.testing import assert_frame_equal
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
@@ -77,9 +78,20 @@ class TestFrames:
     def test_overlapping_predictions_are_merged(self, seed):
         true, predicted = even(random_labels(seed)), even(random_labels(seed + 1))
         predicted["end"] += 0.35
+        probabilities = np.random.default_rng(seed).dirichlet(np.ones(3), len(predicted))
+        predicted[["a", "b", "c"]] = probabilities
         one = segment_report(true, predicted)
         other = segment_report(true, merge_segments(predicted))
         assert str(one) == str(other)
+
+    def test_frames_and_boundaries_of_overlapping_segments_are_those_of_merged_ones(self):
+        true, predicted = even(random_labels(0)), even(random_labels(1))
+        predicted["end"] += 0.35
+        one = segment_report(true, predicted)
+        other = segment_report(true, merge_segments(predicted))
+        assert_frame_equal(one.confusion_matrix, other.confusion_matrix)
+        assert one.boundary_f1 == other.boundary_f1
+        assert one.events.n_predicted.sum() < other.events.n_predicted.sum()
 
 
 class TestRules:
