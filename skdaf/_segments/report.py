@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
+from skdaf._segments.boundaries import boundary_scores
 from skdaf._segments.events import END_SHARE, event_scores
 from skdaf._segments.frames import class_scores, confusion_matrix
 from skdaf._segments.merge import has_probabilities, merge_segments, without_labels
@@ -222,8 +223,9 @@ def segment_report(
     TypeError
         If `true` or `predicted` is not a table, or `background` is not a label.
     ValueError
-        If a column or a value is missing, a segment has no duration, `true` contains no frame, a
-        parameter is out of range, or a segment ends after `duration`.
+        If a column or a value is missing, a segment has no duration, `true` has no segments and
+        there is no `background`, `true` contains no frame, a parameter is out of range, or a
+        segment ends after `duration`.
 
     See Also
     --------
@@ -280,6 +282,11 @@ def segment_report(
     labels = as_texts(background, "background")
     true = check_segments(true, "true")
     predicted = check_segments(predicted, "predicted", unlabeled=True)
+    if len(true) == 0 and not labels:
+        raise ValueError(
+            "true has no segments: pass background= (and duration=) to score a recording without "
+            "events."
+        )
     duration = _duration(duration, true=true, predicted=predicted)
     true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
     true_events, predicted_events = (_events(table, labels) for table in (true, predicted))
@@ -290,7 +297,7 @@ def segment_report(
         true, predicted = (_filled(table, labels[0], duration) for table in (true, predicted))
     confusion = confusion_matrix(true, predicted, resolution)
     per_class = class_scores(confusion)
-    boundary_precision, boundary_recall, boundary_f1 = _boundary_scores(true, predicted, tolerance)
+    boundary_precision, boundary_recall, boundary_f1 = boundary_scores(true, predicted, tolerance)
     return SegmentReport(
         accuracy=float(np.diag(confusion).sum() / confusion.to_numpy().sum()),
         macro_f1=float(per_class.f1[per_class.support > 0].mean()),
@@ -347,51 +354,3 @@ def _filled(table, label, duration):
     gaps = pd.DataFrame({"start": np.append(0.0, table.end), "end": [*table.start, duration]})
     gaps = gaps[gaps.end - gaps.start >= SAME_TIME].assign(label=label)
     return merge_segments(pd.concat([table[[*_TIMES, "label"]], gaps]) if len(table) else gaps)
-
-
-def _boundary_scores(true, predicted, tolerance):
-    """Return precision, recall and F1 of the boundaries inside the labeled time."""
-    first, last = true.start.iloc[0], true.end.iloc[-1]
-
-    def inside(instants):
-        return instants[(instants > first + tolerance) & (instants < last - tolerance)]
-
-    expected, found = inside(_boundaries(true)), inside(_boundaries(predicted))
-    found = found[_distances(found, true) <= tolerance]
-    n_hits = _count_matches(expected, found, tolerance)
-    return (
-        _share(n_hits, len(found)),
-        _share(n_hits, len(expected)),
-        _share(2 * n_hits, len(found) + len(expected)),
-    )
-
-
-def _boundaries(table):
-    return np.unique(np.round(table[_TIMES].to_numpy(), N_DECIMALS))
-
-
-def _distances(instants, table):
-    """Return the distance of each instant from the nearest segment of a table; 0 inside one."""
-    starts, ends = table.start.to_numpy(), table.end.to_numpy()
-    places = np.searchsorted(starts, instants, side="right")
-    since_last = instants - np.append(-np.inf, ends)[places]
-    to_next = np.append(starts, np.inf)[places] - instants
-    return np.round(np.clip(np.minimum(since_last, to_next), 0, None), N_DECIMALS)
-
-
-def _count_matches(first, second, tolerance):
-    """Count the pairs of matching instants, using each instant once.
-
-    Repeatedly pairing the earliest two that match gives the largest number of pairs.
-    """
-    first, second = first.tolist(), second.tolist()
-    n_pairs = i = j = 0
-    while i < len(first) and j < len(second):
-        difference = round(first[i] - second[j], N_DECIMALS)
-        n_pairs += abs(difference) <= tolerance
-        i, j = i + (difference <= tolerance), j + (difference >= -tolerance)
-    return n_pairs
-
-
-def _share(part, whole):
-    return part / whole if whole else float("nan")

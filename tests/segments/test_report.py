@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from skdaf import merge_segments, segment_report
-from skdaf._segments.report import _count_matches
+from skdaf._segments.boundaries import count_matches
 
 
 def even(labels, step=0.1):
@@ -181,7 +181,7 @@ class TestBoundaries:
         first, second = (np.unique(rng.integers(0, 60, 25) * 0.1) for _ in range(2))
         near = np.round(np.abs(first[:, None] - second), 6) <= 0.3
         matching = maximum_bipartite_matching(csr_array(near), perm_type="column")
-        assert _count_matches(first, second, 0.3) == (matching >= 0).sum()
+        assert count_matches(first, second, 0.3) == (matching >= 0).sum()
 
 
 class TestErrors:
@@ -202,7 +202,11 @@ class TestErrors:
         with pytest.raises(ValueError, match=f"{name}, row 0.*duration"):
             segment_report(**tables)
 
-    @pytest.mark.parametrize("true", [even(""), segment_table((0.1, 0.2, "a"))])
-    def test_true_segments_without_frames_are_refused(self, true):
+    def test_true_segments_without_frames_are_refused(self):
         with pytest.raises(ValueError, match="frame"):
-            segment_report(true, even("aaa"), resolution=1.0)
+            segment_report(segment_table((0.1, 0.2, "a")), even("aaa"), resolution=1.0)
+
+    @pytest.mark.parametrize("background", [None, []])
+    def test_no_true_segments_need_a_background(self, background):
+        with pytest.raises(ValueError, match=r"true has no segments: pass background= \(and dur"):
+            segment_report(segment_table(), even("aaa"), background=background)
