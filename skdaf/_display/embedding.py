@@ -8,11 +8,19 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
+from skdaf._display.point_labels import (
+    MAX_NAME_LENGTH,
+    NO_LABEL,
+    is_continuous,
+    known_labels,
+    legend_width,
+    n_columns,
+    one_per_point,
+)
 from skdaf._display.style import (
     COLORS,
     check_axes,
@@ -20,19 +28,13 @@ from skdaf._display.style import (
     new_figure,
     plain_text,
     require_matplotlib,
-    text_width,
     time_ticks,
 )
 from skdaf._display.typing import Axes
 from skdaf._estimators.fitted import unwrap, unwrap_calibrated
 
-# The longest class name in the legend, and the number of names per column.
-_MAX_NAME_LENGTH = 28
-_NAMES_PER_COLUMN = 20
-
-# In inches: the figure without the legend; a legend column without its text; a letter.
-_SIZE = 5.0, 4.6
-_COLUMN, _LETTER = 0.5, 0.075
+_SIZE = 5.0, 4.6  # inches, without the legend
+_GRAY = "0.6"  # the color of points whose label is missing
 
 
 @public
@@ -48,6 +50,7 @@ class EmbeddingDisplay:
         The position of each clip.
     labels : array-like of shape (n_clips,), default=None
         The class of each clip, shown by color and marker. Real numbers are shown on a color scale.
+        Points whose label is missing (None, NaN or NA) are gray.
     axis_names : tuple of two str, default=("First dimension", "Second dimension")
         The names of the axes.
     times : array-like of shape (n_clips,), default=None
@@ -61,9 +64,10 @@ class EmbeddingDisplay:
     figure_ : matplotlib Figure
         The figure that contains them.
     scatters_ : dict of matplotlib PathCollection
-        The points of each class; points without a class have the key None.
+        The points of each class; points without classes have the key None, and those whose label
+        is missing the key "no label".
     legend_ : matplotlib Legend or None
-        The legend of the classes.
+        The legend of the classes and of missing labels.
     colorbar_ : matplotlib Colorbar or None
         The color bar of real numbers or of time.
     path_ : matplotlib Line2D or None
@@ -188,8 +192,9 @@ class EmbeddingDisplay:
             One row per window of one recording, as returned by `transform_segments`: `start`,
             `end` (s) and features. Other columns must contain numbers, because they are features.
         y : array-like of shape (n_windows,), default=None
-            The label of each window, such as the `label` that `predict_segments` returns for it. If
-            None, points are colored by time: that of the middle of their windows.
+            The label of each window, such as the `label` that `predict_segments` returns for it;
+            windows without a label are gray. If None, points are colored by time: that of the
+            middle of their windows.
         projection : transformer, default=None
             Reduces the features to two dimensions, as in `from_estimator`. If None, ``PCA(2)``. If
             the features differ in scale, as hand-crafted ones do,
@@ -227,10 +232,10 @@ class EmbeddingDisplay:
         """
         require_matplotlib(f"{type(self).__name__}.plot")
         points = np.asarray(self.points, dtype=float)
-        labels = _one_per_point(self.labels, "labels", points)
-        times = _one_per_point(self.times, "times", points)
+        times = one_per_point(self.times, "times", points)
+        labels, is_labeled = known_labels(self.labels, points)
         if ax is None:
-            width = _legend_width(times if labels is None else labels)
+            width = legend_width(times if labels is None else labels, is_labeled)
             _, ax = new_figure(size=(_SIZE[0] + width, _SIZE[1]))
         [self.ax_] = check_axes(ax, 1)
         self.figure_ = self.ax_.figure
@@ -240,10 +245,8 @@ class EmbeddingDisplay:
         options |= scatter_kw or {}
         if times is not None:
             self._draw_path(points[np.argsort(times, kind="stable")])
-        if labels is not None and type_of_target(labels) != "continuous":
-            self._draw_classes(points, labels, options)
-        elif labels is not None:
-            self._draw_scale(points, labels, options, label="Target")
+        if labels is not None:
+            self._draw_labels(points, labels, is_labeled, options)
         elif times is not None:
             ticks, formatter, name = time_ticks(times.min(), times.max())
             # In "cividis", the color of the middle would be the gray of the path.
@@ -264,6 +267,24 @@ class EmbeddingDisplay:
         self.scatters_[None] = self.ax_.scatter(*points.T, **options)
         self.colorbar_ = self.figure_.colorbar(self.scatters_[None], ax=self.ax_, **bar)
 
+    def _draw_labels(self, points, labels, is_labeled, options):
+        """Draw points with a label by class or on a scale, and the others in gray."""
+        is_scale = is_continuous(labels)
+        if is_scale:
+            self._draw_scale(points[is_labeled], labels, options, label="Target")
+        else:
+            self._draw_classes(points[is_labeled], labels, options)
+        if not is_labeled.all():
+            # Below the other points. Options of color scales have no meaning for one color.
+            others = {k: v for k, v in options.items() if k not in ("cmap", "norm", "vmin", "vmax")}
+            others |= {"color": _GRAY, "label": NO_LABEL, "zorder": 0.95}
+            self.scatters_[NO_LABEL] = self.ax_.scatter(*points[~is_labeled].T, **others)
+        if not is_scale:
+            self._add_legend(len(self.scatters_))
+        elif not is_labeled.all():
+            # The color bar is beside the axes.
+            self.legend_ = self.ax_.legend(fontsize="small")
+
     def _draw_classes(self, points, labels, options):
         classes = np.unique(labels)
         for label, (color, marker) in zip(classes, class_styles(len(classes)), strict=True):
@@ -271,40 +292,20 @@ class EmbeddingDisplay:
                 *points[labels == label].T,
                 color=color,
                 marker=marker,
-                label=plain_text(label, _MAX_NAME_LENGTH),
+                label=plain_text(label, MAX_NAME_LENGTH),
                 **options,
             )
+
+    def _add_legend(self, n_names):
         self.legend_ = self.ax_.legend(
             title="Class",
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
             borderaxespad=0.0,
-            ncols=-(-len(classes) // _NAMES_PER_COLUMN),
+            ncols=n_columns(n_names),
             fontsize="small",
             frameon=False,
         )
-
-
-def _one_per_point(values, name, points):
-    """Return labels or times as an array; None if there are none."""
-    values = None if values is None else np.asarray(values)
-    if values is not None and values.shape != (len(points),):
-        raise ValueError(
-            f"{name} must contain one value for each of the {len(points)} points, got shape "
-            f"{values.shape}."
-        )
-    return values
-
-
-def _legend_width(labels):
-    """Return the width of the legend or the color bar in inches."""
-    if labels is None:
-        return 0.0
-    if type_of_target(labels) == "continuous":
-        return 1.0
-    classes = np.unique(labels)
-    widest = min(_MAX_NAME_LENGTH, max(text_width(str(label)) for label in classes))
-    return -(-len(classes) // _NAMES_PER_COLUMN) * (_COLUMN + _LETTER * widest)
 
 
 def _embeddings(estimator, X):

@@ -1,5 +1,6 @@
 """merge_segments: resolve overlaps, smooth labels, join neighbors."""
 
+import warnings
 from heapq import heapify, heappop, heappush
 from numbers import Real
 from typing import Any
@@ -88,6 +89,11 @@ def merge_segments(
         If a column, a start or an end is missing, a segment has no duration, or a parameter is
         negative.
 
+    Warns
+    -----
+    UserWarning
+        If a background label is neither a label of the table nor the name of a column of it.
+
     Examples
     --------
     >>> import pandas as pd
@@ -108,7 +114,9 @@ def merge_segments(
     1    5.0  6.0     c
     """
     dropped = as_texts(background, "background")
-    pieces = without_overlaps(labeled(check_segments(segments, "segments", unlabeled=True)))
+    table = labeled(check_segments(segments, "segments", unlabeled=True))
+    _warn_of_unknown(dropped, table)
+    pieces = without_overlaps(table)
     pieces = pieces[[*COLUMNS, *_numeric_columns(pieces)]]
     if len(pieces) == 0:
         return pieces
@@ -120,9 +128,30 @@ def merge_segments(
     return without_labels(pieces, dropped) if dropped else pieces
 
 
+def _warn_of_unknown(background, table):
+    """Warn of background labels that the table does not have, as they may be misspelled."""
+    labels = {str(label) for label in table.label.unique()}
+    # A class may have a column of probabilities without being the label of any window.
+    columns = {str(name) for name in table.columns}
+    names = dict(zip(background, probability_columns(background), strict=True))
+    unknown = [label for label in background if label not in labels and names[label] not in columns]
+    if labels and unknown:
+        warnings.warn(
+            f"No segment has the background label {unknown}: the labels are {sorted(labels)}.",
+            # The decorator that checks parameters is in between.
+            stacklevel=4,
+        )
+
+
 def without_labels(table, texts):
     """Return the segments whose labels, as text, are not among `texts`."""
     return table[~table.label.astype(str).isin(texts)].reset_index(drop=True)
+
+
+def has_probabilities(table):
+    """Return whether every label of a table has a column of probabilities."""
+    columns = probability_columns(table.label.unique())
+    return set(columns) <= set(_numeric_columns(table)) and table[columns].notna().all(axis=None)
 
 
 def _numeric_columns(table):
@@ -159,14 +188,13 @@ def _winners(table, covers):
     """Choose each piece's label among those of the segments that cover it."""
     codes, labels = pd.factorize(table.label)
     columns = probability_columns(labels)
-    has_probabilities = set(columns) <= set(_numeric_columns(table))
-    has_probabilities = has_probabilities and table[columns].notna().all(axis=None)
+    with_probabilities = has_probabilities(table)
     best = np.full(covers.shape[0], -np.inf)
     winners = np.zeros(covers.shape[0], dtype=int)
     # Label by label, to avoid a matrix of all labels times the windows of a whole day.
     for code, column in enumerate(columns):
         votes = covers @ (codes == code).astype(float)
-        score = covers @ table[column].to_numpy(float) if has_probabilities else votes
+        score = covers @ table[column].to_numpy(float) if with_probabilities else votes
         wins = (votes > 0) & (score > best)
         best[wins], winners[wins] = score[wins], code
     return labels.take(winners)

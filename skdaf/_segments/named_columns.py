@@ -1,6 +1,7 @@
 """Tables whose first line names the columns: Raven selection tables, BirdNET results, CSV."""
 
 import csv
+import math
 from dataclasses import dataclass
 
 from skdaf._segments.label_lines import problem_of_times, to_number, values
@@ -23,6 +24,9 @@ class Format:
     confidence: str | None = None
     # Raven writes a row for each view of a selection, with the same number.
     selection: str | None = None
+    # In tables of several files, Raven counts the start from the beginning of the first file, and
+    # has another column for the start within the file.
+    offset: str | None = None
 
 
 FORMATS = [
@@ -33,6 +37,7 @@ FORMATS = [
         labels=("annotation", "annotations", "label", "species", *_BIRDNET_LABELS),
         confidence="confidence",
         selection="selection",
+        offset="file offset (s)",
     ),
     Format(
         title="BirdNET results",
@@ -66,6 +71,7 @@ class NamedColumns:
                 "label_column to the one that has the labels"
             )
         self.has_confidence = format_.confidence in self.places
+        self.has_offset = format_.offset in self.places
 
     def value(self, row, name):
         """Return the text in a column; empty if the row or the table ends before it."""
@@ -96,12 +102,32 @@ class NamedColumns:
         if any(field.strip() for field in row[len(self.names) :]):
             return f"expected {len(self.names)} columns as in the first line, got {len(row)}"
         problem = problem_of_times(*fields[:2], self.separator)
+        if problem is None and self.has_offset:
+            problem = self._problem_of_offset(row)
         if problem is None and self.has_confidence:
             try:
                 to_number(fields[3] or "nan", self.separator)
             except ValueError:
                 return f"expected a number, got the confidence {fields[3]!r}"
         return problem
+
+    def _problem_of_offset(self, row):
+        text = self.value(row, self.format.offset)
+        try:
+            is_valid = 0 <= to_number(text, self.separator) < math.inf
+        except ValueError:
+            is_valid = False
+        name = self.names[self.places[self.format.offset]]
+        return None if is_valid else f"expected a number of at least 0 in {name!r}, got {text!r}"
+
+    def values(self, row, fields):
+        """Return the values of a segment, with times from the beginning of its file."""
+        start, end, *others = values(fields, self.separator)
+        if self.has_offset:
+            offset = to_number(self.value(row, self.format.offset), self.separator)
+            # Rounded to the decimals that Raven writes, because 3602.3 - 3600.1 is not 2.2.
+            start, end = offset, round(offset + (end - start), 9)
+        return [start, end, *others]
 
 
 def find_header(lines, label_column):
@@ -135,10 +161,10 @@ def read_rows(header, lines):
         if selection and key in seen and _same_label(rows[seen[key]][1], fields):
             continue
         seen[key] = len(rows)
-        rows.append((number, fields, header.problem(row, fields)))
+        rows.append((number, fields, header.problem(row, fields), row))
     return [
-        (number, fields if problem else values(fields, header.separator), problem)
-        for number, fields, problem in rows
+        (number, fields if problem else header.values(row, fields), problem)
+        for number, fields, problem, row in rows
     ]
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
+from skdaf._core.validation import validate_params
 from skdaf._segments.label_lines import (
     has_confidence,
     is_segment,
@@ -27,6 +28,7 @@ _EXPECTED = (
 
 
 @public
+@validate_params({"label_column": [str, None]})
 def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.DataFrame:
     r"""Read labeled segments from a text file.
 
@@ -55,8 +57,10 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     -------
     segments : pandas.DataFrame
         `start` and `end` in seconds, `label` as text without surrounding spaces, in the order of
-        the file, and `confidence` for results of BirdNET. The views of a Raven selection are one
-        segment, and "nocall", which BirdNET writes for recordings without detections, is none.
+        the file, and `confidence` for results of BirdNET. If a table of Raven has a column File
+        Offset (s), times count from the beginning of the file of the segment, not from that of a
+        series of files. The views of a Raven selection are one segment, and "nocall", which BirdNET
+        writes for recordings without detections, is none.
         Audacity's point labels have ``start == end``, and its regions may have an empty label. Both
         are returned, but functions that need a duration or a class reject them. Remove them with
         ``segments[(segments.start < segments.end) & (segments.label != "")]``.
@@ -68,7 +72,8 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     ValueError
         If the file has none of these formats, a line is not a segment, ends before it starts, or
         has more columns than the first line names, a table has no column of labels, or it belongs
-        to several recordings. The error names the file, the line and what was expected.
+        to several recordings. The error names the file, the line and what was expected. Also if
+        `label_column` is not text.
 
     See Also
     --------

@@ -10,9 +10,10 @@ from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
+from skdaf._segments.boundaries import boundary_scores
 from skdaf._segments.events import END_SHARE, event_scores
 from skdaf._segments.frames import class_scores, confusion_matrix
-from skdaf._segments.merge import merge_segments, without_labels
+from skdaf._segments.merge import has_probabilities, merge_segments, without_labels
 from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
 
 _TIMES = ["start", "end"]
@@ -161,7 +162,8 @@ def segment_report(
     Frames are instants, one in the middle of each interval of `resolution` seconds, starting at
     zero. Only frames within the segments of `true` count, unless there is a `background`. Frames
     with a label in `true` but not in `predicted` are wrong; they are in the column ``(none)`` of
-    the confusion matrix. In both tables, overlaps are resolved as in `merge_segments`.
+    the confusion matrix. For frames and boundaries, overlaps are resolved as in `merge_segments`,
+    in both tables.
 
     A boundary is an instant where a label begins, ends or changes, after neighbors with the same
     label have been joined. It is a hit if the other table has a boundary within `tolerance`; each
@@ -170,13 +172,19 @@ def segment_report(
     either table. Predicted boundaries that are further than `tolerance` from all segments of `true`
     do not count either.
 
-    An event is a segment that is not background; segments of one class that touch are one event. A
-    predicted event is a hit if it has the class of a true event, starts within `collar` seconds of
-    its start, and ends within `collar` seconds or 20 % of the duration of the true event, whichever
-    is more. Each event is used once, with as many hits as possible. These are the event-based
-    scores of sed_eval [3]_. A false alarm is a predicted event that overlaps no true event of its
-    class. `true` must list all events of the recording: events count everywhere, also where `true`
-    has no segment. If only a part of the recording was annotated, leave out the other predictions.
+    An event is a segment that is not background; segments of one class that touch or overlap are
+    one event. Events of different classes may overlap, such as two species in one window. Only in a
+    table with a column of probabilities for each label, such as the windows that `predict_segments`
+    returns, overlaps are resolved first. Apply `merge_segments` to overlapping windows without
+    probabilities.
+
+    A predicted event is a hit if it has the class of a true event, starts within `collar` seconds
+    of its start, and ends within `collar` seconds or 20 % of the duration of the true event,
+    whichever is more. Each event is used once, with as many hits as possible. These are the
+    event-based scores of sed_eval [3]_. A false alarm is a predicted event that overlaps no true
+    event of its class. `true` must list all events of the recording: events count everywhere, also
+    where `true` has no segment. If only a part of the recording was annotated, leave out the other
+    predictions.
 
     Parameters
     ----------
@@ -215,8 +223,9 @@ def segment_report(
     TypeError
         If `true` or `predicted` is not a table, or `background` is not a label.
     ValueError
-        If a column or a value is missing, a segment has no duration, `true` contains no frame, a
-        parameter is out of range, or a segment ends after `duration`.
+        If a column or a value is missing, a segment has no duration, `true` has no segments and
+        there is no `background`, `true` contains no frame, a parameter is out of range, or a
+        segment ends after `duration`.
 
     See Also
     --------
@@ -273,18 +282,22 @@ def segment_report(
     labels = as_texts(background, "background")
     true = check_segments(true, "true")
     predicted = check_segments(predicted, "predicted", unlabeled=True)
+    if len(true) == 0 and not labels:
+        raise ValueError(
+            "true has no segments: pass background= (and duration=) to score a recording without "
+            "events."
+        )
     duration = _duration(duration, true=true, predicted=predicted)
-    true_events, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
-    true, predicted = merge_segments(true_events), merge_segments(predicted)
+    true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
+    true_events, predicted_events = (_events(table, labels) for table in (true, predicted))
+    events, overall = event_scores(true_events, predicted_events, collar, duration)
+    true, predicted = merge_segments(true), merge_segments(predicted)
     annotated = _total_time(true)
-    events, overall = event_scores(
-        without_labels(true_events, labels), without_labels(predicted, labels), collar, duration
-    )
     if labels:
         true, predicted = (_filled(table, labels[0], duration) for table in (true, predicted))
     confusion = confusion_matrix(true, predicted, resolution)
     per_class = class_scores(confusion)
-    boundary_precision, boundary_recall, boundary_f1 = _boundary_scores(true, predicted, tolerance)
+    boundary_precision, boundary_recall, boundary_f1 = boundary_scores(true, predicted, tolerance)
     return SegmentReport(
         accuracy=float(np.diag(confusion).sum() / confusion.to_numpy().sum()),
         macro_f1=float(per_class.f1[per_class.support > 0].mean()),
@@ -311,6 +324,15 @@ def _with_text_labels(table):
     return table.assign(label=table.label.astype(str))
 
 
+def _events(table, background):
+    """Return the segments that are events, which may overlap if their classes differ.
+
+    Of overlapping windows with probabilities, though, only one class is heard at a time.
+    """
+    table = merge_segments(table) if has_probabilities(table) else table
+    return without_labels(table, background)
+
+
 def _duration(duration, **tables):
     """Return the duration of the recording; raise if a segment ends after it."""
     ends = {name: table.end.max() for name, table in tables.items() if len(table)}
@@ -332,51 +354,3 @@ def _filled(table, label, duration):
     gaps = pd.DataFrame({"start": np.append(0.0, table.end), "end": [*table.start, duration]})
     gaps = gaps[gaps.end - gaps.start >= SAME_TIME].assign(label=label)
     return merge_segments(pd.concat([table[[*_TIMES, "label"]], gaps]) if len(table) else gaps)
-
-
-def _boundary_scores(true, predicted, tolerance):
-    """Return precision, recall and F1 of the boundaries inside the labeled time."""
-    first, last = true.start.iloc[0], true.end.iloc[-1]
-
-    def inside(instants):
-        return instants[(instants > first + tolerance) & (instants < last - tolerance)]
-
-    expected, found = inside(_boundaries(true)), inside(_boundaries(predicted))
-    found = found[_distances(found, true) <= tolerance]
-    n_hits = _count_matches(expected, found, tolerance)
-    return (
-        _share(n_hits, len(found)),
-        _share(n_hits, len(expected)),
-        _share(2 * n_hits, len(found) + len(expected)),
-    )
-
-
-def _boundaries(table):
-    return np.unique(np.round(table[_TIMES].to_numpy(), N_DECIMALS))
-
-
-def _distances(instants, table):
-    """Return the distance of each instant from the nearest segment of a table; 0 inside one."""
-    starts, ends = table.start.to_numpy(), table.end.to_numpy()
-    places = np.searchsorted(starts, instants, side="right")
-    since_last = instants - np.append(-np.inf, ends)[places]
-    to_next = np.append(starts, np.inf)[places] - instants
-    return np.round(np.clip(np.minimum(since_last, to_next), 0, None), N_DECIMALS)
-
-
-def _count_matches(first, second, tolerance):
-    """Count the pairs of matching instants, using each instant once.
-
-    Repeatedly pairing the earliest two that match gives the largest number of pairs.
-    """
-    first, second = first.tolist(), second.tolist()
-    n_pairs = i = j = 0
-    while i < len(first) and j < len(second):
-        difference = round(first[i] - second[j], N_DECIMALS)
-        n_pairs += abs(difference) <= tolerance
-        i, j = i + (difference <= tolerance), j + (difference >= -tolerance)
-    return n_pairs
-
-
-def _share(part, whole):
-    return part / whole if whole else float("nan")

@@ -10,7 +10,13 @@ import pandas as pd
 
 from skdaf._core.public import public
 from skdaf._segments.merge import without_labels
-from skdaf._segments.tables import SAME_TIME, as_texts, check_segments, probability_columns
+from skdaf._segments.tables import (
+    COLUMNS,
+    SAME_TIME,
+    as_texts,
+    check_segments,
+    probability_columns,
+)
 
 
 def check_threshold(threshold, classes):
@@ -104,7 +110,10 @@ def tune_thresholds(
     Warns
     -----
     UserWarning
-        If no window contains a class. Such a class gets no threshold.
+        If no window contains a class, or if `predicted` has a column of probabilities for a class
+        that neither occurs in `true` nor is background. Such a class gets no threshold, so
+        `predict_segments` gives its label to windows in which it is the most probable class and no
+        other class reaches its threshold.
 
     See Also
     --------
@@ -121,7 +130,8 @@ def tune_thresholds(
     >>> tune_thresholds(true, windows)
     {'bird': 0.4}
     """
-    pairs = _pairs(true, predicted, as_texts(background, "background"))
+    background = as_texts(background, "background")
+    pairs = _pairs(true, predicted, background)
     classes = sorted({label for events, _ in pairs for label in events.label})
     if not classes:
         raise ValueError("true has no segments of a class that is not background.")
@@ -138,6 +148,15 @@ def tune_thresholds(
         warnings.warn(
             f"No window contains the classes {empty} with a probability above 0, so they get no "
             "threshold.",
+            stacklevel=2,
+        )
+    others = _other_classes([windows for _, windows in pairs], [*classes, *background])
+    if others:
+        warnings.warn(
+            f"The classes {others} have probabilities in predicted but no segments in true, so "
+            "they get no threshold: predict_segments gives the label of such a class to windows in "
+            "which it is the most probable one and no other class reaches its threshold. If they "
+            "are no events, add them to background=.",
             stacklevel=2,
         )
     return thresholds
@@ -161,6 +180,19 @@ def _pairs(true, predicted, background):
         windows = check_segments(windows, "predicted", unlabeled=True)
         pairs.append((without_labels(events, background), windows))
     return pairs
+
+
+def _other_classes(tables, labels):
+    """Return the names of the columns of probabilities that belong to none of the labels."""
+    known = {name for label in labels for name in probability_columns([label])} | {*COLUMNS}
+    return sorted(
+        {
+            str(name)
+            for table in tables
+            for name, values in table.select_dtypes("number").items()
+            if str(name) not in known and values.between(0, 1).all()
+        }
+    )
 
 
 def _contain(windows, events, label):

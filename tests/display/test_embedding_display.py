@@ -76,6 +76,54 @@ def test_real_numbers_are_shown_on_a_color_scale():
     assert display.legend_ is None
 
 
+MISSING = [None, np.nan, pd.NA]
+
+
+class TestMissingLabels:
+    EMBEDDINGS = np.random.default_rng(0).standard_normal((6, 3))
+
+    def unlabeled(self, display):
+        points = display.scatters_["no label"]
+        assert {to_hex(color) for color in points.get_facecolor()} == {to_hex("0.6")}
+        return points.get_offsets().tolist()
+
+    @pytest.mark.parametrize("missing", MISSING, ids=str)
+    @pytest.mark.parametrize("kind", [list, lambda y: np.array(y, object), pd.Series])
+    def test_their_points_are_gray(self, missing, kind):
+        y = kind(["a", missing, "b", "a", missing, "b"])
+        display = EmbeddingDisplay.from_embeddings(self.EMBEDDINGS, y)
+        assert list(display.scatters_) == ["a", "b", "no label"]
+        assert self.unlabeled(display) == display.points[[1, 4]].tolist()
+        assert display.scatters_["a"].get_offsets().tolist() == display.points[[0, 3]].tolist()
+        assert texts(display.legend_.get_texts()) == ["a", "b", "no label"]
+
+    @pytest.mark.parametrize("missing", MISSING, ids=str)
+    def test_all_labels_are_missing(self, missing):
+        display = EmbeddingDisplay.from_embeddings(self.EMBEDDINGS, [missing] * 6)
+        assert self.unlabeled(display) == display.points.tolist()
+        assert texts(display.legend_.get_texts()) == ["no label"]
+
+    def test_classes_of_numbers_stay_numbers(self):
+        display = EmbeddingDisplay.from_embeddings(self.EMBEDDINGS, [1, None, 2, 1, None, 2])
+        assert texts(display.legend_.get_texts()) == ["1", "2", "no label"]
+
+    @pytest.mark.parametrize("missing", MISSING, ids=str)
+    def test_real_numbers(self, missing):
+        y = [0.5, missing, 1.25, 3.0, missing, 2.0]
+        display = EmbeddingDisplay.from_embeddings(self.EMBEDDINGS, y, scatter_kw={"cmap": "magma"})
+        assert display.scatters_[None].get_array().tolist() == [0.5, 1.25, 3.0, 2.0]
+        assert self.unlabeled(display) == display.points[[1, 4]].tolist()
+        assert texts(display.legend_.get_texts()) == ["no label"]
+
+    def test_windows_below_the_threshold(self):
+        starts = np.arange(6.0)
+        table = pd.DataFrame({"start": starts, "end": starts + 1, "x": starts, "y": starts**2})
+        labels = pd.Series(["owl", None, None, "owl", "wren", None], index=starts + 7)
+        display = EmbeddingDisplay.from_segments(table, labels)
+        assert len(self.unlabeled(display)) == 3
+        assert display.path_ is not None
+
+
 class TestFromSegments:
     @pytest.fixture
     def table(self):

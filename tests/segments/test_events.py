@@ -122,6 +122,34 @@ class TestScores:
         assert report.events.n_true.tolist() == [1, 1]
         assert report.events.recall.tolist() == [0, 1]
 
+    def test_overlapping_predicted_events_of_different_classes_are_all_events(self):
+        # Two species in one window, as BirdNET reports them.
+        birds = segment_table((0, 3, "blackbird"), (0, 3, "owl"), (3, 6, "owl"))
+        report = segment_report(birds, birds, background="none", duration=60)
+        assert report.events.n_predicted.to_dict() == {"blackbird": 1, "owl": 1}
+        assert report.event_f1 == report.accuracy == report.boundary_f1 == 1
+
+    @pytest.mark.parametrize("with_probabilities", [False, True])
+    @pytest.mark.parametrize("seed", range(10))
+    def test_a_table_equals_itself(self, seed, with_probabilities):
+        rng = np.random.default_rng(seed)
+        starts = rng.uniform(0, 20, 30)
+        ends = starts + rng.uniform(0.1, 4, 30)
+        table = pd.DataFrame({"start": starts, "end": ends, "label": rng.choice([*"abc"], 30)})
+        if with_probabilities:
+            table[[*"abc"]] = rng.dirichlet(np.ones(3), 30)
+        report = segment_report(table, table, collar=0, background="c")
+        assert report.event_f1 == 1
+        assert report.false_alarms_per_hour == 0
+
+    def test_overlapping_windows_with_probabilities_are_resolved(self):
+        windows = segment_table(
+            *((0, 2, "a", 0.9, 0.1), (1, 3, "b", 0.2, 0.8), (2, 4, "b", 0.1, 0.9)),
+            columns=[*"ab"],
+        )
+        report = segment_report(segment_table((0, 2, "a"), (2, 4, "b")), windows)
+        assert report.event_f1 == 1
+
     def test_segments_that_touch_are_one_event(self):
         parts = segment_table((0, 1, "a"), (1, 2, "a"), (1.5, 3, "a"), (4, 5, "a"))
         report = segment_report(parts, merge_segments(parts))

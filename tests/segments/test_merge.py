@@ -277,7 +277,7 @@ class TestRowsWithoutALabel:
 
 class TestBackground:
     @pytest.mark.parametrize("options", OPTIONS)
-    @pytest.mark.parametrize("background", ["a", ["c", "a"], [], ["none of them"]])
+    @pytest.mark.parametrize("background", ["a", ["c", "a"], []])
     def test_it_is_dropped_at_the_end(self, options, background):
         segments = random_segments(1)
         merged = merge_segments(segments, **options)
@@ -297,6 +297,18 @@ class TestBackground:
     def test_it_must_be_a_label(self):
         with pytest.raises(TypeError, match="background must be a label or a list of labels"):
             merge_segments(even("ab"), background={"a": 1})
+
+    @pytest.mark.parametrize("background", ["none", ["a", "none"]])
+    def test_labels_that_occur_nowhere_are_named(self, background):
+        with pytest.warns(UserWarning, match=r"label \['none'\]: the labels are \['a', 'b'\]") as w:
+            merged = merge_segments(even("aab"), background=background)
+        assert [warning.filename for warning in w] == [__file__]
+        assert merged.label.tolist() == [x for x in "ab" if x not in background]
+
+    def test_classes_that_no_segment_has_are_known(self):
+        # pytest makes warnings errors.
+        merge_segments(even("aab").assign(c=0.1, start_=0.1), background=["c", "start"])
+        merge_segments(even("aab")[:0], background="none")
 
 
 class TestMinimumDuration:

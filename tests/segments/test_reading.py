@@ -1,5 +1,7 @@
 """read_segments: labels of Audacity, tables of Raven and BirdNET, CSV."""
 
+import re
+
 import pytest
 from helpers import segment_table
 from pandas.testing import assert_frame_equal
@@ -211,6 +213,12 @@ class TestRaven:
         with pytest.raises(ValueError, match=r"label_column='x'.*names of columns"):
             read_segments(tmp_path / "a.txt", label_column="x")
 
+    @pytest.mark.parametrize("label_column", [3, ["Annotation"]])
+    def test_the_column_of_labels_is_a_name(self, tmp_path, label_column):
+        (tmp_path / "a.txt").write_text(RAVEN)
+        with pytest.raises(ValueError, match=r"'label_column' parameter of read_segments"):
+            read_segments(tmp_path / "a.txt", label_column=label_column)
+
     def test_tables_of_several_recordings_are_refused(self, read):
         content = RAVEN.replace("Low Freq (Hz)", "Begin File")
         with pytest.raises(
@@ -294,6 +302,47 @@ class TestBirdNET:
 
     def test_a_missing_confidence_is_nan(self, read):
         assert read(BIRDNET.replace("0.25", "")).confidence.isna().tolist() == [False, True]
+
+
+SERIES = """Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation\tBegin File\tFile Offset (s)
+1\t0.5\t1.5\twren\ta.wav\t0.5
+2\t3600.1\t3602.3\trobin\tb.wav\t0.1
+3\t3610.0\t3612.0\twren\tb.wav\t10.0
+"""
+
+
+class TestSeriesOfFiles:
+    """Raven counts "Begin Time (s)" over all files, and "File Offset (s)" within each."""
+
+    SECOND = segment_table((0.1, 2.3, "robin"), (10.0, 12.0, "wren"))
+
+    def test_each_file_has_times_of_its_own(self, read):
+        names, *rows = SERIES.splitlines(keepends=True)
+        tables = {
+            name: read(names + "".join(row for row in rows if name in row))
+            for name in ("a.wav", "b.wav")
+        }
+        assert_frame_equal(tables["a.wav"], segment_table((0.5, 1.5, "wren")))
+        assert_frame_equal(tables["b.wav"], self.SECOND)
+        # 3602.3 - 3600.1 is not 2.2.
+        assert tables["b.wav"].end.tolist() == [2.3, 12.0]
+        with pytest.raises(ValueError, match=r"several recordings.*'a\.wav'.*'Begin File'"):
+            read(SERIES)
+
+    @pytest.mark.parametrize("change", [str, lambda text: re.sub(r"\.(?=\d)", ",", text)])
+    def test_a_table_of_one_later_file(self, read, change):
+        lines = SERIES.splitlines(keepends=True)
+        assert_frame_equal(read(change(lines[0] + lines[2] + lines[3])), self.SECOND)
+
+    def test_combined_results_of_birdnet(self, read):
+        first, _, second = BIRDNET_RAVEN.replace("3.0\t6.0", "63.0\t66.0").splitlines()
+        expected = TestBirdNET.EXPECTED[1:].reset_index(drop=True)
+        assert_frame_equal(read(f"{first}\n{second}\n"), expected)
+
+    @pytest.mark.parametrize("offset", ["", "soon", "-1", "nan", "inf"])
+    def test_bad_offsets_are_named(self, read, offset):
+        with pytest.raises(ValueError, match=rf"line 2: .*'File Offset \(s\)', got '{offset}'"):
+            read(SERIES.partition("2\t")[0].replace("a.wav\t0.5", f"a.wav\t{offset}"))
 
 
 @pytest.mark.parametrize("separator", ["\t", ",", ";"])

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import segment_table
+from pandas.testing import assert_frame_equal
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from skdaf import merge_segments, segment_report
-from skdaf._segments.report import _count_matches
+from skdaf._segments.boundaries import count_matches
 
 
 def even(labels, step=0.1):
@@ -77,9 +78,20 @@ class TestFrames:
     def test_overlapping_predictions_are_merged(self, seed):
         true, predicted = even(random_labels(seed)), even(random_labels(seed + 1))
         predicted["end"] += 0.35
+        probabilities = np.random.default_rng(seed).dirichlet(np.ones(3), len(predicted))
+        predicted[["a", "b", "c"]] = probabilities
         one = segment_report(true, predicted)
         other = segment_report(true, merge_segments(predicted))
         assert str(one) == str(other)
+
+    def test_frames_and_boundaries_of_overlapping_segments_are_those_of_merged_ones(self):
+        true, predicted = even(random_labels(0)), even(random_labels(1))
+        predicted["end"] += 0.35
+        one = segment_report(true, predicted)
+        other = segment_report(true, merge_segments(predicted))
+        assert_frame_equal(one.confusion_matrix, other.confusion_matrix)
+        assert one.boundary_f1 == other.boundary_f1
+        assert one.events.n_predicted.sum() < other.events.n_predicted.sum()
 
 
 class TestRules:
@@ -169,7 +181,7 @@ class TestBoundaries:
         first, second = (np.unique(rng.integers(0, 60, 25) * 0.1) for _ in range(2))
         near = np.round(np.abs(first[:, None] - second), 6) <= 0.3
         matching = maximum_bipartite_matching(csr_array(near), perm_type="column")
-        assert _count_matches(first, second, 0.3) == (matching >= 0).sum()
+        assert count_matches(first, second, 0.3) == (matching >= 0).sum()
 
 
 class TestErrors:
@@ -190,7 +202,11 @@ class TestErrors:
         with pytest.raises(ValueError, match=f"{name}, row 0.*duration"):
             segment_report(**tables)
 
-    @pytest.mark.parametrize("true", [even(""), segment_table((0.1, 0.2, "a"))])
-    def test_true_segments_without_frames_are_refused(self, true):
+    def test_true_segments_without_frames_are_refused(self):
         with pytest.raises(ValueError, match="frame"):
-            segment_report(true, even("aaa"), resolution=1.0)
+            segment_report(segment_table((0.1, 0.2, "a")), even("aaa"), resolution=1.0)
+
+    @pytest.mark.parametrize("background", [None, []])
+    def test_no_true_segments_need_a_background(self, background):
+        with pytest.raises(ValueError, match=r"true has no segments: pass background= \(and dur"):
+            segment_report(segment_table(), even("aaa"), background=background)

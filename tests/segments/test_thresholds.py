@@ -105,7 +105,7 @@ class TestTune:
     @pytest.mark.parametrize("seed", range(10))
     def test_no_threshold_has_a_higher_f1(self, seed):
         windows, true = random_windows(seed)
-        thresholds = tune_thresholds(true, windows)
+        thresholds = tune_thresholds(true, windows, background="b")
         is_a = windows.start.isin(true.start)
         candidates = np.unique(windows.a[windows.a > 0])
         f1 = [f1_score(is_a, windows.a >= candidate) for candidate in candidates]
@@ -114,13 +114,15 @@ class TestTune:
 
     def test_several_recordings_count_like_one(self):
         tables = [random_windows(seed) for seed in range(3)]
-        separate = tune_thresholds([true for _, true in tables], [table for table, _ in tables])
+        separate = tune_thresholds(
+            [true for _, true in tables], [table for table, _ in tables], background="b"
+        )
         shifted = [
             [t.assign(start=t.start + 80 * i, end=t.end + 80 * i) for t in pair]
             for i, pair in enumerate(tables)
         ]
         windows, true = (pd.concat(parts) for parts in zip(*shifted, strict=True))
-        assert separate == tune_thresholds(true, windows)
+        assert separate == tune_thresholds(true, windows, background="b")
 
     @pytest.mark.parametrize(
         ("event", "expected"),
@@ -155,6 +157,16 @@ class TestTune:
         true = pd.concat([true, segment_table((99, 100, "b"))])
         with pytest.warns(UserWarning, match=r"\['b'\].*no threshold"):
             assert set(tune_thresholds(true, windows)) == {"a"}
+
+    def test_classes_that_never_occur_in_true(self):
+        windows, true = random_windows(0)
+        windows["end_"], windows["loudness"] = windows.b, -30.0
+        with pytest.warns(UserWarning, match=r"\['b'\].*most probable.*background=") as caught:
+            found = tune_thresholds([true] * 2, [windows] * 2, background="end")
+        assert len(caught) == 1
+        assert set(found) == {"a"}
+        # pytest makes warnings errors, so there is none for background.
+        assert tune_thresholds(true, windows, background=["b", "end"]) == found
 
     def test_the_result_is_a_threshold(self, linear, recording):
         path, true = recording

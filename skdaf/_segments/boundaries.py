@@ -1,0 +1,53 @@
+"""Scores of boundaries: which changes of the label were found."""
+
+import numpy as np
+
+from skdaf._segments.tables import N_DECIMALS
+
+
+def boundary_scores(true, predicted, tolerance):
+    """Return precision, recall and F1 of the boundaries inside the labeled time."""
+    first, last = true.start.iloc[0], true.end.iloc[-1]
+
+    def inside(instants):
+        return instants[(instants > first + tolerance) & (instants < last - tolerance)]
+
+    expected, found = inside(_boundaries(true)), inside(_boundaries(predicted))
+    found = found[_distances(found, true) <= tolerance]
+    n_hits = count_matches(expected, found, tolerance)
+    return (
+        _share(n_hits, len(found)),
+        _share(n_hits, len(expected)),
+        _share(2 * n_hits, len(found) + len(expected)),
+    )
+
+
+def _boundaries(table):
+    return np.unique(np.round(table[["start", "end"]].to_numpy(), N_DECIMALS))
+
+
+def _distances(instants, table):
+    """Return the distance of each instant from the nearest segment of a table; 0 inside one."""
+    starts, ends = table.start.to_numpy(), table.end.to_numpy()
+    places = np.searchsorted(starts, instants, side="right")
+    since_last = instants - np.append(-np.inf, ends)[places]
+    to_next = np.append(starts, np.inf)[places] - instants
+    return np.round(np.clip(np.minimum(since_last, to_next), 0, None), N_DECIMALS)
+
+
+def count_matches(first, second, tolerance):
+    """Count the pairs of matching instants, using each instant once.
+
+    Repeatedly pairing the earliest two that match gives the largest number of pairs.
+    """
+    first, second = first.tolist(), second.tolist()
+    n_pairs = i = j = 0
+    while i < len(first) and j < len(second):
+        difference = round(first[i] - second[j], N_DECIMALS)
+        n_pairs += abs(difference) <= tolerance
+        i, j = i + (difference <= tolerance), j + (difference >= -tolerance)
+    return n_pairs
+
+
+def _share(part, whole):
+    return part / whole if whole else float("nan")
