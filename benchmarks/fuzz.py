@@ -58,7 +58,7 @@ _ADDRESSES = 4 * 2**30
 def _check(path):
     report = check_audio([path])
     if not report.ok[0]:
-        raise AudioReadError(report.problem[0], [path])
+        raise AudioReadError.of(path, report.problem[0])
     return report[["duration", "peak"]].to_numpy()
 
 
