@@ -52,11 +52,8 @@ def clip_spectrogram(settings, clip):
 def input_times(frontend, settings, clip):
     """Return the `n_frames_ + 1` edges, in seconds of the clip, of the frames of `transform`."""
     n_own = settings.n_frames(_n_samples(clip, settings.sampling_rate))
-    if frontend.length_ == "resize":
-        return _frame_edges(frontend.n_frames_, settings, n_own / frontend.n_frames_)
-    n_squeezed = max(1, round(n_own / frontend._squeeze))
-    n_before = max(0, n_squeezed - frontend.n_frames_) // 2 if frontend.length_ == "tile" else 0
-    return _frame_edges(frontend.n_frames_, settings, n_own / n_squeezed, n_before)
+    first, step = frontend._common_length().first_and_step(n_own)
+    return _frame_edges(frontend.n_frames_, settings, step, first)
 
 
 def _frame_edges(n_frames, settings, n_together, first=0):

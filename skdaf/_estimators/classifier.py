@@ -314,7 +314,7 @@ class CNNAudioClassifier(ClassifierMixin, SupervisedEstimator):
     def _encode_targets(self, y, n_clips, weights):
         return encode_labels(y, n_clips, self.class_weight, type(self).__name__, weights)
 
-    def _encode_own(self, y_val, n_clips, labels):
+    def _encode_validation_targets(self, y_val, n_clips, labels):
         return encode_known_labels(y_val, labels.classes, n_clips)
 
     def _set_targets(self, labels):

@@ -266,13 +266,12 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         y : ndarray of shape (n_clips,) or (n_clips, n_targets)
             In the units and with the dimensions of the `y` passed to `fit`.
         """
-        outputs = self.layer_outputs(X).astype(np.float64)
-        predicted = outputs * self._target_scale + self._target_mean
-        return predicted[:, 0] if self._has_single_target else predicted
+        return self._original_targets(self.layer_outputs(X).astype(np.float64))
 
     def _encode_targets(self, y, n_clips, weights):
         numbers = _check_numbers(y, n_clips, "y", type(self).__name__)
-        if np.count_nonzero(np.ones(n_clips) if weights is None else weights) < 2:
+        n_used = n_clips if weights is None else np.count_nonzero(weights)
+        if n_used < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
             )
@@ -287,7 +286,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         standardized = _standardized(targets, mean, scale)
         return _EncodedNumbers(standardized, mean, scale, numbers.ndim == 1)
 
-    def _encode_own(self, y_val, n_clips, encoded):
+    def _encode_validation_targets(self, y_val, n_clips, encoded):
         numbers = _check_numbers(y_val, n_clips, "y_val", type(self).__name__)
         targets = numbers.reshape(n_clips, -1)
         if targets.shape[1] != len(encoded.mean):
@@ -308,6 +307,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         return regression(self.loss)
 
     def _original_targets(self, targets):
+        """Return standardized targets in their units."""
         numbers = targets * self._target_scale + self._target_mean
         return numbers[:, 0] if self._has_single_target else numbers
 

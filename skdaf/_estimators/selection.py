@@ -62,7 +62,7 @@ class Selection(NamedTuple):
     validation_rows: NDArray[np.integer] | None
 
 
-def check_weights(sample_weight, clips, name="sample_weight"):
+def check_weights(sample_weight, clips):
     """Return weights as an array; None if they are not given.
 
     Raises
@@ -75,9 +75,11 @@ def check_weights(sample_weight, clips, name="sample_weight"):
     weights = _check_sample_weight(as_array(sample_weight), clips, dtype=np.float64)
     if (weights < 0).any():
         row = int(np.flatnonzero(weights < 0)[0])
-        raise ValueError(f"{name} must not be negative, but row {row} contains {weights[row]:g}.")
+        raise ValueError(
+            f"sample_weight must not be negative, but row {row} contains {weights[row]:g}."
+        )
     if not weights.any():
-        raise ValueError(f"{name} must contain a weight above zero, but all are zero.")
+        raise ValueError("sample_weight must contain a weight above zero, but all are zero.")
     return weights
 
 
@@ -95,7 +97,7 @@ def encode_groups(groups, n_clips):
     return np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
-def check_own_validation(estimator, X_val, y_val):
+def check_validation_data(estimator, X_val, y_val):
     """Check that the user's clips for validation have targets, and are used."""
     if (X_val is None) != (y_val is None):
         missing = "X_val" if X_val is None else "y_val"
@@ -104,7 +106,7 @@ def check_own_validation(estimator, X_val, y_val):
         raise ValueError("X_val has no effect with early_stopping=False.")
 
 
-def select(estimator, order, rng, data, *, classes=None, n_own=0):
+def select(estimator, order, rng, data, *, classes=None, n_validation=0):
     """Hold out clips if the estimator wants that, and repeat or weight the others.
 
     Parameters
@@ -116,7 +118,7 @@ def select(estimator, order, rng, data, *, classes=None, n_own=0):
     data : ClipData
     classes : ndarray of shape (n_clips,), default=None
         The classes to stratify by.
-    n_own : int, default=0
+    n_validation : int, default=0
         Number of clips that the user gave for validation; then no others are held out.
 
     Returns
@@ -124,15 +126,15 @@ def select(estimator, order, rng, data, *, classes=None, n_own=0):
     Selection
     """
     weights = data.weights
-    if n_own:
-        rows, held_out = order, np.arange(n_own)
+    if n_validation:
+        rows, held_out = order, np.arange(n_validation)
     else:
         n_classes = 2 if classes is None else len(np.unique(classes))
         n_held_out = count_held_out(estimator, len(order), n_classes)
         rows, held_out = _split(order, n_held_out, classes, data.groups, rng)
     if weights is None:
         return Selection(rows, None, held_out)
-    if held_out is not None and not n_own:
+    if held_out is not None and not n_validation:
         held_out = draw_by_weight(held_out, _scaled(weights[held_out]), offset=0.5)
     if _are_repeats(weights):
         return Selection(np.repeat(rows, weights[rows].astype(int)), None, held_out)

@@ -15,7 +15,7 @@ from skdaf._estimators.parameters import check_builder, positive_integers
 from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
 from skdaf._estimators.selection import (
     ClipData,
-    check_own_validation,
+    check_validation_data,
     check_weights,
     content_order,
     encode_groups,
@@ -34,9 +34,9 @@ from skdaf._training.run import Examples, TrainingRun
 class SupervisedEstimator(NetworkEstimator):
     """Base class of the estimators that learn a target for each clip.
 
-    A subclass implements `_encode_targets`, which returns an object with the `targets` as numbers,
-    `_encode_own` for clips for validation, `_set_targets`, which stores what predictions need,
-    `_n_outputs`, `_objective`, and `_original_targets` for callbacks.
+    A subclass implements `_encode_targets`, which returns an object with the `targets` as numbers;
+    `_encode_validation_targets`, the same for `y_val`; `_set_targets`, which stores what
+    predictions need; `_n_outputs`; `_objective`; and `_original_targets` for callbacks.
     """
 
     #: Whether targets are classes, which held-out clips are stratified by.
@@ -70,23 +70,23 @@ class SupervisedEstimator(NetworkEstimator):
     def _fit(self, X, y, sample_weight, groups, X_val, y_val):
         """Check everything, fit the front end, and train the network."""
         self._check_parameters()
-        check_own_validation(self, X_val, y_val)
+        check_validation_data(self, X_val, y_val)
         kind, clips = validate_clips(self, X, reset=True)
         weights, groups = check_weights(sample_weight, clips), encode_groups(groups, len(clips))
         encoded = self._encode_targets(y, len(clips), weights)
-        own = self._check_own(X_val, y_val, encoded)
+        validation = self._check_validation(X_val, y_val, encoded)
         data = ClipData(clips, y, encoded.targets, weights, groups).without_zeros()
         source = find_source(self.pretrained)
         spectrograms = self._fit_frontend(kind, data.clips, data.y, source)
-        own = self._own_examples(own)
+        validation = self._validation_examples(validation)
         checkpoint = open_checkpoint(
-            self, spectrograms, data.targets, source, **_other_arrays(data, own)
+            self, spectrograms, data.targets, source, **_other_arrays(data, validation)
         )
         rng = random_state_of_fit(self, checkpoint)
         order = content_order(spectrograms, data.targets)
         classes = data.targets if self._has_classes else None
-        n_own = 0 if own is None else len(own.inputs)
-        chosen = select(self, order, rng, data, classes=classes, n_own=n_own)
+        n_validation = 0 if validation is None else len(validation.inputs)
+        chosen = select(self, order, rng, data, classes=classes, n_validation=n_validation)
         self._set_targets(encoded)
         seed = int(rng.randint(2**31 - 1))
         network, architecture = build_supervised_network(self, self._n_outputs(), source, seed)
@@ -101,24 +101,24 @@ class SupervisedEstimator(NetworkEstimator):
             chosen.validation_rows,
             seed,
             train_weights=chosen.train_weights,
-            validation_examples=own,
+            validation_examples=validation,
         )
         train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
         return self
 
-    def _check_own(self, X_val, y_val, encoded):
+    def _check_validation(self, X_val, y_val, encoded):
         """Return the kind of the user's clips for validation, the clips and their targets."""
         if X_val is None:
             return None
         with _named("X_val"):
             kind, clips = validate_clips(self, X_val, reset=False)
-        return kind, clips, self._encode_own(y_val, len(clips), encoded)
+        return kind, clips, self._encode_validation_targets(y_val, len(clips), encoded)
 
-    def _own_examples(self, own):
+    def _validation_examples(self, validation):
         """Return the user's clips for validation as `Examples`; None if there are none."""
-        if own is None:
+        if validation is None:
             return None
-        kind, clips, targets = own
+        kind, clips, targets = validation
         with _named("X_val"):
             self._check_kind(kind, clips)
         return Examples(clips if kind == "spectrograms" else self._transform(kind, clips), targets)
@@ -141,10 +141,10 @@ def _named(name):
         raise ValueError(f"{name}: {error}") from error
 
 
-def _other_arrays(data, own):
+def _other_arrays(data, validation):
     """Return what affects a fit besides clips and targets, by name."""
     arrays = {"weights": data.weights, "groups": data.groups}
-    if own is not None:
-        arrays["validation spectrograms"] = np.asarray(own.inputs, dtype=np.float32)
-        arrays["validation targets"] = own.targets
+    if validation is not None:
+        arrays["validation spectrograms"] = np.asarray(validation.inputs, dtype=np.float32)
+        arrays["validation targets"] = validation.targets
     return arrays

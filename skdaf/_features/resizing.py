@@ -67,8 +67,23 @@ class CommonLength:
             return resize(spectrogram, self.n_frames)
         if self.method == "pad":
             return pad_or_cut(spectrogram, self.n_frames, padding)
-        squeezed = resize(spectrogram, max(1, round(len(spectrogram) / self.squeeze)))
+        squeezed = resize(spectrogram, self._squeezed(len(spectrogram)))
         return tile_or_cut(squeezed, self.n_frames)
+
+    def first_and_step(self, n_own):
+        """Return `first` and `step`: frame k of the result begins at `(first + k) * step`.
+
+        Positions are frames of the clip, which has `n_own` of them.
+        """
+        if self.method == "resize":
+            return 0, n_own / self.n_frames
+        if self.method == "pad":
+            return 0, 1.0
+        squeezed = self._squeezed(n_own)
+        return max(0, squeezed - self.n_frames) // 2, n_own / squeezed
+
+    def _squeezed(self, n_own):
+        return max(1, round(n_own / self.squeeze))
 
 
 def _choose_method(lengths):

@@ -325,6 +325,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         chosen = CommonLength.choose(self.length, self.n_frames, lengths)
         self.length_, self.n_frames_, self._squeeze = astuple(chosen)
 
+    def _common_length(self):
+        return CommonLength(self.length_, self.n_frames_, self._squeeze)
+
     def _choose_mean_subtraction(self, seconds):
         if self.mean_subtraction == "auto":
             return share_to_subtract(seconds)
@@ -363,7 +366,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     def _extraction(self, settings, kind=SpectrogramExtraction):
         return kind(
             settings=settings,
-            length=CommonLength(self.length_, self.n_frames_, self._squeeze),
+            length=self._common_length(),
             standardize=self.standardize,
             mean_subtraction=self.mean_subtraction_,
             cache=self.cache,
