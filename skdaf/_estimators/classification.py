@@ -4,42 +4,95 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.sparse import csr_matrix
+from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
+from skdaf._core.estimator import is_flag
 from skdaf._core.typing import Clips
+from skdaf._estimators.indicators import (
+    EncodedIndicator,
+    encode_indicator,
+    encode_known_indicator,
+    has_several_columns,
+    label_sets,
+)
 from skdaf._estimators.labels import encode_known_labels, encode_labels
 from skdaf._estimators.supervised import SupervisedEstimator
-from skdaf._training.objectives import classification
+from skdaf._training.objectives import classification, multilabel_classification
+
+# The data types of numbers that `predict` may return indicators in.
+_INDICATOR_TYPES = {"bool"} | {
+    f"{kind}{8 * size}"
+    for kind, sizes in {"int": (1, 2, 4, 8), "uint": (1, 2, 4, 8), "float": (2, 4, 8)}.items()
+    for size in sizes
+}
+
+
+def _is_indicator_type(value):
+    return value is None or (type(value) is str and value in _INDICATOR_TYPES)
 
 
 class ClassifierBase(ClassifierMixin, SupervisedEstimator):
-    """Base class of network estimators that learn labels."""
+    """Base class of network estimators that learn one label per clip, or any number of labels."""
 
-    _has_classes = True
+    # The data type of the values of an indicator; None if each clip has one label.
+    _indicator_dtype: str | None
+    _is_indicator_sparse: bool
 
     _saved_attributes = {
         **SupervisedEstimator._saved_attributes,
         "classes_": lambda value: isinstance(value, np.ndarray) and value.ndim == 1,
+        "_indicator_dtype": _is_indicator_type,
+        "_is_indicator_sparse": is_flag,
     }
 
+    @property
+    def multilabel_(self) -> bool:
+        """Whether clips can have any number of labels."""
+        check_is_fitted(self)
+        # Models from other sources lack the attribute.
+        return vars(self).get("_indicator_dtype") is not None
+
+    # --- the labels of clips as targets of the network ---
+
     def _encode_targets(self, y, n_clips, weights):
-        return encode_labels(y, n_clips, self.class_weight, type(self).__name__, weights)
+        encode = encode_indicator if has_several_columns(y) else encode_labels
+        return encode(y, n_clips, self.class_weight, type(self).__name__, weights)
 
     def _encode_validation_targets(self, y_val, n_clips, labels):
+        if isinstance(labels, EncodedIndicator):
+            return encode_known_indicator(y_val, labels, n_clips)
         return encode_known_labels(y_val, labels.classes, n_clips)
 
     def _set_targets(self, labels):
+        is_multilabel = isinstance(labels, EncodedIndicator)
         self.classes_ = labels.classes
+        self._indicator_dtype = labels.dtype if is_multilabel else None
+        self._is_indicator_sparse = is_multilabel and labels.is_sparse
 
     def _n_outputs(self):
         return len(self.classes_)
 
     def _objective(self, labels):
-        return classification(labels.class_weights, self.label_smoothing)
+        is_multilabel = isinstance(labels, EncodedIndicator)
+        objective = multilabel_classification if is_multilabel else classification
+        return objective(labels.class_weights, self.label_smoothing)
 
     def _original_targets(self, targets):
-        return self.classes_[targets]
+        return self._as_indicator(targets) if targets.ndim == 2 else self.classes_[targets]
+
+    def _classes_of(self, targets):
+        # Of sets with fewer clips than this, there might be none in some part.
+        n_min = 2 / self.validation_fraction
+        return label_sets(targets, n_min) if targets.ndim == 2 else targets
+
+    def _as_indicator(self, values):
+        indicator = np.asarray(values).astype(self._indicator_dtype)
+        return csr_matrix(indicator) if self._is_indicator_sparse else indicator
+
+    # --- predictions ---
 
     def predict(self, X: Clips) -> NDArray[Any]:
         """Predict the label of each clip.
@@ -51,10 +104,13 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
 
         Returns
         -------
-        y : ndarray of shape (n_clips,)
-            Labels, with the data type of the `y` passed to `fit`.
+        y : ndarray of shape (n_clips,) or (n_clips, n_labels)
+            Labels, with the data type of the `y` passed to `fit`. With any number of labels per
+            clip, an indicator of those with a probability above 0.5, sparse if `y` was sparse.
         """
         logits = self.layer_outputs(X)
+        if self.multilabel_:
+            return self._as_indicator(logits > 0)
         return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, X: Clips) -> NDArray[np.float64]:
@@ -68,9 +124,11 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_clips, n_classes)
-            In the order of `classes_`; each row sums to one.
+            In the order of `classes_`; each row sums to one. With any number of labels per clip,
+            the probability of each label.
         """
-        return softmax(self.layer_outputs(X).astype(np.float64), axis=1)
+        logits = self.layer_outputs(X).astype(np.float64)
+        return expit(logits) if self.multilabel_ else softmax(logits, axis=1)
 
     def decision_function(self, X: Clips) -> NDArray[np.float64]:
         """Return the logits, the outputs of the last layer.
@@ -84,10 +142,12 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         -------
         logits : ndarray of shape (n_clips, n_classes) or (n_clips,)
             In the order of `classes_`. For two classes, the second logit minus the first, as in all
-            scikit-learn classifiers: a positive value means the second class.
+            scikit-learn classifiers: a positive value means the second class. With any number of
+            labels per clip, a positive value means that a clip has the label.
         """
         logits = self.layer_outputs(X).astype(np.float64)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+        is_binary = len(self.classes_) == 2 and not self.multilabel_
+        return logits[:, 1] - logits[:, 0] if is_binary else logits
 
     @classmethod
     def _check_saved_state(cls, state):
@@ -98,6 +158,7 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
         # Some of scikit-learn's checks use waveforms of two samples, which are too short to learn.
         tags.classifier_tags.poor_score = True
         return tags

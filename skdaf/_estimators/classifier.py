@@ -27,6 +27,9 @@ class CNNAudioClassifier(ClassifierBase):
     number of cores or workers. Searches and cross-validation use more cores through their own
     `n_jobs`.
 
+    A clip has one label, or any number of labels if `y` is a multilabel indicator, as for
+    scikit-learn's `MLPClassifier`.
+
     Parameters
     ----------
     frontend : transformer, default=None
@@ -77,10 +80,13 @@ class CNNAudioClassifier(ClassifierBase):
         Weight decay of AdamW.
     label_smoothing : float, default=0.1
         Share of the target that is spread evenly over all classes. It improves generalization and
-        makes the probabilities less extreme.
+        makes the probabilities less extreme. With several labels per clip, the share of each
+        target that is replaced with 1/2.
     class_weight : dict, "balanced", "sqrt" or None, default="sqrt"
         Weights of the classes in the loss, as in scikit-learn. "sqrt" is the square root of
-        "balanced": a compromise between accuracy and the mean accuracy over classes.
+        "balanced": a compromise between accuracy and the mean accuracy over classes. With several
+        labels per clip, "balanced" weights each label as two classes, absent and present; a dict
+        has the weights of labels that are present, relative to 1 for absent ones.
     augment : str, callable, or list of these, default=("zoom", "equalize", "mask")
         Random changes to the training clips, applied in this order, in all epochs but the last
         fifth. "zoom" magnifies a part of a clip or extends its edges; "equalize" bends the levels
@@ -96,9 +102,11 @@ class CNNAudioClassifier(ClassifierBase):
         is given, or with clips of your own (`X_val` of `fit`). If fewer than ten clips would be
         held out, or a class has only one clip, all clips train for all epochs.
     validation_fraction : float, default=0.1
-        Share of the clips to hold out, stratified by class.
+        Share of the clips to hold out, stratified by class, or by sets of labels that are not
+        rare.
     scoring : {"loss", "score"}, default="loss"
-        Whether the best epoch has the lowest loss or the highest accuracy on held-out clips.
+        Whether the best epoch has the lowest loss or the highest accuracy on held-out clips. With
+        several labels per clip, a clip counts if all of its labels are right.
     patience : int, default=None
         Number of epochs without improvement after which training stops. If None, half of
         `max_epochs`: a smaller number may stop training before the learning rate has fallen.
@@ -124,7 +132,10 @@ class CNNAudioClassifier(ClassifierBase):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; with several labels per clip, the names of the columns of `y` if it is
+        a table, else their numbers.
+    multilabel_ : bool
+        Whether clips can have any number of labels.
     frontend_ : transformer or None
         The fitted front end; None if X was an array of spectrograms.
     network_ : torch.nn.Sequential
@@ -272,8 +283,9 @@ class CNNAudioClassifier(ClassifierBase):
             and `end` in seconds), a list of ``(samples, sampling_rate)`` pairs, an array or tensor
             of shape (n_clips, n_samples), a list of one-dimensional arrays or tensors, or
             spectrograms of shape (n_clips, n_frames, n_bins), which skip the front end.
-        y : array-like of shape (n_clips,)
-            The label of each clip: strings, numbers or booleans.
+        y : array-like of shape (n_clips,), or indicator of shape (n_clips, n_labels)
+            The label of each clip: strings, numbers or booleans. If clips have any number of
+            labels: an array, sparse matrix or table that is 1 where a clip has a label, else 0.
         sample_weight : array-like of shape (n_clips,), default=None
             How often each clip takes part in training. Integers mean repeated clips; other weights
             are relative: clips are drawn in these proportions. Clips with a weight of 0 are left
@@ -297,5 +309,10 @@ class CNNAudioClassifier(ClassifierBase):
         ValueError
             If there are fewer than two classes, if no group can be held out, or if the loss becomes
             NaN or infinite.
+
+        Warns
+        -----
+        UserWarning
+            If all clips have the same one of several labels, or none has it.
         """
         return self._fit(X, y, sample_weight, groups, X_val, y_val)

@@ -90,8 +90,8 @@ def _check_labels(y, name):
     if getattr(getattr(y, "dtype", None), "kind", "") == "T":
         # scikit-learn does not know NumPy's strings of any length.
         y = y.astype(object)
-    _check_shape(y, name)
     check_none_missing(y, name)
+    _check_no_lists(y, name)
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name=name)
     try:
@@ -102,20 +102,15 @@ def _check_labels(y, name):
     return y
 
 
-def _check_shape(y, name):
-    shape = np.shape(y) if hasattr(y, "shape") else _shape_of_list(y)
-    if len(shape) == 2 and shape[1] > 1:
+def _check_no_lists(y, name):
+    """Raise ValueError if the labels are lists of labels."""
+    rows = y if isinstance(y, (list, tuple)) else getattr(y, "tolist", list)()
+    lists = [row for row in rows if isinstance(row, (list, tuple, set, frozenset))]
+    if any(isinstance(item, str) for row in lists for item in row) or len(set(map(len, lists))) > 1:
         raise ValueError(
-            f"{name} should be a 1d array, got an array of shape {shape} instead: one label per "
-            f"clip. If each row has a single 1 (one-hot), pass {name}.argmax(axis=1). For several "
-            "labels per clip, use MultiOutputClassifier(CNNAudioClassifier())."
+            f"{name} contains lists of labels, such as {str(lists[0])[:60]}. For several labels "
+            f"per clip, pass an indicator: MultiLabelBinarizer().fit_transform({name})."
         )
-
-
-def _shape_of_list(y):
-    """Return (n_rows, n_columns) if a list contains lists, else ()."""
-    first = y[0] if isinstance(y, (list, tuple)) and y else None
-    return (len(y), len(first)) if isinstance(first, (list, tuple, np.ndarray)) else ()
 
 
 def check_none_missing(y, name, kind="label"):

@@ -36,11 +36,9 @@ class SupervisedEstimator(NetworkEstimator):
 
     A subclass implements `_encode_targets`, which returns an object with the `targets` as numbers;
     `_encode_validation_targets`, the same for `y_val`; `_set_targets`, which stores what
-    predictions need; `_n_outputs`; `_objective`; and `_original_targets` for callbacks.
+    predictions need; `_n_outputs`; `_objective`; `_original_targets` for callbacks; and
+    `_classes_of`, if held-out clips are to be stratified.
     """
-
-    #: Whether targets are classes, which held-out clips are stratified by.
-    _has_classes = False
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
@@ -84,8 +82,8 @@ class SupervisedEstimator(NetworkEstimator):
         )
         rng = random_state_of_fit(self, checkpoint)
         order = content_order(spectrograms, data.targets)
-        classes = data.targets if self._has_classes else None
         n_validation = 0 if validation is None else len(validation.inputs)
+        classes = self._classes_of(data.targets)
         chosen = select(self, order, rng, data, classes=classes, n_validation=n_validation)
         self._set_targets(encoded)
         seed = int(rng.randint(2**31 - 1))
@@ -105,6 +103,10 @@ class SupervisedEstimator(NetworkEstimator):
         )
         train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
         return self
+
+    def _classes_of(self, targets):
+        """Return the class of each clip, which held-out clips are stratified by; None if none."""
+        return None
 
     def _check_validation(self, X_val, y_val, encoded):
         """Return the kind of the user's clips for validation, the clips and their targets."""

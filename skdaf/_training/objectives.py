@@ -58,6 +58,33 @@ def classification(class_weights: NDArray[np.float32], label_smoothing: float) -
     return Objective(loss, accuracy, one_hot)
 
 
+def multilabel_classification(
+    class_weights: NDArray[np.float32], label_smoothing: float
+) -> Objective:
+    """Return binary cross-entropy, with the accuracy of sets of labels as the score.
+
+    Parameters
+    ----------
+    class_weights : ndarray of shape (2, n_labels), float32
+        Weights of labels that are absent and of those that are present.
+    label_smoothing : float
+        Share of the targets that is replaced with 1/2.
+    """
+    weights = torch.from_numpy(class_weights)
+
+    def loss(logits, targets):
+        logits, targets = _all_networks(logits, targets)
+        absent, present = weights.to(logits.device)
+        return functional.binary_cross_entropy_with_logits(
+            logits.float(),
+            targets * (1 - label_smoothing) + label_smoothing / 2,
+            # In between if mixup has blended the targets.
+            weight=torch.lerp(absent, present, targets),
+        )
+
+    return Objective(loss, subset_accuracy)
+
+
 def regression(loss: str) -> Objective:
     """Return the mean error between outputs and targets, of shape (n_clips, n_targets) each.
 
@@ -86,6 +113,13 @@ def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
     if logits.ndim == 3:
         logits = logits.mean(dim=1)
     return (logits.argmax(dim=1) == targets).float().mean().item()
+
+
+def subset_accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
+    """Return the share of clips whose labels are exactly right."""
+    if logits.ndim == 3:
+        logits = logits.mean(dim=1)
+    return ((logits > 0) == (targets > 0.5)).all(dim=1).float().mean().item()
 
 
 def _all_networks(outputs, targets):

@@ -1,0 +1,202 @@
+"""Several labels per clip: check and encode indicator matrices, and weight their labels."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils.validation import assert_all_finite
+
+from skdaf._audio.columns import column_names
+from skdaf._core.arrays import as_array
+from skdaf._estimators.labels import check_none_missing
+
+# A message names at most this many labels.
+_MAX_NAMES = 10
+
+
+class EncodedIndicator(NamedTuple):
+    """The labels of clips that may have several of them, in the form that training needs.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_labels,)
+        The names of the columns of a table, else their numbers.
+    targets : ndarray of shape (n_clips, n_labels), float32
+        1 where a clip has a label, else 0.
+    class_weights : ndarray of shape (2, n_labels), float32
+        The weights, in the loss, of a label that is absent and of one that is present; the mean
+        over all clips and labels is one.
+    dtype : str
+        The data type of the values in `y`.
+    is_sparse : bool
+        Whether `y` is a sparse matrix.
+    """
+
+    classes: NDArray
+    targets: NDArray[np.float32]
+    class_weights: NDArray[np.float32]
+    dtype: str
+    is_sparse: bool
+
+
+def has_several_columns(y):
+    """Return whether `y` is a table, matrix or nested list with more than one column."""
+    shape = np.shape(y) if hasattr(y, "shape") else _shape_of_list(y)
+    return len(shape) == 2 and shape[1] > 1
+
+
+def encode_indicator(y, n_clips, class_weight, estimator_name, sample_weight=None):
+    """Check an indicator matrix and return it as `EncodedIndicator`.
+
+    Parameters
+    ----------
+    y : array-like, sparse matrix or table of shape (n_clips, n_labels)
+        1 (or True) where a clip has a label, else 0 (or False).
+    n_clips, class_weight, estimator_name, sample_weight
+        As in `encode_labels`. A dict of class weights has the weights of labels that are present,
+        relative to absent ones.
+
+    Warns
+    -----
+    UserWarning
+        If all clips have a label, or none has it.
+    """
+    values, names = _check_indicator(y, "y", n_clips)
+    n_used = n_clips if sample_weight is None else np.count_nonzero(sample_weight)
+    if n_used < 2:
+        raise ValueError(f"{estimator_name} needs at least 2 clips to train on, got 1 sample.")
+    classes = np.arange(values.shape[1]) if names is None else np.array(names)
+    targets = values.astype(np.float32)
+    weights = np.ones(n_clips) if sample_weight is None else sample_weight
+    counts = weights @ targets
+    _warn_of_constants(classes, counts, weights.sum())
+    class_weights = _weights_of_labels(class_weight, classes, counts, weights.sum())
+    return EncodedIndicator(
+        classes, targets, class_weights.astype(np.float32), str(values.dtype), issparse(y)
+    )
+
+
+def encode_known_indicator(y, encoded, n_clips):
+    """Return the targets of clips for validation, which have the same labels as those in `y`."""
+    values, names = _check_indicator(y, "y_val", n_clips)
+    labels = encoded.classes.tolist()
+    if values.shape[1] != len(labels):
+        raise ValueError(
+            f"y_val must have {len(labels)} columns, one per label, as y does, got "
+            f"{values.shape[1]}."
+        )
+    if names is not None and encoded.classes.dtype.kind in "UO" and names != labels:
+        raise ValueError(
+            f"y_val must have the columns of y, in the same order: expected {labels[:_MAX_NAMES]}, "
+            f"got {names[:_MAX_NAMES]}."
+        )
+    return values.astype(np.float32)
+
+
+def label_sets(targets, n_min):
+    """Return the number of the set of labels of each clip; rare sets have a number in common.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_clips, n_labels)
+    n_min : float
+        A set of fewer clips is rare.
+    """
+    sets, counts = np.unique(targets, axis=0, return_inverse=True, return_counts=True)[1:]
+    sets = sets.reshape(-1)
+    sets[counts[sets] < n_min] = -1
+    if np.count_nonzero(sets == -1) < 2:
+        # A single clip cannot be both in training and held out.
+        sets[sets == -1] = counts.argmax()
+    return np.unique(sets, return_inverse=True)[1]
+
+
+def _check_indicator(y, name, n_clips):
+    """Return the values of an indicator as an array, and the names of its columns or None."""
+    names = column_names(y)
+    if names is not None and not all(isinstance(column, str) for column in names):
+        names = None
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError(f"{name} has several columns with the same name: {names[:_MAX_NAMES]}.")
+    values = y.toarray() if issparse(y) else _dense(as_array(y), name)
+    if len(values) != n_clips:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {[n_clips, len(values)]}"
+        )
+    _check_zeros_and_ones(values, name)
+    return values, names
+
+
+def _dense(y, name):
+    check_none_missing(y, name)
+    lengths = {np.size(row) for row in y} if isinstance(y, (list, tuple)) else ()
+    if len(lengths) > 1:
+        raise ValueError(f"{name} must have rows of the same length, got {sorted(lengths)[:5]}.")
+    values = np.asarray(y)
+    if values.dtype.kind == "O":
+        # Tables with columns of different types of numbers.
+        values = np.array(values.tolist())
+    if values.dtype.kind == "f":
+        assert_all_finite(values, input_name=name)
+    return values
+
+
+def _check_zeros_and_ones(values, name):
+    if values.dtype.kind in "biuf" and np.isin(values, (0, 1)).all():
+        return
+    found = np.unique(values.astype(str))
+    bad = [value for value in found.tolist() if value not in ("0", "1", "0.0", "1.0")]
+    raise ValueError(
+        f"{name} has the shape {values.shape}. With several columns, it must be a multilabel "
+        f"indicator: 1 where a clip has a label, else 0, but it contains {bad[:5]}. For one label "
+        "per clip, pass one column; for several numbers per clip, use CNNAudioRegressor."
+    )
+
+
+def _shape_of_list(y):
+    """Return (n_rows, n_columns) if a list contains lists of numbers, else ()."""
+    first = y[0] if isinstance(y, (list, tuple)) and len(y) else None
+    is_row = isinstance(first, (list, tuple, np.ndarray)) and np.asarray(first).dtype.kind in "biuf"
+    return (len(y), np.size(first)) if is_row else ()
+
+
+def _warn_of_constants(classes, counts, total):
+    constant = {
+        "all clips have": classes[np.isclose(counts, total)].tolist(),
+        "no clip has": classes[counts == 0].tolist(),
+    }
+    for who, labels in constant.items():
+        if labels:
+            rest = f" and {len(labels) - _MAX_NAMES} more" if len(labels) > _MAX_NAMES else ""
+            warnings.warn(
+                f"There is nothing to learn about the labels that {who}: {labels[:_MAX_NAMES]}"
+                f"{rest}.",
+                stacklevel=2,
+            )
+
+
+def _weights_of_labels(class_weight, classes, counts, total):
+    """Return the weights of labels that are absent and present, of shape (2, n_labels)."""
+    counts = np.array([total - counts, counts])
+    if class_weight in ("balanced", "sqrt"):
+        # As if each label were a problem of two classes. Constant labels have no effect.
+        weights = total / 2 / np.where(counts > 0, counts, total / 2)
+        weights = np.sqrt(weights) if class_weight == "sqrt" else weights
+    else:
+        weights = np.ones(counts.shape)
+        if class_weight is not None:
+            weights[1] = _given_weights(class_weight, classes)
+    return weights * (counts.sum() / (weights * counts).sum())
+
+
+def _given_weights(class_weight, classes):
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(
+            f"class_weight has weights for {unknown[:5]}, which are not labels in y: "
+            f"{labels[:_MAX_NAMES]}."
+        )
+    return [class_weight.get(label, 1.0) for label in labels]
