@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile as sf
 from joblib import Parallel, delayed
 from scipy import signal
@@ -34,6 +35,7 @@ VERSION = 2
 RATE = 44100
 N_SAMPLES = 5 * RATE
 N_CLIPS = {"train": 40, "test": 30}
+N_OVERLAPPING = {"train": 400, "test": 300}
 
 
 def load(folder=None):
@@ -66,6 +68,38 @@ def _make(folder):
         os.replace(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def load_overlapping(folder=None):
+    """Return paths and indicators of overlapping events for training and testing; see `load`.
+
+    An indicator is a DataFrame of shape (n_clips, n_kinds).
+    """
+    folder = Path(folder or Path(tempfile.gettempdir(), f"skdaf-overlapping-{VERSION}"))
+    if not (folder / "labels.csv").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = Parallel(n_jobs=-1)(
+            delayed(_write_overlapping)(folder, part, number)
+            for part, n_clips in N_OVERLAPPING.items()
+            for number in range(n_clips)
+        )
+        pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+    table = pd.read_csv(folder / "labels.csv")
+    parts = [table[table.part == part] for part in N_OVERLAPPING]
+    return tuple(
+        values
+        for part in parts
+        for values in (np.array([str(folder / name) for name in part.name]), part[list(EVENTS)])
+    )
+
+
+def _write_overlapping(folder, part, number):
+    """Write a clip; return its row of the table of labels."""
+    name = f"{part}_{number:03d}.wav"
+    rng = np.random.default_rng([list(N_OVERLAPPING).index(part), len(EVENTS), number])
+    samples, kinds = overlapping_scene(rng, CONDITIONS[part])
+    sf.write(folder / name, samples, RATE, subtype="PCM_16")
+    return {"name": name, "part": part} | {kind: int(kind in kinds) for kind in EVENTS}
 
 
 def _write(folder, part, kind, number):
@@ -124,6 +158,28 @@ def scene(rng, kind, conditions):
         _add(rng, samples, EVENTS[kind](rng), level=rng.uniform(-9, 0))
     for _ in range(rng.integers(0, 3)):
         _add_another(rng, samples, kind)
+    return _recorded(rng, samples, conditions)
+
+
+def overlapping_scene(rng, conditions):
+    """Return the samples of a clip with overlapping events, and their kinds: none, two or three."""
+    samples = np.zeros(N_SAMPLES)
+    n_events = rng.choice([0, 2, 3], p=[0.1, 0.45, 0.45])
+    kinds = sorted(rng.choice(list(EVENTS), n_events, replace=False).tolist())
+    middle = rng.uniform(1.5, N_SAMPLES / RATE - 1.5)
+    for kind in kinds:
+        # Events last at least a second, so those with the same middle overlap.
+        event = EVENTS[kind](rng)[: int(2.9 * RATE)]
+        event = _at_level(_faded(event), rng.uniform(-9, 0))
+        start = int(middle * RATE) - len(event) // 2
+        samples[start : start + len(event)] += event
+    for _ in range(rng.integers(0, 3)):
+        _add(rng, samples, rng.choice(DISTRACTORS)(rng), rng.uniform(-15, -5))
+    return _recorded(rng, samples, conditions), kinds
+
+
+def _recorded(rng, samples, conditions):
+    """Add the room, noise, the microphone and, sometimes, distortion."""
     samples = _in_room(rng, samples, conditions)
     noise = _spectrum(rng.standard_normal(N_SAMPLES), _slope(rng.uniform(*conditions.noise_slope)))
     samples += _at_level(noise, -rng.uniform(*conditions.snr))

@@ -16,6 +16,7 @@ from skdaf._audio.folders import check_folder, classes_of, list_class, walk, war
 from skdaf._audio.metadata.clips import clips_of
 from skdaf._audio.metadata.columns import choose_columns
 from skdaf._audio.metadata.files import find_files
+from skdaf._audio.metadata.indicators import indicator_of_columns, indicator_of_lists
 from skdaf._audio.metadata.table import as_metadata
 from skdaf._audio.metadata.values import values_of
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
@@ -102,7 +103,8 @@ def load_audio_folders(
 @validate_params(
     {
         "path": [str],
-        "label": [str, None],
+        "label": [str, list, tuple, None],
+        "label_separator": [str, None],
         "group": [str, None],
         "fold": [str, None],
         "start": [str, None],
@@ -114,7 +116,8 @@ def load_audio_table(
     table: Any,
     *,
     path: str = "path",
-    label: str | None = "label",
+    label: str | Sequence[str] | None = "label",
+    label_separator: str | None = None,
     group: str | None = "auto",
     fold: str | None = "auto",
     start: str | None = "auto",
@@ -137,8 +140,12 @@ def load_audio_table(
         The column of the files, or a pattern of several columns, as in
         ``"fold{fold}/{slice_file_name}"`` or ``"{fname}.wav"``. Backslashes in relative paths may
         separate folders.
-    label : str or None, default="label"
-        The column of the classes, or a pattern. None if there are no labels.
+    label : str, list of str or None, default="label"
+        The column of the classes, or a pattern. For several labels per clip, a list of columns,
+        one per label, that contain 1, true or yes if a clip has the label, else 0, false or no.
+        None if there are no labels.
+    label_separator : str or None, default=None
+        What separates several labels in one cell, such as ``","``. Cells without a label are empty.
     group : str or None, default="auto"
         The column, or a pattern, of what must not be divided between a training and a test set,
         such as the speaker. "auto" is the column ``group`` if there is one; None is no column.
@@ -158,11 +165,13 @@ def load_audio_table(
     bunch : :class:`~sklearn.utils.Bunch`
         `filenames`, list of str or :class:`~skdaf.Clip`: X, the recordings, or clips of them if the
         table has times.
-        `target`, ndarray of shape (n_clips,): their classes as indices into `target_names`; None
-        without labels.
+        `target`, ndarray of shape (n_clips,): their classes as indices into `target_names`; with
+        several labels per clip, an indicator of shape (n_clips, n_labels) that is 1 where a clip
+        has a label, else 0; None without labels.
         `target_names`, list of str or int: the classes, sorted. They are integers if all labels are
         integers. Text is without surrounding blanks and in Unicode's composed form (NFC). None
-        without labels. The labels are ``np.asarray(bunch.target_names)[bunch.target]``.
+        without labels. The labels are ``np.asarray(bunch.target_names)[bunch.target]``; with
+        several labels per clip, ``pd.DataFrame(bunch.target, columns=bunch.target_names)``.
         `groups`, `folds`, ndarray of shape (n_clips,): the columns of groups and folds, as integers
         or text, as for labels; None without such a column.
 
@@ -201,21 +210,44 @@ def load_audio_table(
     (['hum', 'whistle'], array([0, 1]), array([1, 2]))
     """
     metadata = as_metadata(table)
+    label = label if label is None or isinstance(label, str) else list(label)
     wanted = {"path": path, "label": label, "group": group, "fold": fold}
     columns = choose_columns(metadata, {**wanted, "start": start, "end": end})
-    labels, groups, folds = (
+    names, target = _names_and_target(metadata, columns["label"], label_separator)
+    groups, folds = (
         None if columns[name] is None else values_of(metadata, name, columns[name])
-        for name in ("label", "group", "fold")
+        for name in ("group", "fold")
     )
     paths = find_files(metadata, columns["path"], metadata.folder if root is None else root)
-    names, target = (None, None) if labels is None else np.unique(labels, return_inverse=True)
     return Bunch(
         filenames=clips_of(metadata, paths, columns["start"], columns["end"]),
         target=target,
-        target_names=None if names is None else names.tolist(),
+        target_names=names,
         groups=groups,
         folds=folds,
     )
+
+
+def _names_and_target(metadata, label, separator):
+    """Return the classes and the target of a table; None if it is used without labels."""
+    if isinstance(label, list):
+        if separator is not None or len(label) < 2:
+            raise ValueError(
+                f"label={label} must name at least two columns, one per label, and label_separator "
+                f"must then be None, got {separator!r}."
+            )
+        return label, indicator_of_columns(metadata, label)
+    if separator is not None:
+        if label is None or not isinstance(separator, str) or not separator:
+            raise ValueError(
+                "label_separator must be text between the labels of a column, got "
+                f"{separator!r} with label={label!r}."
+            )
+        return indicator_of_lists(metadata, label, separator)
+    if label is None:
+        return None, None
+    names, target = np.unique(values_of(metadata, "label", label), return_inverse=True)
+    return names.tolist(), target
 
 
 def _check_nothing_else(directory, clips):

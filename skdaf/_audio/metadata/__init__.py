@@ -3,6 +3,7 @@
 - `table`: read CSV and TSV files, and use them and DataFrames in the same way.
 - `columns`: which columns to use, by name or by a pattern of several.
 - `values`: labels, groups and folds as arrays.
+- `indicators`: several labels per row.
 - `files`: find the files that a table names.
 - `clips`: the parts of recordings that a table names.
 """

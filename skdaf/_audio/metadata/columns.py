@@ -39,13 +39,13 @@ def choose_columns(metadata, wanted):
     ----------
     metadata : Metadata
         The table.
-    wanted : dict of str to str or None
-        For each parameter, the name of a column, a pattern such as "fold{fold}/{name}", "auto" for
-        an optional column that has the name of the parameter, or None.
+    wanted : dict of str to str, list of str or None
+        For each parameter, the name of a column, a pattern such as "fold{fold}/{name}", a list of
+        columns, "auto" for an optional column that has the name of the parameter, or None.
 
     Returns
     -------
-    chosen : dict of str to str or None
+    chosen : dict of str to str, list of str or None
         The same without "auto".
     """
     chosen = {parameter: _resolved(metadata, parameter, name) for parameter, name in wanted.items()}
@@ -77,6 +77,8 @@ def _fields(metadata, name):
     """Return the names of the columns that a name or a pattern refers to."""
     if name is None:
         return []
+    if isinstance(name, list):
+        return name
     if not _is_pattern(metadata, name):
         return [name]
     try:
@@ -110,7 +112,7 @@ def _missing_message(metadata, chosen, missing):
 def _likely_column(metadata, parameter, name):
     """Return the column that was probably meant; None if there is no such column."""
     columns = [column for column in metadata.columns if isinstance(column, str) and column]
-    if _is_pattern(metadata, name):
+    if isinstance(name, list) or _is_pattern(metadata, name):
         return None
     plain = {re.sub(r"[\W_]", "", column).lower(): column for column in reversed(columns)}
     known = [plain[word] for word in _LIKELY.get(parameter, [parameter]) if word in plain]
