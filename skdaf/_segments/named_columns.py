@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 
 from skdaf._segments.label_lines import problem_of_times, to_number, values
+from skdaf._segments.tables import find_value_columns
 
 _BIRDNET_LABELS = ("common name", "scientific name", "species code")
 # What BirdNET writes into the table of a recording without detections.
@@ -66,9 +67,11 @@ class NamedColumns:
         self.label = next((name for name in wanted if name in self.places), None)
         if self.label is None:
             which = "of labels" if label_column is None else repr(label_column)
+            remedy = "set label_column to the one that has the labels"
+            if find_value_columns(self.places):
+                remedy = "it contains numbers that a regressor predicted: use pandas.read_csv"
             raise ValueError(
-                f"found {format_.title} without a column {which}: its columns are {names}; set "
-                "label_column to the one that has the labels"
+                f"found {format_.title} without a column {which}: its columns are {names}; {remedy}"
             )
         self.has_confidence = format_.confidence in self.places
         self.has_offset = format_.offset in self.places
