@@ -161,8 +161,14 @@ class SegmentsDisplay:
         require_matplotlib(f"{cls.__name__}.from_estimator")
         estimator = load_if_path(estimator)
         _check_is_no_regressor(estimator)
-        options = {"window": window, "step": step, "batch_size": batch_size}
-        windows = predict_segments(estimator, path, **options, threshold=threshold)
+        windows = predict_segments(
+            estimator,
+            path,
+            window=window,
+            step=step,
+            batch_size=batch_size,
+            threshold=threshold,
+        )
         spectrogram = recording_spectrogram(path, find_frontend(estimator))
         display = cls(windows, true=read_table(true), spectrogram=spectrogram)
         merging = {"smooth": smooth, "min_duration": min_duration, "background": background}

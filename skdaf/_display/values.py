@@ -208,7 +208,7 @@ class ValuesDisplay:
         self.figure_ = self.ax_[-1].figure
         if self.spectrogram is not None:
             self.spectrogram.plot(self.ax_[0], cmap=cmap)
-        self.lines_ = {}
+        self.lines_: dict[tuple[str, str], Any] = {}
         panels = self.ax_[-len(columns) :]
         for panel, column in zip(panels, columns, strict=True):
             self._draw_curves(panel, column, tables)

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 
 from skdaf._audio.clips import Clip
 from skdaf._core.public import public
-from skdaf._core.validation import validate_params
+from skdaf._core.validation import StrictInterval, validate_params
 from skdaf._estimators.fitted import unwrap
 from skdaf._features.windows import cut_windows
 from skdaf._segments.batches import SECONDS, load_fitted, map_windows
@@ -28,7 +28,7 @@ from skdaf._segments.thresholds import check_threshold, winners
         "window": SECONDS,
         "step": [*SECONDS, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [Interval(Real, 0, 1, closed="right"), dict, None],
+        "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None],
     }
 )
 def predict_segments(

@@ -312,6 +312,11 @@ class TestErrors:
         with pytest.raises(TypeError, match="estimator"):
             predict_segments(estimator, recording[0])
 
+    @pytest.mark.parametrize("threshold", [True, np.True_, {"low_tone": True}])
+    def test_thresholds_are_not_switches(self, linear, recording, threshold):
+        with pytest.raises(ValueError, match=r"threshold.*True"):
+            predict_segments(linear, recording[0], threshold=threshold)
+
     def test_transformers_are_refused(self, recording):
         model = small_pipeline(PCA()).fit([recording[0]] * 3)
         with pytest.raises(TypeError, match="classifier"):
