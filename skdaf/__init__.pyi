@@ -12,6 +12,7 @@ from ._display.saliency import SaliencyDisplay as SaliencyDisplay
 from ._display.segments import SegmentsDisplay as SegmentsDisplay
 from ._display.spectrogram import SpectrogramDisplay as SpectrogramDisplay
 from ._display.training import TrainingDisplay as TrainingDisplay
+from ._display.values import ValuesDisplay as ValuesDisplay
 from ._estimators.autoencoder import ConvAutoencoderEmbedder as ConvAutoencoderEmbedder
 from ._estimators.classifier import CNNAudioClassifier as CNNAudioClassifier
 from ._estimators.combine import make_combined_classifier as make_combined_classifier

@@ -1,4 +1,4 @@
-"""Typed versions of scikit-learn's decorators that validate parameters.
+"""Validation of parameters: typed versions of scikit-learn's decorators, and a constraint.
 
 scikit-learn is not typed: if its decorators were used directly, type checkers would not know the
 signatures of the decorated functions and methods.
@@ -7,8 +7,21 @@ signatures of the decorated functions and methods.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import _param_validation
+
+
+class StrictInterval(_param_validation.Interval):  # type: ignore[misc]
+    """An interval of numbers without True and False, which scikit-learn takes for 1 and 0.
+
+    Use it where a reader might expect a switch.
+    """
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether a value is a number in the interval."""
+        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

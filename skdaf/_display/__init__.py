@@ -1,8 +1,10 @@
 """Displays, as in scikit-learn: one file per display.
 
-- `spectrogram`, `durations`, `training`, `embedding`, `segments`, `saliency`: the displays.
+- `spectrogram`, `durations`, `training`, `embedding`, `segments`, `values`, `saliency`: the
+  displays.
 - `clip_spectrogram`: the spectrogram of one clip at its own length; `frequency_axis`: its vertical
   axis; `grid`: many panels in one figure.
+- `recording_spectrogram`: the spectrogram of a recording, above what is predicted for it.
 - `segment_bands`: the classes and probabilities in tables of segments.
 - `style`: importing matplotlib, axes, colors, class names, time axes.
 - `typing`: types of matplotlib in signatures.

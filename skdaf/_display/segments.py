@@ -1,19 +1,14 @@
 """SegmentsDisplay: show labeled segments of a recording on a timeline."""
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import is_regressor
 
 from skdaf._audio.clips import Clip
-from skdaf._audio.reading import read_info
 from skdaf._core.public import public
 from skdaf._core.typing import DataFrame, PathLike
-from skdaf._display.clip_spectrogram import (
-    band_edges,
-    clip_spectrogram,
-    settings_for,
-)
+from skdaf._display.recording_spectrogram import recording_spectrogram
 from skdaf._display.segment_bands import (
     all_classes,
     band_values,
@@ -32,12 +27,10 @@ from skdaf._display.style import (
     text_width,
 )
 from skdaf._display.typing import Colormap, ManyAxes
-from skdaf._estimators.fitted import find_frontend
-from skdaf._features.spectrogram import SpectrogramSettings
-from skdaf._features.spectrogram_transformer import SpectrogramTransformer
-from skdaf._segments.merge import merge_segments
+from skdaf._estimators.fitted import find_frontend, load_if_path
+from skdaf._segments.merge import merge_segments, without_labels
 from skdaf._segments.predict import predict_segments
-from skdaf._segments.tables import check_segments
+from skdaf._segments.tables import as_texts, check_segments
 
 # The longest class name next to a band; the font size of names in segments, in points.
 _MAX_NAME_LENGTH = 34
@@ -127,8 +120,10 @@ class SegmentsDisplay:
         window: float = 1.0,
         step: float | None = None,
         batch_size: int = 256,
+        threshold: float | dict[Any, float] | None = None,
         smooth: float = 0.0,
         min_duration: float = 0.0,
+        background: Any = None,
         ax: "ManyAxes | None" = None,
         cmap: "str | Colormap" = "viridis",
     ) -> Self:
@@ -147,8 +142,12 @@ class SegmentsDisplay:
             `predict_segments`.
         batch_size : int, default=256
             Number of windows that are read and classified together.
+        threshold : float or dict, default=None
+            The lowest probability of a detection, as in `predict_segments`.
         smooth, min_duration : float, default=0.0
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
+        background : label or list of labels, default=None
+            Labels of segments that are not shown, as in `merge_segments`.
         ax : array of matplotlib Axes, default=None
             The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"
@@ -160,10 +159,20 @@ class SegmentsDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        windows = predict_segments(estimator, path, window=window, step=step, batch_size=batch_size)
-        spectrogram = _spectrogram(path, find_frontend(estimator))
+        estimator = load_if_path(estimator)
+        _check_is_no_regressor(estimator)
+        windows = predict_segments(
+            estimator,
+            path,
+            window=window,
+            step=step,
+            batch_size=batch_size,
+            threshold=threshold,
+        )
+        spectrogram = recording_spectrogram(path, find_frontend(estimator))
         display = cls(windows, true=read_table(true), spectrogram=spectrogram)
-        return display.plot(ax, smooth=smooth, min_duration=min_duration, cmap=cmap)
+        merging = {"smooth": smooth, "min_duration": min_duration, "background": background}
+        return display.plot(ax, **merging, cmap=cmap)
 
     @classmethod
     def from_predictions(
@@ -174,6 +183,7 @@ class SegmentsDisplay:
         path: PathLike | Clip | None = None,
         smooth: float = 0.0,
         min_duration: float = 0.0,
+        background: Any = None,
         ax: "ManyAxes | None" = None,
         cmap: "str | Colormap" = "viridis",
     ) -> Self:
@@ -190,6 +200,8 @@ class SegmentsDisplay:
             The recording, if its spectrogram is to be shown.
         smooth, min_duration : float, default=0.0
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
+        background : label or list of labels, default=None
+            Labels of segments that are not shown, as in `merge_segments`.
         ax : array of matplotlib Axes, default=None
             The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"
@@ -201,9 +213,10 @@ class SegmentsDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
-        spectrogram = None if path is None else _spectrogram(path)
+        spectrogram = None if path is None else recording_spectrogram(path)
         display = cls(read_table(predicted), true=read_table(true), spectrogram=spectrogram)
-        return display.plot(ax, smooth=smooth, min_duration=min_duration, cmap=cmap)
+        merging = {"smooth": smooth, "min_duration": min_duration, "background": background}
+        return display.plot(ax, **merging, cmap=cmap)
 
     def plot(
         self,
@@ -211,6 +224,7 @@ class SegmentsDisplay:
         *,
         smooth: float = 0.0,
         min_duration: float = 0.0,
+        background: Any = None,
         cmap: "str | Colormap" = "viridis",
     ) -> Self:
         """Draw the display.
@@ -221,6 +235,9 @@ class SegmentsDisplay:
             The axes to draw on, one per panel. If None, a new figure is created.
         smooth, min_duration : float, default=0.0
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
+        background : label or list of labels, default=None
+            Labels of segments that are not shown, true or predicted, as in `merge_segments`. They
+            keep their bands.
         cmap : str or matplotlib Colormap, default="viridis"
             The colormap of the spectrogram.
 
@@ -230,10 +247,7 @@ class SegmentsDisplay:
             The display itself.
         """
         require_matplotlib(f"{type(self).__name__}.plot")
-        merged = merge_segments(self.predicted, smooth=smooth, min_duration=min_duration)
-        lanes = {"predicted": merged}
-        if self.true is not None:
-            lanes = {"true": check_segments(self.true, "true"), **lanes}
+        lanes = self._lanes(as_texts(background, "background"), smooth, min_duration)
         columns = probability_bands(self.predicted)
         classes = all_classes(columns, lanes.values())
         axes = self._axes(ax, len(columns), len(lanes))
@@ -250,6 +264,20 @@ class SegmentsDisplay:
             time_label = format_time_axis(panel, first, last)
         axes[-1].set_xlabel(time_label)
         return self
+
+    def _lanes(self, background, smooth, min_duration):
+        """Return the tables of true and predicted segments, without background."""
+        true = {} if self.true is None else {"true": check_segments(self.true, "true")}
+        known = {str(label) for table in true.values() for label in table.label}
+        merged = merge_segments(
+            self.predicted,
+            smooth=smooth,
+            min_duration=min_duration,
+            # This warns of labels that occur nowhere; those of the true segments do not matter.
+            background=[label for label in background if label not in known],
+        )
+        lanes = {**true, "predicted": merged}
+        return {name: without_labels(table, background) for name, table in lanes.items()}
 
     def _axes(self, ax, n_bands, n_lanes):
         heights = [_SPECTROGRAM] if self.spectrogram is not None else []
@@ -347,27 +375,14 @@ class SegmentsDisplay:
         )
 
 
+def _check_is_no_regressor(estimator):
+    if is_regressor(estimator):
+        raise TypeError(
+            "estimator must be a classifier, got a regressor: show its numbers with ValuesDisplay."
+        )
+
+
 def _class_style(number):
     """Return the style of a class: first plain colors, then the same colors with hatches."""
     hatch = _HATCHES[number // len(COLORS) % len(_HATCHES)]
     return {"facecolor": COLORS[number % len(COLORS)], "hatch": hatch, "edgecolor": "white"}
-
-
-def _spectrogram(path, frontend=None):
-    """Return the display of a recording's mel spectrogram, with the settings of a front end.
-
-    Without a front end, the default settings are used, at the sampling rate of the recording.
-    """
-    clip = path if isinstance(path, Clip) else Clip(path)
-    if isinstance(frontend, SpectrogramTransformer):
-        settings = replace(settings_for(frontend, clip), features="mel")
-    else:
-        settings = SpectrogramSettings.from_seconds(read_info(clip).sampling_rate)
-    spectrogram, times = clip_spectrogram(settings, clip)
-    return SpectrogramDisplay(
-        [spectrogram],
-        times=[times + clip.start],
-        frequencies=band_edges(settings),
-        features="mel",
-        unit="Level (dB)",
-    )

@@ -1,6 +1,7 @@
 """Fit the network of an estimator: held-out clips, the training plan, training itself."""
 
 import math
+import warnings
 
 import numpy as np
 
@@ -38,6 +39,40 @@ def count_held_out(estimator, n_clips, n_classes=2):
     if wanted == "auto":
         wanted = n_clips >= _MIN_CLIPS_FOR_EARLY_STOPPING or estimator.patience is not None
     return n_held_out if wanted and is_sensible else 0
+
+
+def warn_if_none_held_out(estimator, n_clips, classes=None):
+    """Warn if the user asked for early stopping, but no clips can be held out.
+
+    Call it for a fit without clips for validation; `classes` are what they would be stratified by.
+    """
+    if estimator.early_stopping is True:
+        asked = "early_stopping=True"
+    elif estimator.early_stopping == "auto" and estimator.patience is not None:
+        asked = f"patience={estimator.patience}"
+    else:
+        return
+    reason = _why_none_held_out(estimator, n_clips, classes)
+    warnings.warn(
+        f"{asked} has no effect, and training uses all clips: {reason}. Pass more clips, X_val and "
+        "y_val, or early_stopping=False.",
+        UserWarning,
+        stacklevel=5,  # fit, and the decorator that checks parameters, are in between
+    )
+
+
+def _why_none_held_out(estimator, n_clips, classes):
+    n_held_out = math.ceil(estimator.validation_fraction * n_clips)
+    share = (
+        f"validation_fraction={estimator.validation_fraction:g} of {n_clips} clips is {n_held_out}"
+    )
+    n_classes = 2 if classes is None else len(np.unique(classes))
+    minimum = max(_MIN_VALIDATION_CLIPS, n_classes)
+    if n_held_out < minimum:
+        return f"{share}, but fewer than {minimum} clips cannot be held out"
+    if n_held_out > n_clips - n_classes:
+        return f"{share}, which leaves fewer than {n_classes} clips to train on"
+    return "one of the classes has a single clip, which cannot be divided"
 
 
 def make_plan(estimator, n_clips, has_validation, n_frozen=0):

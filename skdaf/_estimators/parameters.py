@@ -1,10 +1,11 @@
 """Checks and defaults of parameters for which `_parameter_constraints` are not enough."""
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 from torch import nn
+
+from skdaf._core.estimator import is_positive_count
 
 _Augmentation: TypeAlias = (
     Literal["equalize", "mask", "mixup", "noise", "shift", "stretch", "warp", "zoom"]
@@ -38,7 +39,7 @@ def positive_integers(name, values):
     """Return the value of a parameter as a tuple of positive integers, or None."""
     if values is None:
         return None
-    if not all(isinstance(value, Integral) and value > 0 for value in values):
+    if not all(is_positive_count(value) for value in values):
         raise ValueError(f"{name} must contain integers greater than 0, got {values!r}.")
     return tuple(int(value) for value in values)
 

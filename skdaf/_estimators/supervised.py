@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from skdaf._audio.clips import AudioReadError
 from skdaf._audio.inputs import validate_clips
 from skdaf._estimators.base import NetworkEstimator
-from skdaf._estimators.fitting import make_plan, train_network
+from skdaf._estimators.fitting import make_plan, train_network, warn_if_none_held_out
 from skdaf._estimators.parameters import check_builder, positive_integers
 from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
 from skdaf._estimators.selection import (
@@ -85,6 +85,8 @@ class SupervisedEstimator(NetworkEstimator):
         n_validation = 0 if validation is None else len(validation.inputs)
         classes = self._classes_of(data.targets)
         chosen = select(self, order, rng, data, classes=classes, n_validation=n_validation)
+        if chosen.validation_rows is None:
+            warn_if_none_held_out(self, len(order), classes)
         self._set_targets(encoded)
         seed = int(rng.randint(2**31 - 1))
         network, architecture = build_supervised_network(self, self._n_outputs(), source, seed)

@@ -19,7 +19,7 @@ from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
-from skdaf._core.validation import fit_context
+from skdaf._core.validation import StrictInterval, fit_context
 from skdaf._features.extraction import compute_rows
 from skdaf._features.filter_banks import count_empty_bands
 from skdaf._features.resizing import METHODS, CommonLength, warn_about_long_clips
@@ -168,7 +168,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
         "top_db": [Interval(Real, 0, None, closed="neither"), None],
         "standardize": ["boolean"],
-        "mean_subtraction": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "mean_subtraction": [StrictInterval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "n_frames": [Interval(Integral, 1, None, closed="left"), None],
         "length": [StrOptions({"auto", *METHODS})],
         "channel": [Interval(Integral, 0, None, closed="left"), None],

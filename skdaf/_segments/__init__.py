@@ -5,6 +5,7 @@
 - `writing`: `write_segments`.
 - `batches`: go through a long recording window by window, in batches.
 - `predict`: `predict_segments`, `clips_from_segments`.
+- `smoothing`: smooth the numbers of a regressor over time.
 - `transform`: `transform_segments`.
 - `thresholds`: which windows get a label; `tune_thresholds`.
 - `merge`: `merge_segments`.

@@ -5,8 +5,11 @@ import math
 from dataclasses import dataclass
 
 from skdaf._segments.label_lines import problem_of_times, to_number, values
+from skdaf._segments.tables import find_value_columns
 
 _BIRDNET_LABELS = ("common name", "scientific name", "species code")
+# The same in the tables for R and Kaleidoscope.
+_BIRDNET_NAMES = ("common_name", "scientific_name")
 # What BirdNET writes into the table of a recording without detections.
 _NO_DETECTION = "nocall"
 # Columns with the recording that a row belongs to.
@@ -19,8 +22,13 @@ class Format:
 
     title: str
     start: str
-    end: str
+    # Tables for Kaleidoscope have a duration instead of an end.
+    end: str | None
     labels: tuple[str, ...]
+    duration: str | None = None
+    # Columns that distinguish the format from another one.
+    needs: tuple[str, ...] = ()
+    recordings: tuple[str, ...] = _RECORDINGS
     confidence: str | None = None
     # Raven writes a row for each view of a selection, with the same number.
     selection: str | None = None
@@ -46,6 +54,24 @@ FORMATS = [
         labels=(*_BIRDNET_LABELS, "label"),
         confidence="confidence",
     ),
+    Format(
+        title="BirdNET results for R",
+        start="start",
+        end="end",
+        labels=("label", *_BIRDNET_NAMES),
+        needs=(*_BIRDNET_NAMES, "confidence"),
+        confidence="confidence",
+    ),
+    Format(
+        title="a table of Kaleidoscope",
+        start="offset",
+        end=None,
+        duration="duration",
+        labels=(*_BIRDNET_NAMES, "manual id"),
+        needs=("in file",),
+        recordings=("indir", "folder", "in file"),
+        confidence="confidence",
+    ),
     Format(title="a table of segments", start="start", end="end", labels=("label",)),
 ]
 
@@ -66,9 +92,11 @@ class NamedColumns:
         self.label = next((name for name in wanted if name in self.places), None)
         if self.label is None:
             which = "of labels" if label_column is None else repr(label_column)
+            remedy = "set label_column to the one that has the labels"
+            if find_value_columns(self.places):
+                remedy = "it contains numbers that a regressor predicted: use pandas.read_csv"
             raise ValueError(
-                f"found {format_.title} without a column {which}: its columns are {names}; set "
-                "label_column to the one that has the labels"
+                f"found {format_.title} without a column {which}: its columns are {names}; {remedy}"
             )
         self.has_confidence = format_.confidence in self.places
         self.has_offset = format_.offset in self.places
@@ -91,11 +119,22 @@ class NamedColumns:
 
     def fields(self, row):
         """Return start, end, label and, if there is one, confidence; None without a detection."""
-        names = [self.format.start, self.format.end, self.label]
+        names = [self.format.start, self.format.end or self.format.duration, self.label]
         names += ["confidence"] if self.has_confidence else []
         fields = [self.value(row, name) for name in names]
-        is_nothing = self.label in _BIRDNET_LABELS and fields[2].lower() == _NO_DETECTION
-        return None if is_nothing else fields
+        if self.format.end is None:
+            fields[1] = self._end(*fields[:2])
+        is_of_birdnet = self.label in (*_BIRDNET_LABELS, *_BIRDNET_NAMES)
+        return None if is_of_birdnet and fields[2].lower() == _NO_DETECTION else fields
+
+    def _end(self, start, duration):
+        """Return the end for a start and a duration, as text; wrong texts remain as they are."""
+        try:
+            end = to_number(start, self.separator) + to_number(duration, self.separator)
+        except ValueError:
+            return duration
+        # Rounded, because 0.1 + 0.2 is not 0.3.
+        return str(round(end, 9))
 
     def problem(self, row, fields):
         """Return why a row is not a segment; None if it is."""
@@ -137,7 +176,8 @@ def find_header(lines, label_column):
         names = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
         lower = [name.lower() for name in names]
         for format_ in FORMATS:
-            if format_.start in lower and format_.end in lower:
+            needed = format_.start, format_.end or format_.duration, *format_.needs
+            if {*needed} <= {*lower}:
                 return NamedColumns(format_, separator, names, label_column)
     return None
 
@@ -178,7 +218,7 @@ def _same_label(earlier, fields):
 
 def _add_recording(header, row, recordings):
     """Note the recording of a row; raise if it is the second one."""
-    for name in _RECORDINGS:
+    for name in header.format.recordings:
         value = header.value(row, name)
         first = recordings.setdefault(name, value) if value else value
         if value != first:

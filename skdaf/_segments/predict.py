@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 
 from skdaf._audio.clips import Clip
 from skdaf._core.public import public
-from skdaf._core.validation import validate_params
+from skdaf._core.validation import StrictInterval, validate_params
 from skdaf._estimators.fitted import unwrap
 from skdaf._features.windows import cut_windows
 from skdaf._segments.batches import SECONDS, load_fitted, map_windows
-from skdaf._segments.tables import check_segments, probability_columns
+from skdaf._segments.tables import check_segments, probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners
 
 
@@ -28,7 +28,7 @@ from skdaf._segments.thresholds import check_threshold, winners
         "window": SECONDS,
         "step": [*SECONDS, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [Interval(Real, 0, 1, closed="right"), dict, None],
+        "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None],
     }
 )
 def predict_segments(
@@ -41,16 +41,17 @@ def predict_segments(
     verbose: int = 0,
     threshold: float | dict[Any, float] | None = None,
 ) -> pd.DataFrame:
-    """Classify a long recording window by window.
+    """Predict the class, or the numbers, of a long recording window by window.
 
     The label of a window is what ``estimator.predict`` returns for it as a `Clip`. Windows are read
     in batches, so even a day of sound only needs memory for one batch and for the table.
 
     Parameters
     ----------
-    estimator : classifier, str or os.PathLike
-        A fitted classifier that takes files: a `CNNAudioClassifier`, a combined classifier, a
-        pipeline or a search that contains one; or the path of a file written by `save_model`.
+    estimator : classifier, regressor, str or os.PathLike
+        A fitted classifier or regressor that takes files: a `CNNAudioClassifier`, a
+        `CNNAudioRegressor`, a combined classifier, a pipeline or a search that contains one; or the
+        path of a file written by `save_model`.
     path : str, os.PathLike, Clip, or a sound in memory
         One recording, of any format and sampling rate; also a file opened for reading bytes, or a
         pair ``(samples, sampling_rate)``. For a Clip, only its interval is classified; times refer
@@ -72,7 +73,7 @@ def predict_segments(
         If several classes reach their thresholds, the one with the largest ratio of probability to
         threshold wins. Classes that are not in the dict have no threshold: such a class wins if it
         is the most probable one and no other class reaches its threshold. If None, the label is
-        what ``estimator.predict`` returns; every window has one.
+        what ``estimator.predict`` returns; every window has one. Regressors have no thresholds.
 
     Returns
     -------
@@ -84,7 +85,8 @@ def predict_segments(
         a recording shorter than a window is one segment. With a `threshold`, windows without a
         label keep their rows and probabilities; their `label` is missing, so ``label.isna()`` is
         true. `merge_segments`, `write_segments` and `segment_report` do not take such rows for
-        segments.
+        segments. For a regressor, there are no labels and probabilities: the numbers of a window
+        are in the column `value`, or in `value_0`, `value_1`, ... if there are several targets.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def predict_segments(
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If the estimator is not a classifier, or `path` is not one recording.
+        If the estimator is neither a classifier nor a regressor, or `path` is not one recording.
     ValueError
         If a parameter is out of range, `threshold` has an unknown class, or there is a `threshold`
         but the estimator has no `predict_proba`.
@@ -104,6 +106,7 @@ def predict_segments(
     tune_thresholds : Choose thresholds on annotated recordings.
     write_segments : Write segments as labels for Audacity, as a table for Raven, or as CSV.
     segment_report : Compare segments with the true ones.
+    ValuesDisplay : Show the numbers of a regressor over time.
 
     Notes
     -----
@@ -145,7 +148,7 @@ def predict_segments(
     >>> segments.label.notna().tolist()
     [False, False, True, True]
     """
-    estimator = _fitted_classifier(estimator)
+    estimator = _fitted_predictor(estimator)
     thresholds = _thresholds(estimator, threshold)
     tables = map_windows(
         partial(_predict_windows, estimator),
@@ -160,11 +163,15 @@ def predict_segments(
     return table if thresholds is None else _with_threshold(table, estimator.classes_, thresholds)
 
 
-def _fitted_classifier(estimator):
-    estimator = load_fitted(estimator, "estimator", "classifier")
-    if not (is_classifier(estimator) and hasattr(estimator, "predict")):
+def _fitted_predictor(estimator):
+    """Return a fitted classifier or regressor, which may be saved in a file."""
+    estimator = load_fitted(estimator, "estimator", "classifier or regressor")
+    is_either = is_classifier(estimator) or is_regressor(estimator)
+    if not (is_either and hasattr(estimator, "predict")):
+        advice = " For its features, use transform_segments." * hasattr(estimator, "transform")
         raise TypeError(
-            f"estimator must be a classifier with `predict`, got {type(estimator).__name__}."
+            "estimator must be a classifier or a regressor with `predict`, got "
+            f"{type(estimator).__name__}.{advice}"
         )
     if isinstance(getattr(estimator, "classes_", None), list):
         raise ValueError("estimator must predict one label per clip, got one with several outputs.")
@@ -173,6 +180,11 @@ def _fitted_classifier(estimator):
 
 def _thresholds(estimator, threshold):
     """Return one threshold per class, or None; raise if there are no probabilities."""
+    if threshold is not None and is_regressor(estimator):
+        raise ValueError(
+            f"threshold={threshold!r} needs classes, but this {type(estimator).__name__} predicts "
+            "numbers: omit threshold, and select rows of the table, as in table[table.value > 1]."
+        )
     if threshold is not None and not hasattr(estimator, "predict_proba"):
         raise ValueError(
             f"threshold={threshold!r} needs probabilities, but this {type(estimator).__name__} has "
@@ -194,15 +206,20 @@ def _with_threshold(table, classes, thresholds):
 
 def _predict_windows(estimator, windows):
     """Return the rows of the table for some windows."""
+    rows = {name: [getattr(window, name) for window in windows] for name in ("start", "end")}
+    if is_regressor(estimator):
+        return pd.DataFrame(rows | numbers_by_column(estimator, windows))
     labels, probabilities = labels_and_probabilities(estimator, windows)
-    rows = {
-        "start": [window.start for window in windows],
-        "end": [window.end for window in windows],
-        "label": labels,
-    }
+    rows["label"] = labels
     if probabilities is not None:
         rows |= zip(probability_columns(estimator.classes_), probabilities.T, strict=True)
     return pd.DataFrame(rows)
+
+
+def numbers_by_column(regressor, X):
+    """Return the numbers that a regressor predicts, as a dict of columns."""
+    numbers = np.asarray(regressor.predict(X)).reshape(len(X), -1)
+    return dict(zip(value_columns(numbers.shape[1]), numbers.T, strict=True))
 
 
 def labels_and_probabilities(estimator, X):

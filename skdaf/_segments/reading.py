@@ -36,7 +36,8 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
 
     - labels exported from Audacity: start, end and label, separated by tabs;
     - a selection table of Raven;
-    - results of BirdNET, as CSV, for Raven or for Audacity;
+    - results of BirdNET, as CSV, for Raven, Audacity, R or Kaleidoscope;
+    - a table of Kaleidoscope;
     - a segment file of pyAudioAnalysis or deep_audio_features: the same, separated by commas;
     - a table written as CSV, with a first line that names the columns `start`, `end` and `label`.
 
@@ -51,7 +52,8 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     label_column : str, default=None
         The column of labels of a table that names its columns, in upper or lower case. If None, the
         first of Annotation, Annotations, Label, Species, Common Name, Scientific Name and Species
-        Code that a Raven table has; the common name in results of BirdNET.
+        Code that a Raven table has; the common name in results of BirdNET; Manual ID in other
+        tables of Kaleidoscope.
 
     Returns
     -------

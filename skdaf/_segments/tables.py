@@ -1,5 +1,6 @@
-"""Tables of segments: check them, and name their columns of probabilities."""
+"""Tables of segments: check them, and name their columns of probabilities and of numbers."""
 
+import re
 from numbers import Number
 
 import numpy as np
@@ -30,6 +31,32 @@ def probability_columns(classes, others=COLUMNS):
     return names
 
 
+def value_columns(n_targets):
+    """Return the column names of the numbers that a regressor predicts."""
+    return ["value"] if n_targets == 1 else [f"value_{number}" for number in range(n_targets)]
+
+
+def find_value_columns(names):
+    """Return the columns of predicted numbers among the names of columns; none if it has labels."""
+    if names is None or "label" in names:
+        return []
+    return [name for name in names if re.fullmatch(r"value(_\d+)?", str(name))]
+
+
+def check_values(segments, name):
+    """Check a table of predicted numbers, and return it sorted by time.
+
+    Parameters
+    ----------
+    segments : DataFrame of pandas or polars, or table of PyArrow
+        With the columns `start` and `end`, and those of `value_columns`.
+    name : str
+        The name of the parameter, for errors.
+    """
+    table = _as_pandas(segments, name)
+    return check_segments(table.assign(label=""), name, points=True).drop(columns="label")
+
+
 def check_segments(segments, name, *, points=False, unlabeled=False):
     """Check a table of segments, and return it sorted by time.
 
@@ -52,7 +79,7 @@ def check_segments(segments, name, *, points=False, unlabeled=False):
         problem = interval_problem(names, lambda column: first_value(segments, column))
         raise ValueError(
             f"{name} must have the columns start, end and label; {missing} not found among "
-            f"{names}{'' if problem is None else '. Here ' + problem}."
+            f"{names}{'' if problem is None else '. Here ' + problem}.{_advice(name, names)}"
         )
     repeated = [column for column in COLUMNS if names.count(column) > 1]
     if repeated:
@@ -61,6 +88,19 @@ def check_segments(segments, name, *, points=False, unlabeled=False):
     _check_rows(segments, name, starts, ends, points, unlabeled)
     table = segments.assign(start=starts, end=ends)
     return table.iloc[np.lexsort([table.end, table.start])].reset_index(drop=True)
+
+
+def _advice(name, names):
+    """Return a sentence about a table of numbers instead of labels; an empty one for others."""
+    values = find_value_columns(names)
+    if not values:
+        return ""
+    column = f"{name}.{values[0]}"
+    return (
+        " These are numbers that a regressor predicted. To use them as segments, add labels, as in "
+        f"{name}.assign(label=numpy.where({column} > 1, 'high', 'low')). To smooth them, use "
+        f"{column}.rolling(5, center=True, min_periods=1).median()."
+    )
 
 
 def labeled(table):

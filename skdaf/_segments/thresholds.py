@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skdaf._core.public import public
+from skdaf._core.validation import StrictInterval
 from skdaf._segments.merge import without_labels
 from skdaf._segments.tables import (
     COLUMNS,
@@ -17,6 +18,8 @@ from skdaf._segments.tables import (
     check_segments,
     probability_columns,
 )
+
+_PROBABILITY = StrictInterval(Real, 0, 1, closed="right")
 
 
 def check_threshold(threshold, classes):
@@ -43,7 +46,7 @@ def check_threshold(threshold, classes):
             f"its classes are {texts}."
         )
     for label, value in given.items():
-        if not isinstance(value, Real) or not 0 < value <= 1:
+        if not _PROBABILITY.is_satisfied_by(value):
             raise ValueError(
                 f"threshold[{label!r}] must be a probability, 0 < threshold <= 1, got {value!r}."
             )

@@ -8,11 +8,18 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import StrOptions
 
+from skdaf._audio.columns import column_names
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
-from skdaf._segments.tables import COLUMNS, check_segments, labeled
+from skdaf._segments.tables import (
+    COLUMNS,
+    check_segments,
+    check_values,
+    find_value_columns,
+    labeled,
+)
 
 # Without limits of frequency, a selection belongs to a view of the waveform.
 _RAVEN_COLUMNS = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Annotation"]
@@ -32,7 +39,9 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
     segments : pandas.DataFrame
         With the columns `start`, `end` (s) and `label`; other columns are not written. Labels are
         written as text and may be empty. Rows without a label, such as windows below the threshold
-        of `predict_segments`, are not segments and not written. Rows are sorted by time.
+        of `predict_segments`, are not segments and not written. Rows are sorted by time. The
+        numbers of a regressor (`value`, or `value_0`, `value_1`, ...) are written instead of
+        labels, with all digits; only CSV can contain them.
     path : str or os.PathLike
         The file to write. An existing file is replaced only when the new one is complete.
     format : {"audacity", "raven", "csv"}, default=None
@@ -49,11 +58,13 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
     ValueError
         If a column, a start or an end is missing, a segment ends before it starts, or a label could
         not be read back: it contains a tab or a line break, has surrounding spaces, or is not valid
-        Unicode. In that case, nothing is written.
+        Unicode; or if the segments have numbers and the format is not "csv". In that case, nothing
+        is written.
 
     See Also
     --------
     read_segments : Read such a file, with exactly the same times and labels.
+    pandas.read_csv : Read a file with numbers.
 
     Examples
     --------
@@ -67,18 +78,46 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
     0.000000    1.500000    cat
     1.500000    4.000000    dog
     """
+    if format is None:
+        format = "csv" if Path(path).suffix.lower() == ".csv" else "audacity"
+    values = find_value_columns(column_names(segments))
+    if values:
+        text = _csv(["start", "end", *values], _rows_with_numbers(segments, values, format))
+    elif format == "csv":
+        text = _csv(COLUMNS, _rows_with_labels(segments))
+    else:
+        write = _raven if format == "raven" else _tab_separated
+        text = write(_rows_with_labels(segments))
+    write_whole(path, text.encode())
+
+
+def _rows_with_labels(segments):
+    """Return the texts of the start, the end and the label of each segment."""
     table = labeled(check_segments(segments, "segments", points=True, unlabeled=True))
     labels = [str(label) for label in table.label]
     for label in labels:
         problem = _problem_of_label(label)
         if problem:
             raise ValueError(f"The label {label!r} {problem}, so it could not be read back.")
-    times = zip(table.start.map(_decimals), table.end.map(_decimals), strict=True)
-    rows = [[*span, label] for span, label in zip(times, labels, strict=True)]
-    if format is None:
-        format = "csv" if Path(path).suffix.lower() == ".csv" else "audacity"
-    text = {"audacity": _tab_separated, "raven": _raven, "csv": _csv}[format](rows)
-    write_whole(path, text.encode())
+    return _with_times(table, labels)
+
+
+def _rows_with_numbers(segments, columns, format_):
+    """Return the texts of the start, the end and the numbers of each row, with all digits."""
+    if format_ != "csv":
+        raise ValueError(
+            f"segments contains numbers ({', '.join(columns)}) instead of labels, and only CSV can "
+            f"contain them, got format={format_!r}: pass format='csv' or a path that ends in .csv."
+        )
+    table = check_values(segments, "segments")
+    texts = table[columns].astype(object).map(lambda value: "" if pd.isna(value) else str(value))
+    return _with_times(table, *texts.to_numpy().T)
+
+
+def _with_times(table, *others):
+    """Return rows of texts: the start, the end, and what other columns contain."""
+    times = table.start.map(_decimals), table.end.map(_decimals)
+    return [list(row) for row in zip(*times, *others, strict=True)]
 
 
 def _tab_separated(rows):
@@ -90,9 +129,9 @@ def _raven(rows):
     return _tab_separated([_RAVEN_COLUMNS, *selections])
 
 
-def _csv(rows):
+def _csv(names, rows):
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    csv.writer(file, lineterminator="\n").writerows([names, *rows])
     return file.getvalue()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from helpers import texts
+from helpers import segment_table, texts
 from matplotlib.colors import to_hex
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -173,3 +173,25 @@ def test_a_class_can_have_the_name_of_a_column(name):
     display = SegmentsDisplay.from_predictions(None, table)
     assert texts(display.ax_[0].get_yticklabels()) == [name, "x"]
     assert list(display.bars_) == [("predicted", name)]
+
+
+def test_threshold_and_background(classifier, recording):
+    path, true = recording
+    options = {"window": 0.2, "step": 0.1, "threshold": 0.9, "background": "white_noise"}
+    display = SegmentsDisplay.from_estimator(classifier, path, true=true, **options)
+    assert display.predicted.label.isna().any()
+    shown = {label for _, label in display.bars_}
+    assert shown == {"low_tone", "high_tone"}
+    # The probabilities of the background are still shown.
+    assert texts(display.ax_[1].get_yticklabels()) == list(classifier.classes_)
+    windows = predict_segments(classifier, path, window=0.2, step=0.1, threshold=0.9)
+    pd.testing.assert_frame_equal(display.predicted, windows)
+
+
+def test_background_of_true_segments_only_gives_no_warning():
+    predicted = segment_table((0, 1, "a"), (1, 2, "b"))
+    true = segment_table((0, 1, "a"), (1, 2, "quiet"))
+    display = SegmentsDisplay.from_predictions(true, predicted, background=["quiet", "b"])
+    assert set(display.bars_) == {("true", "a"), ("predicted", "a")}
+    with pytest.warns(UserWarning, match="background label"):
+        SegmentsDisplay.from_predictions(true, predicted, background="quite")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skdaf import CNNAudioClassifier
+from skdaf import CNNAudioClassifier, CNNAudioRegressor
 from skdaf._estimators.fitting import count_held_out
 from skdaf._estimators.labels import encode_labels
 
@@ -59,3 +59,55 @@ def test_the_last_fifth_of_the_epochs_shows_unchanged_clips(max_epochs, n_change
     ).fit(X, [0, 1] * 4)
     # Eight clips are one batch.
     assert calls == ["augment", "mix"] * n_changed
+
+
+def labels(*counts):
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+@pytest.mark.parametrize(
+    ("options", "y", "problem"),
+    [
+        ({"early_stopping": True}, labels(10, 10), r"=True has no.*0\.1 of 20 clips is 2.*than 10"),
+        ({"patience": 2}, labels(10, 10), r"^patience=2 has no effect"),
+        (
+            {"early_stopping": True, "validation_fraction": 0.99},
+            labels(10, 10),
+            "leaves fewer than 2 clips",
+        ),
+        (
+            {"early_stopping": True, "validation_fraction": 0.5},
+            labels(23, 1),
+            "one of the classes has a single clip",
+        ),
+    ],
+)
+def test_early_stopping_that_has_no_effect_is_reported(options, y, problem):
+    X = np.random.default_rng(0).standard_normal((len(y), 8, 8))
+    classifier = CNNAudioClassifier(channels=(2,), max_epochs=1, augment=None, **options)
+    with pytest.warns(UserWarning, match=problem) as records:
+        classifier.fit(X, y)
+    assert records[0].filename == __file__
+    assert "valid_loss" not in classifier.history_
+
+
+def test_regressors_report_it_too():
+    X, y = np.random.default_rng(0).standard_normal((20, 8, 8)), np.arange(20.0)
+    regressor = CNNAudioRegressor(channels=(2,), max_epochs=1, early_stopping=True)
+    with pytest.warns(UserWarning, match=r"early_stopping=True has no effect"):
+        regressor.fit(X, y)
+
+
+def test_no_report_without_a_wish_or_with_clips_for_validation():
+    X, y = np.random.default_rng(0).standard_normal((20, 8, 8)), labels(10, 10)
+    small = {"channels": (2,), "max_epochs": 1, "augment": None}
+    CNNAudioClassifier(**small).fit(X, y)
+    CNNAudioClassifier(**small, early_stopping=False, patience=1).fit(X, y)
+    CNNAudioClassifier(**small, early_stopping=True).fit(X, y, X_val=X, y_val=y)
+    held_out = CNNAudioClassifier(**small, early_stopping=True, validation_fraction=0.5).fit(X, y)
+    assert "valid_loss" in held_out.history_
+
+
+def test_sizes_of_layers_are_not_flags():
+    with pytest.raises(ValueError, match="channels must contain integers"):
+        CNNAudioClassifier(channels=(True, 8)).fit(np.zeros((4, 800)), [0, 1, 0, 1])

@@ -454,3 +454,9 @@ def test_fit_names_files_with_bad_headers_and_bad_samples(sounds, tmp_path):
     with pytest.raises(AudioReadError) as info:
         SpectrogramTransformer().fit([*sounds.filenames[:3], *bad])
     assert info.value.paths == bad
+
+
+@pytest.mark.parametrize("share", [True, False, np.True_])
+def test_the_share_of_the_mean_is_not_a_switch(paths, share):
+    with pytest.raises(ValueError, match="'mean_subtraction' parameter"):
+        SpectrogramTransformer(mean_subtraction=share).fit(paths)

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.svm import SVC, SVR
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdaf import (
@@ -312,10 +312,10 @@ class TestErrors:
         with pytest.raises(TypeError, match="estimator"):
             predict_segments(estimator, recording[0])
 
-    def test_regressors_are_refused(self, sounds, recording):
-        model = small_pipeline(SVR()).fit(sounds.filenames, sounds.target)
-        with pytest.raises(TypeError, match=r"classifier.*Pipeline"):
-            predict_segments(model, recording[0])
+    @pytest.mark.parametrize("threshold", [True, np.True_, {"low_tone": True}])
+    def test_thresholds_are_not_switches(self, linear, recording, threshold):
+        with pytest.raises(ValueError, match=r"threshold.*True"):
+            predict_segments(linear, recording[0], threshold=threshold)
 
     def test_transformers_are_refused(self, recording):
         model = small_pipeline(PCA()).fit([recording[0]] * 3)

@@ -249,6 +249,14 @@ High Freq (Hz)\tCommon Name\tSpecies Code\tConfidence\tBegin Path\tFile Offset (
 1\tSpectrogram 1\t1\t0.0\t3.0\t0\t15000\tEurasian Blackbird\teurbla\t0.8141\tx/a.wav\t0.0
 2\tSpectrogram 1\t1\t3.0\t6.0\t0\t15000\tCrane, Common\tcomcra\t0.25\tx/a.wav\t3.0
 """
+BIRDNET_R = """filepath,start,end,scientific_name,common_name,confidence,lat,lon,week
+x/a.wav,0.0,3.0,Turdus merula,Eurasian Blackbird,0.8141,-1,-1,-1
+x/a.wav,3.0,6.0,Grus grus,"Crane, Common",0.25,-1,-1,-1
+"""
+KALEIDOSCOPE = """INDIR,FOLDER,IN FILE,OFFSET,DURATION,scientific_name,common_name,confidence,lat
+/home,x,a.wav,0.0,3.0,Turdus merula,Eurasian Blackbird,0.8141,-1
+/home,x,a.wav,3.0,3.0,Grus grus,"Crane, Common",0.25,-1
+"""
 BIRDNET_AUDACITY = """0.0\t3.0\tTurdus merula, Eurasian Blackbird\t0.8141
 3.0\t6.0\tGrus grus, Crane, Common\t0.25
 """
@@ -273,6 +281,8 @@ class TestBirdNET:
             .replace("Crane; C", "Crane, C")
             .replace(".", ","),
             BIRDNET_RAVEN,
+            BIRDNET_R,
+            KALEIDOSCOPE,
             BIRDNET_AUDACITY,
         ],
     )
@@ -283,6 +293,27 @@ class TestBirdNET:
         (tmp_path / "a.csv").write_text(BIRDNET)
         found = read_segments(tmp_path / "a.csv", label_column="Scientific name")
         assert found.label.tolist() == ["Turdus merula", "Grus grus"]
+        (tmp_path / "a.csv").write_text(KALEIDOSCOPE)
+        found = read_segments(tmp_path / "a.csv", label_column="scientific_name")
+        assert found.label.tolist() == ["Turdus merula", "Grus grus"]
+
+    @pytest.mark.parametrize("content", [BIRDNET_R, KALEIDOSCOPE])
+    def test_tables_for_r_and_kaleidoscope_of_several_recordings_are_refused(self, read, content):
+        with pytest.raises(ValueError, match=r"several recordings.*'.*a\.wav' and '.*b\.wav'"):
+            read("b.wav".join(content.rsplit("a.wav", 1)))
+        nothing = content.replace("Eurasian Blackbird", "nocall")
+        assert_frame_equal(read(nothing), self.EXPECTED[1:].reset_index(drop=True))
+
+    def test_the_end_of_kaleidoscope_is_a_sum_of_decimals(self, read):
+        content = KALEIDOSCOPE.replace("0.0,3.0", "0.1,0.2").replace("common_name", "MANUAL ID")
+        assert read(content).end.tolist() == [0.3, 6.0]
+        for wrong in ("0.1,soon", "0.1,", "0.1,-1"):
+            with pytest.raises(ValueError, match=r"line 2: expected (numbers|an end)"):
+                read(content.replace("0.1,0.2", wrong))
+
+    def test_other_tables_may_have_columns_of_the_same_names(self, read):
+        content = "folder,start,end,label,offset,duration\na,0,1,dog,9,9\nb,1,2,cat,9,9\n"
+        assert_frame_equal(read(content), segment_table((0.0, 1.0, "dog"), (1.0, 2.0, "cat")))
 
     def test_recordings_without_detections_have_no_segments(self, read):
         first, *_ = BIRDNET_RAVEN.splitlines()
