@@ -32,8 +32,8 @@ from ._legacy.spectrogram_transformer import (
     LegacySpectrogramTransformer as LegacySpectrogramTransformer,
 )
 from ._networks.building import NETWORKS as NETWORKS
+from ._segments.clips import clips_from_segments as clips_from_segments
 from ._segments.merge import merge_segments as merge_segments
-from ._segments.predict import clips_from_segments as clips_from_segments
 from ._segments.predict import predict_segments as predict_segments
 from ._segments.reading import read_segments as read_segments
 from ._segments.report import SegmentReport as SegmentReport

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from skdaf._display.clip_spectrogram import MAX_FRAMES
-from skdaf._segments.merge import without_overlaps
+from skdaf._segments.pieces import without_overlaps
 from skdaf._segments.reading import read_segments
 from skdaf._segments.tables import COLUMNS, check_segments, probability_columns
 

@@ -4,10 +4,12 @@
 - `reading`: `read_segments`, with the formats in `label_lines` and `named_columns`.
 - `writing`: `write_segments`.
 - `batches`: go through a long recording window by window, in batches.
-- `predict`: `predict_segments`, `clips_from_segments`.
+- `predict`: `predict_segments`.
+- `clips`: `clips_from_segments`.
 - `smoothing`: smooth the numbers of a regressor over time.
 - `transform`: `transform_segments`.
 - `thresholds`: which windows get a label; `tune_thresholds`.
-- `merge`: `merge_segments`.
+- `merge`: `merge_segments`, with its steps in `pieces`.
+- `multilabel`: segments with different labels that cover the same time.
 - `report`: `segment_report`, with the scores of `frames` and `events`.
 """

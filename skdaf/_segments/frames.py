@@ -47,11 +47,23 @@ def _classes_at(instants, table, classes):
     return np.where(is_inside, np.searchsorted(classes, table.label)[segments], -1)
 
 
-def class_scores(confusion):
-    """Return precision, recall, F1 and support of each class."""
+def class_scores(confusion, sets):
+    """Return precision, recall, F1 and support of each class.
+
+    Parameters
+    ----------
+    confusion : DataFrame
+        As returned by `confusion_matrix`.
+    sets : dict of str to list of str
+        The classes that a label stands for, unless it stands for itself.
+    """
     matrix = confusion.to_numpy()
-    hits, support = np.diag(matrix), matrix.sum(axis=1)
-    n_predicted = matrix.sum(axis=0)[: len(matrix)]
+    members = [sets.get(label, [label]) for label in confusion.columns]
+    classes = sorted({name for label in confusion.index for name in sets.get(label, [label])})
+    contains = np.array([[name in names for name in classes] for names in members], dtype=int)
+    in_true, in_predicted = contains[: len(matrix)], contains
+    support, n_predicted = matrix.sum(axis=1) @ in_true, matrix.sum(axis=0) @ in_predicted
+    hits = np.einsum("ij,ik,jk->k", matrix, in_true, in_predicted)
     return pd.DataFrame(
         {
             "precision": hits / np.maximum(n_predicted, 1),
@@ -59,5 +71,5 @@ def class_scores(confusion):
             "f1": 2 * hits / np.maximum(n_predicted + support, 1),
             "support": support,
         },
-        index=list(confusion.index),
+        index=classes,
     )

@@ -1,4 +1,4 @@
-"""predict_segments: from recordings to segments; clips_from_segments: from segments to clips."""
+"""predict_segments: classify a long recording, or predict numbers, window by window."""
 
 from functools import partial
 from numbers import Integral, Real
@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 
-from skdaf._audio.clips import Clip
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
 from skdaf._estimators.fitted import unwrap
-from skdaf._features.windows import cut_windows
 from skdaf._segments.batches import SECONDS, load_fitted, map_windows
-from skdaf._segments.tables import check_segments, probability_columns, value_columns
+from skdaf._segments.multilabel import one_row_per_label
+from skdaf._segments.tables import probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners
 
 
@@ -74,10 +73,12 @@ def predict_segments(
         threshold wins. Classes that are not in the dict have no threshold: such a class wins if it
         is the most probable one and no other class reaches its threshold. If None, the label is
         what ``estimator.predict`` returns; every window has one. Regressors have no thresholds.
+        With several labels per clip, a window has each label whose probability reaches the
+        threshold, which is 0.5 for labels that are not in the dict.
 
     Returns
     -------
-    segments : pandas.DataFrame of n_windows rows
+    segments : pandas.DataFrame with one row per window
         `start` and `end` in seconds, exact to the sample (``round(start * rate)`` is the first
         sample); `label` as returned by `predict`; and, if the estimator has `predict_proba`, one
         column of probabilities per class, named after the class (with a ``_`` appended if a class
@@ -86,7 +87,10 @@ def predict_segments(
         label keep their rows and probabilities; their `label` is missing, so ``label.isna()`` is
         true. `merge_segments`, `write_segments` and `segment_report` do not take such rows for
         segments. For a regressor, there are no labels and probabilities: the numbers of a window
-        are in the column `value`, or in `value_0`, `value_1`, ... if there are several targets.
+        are in the column `value`, or in `value_0`, `value_1`, ... if there are several targets. If
+        the classifier was fitted with several labels per clip, a window has a row for each of its
+        labels, and one row with a missing label if it has none; pass ``multilabel=True`` to
+        `merge_segments` and `segment_report`.
 
     Raises
     ------
@@ -151,7 +155,7 @@ def predict_segments(
     estimator = _fitted_predictor(estimator)
     thresholds = _thresholds(estimator, threshold)
     tables = map_windows(
-        partial(_predict_windows, estimator),
+        partial(_predict_windows, estimator, thresholds),
         path,
         window=window,
         step=step,
@@ -160,7 +164,20 @@ def predict_segments(
         description="Predicting",
     )
     table = pd.concat(tables, ignore_index=True)
-    return table if thresholds is None else _with_threshold(table, estimator.classes_, thresholds)
+    if is_multilabel(estimator):
+        # Without missing labels, the column gets the type of the labels.
+        return table.infer_objects() if table.label.notna().all() else table
+    if thresholds is None:
+        return table
+    return _with_threshold(table, estimator.classes_, thresholds)
+
+
+def is_multilabel(estimator):
+    """Return whether a fitted classifier predicts any number of labels."""
+    estimator = unwrap(estimator)
+    if isinstance(estimator, Pipeline):
+        return is_multilabel(estimator[-1])
+    return getattr(estimator, "multilabel_", False)
 
 
 def _fitted_predictor(estimator):
@@ -204,16 +221,23 @@ def _with_threshold(table, classes, thresholds):
     return table.assign(label=labels)
 
 
-def _predict_windows(estimator, windows):
+def _predict_windows(estimator, thresholds, windows):
     """Return the rows of the table for some windows."""
     rows = {name: [getattr(window, name) for window in windows] for name in ("start", "end")}
     if is_regressor(estimator):
         return pd.DataFrame(rows | numbers_by_column(estimator, windows))
     labels, probabilities = labels_and_probabilities(estimator, windows)
-    rows["label"] = labels
+    several = is_multilabel(estimator)
+    if not several:
+        rows["label"] = labels
     if probabilities is not None:
         rows |= zip(probability_columns(estimator.classes_), probabilities.T, strict=True)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if not several:
+        return table
+    if thresholds is not None:
+        labels = probabilities >= np.where(np.isnan(thresholds), 0.5, thresholds)
+    return one_row_per_label(table, labels, estimator.classes_)
 
 
 def numbers_by_column(regressor, X):
@@ -223,85 +247,27 @@ def numbers_by_column(regressor, X):
 
 
 def labels_and_probabilities(estimator, X):
-    """Return labels and probabilities (or None), and compute what they share only once."""
+    """Return labels and probabilities (or None), and compute what they share only once.
+
+    With any number of labels per clip, these are arrays of shape (n_clips, n_labels): which labels
+    are present, and their probabilities.
+    """
     estimator = unwrap(estimator)
     if type(estimator) is Pipeline and len(estimator) > 1:
         return labels_and_probabilities(estimator[-1], estimator[:-1].transform(X))
     if not hasattr(estimator, "predict_proba"):
-        return estimator.predict(X), None
+        return _present(estimator, estimator.predict(X)), None
     probabilities = estimator.predict_proba(X)
     # These predict the label with the highest probability; other classifiers may not.
     if hasattr(estimator, "layer_outputs") or type(estimator) is CalibratedClassifierCV:
+        if is_multilabel(estimator):
+            return probabilities > 0.5, probabilities
         return estimator.classes_[probabilities.argmax(axis=1)], probabilities
-    return estimator.predict(X), probabilities
+    return _present(estimator, estimator.predict(X)), probabilities
 
 
-@public
-@validate_params({"window": [*SECONDS, None], "step": [*SECONDS, None]})
-def clips_from_segments(
-    path: Any, segments: pd.DataFrame, *, window: float | None = None, step: float | None = None
-) -> tuple[list[Clip], NDArray[Any]]:
-    """Turn the annotated segments of a recording into clips and labels for training.
-
-    Parameters
-    ----------
-    path : str, os.PathLike, or a sound in memory
-        The recording; also a file opened for reading bytes, or a pair
-        ``(samples, sampling_rate)``. Without a `window`, a file is not read; with one, only its
-        header is read.
-    segments : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`, as returned by `read_segments`.
-    window : float, default=None
-        Length in seconds of the windows into which each segment is split; the last window of a
-        segment may be shorter, as in `predict_segments`. If None, segments are not split. Networks
-        learn best from clips that are as long as the windows in `predict_segments`.
-    step : float, default=None
-        Step from one window to the next in seconds. If None, `window`.
-
-    Returns
-    -------
-    clips : list of Clip
-        Sorted by time.
-    labels : ndarray of shape (n_clips,)
-        The label of each clip.
-
-    Raises
-    ------
-    AudioReadError
-        If there is a `window` and the recording cannot be read, or ends before a segment starts.
-    TypeError
-        If `path` is not a recording, or `segments` is not a table.
-    ValueError
-        If a column or a value is missing, a segment has no duration or an empty label, a parameter
-        is out of range, or there is a `step` without a `window`.
-
-    See Also
-    --------
-    read_segments : Read annotations.
-    predict_segments : Classify recordings with the trained estimator.
-
-    Notes
-    -----
-    Neighboring windows sound alike. In cross-validation, keep the windows of one recording
-    together, for example with ``GroupKFold``.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skdaf import clips_from_segments
-    >>> segments = pd.DataFrame({"start": [0, 2.5], "end": [2.5, 4], "label": ["cat", "dog"]})
-    >>> clips, labels = clips_from_segments("yard.wav", segments)
-    >>> clips[1], labels[1].item()
-    (Clip(path='yard.wav', start=2.5, end=4.0), 'dog')
-    """
-    if step is not None and window is None:
-        raise ValueError(f"step={step} needs a window, but window is None.")
-    table = check_segments(segments, "segments")
-    # All clips share one source, so that an open file is read only once.
-    recording = Clip(path).path
-    clips = [Clip(recording, *span) for span in zip(table.start, table.end, strict=True)]
-    labels = np.array(table.label.tolist())
-    if window is None or not clips:
-        return clips, labels
-    windows, firsts = cut_windows(clips, window, step or window, None)
-    return windows, np.repeat(labels, np.diff([*firsts, len(windows)]))
+def _present(estimator, labels):
+    """Return an indicator as a dense array of booleans, and other labels unchanged."""
+    if not is_multilabel(estimator):
+        return labels
+    return (labels.toarray() if issparse(labels) else np.asarray(labels)) == 1

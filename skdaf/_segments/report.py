@@ -13,10 +13,15 @@ from skdaf._core.validation import validate_params
 from skdaf._segments.boundaries import boundary_scores
 from skdaf._segments.events import END_SHARE, event_scores
 from skdaf._segments.frames import class_scores, confusion_matrix
-from skdaf._segments.merge import has_probabilities, merge_segments, without_labels
+from skdaf._segments.merge import merge_segments, without_labels
+from skdaf._segments.multilabel import label_sets
+from skdaf._segments.pieces import has_probabilities
 from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
 
 _TIMES = ["start", "end"]
+
+# A larger confusion matrix is not shown as text.
+_MAX_SHOWN = 50
 
 
 @public
@@ -98,11 +103,17 @@ class SegmentReport:
                 f"{self.collar:g} s or {END_SHARE:.0%} of the duration:",
                 self._events_as_text(),
                 "",
-                "Frames (rows: true labels, columns: predicted labels):",
-                # The names of the axes would need another line.
-                self.confusion_matrix.rename_axis(index=None, columns=None).to_string(),
+                *self._confusion_as_text(),
             ]
         )
+
+    def _confusion_as_text(self):
+        n_rows, n_columns = self.confusion_matrix.shape
+        if max(n_rows, n_columns) > _MAX_SHOWN:
+            return [f"Frames: see confusion_matrix ({n_rows} x {n_columns})."]
+        # The names of the axes would need another line.
+        matrix = self.confusion_matrix.rename_axis(index=None, columns=None)
+        return ["Frames (rows: true labels, columns: predicted labels):", matrix.to_string()]
 
     def _what_was_scored(self):
         """Return a text that says how much time was not annotated or not scored, if any."""
@@ -145,6 +156,7 @@ class SegmentReport:
         "tolerance": [Interval(Real, 0, None, closed="left")],
         "collar": [Interval(Real, 0, None, closed="left")],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "multilabel": ["boolean"],
     }
 )
 def segment_report(
@@ -156,6 +168,7 @@ def segment_report(
     background: Any = None,
     collar: float = 0.2,
     duration: float | None = None,
+    multilabel: bool = False,
 ) -> SegmentReport:
     """Compare predicted segments with the true ones.
 
@@ -204,6 +217,11 @@ def segment_report(
     duration : float, default=None
         The duration of the recording in seconds. If None, the latest end in the two tables,
         including rows of `predicted` without a label.
+    multilabel : bool, default=False
+        Whether segments with different labels can cover the same time, in both tables. No overlaps
+        are resolved then. A frame is correct if all of its labels are; the confusion matrix counts
+        pairs of sets of labels, such as ``dog + rain``; `per_class` counts the frames of each
+        label; a boundary is an instant where the set of labels changes.
 
     Returns
     -------
@@ -289,14 +307,15 @@ def segment_report(
         )
     duration = _duration(duration, true=true, predicted=predicted)
     true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
-    true_events, predicted_events = (_events(table, labels) for table in (true, predicted))
-    events, overall = event_scores(true_events, predicted_events, collar, duration)
-    true, predicted = merge_segments(true), merge_segments(predicted)
+    both_events = [_events(table, labels, multilabel) for table in (true, predicted)]
+    events, overall = event_scores(*both_events, collar, duration)
+    true, true_sets = _without_overlaps(true, multilabel)
+    predicted, predicted_sets = _without_overlaps(predicted, multilabel)
     annotated = _total_time(true)
     if labels:
         true, predicted = (_filled(table, labels[0], duration) for table in (true, predicted))
     confusion = confusion_matrix(true, predicted, resolution)
-    per_class = class_scores(confusion)
+    per_class = class_scores(confusion, true_sets | predicted_sets)
     boundary_precision, boundary_recall, boundary_f1 = boundary_scores(true, predicted, tolerance)
     return SegmentReport(
         accuracy=float(np.diag(confusion).sum() / confusion.to_numpy().sum()),
@@ -324,12 +343,18 @@ def _with_text_labels(table):
     return table.assign(label=table.label.astype(str))
 
 
-def _events(table, background):
+def _without_overlaps(table, multilabel):
+    """Return segments that do not overlap, and what each label stands for if it is a set."""
+    return label_sets(table) if multilabel else (merge_segments(table), {})
+
+
+def _events(table, background, multilabel):
     """Return the segments that are events, which may overlap if their classes differ.
 
-    Of overlapping windows with probabilities, though, only one class is heard at a time.
+    Of overlapping windows with probabilities, though, only one class is heard at a time, unless the
+    classifier predicts several labels.
     """
-    table = merge_segments(table) if has_probabilities(table) else table
+    table = merge_segments(table) if has_probabilities(table) and not multilabel else table
     return without_labels(table, background)
 
 

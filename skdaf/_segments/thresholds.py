@@ -140,7 +140,7 @@ def tune_thresholds(
         raise ValueError("true has no segments of a class that is not background.")
     thresholds, empty = {}, []
     for label in classes:
-        is_positive = np.concatenate([_contain(one, events, label) for events, one in pairs])
+        is_positive = np.concatenate([contains(one, events, label) for events, one in pairs])
         probabilities = np.concatenate([_probabilities(windows, label) for _, windows in pairs])
         best = _best_threshold(is_positive, probabilities)
         if best is None:
@@ -181,6 +181,8 @@ def _pairs(true, predicted, background):
         events = check_segments(events, "true")
         events = events.assign(label=events.label.astype(str))
         windows = check_segments(windows, "predicted", unlabeled=True)
+        # With several labels per clip, a window has a row for each.
+        windows = windows.drop_duplicates(["start", "end"], ignore_index=True)
         pairs.append((without_labels(events, background), windows))
     return pairs
 
@@ -198,7 +200,7 @@ def _other_classes(tables, labels):
     )
 
 
-def _contain(windows, events, label):
+def contains(windows, events, label):
     """Return which windows contain a class."""
     spans = events.loc[events.label == label, ["start", "end"]].to_numpy()
     covered, is_positive = np.zeros(len(windows)), np.zeros(len(windows), dtype=bool)
