@@ -5,7 +5,7 @@
 - `clip_spectrogram`: the spectrogram of one clip at its own length; `frequency_axis`: its vertical
   axis; `grid`: many panels in one figure.
 - `recording_spectrogram`: the spectrogram of a recording, above what is predicted for it.
-- `segment_bands`: the classes and probabilities in tables of segments.
+- `segment_bands`: the classes and probabilities in tables of segments; `segment_lanes`: bars.
 - `style`: importing matplotlib, axes, colors, class names, time axes.
 - `typing`: types of matplotlib in signatures.
 

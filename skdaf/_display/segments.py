@@ -15,38 +15,25 @@ from skdaf._display.segment_bands import (
     probability_bands,
     read_table,
 )
+from skdaf._display.segment_lanes import MAX_NAME_LENGTH, draw_lanes, draw_legend
 from skdaf._display.spectrogram import SpectrogramDisplay
 from skdaf._display.style import (
-    COLORS,
     add_colorbar,
     check_axes,
     format_time_axis,
     new_figure,
     plain_text,
     require_matplotlib,
-    text_width,
 )
 from skdaf._display.typing import Colormap, ManyAxes
 from skdaf._estimators.fitted import find_frontend, load_if_path
 from skdaf._segments.merge import merge_segments, without_labels
-from skdaf._segments.predict import predict_segments
+from skdaf._segments.predict import is_multilabel, predict_segments
 from skdaf._segments.tables import as_texts, check_segments
 
-# The longest class name next to a band; the font size of names in segments, in points.
-_MAX_NAME_LENGTH = 34
-_NAME_SIZE = 8
-
-# In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane.
-_WIDTH, _SPECTROGRAM, _BAND, _LANE = 8.0, 2.0, 0.2, 0.4
-
-# With more segments, borders and hatches would hide everything else, and be slow to draw.
-_MAX_BORDERS = 150
-
-# When all colors are used up, they are repeated with the next hatch.
-_HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
-
-# Average letters per line of the legend.
-_LETTERS_PER_LINE = 130
+# In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane, and of the
+# row of one of several labels in a lane.
+_WIDTH, _SPECTROGRAM, _BAND, _LANE, _ROW = 8.0, 2.0, 0.2, 0.4, 0.2
 
 
 @public
@@ -68,6 +55,9 @@ class SegmentsDisplay:
         The true segments, with `start`, `end` (s) and `label`.
     spectrogram : SpectrogramDisplay, default=None
         The spectrogram of the recording, with times relative to its start.
+    multilabel : bool, default=False
+        Whether segments with different labels can cover the same time. Each label then has its own
+        row in the true and in the predicted segments.
 
     Attributes
     ----------
@@ -105,10 +95,12 @@ class SegmentsDisplay:
         *,
         true: "DataFrame | None" = None,
         spectrogram: SpectrogramDisplay | None = None,
+        multilabel: bool = False,
     ):
         self.predicted = predicted
         self.true = true
         self.spectrogram = spectrogram
+        self.multilabel = multilabel
 
     @classmethod
     def from_estimator(
@@ -170,7 +162,12 @@ class SegmentsDisplay:
             threshold=threshold,
         )
         spectrogram = recording_spectrogram(path, find_frontend(estimator))
-        display = cls(windows, true=read_table(true), spectrogram=spectrogram)
+        display = cls(
+            windows,
+            true=read_table(true),
+            spectrogram=spectrogram,
+            multilabel=is_multilabel(estimator),
+        )
         merging = {"smooth": smooth, "min_duration": min_duration, "background": background}
         return display.plot(ax, **merging, cmap=cmap)
 
@@ -184,6 +181,7 @@ class SegmentsDisplay:
         smooth: float = 0.0,
         min_duration: float = 0.0,
         background: Any = None,
+        multilabel: bool = False,
         ax: "ManyAxes | None" = None,
         cmap: "str | Colormap" = "viridis",
     ) -> Self:
@@ -202,6 +200,8 @@ class SegmentsDisplay:
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
         background : label or list of labels, default=None
             Labels of segments that are not shown, as in `merge_segments`.
+        multilabel : bool, default=False
+            Whether segments with different labels can cover the same time.
         ax : array of matplotlib Axes, default=None
             The axes to draw on, one per panel. If None, a new figure is created.
         cmap : str or matplotlib Colormap, default="viridis"
@@ -214,7 +214,12 @@ class SegmentsDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         spectrogram = None if path is None else recording_spectrogram(path)
-        display = cls(read_table(predicted), true=read_table(true), spectrogram=spectrogram)
+        display = cls(
+            read_table(predicted),
+            true=read_table(true),
+            spectrogram=spectrogram,
+            multilabel=multilabel,
+        )
         merging = {"smooth": smooth, "min_duration": min_duration, "background": background}
         return display.plot(ax, **merging, cmap=cmap)
 
@@ -250,7 +255,7 @@ class SegmentsDisplay:
         lanes = self._lanes(as_texts(background, "background"), smooth, min_duration)
         columns = probability_bands(self.predicted)
         classes = all_classes(columns, lanes.values())
-        axes = self._axes(ax, len(columns), len(lanes))
+        axes = self._axes(ax, len(columns), len(lanes), len(classes))
         self.ax_, self.figure_ = axes, axes[-1].figure
         first, last = self._time_span(lanes.values())
         self.bands_ = None
@@ -258,7 +263,8 @@ class SegmentsDisplay:
             self.spectrogram.plot(axes[0], cmap=cmap)
         if columns:
             self._draw_bands(axes[-2], columns, classes[: len(columns)])
-        self._draw_lanes(axes[-1], lanes, classes, last - first)
+        self.bars_ = draw_lanes(axes[-1], lanes, classes, last - first, self.multilabel)
+        self.legend_ = draw_legend(self.figure_, self.bars_, classes)
         for panel in axes:
             panel.set_xlabel("")
             time_label = format_time_axis(panel, first, last)
@@ -275,14 +281,16 @@ class SegmentsDisplay:
             min_duration=min_duration,
             # This warns of labels that occur nowhere; those of the true segments do not matter.
             background=[label for label in background if label not in known],
+            multilabel=self.multilabel,
         )
         lanes = {**true, "predicted": merged}
         return {name: without_labels(table, background) for name, table in lanes.items()}
 
-    def _axes(self, ax, n_bands, n_lanes):
+    def _axes(self, ax, n_bands, n_lanes, n_classes):
         heights = [_SPECTROGRAM] if self.spectrogram is not None else []
         heights += [max(0.6, _BAND * n_bands)] if n_bands else []
-        heights += [_LANE * n_lanes + 0.1]
+        lane = max(_LANE, _ROW * n_classes) if self.multilabel else _LANE
+        heights += [lane * n_lanes + 0.1]
         if ax is not None:
             return check_axes(ax, len(heights))
         figure, axes = new_figure(
@@ -309,70 +317,12 @@ class SegmentsDisplay:
         self.bands_ = ax.pcolormesh(
             edges, borders, values.T, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True
         )
-        names = [plain_text(label, _MAX_NAME_LENGTH) for label in classes]
+        names = [plain_text(label, MAX_NAME_LENGTH) for label in classes]
         ax.set_yticks(range(len(columns)), names)
         # The first class is on top.
         ax.set_ylim(borders[[-1, 0]])
         ax.tick_params(axis="y", labelsize="small", length=0)
         add_colorbar(self.bands_, [ax], "Probability", height=_BAND * len(columns))
-
-    def _draw_lanes(self, ax, lanes, classes, duration):
-        self.bars_ = {}
-        inches = ax.get_position().width * self.figure_.get_figwidth()
-        for row, (lane, table) in enumerate(lanes.items()):
-            labels = table.label.astype(str).to_numpy()
-            has_borders = len(table) <= _MAX_BORDERS
-            for number, label in enumerate(classes):
-                rows = table[labels == label]
-                if len(rows):
-                    style = _class_style(number)
-                    self.bars_[lane, label] = ax.broken_barh(
-                        np.column_stack([rows.start, rows.end - rows.start]),
-                        (row - 0.42, 0.84),
-                        **(style if has_borders else {"color": style["facecolor"]}),
-                        linewidth=0.5 if has_borders else 0.0,
-                    )
-                    self._name_segments(ax, rows, row, number, label, inches / duration)
-        ax.set_yticks(range(len(lanes)), list(lanes))
-        ax.set_ylim(len(lanes) - 0.5, -0.5)
-        ax.tick_params(axis="y", length=0)
-        self._draw_legend(classes)
-
-    def _name_segments(self, ax, rows, row, number, label, inches_per_second):
-        """Write the name of a class into those of its segments that are long enough."""
-        # Black on light colors, white on dark ones; nothing on hatches.
-        is_dark = COLORS[number % len(COLORS)] in ("#0072B2", "#000000", "#D55E00")
-        is_plain = number < len(COLORS)
-        name = plain_text(label)
-        needed = (text_width(name) + 1) * _NAME_SIZE * 0.6 / 72
-        for start, end in zip(rows.start, rows.end, strict=True):
-            if is_plain and (end - start) * inches_per_second >= needed:
-                ax.text(
-                    *((start + end) / 2, row, name),
-                    ha="center",
-                    va="center",
-                    fontsize=_NAME_SIZE,
-                    color="white" if is_dark else "black",
-                    clip_on=True,
-                )
-
-    def _draw_legend(self, classes):
-        from matplotlib.patches import Patch
-
-        shown = {label for _, label in self.bars_}
-        handles = [
-            Patch(**_class_style(number), label=plain_text(label, _MAX_NAME_LENGTH))
-            for number, label in enumerate(classes)
-            if label in shown
-        ]
-        widest = max((text_width(handle.get_label()) for handle in handles), default=1)
-        self.legend_ = self.figure_.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=max(1, min(len(handles), _LETTERS_PER_LINE // (widest + 6))),
-            fontsize="small",
-            frameon=False,
-        )
 
 
 def _check_is_no_regressor(estimator):
@@ -380,9 +330,3 @@ def _check_is_no_regressor(estimator):
         raise TypeError(
             "estimator must be a classifier, got a regressor: show its numbers with ValuesDisplay."
         )
-
-
-def _class_style(number):
-    """Return the style of a class: first plain colors, then the same colors with hatches."""
-    hatch = _HATCHES[number // len(COLORS) % len(_HATCHES)]
-    return {"facecolor": COLORS[number % len(COLORS)], "hatch": hatch, "edgecolor": "white"}

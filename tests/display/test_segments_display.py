@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdaf import (
     Clip,
+    CNNAudioClassifier,
     PyAudioAnalysisTransformer,
     SegmentsDisplay,
     predict_segments,
@@ -195,3 +196,24 @@ def test_background_of_true_segments_only_gives_no_warning():
     assert set(display.bars_) == {("true", "a"), ("predicted", "a")}
     with pytest.warns(UserWarning, match="background label"):
         SegmentsDisplay.from_predictions(true, predicted, background="quite")
+
+
+def test_several_labels_at_a_time_have_rows_of_their_own():
+    true = pd.DataFrame({"start": [0, 1], "end": [3, 4], "label": [*"ab"]})
+    predicted = pd.DataFrame({"start": [0, 0, 2], "end": [2, 2, 4], "label": [*"abb"]})
+    display = SegmentsDisplay.from_predictions(true, predicted, multilabel=True)
+    assert bars(display.bars_["predicted", "a"]) == [(0, 2)]
+    assert bars(display.bars_["predicted", "b"]) == [(0, 4)]
+    heights = {key: found.get_paths()[0].vertices[:, 1] for key, found in display.bars_.items()}
+    for lane in ("true", "predicted"):
+        assert heights[lane, "a"].max() <= heights[lane, "b"].min() + 1e-9
+
+
+def test_a_classifier_of_several_labels_needs_no_parameter(recording):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (20, 2))
+    model = CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0)
+    model.fit(rng.standard_normal((20, 16000)), y)
+    display = SegmentsDisplay.from_estimator(model, recording[0], threshold=0.01)
+    assert display.multilabel
+    assert {label for _, label in display.bars_} == {"0", "1"}

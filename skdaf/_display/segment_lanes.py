@@ -1,0 +1,112 @@
+"""The segments of `SegmentsDisplay`: a lane of bars each for the true and the predicted ones."""
+
+import numpy as np
+
+from skdaf._display.style import COLORS, plain_text, text_width
+
+# The longest name of a class in a legend or next to a band.
+MAX_NAME_LENGTH = 34
+
+# The font size of names in segments, in points.
+_NAME_SIZE = 8
+
+# The height of the bars in a lane, as a share of that of the lane.
+_HEIGHT = 0.84
+
+# With more segments, borders and hatches would hide everything else, and be slow to draw.
+_MAX_BORDERS = 150
+
+# When all colors are used up, they are repeated with the next hatch.
+_HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
+
+# Average letters per line of the legend.
+_LETTERS_PER_LINE = 130
+
+
+def draw_lanes(ax, lanes, classes, duration, multilabel):
+    """Draw a lane of bars for each table of segments; return the bars of each lane and class.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    lanes : dict of str to DataFrame
+        The segments of each lane.
+    classes : list of str
+    duration : float
+        The time on the axis, in seconds.
+    multilabel : bool
+        Whether each class has its own row in a lane.
+    """
+    bars = {}
+    inches = ax.get_position().width * ax.figure.get_figwidth()
+    for lane, (name, table) in enumerate(lanes.items()):
+        labels = table.label.astype(str).to_numpy()
+        has_borders = len(table) <= _MAX_BORDERS
+        for number, label in enumerate(classes):
+            rows = table[labels == label]
+            if len(rows) == 0:
+                continue
+            top, height = _row(lane, number, len(classes)) if multilabel else _row(lane, 0, 1)
+            style = _class_style(number)
+            bars[name, label] = ax.broken_barh(
+                np.column_stack([rows.start, rows.end - rows.start]),
+                (top, height),
+                **(style if has_borders else {"color": style["facecolor"]}),
+                linewidth=0.5 if has_borders else 0.0,
+            )
+            _name_segments(ax, rows, top + height / 2, number, label, inches / duration)
+    ax.set_yticks(range(len(lanes)), list(lanes))
+    ax.set_ylim(len(lanes) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    return bars
+
+
+def _row(lane, number, n_rows):
+    """Return the top and the height of one of several rows in a lane."""
+    height = _HEIGHT / n_rows
+    return lane - _HEIGHT / 2 + number * height, height
+
+
+def _name_segments(ax, rows, middle, number, label, inches_per_second):
+    """Write the name of a class into those of its segments that are long enough."""
+    # Black on light colors, white on dark ones; nothing on hatches.
+    is_dark = COLORS[number % len(COLORS)] in ("#0072B2", "#000000", "#D55E00")
+    is_plain = number < len(COLORS)
+    name = plain_text(label)
+    needed = (text_width(name) + 1) * _NAME_SIZE * 0.6 / 72
+    for start, end in zip(rows.start, rows.end, strict=True):
+        if is_plain and (end - start) * inches_per_second >= needed:
+            ax.text(
+                *((start + end) / 2, middle, name),
+                ha="center",
+                va="center",
+                fontsize=_NAME_SIZE,
+                color="white" if is_dark else "black",
+                clip_on=True,
+            )
+
+
+def draw_legend(figure, bars, classes):
+    """Add a legend of the classes that have bars to a figure, and return it."""
+    from matplotlib.patches import Patch
+
+    shown = {label for _, label in bars}
+    handles = [
+        Patch(**_class_style(number), label=plain_text(label, MAX_NAME_LENGTH))
+        for number, label in enumerate(classes)
+        if label in shown
+    ]
+    widest = max((text_width(handle.get_label()) for handle in handles), default=1)
+    return figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=max(1, min(len(handles), _LETTERS_PER_LINE // (widest + 6))),
+        fontsize="small",
+        frameon=False,
+    )
+
+
+def _class_style(number):
+    """Return the style of a class: first plain colors, then the same colors with hatches."""
+    hatch = _HATCHES[number // len(COLORS) % len(_HATCHES)]
+    return {"facecolor": COLORS[number % len(COLORS)], "hatch": hatch, "edgecolor": "white"}
