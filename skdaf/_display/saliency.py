@@ -4,7 +4,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.base import is_classifier
 from sklearn.utils._param_validation import StrOptions
 
@@ -111,7 +110,7 @@ class SaliencyDisplay:
             The clips, one panel per clip.
         target : label or list of labels, default=None
             The class to explain, the same for all clips or one per clip. If None, the predicted
-            class of each clip.
+            class of each clip; with several labels per clip, the most probable one.
         layer : str, default=None
             The name of the layer whose activations are used. If None, the deepest layer with at
             least 8 frames and 8 bins. Deeper layers are more specific to classes, but less precise
@@ -218,7 +217,7 @@ def _explain(classifier, inputs, target, layer, method):
         number = names.index(layer)
     else:
         raise ValueError(f"layer must be one of {names}, got {layer!r}.")
-    probabilities = softmax(classifier.layer_outputs(inputs).astype(float), axis=1)
+    probabilities = classifier.predict_proba(inputs)
     classes = _class_numbers(classifier, target, probabilities)
     maps = saliency_maps(
         classifier.network_, inputs, classes, number, average_gradients=method == "gradcam"

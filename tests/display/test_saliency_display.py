@@ -117,3 +117,14 @@ def test_an_estimator_that_is_not_a_classifier_raises(sounds):
     embedder = ConvAutoencoderEmbedder(max_epochs=1, channels=(4,)).fit(sounds.filenames[:12])
     with pytest.raises(TypeError, match="ConvAutoencoderEmbedder"):
         SaliencyDisplay.from_estimator(embedder, sounds.filenames[:1])
+
+
+def test_one_of_several_labels_is_explained():
+    X, y = two_bands(40)
+    indicator = np.column_stack([y == "low", y == "high", np.arange(40) % 3 == 0])
+    model = CNNAudioClassifier(max_epochs=8, augment=None, random_state=0).fit(X, indicator)
+    display = SaliencyDisplay.from_estimator(model, X[:2])
+    probabilities = model.predict_proba(X[:2])
+    expected = [f"{row.argmax()} ({row.max():.2f})" for row in probabilities]
+    assert [panel.get_title() for panel in display.ax_] == expected
+    assert SaliencyDisplay.from_estimator(model, X[:1], target=2).ax_.get_title().startswith("2 (")

@@ -9,6 +9,8 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from skdaf import (
@@ -297,3 +299,12 @@ def test_safe_file_round_trip(fitted, sounds, tmp_path):
     np.testing.assert_array_equal(
         loaded.decision_function(sounds.filenames), fitted.decision_function(sounds.filenames)
     )
+
+
+def test_several_labels_per_clip_need_a_classifier_per_label(sounds):
+    indicator = np.eye(3, dtype=int)[sounds.target]
+    indicator[::4] = 0
+    network = CNNAudioClassifier(channels=(4,), hidden_units=(8,), max_epochs=1, random_state=0)
+    combined = make_combined_classifier([network], method="svc")
+    combined.set_params(svc=OneVsRestClassifier(SVC()))
+    assert combined.fit(sounds.filenames, indicator).predict(sounds.filenames).shape == (60, 3)
