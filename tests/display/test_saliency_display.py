@@ -126,5 +126,9 @@ def test_one_of_several_labels_is_explained():
     display = SaliencyDisplay.from_estimator(model, X[:2])
     probabilities = model.predict_proba(X[:2])
     expected = [f"{row.argmax()} ({row.max():.2f})" for row in probabilities]
-    assert [panel.get_title() for panel in display.ax_] == expected
-    assert SaliencyDisplay.from_estimator(model, X[:1], target=2).ax_.get_title().startswith("2 (")
+    assert [panel.get_title(loc="left") for panel in display.ax_] == expected
+    assert (
+        SaliencyDisplay.from_estimator(model, X[:1], target=2)
+        .ax_.get_title(loc="left")
+        .startswith("2 (")
+    )
