@@ -4,10 +4,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skdaf._audio.clips import AudioReadError
-from skdaf._audio.columns import python_string_storage
+from skdaf._audio.columns import column_names, python_string_storage
 from skdaf._audio.recordings import as_clips
 from skdaf._audio.statistics import read_statistics
 from skdaf._audio.worker_paths import map_clips
@@ -43,7 +44,7 @@ def check_audio(
     X : files
         A sequence of paths or `Clip` objects, a table with a column `path`, or audio in memory
         with its sampling rate.
-    y : array-like of shape (n_clips,), default=None
+    y : array-like of shape (n_clips,) or indicator of shape (n_clips, n_labels), default=None
         The labels. If you pass them, the table shows which copies have different labels.
     n_jobs : int, default=None
         The number of joblib workers.
@@ -104,7 +105,7 @@ def check_audio(
             "rates, [(samples, sampling_rate), ...]."
         )
     if y is not None:
-        y = column_or_1d(as_array(y))
+        y = _one_label_per_clip(y)
         check_consistent_length(clips, y)
     statistics, errors = [], []
     for chunk, chunk_errors in map_clips(
@@ -117,6 +118,17 @@ def check_audio(
     _find_odd_durations(rows)
     with python_string_storage():
         return _report(rows, y)
+
+
+def _one_label_per_clip(y):
+    """Return labels as an array of shape (n_clips,); those in an indicator become one text."""
+    shape = np.shape(y) if hasattr(y, "shape") else ()
+    if len(shape) < 2 or shape[1] < 2:
+        return column_or_1d(as_array(y))
+    names = column_names(y) or range(shape[1])
+    flags = y.toarray() if issparse(y) else np.asarray(as_array(y))
+    sets = [[str(name) for name, flag in zip(names, row, strict=True) if flag] for row in flags]
+    return np.array([", ".join(labels) for labels in sets], dtype=object)
 
 
 def _report(rows, y):

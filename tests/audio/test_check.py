@@ -11,6 +11,7 @@ import pytest
 import soundfile as sf
 import torch
 from helpers import write_audio
+from scipy.sparse import csr_matrix
 
 from skdaf import Clip, check_audio
 
@@ -290,3 +291,12 @@ def test_names_that_are_not_utf8_also_beside_pyarrow(good, tmp_path):
     report = check_audio([os.fsdecode(path), good], ["\udcff", "a"])
     assert report.path[0] == os.fsdecode(path)
     assert report.ok.all()
+
+
+def test_labels_of_an_indicator_are_compared_as_sets(sounds):
+    files = [sounds.filenames[0], sounds.filenames[0], sounds.filenames[1], sounds.filenames[1]]
+    y = pd.DataFrame({"rain": [1, 1, 1, 0], "dog": [1, 1, 0, 0]})
+    for indicator in (y, csr_matrix(y)):
+        report = check_audio(files, indicator)
+        assert report.label_conflict.tolist() == [False, False, True, True]
+    assert check_audio(files, y).label.tolist() == ["rain, dog", "rain, dog", "rain", ""]
