@@ -13,11 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_about_left_out
-from skdaf._audio.metadata.clips import clips_of
-from skdaf._audio.metadata.columns import choose_columns
-from skdaf._audio.metadata.files import find_files
-from skdaf._audio.metadata.table import as_metadata
-from skdaf._audio.metadata.values import values_of
+from skdaf._audio.metadata.loading import load_rows
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
 from skdaf._core.files import write_whole
 from skdaf._core.typing import PathLike
@@ -151,7 +147,8 @@ def load_audio_table(
         columns ``start`` and ``end`` if there are any; None is no column.
     root : str, path-like or None, default=None
         The folder from which relative paths start. None is the folder of the CSV or TSV file or,
-        for a DataFrame, the current folder.
+        for a DataFrame, the current folder. As in all functions of Python that open files, a ``~``
+        is not the home folder.
 
     Returns
     -------
@@ -200,21 +197,16 @@ def load_audio_table(
     >>> recordings.target_names, recordings.target, recordings.folds
     (['hum', 'whistle'], array([0, 1]), array([1, 2]))
     """
-    metadata = as_metadata(table)
     wanted = {"path": path, "label": label, "group": group, "fold": fold}
-    columns = choose_columns(metadata, {**wanted, "start": start, "end": end})
-    labels, groups, folds = (
-        None if columns[name] is None else values_of(metadata, name, columns[name])
-        for name in ("label", "group", "fold")
-    )
-    paths = find_files(metadata, columns["path"], metadata.folder if root is None else root)
-    names, target = (None, None) if labels is None else np.unique(labels, return_inverse=True)
+    rows = load_rows(table, {**wanted, "start": start, "end": end}, root)
+    no_names = rows.labels is None
+    names, target = (None, None) if no_names else np.unique(rows.labels, return_inverse=True)
     return Bunch(
-        filenames=clips_of(metadata, paths, columns["start"], columns["end"]),
+        filenames=rows.clips,
         target=target,
         target_names=None if names is None else names.tolist(),
-        groups=groups,
-        folds=folds,
+        groups=rows.groups,
+        folds=rows.folds,
     )
 
 
