@@ -13,12 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_about_left_out
-from skdaf._audio.metadata.clips import clips_of
-from skdaf._audio.metadata.columns import choose_columns
-from skdaf._audio.metadata.files import find_files
-from skdaf._audio.metadata.indicators import indicator_of_columns, indicator_of_lists
-from skdaf._audio.metadata.table import as_metadata
-from skdaf._audio.metadata.values import values_of
+from skdaf._audio.metadata.loading import load_rows
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
 from skdaf._core.files import write_whole
 from skdaf._core.typing import PathLike
@@ -158,7 +153,8 @@ def load_audio_table(
         columns ``start`` and ``end`` if there are any; None is no column.
     root : str, path-like or None, default=None
         The folder from which relative paths start. None is the folder of the CSV or TSV file or,
-        for a DataFrame, the current folder.
+        for a DataFrame, the current folder. As in all functions of Python that open files, a ``~``
+        is not the home folder.
 
     Returns
     -------
@@ -209,45 +205,16 @@ def load_audio_table(
     >>> recordings.target_names, recordings.target, recordings.folds
     (['hum', 'whistle'], array([0, 1]), array([1, 2]))
     """
-    metadata = as_metadata(table)
-    label = label if label is None or isinstance(label, str) else list(label)
+    label = label if label is None or isinstance(label, str) else tuple(label)
     wanted = {"path": path, "label": label, "group": group, "fold": fold}
-    columns = choose_columns(metadata, {**wanted, "start": start, "end": end})
-    names, target = _names_and_target(metadata, columns["label"], label_separator)
-    groups, folds = (
-        None if columns[name] is None else values_of(metadata, name, columns[name])
-        for name in ("group", "fold")
-    )
-    paths = find_files(metadata, columns["path"], metadata.folder if root is None else root)
+    rows = load_rows(table, {**wanted, "start": start, "end": end}, root, label_separator)
     return Bunch(
-        filenames=clips_of(metadata, paths, columns["start"], columns["end"]),
-        target=target,
-        target_names=names,
-        groups=groups,
-        folds=folds,
+        filenames=rows.clips,
+        target=rows.target,
+        target_names=rows.names,
+        groups=rows.groups,
+        folds=rows.folds,
     )
-
-
-def _names_and_target(metadata, label, separator):
-    """Return the classes and the target of a table; None if it is used without labels."""
-    if isinstance(label, list):
-        if separator is not None or len(label) < 2:
-            raise ValueError(
-                f"label={label} must name at least two columns, one per label, and label_separator "
-                f"must then be None, got {separator!r}."
-            )
-        return label, indicator_of_columns(metadata, label)
-    if separator is not None:
-        if label is None or not isinstance(separator, str) or not separator:
-            raise ValueError(
-                "label_separator must be text between the labels of a column, got "
-                f"{separator!r} with label={label!r}."
-            )
-        return indicator_of_lists(metadata, label, separator)
-    if label is None:
-        return None, None
-    names, target = np.unique(values_of(metadata, "label", label), return_inverse=True)
-    return names.tolist(), target
 
 
 def _check_nothing_else(directory, clips):

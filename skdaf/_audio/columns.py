@@ -76,7 +76,7 @@ def first_value(table, name):
     return next((value for value in values if not is_missing(value)), None)
 
 
-def interval_problem(names, first_value):
+def interval_problem(names, first_value, *, with_code=True):
     """Return what is wrong with the names of time columns; None if they are correct.
 
     If there are columns `start` and `end`, other columns do not matter. A column `duration` alone
@@ -89,6 +89,8 @@ def interval_problem(names, first_value):
     first_value : callable
         Takes a name; returns the first value of that column that is not missing. It shows whether
         the column contains times; columns of dates do not count.
+    with_code : bool, default=True
+        Whether to show the code that adds the missing columns to a DataFrame.
     """
     found = _roles([name for name in names if name not in ("start", "end")], first_value)
     start = "start" if "start" in names else found.get("start")
@@ -98,9 +100,14 @@ def interval_problem(names, first_value):
     wrong = [name for name in (start, end, duration) if name not in ("start", "end", None)]
     if not wrong:
         return None
-    return (
+    problem = (
         f"the columns {wrong} are not used: clips are defined by columns named 'start' and 'end', "
-        f"in seconds. Add them with {_remedy(start, end, duration)}, or drop the columns if they "
+        "in seconds"
+    )
+    if not with_code:
+        return problem
+    return (
+        f"{problem}. Add them with {_remedy(start, end, duration)}, or drop the columns if they "
         "have another meaning"
     )
 

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, Literal
 
+from sklearn import get_config
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils.validation import has_fit_parameter
 
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
@@ -88,6 +91,12 @@ def make_combined_classifier(
     CNNFeatureExtractor : The features of networks.
     PyAudioAnalysisTransformer : The hand-crafted block.
 
+    Notes
+    -----
+    To pass `sample_weight` to ``fit``, turn on scikit-learn's metadata routing before you create
+    the classifier: ``sklearn.set_config(enable_metadata_routing=True)``. All parts that take
+    weights then request them, except those for which you have decided with ``set_fit_request``.
+
     Examples
     --------
     >>> from skdaf import CNNAudioClassifier, make_combined_classifier
@@ -120,7 +129,7 @@ def make_combined_classifier(
     named = list(zip(names, blocks, strict=True))
     features = FeatureUnion(named, n_jobs=n_jobs, verbose_feature_names_out=True)
     svc = SVC(C=1.0 if C is None else C, gamma=gamma, class_weight="balanced")
-    return Pipeline([("features", features), ("svc", svc)], memory=memory)
+    return Pipeline([("features", features), ("svc", _weighted(svc))], memory=memory)
 
 
 def _check_is_no_new_regressor(extractor):
@@ -137,7 +146,7 @@ def _check_is_no_new_regressor(extractor):
 def _network_voter(extractor, n_components, C, memory):
     """Return a classifier to train as it is, and for anything else one on its features."""
     if isinstance(extractor, CNNAudioClassifier):
-        return extractor
+        return _weighted(extractor)
     return _voter(_cnn_block(extractor, n_components), C, memory)
 
 
@@ -146,14 +155,18 @@ def _voter(block, C, memory):
     if block == "drop":
         return block
     logistic = LogisticRegression(C=_C_OF_VOTES if C is None else C, max_iter=1000)
-    return Pipeline([*block.steps, ("logistic", logistic)], memory=memory)
+    return Pipeline([*block.steps, ("logistic", _weighted(logistic))], memory=memory)
 
 
 def _cnn_block(extractor, n_components):
     if not isinstance(extractor, CNNFeatureExtractor):
         extractor = CNNFeatureExtractor(extractor)
     return Pipeline(
-        [("extractor", extractor), ("pca", CappedPCA(n_components)), ("scaler", BlockScaler())]
+        [
+            ("extractor", _weighted(extractor)),
+            ("pca", CappedPCA(n_components)),
+            ("scaler", BlockScaler()),
+        ]
     )
 
 
@@ -164,5 +177,26 @@ def _handcrafted_block(handcrafted):
     transformer = PyAudioAnalysisTransformer() if handcrafted is True else handcrafted
     # These features have different units, so each of them is standardized first.
     return Pipeline(
-        [("extractor", transformer), ("standard", StandardScaler()), ("scaler", BlockScaler())]
+        [
+            ("extractor", _weighted(transformer)),
+            ("standard", _weighted(StandardScaler())),
+            ("scaler", BlockScaler()),
+        ]
     )
+
+
+def _weighted(estimator):
+    """Return an estimator that requests `sample_weight` for its `fit`, if it takes weights.
+
+    Without scikit-learn's metadata routing, there is nothing to request. The user's estimators do
+    not change, and a request that the user has set remains.
+    """
+    if not get_config()["enable_metadata_routing"]:
+        return estimator
+    is_routed = hasattr(estimator, "get_metadata_routing")
+    if not (is_routed and has_fit_parameter(estimator, "sample_weight")):
+        return estimator
+    requests = getattr(estimator.get_metadata_routing(), "fit", None)
+    if requests is None or requests.requests.get("sample_weight") is not None:
+        return estimator
+    return copy(estimator).set_fit_request(sample_weight=True)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skdaf._core.arrays import as_array
@@ -126,6 +127,10 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         Number of epochs run.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1.
+    target_mean_ : ndarray of shape (n_targets,)
+        Mean of each target in training, in its units.
+    target_scale_ : ndarray of shape (n_targets,)
+        Standard deviation of each target in training, in its units; 0 if it was constant.
     n_features_in_ : int
         Number of samples per waveform, if X was a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -267,6 +272,18 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
             In the units and with the dimensions of the `y` passed to `fit`.
         """
         return self._original_targets(self.layer_outputs(X).astype(np.float64))
+
+    @property
+    def target_mean_(self) -> NDArray[np.float64]:
+        """Mean of each target in training."""
+        check_is_fitted(self)
+        return self._target_mean
+
+    @property
+    def target_scale_(self) -> NDArray[np.float64]:
+        """Standard deviation of each target in training."""
+        check_is_fitted(self)
+        return self._target_scale
 
     def _encode_targets(self, y, n_clips, weights):
         numbers = _check_numbers(y, n_clips, "y", type(self).__name__)

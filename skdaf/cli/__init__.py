@@ -8,7 +8,8 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_similar`: similar index, similar query.
 - `_files`: info, check, convert.
 - `_program`: errors, warnings, messages and exit statuses.
-- `_options`, `_paths`: arguments and options that several commands share.
+- `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
+- `_completion`: completion of the parameters of --set in the shell.
 - `_recordings`: the labeled recordings of a command: class folders, or --table.
 - `_models`: load and save model files.
 - `_tables`, `_reports`, `_text`: find recordings, write tables and reports.

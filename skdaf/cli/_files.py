@@ -24,7 +24,7 @@ from skdaf.cli._text import echo, to_json, visible
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @trust_option
 def info(model, as_json, trust):
-    """Show the classes, front end and layers of a model file.
+    """Show the classes or targets, front end and layers of a model file.
 
     For each layer, the table shows the number of outputs per clip, the number of weights, and the
     value of --layers-dropped that makes other commands return its output.
@@ -94,7 +94,21 @@ def _describe_network(network):
     }
     if hasattr(network, "n_epochs_"):  # not in converted models
         facts["training"] = f"epoch {network.best_epoch_} of {network.n_epochs_}"
+    if hasattr(network, "target_mean_"):
+        facts["targets"] = _targets(network)
     return {**facts, "layers": _layers(network.layer_summary())}
+
+
+def _targets(regressor):
+    """Return the mean and the standard deviation of each target in training, in its units."""
+    from skdaf._segments.tables import value_columns
+
+    names = value_columns(len(regressor.target_mean_))
+    pairs = zip(regressor.target_mean_.tolist(), regressor.target_scale_.tolist(), strict=True)
+    return [
+        {"target": name, "mean": mean, "scale": scale}
+        for name, (mean, scale) in zip(names, pairs, strict=True)
+    ]
 
 
 def _layers(summary):
@@ -116,8 +130,8 @@ def _as_text(facts):
     for name, value in facts.items():
         if name == "networks":
             lines += ["\n" + _as_text(network) for network in value]
-        elif name == "layers":
-            lines.append(pd.DataFrame(value).to_string(index=False))
+        elif name in ("targets", "layers"):
+            lines.append(pd.DataFrame(value).to_string(index=False, float_format="{:.4g}".format))
         elif isinstance(value, dict):
             lines += [f"{name}:", *(visible(f"  {key}: {part}") for key, part in value.items())]
         elif isinstance(value, list):
@@ -158,11 +172,12 @@ def check(recordings, strict, format_, output, n_jobs):
     bad = ~table.ok
     if strict:
         bad |= table.silent | table.clipped | table.cancels | table.odd_duration
-        bad |= table.duplicate_of.ne("") | table.label_conflict
+        bad |= table.duplicate_of.ne("") | table.get("label_conflict", False)
     # Whole recordings have no times.
     unused = [] if (table.start.ne(0) | table.end.notna()).any() else ["start", "end"]
     # The problem comes last, because it may be long.
-    table = table.drop(columns=[*unused, "problem", "label"]).assign(problem=table.problem)
+    hidden = [name for name in (*unused, "problem", "label") if name in table]
+    table = table.drop(columns=hidden).assign(problem=table.problem)
     show(table, format_, output)
     note(f"{len(table)} file{'s' * (len(table) != 1)}, {bad.sum()} bad")
     if bad.any():

@@ -61,16 +61,26 @@ def _unpickle(path):
         raise ValueError(f"{path!r} cannot be loaded as a pickle: {error!r}.") from error
 
 
-def load_classifier(path, **options):
-    """Return a fitted classifier."""
-    from sklearn.base import is_classifier
+def load_predictor(path, *, proba=False, **options):
+    """Return a fitted classifier or regressor, which can predict probabilities if `proba` is true.
+
+    A classifier can be told from a regressor with `is_regressor` of scikit-learn.
+    """
+    from sklearn.base import is_classifier, is_regressor
 
     model = load(path, **options)
-    if not is_classifier(model):
+    if not (is_classifier(model) or is_regressor(model)):
         advice = ' For its features, use "skdaf embed".' if hasattr(model, "transform") else ""
         raise ValueError(
-            f"{path!r} contains a {type(model).__name__}, but this command needs a classifier."
-            f"{advice}"
+            f"{path!r} contains a {type(model).__name__}, but this command needs a classifier or a "
+            f"regressor.{advice}"
+        )
+    if proba and is_regressor(model):
+        raise ValueError(f"{path!r} predicts numbers, not classes: omit --proba.")
+    if proba and not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"{path!r} does not predict probabilities: omit --proba, or train the model with "
+            "skdaf combine --proba."
         )
     return model
 

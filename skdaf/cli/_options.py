@@ -5,6 +5,7 @@ import difflib
 
 import click
 
+from skdaf.cli._completion import complete_parameter
 from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._program import quiet_option
 
@@ -23,6 +24,10 @@ class Assignment(click.ParamType):
             return name, ast.literal_eval(text)
         except (ValueError, SyntaxError):
             return name, text
+
+    def shell_complete(self, ctx, param, incomplete):
+        """Return the names of parameters that begin with a text, each with an equals sign."""
+        return complete_parameter(ctx, incomplete)
 
 
 def combine_options(*decorators):

@@ -3,7 +3,7 @@
 import click
 
 from skdaf._core.files import replacing
-from skdaf.cli._models import load, load_classifier, make_extractor, make_transformer
+from skdaf.cli._models import load, load_predictor, make_extractor, make_transformer
 from skdaf.cli._options import (
     layers_option,
     model_argument,
@@ -19,6 +19,7 @@ from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_data, report_text
 from skdaf.cli._tables import audio_files, format_by_name, show, write
 from skdaf.cli._text import to_json
+from skdaf.cli._thresholds import as_threshold, threshold_option
 
 
 @click.command(cls=Command)
@@ -31,6 +32,7 @@ from skdaf.cli._text import to_json
     help="Predict the class of each window of a recording instead of the whole recording.",
 )
 @window_options
+@threshold_option
 @layers_option
 @table_options
 @using_options
@@ -41,13 +43,14 @@ def predict(
     segments,
     window,
     step,
+    thresholds,
     layers_dropped,
     format_,
     output,
     trust,
     n_jobs,
 ):
-    """Predict the classes of recordings.
+    """Predict the classes or the numbers of recordings.
 
     Folders are searched for recordings, including subfolders.
 
@@ -57,7 +60,7 @@ def predict(
 
     from skdaf._estimators.fitted import find_network
 
-    _check_combination(proba, segments, layers_dropped)
+    _check_combination(proba, segments, layers_dropped, thresholds)
     files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs}
     if layers_dropped is not None:
         network = find_network(load(model, **options, **_progress(segments)))
@@ -66,28 +69,31 @@ def predict(
         # CSV by default, because a text table would have too many columns to be readable.
         show(_features(extractor, files, windows), format_, output, "csv")
         return
+    predictor = load_predictor(model, proba=proba, **options, **_progress(segments))
     if segments:
-        classifier = probability_classifier(model, proba, **options, verbose=0)
-        tables = [_windows(classifier, file, window, step, proba) for file in files]
+        windows = {"window": window, "step": step, "threshold": as_threshold(thresholds)}
+        tables = [_windows(predictor, file, proba, windows) for file in files]
         show(pd.concat(tables, ignore_index=True), format_, output)
         return
-    show(
-        _predictions(probability_classifier(model, proba, **options), files, proba), format_, output
-    )
+    show(_predictions(predictor, files, proba), format_, output)
 
 
-def _check_combination(proba, segments, layers_dropped):
-    if layers_dropped is not None and proba:
-        raise click.UsageError("--layers-dropped cannot be used with --proba.")
+def _check_combination(proba, segments, layers_dropped, thresholds):
+    for option, is_given in (("--proba", proba), ("--threshold", thresholds)):
+        if layers_dropped is not None and is_given:
+            raise click.UsageError(f"--layers-dropped cannot be used with {option}.")
     _check_windows(segments)
 
 
 def _check_windows(segments):
     """Check that there is no option for windows without --segments."""
     source = click.get_current_context().get_parameter_source
-    given = [name for name in ("window", "step") if source(name).name != "DEFAULT"]
+    parameters = click.get_current_context().command.params
+    options = {parameter.name: parameter.opts[0] for parameter in parameters}
+    names = [name for name in ("window", "step", "thresholds") if name in options]
+    given = [name for name in names if source(name).name != "DEFAULT"]
     if given and not segments:
-        raise click.UsageError(f"--{given[0]} requires --segments.")
+        raise click.UsageError(f"{options[given[0]]} requires --segments.")
 
 
 def _progress(segments):
@@ -95,39 +101,37 @@ def _progress(segments):
     return {"verbose": 0} if segments else {}
 
 
-def probability_classifier(path, proba, **options):
-    """Return a classifier; raise if `proba` is true and it does not predict probabilities."""
-    classifier = load_classifier(path, **options)
-    if proba and not hasattr(classifier, "predict_proba"):
-        raise ValueError(
-            f"{path!r} does not predict probabilities: omit --proba, or train the model with "
-            "skdaf combine --proba."
-        )
-    return classifier
-
-
-def _predictions(classifier, files, proba):
+def _predictions(predictor, files, proba):
+    """Return a table of labels or numbers, with one row per file."""
     import pandas as pd
+    from sklearn.base import is_regressor
 
-    from skdaf._segments.predict import labels_and_probabilities
+    from skdaf._segments.predict import labels_and_probabilities, numbers_by_column
     from skdaf._segments.tables import probability_columns
 
+    if is_regressor(predictor):
+        return pd.DataFrame({"file": files, **numbers_by_column(predictor, files)})
     if not proba:
-        return pd.DataFrame({"file": files, "label": classifier.predict(files)})
-    labels, probabilities = labels_and_probabilities(classifier, files)
-    names = probability_columns(classifier.classes_, ["file", "label"])
+        return pd.DataFrame({"file": files, "label": predictor.predict(files)})
+    labels, probabilities = labels_and_probabilities(predictor, files)
+    names = probability_columns(predictor.classes_, ["file", "label"])
     return pd.DataFrame(
         {"file": files, "label": labels, **dict(zip(names, probabilities.T, strict=True))}
     )
 
 
-def _windows(classifier, file, window, step, proba):
+def _windows(predictor, file, proba, windows):
+    """Return a table of labels or numbers, with one row per window."""
+    from sklearn.base import is_regressor
+
     from skdaf import predict_segments
     from skdaf._segments.tables import COLUMNS, probability_columns
 
-    table = predict_segments(classifier, file, window=window, step=step, verbose=verbosity())
-    names = probability_columns(classifier.classes_, ["file", *COLUMNS]) if proba else []
-    table = table.iloc[:, : len(COLUMNS) + len(names)].set_axis([*COLUMNS, *names], axis="columns")
+    table = predict_segments(predictor, file, **windows, verbose=verbosity())
+    if not is_regressor(predictor):
+        names = probability_columns(predictor.classes_, ["file", *COLUMNS]) if proba else []
+        table = table.iloc[:, : len(COLUMNS) + len(names)]
+        table = table.set_axis([*COLUMNS, *names], axis="columns")
     table.insert(0, "file", file)
     return table
 
@@ -226,24 +230,34 @@ def _save_array(values, files, output):
 @output_option("Write the report to this file.")
 @using_options
 def report(model, recordings, format_, output, trust, n_jobs):
-    """Compare predictions with the true labels.
+    """Compare predictions with the true labels or numbers.
 
     FOLDER and --table are the same as for "skdaf train". The names of the class folders, or the
-    labels in the table, must be classes of the model.
+    labels in the table, must be classes of the model. A model that predicts numbers needs --table
+    and --column target=NAME.
 
     Example: skdaf report model.skops new_recordings
     """
-    classifier = load_classifier(model, trust=trust, n_jobs=n_jobs)
-    files, labels = recordings.labeled()
+    from sklearn.base import is_regressor
+
+    predictor = load_predictor(model, trust=trust, n_jobs=n_jobs)
+    if is_regressor(predictor):
+        found = *recordings.numbers(), recordings.target_names()
+    else:
+        found = recordings.labeled()
+        _check_classes(predictor, found[1])
+    if (format_ or format_by_name(output)) == "json":
+        write(to_json(report_data(predictor, *found)), output)
+    else:
+        write(report_text(predictor, *found), output)
+    if output is not None:
+        note(f"Wrote {output}")
+
+
+def _check_classes(classifier, labels):
     known = [str(name) for name in classifier.classes_]
     unknown = sorted(set(map(str, labels)) - set(known))
     if unknown:
         raise ValueError(
             f"The model has no classes for the labels {unknown}: its classes are {known}."
         )
-    if (format_ or format_by_name(output)) == "json":
-        write(to_json(report_data(classifier, files, labels)), output)
-    else:
-        write(report_text(classifier, files, labels), output)
-    if output is not None:
-        note(f"Wrote {output}")

@@ -1,14 +1,19 @@
 """The labeled recordings that a command uses: class folders, or --table."""
 
+import shlex
 from functools import wraps
 
 import click
 
+from skdaf._audio.metadata.spelling import Spelling
 from skdaf.cli._options import combine_options
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
 from skdaf.cli._tables import audio_files, class_of, labeled_files
 
-_COLUMNS = ("path", "label", "start", "end")
+_COLUMNS = ("path", "label", "target", "start", "end")
+
+# Names that can have an empty column, which means that there is none.
+_OPTIONAL = ("label", "start", "end")
 
 
 class ColumnName(click.ParamType):
@@ -17,9 +22,9 @@ class ColumnName(click.ParamType):
     name = "name=column"
 
     def convert(self, value, param, ctx):
-        """Return the name of the parameter and that of the column; an empty time means None."""
+        """Return the name of the parameter and that of the column; an empty column means None."""
         name, equals, column = value.partition("=")
-        if not equals or name not in _COLUMNS or (name in ("path", "label") and not column):
+        if not equals or name not in _COLUMNS or not (column or name in _OPTIONAL):
             names = ", ".join(_COLUMNS)
             self.fail(
                 f"{value!r} must have the form NAME=COLUMN, where NAME is one of {names}.",
@@ -27,6 +32,30 @@ class ColumnName(click.ParamType):
                 ctx,
             )
         return name, column or None
+
+
+class OptionSpelling(Spelling):
+    """Errors about tables write the options of the command."""
+
+    separator = " "
+    has_dataframes = False
+    other_files = "Save it as CSV in UTF-8."
+    class_folders = "Pass class folders without --table."
+    numbers = "To learn or test numbers, name their column with --column target=NAME."
+
+    def given(self, parameter, value):
+        """Return the option for a value."""
+        if parameter == "root":
+            return f"--root {shlex.quote(value)}"
+        return f"--column {shlex.quote(f'{parameter}={value or str()}')}"
+
+    def named(self, parameter):
+        """Return the option without a value."""
+        return f"--column {parameter}=NAME"
+
+    def without(self, parameter):
+        """Return nothing: commands need their columns."""
+        return ""
 
 
 table_option = combine_options(
@@ -42,9 +71,9 @@ table_option = combine_options(
         type=ColumnName(),
         multiple=True,
         metavar="NAME=COLUMN",
-        help="Column of the table for path, label, start or end, such as label=category. Several "
-        "columns can form a path or a label: path=fold{fold}/{name}. Can be repeated.  [default: "
-        "the columns with these names]",
+        help="Column of the table for path, label, target (a number), start or end, such as "
+        "label=category. Several columns can form a path or a label: path=fold{fold}/{name}. Can "
+        "be repeated, also for several targets.  [default: the columns with these names]",
     ),
     click.option(
         "--root",
@@ -71,8 +100,8 @@ class Recordings:
         The class folders, or the folder that contains them.
     table : str or None
         A CSV or TSV file.
-    columns : dict of str to str or None
-        Parameters of `load_audio_table`: the names of columns.
+    columns : sequence of (str, str or None)
+        Parameters of `load_audio_table` and the names of columns; `target` can occur several times.
     root : str or None
         The folder from which relative paths in the table start.
     output : str or None
@@ -80,38 +109,66 @@ class Recordings:
     """
 
     def __init__(self, folders, table, columns, root, output):
-        self.folders, self.table, self.columns = folders, table, columns
+        self.folders, self.table = folders, table
+        self.columns = {name: column for name, column in columns if name != "target"}
+        self.targets = tuple(column for name, column in columns if name == "target")
         self.root, self.output = root, output
 
     def labeled(self):
         """Return the recordings and their labels, as text."""
         if self.table is None:
             return labeled_files(self.folders)
+        if self.columns.get("label", "label") is None:
+            raise click.UsageError("--column label= cannot be empty: this command needs labels.")
         import numpy as np
 
         found = self._load()
-        return found.filenames, np.asarray(found.target_names)[found.target].astype(str)
+        return found.clips, np.asarray(found.names)[found.target].astype(str)
+
+    def numbers(self):
+        """Return the recordings, and one or several numbers for each."""
+        if self.table is None:
+            raise click.UsageError(
+                "Numbers need --table and --column target=NAME: class folders have only names."
+            )
+        if "label" in self.columns:
+            raise click.UsageError("Name the column of numbers with --column target=NAME.")
+        found = self._load(label=None, target=self.target_names())
+        return found.clips, found.numbers[:, 0] if len(self.target_names()) == 1 else found.numbers
+
+    def target_names(self):
+        """Return the columns of numbers."""
+        return self.targets or ("target",)
 
     def with_folder_names(self):
         """Return the recordings and their labels, or the names of the folders that they are in."""
         if self.table is None:
             files = self.unlabeled()
             return files, [class_of(file, self.folders) for file in files]
+        if self.columns.get("label", "label") is None:
+            return self.unlabeled(), None
         return self.labeled()
 
     def unlabeled(self):
         """Return the recordings; without a table, `folders` can be any folders and files."""
         if self.table is None:
             return audio_files(self.folders)
-        return self._load(label=None).filenames
+        return self._load(label=None).clips
 
     def _load(self, **options):
         from skdaf import Clip
-        from skdaf.datasets import load_audio_table
+        from skdaf._audio.metadata.loading import load_rows
 
-        options = {**self.columns, "group": None, "fold": None, **options}
-        found = load_audio_table(self.table, **options, root=self.root)
-        files = (clip.name if isinstance(clip, Clip) else clip for clip in found.filenames)
+        if self.targets and "target" not in options:
+            raise click.UsageError(
+                f"--column target={self.targets[0]} is for numbers: use --task regression, or a "
+                "model that predicts numbers. Labels are in --column label=NAME."
+            )
+        columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
+        found = load_rows(
+            self.table, columns | self.columns | options, self.root, spelling=OptionSpelling()
+        )
+        files = (clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         check_output_is_not_listed(self.table, self.output, files)
         return found
 
@@ -129,7 +186,7 @@ def recordings_options(folders):
         @wraps(command)
         def run(folders, table, columns, root, output, **others):
             _check_combination(folders, table, columns, root)
-            recordings = Recordings(folders, table, dict(columns), root, output)
+            recordings = Recordings(folders, table, columns, root, output)
             return command(recordings=recordings, output=output, **others)
 
         return combine_options(folders, table_option)(run)

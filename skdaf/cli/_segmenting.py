@@ -4,29 +4,19 @@ import warnings
 
 import click
 
+from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
 from skdaf.cli._paths import InputPath
-from skdaf.cli._predicting import probability_classifier
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._tables import format_by_name, show
 from skdaf.cli._text import echo, to_json, visible
+from skdaf.cli._thresholds import as_threshold, threshold_option
+
+# Parameters that do not apply to numbers.
+_FOR_CLASSES = ("min_duration", "thresholds", "background", "truth")
 
 # Formats that write_segments writes, without probabilities.
 _LABEL_FORMATS = ("audacity", "raven")
-
-
-class Threshold(click.ParamType):
-    """``P`` or ``CLASS=P``; the value is a pair of the class (or None) and the probability."""
-
-    name = "threshold"
-
-    def convert(self, value, param, ctx):
-        """Return the class and the probability."""
-        label, equals, text = value.rpartition("=")
-        try:
-            return label if equals else None, float(text)
-        except ValueError:
-            self.fail(f"{value!r} must have the form P or CLASS=P, with a number P.", param, ctx)
 
 
 @click.command(cls=Command)
@@ -40,7 +30,7 @@ class Threshold(click.ParamType):
     show_default=True,
     metavar="SECONDS",
     help="Replace the label of each window by the most frequent one in a span of this many seconds "
-    "around it. Must be an odd multiple of the step.",
+    "around it, or its number by the median. Must be an odd multiple of the step.",
 )
 @click.option(
     "--min-duration",
@@ -50,15 +40,7 @@ class Threshold(click.ParamType):
     metavar="SECONDS",
     help="Merge segments shorter than this many seconds into their neighbors.",
 )
-@click.option(
-    "--threshold",
-    "thresholds",
-    type=Threshold(),
-    multiple=True,
-    metavar="[CLASS=]P",
-    help="Only detect a class in windows in which its probability is at least P. CLASS=P sets the "
-    "threshold of one class and can be repeated.",
-)
+@threshold_option
 @click.option(
     "--background",
     multiple=True,
@@ -81,7 +63,9 @@ class Threshold(click.ParamType):
     help="Format of the results; audacity and raven need --output.  [default: from the extension "
     "of the output file, else table]",
 )
-@output_option("Write the segments to this file: *.csv, *.json, or otherwise Audacity labels.")
+@output_option(
+    "Write the segments to this file: *.csv, *.json, or otherwise Audacity labels (numbers: CSV)."
+)
 @using_options
 def segments(
     model,
@@ -102,20 +86,27 @@ def segments(
     """Divide a long recording into labeled segments.
 
     Windows of the recording are classified, and neighboring windows with the same label become one
-    segment.
+    segment. A model that predicts numbers gives a row for each window instead, smoothed by a
+    median.
 
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
+    from sklearn.base import is_regressor
+
     from skdaf import merge_segments, predict_segments
 
     _check_format(format_, truth, output)
-    threshold, background = _threshold(thresholds), list(background) or None
-    annotations = None if truth is None else _read_truth(truth, background)
-    classifier = probability_classifier(model, proba, trust=trust, n_jobs=n_jobs, verbose=0)
-    _check_background(background, classifier, annotations)
+    threshold, background = as_threshold(thresholds), list(background) or None
+    annotations, annotated = (None, set()) if truth is None else _read_truth(truth, background)
+    predictor = load_predictor(model, proba=proba, trust=trust, n_jobs=n_jobs, verbose=0)
+    if is_regressor(predictor):
+        _curve(predictor, recording, window, step, smooth, format_, output)
+        return
+    _check_background(background, predictor, annotated)
     options = {"window": window, "step": step, "threshold": threshold}
-    windows = predict_segments(classifier, recording, **options, verbose=verbosity())
-    found = merge_segments(windows, min_duration=min_duration, smooth=smooth, background=background)
+    windows = predict_segments(predictor, recording, **options, verbose=verbosity())
+    merging = {"min_duration": min_duration, "smooth": smooth}
+    found = merge_segments(windows, **merging, background=_known(background, predictor))
     found = found if proba else found[["start", "end", "label"]]
     if output is not None:
         _write_segments(found, output, format_ if truth is None else None)
@@ -134,9 +125,40 @@ def _check_format(format_, truth, output):
         raise click.UsageError(f"--format {format_} requires --output.")
 
 
-def _check_background(background, classifier, annotations):
-    known = {str(label) for label in classifier.classes_}
-    known |= set() if annotations is None else {*annotations.label}
+def _curve(regressor, recording, window, step, smooth, format_, output):
+    """Write the numbers of a recording over time."""
+    from skdaf import predict_segments
+    from skdaf._segments.smoothing import smooth_values
+
+    _check_curve(format_)
+    options = {"window": window, "step": step, "verbose": verbosity()}
+    found = smooth_values(predict_segments(regressor, recording, **options), smooth)
+    show(found, format_, output, default="table" if output is None else "csv")
+
+
+def _check_curve(format_):
+    """Check that no option was given that needs classes."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name not in _FOR_CLASSES:
+            continue
+        if context.get_parameter_source(parameter.name).name != "DEFAULT":
+            raise click.UsageError(
+                f"{parameter.opts[0]} needs a model that predicts classes, and this one predicts "
+                "numbers."
+            )
+    if format_ in _LABEL_FORMATS:
+        raise click.UsageError(f"--format {format_} contains labels: use csv or json for numbers.")
+
+
+def _known(background, classifier):
+    """Return the background labels that the classifier knows; others only occur in annotations."""
+    classes = {str(label) for label in classifier.classes_}
+    return [label for label in background or () if label in classes]
+
+
+def _check_background(background, classifier, annotated):
+    known = {str(label) for label in classifier.classes_} | annotated
     unknown = [label for label in background or () if label not in known]
     if unknown:
         raise ValueError(
@@ -144,20 +166,11 @@ def _check_background(background, classifier, annotations):
         )
 
 
-def _threshold(values):
-    """Return the parameter `threshold` of `predict_segments`."""
-    if not values:
-        return None
-    labels = [label for label, _ in values]
-    if None not in labels:
-        return dict(values)
-    if len(values) > 1:
-        raise click.UsageError("--threshold can only be repeated with classes, CLASS=P.")
-    return values[0][1]
-
-
 def _read_truth(path, background):
-    """Return annotations; called before predicting, so that errors are reported early."""
+    """Return annotations with a duration, and all labels in the file.
+
+    Called before predicting, so that errors are reported early.
+    """
     from skdaf import read_segments
 
     table = read_segments(path)
@@ -172,7 +185,7 @@ def _read_truth(path, background):
             warnings.warn(f"Left out {n_left_out} {segments} {problem} in {path!r}.", stacklevel=2)
     if spans.empty and background is None:
         raise ValueError(f"{path!r} contains no segments: expected lines of start, end and label.")
-    return spans
+    return spans, {*table.label} - {""}
 
 
 def _write_segments(found, output, format_):

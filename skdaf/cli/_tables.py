@@ -120,6 +120,8 @@ def _json_value(value):
 
 
 def _is_missing(value):
+    if value is None:
+        return True
     return not isinstance(value, str) and (str(value) == "<NA>" or value != value)
 
 

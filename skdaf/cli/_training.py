@@ -40,14 +40,22 @@ checkpoint_option = click.option(
 )
 
 
+def task_option(help_text, *tasks):
+    """Return the option --task, whose default is classification."""
+    return click.option(
+        "--task",
+        type=click.Choice(["classification", *tasks]),
+        default="classification",
+        show_default=True,
+        help=help_text,
+    )
+
+
 @click.command(cls=Command)
 @recordings_options(folders_argument)
-@click.option(
-    "--task",
-    type=click.Choice(["classification", "representation"]),
-    default="classification",
-    show_default=True,
-    help="Learn classes from labels, or embeddings without labels.",
+@task_option(
+    "Learn classes from labels, numbers from a column of --table, or embeddings without labels.",
+    *("regression", "representation"),
 )
 @class_weight_option
 @click.option(
@@ -81,27 +89,28 @@ def train(
     """Train a network on folders of recordings, one folder per class.
 
     Pass the folder that contains the class folders, or the class folders themselves; or --table if
-    a table names the recordings and their labels. --task representation does not use labels: pass
-    any folders and files, or a table.
+    a table names the recordings and their labels. --task regression learns the numbers in a table:
+    --column target=NAME. --task representation does not use labels: pass any folders and files, or
+    a table.
 
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
-    from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder
+    from skdaf import CNNAudioClassifier, CNNAudioRegressor, ConvAutoencoderEmbedder
 
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint}
     if cache is not None:
         values["frontend__cache"] = cache
     if channel is not None:
         values["frontend__channel"] = channel
+    values |= _class_weight(class_weight, task) | dict(settings)
     if task == "representation":
-        if class_weight is not None:
-            raise click.UsageError("--class-weight requires --task classification.")
-        model = configure(ConvAutoencoderEmbedder(), values | dict(settings))
+        model = configure(ConvAutoencoderEmbedder(), values)
         _fit(model, recordings.unlabeled(), None, test_fraction, output)
+    elif task == "regression":
+        model = configure(CNNAudioRegressor(), values)
+        _fit_numbers(model, recordings, test_fraction, output)
     else:
-        values |= _class_weight(class_weight)
-        model = configure(CNNAudioClassifier(), values | dict(settings))
-        _fit(model, *recordings.labeled(), test_fraction, output)
+        _fit(configure(CNNAudioClassifier(), values), *recordings.labeled(), test_fraction, output)
 
 
 @click.command(cls=Command)
@@ -115,6 +124,7 @@ def train(
     help='Number of layers, counted from the input, whose weights stay unchanged, or "conv" for '
     "all convolutional layers.",
 )
+@task_option("Learn classes from labels, or numbers from a column of --table.", "regression")
 @class_weight_option
 @checkpoint_option
 @trust_option
@@ -123,6 +133,7 @@ def transfer(
     model,
     recordings,
     frozen_layers,
+    task,
     class_weight,
     checkpoint,
     trust,
@@ -134,25 +145,29 @@ def transfer(
 ):
     """Train on new classes, starting from a trained network.
 
-    MODEL can contain a classifier or an autoencoder. FOLDER and --table are the same as for "skdaf
-    train".
+    MODEL can contain a classifier, a regressor or an autoencoder. FOLDER and --table are the same
+    as for "skdaf train".
 
     Example: skdaf transfer model.skops birds -o birds.skops --frozen-layers conv
     """
     from sklearn.frozen import FrozenEstimator
 
-    from skdaf import CNNAudioClassifier
+    from skdaf import CNNAudioClassifier, CNNAudioRegressor
     from skdaf._estimators.fitted import find_network
 
+    values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
     source = FrozenEstimator(find_network(load(model, trust=trust)))
-    new = CNNAudioClassifier(
+    new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
     )
-    values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight)
     configure(new, values | dict(settings))
     # The new file contains the path of the old one, not its weights.
-    _fit(new, *recordings.labeled(), test_fraction, output, noted={"pretrained": model})
+    noted = {"pretrained": model}
+    if task == "regression":
+        _fit_numbers(new, recordings, test_fraction, output, noted)
+    else:
+        _fit(new, *recordings.labeled(), test_fraction, output, noted)
 
 
 @click.command(cls=Command)
@@ -232,8 +247,10 @@ def combine(
     _fit(pipeline, *recordings.labeled(), test_fraction, output)
 
 
-def _class_weight(option):
+def _class_weight(option, task):
     """Return the parameter that the option --class-weight sets, if any."""
+    if option is not None and task != "classification":
+        raise click.UsageError("--class-weight requires --task classification.")
     return {} if option is None else {"class_weight": None if option == "none" else option}
 
 
@@ -241,21 +258,31 @@ def _common(seed, n_jobs):
     return {"random_state": seed, "n_jobs": n_jobs, "verbose": verbosity()}
 
 
-def _fit(model, paths, labels, test_fraction, output, noted=None):
-    """Fit and save a model; report the scores on held-out clips, if any."""
-    (paths, labels), test_clips = _split(paths, labels, test_fraction)
-    classes = "" if labels is None else f" of {len(set(labels))} classes"
-    note(f"Training on {len(paths)} clips{classes}")
+def _fit_numbers(model, recordings, test_fraction, output, noted=None):
+    """Fit and save a regressor on the numbers in a table."""
+    targets = recordings.target_names()
+    _fit(model, *recordings.numbers(), test_fraction, output, noted, targets=targets)
+
+
+def _fit(model, paths, labels, test_fraction, output, noted=None, targets=None):
+    """Fit and save a model; report the scores on held-out clips, if any.
+
+    `labels` are numbers if `targets` are given: the names of their columns.
+    """
+    classes = None if targets else labels
+    (paths, labels), test_clips = _split(paths, labels, classes, test_fraction)
+    what = "" if classes is None else f" of {len(set(classes))} classes"
+    note(f"Training on {len(paths)} clips{what}")
     model.fit(paths, labels)
     if hasattr(model, "history_"):
         note(_summary(model))
-    report = test_clips and _report(model, *test_clips)
+    report = test_clips and _report(model, *test_clips, targets)
     save(model.set_params(**(noted or {})), output)
     if report:
         echo(report)
 
 
-def _split(paths, labels, test_fraction):
+def _split(paths, labels, classes, test_fraction):
     """Return (clips, labels) for training and for testing (None without `test_fraction`)."""
     if test_fraction is None:
         return (paths, labels), None
@@ -264,22 +291,23 @@ def _split(paths, labels, test_fraction):
     # Always the same clips, so that models with different seeds can be compared.
     try:
         chosen = train_test_split(
-            range(len(paths)), test_size=test_fraction, stratify=labels, random_state=0
+            range(len(paths)), test_size=test_fraction, stratify=classes, random_state=0
         )
     except ValueError as error:
+        who = "each class needs" if classes is not None else "there must be"
         raise ValueError(
-            f"--test-fraction {test_fraction:g} cannot be used with {len(paths)} clips: each class "
-            f"needs clips for training and for testing ({error})."
+            f"--test-fraction {test_fraction:g} cannot be used with {len(paths)} clips: {who} "
+            f"clips for training and for testing ({error})."
         ) from error
     return tuple(
         ([paths[row] for row in rows], None if labels is None else labels[rows]) for rows in chosen
     )
 
 
-def _report(model, paths, labels):
+def _report(model, paths, labels, targets):
     if labels is None:
         return f"mean squared error on {len(paths)} clips: {-model.score(paths):.4g}"
-    return report_text(model, paths, labels)
+    return report_text(model, paths, labels, targets)
 
 
 def _summary(model):

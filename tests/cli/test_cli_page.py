@@ -42,6 +42,10 @@ def make_recordings(folder):
     names = [Path(path).relative_to(folder / "new").as_posix() for path in new.filenames[4:]]
     rows = "".join(f"{name},{Path(name).parent}\n" for name in names)
     (folder / "clips.csv").write_text(f"filename,category\n{rows}")
+    pitches = {"low_tone": 150, "high_tone": 900, "white_noise": 4000}
+    paths = [Path(path).relative_to(folder).as_posix() for path in made.filenames]
+    rows = "".join(f"{path},{pitches[Path(path).parent.name]}\n" for path in paths)
+    (folder / "pitches.csv").write_text(f"path,pitch\n{rows}")
     (folder / "sounds" / "dog").mkdir(parents=True)
     shutil.copy(new.filenames[0], folder / "sounds" / "dog")
     labels = [Path(path).parent.name for path in new.filenames]

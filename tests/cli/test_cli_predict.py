@@ -64,6 +64,21 @@ def test_predict_returns_the_outputs_of_inner_layers():
     )
 
 
+def test_predict_segments_above_thresholds():
+    arguments = ["predict", "model.skops", "long.wav", "--segments", "--window", "0.2"]
+    rows = json.loads(invoke(*arguments, "--format", "json").stdout)
+    assert all(row["label"] for row in rows)
+    for values in (["1"], [f"{kind}=1" for kind in KINDS]):
+        options = [word for value in values for word in ("--threshold", value)]
+        certain = json.loads(invoke(*arguments, "--format", "json", *options).stdout)
+        assert [row["label"] for row in certain] == [None] * len(rows)
+        assert "-" in invoke(*arguments, *options).stdout.split()
+    assert "--threshold requires --segments" in misuse(*arguments[:3], "--threshold", "1")
+    assert "cannot be used with --threshold" in misuse(
+        *arguments, "--threshold", "1", "--layers-dropped", "1"
+    )
+
+
 def test_predict_segments():
     out = invoke(
         "predict", "model.skops", "long.wav", "--segments", "--window", "0.3", "--format", "csv"
@@ -220,6 +235,21 @@ def test_segments_compared_with_rare_events(tmp_path):
         **{"n_true": 1, "n_predicted": 0, "false_alarms_per_hour": 0.0},
     }
     assert facts["scored_seconds"] == facts["duration"] > 1
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_background_can_be_a_label_of_the_annotations(tmp_path):
+    truth = tmp_path / "truth.txt"
+    truth.write_text("0\t0.2\tlow_tone\n0.2\t0.6\tquiet\n0.6\t0.6\tmark\n")
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.1", "--truth", truth]
+    arguments += ["--format", "json", "--background"]
+    result = invoke(*arguments, "quiet", "--background", "mark")
+    facts = json.loads(result.stdout)
+    assert result.stderr.count("Warning") == 1
+    assert "Left out 1 segment" in result.stderr
+    assert facts["scored_seconds"] == facts["duration"] > 1
+    assert "quiet" in facts["confusion_matrix"]
+    assert "quiet" not in facts["events"]
 
 
 @pytest.mark.filterwarnings("default")

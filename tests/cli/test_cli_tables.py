@@ -108,7 +108,12 @@ def test_parts_of_a_recording(tmp_path):
     assert parts == [(n / 10, (n + 2) / 10) for n in range(8)]
     result = invoke("train", *options, *times, *SMALL, "-o", tmp_path / "m.skops")
     assert result.stderr.startswith("Training on 8 clips of 2 classes")
-    assert "start=None" in misuse("train", *options, "-o", tmp_path / "m.skops")
+    sentence = misuse("train", *options, "-o", tmp_path / "m.skops")
+    assert "--column start=NAME and --column end=NAME" in sentence
+    assert sentence.endswith("pass --column start= and --column end=.\n")
+    sentence = misuse("train", *options, *times[:2], "-o", tmp_path / "m.skops")
+    assert "Got --column start=onset without --column end=NAME" in sentence
+    assert "--column end= for the end of the recording" in sentence
     whole = ["--column", "start=", "--column", "end="]
     assert "several rows" in misuse("train", *options, *whole, "-o", tmp_path / "m.skops")
 
@@ -149,9 +154,12 @@ def test_tables_misused(table, tmp_path):
     assert "not both (got 'recordings' too)" in train("recordings", "--table", table)
     assert "--column requires --table" in train("recordings", "--column", "label=x")
     assert "--root requires --table" in train("recordings", "--root", ".")
-    assert "NAME is one of path, label, start, end" in train("--table", table, "--column", "x=y")
+    names = "NAME is one of path, label, target, start, end"
+    assert names in train("--table", table, "--column", "x=y")
     assert "NAME=COLUMN" in train("--table", table, "--column", "label")
-    assert "NAME=COLUMN" in train("--table", table, "--column", "label=")
+    assert "NAME=COLUMN" in train("--table", table, "--column", "path=")
+    assert "this command needs labels" in train("--table", table, "--column", "label=")
+    assert "for numbers: use --task regression" in train("--table", table, "--column", "target=x")
     assert "no column 'class'. Its columns are" in train(
         "--table", table, "--column", "label=class"
     )
@@ -159,3 +167,36 @@ def test_tables_misused(table, tmp_path):
     assert "does not exist" in train("--table", "nowhere.csv")
     assert "--table of the command" in misuse("train", "recordings/low_tone", "-o", tmp_path / "m")
     assert not list(tmp_path.iterdir())
+
+
+def test_errors_write_options(table, esc_50, tmp_path):
+    """No error about a table speaks of Python."""
+
+    def check(content, *options):
+        other = tmp_path / "my clips.csv"
+        other.write_bytes(content.encode() if isinstance(content, str) else content)
+        sentence = misuse("check", "--table", other, *options)
+        assert not any(word in sentence for word in ("='", "=None", "pandas", "skdaf.datasets"))
+        return sentence
+
+    hint = "Did you mean --column path=filename --column 'label=my class'?"
+    assert hint in check("filename,my class\na.wav,x\n", "--column", "label=my klass")
+    shutil.copy("long.wav", tmp_path / "a.wav")
+    (tmp_path / "my sounds").mkdir()
+    shutil.copy("long.wav", tmp_path / "my sounds" / "b.wav")
+    assert "a pattern, --column 'path={path}.wav'." in check("path,label\na,x\n")
+    found = check("path,label\nb.wav,x\n")
+    assert f"pass --root '{tmp_path / 'my sounds'}' or, if files are in several folders" in found
+    assert "--column 'path=fold{fold}/{name}'" in found
+    assert "with --column start=NAME and" in check("path,label\na.wav,x\na.wav,y\n")
+    assert "--column target=NAME" in check("path,label\na.wav,0.5\n")
+    missing = check("path,label\na.wav,\n")
+    assert "have no label (column 'label'): line 2. Fill them in or remove the rows." in missing
+    assert "Save it as CSV in UTF-8." in check(b"path,label\na.wav,\xff\n")
+    assert "write the whole path" in check("path,label\n~/a.wav,x\n")
+
+
+def test_check_without_labels(table, tmp_path):
+    pd.read_csv(table)[["path"]].to_csv(tmp_path / "clips.csv", index=False)
+    options = ["--table", tmp_path / "clips.csv", "--root", ".", "--column", "label="]
+    assert invoke("check", *options, "--strict").stderr == "36 files, 0 bad\n"

@@ -5,6 +5,8 @@ from functools import partial
 import joblib
 import numpy as np
 import pytest
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -25,6 +27,7 @@ from skdaf import (
     make_combined_classifier,
     save_model,
 )
+from skdaf._estimators.fitted import iterate_parts
 
 pytestmark = pytest.mark.oldest
 
@@ -308,3 +311,62 @@ def test_several_labels_per_clip_need_a_classifier_per_label(sounds):
     combined = make_combined_classifier([network], method="svc")
     combined.set_params(svc=OneVsRestClassifier(SVC()))
     assert combined.fit(sounds.filenames, indicator).predict(sounds.filenames).shape == (60, 3)
+
+
+class TestSampleWeight:
+    """With metadata routing, every part that takes weights gets them."""
+
+    @pytest.fixture(autouse=True)
+    def routing(self):
+        with config_context(enable_metadata_routing=True):
+            yield
+
+    @pytest.fixture
+    def weights(self, sounds):
+        return np.random.default_rng(0).integers(0, 3, len(sounds.filenames))
+
+    def test_each_voter_is_fitted_with_the_weights(self, sounds, weights):
+        X, y = sounds.filenames, sounds.target
+        network = CNNAudioClassifier(front_end(), hidden_units=(8,), **SMALL)
+        combined = make_combined_classifier(network, C=2.0).fit(X, y, sample_weight=weights)
+        alone = network.fit(X, y, sample_weight=weights)
+        voter, handcrafted = combined.estimators_
+        np.testing.assert_array_equal(voter.predict_proba(X), alone.predict_proba(X))
+        *_, (_, logistic) = handcrafted.steps
+        features = handcrafted[:-1].transform(X)
+        same = clone(logistic).fit(features, y, sample_weight=weights)
+        np.testing.assert_allclose(logistic.coef_, same.coef_, rtol=1e-6)
+        features = PyAudioAnalysisTransformer().fit(X).transform(X)
+        mean = np.average(features, axis=0, weights=weights)
+        np.testing.assert_allclose(handcrafted["standard"].mean_, mean, rtol=1e-5, atol=1e-9)
+
+    def test_one_svc_and_its_extractor_get_the_weights(self, sounds, weights, tmp_path):
+        X, y = sounds.filenames, sounds.target
+        extractor = CNNFeatureExtractor(CNNAudioClassifier(front_end(), **SMALL))
+        combined = on_features(extractor, handcrafted=False).fit(X, y, sample_weight=weights)
+        same = clone(extractor).fit(X, y, sample_weight=weights)
+        block = combined["features"].transformer_list[0][1]
+        np.testing.assert_array_equal(block["extractor"].transform(X), same.transform(X))
+        svc = clone(combined["svc"]).fit(combined[:-1].transform(X), y, sample_weight=weights)
+        np.testing.assert_allclose(combined["svc"].dual_coef_, svc.dual_coef_, rtol=1e-6)
+        save_model(combined, tmp_path / "combined.skops")
+        np.testing.assert_array_equal(
+            load_model(tmp_path / "combined.skops").predict(X), combined.predict(X)
+        )
+
+    def test_the_estimators_and_requests_of_the_user_do_not_change(self, sounds, weights):
+        unset = CNNAudioClassifier(front_end(), **SMALL)
+        ignoring = CNNAudioClassifier(front_end(), **SMALL).set_fit_request(sample_weight=False)
+        combined = make_combined_classifier([unset, ignoring], handcrafted=False)
+        assert "_metadata_request" not in vars(unset)
+        combined.fit(sounds.filenames, sounds.target, sample_weight=weights)
+        plain = ignoring.fit(sounds.filenames, sounds.target)
+        np.testing.assert_array_equal(
+            combined.estimators_[1].predict_proba(sounds.filenames),
+            plain.predict_proba(sounds.filenames),
+        )
+
+    def test_nothing_is_requested_without_routing(self):
+        with config_context(enable_metadata_routing=False):
+            combined = make_combined_classifier(CNNAudioClassifier())
+            assert not [p for p in iterate_parts(combined) if "_metadata_request" in vars(p)]

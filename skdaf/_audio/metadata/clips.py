@@ -12,7 +12,8 @@ _MAX_NAMES = 5
 def clips_of(metadata, paths, start, end):
     """Return the paths, or Clips if `start` or `end` names a column of times."""
     if start is None and end is None:
-        advice = " If the rows are parts of recordings, name the columns of times: start=, end=."
+        times = " and ".join(map(metadata.spelling.named, ("start", "end")))
+        advice = f" If the rows are parts of recordings, name the columns of times with {times}."
         _check_no_repeats(metadata, [(path,) for path in paths], advice)
         return paths
     starts, ends = (_times(metadata, name, len(paths)) for name in (start, end))

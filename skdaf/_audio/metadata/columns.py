@@ -28,6 +28,7 @@ _LIKELY = {
         *("recordist", "author", "rec", "srcfile", "fsid", "site", "location", "device"),
     ],
     "fold": ["fold", "split", "set", "subset", "partition"],
+    "target": ["target", "value", "y", "score", "rating", "label"],
 }
 _OPTIONAL = ("group", "fold", "start", "end")
 
@@ -39,13 +40,13 @@ def choose_columns(metadata, wanted):
     ----------
     metadata : Metadata
         The table.
-    wanted : dict of str to str, list of str or None
-        For each parameter, the name of a column, a pattern such as "fold{fold}/{name}", a list of
-        columns, "auto" for an optional column that has the name of the parameter, or None.
+    wanted : dict of str to str, tuple or None
+        For each parameter, the name of a column, a pattern such as "fold{fold}/{name}", a tuple of
+        these, "auto" for an optional column that has the name of the parameter, or None.
 
     Returns
     -------
-    chosen : dict of str to str, list of str or None
+    chosen : dict of str to str, tuple or None
         The same without "auto".
     """
     chosen = {parameter: _resolved(metadata, parameter, name) for parameter, name in wanted.items()}
@@ -74,11 +75,11 @@ def _is_pattern(metadata, name):
 
 
 def _fields(metadata, name):
-    """Return the names of the columns that a name or a pattern refers to."""
+    """Return the names of the columns that a name, a pattern or a tuple of these refers to."""
     if name is None:
         return []
-    if isinstance(name, list):
-        return name
+    if isinstance(name, tuple):
+        return [field for one in name for field in _fields(metadata, one)]
     if not _is_pattern(metadata, name):
         return [name]
     try:
@@ -101,18 +102,24 @@ def _missing_message(metadata, chosen, missing):
     if any(has_audio_extension(str(name)) for name in metadata.columns):
         return f"{message} The first line of the table must contain the names of the columns."
     likely = {
-        parameter: _likely_column(metadata, parameter, chosen[parameter])
+        parameter: _likely_column(metadata, parameter, _missing_name(chosen[parameter], names))
         for parameter, names in missing.items()
         if names
     }
-    hints = [f"{parameter}={name!r}" for parameter, name in likely.items() if name is not None]
-    return f"{message} Did you mean {', '.join(hints)}?" if hints else message
+    spelling = metadata.spelling
+    hints = [spelling.given(*pair) for pair in likely.items() if pair[1] is not None]
+    return f"{message} Did you mean {spelling.separator.join(hints)}?" if hints else message
+
+
+def _missing_name(name, missing):
+    """Return the name that a hint should replace: of a tuple, the first one that is missing."""
+    return missing[0] if isinstance(name, tuple) else name
 
 
 def _likely_column(metadata, parameter, name):
     """Return the column that was probably meant; None if there is no such column."""
     columns = [column for column in metadata.columns if isinstance(column, str) and column]
-    if isinstance(name, list) or _is_pattern(metadata, name):
+    if isinstance(name, tuple) or _is_pattern(metadata, name):
         return None
     plain = {re.sub(r"[\W_]", "", column).lower(): column for column in reversed(columns)}
     known = [plain[word] for word in _LIKELY.get(parameter, [parameter]) if word in plain]
@@ -136,30 +143,37 @@ def _is_name_of_file(cell):
 def _check_times(metadata, wanted, chosen):
     """Raise if it is not clear whether rows are whole recordings, or which part of them."""
     automatic = [name for name in ("start", "end") if wanted[name] == "auto"]
+    given, named = metadata.spelling.given, metadata.spelling.named
     if any(chosen[name] for name in automatic) and "slice_file_name" in metadata.columns:
         raise ValueError(
             f"{metadata.title} has the columns of UrbanSound8K, where 'start' and 'end' are times "
-            "in longer recordings, not in the files of the dataset. Pass start=None and end=None "
-            "to use whole files."
+            f"in longer recordings, not in the files of the dataset. Pass {given('start', None)} "
+            f"and {given('end', None)} to use whole files."
         )
     if len(automatic) == 2:
         _check_no_other_times(metadata)
     elif automatic and chosen[automatic[0]] is None:
-        (given,) = {"start", "end"} - {*automatic}
-        if wanted[given] is not None:
+        (time,), (other,) = {"start", "end"} - {*automatic}, automatic
+        if wanted[time] is not None:
             raise ValueError(
-                f"Got {given}={wanted[given]!r} without {automatic[0]}=. Pass the column of the "
-                f"other time too, or {automatic[0]}=None for the {automatic[0]} of the recording."
+                f"Got {given(time, wanted[time])} without {named(other)}. Pass the column of the "
+                f"other time too, or {given(other, None)} for the {other} of the recording."
             )
 
 
 def _check_no_other_times(metadata):
-    names = [name for name in metadata.columns if isinstance(name, str)]
-    problem = interval_problem(names, lambda name: _with_point(first_cell(metadata, name)))
+    names, spelling = [n for n in metadata.columns if isinstance(n, str)], metadata.spelling
+    problem = interval_problem(
+        names,
+        lambda name: _with_point(first_cell(metadata, name)),
+        with_code=spelling.has_dataframes,
+    )
     if problem:
+        pair = ("start", "end")
         raise ValueError(
             f"In {metadata.name}, {problem}. If they are in seconds, you can also pass their names "
-            "as start= and end=. To use whole recordings, pass start=None and end=None."
+            f"as {' and '.join(map(spelling.named, pair))}. To use whole recordings, pass "
+            f"{' and '.join(spelling.given(name, None) for name in pair)}."
         )
 
 
@@ -189,8 +203,8 @@ def required_cells(metadata, parameter, name):
     missing = [row for row, cell in enumerate(found) if cell is None]
     if missing:
         remedy = "Fill them in or remove the rows"
-        if parameter != "path":
-            remedy += f", or pass {parameter}=None to load the recordings without {parameter}s"
+        if parameter not in ("path", "target"):
+            remedy += metadata.spelling.without(parameter)
         raise ValueError(
             f"In {metadata.name}, {len(missing)} of {len(found)} rows have no {parameter} (column "
             f"{name!r}): {metadata.at(*missing)}. {remedy}."

@@ -70,18 +70,24 @@ def _missing_message(metadata, column, names, missing, root):
 def _hint(metadata, column, name, root):
     """Return a sentence about where a missing file could be; an empty one if nothing is found."""
     name = name.strip().replace("\\", "/")
+    if name.startswith("~"):
+        return " A '~' in the table is not replaced by a home folder: write the whole path."
     expected = Path(root, name)
     with suppress(OSError, ValueError):  # of names that no file can have
         for path in sorted(expected.parent.glob(f"{glob.escape(expected.name)}.*")):
             pattern = f"{column if '{' in column else f'{{{column}}}'}{path.suffix}"
-            return f" There is {str(path)!r}: add the extension with a pattern, path={pattern!r}."
+            given = metadata.spelling.given("path", pattern)
+            return f" There is {str(path)!r}: add the extension with a pattern, {given}."
         for parent in _likely_folders(metadata, root):
             folder = _search(name, parent)
             if folder is not None:
+                root, path = (
+                    metadata.spelling.given(*pair)
+                    for pair in [("root", str(folder)), ("path", "fold{fold}/{name}")]
+                )
                 return (
-                    f" There is {str(folder / name)!r}: pass root={str(folder)!r} or, if files are "
-                    "in several folders, a pattern of column names, as in "
-                    "path='fold{fold}/{name}'."
+                    f" There is {str(folder / name)!r}: pass {root} or, if files are in several "
+                    f"folders, a pattern of column names, as in {path}."
                 )
     return ""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skdaf._audio.columns import column_names, column_values, is_lazy
+from skdaf._audio.metadata.spelling import PYTHON, Spelling
 from skdaf._audio.times import is_missing
 
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -20,11 +21,6 @@ _SEPARATORS = "\t;,"
 
 # Cells of a file that are missing. Others, such as "NA" and "None", can be labels.
 _MISSING = {"", "nan", "NaN"}
-
-_WITH_PANDAS = (
-    "For other encodings and formats, read the table with pandas and pass the DataFrame, as in "
-    "pandas.read_csv(path, encoding='cp1252') or pandas.read_excel(path)"
-)
 
 # An error names at most this many rows.
 _MAX_ROWS = 10
@@ -49,6 +45,8 @@ class Metadata:
         The folder that relative paths start from by default.
     is_file : bool
         Whether the table was read from a file, where all cells are text.
+    spelling : Spelling
+        How errors write parameters.
     """
 
     name: str
@@ -57,6 +55,7 @@ class Metadata:
     values: Callable[[str], list[Any]]
     folder: str
     is_file: bool
+    spelling: Spelling = PYTHON
 
     @property
     def title(self) -> str:
@@ -72,10 +71,10 @@ class Metadata:
         return f"{'line' if self.is_file else 'row'}{'s' * (len(names) > 1)} {listed}"
 
 
-def as_metadata(table):
+def as_metadata(table, spelling=PYTHON):
     """Return the Metadata of a CSV or TSV file, or of a DataFrame of pandas, polars or PyArrow."""
     if isinstance(table, (str, os.PathLike)):
-        return _read(table)
+        return _read(table, spelling)
     names = None if is_lazy(table) else column_names(table)
     if names is None:
         raise TypeError(
@@ -88,9 +87,9 @@ def as_metadata(table):
     return Metadata("the table", names, rows, lambda n: column_values(table, n), "", False)
 
 
-def _read(path):
+def _read(path, spelling):
     name = repr(str(os.fspath(path)))
-    text = _decoded(path, name)
+    text = _decoded(path, name, spelling)
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=_separator(text),
@@ -115,15 +114,15 @@ def _read(path):
         for i, column in enumerate(columns)
     }
     numbers = [number for number, _ in rest]
-    return Metadata(name, columns, numbers, cells.__getitem__, os.path.dirname(path), True)
+    folder = os.path.dirname(path)
+    return Metadata(name, columns, numbers, cells.__getitem__, folder, True, spelling)
 
 
-def _decoded(path, name):
+def _decoded(path, name, spelling):
     """Return the text of a file in UTF-8 or UTF-16."""
     if os.path.isdir(path):
         raise IsADirectoryError(
-            f"{name} is a folder; expected a CSV or TSV file. For class folders, use "
-            "skdaf.datasets.load_audio_folders."
+            f"{name} is a folder; expected a CSV or TSV file. {spelling.class_folders}"
         )
     content = Path(path).read_bytes()
     try:
@@ -131,10 +130,12 @@ def _decoded(path, name):
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"{name}, line {line}, is not text in UTF-8 or UTF-16. {_WITH_PANDAS}."
+            f"{name}, line {line}, is not text in UTF-8 or UTF-16. {spelling.other_files}"
         ) from error
     if "\0" in text:
-        raise ValueError(f"{name} is not text in UTF-8 or UTF-16: it has zeros. {_WITH_PANDAS}.")
+        raise ValueError(
+            f"{name} is not text in UTF-8 or UTF-16: it has zeros. {spelling.other_files}"
+        )
     return text
 
 

@@ -1,5 +1,6 @@
-"""Labels, groups and folds of a metadata table, as arrays."""
+"""Labels, groups, folds and numbers of a metadata table, as arrays."""
 
+import math
 import re
 import unicodedata
 
@@ -42,8 +43,8 @@ def _check_no_measurements(metadata, name, labels):
     if row is not None:
         raise ValueError(
             f"In {metadata.name}, the column {name!r} contains numbers with decimals such as "
-            f"{labels[row]} ({metadata.at(row)}), but labels are classes: integers or text. To use "
-            "the numbers in another way, pass label=None: the clips have the order of the rows."
+            f"{labels[row]} ({metadata.at(row)}), but labels are classes: integers or text. "
+            f"{metadata.spelling.numbers}"
         )
 
 
@@ -51,3 +52,26 @@ def _is_number(metadata, label):
     if isinstance(label, str):
         return metadata.is_file and _NUMBER.fullmatch(label) is not None
     return True
+
+
+def numbers_of(metadata, names):
+    """Return columns of numbers as an array of shape (n_clips, n_columns)."""
+    columns = []
+    for name in names:
+        found = enumerate(required_cells(metadata, "target", name))
+        columns.append([_number(metadata, row, name, cell) for row, cell in found])
+    return np.array(columns, dtype=float).T
+
+
+def _number(metadata, row, name, cell):
+    """Return a cell as a number; text may have a decimal comma."""
+    try:
+        number = float(cell.replace(",", ".") if isinstance(cell, str) else cell)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(
+            f"{metadata.title}, {metadata.at(row)}: expected a number in column {name!r}, got "
+            f"{cell!r}."
+        )
+    return number

@@ -172,6 +172,9 @@ class EstimatorCopier:
         for name in getattr(kind, "_path_parameters", ()):
             if is_path(attributes.get(name)):
                 attributes[name] = self._resolve_path(value, name, attributes[name])
+        if isinstance(attributes.get("owner"), BaseEstimator):
+            # Requests of metadata refer back to their estimator; messages only need its name.
+            attributes["owner"] = type(attributes["owner"]).__name__
         attributes = with_defaults(kind, attributes)
         copied = kind.__new__(kind)
         # Register the copy first, for objects that refer to each other.

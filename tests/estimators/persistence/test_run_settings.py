@@ -10,10 +10,13 @@ from crafting import (
     plain,
 )
 from saved_models import SMALL, fit_classifier
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skdaf import (
@@ -85,3 +88,16 @@ def test_run_parameters_in_an_untrusted_file_are_not_loaded(waveforms, tmp_path)
     assert (loaded.cache, loaded.n_jobs) == (None, None)
     loaded.transform(waveforms)
     assert os.listdir(tmp_path) == ["model.skops"]
+
+
+def test_requests_of_metadata_are_saved(tmp_path):
+    with config_context(enable_metadata_routing=True):
+        classifier = CNNAudioClassifier().set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), classifier)
+        save_model(pipeline, tmp_path / "model.skops")
+        scaler, loaded = load_model(tmp_path / "model.skops")
+        requests = [part.get_metadata_routing().fit.requests for part in (scaler, loaded)]
+        assert requests == [{"sample_weight": False}, {**requests[1], "sample_weight": True}]
+        assert classifier.get_metadata_routing().fit.owner is classifier
+        with pytest.raises(UnsetMetadataPassedError, match=r"CNNAudioClassifier\.fit"):
+            clone(make_pipeline(loaded)).fit(np.zeros((4, 800)), [0, 1, 0, 1], groups=[1, 2, 3, 4])

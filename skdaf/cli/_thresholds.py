@@ -1,0 +1,40 @@
+"""The option --threshold: the lowest probabilities of detections in windows."""
+
+import click
+
+
+class Threshold(click.ParamType):
+    """``P`` or ``CLASS=P``; the value is a pair of the class (or None) and the probability."""
+
+    name = "threshold"
+
+    def convert(self, value, param, ctx):
+        """Return the class and the probability."""
+        label, equals, text = value.rpartition("=")
+        try:
+            return label if equals else None, float(text)
+        except ValueError:
+            self.fail(f"{value!r} must have the form P or CLASS=P, with a number P.", param, ctx)
+
+
+threshold_option = click.option(
+    "--threshold",
+    "thresholds",
+    type=Threshold(),
+    multiple=True,
+    metavar="[CLASS=]P",
+    help="Only detect a class in windows in which its probability is at least P. CLASS=P sets the "
+    "threshold of one class and can be repeated.",
+)
+
+
+def as_threshold(values):
+    """Return the parameter `threshold` of `predict_segments` for the values of the option."""
+    if not values:
+        return None
+    labels = [label for label, _ in values]
+    if None not in labels:
+        return dict(values)
+    if len(values) > 1:
+        raise click.UsageError("--threshold can only be repeated with classes, CLASS=P.")
+    return values[0][1]
