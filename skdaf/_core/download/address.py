@@ -15,7 +15,9 @@ _DRIVE_ID = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 
-_EXPECTED = 'an address that starts with "https://" or "http://", or a Google Drive id or share link'
+_EXPECTED = (
+    'an address that starts with "https://" or "http://", or a Google Drive id or share link'
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ def parse_sha256(text, name):
 def is_address(text):
     """Return whether a text is a URL and not the path of a file."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
+
+
+def is_drive_id(text):
+    """Return whether a text has the form of an id of Google Drive."""
+    return _DRIVE_ID.fullmatch(text.partition("#")[0]) is not None
 
 
 def _split(address, text):

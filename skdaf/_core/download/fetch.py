@@ -188,7 +188,7 @@ def _warn_about_hash(address, path):
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     warnings.warn(
-        f"The file at {address.shown!r} has the SHA-256 hash {digest}. Pass sha256={digest!r}, or "
-        f'add "#sha256={digest}" to the address, to be sure that you always get this file.',
+        f"The file at {address.shown!r} has the SHA-256 hash {digest}. To be sure that you always "
+        'get this file, pass its hash as sha256, or add it to the address as "#sha256=...".',
         stacklevel=3,
     )
