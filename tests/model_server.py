@@ -96,6 +96,9 @@ class Handler(BaseHTTPRequestHandler):
     def get_page(self):
         self.send_html("\n<!DOCTYPE html><title>Please\nlog in</title>")
 
+    def get_commented_page(self):
+        self.send_html("<!-- from a template --><html><title>Log in</title></html>")
+
     def get_untyped_page(self):
         self.send(b"<html><title>Log in</title></html>")
 

@@ -65,9 +65,8 @@ def search_of_config(config, pipeline, paths, labels, *, seed, n_jobs, proba):
         n_jobs=n_jobs,
         verbose=verbosity(),
     )
-    chosen = ", ".join(
-        f"{name.removeprefix('svc__')}={value}" for name, value in sorted(result.best_params.items())
-    )
+    best = sorted(result.best_params.items())
+    chosen = ", ".join(f"{name.removeprefix('svc__')}={value}" for name, value in best)
     note(
         f"Chose {chosen} of {result.n_candidates} candidates: {config.metric} "
         f"{result.mean_score:.3f} in cross-validation (standard deviation {result.std_score:.3f})"

@@ -184,6 +184,7 @@ def test_processes_fetch_the_same_file(server, folder):
         ("/silent", TimeoutError, "the server did not answer within 0.3 s"),
         ("/empty", ValueError, "is empty"),
         ("/page", ValueError, r"is a web page \('Please log in'\), not a model file\.$"),
+        ("/commented_page", ValueError, r"is a web page \('Log in'\)"),
         ("/untyped_page", ValueError, r"is a web page \('Log in'\)"),
     ],
 )
