@@ -6,6 +6,7 @@ from ._audio.check import check_audio as check_audio
 from ._audio.clips import AudioReadError as AudioReadError
 from ._audio.clips import Clip as Clip
 from ._audio.reading import load_audio as load_audio
+from ._core.download.fetch import fetch_model as fetch_model
 from ._display.durations import DurationDisplay as DurationDisplay
 from ._display.embedding import EmbeddingDisplay as EmbeddingDisplay
 from ._display.saliency import SaliencyDisplay as SaliencyDisplay

@@ -5,6 +5,7 @@
 - `parallel`: process chunks in workers, show progress bars, limit BLAS to one thread.
 - `contexts`: context managers that several threads can share.
 - `arrays`: convert tensors of other libraries to NumPy arrays, split large arrays into blocks.
+- `download`: download model files.
 - `archives`: read zip archives and arrays from untrusted files.
 - `limits`: upper bounds for parameters that determine memory and time.
 - `estimator`: the base class of all estimators.

@@ -24,6 +24,8 @@ MAX_VALUES_OF_RECORDING = 2**30
 # Samples in a recording after resampling. Resampling by a factor of at most FREE_RESAMPLING_FACTOR
 # is always allowed.
 MAX_RESAMPLED_SAMPLES, FREE_RESAMPLING_FACTOR = 2**26, 16
+# Bytes of a downloaded model file.
+MAX_DOWNLOAD_BYTES = 2**33
 # Blocks of each kind in a network, outputs of a block, and the size of a convolution kernel.
 MAX_BLOCKS = 100
 MAX_UNITS = 2**20

@@ -71,14 +71,15 @@ def progress_bar(total, description, unit, verbose):
     """Show a tqdm progress bar if `verbose` is true.
 
     Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
-    such as a loss, are shown next to the bar.
+    such as a loss, are shown next to the bar. Bytes (unit "B") are shown in kB, MB and so on. The
+    total can be None if it is not known.
     """
     if not verbose:
         yield lambda n, **figures: None
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=description, unit=unit) as bar:
+    with tqdm(total=total, desc=description, unit=unit, unit_scale=unit == "B") as bar:
 
         def advance(n, **figures):
             if figures:

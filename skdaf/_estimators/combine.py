@@ -88,6 +88,8 @@ def make_combined_classifier(
 
     See Also
     --------
+    sklearn.model_selection.GridSearchCV : Search for the best parameters. The page "Combining" of
+        the user guide has the search of deep_audio_features; ``skdaf combine --config`` runs it.
     CNNFeatureExtractor : The features of networks.
     PyAudioAnalysisTransformer : The hand-crafted block.
 

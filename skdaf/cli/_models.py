@@ -21,9 +21,7 @@ def load(path, *, trust=False, n_jobs=None, verbose=None):
 
     model = load_any(path, trust=trust)
     check_is_fitted(model)
-    settings = {"verbose": verbosity() if verbose is None else verbose}
-    settings |= {} if n_jobs is None else {"n_jobs": n_jobs}
-    _set_everywhere(model, settings)
+    set_for_this_run(model, verbosity() if verbose is None else verbose, n_jobs)
     return model
 
 
@@ -114,6 +112,12 @@ def save(model, path):
     _set_everywhere(model, _RUN_PARAMETERS)
     save_model(model, path)
     note(f"Wrote {path}")
+
+
+def set_for_this_run(model, verbose, n_jobs):
+    """Set the parameters of this run in all skdaf estimators in a model."""
+    settings = {"verbose": verbose} | ({} if n_jobs is None else {"n_jobs": n_jobs})
+    _set_everywhere(model, settings)
 
 
 def _set_everywhere(model, settings):

@@ -1,7 +1,15 @@
 """Commands that train models: train, transfer, combine."""
 
+from functools import partial
+
 import click
 
+from skdaf.cli._combining import (
+    check_models_or_config,
+    config_option,
+    pipeline_of_config,
+    search_of_config,
+)
 from skdaf.cli._models import load, save
 from skdaf.cli._options import (
     configure,
@@ -175,17 +183,16 @@ def transfer(
     "models",
     type=InputPath(dir_okay=False),
     nargs=-1,
-    required=True,
-    metavar="MODEL...",
+    metavar="[MODEL...]",
 )
+@config_option
 @recordings_options(data_option)
 @click.option(
     "--layers-dropped",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
     metavar="K",
-    help="Use the output of each network without its last K layers.",
+    help="Use the output of each network without its last K layers.  [default: 1; with --config, "
+    "all layers after the last convolutional one]",
 )
 @click.option(
     "--handcrafted/--no-handcrafted",
@@ -202,6 +209,7 @@ def transfer(
 @training_options
 def combine(
     models,
+    config,
     recordings,
     layers_dropped,
     handcrafted,
@@ -218,8 +226,17 @@ def combine(
     Pass recordings with --data or --table. The networks stay unchanged. --set takes the parameters
     of the pipeline, such as svc__C or features__cnn1__pca__n_components.
 
+    With --config instead of models, a configuration file of the combined classifier of
+    deep_audio_features names the models and all settings, and the best SVM is searched for.
+
     Example: skdaf combine a.skops b.skops --data recordings -o combined.skops
     """
+    check_models_or_config(models, config)
+    if config is not None:
+        content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
+        train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
+        _fit(pipeline, *recordings.labeled(), test_fraction, output, train=train)
+        return
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
@@ -234,7 +251,12 @@ def combine(
     if not frozen:
         raise ValueError(f"No network found in {', '.join(map(repr, models))}.")
     pipeline = make_combined_classifier(
-        [CNNFeatureExtractor(network, layers_dropped=layers_dropped) for network in frozen],
+        [
+            CNNFeatureExtractor(
+                network, layers_dropped=1 if layers_dropped is None else layers_dropped
+            )
+            for network in frozen
+        ],
         handcrafted=handcrafted,
         method="svc",
     )
@@ -264,16 +286,17 @@ def _fit_numbers(model, recordings, test_fraction, output, noted=None):
     _fit(model, *recordings.numbers(), test_fraction, output, noted, targets=targets)
 
 
-def _fit(model, paths, labels, test_fraction, output, noted=None, targets=None):
+def _fit(model, paths, labels, test_fraction, output, noted=None, targets=None, train=None):
     """Fit and save a model; report the scores on held-out clips, if any.
 
-    `labels` are numbers if `targets` are given: the names of their columns.
+    `labels` are numbers if `targets` are given: the names of their columns. `train` is a function
+    (model, clips, labels) -> fitted model, instead of `fit`.
     """
     classes = None if targets else labels
     (paths, labels), test_clips = _split(paths, labels, classes, test_fraction)
     what = "" if classes is None else f" of {len(set(classes))} classes"
     note(f"Training on {len(paths)} clips{what}")
-    model.fit(paths, labels)
+    model = train(model, paths, labels) if train else model.fit(paths, labels)
     if hasattr(model, "history_"):
         note(_summary(model))
     report = test_clips and _report(model, *test_clips, targets)

@@ -50,6 +50,9 @@ def make_recordings(folder):
     shutil.copy(new.filenames[0], folder / "sounds" / "dog")
     labels = [Path(path).parent.name for path in new.filenames]
     old_model(folder / "digits.pt", new.filenames, np.array(labels))
+    config = re.search(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.M)[1]
+    (folder / "config.yaml").write_text(config)
+    (folder / "broken.yaml").write_text(config.replace("n_components", "n_component"))
 
 
 def run(command):
