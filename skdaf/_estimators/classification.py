@@ -9,7 +9,9 @@ from sklearn.base import ClassifierMixin
 
 from skdaf._core.typing import Clips
 from skdaf._estimators.labels import encode_known_labels, encode_labels
+from skdaf._estimators.parameters import check_used
 from skdaf._estimators.supervised import SupervisedEstimator
+from skdaf._training.custom_loss import with_loss
 from skdaf._training.objectives import classification
 
 
@@ -22,6 +24,11 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         **SupervisedEstimator._saved_attributes,
         "classes_": lambda value: isinstance(value, np.ndarray) and value.ndim == 1,
     }
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        arguments = {"class_weight": "weight", "label_smoothing": "label_smoothing"}
+        check_used(self, "loss", arguments)
 
     def _encode_targets(self, y, n_clips, weights):
         return encode_labels(y, n_clips, self.class_weight, type(self).__name__, weights)
@@ -36,7 +43,11 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         return len(self.classes_)
 
     def _objective(self, labels):
-        return classification(labels.class_weights, self.label_smoothing)
+        objective = classification(labels.class_weights, self.label_smoothing)
+        if not callable(self.loss):
+            return objective
+        arguments = {"weight": labels.class_weights, "label_smoothing": self.label_smoothing}
+        return with_loss(objective, self.loss, arguments)
 
     def _original_targets(self, targets):
         return self.classes_[targets]
