@@ -53,6 +53,9 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
     best_epoch_: int
     _architecture: dict[str, Any]
 
+    #: Parameters that may be functions, which model files cannot contain.
+    _callable_parameters = ("network", "loss", "optimizer", "augment")
+
     _saved_attributes = {
         **Estimator._saved_attributes,
         "frontend_": lambda value: value is None or hasattr(type(value), "transform"),
