@@ -60,7 +60,9 @@ def check_options_of(builder: Builder, options: Iterable[str]) -> None:
         unknown = [name for name in unknown if name in parameters or name in _SIZES]
     if not unknown:
         return
-    close = [match for name in unknown for match in difflib.get_close_matches(str(name), known, n=1)]
+    close = [
+        match for name in unknown for match in difflib.get_close_matches(str(name), known, n=1)
+    ]
     accepted = f"it accepts {', '.join(known)}." if known else "it accepts no options."
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     raise ValueError(

@@ -7,6 +7,7 @@ one number per output get a linear layer "output".
 
 import copy
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 
 import torch
@@ -22,7 +23,7 @@ _N_CLIPS = 3
 
 
 def as_layers(
-    built: nn.Module, builder: Builder, input_shape: Shape, n_outputs: int, options: dict
+    built: nn.Module, builder: Builder, input_shape: Shape, n_outputs: int, options: Iterable[str]
 ) -> nn.Sequential:
     """Return a copy of a module as layers for the library, with one number per output.
 
@@ -35,8 +36,8 @@ def as_layers(
     builder : callable
     input_shape : tuple of (n_frames, n_bins)
     n_outputs : int
-    options : dict
-        The options of the builder.
+    options : iterable of str
+        The names of the options of the builder that are set.
 
     Raises
     ------

@@ -23,7 +23,15 @@ def with_loss(
     arguments : dict
         Further arguments, by name, for functions that have parameters with these names. Arrays
         become tensors.
+
+    Raises
+    ------
+    TypeError
+        If `function` is a class.
     """
+    if isinstance(function, type):
+        name = name_of(function)
+        raise TypeError(f"loss={name} is a class: pass an instance, such as {name}().")
     accepted = {name: value for name, value in arguments.items() if takes_argument(function, name)}
 
     def loss(outputs, targets):
@@ -50,8 +58,7 @@ def _check(value, function):
     """Raise an error unless a loss returned a scalar that training can minimize."""
     name = f"loss={name_of(function)}"
     if not isinstance(value, torch.Tensor):
-        hint = " Pass an instance of it." if isinstance(function, type) else ""
-        raise TypeError(f"{name} must return a scalar tensor, got {type(value).__name__}.{hint}")
+        raise TypeError(f"{name} must return a scalar tensor, got {type(value).__name__}.")
     if value.ndim:
         raise ValueError(
             f"{name} must return a scalar tensor, the mean over all clips, got shape "

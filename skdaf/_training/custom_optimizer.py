@@ -22,12 +22,13 @@ class CustomOptimizer:
     """
 
     def __init__(self, run: TrainingRun, replicas: Sequence[Replica]):
-        self.name = f"optimizer={name_of(run.plan.optimizer)}"
+        build = run.plan.optimizer or torch.optim.AdamW
+        self.name = f"optimizer={name_of(build)}"
         self.shards = shard_parameters(replicas)
         trained = {id(first): copies for shard in self.shards for first, *copies in shard}
         parameters = [p for p in run.network.parameters() if id(p) in trained]
         self.copies = [(first, trained[id(first)]) for first in parameters]
-        self.optimizer = _build(run.plan, parameters, self.name)
+        self.optimizer = _build(build, run.plan, parameters, self.name)
         self.peaks = [_learning_rate(group, self.name) for group in self.optimizer.param_groups]
         self.peak = self.peaks[0]
 
@@ -76,9 +77,8 @@ class CustomOptimizer:
             ) from None
 
 
-def _build(plan: Plan, parameters, name):
+def _build(build, plan: Plan, parameters, name):
     """Return the optimizer of a plan, checked."""
-    build = plan.optimizer
     values = {"lr": plan.learning_rate, "weight_decay": plan.weight_decay}
     arguments = {key: value for key, value in values.items() if takes_argument(build, key)}
     try:
@@ -118,7 +118,7 @@ def _pack(value):
     if type(value) in _PLAIN:
         return value
     if isinstance(value, torch.Tensor):
-        return ["tensor", _to_array(value), list(value.stride())]
+        return ["tensor", _to_array(value), _strides_to_keep(value)]
     if isinstance(value, dict):
         return ["dict", list(map(_pack, value)), list(map(_pack, value.values()))]
     if type(value) in (list, tuple):
@@ -127,8 +127,17 @@ def _pack(value):
 
 
 def _to_array(tensor):
-    # In C order; the strides restore the memory format, on which the last bits of results depend.
     return np.array(tensor.detach().cpu().numpy(), order="C")
+
+
+def _strides_to_keep(tensor):
+    """Return the strides of a tensor, because the last bits of results depend on its format."""
+    n_values = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1 and stride != n_values:  # part of another tensor
+            return list(torch.empty(tensor.shape).stride())
+        n_values *= size
+    return list(tensor.stride())
 
 
 def _unpack(value):
@@ -145,10 +154,6 @@ def _unpack(value):
 
 def _to_tensor(array, strides):
     tensor = torch.tensor(array)
-    is_dense = sorted(strides) == sorted(torch.empty(array.shape).stride())
-    # Other strides come from views, whose memory format no step depends on.
-    if tensor.numel() < 2 or not is_dense:
-        return tensor
     return torch.empty_strided(array.shape, strides, dtype=tensor.dtype).copy_(tensor)
 
 

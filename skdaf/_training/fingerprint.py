@@ -92,7 +92,11 @@ def _describe_function(function):
 
 def _describe_class(kind):
     bodies = [
-        [(name, text) for name, thing in vars(base).items() if (text := _describe_member(name, thing))]
+        [
+            (name, text)
+            for name, thing in vars(base).items()
+            if (text := _describe_member(name, thing))
+        ]
         for base in kind.__mro__
         if base.__module__.partition(".")[0] not in _LIBRARIES
     ]
@@ -100,7 +104,7 @@ def _describe_class(kind):
 
 
 def _describe_member(name, thing):
-    """Return a string that identifies a method or a constant of a class; None for other things."""
+    """Return a string that identifies a method or a constant of a class; None for the rest."""
     thing = getattr(thing, "fget" if isinstance(thing, property) else "__func__", thing)
     if isinstance(thing, FunctionType):
         # Not what it captures, because that may be the class itself.

@@ -42,22 +42,34 @@ UNSET = dict.fromkeys(["channels", "kernel_size", "hidden_units", "dropout"])
     ("builder", "options", "expected"),
     [
         (as_before, {}, {"input_shape": SHAPE, "n_outputs": 3, **UNSET}),
-        (as_before, {"dropout": 0.1}, {"input_shape": SHAPE, "n_outputs": 3, **UNSET, "dropout": 0.1}),
+        (
+            as_before,
+            {"dropout": 0.1},
+            {"input_shape": SHAPE, "n_outputs": 3, **UNSET, "dropout": 0.1},
+        ),
         (by_position, {"width": 3}, {"shape": SHAPE, "n": 3, **UNSET, "width": 3}),
         (lambda *sizes, **options: record(sizes=sizes), {}, {"sizes": (SHAPE, 3)}),
         (Network, {}, {"n_outputs": 3, "width": 16}),
         (Network, {"width": None}, {"n_outputs": 3, "width": None}),
         (functools.partial(Network, width=4), {}, {"n_outputs": 3, "width": 4}),
         (functools.partial(Network, n_outputs=9), {}, {"n_outputs": 3, "width": 16}),
-        (lambda n_outputs, input_shape: record(a=input_shape, b=n_outputs), {}, {"a": SHAPE, "b": 3}),
+        (
+            lambda n_outputs, input_shape: record(a=input_shape, b=n_outputs),
+            {},
+            {"a": SHAPE, "b": 3},
+        ),
         (lambda input_shape: record(a=input_shape), {}, {"a": SHAPE}),
         (lambda width=3: record(width=width), {}, {"width": 3}),
-        (lambda width, depth: record(both=(width, depth)), {"width": 1, "depth": 2}, {"both": (1, 2)}),
+        (
+            lambda width, depth: record(both=(width, depth)),
+            {"width": 1, "depth": 2},
+            {"both": (1, 2)},
+        ),
         (lambda n_outputs, channels: record(c=channels), {}, {"c": None}),
         (lambda n_outputs, channels=(1,): record(c=channels), {}, {"c": (1,)}),
         (lambda n_outputs, **options: record(**options), {"width": 3}, {"width": 3}),
     ],
-)  # fmt: skip
+)
 def test_a_builder_gets_what_its_signature_accepts(builder, options, expected):
     assert call(builder, **options) == expected
 
@@ -67,13 +79,17 @@ def test_a_builder_gets_what_its_signature_accepts(builder, options, expected):
     [
         (Network, {"widht": 3}, r"network=Network does not accept 'widht': it accepts width\. Did"),
         (Network, {"channels": (3,)}, r"does not accept 'channels': it accepts width\.$"),
-        (lambda n_outputs: None, {"a": 1, "b": 2}, "does not accept 'a', 'b': it accepts no options"),
+        (
+            lambda n_outputs: None,
+            {"a": 1, "b": 2},
+            "does not accept 'a', 'b': it accepts no options",
+        ),
         (by_position, {"n_outputs": 4}, "by_position does not accept 'n_outputs'"),
         (lambda n_outputs, width: None, {}, "cannot be called: missing .* 'width'"),
         (lambda n_classes: None, {}, "cannot be called: missing .* 'n_classes'.*network__name"),
         (lambda n_outputs: 1 / 0, {}, r"12 frames and 10 bins, and 3 outputs \(ZeroDivisionError"),
     ],
-)  # fmt: skip
+)
 def test_other_options_and_failures_are_errors_that_name_the_network(builder, options, message):
     with pytest.raises(ValueError, match=message) as info:
         call(builder, **options)

@@ -54,9 +54,12 @@ class Calls(nn.Module):
         (lambda n_outputs: nn.Sequential(nn.Flatten(), nn.Linear(120, n_outputs)), ["0", "1"]),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(120, 7)), ["0", "1", "output"]),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(120, 3)), ["0", "1"]),
-        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(120, 3), nn.ReLU()), ["0", "1", "2", "output"]),
+        (
+            lambda: nn.Sequential(nn.Flatten(), nn.Linear(120, 3), nn.ReLU()),
+            ["0", "1", "2", "output"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_module_has_layers_that_return_the_outputs(builder, names):
     network = build(builder)
     assert type(network) is nn.Sequential
@@ -102,7 +105,7 @@ def test_the_body_returns_the_features_before_the_last_layer():
         (lambda m, x: m.first(x) * 1.0, False),
         (lambda m, x: m.first(x + m.first.weight.sum()), False),
     ],
-)  # fmt: skip
+)
 def test_only_a_layer_whose_outputs_are_returned_unchanged_is_the_output(function, is_split):
     module = Calls(function)
     # Outputs that are all zero say nothing about the layer that they come from.
@@ -182,17 +185,29 @@ class Squeezed(ResidualNetwork):
     [
         (lambda n_outputs: None, TypeError, "must return an nn.Module .*got NoneType"),
         (lambda n_outputs: ResidualNetwork, TypeError, "got type"),
-        (lambda n_outputs: ResidualNetwork(n_outputs + 1), ValueError, "must return 3 outputs .*got 4"),
-        (lambda n_outputs: nn.Conv2d(1, 3, 1), ValueError, r"got torch.float32 of shape \(3, 3, 12, 10\)"),
+        (
+            lambda n_outputs: ResidualNetwork(n_outputs + 1),
+            ValueError,
+            "must return 3 outputs .*got 4",
+        ),
+        (
+            lambda n_outputs: nn.Conv2d(1, 3, 1),
+            ValueError,
+            r"got torch.float32 of shape \(3, 3, 12, 10\)",
+        ),
         (lambda n_outputs: nn.Unflatten(1, (1, 1)), ValueError, r"shape \(3, 1, 1, 12, 10\)"),
         (lambda n_outputs: nn.Sequential(), ValueError, r"of shape \(3, 1, 12, 10\)"),
-        (lambda n_outputs: nn.Flatten(0, 1), ValueError, r"got torch.float32 of shape \(3, 12, 10\)"),
+        (
+            lambda n_outputs: nn.Flatten(0, 1),
+            ValueError,
+            r"got torch.float32 of shape \(3, 12, 10\)",
+        ),
         (lambda n_outputs: nn.Linear(9, 3), ValueError, r"fails for input of shape .*RuntimeError"),
         (lambda n_outputs: 1 / 0, ValueError, "ZeroDivisionError"),
-        (Squeezed, ValueError, r"got torch.float32 of shape \(3,\) for input of shape \(1, 1, 12, 10\)"),
+        (Squeezed, ValueError, r"of shape \(3,\) for input of shape \(1, 1, 12, 10\)"),
         (InTraining, TypeError, "In training, .*got tuple"),
     ],
-)  # fmt: skip
+)
 def test_other_results_are_errors_that_name_the_network(builder, error, message):
     with pytest.raises(error, match=message) as info:
         build(builder)

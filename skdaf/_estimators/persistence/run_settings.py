@@ -194,7 +194,9 @@ class EstimatorCopier:
 
 def _check_no_code(kind, name, value):
     """Raise ValueError if a parameter is, or contains, a function of the user."""
-    found = [item for item in (value if type(value) in (list, tuple) else [value]) if callable(item)]
+    found = [
+        item for item in (value if type(value) in (list, tuple) else [value]) if callable(item)
+    ]
     if found:
         raise CodeError(
             f"{name}={name_of(found[0])} of the {kind.__name__} is code, which model files never "
