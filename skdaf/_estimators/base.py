@@ -233,6 +233,11 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
     @classmethod
     def _check_saved_state(cls, state):
         super()._check_saved_state(state)
+        for name in cls._callable_parameters:
+            value = state.get(name)
+            values = value if isinstance(value, (list, tuple)) else [value]
+            if any(map(callable, values)):
+                raise ValueError(f"a file may not contain code as {name}")
         if "_architecture" not in state and "network_" not in state:
             return
         check_architecture(state["_architecture"])
