@@ -6,6 +6,7 @@
 - `contexts`: context managers that several threads can share.
 - `arrays`: convert tensors of other libraries to NumPy arrays, split large arrays into blocks.
 - `download`: download model files.
+- `callables`: the names and parameters of functions and classes that users pass.
 - `archives`: read zip archives and arrays from untrusted files.
 - `limits`: upper bounds for parameters that determine memory and time.
 - `estimator`: the base class of all estimators.

@@ -114,7 +114,8 @@ class SaliencyDisplay:
         layer : str, default=None
             The name of the layer whose activations are used. If None, the deepest layer with at
             least 8 frames and 8 bins. Deeper layers are more specific to classes, but less precise
-            in time and frequency.
+            in time and frequency. If the network is your own, this may also be the path of a module
+            inside a layer, such as "body.block2".
         method : {"hirescam", "gradcam"}, default="hirescam"
             How to use the gradients, as described above.
         ax : matplotlib Axes or array of Axes, default=None
@@ -208,19 +209,21 @@ def _check_classifier(network, caller):
 
 def _explain(classifier, inputs, target, layer, method):
     """Return the saliency map of each clip and its title: the class and its probability."""
-    from skdaf._networks.saliency import saliency_layer, saliency_maps
+    from skdaf._networks.saliency import inner_map_shapes, saliency_layer, saliency_maps
 
     names = classifier.layer_names_
     if layer is None:
-        number = saliency_layer(classifier.network_, classifier.input_shape_)
+        place = saliency_layer(classifier.network_, classifier.input_shape_)
     elif layer in names:
-        number = names.index(layer)
+        place = names.index(layer)
+    elif layer in inner_map_shapes(classifier.network_, classifier.input_shape_):
+        place = layer
     else:
         raise ValueError(f"layer must be one of {names}, got {layer!r}.")
     probabilities = classifier.predict_proba(inputs)
     classes = _class_numbers(classifier, target, probabilities)
     maps = saliency_maps(
-        classifier.network_, inputs, classes, number, average_gradients=method == "gradcam"
+        classifier.network_, inputs, classes, place, average_gradients=method == "gradcam"
     )
     titles = [
         f"{classifier.classes_[n]} ({share[n]:.2f})"

@@ -4,7 +4,8 @@
 - `frontend`: from clips to spectrograms, a mixin of the base class.
 - `fitting`: held-out clips, the training plan, training itself; `labels`: labels as numbers.
 - `resuming`: checkpoints of interrupted fits; `transfer`: pretrained networks.
-- `parameters`: checks and types of parameters; `callbacks`: scikit-learn's callbacks.
+- `parameters`: checks and types of parameters; `network_params`: parameters of a user's network.
+- `callbacks`: scikit-learn's callbacks.
 - `classifier`, `autoencoder`, `extractor`: `CNNAudioClassifier`, `ConvAutoencoderEmbedder`,
   `CNNFeatureExtractor`.
 - `combine`: `make_combined_classifier`; `feature_blocks`: `BlockScaler` and `CappedPCA`.

@@ -53,6 +53,9 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
     best_epoch_: int
     _architecture: dict[str, Any]
 
+    #: Parameters that may be functions, which model files cannot contain.
+    _callable_parameters = ("network", "loss", "optimizer", "augment")
+
     _saved_attributes = {
         **Estimator._saved_attributes,
         "frontend_": lambda value: value is None or hasattr(type(value), "transform"),
@@ -230,6 +233,11 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
     @classmethod
     def _check_saved_state(cls, state):
         super()._check_saved_state(state)
+        for name in cls._callable_parameters:
+            value = state.get(name)
+            values = value if isinstance(value, (list, tuple)) else [value]
+            if any(map(callable, values)):
+                raise ValueError(f"a file may not contain code as {name}")
         if "_architecture" not in state and "network_" not in state:
             return
         check_architecture(state["_architecture"])

@@ -19,7 +19,9 @@ from skdaf._estimators.indicators import (
     label_sets,
 )
 from skdaf._estimators.labels import encode_known_labels, encode_labels
+from skdaf._estimators.parameters import check_used
 from skdaf._estimators.supervised import SupervisedEstimator
+from skdaf._training.custom_loss import with_loss
 from skdaf._training.objectives import classification, multilabel_classification
 
 # The data types of numbers that `predict` may return indicators in.
@@ -55,6 +57,11 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         # Models from other sources lack the attribute.
         return vars(self).get("_indicator_dtype") is not None
 
+    def _check_parameters(self):
+        super()._check_parameters()
+        names = {"class_weight": ("weight", "pos_weight"), "label_smoothing": ("label_smoothing",)}
+        check_used(self, "loss", names)
+
     # --- the labels of clips as targets of the network ---
 
     def _encode_targets(self, y, n_clips, weights):
@@ -78,7 +85,14 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
     def _objective(self, labels):
         is_multilabel = isinstance(labels, EncodedIndicator)
         objective = multilabel_classification if is_multilabel else classification
-        return objective(labels.class_weights, self.label_smoothing)
+        objective = objective(labels.class_weights, self.label_smoothing)
+        if not callable(self.loss):
+            return objective
+        arguments = {"weight": labels.class_weights, "label_smoothing": self.label_smoothing}
+        if is_multilabel:
+            absent, present = arguments.pop("weight")
+            arguments["pos_weight"] = present / absent
+        return with_loss(objective, self.loss, arguments)
 
     def _original_targets(self, targets):
         return self._as_indicator(targets) if targets.ndim == 2 else self.classes_[targets]

@@ -41,10 +41,12 @@ class CNNAudioClassifier(ClassifierBase):
         "cnn" has conv blocks, a summary of their maps (means over time, and the mean and the
         maximum over time and frequency) and dense blocks. It is small (160,000 weights with 40
         bins) and fast. "daf" is the network of deep_audio_features, which flattens instead: it has
-        several million weights and is several times slower. A callable is called with
-        ``(input_shape, n_outputs, channels=, kernel_size=, hidden_units=, dropout=)`` and returns
-        an `nn.Sequential` of layers for input of shape (n_clips, 1, n_frames, n_bins); its last
-        layer returns logits.
+        several million weights and is several times slower. A callable, such as a function or a
+        class, returns an `nn.Module` for input of shape (n_clips, 1, n_frames, n_bins). It gets
+        those of the arguments `input_shape`, `n_outputs`, `channels`, `kernel_size`,
+        `hidden_units` and `dropout` that it accepts. See Notes.
+    network_params : dict, default=None
+        Arguments of a callable `network`, which you can also set as ``network__name``.
     channels : sequence of int, default=None
         Number of channels of each conv block. If None, (16, 32, 64, 128) for "cnn" and
         (32, 64, 128, 256) for "daf". Training time grows with the products of neighboring values.
@@ -68,6 +70,19 @@ class CNNAudioClassifier(ClassifierBase):
     frozen_layers : int or "conv", default=0
         Number of layers, counted from the input, that keep their weights and running statistics.
         "conv" freezes all layers before the first dense layer. Requires `pretrained`.
+    loss : {"log_loss"} or callable, default="log_loss"
+        What training minimizes; "log_loss" is cross-entropy. A callable is called with
+        ``(outputs, targets)``, a float tensor of shape (n_clips, n_classes) and class indices of
+        shape (n_clips,), and returns their mean loss as a scalar tensor. With "mixup", targets are
+        shares of shape (n_clips, n_classes). It also gets `weight`, the weights of the classes,
+        and `label_smoothing` if it has parameters with these names, as
+        `torch.nn.functional.cross_entropy` does. With several labels per clip, targets
+        are floats of shape (n_clips, n_labels), and `pos_weight` has the weights of labels that
+        are present, as in `torch.nn.functional.binary_cross_entropy_with_logits`.
+    optimizer : {"adamw"} or callable, default="adamw"
+        A callable is called with a list of parameters and returns a `torch.optim.Optimizer`, as
+        the classes in `torch.optim` do. It also gets ``lr=learning_rate`` and `weight_decay` if it
+        has parameters with these names that a `functools.partial` does not set.
     max_epochs : int or "auto", default="auto"
         Maximum number of passes over the training clips. "auto" chooses about 1000 steps, in 10
         to 100 epochs. The learning rate follows one cycle over all epochs: it rises in the first
@@ -75,9 +90,9 @@ class CNNAudioClassifier(ClassifierBase):
     batch_size : int or "auto", default="auto"
         Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
     learning_rate : float, default=3e-3
-        Peak learning rate of the one-cycle schedule (AdamW).
+        Peak learning rate of the one-cycle schedule.
     weight_decay : float, default=1e-2
-        Weight decay of AdamW.
+        Weight decay of the optimizer.
     label_smoothing : float, default=0.1
         Share of the target that is spread evenly over all classes. It improves generalization and
         makes the probabilities less extreme. With several labels per clip, the share of each
@@ -172,6 +187,12 @@ class CNNAudioClassifier(ClassifierBase):
     fit. A finished fit is loaded immediately. The page "Long training runs" of the user guide says
     which fits are the same.
 
+    A module that a callable `network` returns is trained as it is. If it ends with a linear layer
+    for the outputs, it becomes two layers, "body" and "output"; an `nn.Sequential` keeps its own
+    layers. If the callable has no parameter `n_outputs`, the module may return any number of
+    features, and gets an output layer. The page "Your own network, loss and optimizer" of the user
+    guide has examples.
+
     References
     ----------
     .. [1] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks using
@@ -201,6 +222,7 @@ class CNNAudioClassifier(ClassifierBase):
 
     _parameter_constraints = {
         **ClassifierBase._parameter_constraints,
+        "loss": [StrOptions({"log_loss"}), callable],
         "scoring": [StrOptions({"loss", "score"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced", "sqrt"}), None],
@@ -210,7 +232,8 @@ class CNNAudioClassifier(ClassifierBase):
         self,
         frontend: Any = None,
         *,
-        network: Literal["cnn", "daf"] | Callable[..., nn.Sequential] = "cnn",
+        network: Literal["cnn", "daf"] | Callable[..., nn.Module] = "cnn",
+        network_params: dict[str, Any] | None = None,
         channels: Sequence[int] | None = None,
         kernel_size: int | None = None,
         hidden_units: Sequence[int] | None = None,
@@ -218,6 +241,8 @@ class CNNAudioClassifier(ClassifierBase):
         n_networks: int = 1,
         pretrained: Any = None,
         frozen_layers: int | Literal["conv"] = 0,
+        loss: Literal["log_loss"] | Callable[..., torch.Tensor] = "log_loss",
+        optimizer: Literal["adamw"] | Callable[..., torch.optim.Optimizer] = "adamw",
         max_epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float = 3e-3,
@@ -238,6 +263,7 @@ class CNNAudioClassifier(ClassifierBase):
     ):
         self.frontend = frontend
         self.network = network
+        self.network_params = network_params
         self.channels = channels
         self.kernel_size = kernel_size
         self.hidden_units = hidden_units
@@ -245,6 +271,8 @@ class CNNAudioClassifier(ClassifierBase):
         self.n_networks = n_networks
         self.pretrained = pretrained
         self.frozen_layers = frozen_layers
+        self.loss = loss
+        self.optimizer = optimizer
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate

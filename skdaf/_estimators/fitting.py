@@ -114,6 +114,7 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
         n_unchanged_epochs=int(_UNCHANGED_SHARE * max_epochs),
         n_frozen=n_frozen,
         scoring=getattr(estimator, "scoring", "loss"),
+        optimizer=estimator.optimizer if callable(getattr(estimator, "optimizer", None)) else None,
     )
 
 

@@ -19,6 +19,7 @@ from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
 from skdaf._estimators.parameters import Augmentations
 from skdaf._estimators.supervised import SupervisedEstimator
+from skdaf._training.custom_loss import with_loss
 from skdaf._training.objectives import regression
 
 
@@ -56,6 +57,8 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         relative to the loudest moment of each clip: a network cannot learn absolute loudness.
     network : {"cnn", "daf"} or callable, default="cnn"
         As in `CNNAudioClassifier`. The last layer returns one number per target.
+    network_params : dict, default=None
+        Arguments of a callable `network`, which you can also set as ``network__name``.
     channels : sequence of int, default=None
         Number of channels of each conv block. If None, the default of the network.
     kernel_size : int, default=None
@@ -73,16 +76,20 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         The front end and the sizes of the other layers are those of that network.
     frozen_layers : int or "conv", default=0
         Number of first layers of a pretrained network that keep their weights.
-    loss : {"squared_error", "absolute_error"}, default="squared_error"
-        What training minimizes. "absolute_error" depends less on outliers.
+    loss : {"squared_error", "absolute_error"} or callable, default="squared_error"
+        What training minimizes. "absolute_error" depends less on outliers. A callable is called
+        with ``(outputs, targets)``, tensors of shape (n_clips, n_targets) with standardized
+        values, and returns their mean loss as a scalar tensor.
+    optimizer : {"adamw"} or callable, default="adamw"
+        As in `CNNAudioClassifier`.
     max_epochs : int or "auto", default="auto"
         Maximum number of passes over the training clips; "auto" as in `CNNAudioClassifier`.
     batch_size : int or "auto", default="auto"
         Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
     learning_rate : float, default=3e-3
-        Peak learning rate of the one-cycle schedule (AdamW).
+        Peak learning rate of the one-cycle schedule.
     weight_decay : float, default=1e-2
-        Weight decay of AdamW.
+        Weight decay of the optimizer.
     augment : str, callable, or list of these, default=("zoom", "equalize", "mask")
         Random changes to the training clips, as in `CNNAudioClassifier`. Leave out what changes the
         target: "zoom" changes the speed, "equalize" the balance of low and high frequencies.
@@ -161,14 +168,15 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
 
     _parameter_constraints = {
         **SupervisedEstimator._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "absolute_error"})],
+        "loss": [StrOptions({"squared_error", "absolute_error"}), callable],
     }
 
     def __init__(
         self,
         frontend: Any = None,
         *,
-        network: Literal["cnn", "daf"] | Callable[..., nn.Sequential] = "cnn",
+        network: Literal["cnn", "daf"] | Callable[..., nn.Module] = "cnn",
+        network_params: dict[str, Any] | None = None,
         channels: Sequence[int] | None = None,
         kernel_size: int | None = None,
         hidden_units: Sequence[int] | None = None,
@@ -176,7 +184,9 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         n_networks: int = 1,
         pretrained: Any = None,
         frozen_layers: int | Literal["conv"] = 0,
-        loss: Literal["squared_error", "absolute_error"] = "squared_error",
+        loss: Literal["squared_error", "absolute_error"]
+        | Callable[..., torch.Tensor] = "squared_error",
+        optimizer: Literal["adamw"] | Callable[..., torch.optim.Optimizer] = "adamw",
         max_epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float = 3e-3,
@@ -194,6 +204,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
     ):
         self.frontend = frontend
         self.network = network
+        self.network_params = network_params
         self.channels = channels
         self.kernel_size = kernel_size
         self.hidden_units = hidden_units
@@ -202,6 +213,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         self.pretrained = pretrained
         self.frozen_layers = frozen_layers
         self.loss = loss
+        self.optimizer = optimizer
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -321,6 +333,8 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         return len(self._target_mean)
 
     def _objective(self, encoded):
+        if callable(self.loss):
+            return with_loss(regression("squared_error"), self.loss, {})
         return regression(self.loss)
 
     def _original_targets(self, targets):

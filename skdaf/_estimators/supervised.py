@@ -11,7 +11,8 @@ from skdaf._audio.clips import AudioReadError
 from skdaf._audio.inputs import validate_clips
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.fitting import make_plan, train_network, warn_if_none_held_out
-from skdaf._estimators.parameters import check_builder, positive_integers
+from skdaf._estimators.network_params import NetworkParamsMixin
+from skdaf._estimators.parameters import check_builder, check_used, positive_integers
 from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
 from skdaf._estimators.selection import (
     ClipData,
@@ -31,7 +32,7 @@ from skdaf._networks.building import NETWORKS
 from skdaf._training.run import Examples, TrainingRun
 
 
-class SupervisedEstimator(NetworkEstimator):
+class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
     """Base class of the estimators that learn a target for each clip.
 
     A subclass implements `_encode_targets`, which returns an object with the `targets` as numbers;
@@ -43,8 +44,10 @@ class SupervisedEstimator(NetworkEstimator):
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
         "network": [StrOptions(set(NETWORKS)), callable],
+        "network_params": [dict, None],
         "hidden_units": ["array-like", None],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "optimizer": [StrOptions({"adamw"}), callable],
         "n_networks": [Interval(Integral, 1, None, closed="left")],
         "pretrained": [HasMethods(["predict"]), HasMethods(["transform"]), str, os.PathLike, None],
         "frozen_layers": [Interval(Integral, 0, None, closed="left"), StrOptions({"conv"})],
@@ -55,7 +58,9 @@ class SupervisedEstimator(NetworkEstimator):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_builder(self.network, self.n_networks)
+        check_builder(self)
+        names = {"learning_rate": ("lr",), "weight_decay": ("weight_decay",)}
+        check_used(self, "optimizer", names)
         check_transfer_parameters(self)
 
     def _network_options(self):
@@ -131,6 +136,8 @@ class SupervisedEstimator(NetworkEstimator):
     def _check_saved_state(cls, state):
         if state.get("network", "cnn") not in list(NETWORKS):
             raise ValueError(f"network must be one of {sorted(NETWORKS)}")
+        if state.get("network_params"):
+            raise ValueError("network_params belong to a function, which no file contains")
         super()._check_saved_state(state)
 
 

@@ -2,6 +2,7 @@
 
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.fitted import resolve_frozen
+from skdaf._estimators.parameters import builder_options
 from skdaf._networks.building import build_network, layer_names
 from skdaf._networks.transfer import count_conv_layers, is_autoencoder, transferred_architecture
 from skdaf._networks.weights import copy_layers
@@ -60,6 +61,8 @@ def build_supervised_network(estimator, n_outputs, source, seed):
     """
     if source is None:
         architecture = estimator._new_architecture(estimator.network, n_outputs)
+        if callable(estimator.network):
+            architecture["options"] = builder_options(estimator)
         if estimator.n_networks > 1:
             architecture["options"]["n_networks"] = estimator.n_networks
         return build_network(**architecture, seed=seed), architecture
@@ -71,6 +74,12 @@ def build_supervised_network(estimator, n_outputs, source, seed):
     names = layer_names(network)[:-1]
     if is_autoencoder(source._architecture):
         names = names[: count_conv_layers(network)]
+    if not names:
+        raise ValueError(
+            f"pretrained contains a network with the single layer {layer_names(network)[0]!r}: "
+            "there is no layer to start from. Its module must end with an nn.Linear layer whose "
+            "outputs it returns unchanged."
+        )
     copy_layers(source.network_, network, names)
     return network, architecture
 
@@ -78,6 +87,11 @@ def build_supervised_network(estimator, n_outputs, source, seed):
 def count_frozen_layers(network, frozen_layers):
     """Return how many layers the parameter `frozen_layers` freezes."""
     n_frozen = count_conv_layers(network) if frozen_layers == "conv" else frozen_layers
+    if frozen_layers == "conv" and n_frozen == 0:
+        raise ValueError(
+            f"frozen_layers='conv' freezes no layer: of the layers {layer_names(network)}, the "
+            "first already contains dense ones. Pass the number of layers to freeze."
+        )
     if n_frozen >= len(network):
         raise ValueError(
             f"frozen_layers={frozen_layers!r} leaves no layer to train: the layers are "

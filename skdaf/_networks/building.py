@@ -5,7 +5,7 @@ An *architecture* is a dict of the arguments of `build_network`: "network" (a na
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
 from inspect import signature
 from typing import Any
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skdaf._networks.architectures import Shape, build_autoencoder, build_cnn, build_daf
+from skdaf._networks.builders import Builder, call_builder
 from skdaf._networks.checks import check_options, check_weights, check_work
+from skdaf._networks.custom import as_layers
+from skdaf._networks.device import single_torch_thread
 from skdaf._networks.layers import replace_dropout
 from skdaf._networks.legacy import build_legacy_autoencoder, build_legacy_daf
 from skdaf._networks.transfer import ENCODERS, build_on_encoder
@@ -34,9 +37,8 @@ _OTHER_NETWORKS = {
 
 _SIZES = ("kernel_size", "n_maps", "n_networks")
 
-Builder = Callable[..., nn.Sequential]
-
-_build_lock = threading.Lock()
+# Reentrant, because the function of a user may load a model to use its layers.
+_build_lock = threading.RLock()
 
 
 def build_network(
@@ -51,7 +53,8 @@ def build_network(
     Parameters
     ----------
     network : str or callable
-        A key of `NETWORKS`, or a builder with the same signature.
+        A key of `NETWORKS`, or a function or class that returns an `nn.Module`; see
+        `builders.call_builder` for its arguments, and `custom.as_layers` for its layers.
     input_shape : tuple of (n_frames, n_bins)
     n_outputs : int
     options : dict
@@ -65,22 +68,19 @@ def build_network(
     Raises
     ------
     ValueError
-        If a network chosen by name would exhaust the memory, or need hours for one clip.
+        If a network chosen by name would exhaust the memory, or need hours for one clip; or if a
+        builder fails, or its module has other outputs.
     TypeError
-        If a builder returns anything but an `nn.Sequential`.
+        If a builder returns anything but an `nn.Module`.
     """
-    if not callable(network):
-        _check_size(network, input_shape, n_outputs, options)
-    builder = network if callable(network) else _builder(network)
+    if callable(network):
+        with _seeded(seed), single_torch_thread:
+            custom = call_builder(network, input_shape, n_outputs, options)
+            return as_layers(custom, network, input_shape, n_outputs, options)
+    _check_size(network, input_shape, n_outputs, options)
     with _seeded(seed):
-        built = builder(tuple(input_shape), n_outputs, **options)
-    if not isinstance(built, nn.Sequential) or len(built) == 0:
-        raise TypeError(
-            f"network={network!r} must build an nn.Sequential of layers, "
-            f"got {type(built).__name__}."
-        )
-    if not callable(network):
-        check_work(built, network, input_shape)
+        built = _builder(network)(tuple(input_shape), n_outputs, **options)
+    check_work(built, network, input_shape)
     replace_dropout(built)
     # torch's annotations lack this parameter.
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -118,7 +118,9 @@ def weight_shapes(
 
 def layer_names(network: nn.Sequential) -> list[str]:
     """Return the names of the layers, first to last."""
-    return [name for name, _ in network.named_children()]
+    # The same module may occur several times in a network.
+    modules = network.named_modules(remove_duplicate=False)
+    return [name for name, _ in modules if name and "." not in name]
 
 
 def output_shapes(network: nn.Sequential, input_shape: Shape) -> list[tuple[int, ...]]:

@@ -65,18 +65,26 @@ class MeanOverNetworks(nn.Module):
         return f"n_networks={self.n_networks}"
 
 
-class Dropout(nn.Module):
-    """Dropout that draws from its own generator, set by `seed_dropout`."""
+# Layers of torch that drop whole channels.
+_CHANNEL_DROPOUTS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
-    def __init__(self, p):
+
+class Dropout(nn.Module):
+    """Dropout that draws from its own generator, set by `seed_dropout`.
+
+    With `whole_channels`, it drops maps instead of single values, as `nn.Dropout2d` does.
+    """
+
+    def __init__(self, p, whole_channels=False):
         super().__init__()
-        self.p = p
+        self.p, self.whole_channels = p, whole_channels
         self.generator = None
 
     def forward(self, x):
         if not self.training or self.p == 0:
             return x
-        kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= self.p
+        shape = x.shape[:2] + (1,) * (x.ndim - 2) if self.whole_channels else x.shape
+        kept = torch.rand(shape, generator=self.generator, device=x.device) >= self.p
         return x * kept / max(1.0 - self.p, 1e-12)
 
     def extra_repr(self):
@@ -84,10 +92,10 @@ class Dropout(nn.Module):
 
 
 def replace_dropout(module: nn.Module) -> None:
-    """Replace every `nn.Dropout` inside a module with the `Dropout` of this file."""
+    """Replace every dropout layer of torch inside a module with the `Dropout` of this file."""
     for name, child in module.named_children():
-        if type(child) is nn.Dropout:
-            setattr(module, name, Dropout(child.p))
+        if type(child) in (nn.Dropout, *_CHANNEL_DROPOUTS):
+            setattr(module, name, Dropout(child.p, type(child) in _CHANNEL_DROPOUTS))
         else:
             replace_dropout(child)
 

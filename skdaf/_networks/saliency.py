@@ -1,5 +1,6 @@
 """Saliency maps: which parts of a spectrogram are evidence for a class."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,16 +16,19 @@ from skdaf._networks.device import single_torch_thread
 _MIN_ROWS = 8
 
 
-def saliency_layer(network: nn.Sequential, input_shape: tuple[int, int]) -> int:
-    """Return the index of the layer to explain: the deepest whose maps are not too coarse."""
-    shapes = _map_shapes(network, input_shape)
+def saliency_layer(network: nn.Sequential, input_shape: tuple[int, int]) -> int | str:
+    """Return the layer to explain: the deepest whose maps are not too coarse.
+
+    This is the index of a layer, or if no layer returns maps, the path of a module inside one.
+    """
+    shapes = _map_shapes(network, input_shape) or inner_map_shapes(network, input_shape)
     if not shapes:
         raise ValueError(
             f"None of the layers {layer_names(network)} returns maps over frames and bins."
         )
     smallest = np.minimum(_MIN_ROWS, input_shape)
-    fine = [index for index, shape in shapes.items() if (shape >= smallest).all()]
-    return max(fine, default=min(shapes))
+    fine = [place for place, shape in shapes.items() if (np.array(shape) >= smallest).all()]
+    return fine[-1] if fine else next(iter(shapes))
 
 
 def _map_shapes(network, input_shape):
@@ -39,11 +43,31 @@ def _map_shapes(network, input_shape):
     return shapes
 
 
+def inner_map_shapes(
+    network: nn.Module, input_shape: tuple[int, int]
+) -> dict[str, tuple[int, int]]:
+    """Return the sizes of the maps of all modules inside layers, by path, as they are computed."""
+    shapes: dict[str, tuple[int, int]] = {}
+
+    def record(path, outputs):
+        if isinstance(outputs, torch.Tensor) and outputs.ndim == 4:
+            shapes[path] = tuple(outputs.shape[2:])
+
+    # A copy, because another thread may be predicting with the network.
+    network = copy.deepcopy(network).eval()
+    for path, module in network.named_modules():
+        if "." in path:
+            module.register_forward_hook(lambda _, __, outputs, path=path: record(path, outputs))
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, *input_shape))
+    return shapes
+
+
 def saliency_maps(
     network: nn.Sequential,
     spectrograms: NDArray[np.floating],
     classes: Sequence[int],
-    layer: int,
+    layer: int | str,
     *,
     average_gradients: bool = False,
 ) -> NDArray[np.float32]:
@@ -62,8 +86,8 @@ def saliency_maps(
     spectrograms : ndarray of shape (n_clips, n_frames, n_bins)
     classes : sequence of int of length n_clips
         The index of the logit to explain for each clip.
-    layer : int
-        The index of the layer.
+    layer : int or str
+        The index of the layer, or the path of a module inside one.
     average_gradients : bool, default=False
 
     Returns
@@ -80,6 +104,9 @@ def saliency_maps(
        gradient-based localization", ICCV 2017.
     """
     network.eval()
+    if isinstance(layer, str):
+        # A copy, because another thread may be predicting with the network.
+        network = copy.deepcopy(network)
     maps = [
         _saliency_map(network, spectrogram, int(target), layer, average_gradients)
         for spectrogram, target in zip(spectrograms, classes, strict=True)
@@ -100,6 +127,8 @@ def _saliency_map(network, spectrogram, target, layer, average_gradients):
 
 def _values_and_gradients(network, inputs, target, layer):
     """Return a layer's maps, and the gradients of a logit with respect to them."""
+    if isinstance(layer, str):
+        return _inside_layer(network, inputs, target, layer)
     with torch.no_grad():
         values = network[: layer + 1](inputs)
     if values.ndim != 4:
@@ -112,3 +141,18 @@ def _values_and_gradients(network, inputs, target, layer):
         logit = network[layer + 1 :](values)[0, target]
         [gradients] = torch.autograd.grad(logit, values)
     return values, gradients
+
+
+def _inside_layer(network, inputs, target, path):
+    """Return the same for a module inside a layer."""
+    found = []
+    module = network.get_submodule(path)
+    hook = module.register_forward_hook(lambda _, __, outputs: found.append(outputs))
+    try:
+        with torch.enable_grad():
+            # The weights of a network may be frozen.
+            logit = network(inputs.requires_grad_())[0, target]
+            [gradients] = torch.autograd.grad(logit, found[-1], materialize_grads=True)
+    finally:
+        hook.remove()
+    return found[-1], gradients

@@ -308,7 +308,7 @@ def segment_report(
     duration = _duration(duration, true=true, predicted=predicted)
     true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
     both_events = [_events(table, labels, multilabel) for table in (true, predicted)]
-    events, overall = event_scores(*both_events, collar, duration)
+    events, overall = event_scores(both_events[0], both_events[1], collar, duration)
     true, true_sets = _without_overlaps(true, multilabel)
     predicted, predicted_sets = _without_overlaps(predicted, multilabel)
     annotated = _total_time(true)

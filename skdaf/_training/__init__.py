@@ -1,9 +1,10 @@
 """Training in torch: works with tensors and networks, without sound files or scikit-learn.
 
 - `run`: the description of a training run: network, examples, objective, plan.
-- `objectives`: losses and scores.
+- `objectives`: losses and scores; `custom_loss`: the loss of a user.
 - `train`: a whole training run, with interruptions and checkpoints.
-- `loop`: epochs and steps; AdamW and the learning rate.
+- `loop`: epochs, steps and the learning rate.
+- `optimizers`: AdamW; `custom_optimizer`: the optimizer of a user.
 - `replicas`: copies of a network that share the work on a batch, in several threads.
 - `state`: the history and the best weights of a training run.
 - `augmentation`: random changes to spectrograms.

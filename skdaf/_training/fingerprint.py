@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from hashlib import blake2b
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
@@ -9,18 +10,23 @@ from typing import Any
 
 import joblib
 import numpy as np
+import torch
 from numpy.typing import DTypeLike
+from torch import nn
 
 from skdaf._core.arrays import blocks
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
+
+# Libraries whose classes are identified by their names alone.
+_LIBRARIES = {*sys.stdlib_module_names, "numpy", "scipy", "sklearn", "skdaf", "torch"}
 
 
 def describe(value: Any) -> str:
     """Return a string that identifies a parameter; short values stay readable.
 
     A function is identified by its own code and the variables that it captures, not by the
-    functions that it calls.
+    functions that it calls; a class by the code and constants in its body and in its bases.
 
     Raises
     ------
@@ -31,11 +37,11 @@ def describe(value: Any) -> str:
         if isinstance(value, kinds):
             return describe_kind(value)
     try:
-        text = f"{_name(type(value))} {joblib.hash(value)}"
+        digest = joblib.hash(value)
     except Exception as error:
         raise TypeError(f"{value!r} cannot be identified in another process: {error}") from error
-    call = type(value).__call__ if callable(value) else None
-    return f"{text} {_describe_function(call)}" if isinstance(call, FunctionType) else text
+    kind = _describe_class(type(value)) if callable(value) else _name(type(value))
+    return f"{kind} {digest}"
 
 
 def describe_rows(rows: Any, dtype: DTypeLike | None = None) -> str:
@@ -84,6 +90,47 @@ def _describe_function(function):
     return f"{_name(function)} {digest_of(describe(parts))}"
 
 
+def _describe_class(kind):
+    bodies = [
+        [
+            (name, text)
+            for name, thing in vars(base).items()
+            if (text := _describe_member(name, thing))
+        ]
+        for base in kind.__mro__
+        if base.__module__.partition(".")[0] not in _LIBRARIES
+    ]
+    return f"{_name(kind)} {digest_of(repr(bodies))}" if bodies else _name(kind)
+
+
+def _describe_member(name, thing):
+    """Return a string that identifies a method or a constant of a class; None for the rest."""
+    thing = getattr(thing, "fget" if isinstance(thing, property) else "__func__", thing)
+    if isinstance(thing, FunctionType):
+        # Not what it captures, because that may be the class itself.
+        return describe((thing.__code__, thing.__defaults__, thing.__kwdefaults__))
+    is_constant = isinstance(thing, _PLAIN) and not name.startswith("__")
+    return repr(thing) if is_constant else None
+
+
+def _describe_tensor(tensor):
+    return _describe_array(tensor.detach().cpu().numpy())
+
+
+def _describe_module(module):
+    """Return a string for a module of torch: its classes, tensors and plain attributes."""
+    tensors = dict([*module.named_parameters(), *module.named_buffers()])
+    parts = [
+        (name, _describe_class(type(part)), _public_attributes(part))
+        for name, part in module.named_modules()
+    ]
+    return f"{_name(type(module))} {digest_of(describe((tensors, parts)))}"
+
+
+def _public_attributes(thing):
+    return {name: value for name, value in vars(thing).items() if not name.startswith("_")}
+
+
 def _cell_contents(cell):
     try:
         return cell.cell_contents
@@ -119,9 +166,12 @@ _KINDS: list[tuple[Any, Callable[[Any], str]]] = [
     (dict, _describe_dict),
     (np.ndarray, _describe_array),
     (np.random.RandomState, _describe_random_state),
-    ((type, BuiltinFunctionType), _name),
+    (type, _describe_class),
+    (BuiltinFunctionType, _name),
     (CodeType, _describe_code),
     (FunctionType, _describe_function),
     (MethodType, _describe_method),
     (functools.partial, _describe_partial),
+    (torch.Tensor, _describe_tensor),
+    (nn.Module, _describe_module),
 ]

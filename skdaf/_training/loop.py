@@ -1,22 +1,19 @@
-"""The training loop: epochs, steps, the optimizer and its learning rate."""
+"""The training loop: epochs, steps and the schedule of the learning rate."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.optim.adamw import adamw
 
 from skdaf._networks.inference import EVALUATION_BATCH
 from skdaf._networks.weights import load_arrays, to_arrays
+from skdaf._training.optimizers import make_optimizer
 from skdaf._training.replicas import (
     Replica,
     WorkerThreads,
     average_statistics,
     make_replicas,
-    shard_parameters,
 )
 from skdaf._training.run import TrainingRun
 from skdaf._training.sampling import draw_by_weight
@@ -45,7 +42,7 @@ class Loop:
         run.network[: plan.n_frozen].requires_grad_(False)
         is_split = plan.device == "cpu" and n_rows // self.n_batches >= 2 * _MIN_CLIPS_PER_THREAD
         self.replicas = make_replicas(run, 2 if is_split else 1)
-        self.updaters = [_Updater(shard, run) for shard in shard_parameters(self.replicas)]
+        self.optimizer = make_optimizer(run, self.replicas)
         self.workers = WorkerThreads(min(len(self.replicas), n_threads))
 
     def __enter__(self):
@@ -62,7 +59,7 @@ class Loop:
             "parameters": to_arrays(self.run.network.parameters()),
             # The keys are names in checkpoint files, which must not change.
             "replicas": [replica.state_dict() for replica in self.replicas],
-            "optimizers": [to_arrays(updater.optimizer.tensors()) for updater in self.updaters],
+            "optimizers": self.optimizer.state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -72,8 +69,7 @@ class Loop:
         load_arrays(self.run.network.parameters(), state["parameters"])
         for replica, own in zip(self.replicas, state["replicas"], strict=True):
             replica.load_state_dict(own)
-        for updater, arrays in zip(self.updaters, state["optimizers"], strict=True):
-            load_arrays(updater.optimizer.tensors(), arrays)
+        self.optimizer.load_state(state["optimizers"])
 
     def is_finished(self, state: TrainingState) -> bool:
         """Return whether the last epoch is over, or the validation loss stopped improving."""
@@ -86,7 +82,7 @@ class Loop:
         """Run epochs until the training is finished; record and yield the values of each."""
         while not self.is_finished(state):
             epoch = state.n_epochs + 1
-            values = {"learning_rate": float(self._learning_rate())}
+            values = {"learning_rate": float(self.optimizer.peak * self._schedule())}
             means = self._train_epoch(epoch)
             values.update(self._values("train", means))
             if self.run.validation_rows is not None:
@@ -104,9 +100,9 @@ class Loop:
         is_score = self.run.plan.scoring == "score"
         return -values["valid_score"] if is_score else values["valid_loss"]
 
-    def _learning_rate(self):
-        plan = self.run.plan
-        return plan.learning_rate * one_cycle(self.n_steps, plan.max_epochs * self.n_batches)
+    def _schedule(self):
+        """Return the current share of the peak learning rate."""
+        return one_cycle(self.n_steps, self.run.plan.max_epochs * self.n_batches)
 
     def _train_epoch(self, epoch):
         """Go through the training examples once; return the means of loss and score."""
@@ -135,8 +131,7 @@ class Loop:
         return sum(self.workers.map(Replica.train_step, self.replicas, parts, [len(batch)] * n))
 
     def _update_parameters(self):
-        rates = [self._learning_rate()] * len(self.updaters)
-        self.workers.map(_Updater.update, self.updaters, rates)
+        self.optimizer.step(self._schedule(), self.workers)
         self.n_steps += 1
 
     def _evaluate(self, rows):
@@ -156,84 +151,11 @@ class Loop:
 
     def _check_finite(self, loss, epoch, name):
         if not math.isfinite(loss):
-            rate = self.run.plan.learning_rate
+            rate = self.optimizer.peak
             raise ValueError(
                 f"The {name} loss became {loss} in epoch {epoch}. The learning rate is probably "
                 f"too high: try a tenth of learning_rate={rate:g}."
             )
-
-
-class _Updater:
-    """One shard of the parameters, and the optimizer that updates them."""
-
-    def __init__(self, shard, run):
-        self.shard = shard
-        # Fused steps are not available on all other devices.
-        self.optimizer = AdamW(
-            [first for first, *_ in shard], run.plan.weight_decay, fused=run.plan.device == "cpu"
-        )
-
-    def update(self, learning_rate):
-        """Add up the gradients of all replicas, and take a step."""
-        for first, *others in self.shard:
-            for other in others:
-                # Some replicas lack a gradient if the network skips a layer for some inputs.
-                if first.grad is None:
-                    first.grad = other.grad
-                elif other.grad is not None:
-                    first.grad.add_(other.grad)
-        self.optimizer.step(learning_rate)
-
-
-class AdamW:
-    """AdamW with torch's own arithmetic; parameters without a gradient are skipped.
-
-    `torch.optim.AdamW` is not used because constructing it imports torch's compiler: about a second
-    and 70 MB in every process that trains.
-    """
-
-    def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float, fused: bool):
-        self.parameters = list(parameters)
-        self.weight_decay, self.fused = weight_decay, fused
-        self.state = [self._initial_state(parameter) for parameter in self.parameters]
-
-    def _initial_state(self, parameter):
-        """Return the running means of gradients and of their squares, and a count of steps."""
-        step = torch.zeros((), device=parameter.device if self.fused else "cpu")
-        return torch.zeros_like(parameter), torch.zeros_like(parameter), step
-
-    def tensors(self) -> list[torch.Tensor]:
-        """Return all tensors of the state, in order."""
-        return [tensor for state in self.state for tensor in state]
-
-    @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Update each parameter that has a gradient."""
-        updated = [
-            (parameter, parameter.grad, *state)
-            for parameter, state in zip(self.parameters, self.state, strict=True)
-            if parameter.grad is not None
-        ]
-        if not updated:
-            return
-        parameters, gradients, means, squares, steps = map(list, zip(*updated, strict=True))
-        adamw(
-            parameters,
-            gradients,
-            means,
-            squares,
-            [],
-            steps,
-            fused=self.fused,
-            foreach=False,
-            amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
-            lr=learning_rate,
-            weight_decay=self.weight_decay,
-            eps=1e-8,
-            maximize=False,
-        )
 
 
 def one_cycle(step: int, n_steps: int) -> float:

@@ -44,7 +44,7 @@ def classification(class_weights: NDArray[np.float32], label_smoothing: float) -
     weights = torch.from_numpy(class_weights)
 
     def loss(logits, targets):
-        logits, targets = _all_networks(logits, targets)
+        logits, targets = all_networks(logits, targets)
         return functional.cross_entropy(
             logits.float(),
             targets,
@@ -73,7 +73,7 @@ def multilabel_classification(
     weights = torch.from_numpy(class_weights)
 
     def loss(logits, targets):
-        logits, targets = _all_networks(logits, targets)
+        logits, targets = all_networks(logits, targets)
         absent, present = weights.to(logits.device)
         return functional.binary_cross_entropy_with_logits(
             logits.float(),
@@ -95,7 +95,7 @@ def regression(loss: str) -> Objective:
     error = functional.mse_loss if loss == "squared_error" else functional.l1_loss
 
     def mean_error(outputs, targets):
-        outputs, targets = _all_networks(outputs, targets)
+        outputs, targets = all_networks(outputs, targets)
         return error(outputs.float(), targets)
 
     return Objective(mean_error)
@@ -122,7 +122,7 @@ def subset_accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
     return ((logits > 0) == (targets > 0.5)).all(dim=1).float().mean().item()
 
 
-def _all_networks(outputs, targets):
+def all_networks(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return one row per network and clip if the outputs are those of several networks."""
     if outputs.ndim == 2:
         return outputs, targets

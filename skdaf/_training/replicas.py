@@ -136,6 +136,17 @@ def shard_parameters(replicas: Sequence[Replica]) -> list[list[tuple[nn.Paramete
     return shards
 
 
+def add_gradients(shard: Iterable[tuple[nn.Parameter, ...]]) -> None:
+    """Add the gradients of all replicas to those of the first."""
+    for first, *others in shard:
+        for other in others:
+            # Some replicas lack a gradient if the network skips a layer for some inputs.
+            if first.grad is None:
+                first.grad = other.grad
+            elif other.grad is not None:
+                first.grad.add_(other.grad)
+
+
 class WorkerThreads:
     """The calling thread and a pool of others, in each of which torch uses one thread."""
 

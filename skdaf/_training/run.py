@@ -30,6 +30,8 @@ class Examples:
 class Plan:
     """How to train: epochs, batches, the optimizer, the device and augmentation.
 
+    `optimizer` takes a list of parameters, and `lr` and `weight_decay` if it has parameters with
+    these names; None is AdamW.
     `scoring` is the value of held-out examples that decides which epoch is best. In the last
     `n_unchanged_epochs` epochs, clips are neither augmented nor mixed.
     """
@@ -46,6 +48,7 @@ class Plan:
     n_unchanged_epochs: int = 0
     n_frozen: int = 0
     scoring: Literal["loss", "score"] = "loss"
+    optimizer: Callable[..., torch.optim.Optimizer] | None = None
 
 
 @dataclass(frozen=True)

@@ -312,3 +312,17 @@ def test_an_interrupted_fit_continues_exactly(tmp_path):
 def test_one_network_per_label_still_works():
     model = MultiOutputClassifier(new(max_epochs=1)).fit(X, Y)
     assert model.predict(X).shape == Y.shape
+
+
+def test_an_own_loss_gets_shares_and_weights():
+    shapes = set()
+
+    def loss(outputs, targets, pos_weight):
+        shapes.add((outputs.shape[1:], targets.shape[1:], pos_weight.shape, targets.dtype))
+        return torch.nn.functional.binary_cross_entropy_with_logits(
+            outputs, targets, pos_weight=pos_weight
+        )
+
+    model = new(loss=loss, class_weight={0: 2.0}).fit(X, Y)
+    assert shapes == {((3,), (3,), (3,), torch.float32)}
+    assert average_precision_score(Y_TEST, model.predict_proba(X_TEST)) > 0.9

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from skdaf._audio.inputs import Float32Rows
 from skdaf._training.fingerprint import describe, describe_rows
@@ -12,7 +14,19 @@ from skdaf._training.fingerprint import describe, describe_rows
 CODE = """
 import functools, operator, sys
 import numpy as np
+import torch
+from torch import nn
 from skdaf._training.fingerprint import describe
+
+class Halved(nn.CrossEntropyLoss):
+    factor = 0.5
+
+    def __init__(self, by=factor):
+        super().__init__()
+        self.by = by
+
+    def forward(self, outputs, targets):
+        return self.by * super().forward(outputs, targets)
 
 def double(x, by=2):
     return {"a", "b", "c"} and x * by
@@ -20,6 +34,7 @@ def double(x, by=2):
 print([describe(value) for value in (
     double, lambda x: x, functools.partial(double, by=3), operator.itemgetter(1), np.mean, max,
     {"b": 1, "a": 2}, {"a", "b", "c", "d"}, np.random.RandomState(0), np.arange(5.0),
+    Halved, Halved(), nn.CrossEntropyLoss(torch.ones(3)),
 )])
 """
 
@@ -70,6 +85,13 @@ class Scale:
         return x * self.by
 
 
+def make_class(body, *bases):
+    """Return a class that is called Made, with this body."""
+    names = {"bases": bases, "__name__": __name__}
+    exec(f"class Made(*bases):\n    {body}", names)
+    return names["Made"]
+
+
 def used_random_state():
     state = np.random.RandomState(3)
     state.rand()
@@ -86,6 +108,26 @@ def used_random_state():
         (lambda x: x + 1, lambda x: x + 2, lambda x: x - 1, lambda x, y: x + 1),
         (functools.partial(default, amount=3), functools.partial(default, amount=4), default),
         (Scale(1), Scale(2), Scale(1).__call__, Scale(2).__call__, Scale),
+        (
+            make_class("size = 3"),
+            make_class("size = 4"),
+            make_class("pass"),
+            make_class("def __call__(self, x): return x"),
+            make_class("def __call__(self, x): return -x"),
+            make_class("def __call__(self, x, y=1): return x"),
+            make_class("pass", make_class("size = 3")),
+            make_class("pass", make_class("size = 4")),
+            make_class("def __init__(self): super().__init__()"),
+            make_class("size = property(lambda self: 3)"),
+            make_class("size = staticmethod(lambda self: 4)"),
+        ),
+        (
+            nn.CrossEntropyLoss(),
+            nn.CrossEntropyLoss(label_smoothing=0.1),
+            nn.CrossEntropyLoss(torch.ones(2)),
+            nn.CrossEntropyLoss(torch.zeros(2)),
+            nn.NLLLoss(),
+        ),
         (np.zeros(4), np.zeros((2, 2)), np.zeros(4, "f"), np.ones(4), np.zeros(())),
         (np.random.RandomState(3), np.random.RandomState(4), used_random_state()),
     ],

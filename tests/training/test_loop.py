@@ -9,7 +9,8 @@ from training_helpers import make_examples, make_run
 
 from skdaf._networks.building import build_network
 from skdaf._networks.device import single_torch_thread
-from skdaf._training.loop import AdamW, Loop, one_cycle
+from skdaf._training.loop import Loop, one_cycle
+from skdaf._training.optimizers import AdamW
 
 
 @pytest.mark.parametrize("fused", [False, True])

@@ -15,7 +15,7 @@ from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._estimators.persistence.reader import build
-from skdaf._estimators.persistence.run_settings import EstimatorCopier
+from skdaf._estimators.persistence.run_settings import CodeError, EstimatorCopier
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
 from skdaf._version import __version__
 
@@ -87,7 +87,7 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     if isinstance(estimator, type):
         raise TypeError(f"estimator is the class {estimator.__name__}: pass an instance of it.")
     name = type(estimator).__name__
-    stripped = EstimatorCopier(_frozen_model).copy(estimator)
+    stripped = _stripped(estimator, name)
     try:
         content = _deduplicate(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
         _read(io.BytesIO(content), name)
@@ -107,6 +107,17 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
             "was written; joblib.dump can save any object."
         ) from error
     write_whole(os.fsdecode(path), content)
+
+
+def _stripped(estimator, name):
+    """Return a copy of an estimator without run parameters; raise ValueError if it has code."""
+    try:
+        return EstimatorCopier(_frozen_model).copy(estimator)
+    except CodeError as error:
+        raise ValueError(
+            f"{name} cannot be saved: {error}. Nothing was written. joblib.dump can save it, for "
+            "those who trust the file and have the code."
+        ) from None
 
 
 def _frozen_model(estimator, name, path):

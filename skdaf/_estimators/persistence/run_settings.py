@@ -14,6 +14,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
+from skdaf._core.callables import name_of
+
 RUN_PARAMETERS = {
     *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
 }
@@ -117,6 +119,10 @@ def _unless_path(value):
     return None if is_path(value) and not is_step else value
 
 
+class CodeError(ValueError):
+    """A parameter is a function of the user."""
+
+
 class EstimatorCopier:
     """Copy estimators without run parameters; the copies share arrays and networks.
 
@@ -169,6 +175,11 @@ class EstimatorCopier:
     def _copy_object(self, value):
         kind = type(value)
         attributes = dict(vars(value))
+        for name in getattr(kind, "_callable_parameters", ()):
+            _check_no_code(kind, name, attributes.get(name))
+        # It may come from a pretrained network.
+        architecture = attributes.get("_architecture") or {}
+        _check_no_code(kind, "network", architecture.get("network"))
         for name in getattr(kind, "_path_parameters", ()):
             if is_path(attributes.get(name)):
                 attributes[name] = self._resolve_path(value, name, attributes[name])
@@ -182,6 +193,18 @@ class EstimatorCopier:
         for name, item in attributes.items():
             vars(copied)[name] = self.copy(item)
         return copied
+
+
+def _check_no_code(kind, name, value):
+    """Raise ValueError if a parameter is, or contains, a function of the user."""
+    found = [
+        item for item in (value if type(value) in (list, tuple) else [value]) if callable(item)
+    ]
+    if found:
+        raise CodeError(
+            f"{name}={name_of(found[0])} of the {kind.__name__} is code, which model files never "
+            "contain"
+        )
 
 
 def _is_plain_object(value):

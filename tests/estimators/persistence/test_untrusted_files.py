@@ -121,7 +121,7 @@ def test_only_what_scikit_learn_defines_itself_is_trusted(name):
 
 def test_what_could_not_be_loaded_is_not_saved(waveforms, tmp_path):
     fitted = fit_classifier(waveforms).set_params(augment=os.path.join)
-    with pytest.raises(ValueError, match=r"not trust: .*join.*Nothing was written"):
+    with pytest.raises(ValueError, match=r"augment=join .* is code.*Nothing was written"):
         save_model(fitted, tmp_path / "model.skops")
     assert not os.listdir(tmp_path)
 
