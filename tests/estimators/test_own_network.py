@@ -213,6 +213,7 @@ class TestParameters:
         model = CNNAudioClassifier().set_params(network__width=3, network=ResidualNetwork)
         assert (model.network, model.network_params) == (ResidualNetwork, {"width": 3})
 
+    @pytest.mark.slow
     def test_they_can_be_searched_by_workers(self, spectrograms, sounds):
         grid = {"cnnaudioclassifier__network__width": [2, 3]}
         model = make_pipeline("passthrough", classifier(max_epochs=2, loss=half_log_loss))
