@@ -4,7 +4,8 @@
 - `legacy`: the architectures of deep_audio_features, for its saved models.
 - `transfer`: classifiers that start from another network.
 - `layers`: layers that torch does not have; dropout with its own generator.
-- `builders`: call the function of a user that builds a network; `custom`: make layers of a module.
+- `builders`: call a user's function that builds a network.
+- `custom`: turn the module that it returns into layers.
 - `building`: build a network by name, rebuild a saved one, describe its layers.
 - `checks`: limits on the size and the computing time of a network.
 - `weights`: weights as arrays.

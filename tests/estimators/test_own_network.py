@@ -213,6 +213,7 @@ class TestParameters:
         model = CNNAudioClassifier().set_params(network__width=3, network=ResidualNetwork)
         assert (model.network, model.network_params) == (ResidualNetwork, {"width": 3})
 
+    @pytest.mark.slow
     def test_they_can_be_searched_by_workers(self, spectrograms, sounds):
         grid = {"cnnaudioclassifier__network__width": [2, 3]}
         model = make_pipeline("passthrough", classifier(max_epochs=2, loss=half_log_loss))
@@ -227,7 +228,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("network", "params", "message"),
         [
-            (ResidualNetwork, {"network__widht": 3}, "does not accept 'widht'.*Did you mean width"),
+            (ResidualNetwork, {"network__widths": 3}, "'widths'.*Did you mean width"),
             (ResidualNetwork, {"network__n_outputs": 3}, "accept 'n_outputs': it accepts width"),
             ("cnn", {"network__width": 3}, "network__width needs a function or class as network"),
         ],
@@ -241,7 +242,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({"network_params": {"widht": 3}}, "does not accept 'widht'"),
+            ({"network_params": {"widths": 3}}, "does not accept 'widths'"),
             ({"channels": (3,)}, "network=ResidualNetwork does not accept 'channels'"),
             ({"kernel_size": 3, "hidden_units": (3,)}, "accept 'kernel_size', 'hidden_units'"),
             ({"dropout": 0.1, "network_params": {"dropout": 0.2}}, "dropout is set twice"),

@@ -77,7 +77,7 @@ def test_a_builder_gets_what_its_signature_accepts(builder, options, expected):
 @pytest.mark.parametrize(
     ("builder", "options", "message"),
     [
-        (Network, {"widht": 3}, r"network=Network does not accept 'widht': it accepts width\. Did"),
+        (Network, {"widths": 3}, r"Network does not accept 'widths': it accepts width\. Did"),
         (Network, {"channels": (3,)}, r"does not accept 'channels': it accepts width\.$"),
         (
             lambda n_outputs: None,
