@@ -53,7 +53,8 @@ def _describe(model):
     if hasattr(inner, "steps"):
         facts["steps"] = dict(_steps(inner))
     if hasattr(model, "classes_"):
-        facts["classes"] = [str(name) for name in model.classes_]
+        several = getattr(inner, "multilabel_", False)
+        facts["labels" if several else "classes"] = [str(name) for name in model.classes_]
     if not facts["fitted"]:
         facts["parameters"] = _one_line(model)
     return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}

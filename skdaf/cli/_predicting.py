@@ -4,6 +4,7 @@ import click
 
 from skdaf._core.files import replacing
 from skdaf.cli._models import load, load_predictor, make_extractor, make_transformer
+from skdaf.cli._multilabel import is_indicator, joined
 from skdaf.cli._options import (
     layers_option,
     model_argument,
@@ -106,14 +107,22 @@ def _predictions(predictor, files, proba):
     import pandas as pd
     from sklearn.base import is_regressor
 
-    from skdaf._segments.predict import labels_and_probabilities, numbers_by_column
+    from skdaf._segments.predict import (
+        is_multilabel,
+        labels_and_probabilities,
+        numbers_by_column,
+    )
     from skdaf._segments.tables import probability_columns
 
     if is_regressor(predictor):
         return pd.DataFrame({"file": files, **numbers_by_column(predictor, files)})
-    if not proba:
+    several = is_multilabel(predictor)
+    if not (proba or several):
         return pd.DataFrame({"file": files, "label": predictor.predict(files)})
     labels, probabilities = labels_and_probabilities(predictor, files)
+    labels = joined(labels, predictor.classes_) if several else labels
+    if not proba:
+        return pd.DataFrame({"file": files, "label": labels})
     names = probability_columns(predictor.classes_, ["file", "label"])
     return pd.DataFrame(
         {"file": files, "label": labels, **dict(zip(names, probabilities.T, strict=True))}
@@ -255,7 +264,15 @@ def report(model, recordings, format_, output, trust, n_jobs):
 
 
 def _check_classes(classifier, labels):
+    from skdaf._segments.predict import is_multilabel
+
+    if is_indicator(labels) and not is_multilabel(classifier):
+        raise ValueError(
+            "The model predicts one label per recording, but the table has several: omit "
+            "--label-separator, and name a single column of labels."
+        )
     known = [str(name) for name in classifier.classes_]
+    # Iterating over a DataFrame yields the names of its columns.
     unknown = sorted(set(map(str, labels)) - set(known))
     if unknown:
         raise ValueError(

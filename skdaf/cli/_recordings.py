@@ -6,6 +6,7 @@ from functools import wraps
 import click
 
 from skdaf._audio.metadata.spelling import Spelling
+from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
 from skdaf.cli._tables import audio_files, class_of, labeled_files
@@ -45,6 +46,8 @@ class OptionSpelling(Spelling):
 
     def given(self, parameter, value):
         """Return the option for a value."""
+        if parameter == "label_separator":
+            return f"--label-separator {shlex.quote(value)}"
         if parameter == "root":
             return f"--root {shlex.quote(value)}"
         return f"--column {shlex.quote(f'{parameter}={value or str()}')}"
@@ -73,7 +76,14 @@ table_option = combine_options(
         metavar="NAME=COLUMN",
         help="Column of the table for path, label, target (a number), start or end, such as "
         "label=category. Several columns can form a path or a label: path=fold{fold}/{name}. Can "
-        "be repeated, also for several targets.  [default: the columns with these names]",
+        "be repeated, also for several targets, or for a column of 1 and 0 for each label.  "
+        "[default: the columns with these names]",
+    ),
+    click.option(
+        "--label-separator",
+        metavar="TEXT",
+        help="Recordings have any number of labels, and this text is between them in the column of "
+        'labels, such as ";".',
     ),
     click.option(
         "--root",
@@ -101,29 +111,48 @@ class Recordings:
     table : str or None
         A CSV or TSV file.
     columns : sequence of (str, str or None)
-        Parameters of `load_audio_table` and the names of columns; `target` can occur several times.
+        Parameters of `load_audio_table` and the names of columns; `target` and `label` can occur
+        several times.
+    label_separator : str or None
+        What separates several labels in one cell.
     root : str or None
         The folder from which relative paths in the table start.
     output : str or None
         The file that the command writes, which must not be one of the recordings.
     """
 
-    def __init__(self, folders, table, columns, root, output):
-        self.folders, self.table = folders, table
+    def __init__(self, folders, table, columns, label_separator, root, output):
+        self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
+        labels = tuple(column for name, column in columns if name == "label")
+        if len(labels) > 1:
+            self.columns["label"] = labels
         self.targets = tuple(column for name, column in columns if name == "target")
         self.root, self.output = root, output
 
     def labeled(self):
-        """Return the recordings and their labels, as text."""
+        """Return the recordings and their labels, as text.
+
+        With any number of labels per recording, these are an indicator, a DataFrame.
+        """
         if self.table is None:
             return labeled_files(self.folders)
         if self.columns.get("label", "label") is None:
             raise click.UsageError("--column label= cannot be empty: this command needs labels.")
         import numpy as np
+        import pandas as pd
 
-        found = self._load()
+        found = self._load(label_separator=self.label_separator)
+        if found.target.ndim == 2:
+            return found.clips, pd.DataFrame(found.target, columns=found.names)
         return found.clips, np.asarray(found.names)[found.target].astype(str)
+
+    def with_one_label(self):
+        """Return the same, but refuse several labels per recording."""
+        files, labels = self.labeled()
+        if is_indicator(labels):
+            raise click.UsageError("This command needs a table with one label per recording.")
+        return files, labels
 
     def numbers(self):
         """Return the recordings, and one or several numbers for each."""
@@ -155,7 +184,7 @@ class Recordings:
             return audio_files(self.folders)
         return self._load(label=None).clips
 
-    def _load(self, **options):
+    def _load(self, label_separator=None, **options):
         from skdaf import Clip
         from skdaf._audio.metadata.loading import load_rows
 
@@ -166,7 +195,11 @@ class Recordings:
             )
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
         found = load_rows(
-            self.table, columns | self.columns | options, self.root, spelling=OptionSpelling()
+            self.table,
+            columns | self.columns | options,
+            self.root,
+            label_separator,
+            OptionSpelling(),
         )
         files = (clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         check_output_is_not_listed(self.table, self.output, files)
@@ -184,9 +217,9 @@ def recordings_options(folders):
 
     def decorate(command):
         @wraps(command)
-        def run(folders, table, columns, root, output, **others):
-            _check_combination(folders, table, columns, root)
-            recordings = Recordings(folders, table, columns, root, output)
+        def run(folders, table, columns, label_separator, root, output, **others):
+            _check_combination(folders, table, columns, label_separator, root)
+            recordings = Recordings(folders, table, columns, label_separator, root, output)
             return command(recordings=recordings, output=output, **others)
 
         return combine_options(folders, table_option)(run)
@@ -194,13 +227,15 @@ def recordings_options(folders):
     return decorate
 
 
-def _check_combination(folders, table, columns, root):
+def _check_combination(folders, table, columns, label_separator, root):
     if table is not None and folders:
         raise click.UsageError(f"Pass folders or --table, not both (got {folders[0]!r} too).")
     if table is None and not folders:
         raise click.UsageError(f"Pass {_name_of_folders()} or --table.")
-    if table is None and (columns or root is not None):
-        raise click.UsageError(f"--{'column' if columns else 'root'} requires --table.")
+    given = {"column": columns, "label-separator": label_separator, "root": root}
+    unused = [name for name, value in given.items() if value]
+    if table is None and unused:
+        raise click.UsageError(f"--{unused[0]} requires --table.")
 
 
 def _name_of_folders():

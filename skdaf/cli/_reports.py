@@ -1,22 +1,28 @@
 """Reports of classifiers and regressors, as text and as data."""
 
+from skdaf.cli._multilabel import scores_data, scores_text
 from skdaf.cli._text import visible
 
 
 def report_text(model, paths, labels, targets=("target",)):
     """Return the scores of a model as text.
 
-    For a classifier, these are scikit-learn's classification report and the confusion matrix. For a
-    regressor, `labels` are numbers, and `targets` their names.
+    For a classifier, these are scikit-learn's classification report and the confusion matrix, or
+    the scores of each of several labels per recording. For a regressor, `labels` are numbers, and
+    `targets` their names.
     """
     from sklearn.base import is_regressor
     from sklearn.metrics import classification_report
+
+    from skdaf._segments.predict import is_multilabel
 
     if is_regressor(model):
         scores = regression_scores(model, paths, labels, targets)
         names = [name.replace("_", " ") for name in scores.columns]
         table = scores.set_axis(names, axis="columns").rename(index=visible).T
         return f"{table.to_string(float_format='{:.4g}'.format)}\n{len(paths)} clips"
+    if is_multilabel(model):
+        return scores_text(model, paths, labels)
     predicted = [str(label) for label in model.predict(paths)]
     matrix = confusion_of(labels, predicted)
     names = [visible(name) for name in matrix]
@@ -32,10 +38,14 @@ def report_data(model, paths, labels, targets=("target",)):
     from sklearn.base import is_regressor
     from sklearn.metrics import classification_report
 
+    from skdaf._segments.predict import is_multilabel
+
     if is_regressor(model):
         scores = regression_scores(model, paths, labels, targets)
         rows = scores.astype(object).where(scores.notna(), None).to_dict("index")
         return {"clips": len(paths), "targets": rows}
+    if is_multilabel(model):
+        return scores_data(model, paths, labels)
     predicted = [str(label) for label in model.predict(paths)]
     matrix = confusion_of(labels, predicted)
     return {

@@ -86,14 +86,15 @@ def segments(
     """Divide a long recording into labeled segments.
 
     Windows of the recording are classified, and neighboring windows with the same label become one
-    segment. A model that predicts numbers gives a row for each window instead, smoothed by a
-    median.
+    segment. With several labels per recording, each label has its own segments, which may overlap.
+    A model that predicts numbers gives a row for each window instead, smoothed by a median.
 
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
     from sklearn.base import is_regressor
 
     from skdaf import merge_segments, predict_segments
+    from skdaf._segments.predict import is_multilabel
 
     _check_format(format_, truth, output)
     threshold, background = as_threshold(thresholds), list(background) or None
@@ -102,18 +103,21 @@ def segments(
     if is_regressor(predictor):
         _curve(predictor, recording, window, step, smooth, format_, output)
         return
-    _check_background(background, predictor, annotated)
+    several = is_multilabel(predictor)
+    if not several:
+        # With several labels, none is needed for time without an event, but it may have a name.
+        _check_background(background, predictor, annotated)
     options = {"window": window, "step": step, "threshold": threshold}
     windows = predict_segments(predictor, recording, **options, verbose=verbosity())
-    merging = {"min_duration": min_duration, "smooth": smooth}
+    merging = {"min_duration": min_duration, "smooth": smooth, "multilabel": several}
     found = merge_segments(windows, **merging, background=_known(background, predictor))
     found = found if proba else found[["start", "end", "label"]]
     if output is not None:
         _write_segments(found, output, format_ if truth is None else None)
     if annotations is not None:
         # Annotations may end a little after the last sample.
-        duration = max(windows.end.max(), annotations.end.max())
-        _show_agreement(annotations, found, format_, background=background, duration=duration)
+        scoring = {"duration": max(windows.end.max(), annotations.end.max()), "multilabel": several}
+        _show_agreement(annotations, found, format_, background=background, **scoring)
     elif output is None:
         show(found, format_)
 

@@ -11,6 +11,7 @@ from skdaf.cli._combining import (
     search_of_config,
 )
 from skdaf.cli._models import load, save
+from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._options import (
     configure,
     model_argument,
@@ -235,7 +236,7 @@ def combine(
     if config is not None:
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
-        _fit(pipeline, *recordings.labeled(), test_fraction, output, train=train)
+        _fit(pipeline, *recordings.with_one_label(), test_fraction, output, train=train)
         return
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
@@ -266,7 +267,7 @@ def combine(
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
-    _fit(pipeline, *recordings.labeled(), test_fraction, output)
+    _fit(pipeline, *recordings.with_one_label(), test_fraction, output)
 
 
 def _class_weight(option, task):
@@ -294,8 +295,7 @@ def _fit(model, paths, labels, test_fraction, output, noted=None, targets=None, 
     """
     classes = None if targets else labels
     (paths, labels), test_clips = _split(paths, labels, classes, test_fraction)
-    what = "" if classes is None else f" of {len(set(classes))} classes"
-    note(f"Training on {len(paths)} clips{what}")
+    note(f"Training on {len(paths)} clips{_kinds(classes)}")
     model = train(model, paths, labels) if train else model.fit(paths, labels)
     if hasattr(model, "history_"):
         note(_summary(model))
@@ -305,16 +305,26 @@ def _fit(model, paths, labels, test_fraction, output, noted=None, targets=None, 
         echo(report)
 
 
+def _kinds(classes):
+    if classes is None:
+        return ""
+    if is_indicator(classes):
+        return f" with {classes.shape[1]} labels"
+    return f" of {len(set(classes))} classes"
+
+
 def _split(paths, labels, classes, test_fraction):
     """Return (clips, labels) for training and for testing (None without `test_fraction`)."""
     if test_fraction is None:
         return (paths, labels), None
     from sklearn.model_selection import train_test_split
+    from sklearn.utils import _safe_indexing
 
+    stratify = None if classes is None else strata(classes, test_fraction)
     # Always the same clips, so that models with different seeds can be compared.
     try:
         chosen = train_test_split(
-            range(len(paths)), test_size=test_fraction, stratify=classes, random_state=0
+            range(len(paths)), test_size=test_fraction, stratify=stratify, random_state=0
         )
     except ValueError as error:
         who = "each class needs" if classes is not None else "there must be"
@@ -323,7 +333,8 @@ def _split(paths, labels, classes, test_fraction):
             f"clips for training and for testing ({error})."
         ) from error
     return tuple(
-        ([paths[row] for row in rows], None if labels is None else labels[rows]) for rows in chosen
+        ([paths[row] for row in rows], None if labels is None else _safe_indexing(labels, rows))
+        for rows in chosen
     )
 
 
