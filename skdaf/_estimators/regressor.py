@@ -1,40 +1,23 @@
 """CNNAudioRegressor: predict numbers from clips with a convolutional network."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
-from skdaf._core.arrays import as_array
 from skdaf._core.estimator import is_flag
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
+from skdaf._estimators.numbers import encode_known_numbers, encode_numbers
 from skdaf._estimators.parameters import Augmentations
 from skdaf._estimators.supervised import SupervisedEstimator
 from skdaf._training.objectives import regression
-
-
-class _EncodedNumbers(NamedTuple):
-    """Targets with zero mean and unit variance, and how to return to their units."""
-
-    targets: NDArray[np.float32]
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    is_single: bool
-
-
-# Targets whose deviation is a smaller share of their mean are constant, except for rounding.
-_ROUNDING = 1e-14
-
-# The squares of larger targets might overflow.
-_MAX_TARGET = 1e150
 
 
 def _is_finite_vector(value):
@@ -269,32 +252,10 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         return self._original_targets(self.layer_outputs(X).astype(np.float64))
 
     def _encode_targets(self, y, n_clips, weights):
-        numbers = _check_numbers(y, n_clips, "y", type(self).__name__)
-        n_used = n_clips if weights is None else np.count_nonzero(weights)
-        if n_used < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
-            )
-        targets = numbers.reshape(n_clips, -1)
-        largest = np.abs(targets).max()
-        if largest > _MAX_TARGET:
-            raise ValueError(f"y contains values that are too large: {largest:g}.")
-        mean = np.average(targets, axis=0, weights=weights)
-        scale = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=weights))
-        # A constant target is predicted exactly, whatever the network returns.
-        scale[scale <= _ROUNDING * np.abs(mean)] = 0.0
-        standardized = _standardized(targets, mean, scale)
-        return _EncodedNumbers(standardized, mean, scale, numbers.ndim == 1)
+        return encode_numbers(y, n_clips, type(self).__name__, weights)
 
     def _encode_validation_targets(self, y_val, n_clips, encoded):
-        numbers = _check_numbers(y_val, n_clips, "y_val", type(self).__name__)
-        targets = numbers.reshape(n_clips, -1)
-        if targets.shape[1] != len(encoded.mean):
-            raise ValueError(
-                f"y_val must contain {len(encoded.mean)} targets per clip, as y does, got "
-                f"{targets.shape[1]}."
-            )
-        return _standardized(targets, encoded.mean, encoded.scale)
+        return encode_known_numbers(y_val, encoded, n_clips, type(self).__name__)
 
     def _set_targets(self, encoded):
         self._target_mean, self._target_scale = encoded.mean, encoded.scale
@@ -329,22 +290,3 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         # Some of scikit-learn's checks use waveforms of two samples, which are too short to learn.
         tags.regressor_tags.poor_score = True
         return tags
-
-
-def _standardized(targets, mean, scale):
-    return ((targets - mean) / np.where(scale > 0, scale, 1.0)).astype(np.float32)
-
-
-def _check_numbers(y, n_clips, name, estimator_name):
-    """Return targets as float64 of shape (n_clips,) or (n_clips, n_targets)."""
-    if y is None:
-        raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
-    numbers = check_array(
-        as_array(y), ensure_2d=False, dtype=np.float64, input_name=name, estimator=estimator_name
-    )
-    if numbers.ndim > 2 or len(numbers) != n_clips:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: {name} must have shape "
-            f"({n_clips},) or ({n_clips}, n_targets), got {numbers.shape}."
-        )
-    return numbers

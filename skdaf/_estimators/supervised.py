@@ -90,11 +90,18 @@ class SupervisedEstimator(NetworkEstimator):
         self._set_targets(encoded)
         seed = int(rng.randint(2**31 - 1))
         network, architecture = build_supervised_network(self, self._n_outputs(), source, seed)
+        examples = Examples(spectrograms, data.targets)
+        run = self._training_run(network, examples, encoded, chosen, seed, validation)
+        train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
+        return self
+
+    def _training_run(self, network, examples, encoded, chosen, seed, validation=None):
+        """Return the description of a training run on the chosen examples."""
         n_frozen = count_frozen_layers(network, self.frozen_layers)
         has_validation = chosen.validation_rows is not None
-        run = TrainingRun(
+        return TrainingRun(
             network,
-            Examples(spectrograms, data.targets),
+            examples,
             self._objective(encoded),
             make_plan(self, len(chosen.train_rows), has_validation, n_frozen),
             chosen.train_rows,
@@ -103,8 +110,6 @@ class SupervisedEstimator(NetworkEstimator):
             train_weights=chosen.train_weights,
             validation_examples=validation,
         )
-        train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
-        return self
 
     def _check_validation(self, X_val, y_val, encoded):
         """Return the kind of the user's clips for validation, the clips and their targets."""

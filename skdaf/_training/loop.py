@@ -86,7 +86,7 @@ class Loop:
         """Run epochs until the training is finished; record and yield the values of each."""
         while not self.is_finished(state):
             epoch = state.n_epochs + 1
-            values = {"learning_rate": float(self._learning_rate())}
+            values = {"learning_rate": float(self.run.plan.learning_rate * self._schedule())}
             means = self._train_epoch(epoch)
             values.update(self._values("train", means))
             if self.run.validation_rows is not None:
@@ -104,9 +104,9 @@ class Loop:
         is_score = self.run.plan.scoring == "score"
         return -values["valid_score"] if is_score else values["valid_loss"]
 
-    def _learning_rate(self):
-        plan = self.run.plan
-        return plan.learning_rate * one_cycle(self.n_steps, plan.max_epochs * self.n_batches)
+    def _schedule(self):
+        """Return the current share of the peak learning rate."""
+        return one_cycle(self.n_steps, self.run.plan.max_epochs * self.n_batches)
 
     def _train_epoch(self, epoch):
         """Go through the training examples once; return the means of loss and score."""
@@ -135,7 +135,7 @@ class Loop:
         return sum(self.workers.map(Replica.train_step, self.replicas, parts, [len(batch)] * n))
 
     def _update_parameters(self):
-        rates = [self._learning_rate()] * len(self.updaters)
+        rates = [self.run.plan.learning_rate * self._schedule()] * len(self.updaters)
         self.workers.map(_Updater.update, self.updaters, rates)
         self.n_steps += 1
 
