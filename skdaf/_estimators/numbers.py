@@ -56,22 +56,66 @@ def encode_numbers(y, n_clips, estimator_name, sample_weight=None):
     if n_used < 2:
         raise ValueError(f"{estimator_name} needs at least 2 clips to train on, got 1 sample.")
     targets = numbers.reshape(n_clips, -1)
-    mean = np.average(targets, axis=0, weights=sample_weight)
-    scale = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=sample_weight))
     # A constant target is predicted exactly, whatever the network returns.
-    scale[scale <= _ROUNDING * np.abs(mean)] = 0.0
+    mean, scale = _mean_and_scale(targets, sample_weight)
     return EncodedNumbers(_standardized(targets, mean, scale), mean, scale, numbers.ndim == 1)
 
 
-def encode_known_numbers(y, known, n_clips, estimator_name):
-    """Return numbers standardized as others were, whose mean and scale `known` contains."""
-    targets = _check_numbers(y, n_clips, "y_val", estimator_name).reshape(n_clips, -1)
+def encode_known_numbers(y, known, n_clips, estimator_name, name="y_val", known_from="y"):
+    """Return numbers standardized as others were, whose mean and scale `known` contains.
+
+    `name` is what `y` is called in errors, and `known_from` what the others are called.
+    """
+    targets = _check_numbers(y, n_clips, name, estimator_name).reshape(n_clips, -1)
     if targets.shape[1] != len(known.mean):
         raise ValueError(
-            f"y_val must contain {len(known.mean)} targets per clip, as y does, got "
+            f"{name} must contain {len(known.mean)} targets per clip, as {known_from} does, got "
             f"{targets.shape[1]}."
         )
     return _standardized(targets, known.mean, known.scale)
+
+
+def encode_later_numbers(y, known, n_clips, estimator_name):
+    """Return numbers as `EncodedNumbers`, with the mean and scale of an earlier call.
+
+    Raises
+    ------
+    ValueError
+        If they have another number of targets, or if a target that was constant now varies.
+    """
+    before = "y of the previous call"
+    targets = encode_known_numbers(y, known, n_clips, estimator_name, "y", before)
+    varies = (np.abs(targets) > _ROUNDING * np.abs(known.mean)).any(axis=0)
+    unknown = np.flatnonzero(varies & (known.scale == 0))
+    if len(unknown):
+        raise ValueError(
+            f"Training cannot continue with other values of target {unknown[0]}: it was always "
+            f"{known.mean[unknown[0]]:g} in the previous fit, so its scale is unknown. Fit again "
+            "with warm_start=False."
+        )
+    return known._replace(targets=targets)
+
+
+def encode_first_numbers(y, n_clips, estimator_name, sample_weight=None):
+    """Return the numbers of a first call of `partial_fit` as `EncodedNumbers`.
+
+    There may be a single clip, and a target that is constant may vary in later calls. Its scale is
+    then its absolute value, or 1 if that is 0.
+    """
+    numbers = _check_numbers(y, n_clips, "y", estimator_name)
+    targets = numbers.reshape(n_clips, -1)
+    mean, scale = _mean_and_scale(targets, sample_weight)
+    scale = np.where(scale > 0, scale, np.abs(mean))
+    scale = np.where(scale > 0, scale, 1.0)
+    return EncodedNumbers(_standardized(targets, mean, scale), mean, scale, numbers.ndim == 1)
+
+
+def _mean_and_scale(targets, sample_weight):
+    """Return the mean and the standard deviation of each target; 0 if it is constant."""
+    mean = np.average(targets, axis=0, weights=sample_weight)
+    scale = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=sample_weight))
+    scale[scale <= _ROUNDING * np.abs(mean)] = 0.0
+    return mean, scale
 
 
 def _standardized(targets, mean, scale):

@@ -14,7 +14,14 @@ from skdaf._core.estimator import is_flag
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
-from skdaf._estimators.numbers import encode_known_numbers, encode_numbers
+from skdaf._estimators.continuing import has_network
+from skdaf._estimators.numbers import (
+    EncodedNumbers,
+    encode_first_numbers,
+    encode_known_numbers,
+    encode_later_numbers,
+    encode_numbers,
+)
 from skdaf._estimators.parameters import Augmentations
 from skdaf._estimators.supervised import SupervisedEstimator
 from skdaf._training.objectives import regression
@@ -90,6 +97,9 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
         If 1, show progress bars.
+    warm_start : bool, default=False
+        Whether a further `fit` continues with the weights of the previous one, as in
+        `CNNAudioClassifier`. The mean and the scale of the targets stay as they were, too.
 
     Attributes
     ----------
@@ -104,9 +114,9 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
     history_ : dict of lists
         One value per epoch: "learning_rate", "train_loss" and, if clips were held out,
         "valid_loss". Losses are those of standardized targets: always predicting the mean has a
-        squared error of 1.
+        squared error of 1. Epochs of continued training are appended.
     n_epochs_ : int
-        Number of epochs run.
+        Number of epochs in `history_`.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1.
     n_features_in_ : int
@@ -169,6 +179,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         checkpoint: PathLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        warm_start: bool = False,
     ):
         self.frontend = frontend
         self.network = network
@@ -194,6 +205,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         self.checkpoint = checkpoint
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.warm_start = warm_start
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -236,6 +248,53 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         """
         return self._fit(X, y, sample_weight, groups, X_val, y_val)
 
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X: Clips, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network for one epoch on some clips, which may be new ones.
+
+        It continues as `CNNAudioClassifier.partial_fit` does.
+
+        The first call fixes the mean and the scale that targets are standardized with, so its
+        targets should vary about as much as later ones.
+
+        Parameters
+        ----------
+        X : files, waveforms or spectrograms
+            As in `fit`; at least one clip.
+        y : array-like of shape (n_clips,) or (n_clips, n_targets)
+            One or several numbers for each clip.
+        sample_weight : array-like of shape (n_clips,), default=None
+            How often each clip takes part in training, as in `fit`.
+
+        Returns
+        -------
+        self : CNNAudioRegressor
+            The regressor itself.
+
+        Raises
+        ------
+        AudioReadError
+            If a file cannot be read. In that case, nothing changes.
+        ValueError
+            If the number of targets differs from that of an earlier call; if
+            ``early_stopping=True``; or if parameters of the front end or the network have changed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdaf import CNNAudioRegressor
+        >>> pitches = np.linspace(300, 3000, 40)  # Hz
+        >>> times = np.arange(4000) / 16000
+        >>> tones = np.sin(2 * np.pi * pitches[:, None] * times)
+        >>> regressor = CNNAudioRegressor(augment=None, random_state=0)
+        >>> for _ in range(20):
+        ...     regressor = regressor.partial_fit(tones, pitches)
+        >>> regressor.n_epochs_, bool(regressor.score(tones, pitches) > 0.8)
+        (20, True)
+        """
+        self._partial_fit(X, y, sample_weight)
+        return self
+
     def predict(self, X: Clips) -> NDArray[np.float64]:
         """Predict the numbers of each clip.
 
@@ -256,6 +315,15 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
 
     def _encode_validation_targets(self, y_val, n_clips, encoded):
         return encode_known_numbers(y_val, encoded, n_clips, type(self).__name__)
+
+    def _encode_same_targets(self, y, n_clips, weights):
+        known = EncodedNumbers(None, self._target_mean, self._target_scale, self._has_single_target)
+        return encode_later_numbers(y, known, n_clips, type(self).__name__)
+
+    def _encode_partial_targets(self, y, n_clips, weights):
+        if has_network(self):
+            return self._encode_same_targets(y, n_clips, weights)
+        return encode_first_numbers(y, n_clips, type(self).__name__, weights)
 
     def _set_targets(self, encoded):
         self._target_mean, self._target_scale = encoded.mean, encoded.scale

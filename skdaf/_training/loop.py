@@ -1,11 +1,12 @@
 """The training loop: epochs, steps, the optimizer and its learning rate."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim.adamw import adamw
 
@@ -75,6 +76,28 @@ class Loop:
         for updater, arrays in zip(self.updaters, state["optimizers"], strict=True):
             load_arrays(updater.optimizer.tensors(), arrays)
 
+    def optimizer_state(self) -> dict[str, NDArray]:
+        """Return the state of the optimizer by the names of the weights that it belongs to.
+
+        Unlike that in `state_dict`, it fits loops with other batches, or other frozen layers.
+        """
+        names = {weight: name for name, weight in self.run.network.named_parameters()}
+        return {
+            f"{names[weight]}.{part}": array
+            for updater in self.updaters
+            for weight, tensors in updater.optimizer.states()
+            for part, array in zip(AdamW.PARTS, to_arrays(tensors), strict=True)
+        }
+
+    def load_optimizer_state(self, state: Mapping[str, NDArray]) -> None:
+        """Continue with the state of another optimizer; it may lack some of the weights."""
+        names = {weight: name for name, weight in self.run.network.named_parameters()}
+        for updater in self.updaters:
+            for weight, tensors in updater.optimizer.states():
+                keys = [f"{names[weight]}.{part}" for part in AdamW.PARTS]
+                if state.keys() >= set(keys):
+                    load_arrays(tensors, [state[key] for key in keys])
+
     def is_finished(self, state: TrainingState) -> bool:
         """Return whether the last epoch is over, or the validation loss stopped improving."""
         plan = self.run.plan
@@ -106,7 +129,10 @@ class Loop:
 
     def _schedule(self):
         """Return the current share of the peak learning rate."""
-        return one_cycle(self.n_steps, self.run.plan.max_epochs * self.n_batches)
+        plan = self.run.plan
+        if plan.constant_share is not None:
+            return plan.constant_share
+        return one_cycle(self.n_steps, plan.max_epochs * self.n_batches)
 
     def _train_epoch(self, epoch):
         """Go through the training examples once; return the means of loss and score."""
@@ -192,6 +218,9 @@ class AdamW:
     and 70 MB in every process that trains.
     """
 
+    #: Names of the tensors in the state of a parameter.
+    PARTS = ("gradient_mean", "square_mean", "n_steps")
+
     def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float, fused: bool):
         self.parameters = list(parameters)
         self.weight_decay, self.fused = weight_decay, fused
@@ -201,6 +230,10 @@ class AdamW:
         """Return the running means of gradients and of their squares, and a count of steps."""
         step = torch.zeros((), device=parameter.device if self.fused else "cpu")
         return torch.zeros_like(parameter), torch.zeros_like(parameter), step
+
+    def states(self) -> Iterator[tuple[nn.Parameter, tuple[torch.Tensor, ...]]]:
+        """Return pairs of a parameter and its state, one tensor for each of `PARTS`."""
+        return zip(self.parameters, self.state, strict=True)
 
     def tensors(self) -> list[torch.Tensor]:
         """Return all tensors of the state, in order."""

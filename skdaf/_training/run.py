@@ -31,7 +31,8 @@ class Plan:
     """How to train: epochs, batches, the optimizer, the device and augmentation.
 
     `scoring` is the value of held-out examples that decides which epoch is best. In the last
-    `n_unchanged_epochs` epochs, clips are neither augmented nor mixed.
+    `n_unchanged_epochs` epochs, clips are neither augmented nor mixed. The learning rate follows
+    one cycle, or is always `constant_share` of `learning_rate`.
     """
 
     max_epochs: int
@@ -46,6 +47,7 @@ class Plan:
     n_unchanged_epochs: int = 0
     n_frozen: int = 0
     scoring: Literal["loss", "score"] = "loss"
+    constant_share: float | None = None
 
 
 @dataclass(frozen=True)
