@@ -112,8 +112,9 @@ def _check_same(pairs):
         if not _are_same(before, now):
             raise ValueError(
                 f"Training cannot continue, because {name} was {before!r} in the previous fit, and "
-                f"now it is {now!r}: the weights belong to the former. Set {name}={before!r}; to "
-                "start from the beginning, call fit with warm_start=False."
+                f"now it is {now!r}: the weights belong to the former. To start from the "
+                "beginning, call fit with warm_start=False; to learn another task from these "
+                "layers, pass FrozenEstimator(fitted) as pretrained."
             )
 
 

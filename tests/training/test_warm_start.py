@@ -8,6 +8,8 @@ import pytest
 from helpers import same_weights, small_classifier, small_frontend
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from training_helpers import (
     EpochCounter,
     fit_until,
@@ -163,6 +165,19 @@ def test_a_changed_front_end_is_an_error(sounds):
     classifier.set_params(frontend=FrozenEstimator(small_frontend().fit(paths)))
     with pytest.raises(ValueError, match="frontend was 'SpectrogramTransformer'"):
         classifier.fit(paths, labels)
+
+
+def test_a_front_end_may_be_a_pipeline(sounds):
+    pipeline = make_pipeline(small_frontend(), FunctionTransformer(np.negative))
+    classifier = small_classifier(frontend=pipeline, warm_start=True, max_epochs=1)
+    classifier.fit(sounds.filenames, sounds.target).fit(sounds.filenames, sounds.target)
+    classifier.set_params(frontend__spectrogramtransformer__n_mels=8)
+    with pytest.raises(ValueError, match="frontend__spectrogramtransformer__n_mels was 16"):
+        classifier.fit(sounds.filenames, sounds.target)
+    classifier.set_params(frontend__spectrogramtransformer__n_mels=16)
+    classifier.set_params(frontend__functiontransformer__func=np.abs)
+    with pytest.raises(ValueError, match="frontend__functiontransformer__func was <ufunc"):
+        classifier.fit(sounds.filenames, sounds.target)
 
 
 def test_clips_of_another_kind_are_an_error(sounds):
