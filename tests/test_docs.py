@@ -5,7 +5,7 @@ import runpy
 
 import matplotlib
 import pytest
-from helpers import ROOT
+from helpers import ROOT, import_or_skip
 from joblib.externals.loky import get_reusable_executor
 
 import skdaf
@@ -30,13 +30,23 @@ def python_of(page):
     return "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 
 
+# Pages that need a library without which the tests run, too.
+NEEDED = {"continuing": "optuna_integration"}
+
+# Optuna warns of its own code.
+OPTUNA_WARNINGS = ["ignore:OptunaSearchCV is experimental", "ignore:`optuna.terminator`"]
+
+
 PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.stem not in ELSEWHERE]
 WITH_PYTHON = [page for page in PAGES if python_of(page)]
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(*OPTUNA_WARNINGS)
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+    if page.stem in NEEDED:
+        import_or_skip(NEEDED[page.stem])
     monkeypatch.chdir(tmp_path)
     script = tmp_path / f"{page.stem}.py"
     script.write_text(python_of(page), encoding="utf-8")

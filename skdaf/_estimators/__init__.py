@@ -3,7 +3,10 @@
 - `base`: `NetworkEstimator`, the base class: predictions, layers, pickling.
 - `frontend`: from clips to spectrograms, a mixin of the base class.
 - `fitting`: held-out clips, the training plan, training itself; `labels`: labels as numbers.
-- `resuming`: checkpoints of interrupted fits; `transfer`: pretrained networks.
+- `indicators`: several labels per clip; `numbers`: standardized numbers to predict.
+- `classification`: what classifiers share.
+- `resuming`: checkpoints of interrupted fits; `continuing`: `warm_start` and `partial_fit`.
+- `transfer`: pretrained networks.
 - `parameters`: checks and types of parameters; `network_params`: parameters of a user's network.
 - `callbacks`: scikit-learn's callbacks.
 - `classifier`, `autoencoder`, `extractor`: `CNNAudioClassifier`, `ConvAutoencoderEmbedder`,

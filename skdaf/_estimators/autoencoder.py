@@ -16,6 +16,12 @@ from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
 from skdaf._estimators.base import NetworkEstimator
+from skdaf._estimators.continuing import (
+    check_same_frontend,
+    continued_seed,
+    is_continued,
+    take_over_weights,
+)
 from skdaf._estimators.fitting import make_plan, train_network
 from skdaf._estimators.parameters import Augmentations
 from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
@@ -84,6 +90,9 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
         If 1, show progress bars.
+    warm_start : bool, default=False
+        Whether a further `fit` continues with the weights of the previous one, with a new cycle of
+        the learning rate. The front end stays as it was fitted.
 
     Attributes
     ----------
@@ -97,8 +106,9 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         Size of the spectrograms.
     history_ : dict of lists
         One value per epoch: "learning_rate", "train_loss" and "valid_loss" (mean squared errors).
+        Epochs of continued training are appended; values that some epochs lack are NaN.
     n_epochs_ : int
-        Number of epochs run.
+        Number of epochs in `history_`.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1.
     n_features_in_ : int
@@ -163,6 +173,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         checkpoint: PathLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        warm_start: bool = False,
     ):
         self.frontend = frontend
         self.n_channels = n_channels
@@ -182,6 +193,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         self.checkpoint = checkpoint
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.warm_start = warm_start
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Clips, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -210,21 +222,30 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             If there are fewer than two clips, or if the loss becomes NaN or infinite.
         """
         self._check_parameters()
-        kind, clips = validate_clips(self, X, reset=True)
+        continued = is_continued(self)
+        kind, clips = validate_clips(self, X, reset=not continued)
         weights = check_weights(sample_weight, clips)
         data = ClipData(clips, None, None, weights, None).without_zeros()
         if len(data.clips) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
             )
-        spectrograms = self._fit_frontend(kind, data.clips)
+        if continued:
+            check_same_frontend(self)
+            spectrograms = self._apply_frontend(kind, data.clips)
+        else:
+            spectrograms = self._fit_frontend(kind, data.clips)
         checkpoint = open_checkpoint(self, spectrograms, weights=data.weights)
         rng = random_state_of_fit(self, checkpoint)
         chosen = select(self, content_order(spectrograms), rng, data)
         architecture = self._new_architecture("autoencoder", self.n_channels)
         seed = int(rng.randint(2**31 - 1))
+        network = build_network(**architecture, seed=seed)
+        if continued:
+            take_over_weights(self, network, architecture)
+            seed = continued_seed(self, seed)
         run = TrainingRun(
-            build_network(**architecture, seed=seed),
+            network,
             Examples(spectrograms, spectrograms),
             reconstruction(),
             make_plan(self, len(chosen.train_rows), chosen.validation_rows is not None),
@@ -233,7 +254,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
             seed,
             train_weights=chosen.train_weights,
         )
-        train_network(self, run, architecture, checkpoint)
+        train_network(self, run, architecture, checkpoint, is_continued=continued)
         return self
 
     def transform(self, X: Clips) -> NDArray[np.float32]:

@@ -65,6 +65,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         "history_": lambda value: type(value) is dict,
         "n_epochs_": is_count,
         "best_epoch_": is_count,
+        "_optimizer_state": _is_weights,
     }
 
     _parameter_constraints = {
@@ -85,6 +86,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         "checkpoint": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
+        "warm_start": ["boolean"],
     }
 
     # --- what `fit` needs ---

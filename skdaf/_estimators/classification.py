@@ -1,9 +1,9 @@
 """ClassifierBase: encode the labels of clips for a network, and decode its outputs."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
@@ -11,14 +11,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.estimator import is_flag
 from skdaf._core.typing import Clips
+from skdaf._core.validation import fit_context
+from skdaf._estimators.continuing import has_network
 from skdaf._estimators.indicators import (
     EncodedIndicator,
     encode_indicator,
     encode_known_indicator,
+    encode_partial_indicator,
     has_several_columns,
     label_sets,
 )
-from skdaf._estimators.labels import encode_known_labels, encode_labels
+from skdaf._estimators.labels import (
+    check_classes,
+    check_same_classes,
+    encode_known_labels,
+    encode_labels,
+    encode_partial_labels,
+)
 from skdaf._estimators.parameters import check_used
 from skdaf._estimators.supervised import SupervisedEstimator
 from skdaf._training.custom_loss import with_loss
@@ -36,6 +45,12 @@ def _is_indicator_type(value):
     return value is None or (type(value) is str and value in _INDICATOR_TYPES)
 
 
+def _is_counts(value):
+    """Return whether a value from a file is an array of finite numbers of at least zero."""
+    is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f"
+    return is_vector and bool((np.isfinite(value) & (value >= 0)).all())
+
+
 class ClassifierBase(ClassifierMixin, SupervisedEstimator):
     """Base class of network estimators that learn one label per clip, or any number of labels."""
 
@@ -48,6 +63,7 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         "classes_": lambda value: isinstance(value, np.ndarray) and value.ndim == 1,
         "_indicator_dtype": _is_indicator_type,
         "_is_indicator_sparse": is_flag,
+        "_class_counts": _is_counts,
     }
 
     @property
@@ -176,3 +192,90 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         # Some of scikit-learn's checks use waveforms of two samples, which are too short to learn.
         tags.classifier_tags.poor_score = True
         return tags
+
+    # --- continued training ---
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self,
+        X: Clips,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network for one epoch on some clips, which may be new ones.
+
+        The first call fits the front end, builds the network and fixes the classes. Later calls,
+        and calls after `fit`, continue with the weights of the network; the front end stays as it
+        is. See Notes of the class.
+
+        Parameters
+        ----------
+        X : files, waveforms or spectrograms
+            As in `fit`; at least one clip.
+        y : array-like of shape (n_clips,), or indicator of shape (n_clips, n_labels)
+            The label of each clip. Some of the classes may be missing.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of all calls; for an indicator, in the order of its columns. Required in the
+            first call, and optional in later ones and after `fit`.
+        sample_weight : array-like of shape (n_clips,), default=None
+            How often each clip takes part in training, as in `fit`.
+
+        Returns
+        -------
+        self : CNNAudioClassifier
+            The classifier itself.
+
+        Raises
+        ------
+        AudioReadError
+            If a file cannot be read. In that case, nothing changes.
+        ValueError
+            If `classes` are missing in the first call, or differ from those of an earlier one; if
+            `y` contains other labels; if ``early_stopping=True``; or if parameters of the front end
+            or the network have changed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdaf import CNNAudioClassifier
+        >>> times = np.arange(4000) / 16000
+        >>> pitches = np.tile([500.0, 2000.0], 16)
+        >>> tones = np.sin(2 * np.pi * pitches[:, None] * times)
+        >>> names = np.where(pitches < 1000, "low", "high")
+        >>> classifier = CNNAudioClassifier(random_state=0)
+        >>> for _ in range(5):
+        ...     classifier = classifier.partial_fit(tones, names, classes=["high", "low"])
+        >>> classifier.n_epochs_, classifier.score(tones, names)
+        (5, 1.0)
+        """
+        labels = self._partial_fit(X, y, sample_weight, classes=classes)
+        self._class_counts = labels.counts
+        return self
+
+    def _encode_same_targets(self, y, n_clips, weights):
+        self._check_same_kind(y)
+        labels = self._encode_targets(y, n_clips, weights)
+        check_same_classes(labels.classes, self.classes_)
+        return labels
+
+    def _encode_partial_targets(self, y, n_clips, weights, classes):
+        known, before = None, 0.0
+        if has_network(self):
+            self._check_same_kind(y)
+            known, before = self.classes_, vars(self).get("_class_counts", 0.0)
+        if has_several_columns(y):
+            return encode_partial_indicator(
+                y, classes, known, n_clips, self.class_weight, weights, before
+            )
+        classes = check_classes(classes, known)
+        return encode_partial_labels(y, classes, n_clips, self.class_weight, weights, before)
+
+    def _check_same_kind(self, y):
+        """Raise ValueError unless `y` has one or several labels per clip as in the last fit."""
+        if has_several_columns(y) != self.multilabel_:
+            kinds = {False: "one label per clip", True: "an indicator of several labels"}
+            raise ValueError(
+                f"Training continues with {kinds[self.multilabel_]}, as in the previous call, but "
+                f"y is {kinds[not self.multilabel_]}."
+            )

@@ -143,6 +143,9 @@ class CNNAudioClassifier(ClassifierBase):
         Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
         If 1, show progress bars: clips while reading, then epochs with their losses and scores.
+    warm_start : bool, default=False
+        Whether a further `fit` continues with the weights of the previous one. `y` must contain
+        the same classes, and the front end stays as it was fitted. See Notes.
 
     Attributes
     ----------
@@ -162,11 +165,12 @@ class CNNAudioClassifier(ClassifierBase):
     history_ : dict of lists
         One value per epoch: "learning_rate" at its start, "train_loss", "train_score" (accuracy)
         and, if clips were held out, "valid_loss" and "valid_score". Augmentation makes the training
-        values worse.
+        values worse. Epochs of continued training are appended; values that some epochs lack are
+        NaN.
     n_epochs_ : int
-        Number of epochs run.
+        Number of epochs in `history_`.
     best_epoch_ : int
-        The epoch whose weights were kept, counted from 1.
+        The epoch whose weights were kept, counted from 1; in continued training, of the last fit.
     n_features_in_ : int
         Number of samples per waveform, if X was a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -192,6 +196,13 @@ class CNNAudioClassifier(ClassifierBase):
     layers. If the callable has no parameter `n_outputs`, the module may return any number of
     features, and gets an output layer. The page "Your own network, loss and optimizer" of the user
     guide has examples.
+
+    There are two ways to continue training, which the page "Continue training" compares. With
+    ``warm_start=True``, every further `fit` starts from the current weights, with a new optimizer
+    and a new cycle of the learning rate. `partial_fit` trains for one epoch per call, at a constant
+    third of `learning_rate`, and keeps the state of the optimizer for the next call;
+    `max_epochs`, `patience`, `validation_fraction`, `scoring` and `checkpoint` have no effect on
+    it. Its class weights are those of all clips of all calls so far.
 
     References
     ----------
@@ -260,6 +271,7 @@ class CNNAudioClassifier(ClassifierBase):
         checkpoint: PathLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        warm_start: bool = False,
     ):
         self.frontend = frontend
         self.network = network
@@ -290,6 +302,7 @@ class CNNAudioClassifier(ClassifierBase):
         self.checkpoint = checkpoint
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.warm_start = warm_start
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(

@@ -2,17 +2,20 @@
 
 import math
 import warnings
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
 from skdaf._core.parallel import progress_bar
 from skdaf._estimators.callbacks import callback_steps
+from skdaf._estimators.continuing import PARTIAL_ATTRIBUTES, has_network, joined_history
 from skdaf._networks.building import restore_network
 from skdaf._networks.device import resolve_device, resolve_precision
 from skdaf._networks.weights import get_weights
 from skdaf._training.augmentation import compose
 from skdaf._training.run import Plan
-from skdaf._training.train import train
+from skdaf._training.train import train, train_one_epoch
 
 # With fewer held-out clips, the validation loss is too noisy to compare epochs.
 _MIN_VALIDATION_CLIPS = 10
@@ -28,6 +31,10 @@ _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
 # Augmentation makes training clips different from all later ones. This share of the epochs, at the
 # end, shows them as they are.
 _UNCHANGED_SHARE = 0.2
+
+# `partial_fit` does not know how many calls follow, so its learning rate is constant: this share of
+# the parameter `learning_rate`.
+PARTIAL_FIT_SHARE = 1 / 3
 
 
 def count_held_out(estimator, n_clips, n_classes=2):
@@ -118,7 +125,13 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
     )
 
 
-def train_network(estimator, run, architecture, checkpoint, y=None):
+def make_partial_plan(estimator, n_clips, n_frozen=0):
+    """Return the `Plan` of a call of `partial_fit`: one epoch at a constant learning rate."""
+    plan = make_plan(estimator, n_clips, has_validation=False, n_frozen=n_frozen)
+    return replace(plan, max_epochs=1, n_unchanged_epochs=0, constant_share=PARTIAL_FIT_SHARE)
+
+
+def train_network(estimator, run, architecture, checkpoint, y=None, *, is_continued=False):
     """Train the network of an estimator; show progress and inform scikit-learn's callbacks.
 
     Parameters
@@ -131,7 +144,31 @@ def train_network(estimator, run, architecture, checkpoint, y=None):
     checkpoint : Checkpoint or None
     y : array, default=None
         The labels to pass to callbacks.
+    is_continued : bool, default=False
+        Whether the epochs come after those of the previous fit.
     """
+    with _reported(estimator, run, architecture, y) as report:
+        state = train(run, report=report, checkpoint=checkpoint)
+        _set_results(estimator, run.network, architecture, state, is_continued)
+        for name in PARTIAL_ATTRIBUTES:
+            vars(estimator).pop(name, None)
+
+
+def train_network_partially(estimator, run, architecture, y=None):
+    """Train the network of an estimator for one more epoch, with the optimizer of the last call.
+
+    The parameters are those of `train_network`. The estimator also receives `_optimizer_state`.
+    """
+    before = vars(estimator).get("_optimizer_state", {})
+    with _reported(estimator, run, architecture, y) as report:
+        state, optimizer_state = train_one_epoch(run, before, report=report)
+        _set_results(estimator, run.network, architecture, state, has_network(estimator))
+        estimator._optimizer_state = optimizer_state
+
+
+@contextmanager
+def _reported(estimator, run, architecture, y):
+    """Return a context with a function that shows an epoch and informs scikit-learn's callbacks."""
     max_epochs, X = run.plan.max_epochs, run.examples.inputs
     with (
         progress_bar(max_epochs, "Training", "epoch", estimator.verbose) as advance,
@@ -142,12 +179,18 @@ def train_network(estimator, run, architecture, checkpoint, y=None):
             advance(1, **_progress_values(values))
             return steps.end_step("epoch", lambda: _attributes_so_far(run.network, architecture))
 
-        state = train(run, report=report, checkpoint=checkpoint)
-        estimator._architecture = architecture
-        estimator.network_ = run.network
-        estimator.history_ = state.history
-        estimator.n_epochs_ = state.n_epochs
-        estimator.best_epoch_ = state.best_epoch
+        yield report
+
+
+def _set_results(estimator, network, architecture, state, is_continued):
+    """Set the attributes of a trained estimator; a continued history is one history."""
+    before = vars(estimator) if is_continued else {}
+    n_before = before.get("n_epochs_", 0)
+    estimator.history_ = joined_history(before.get("history_", {}), state.history)
+    estimator.n_epochs_ = n_before + state.n_epochs
+    estimator.best_epoch_ = n_before + state.best_epoch
+    estimator._architecture = architecture
+    estimator.network_ = network
 
 
 def _progress_values(values):

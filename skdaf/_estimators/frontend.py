@@ -64,6 +64,10 @@ class FrontendMixin(Estimator):
         """Copy the front end of a fitted estimator and return the spectrograms of the clips."""
         self.frontend_ = copy.deepcopy(source.frontend_)
         self.input_shape_ = source.input_shape_
+        return self._apply_frontend(kind, clips)
+
+    def _apply_frontend(self, kind, clips):
+        """Return the spectrograms of clips from the fitted front end."""
         self._check_kind(kind, clips)
         return clips if kind == "spectrograms" else self._transform(kind, clips, check=True)
 

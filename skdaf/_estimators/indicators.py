@@ -32,6 +32,8 @@ class EncodedIndicator(NamedTuple):
         The data type of the values in `y`.
     is_sparse : bool
         Whether `y` is a sparse matrix.
+    counts : ndarray of shape (1 + n_labels,)
+        The number of clips, and the number of those with each label, both weighted.
     """
 
     classes: NDArray
@@ -39,6 +41,7 @@ class EncodedIndicator(NamedTuple):
     class_weights: NDArray[np.float32]
     dtype: str
     is_sparse: bool
+    counts: NDArray[np.float64]
 
 
 def has_several_columns(y):
@@ -69,13 +72,45 @@ def encode_indicator(y, n_clips, class_weight, estimator_name, sample_weight=Non
         raise ValueError(f"{estimator_name} needs at least 2 clips to train on, got 1 sample.")
     classes = np.arange(values.shape[1]) if names is None else np.array(names)
     targets = values.astype(np.float32)
-    weights = np.ones(n_clips) if sample_weight is None else sample_weight
-    counts = weights @ targets
-    _warn_of_constants(classes, counts, weights.sum())
-    class_weights = _weights_of_labels(class_weight, classes, counts, weights.sum())
-    return EncodedIndicator(
-        classes, targets, class_weights.astype(np.float32), str(values.dtype), issparse(y)
-    )
+    counts = _counts(targets, sample_weight)
+    _warn_of_constants(classes, counts)
+    class_weights = _weights_of_labels(class_weight, classes, counts)
+    return EncodedIndicator(classes, targets, class_weights, str(values.dtype), issparse(y), counts)
+
+
+def encode_partial_indicator(y, classes, known, n_clips, class_weight, sample_weight, before):
+    """Return some clips of a stream as `EncodedIndicator`.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_labels,) or None
+        The labels, in the order of the columns of `y`.
+    known : ndarray of shape (n_labels,) or None
+        The labels of the previous call; None in the first one.
+    before : ndarray of shape (1 + n_labels,), or 0
+        The counts of earlier clips: the class weights are those of all clips so far.
+    """
+    if classes is None and known is None:
+        raise ValueError("classes must be passed on the first call to partial_fit.")
+    if classes is None:
+        classes = known
+    classes = np.asarray(as_array(classes))
+    if known is not None and not np.array_equal(classes, known):
+        raise ValueError(
+            f"`classes={classes.tolist()}` is not the same as on last call to partial_fit, was: "
+            f"{known.tolist()}."
+        )
+    values, names = _check_indicator(y, "y", n_clips)
+    is_named = names is not None and classes.dtype.kind in "UO"
+    if values.shape[1] != len(classes) or (is_named and names != classes.tolist()):
+        raise ValueError(
+            f"y must have a column for each of the {len(classes)} classes, in the same order: "
+            f"expected {classes.tolist()[:_MAX_NAMES]}, got {names or values.shape[1]}."
+        )
+    targets = values.astype(np.float32)
+    counts = before + _counts(targets, sample_weight)
+    weights = _weights_of_labels(class_weight, classes, counts)
+    return EncodedIndicator(classes, targets, weights, str(values.dtype), issparse(y), counts)
 
 
 def encode_known_indicator(y, encoded, n_clips):
@@ -162,10 +197,17 @@ def _shape_of_list(y):
     return (len(y), np.size(first)) if is_row else ()
 
 
-def _warn_of_constants(classes, counts, total):
+def _counts(targets, sample_weight):
+    """Return the number of clips, and the number of clips with each label."""
+    weights = np.ones(len(targets)) if sample_weight is None else sample_weight
+    return np.concatenate([[weights.sum()], weights @ targets])
+
+
+def _warn_of_constants(classes, counts):
+    total, *counts = counts
     constant = {
         "all clips have": classes[np.isclose(counts, total)].tolist(),
-        "no clip has": classes[counts == 0].tolist(),
+        "no clip has": classes[np.equal(counts, 0)].tolist(),
     }
     for who, labels in constant.items():
         if labels:
@@ -177,8 +219,9 @@ def _warn_of_constants(classes, counts, total):
             )
 
 
-def _weights_of_labels(class_weight, classes, counts, total):
+def _weights_of_labels(class_weight, classes, counts):
     """Return the weights of labels that are absent and present, of shape (2, n_labels)."""
+    total, counts = counts[0], counts[1:]
     counts = np.array([total - counts, counts])
     if class_weight in ("balanced", "sqrt"):
         # As if each label were a problem of two classes. Constant labels have no effect.
@@ -188,7 +231,7 @@ def _weights_of_labels(class_weight, classes, counts, total):
         weights = np.ones(counts.shape)
         if class_weight is not None:
             weights[1] = _given_weights(class_weight, classes)
-    return weights * (counts.sum() / (weights * counts).sum())
+    return (weights * (counts.sum() / (weights * counts).sum())).astype(np.float32)
 
 
 def _given_weights(class_weight, classes):

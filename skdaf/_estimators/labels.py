@@ -25,11 +25,14 @@ class EncodedLabels(NamedTuple):
         The index in `classes` of each clip's label.
     class_weights : ndarray of shape (n_classes,), float32
         The weight of each class in the loss; the mean over all clips is one.
+    counts : ndarray of shape (n_classes,)
+        The number of clips of each class, or the sum of their weights.
     """
 
     classes: NDArray
     targets: NDArray[np.int64]
     class_weights: NDArray[np.float32]
+    counts: NDArray[np.float64]
 
 
 def encode_labels(y, n_clips, class_weight, estimator_name, sample_weight=None):
@@ -66,26 +69,81 @@ def encode_labels(y, n_clips, class_weight, estimator_name, sample_weight=None):
             f"only one class{with_weights}: {classes.tolist()[counts.argmax()]!r}."
         )
     weights = _class_weights(class_weight, classes, counts)
-    # The mean weight of the clips must be one, whether labels are blended or not.
-    weights = weights * (counts.sum() / (weights * counts).sum())
-    return EncodedLabels(classes, targets.astype(np.int64), weights.astype(np.float32))
+    return EncodedLabels(classes, targets.astype(np.int64), weights, counts)
 
 
-def encode_known_labels(y, classes, n_clips):
-    """Return the index in `classes` of each label of clips for validation."""
-    y = _check_labels(y, "y_val")
+def encode_known_labels(y, classes, n_clips, name="y_val", known_from="y"):
+    """Return the index in `classes` of each label of clips; a label that is not there is an error.
+
+    `name` is what `y` is called in errors, and `known_from` the parameter with the known labels.
+    """
+    # Whether they are classes is known; a few clips of many classes would look like other numbers.
+    y = _as_labels(y, name)
     if len(y) != n_clips:
-        raise ValueError(f"y_val must contain {n_clips} labels, one per clip, got {len(y)}.")
+        raise ValueError(f"{name} must contain {n_clips} labels, one per clip, got {len(y)}.")
     unknown = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
     if unknown:
         raise ValueError(
-            f"y_val contains labels that y does not: {unknown[:5]}. Expected: {classes.tolist()}."
+            f"{name} contains labels that {known_from} does not: {unknown[:5]}. Expected: "
+            f"{classes.tolist()}."
         )
     return np.searchsorted(classes, y).astype(np.int64)
 
 
-def _check_labels(y, name):
-    """Return labels as a one-dimensional array."""
+def encode_partial_labels(y, classes, n_clips, class_weight, sample_weight, counts_before):
+    """Return some clips of a stream as `EncodedLabels`; some of `classes` may be missing.
+
+    The class weights are those of all clips so far: `counts_before` counts the earlier ones.
+    """
+    if y is None:
+        raise ValueError("partial_fit requires y to be passed, but the target y is None.")
+    targets = encode_known_labels(y, classes, n_clips, "y", "classes")
+    counts = counts_before + np.bincount(targets, sample_weight, minlength=len(classes))
+    weights = _class_weights(class_weight, classes, counts)
+    return EncodedLabels(classes, targets, weights, counts)
+
+
+def check_classes(classes, known=None):
+    """Return the classes for `partial_fit`, sorted.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,) or None
+    known : ndarray of shape (n_classes,), default=None
+        The classes of the previous call; None in the first one.
+
+    Raises
+    ------
+    ValueError
+        If they differ, if there are fewer than two, or if they are missing in the first call.
+    """
+    if classes is None:
+        if known is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return known
+    check_none_missing(classes, "classes")
+    found = np.unique(column_or_1d(as_array(classes)))
+    if known is not None and not np.array_equal(found, known):
+        raise ValueError(
+            f"`classes={found.tolist()}` is not the same as on last call to partial_fit, was: "
+            f"{known.tolist()}."
+        )
+    if len(found) < 2:
+        raise ValueError(f"classes must contain at least 2 classes, got {found.tolist()}.")
+    return found
+
+
+def check_same_classes(classes, known):
+    """Raise ValueError if the classes differ from those of the fit that `warm_start` continues."""
+    if not np.array_equal(classes, known):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call to "
+            f"fit. Previously got {known.tolist()}, `y` has {classes.tolist()}."
+        )
+
+
+def _as_labels(y, name):
+    """Return labels as a one-dimensional array, without missing values."""
     y = as_array(y)
     if getattr(getattr(y, "dtype", None), "kind", "") == "T":
         # scikit-learn does not know NumPy's strings of any length.
@@ -94,6 +152,12 @@ def _check_labels(y, name):
     _check_no_lists(y, name)
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name=name)
+    return y
+
+
+def _check_labels(y, name):
+    """Return labels as a one-dimensional array; raise ValueError if they are not classes."""
+    y = _as_labels(y, name)
     try:
         check_classification_targets(y)
     except ValueError as error:
@@ -132,8 +196,12 @@ def _is_missing(label):
 
 
 def _class_weights(class_weight, classes, counts):
-    """Return one weight per class; classes without clips have no effect."""
+    """Return one weight per class; with "balanced" or "sqrt", those without clips have none."""
     if class_weight in ("balanced", "sqrt"):
         weights = counts.sum() / np.count_nonzero(counts) / np.where(counts, counts, np.inf)
-        return np.sqrt(weights) if class_weight == "sqrt" else weights
-    return compute_class_weight(class_weight, classes=classes, y=classes)
+        weights = np.sqrt(weights) if class_weight == "sqrt" else weights
+    else:
+        weights = compute_class_weight(class_weight, classes=classes, y=classes)
+    # The mean weight of the clips must be one, whether labels are blended or not.
+    weights = weights * (counts.sum() / (weights * counts).sum())
+    return weights.astype(np.float32)

@@ -1,42 +1,32 @@
 """CNNAudioRegressor: predict numbers from clips with a convolutional network."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skdaf._core.arrays import as_array
 from skdaf._core.estimator import is_flag
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
+from skdaf._estimators.continuing import has_network
+from skdaf._estimators.numbers import (
+    EncodedNumbers,
+    encode_first_numbers,
+    encode_known_numbers,
+    encode_later_numbers,
+    encode_numbers,
+)
 from skdaf._estimators.parameters import Augmentations
 from skdaf._estimators.supervised import SupervisedEstimator
 from skdaf._training.custom_loss import with_loss
 from skdaf._training.objectives import regression
-
-
-class _EncodedNumbers(NamedTuple):
-    """Targets with zero mean and unit variance, and how to return to their units."""
-
-    targets: NDArray[np.float32]
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    is_single: bool
-
-
-# Targets whose deviation is a smaller share of their mean are constant, except for rounding.
-_ROUNDING = 1e-14
-
-# The squares of larger targets might overflow.
-_MAX_TARGET = 1e150
 
 
 def _is_finite_vector(value):
@@ -115,6 +105,9 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
         If 1, show progress bars.
+    warm_start : bool, default=False
+        Whether a further `fit` continues with the weights of the previous one, as in
+        `CNNAudioClassifier`. The mean and the scale of the targets stay as they were, too.
 
     Attributes
     ----------
@@ -129,9 +122,9 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
     history_ : dict of lists
         One value per epoch: "learning_rate", "train_loss" and, if clips were held out,
         "valid_loss". Losses are those of standardized targets: always predicting the mean has a
-        squared error of 1.
+        squared error of 1. Epochs of continued training are appended.
     n_epochs_ : int
-        Number of epochs run.
+        Number of epochs in `history_`.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1.
     target_mean_ : ndarray of shape (n_targets,)
@@ -201,6 +194,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         checkpoint: PathLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        warm_start: bool = False,
     ):
         self.frontend = frontend
         self.network = network
@@ -228,6 +222,7 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         self.checkpoint = checkpoint
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.warm_start = warm_start
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -270,6 +265,53 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         """
         return self._fit(X, y, sample_weight, groups, X_val, y_val)
 
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X: Clips, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network for one epoch on some clips, which may be new ones.
+
+        It continues as `CNNAudioClassifier.partial_fit` does.
+
+        The first call fixes the mean and the scale that targets are standardized with, so its
+        targets should vary about as much as later ones.
+
+        Parameters
+        ----------
+        X : files, waveforms or spectrograms
+            As in `fit`; at least one clip.
+        y : array-like of shape (n_clips,) or (n_clips, n_targets)
+            One or several numbers for each clip.
+        sample_weight : array-like of shape (n_clips,), default=None
+            How often each clip takes part in training, as in `fit`.
+
+        Returns
+        -------
+        self : CNNAudioRegressor
+            The regressor itself.
+
+        Raises
+        ------
+        AudioReadError
+            If a file cannot be read. In that case, nothing changes.
+        ValueError
+            If the number of targets differs from that of an earlier call; if
+            ``early_stopping=True``; or if parameters of the front end or the network have changed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdaf import CNNAudioRegressor
+        >>> pitches = np.linspace(300, 3000, 40)  # Hz
+        >>> times = np.arange(4000) / 16000
+        >>> tones = np.sin(2 * np.pi * pitches[:, None] * times)
+        >>> regressor = CNNAudioRegressor(augment=None, random_state=0)
+        >>> for _ in range(20):
+        ...     regressor = regressor.partial_fit(tones, pitches)
+        >>> regressor.n_epochs_, bool(regressor.score(tones, pitches) > 0.8)
+        (20, True)
+        """
+        self._partial_fit(X, y, sample_weight)
+        return self
+
     def predict(self, X: Clips) -> NDArray[np.float64]:
         """Predict the numbers of each clip.
 
@@ -298,32 +340,19 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         return self._target_scale
 
     def _encode_targets(self, y, n_clips, weights):
-        numbers = _check_numbers(y, n_clips, "y", type(self).__name__)
-        n_used = n_clips if weights is None else np.count_nonzero(weights)
-        if n_used < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 clips to train on, got 1 sample."
-            )
-        targets = numbers.reshape(n_clips, -1)
-        largest = np.abs(targets).max()
-        if largest > _MAX_TARGET:
-            raise ValueError(f"y contains values that are too large: {largest:g}.")
-        mean = np.average(targets, axis=0, weights=weights)
-        scale = np.sqrt(np.average((targets - mean) ** 2, axis=0, weights=weights))
-        # A constant target is predicted exactly, whatever the network returns.
-        scale[scale <= _ROUNDING * np.abs(mean)] = 0.0
-        standardized = _standardized(targets, mean, scale)
-        return _EncodedNumbers(standardized, mean, scale, numbers.ndim == 1)
+        return encode_numbers(y, n_clips, type(self).__name__, weights)
 
     def _encode_validation_targets(self, y_val, n_clips, encoded):
-        numbers = _check_numbers(y_val, n_clips, "y_val", type(self).__name__)
-        targets = numbers.reshape(n_clips, -1)
-        if targets.shape[1] != len(encoded.mean):
-            raise ValueError(
-                f"y_val must contain {len(encoded.mean)} targets per clip, as y does, got "
-                f"{targets.shape[1]}."
-            )
-        return _standardized(targets, encoded.mean, encoded.scale)
+        return encode_known_numbers(y_val, encoded, n_clips, type(self).__name__)
+
+    def _encode_same_targets(self, y, n_clips, weights):
+        known = EncodedNumbers(None, self._target_mean, self._target_scale, self._has_single_target)
+        return encode_later_numbers(y, known, n_clips, type(self).__name__)
+
+    def _encode_partial_targets(self, y, n_clips, weights):
+        if has_network(self):
+            return self._encode_same_targets(y, n_clips, weights)
+        return encode_first_numbers(y, n_clips, type(self).__name__, weights)
 
     def _set_targets(self, encoded):
         self._target_mean, self._target_scale = encoded.mean, encoded.scale
@@ -360,22 +389,3 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         # Some of scikit-learn's checks use waveforms of two samples, which are too short to learn.
         tags.regressor_tags.poor_score = True
         return tags
-
-
-def _standardized(targets, mean, scale):
-    return ((targets - mean) / np.where(scale > 0, scale, 1.0)).astype(np.float32)
-
-
-def _check_numbers(y, n_clips, name, estimator_name):
-    """Return targets as float64 of shape (n_clips,) or (n_clips, n_targets)."""
-    if y is None:
-        raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
-    numbers = check_array(
-        as_array(y), ensure_2d=False, dtype=np.float64, input_name=name, estimator=estimator_name
-    )
-    if numbers.ndim > 2 or len(numbers) != n_clips:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: {name} must have shape "
-            f"({n_clips},) or ({n_clips}, n_targets), got {numbers.shape}."
-        )
-    return numbers

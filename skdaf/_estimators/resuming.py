@@ -4,14 +4,16 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from skdaf._estimators.continuing import describe_start, is_continued
 from skdaf._networks.device import resolve_device, resolve_precision
 from skdaf._networks.weights import get_weights
 from skdaf._training.checkpoint import Checkpoint
 from skdaf._training.fingerprint import describe, describe_rows, digest_of
 
 # Parameters that do not affect what is learned, or that other entries describe: the spectrograms
-# describe the front end, and the network describes a pretrained estimator.
-_NOT_IN_FINGERPRINT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose")
+# describe the front end, the network describes a pretrained estimator, and the weights at the start
+# describe a fit that continues another one.
+_NOT_IN_FINGERPRINT = ("frontend", "pretrained", "checkpoint", "n_jobs", "verbose", "warm_start")
 
 
 def open_checkpoint(estimator, spectrograms, targets=None, source=None, **arrays):
@@ -69,6 +71,8 @@ def _fingerprint(estimator, spectrograms, targets, source, arrays):
     if source is not None:
         network = [describe(source._architecture), describe(get_weights(source.network_))]
         fingerprint["pretrained"] = digest_of(repr(network))
+    if is_continued(estimator):
+        fingerprint["start"] = describe_start(estimator)
     for name, rows in {"labels": targets, **arrays}.items():
         if rows is not None:
             fingerprint[name] = describe_rows(rows)

@@ -106,7 +106,7 @@ def check_validation_data(estimator, X_val, y_val):
         raise ValueError("X_val has no effect with early_stopping=False.")
 
 
-def select(estimator, order, rng, data, *, classes=None, n_validation=0):
+def select(estimator, order, rng, data, *, classes=None, n_validation=0, hold_out=True):
     """Hold out clips if the estimator wants that, and repeat or weight the others.
 
     Parameters
@@ -120,6 +120,8 @@ def select(estimator, order, rng, data, *, classes=None, n_validation=0):
         The classes to stratify by.
     n_validation : int, default=0
         Number of clips that the user gave for validation; then no others are held out.
+    hold_out : bool, default=True
+        Whether clips may be held out.
 
     Returns
     -------
@@ -130,7 +132,7 @@ def select(estimator, order, rng, data, *, classes=None, n_validation=0):
         rows, held_out = order, np.arange(n_validation)
     else:
         n_classes = 2 if classes is None else len(np.unique(classes))
-        n_held_out = count_held_out(estimator, len(order), n_classes)
+        n_held_out = count_held_out(estimator, len(order), n_classes) if hold_out else 0
         rows, held_out = _split(order, n_held_out, classes, data.groups, rng)
     if weights is None:
         return Selection(rows, None, held_out)

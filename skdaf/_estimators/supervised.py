@@ -5,12 +5,27 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skdaf._audio.clips import AudioReadError
 from skdaf._audio.inputs import validate_clips
 from skdaf._estimators.base import NetworkEstimator
-from skdaf._estimators.fitting import make_plan, train_network, warn_if_none_held_out
+from skdaf._estimators.continuing import (
+    check_no_early_stopping,
+    check_same_frontend,
+    continued_seed,
+    has_network,
+    is_continued,
+    take_over_weights,
+)
+from skdaf._estimators.fitting import (
+    make_partial_plan,
+    make_plan,
+    train_network,
+    train_network_partially,
+    warn_if_none_held_out,
+)
 from skdaf._estimators.network_params import NetworkParamsMixin
 from skdaf._estimators.parameters import check_builder, check_used, positive_integers
 from skdaf._estimators.resuming import open_checkpoint, random_state_of_fit
@@ -39,6 +54,8 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
     `_encode_validation_targets`, the same for `y_val`; `_set_targets`, which stores what
     predictions need; `_n_outputs`; `_objective`; `_original_targets` for callbacks; and
     `_classes_of`, if held-out clips are to be stratified.
+    Two methods encode targets to continue training with: `_encode_same_targets`, those of another
+    fit, and `_encode_partial_targets`, those of a call of `partial_fit`.
     """
 
     _parameter_constraints = {
@@ -74,13 +91,15 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
         """Check everything, fit the front end, and train the network."""
         self._check_parameters()
         check_validation_data(self, X_val, y_val)
-        kind, clips = validate_clips(self, X, reset=True)
+        continued = is_continued(self)
+        kind, clips = validate_clips(self, X, reset=not continued)
         weights, groups = check_weights(sample_weight, clips), encode_groups(groups, len(clips))
-        encoded = self._encode_targets(y, len(clips), weights)
+        encode = self._encode_same_targets if continued else self._encode_targets
+        encoded = encode(y, len(clips), weights)
         validation = self._check_validation(X_val, y_val, encoded)
         data = ClipData(clips, y, encoded.targets, weights, groups).without_zeros()
         source = find_source(self.pretrained)
-        spectrograms = self._fit_frontend(kind, data.clips, data.y, source)
+        spectrograms = self._spectrograms(kind, data, source, continued)
         validation = self._validation_examples(validation)
         checkpoint = open_checkpoint(
             self, spectrograms, data.targets, source, **_other_arrays(data, validation)
@@ -94,22 +113,75 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
             warn_if_none_held_out(self, len(order), classes)
         self._set_targets(encoded)
         seed = int(rng.randint(2**31 - 1))
-        network, architecture = build_supervised_network(self, self._n_outputs(), source, seed)
+        network, architecture = self._start_network(source, seed, continued)
         n_frozen = count_frozen_layers(network, self.frozen_layers)
         has_validation = chosen.validation_rows is not None
-        run = TrainingRun(
+        plan = make_plan(self, len(chosen.train_rows), has_validation, n_frozen)
+        examples = Examples(spectrograms, data.targets)
+        seed = continued_seed(self, seed) if continued else seed
+        run = self._training_run(network, examples, encoded, plan, chosen, seed, validation)
+        labels = self._original_targets(data.targets)
+        train_network(self, run, architecture, checkpoint, labels, is_continued=continued)
+        return self
+
+    def _partial_fit(self, X, y, sample_weight, **options):
+        """Train the network for one epoch; return the encoded targets.
+
+        The first call fits the front end and builds the network.
+        """
+        self._validate_params()
+        self._check_parameters()
+        check_no_early_stopping(self)
+        continued = has_network(self)
+        kind, clips = validate_clips(self, X, reset=not continued)
+        weights = check_weights(sample_weight, clips)
+        encoded = self._encode_partial_targets(y, len(clips), weights, **options)
+        data = ClipData(clips, y, encoded.targets, weights, None).without_zeros()
+        source = find_source(self.pretrained)
+        spectrograms = self._spectrograms(kind, data, source, continued)
+        rng = check_random_state(self.random_state)
+        order = content_order(spectrograms, data.targets)
+        chosen = select(self, order, rng, data, hold_out=False)
+        self._set_targets(encoded)
+        seed = int(rng.randint(2**31 - 1))
+        network, architecture = self._start_network(source, seed, continued)
+        n_frozen = count_frozen_layers(network, self.frozen_layers)
+        plan = make_partial_plan(self, len(chosen.train_rows), n_frozen)
+        examples = Examples(spectrograms, data.targets)
+        seed = continued_seed(self, seed) if continued else seed
+        run = self._training_run(network, examples, encoded, plan, chosen, seed)
+        train_network_partially(self, run, architecture, self._original_targets(data.targets))
+        return encoded
+
+    # --- steps that `_fit` and `_partial_fit` share ---
+
+    def _spectrograms(self, kind, data, source, continued):
+        """Return the spectrograms of clips; fit the front end unless training is continued."""
+        if continued:
+            check_same_frontend(self)
+            return self._apply_frontend(kind, data.clips)
+        return self._fit_frontend(kind, data.clips, data.y, source)
+
+    def _start_network(self, source, seed, continued):
+        """Return the network to train, and its architecture; a copy if training is continued."""
+        network, architecture = build_supervised_network(self, self._n_outputs(), source, seed)
+        if continued:
+            take_over_weights(self, network, architecture)
+        return network, architecture
+
+    def _training_run(self, network, examples, encoded, plan, chosen, seed, validation=None):
+        """Return the description of a training run on the chosen examples."""
+        return TrainingRun(
             network,
-            Examples(spectrograms, data.targets),
+            examples,
             self._objective(encoded),
-            make_plan(self, len(chosen.train_rows), has_validation, n_frozen),
+            plan,
             chosen.train_rows,
             chosen.validation_rows,
             seed,
             train_weights=chosen.train_weights,
             validation_examples=validation,
         )
-        train_network(self, run, architecture, checkpoint, self._original_targets(data.targets))
-        return self
 
     def _classes_of(self, targets):
         """Return the class of each clip, which held-out clips are stratified by; None if none."""

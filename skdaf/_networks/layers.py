@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class SummarizeMaps(nn.Module):
@@ -107,3 +108,13 @@ def seed_dropout(network: nn.Module, seed: int, device: str) -> torch.Generator:
         if isinstance(module, Dropout):
             module.generator = generator
     return generator
+
+
+def use_running_statistics(network: nn.Module) -> None:
+    """Let batch norm layers use their running statistics in training, without changing them.
+
+    A batch of a single clip has no variance to normalize with.
+    """
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()

@@ -1,7 +1,7 @@
 """An optimizer of torch that a user chose, and its state as plain values."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from skdaf._training.replicas import Replica, WorkerThreads, add_gradients, shar
 from skdaf._training.run import Plan, TrainingRun
 
 _PLAIN = (bool, int, float, str, type(None))
+
+# The name of the whole state in `named_state`; weights have other names.
+_STATE = "optimizer"
 
 
 class CustomOptimizer:
@@ -66,6 +69,15 @@ class CustomOptimizer:
         self.optimizer.load_state_dict(_unpack(packed))
         if not _are_equal(self._packed_state(), packed):
             raise ValueError(f"{self.name} does not load the state that it returns")
+
+    def named_state(self, network: torch.nn.Module) -> dict[str, Any]:
+        """Return the state for another training run of the same layers."""
+        return {_STATE: self.state()}
+
+    def load_named_state(self, network: torch.nn.Module, state: Mapping[str, Any]) -> None:
+        """Continue from the result of `named_state`; start anew if it is of another optimizer."""
+        if _STATE in state:
+            self.load_state(state[_STATE])
 
     def _packed_state(self):
         try:

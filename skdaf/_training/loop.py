@@ -1,7 +1,7 @@
 """The training loop: epochs, steps and the schedule of the learning rate."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,17 @@ class Loop:
             replica.load_state_dict(own)
         self.optimizer.load_state(state["optimizers"])
 
+    def optimizer_state(self) -> dict[str, Any]:
+        """Return the state of the optimizer.
+
+        Unlike that in `state_dict`, it fits loops with other batches, or other frozen layers.
+        """
+        return self.optimizer.named_state(self.run.network)
+
+    def load_optimizer_state(self, state: Mapping[str, Any]) -> None:
+        """Continue with the state of another loop; it may lack some of the weights."""
+        self.optimizer.load_named_state(self.run.network, state)
+
     def is_finished(self, state: TrainingState) -> bool:
         """Return whether the last epoch is over, or the validation loss stopped improving."""
         plan = self.run.plan
@@ -102,7 +113,10 @@ class Loop:
 
     def _schedule(self):
         """Return the current share of the peak learning rate."""
-        return one_cycle(self.n_steps, self.run.plan.max_epochs * self.n_batches)
+        plan = self.run.plan
+        if plan.constant_share is not None:
+            return plan.constant_share
+        return one_cycle(self.n_steps, plan.max_epochs * self.n_batches)
 
     def _train_epoch(self, epoch):
         """Go through the training examples once; return the means of loss and score."""

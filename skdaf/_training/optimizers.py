@@ -1,10 +1,10 @@
 """Optimizers: AdamW, whose work several threads share, and those of torch that users choose.
 
 An optimizer has `peak`, the highest learning rate, and the methods `step`, `state` and
-`load_state`.
+`load_state` (for the same training run), `named_state` and `load_named_state` (for another one).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,6 +48,25 @@ class ShardedAdamW:
         """Return the state of each shard as arrays."""
         return [to_arrays(optimizer.tensors()) for optimizer in self.optimizers]
 
+    def named_state(self, network: nn.Module) -> dict[str, Any]:
+        """Return the state by the names of the weights that it belongs to."""
+        names = {weight: name for name, weight in network.named_parameters()}
+        return {
+            f"{names[weight]}.{part}": array
+            for optimizer in self.optimizers
+            for weight, tensors in optimizer.states()
+            for part, array in zip(AdamW.PARTS, to_arrays(tensors), strict=True)
+        }
+
+    def load_named_state(self, network: nn.Module, state: Mapping[str, Any]) -> None:
+        """Continue from the result of `named_state`; it may lack some of the weights."""
+        names = {weight: name for name, weight in network.named_parameters()}
+        for optimizer in self.optimizers:
+            for weight, tensors in optimizer.states():
+                keys = [f"{names[weight]}.{part}" for part in AdamW.PARTS]
+                if state.keys() >= set(keys):
+                    load_arrays(tensors, [state[key] for key in keys])
+
     def load_state(self, state: list[Any]) -> None:
         """Continue from the result of `state`."""
         for optimizer, arrays in zip(self.optimizers, state, strict=True):
@@ -67,6 +86,9 @@ class AdamW:
     and 70 MB in every process that trains.
     """
 
+    #: Names of the tensors in the state of a parameter.
+    PARTS = ("gradient_mean", "square_mean", "n_steps")
+
     def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float, fused: bool):
         self.parameters = list(parameters)
         self.weight_decay, self.fused = weight_decay, fused
@@ -76,6 +98,10 @@ class AdamW:
         """Return the running means of gradients and of their squares, and a count of steps."""
         step = torch.zeros((), device=parameter.device if self.fused else "cpu")
         return torch.zeros_like(parameter), torch.zeros_like(parameter), step
+
+    def states(self) -> Iterator[tuple[nn.Parameter, tuple[torch.Tensor, ...]]]:
+        """Return pairs of a parameter and its state, one tensor for each of `PARTS`."""
+        return zip(self.parameters, self.state, strict=True)
 
     def tensors(self) -> list[torch.Tensor]:
         """Return all tensors of the state, in order."""

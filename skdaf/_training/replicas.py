@@ -18,7 +18,7 @@ from torch import nn
 
 from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._networks.device import use_one_torch_thread
-from skdaf._networks.layers import seed_dropout
+from skdaf._networks.layers import seed_dropout, use_running_statistics
 from skdaf._networks.weights import load_arrays, to_arrays
 from skdaf._training.augmentation import mix
 from skdaf._training.run import TrainingRun
@@ -48,6 +48,8 @@ class Replica:
         exit_thread_at_shutdown()
         plan = self.run.plan
         self.network.zero_grad(set_to_none=True)
+        if n_rows == 1:
+            use_running_statistics(self.network)
         inputs, targets = self._training_batch(rows)
         with torch.autocast(
             torch.device(plan.device).type,

@@ -33,7 +33,8 @@ class Plan:
     `optimizer` takes a list of parameters, and `lr` and `weight_decay` if it has parameters with
     these names; None is AdamW.
     `scoring` is the value of held-out examples that decides which epoch is best. In the last
-    `n_unchanged_epochs` epochs, clips are neither augmented nor mixed.
+    `n_unchanged_epochs` epochs, clips are neither augmented nor mixed. The learning rate follows
+    one cycle, or is always `constant_share` of `learning_rate`.
     """
 
     max_epochs: int
@@ -49,6 +50,7 @@ class Plan:
     n_frozen: int = 0
     scoring: Literal["loss", "score"] = "loss"
     optimizer: Callable[..., torch.optim.Optimizer] | None = None
+    constant_share: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+
+from numpy.typing import NDArray
 
 from skdaf._core.parallel import is_worker_thread
 from skdaf._networks.device import single_torch_thread
@@ -62,15 +65,55 @@ def train(
 def _run_epochs(run, state, report, checkpoint):
     """Run the remaining epochs, and report all of them."""
     run.network.to(run.plan.device)
-    with (
-        single_torch_thread as n_threads,
-        Loop(run, n_threads=1 if is_worker_thread() else n_threads) as loop,
-    ):
+    with _loop(run) as loop:
         if state.n_epochs and not loop.is_finished(state):
             _resume(loop, checkpoint)
         for values in _all_epochs(loop, state, checkpoint):
             if report is not None and report(values):
                 break
+
+
+def train_one_epoch(
+    run: TrainingRun,
+    optimizer_state: Mapping[str, NDArray],
+    *,
+    report: Callable[[dict[str, float]], bool | None] | None = None,
+) -> tuple[TrainingState, dict[str, NDArray]]:
+    """Train a network in place for one epoch; leave it on the CPU.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    optimizer_state : dict of arrays
+        The state that an earlier call returned; empty for a new optimizer.
+    report : callable, default=None
+        Called with the values of the epoch.
+
+    Returns
+    -------
+    state : TrainingState
+    optimizer_state : dict of arrays
+    """
+    state = TrainingState()
+    run.network.to(run.plan.device)
+    with _loop(run) as loop:
+        loop.load_optimizer_state(optimizer_state)
+        values = next(loop.epochs(state))
+        new_state = loop.optimizer_state()
+        if report is not None:
+            report(values)
+    run.network.to("cpu").eval()
+    return state, new_state
+
+
+@contextmanager
+def _loop(run):
+    """Return a context with the loop of a run, with as many threads as are free."""
+    with (
+        single_torch_thread as n_threads,
+        Loop(run, n_threads=1 if is_worker_thread() else n_threads) as loop,
+    ):
+        yield loop
 
 
 def _all_epochs(loop, state, checkpoint):

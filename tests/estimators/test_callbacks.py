@@ -71,6 +71,15 @@ def test_callbacks_follow_every_epoch(estimator, sounds):
     assert "_callback_fit_ctx" not in vars(estimator)
 
 
+def test_callbacks_follow_every_call_of_partial_fit(sounds):
+    recorder = Recorder()
+    model = small().set_callbacks(recorder)
+    for _ in range(2):
+        model.partial_fit(sounds.filenames, sounds.target, classes=[0, 1, 2])
+    assert epochs(recorder.notes) == 2
+    assert recorder.notes.count(("begin", "CNNAudioClassifier", "fit")) == 2
+
+
 def test_a_callback_can_stop_training(sounds):
     model = small(max_epochs=20).set_callbacks(Recorder(stop_at=1))
     model.fit(sounds.filenames, sounds.target)

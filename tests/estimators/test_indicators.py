@@ -326,3 +326,55 @@ def test_an_own_loss_gets_shares_and_weights():
     model = new(loss=loss, class_weight={0: 2.0}).fit(X, Y)
     assert shapes == {((3,), (3,), (3,), torch.float32)}
     assert average_precision_score(Y_TEST, model.predict_proba(X_TEST)) > 0.9
+
+
+# --- continued training ----------------------------------------------------------------------
+
+
+def test_warm_start_continues_with_the_same_labels():
+    model = new(warm_start=True, max_epochs=3).fit(X, Y)
+    before = model.history_["train_loss"][-1]
+    assert model.fit(X, Y).n_epochs_ == 6
+    assert model.history_["train_loss"][-1] < before
+    with pytest.raises(ValueError, match=r"Previously got \[0, 1, 2\], `y` has \[0, 1\]"):
+        model.fit(X, Y[:, :2])
+    with pytest.raises(ValueError, match=r"continues with an indicator.*but y is one label"):
+        model.fit(X, Y[:, 0])
+    single = new(warm_start=True, max_epochs=1).fit(X, Y[:, 0])
+    with pytest.raises(ValueError, match=r"continues with one label.*but y is an indicator"):
+        single.fit(X, Y)
+
+
+def test_partial_fit_learns_from_a_stream():
+    names = ["rain", "dog", "wind"]
+    model = new()
+    for _ in range(12):
+        for rows in np.split(np.arange(80), 4):
+            model.partial_fit(X[rows], pd.DataFrame(Y[rows], columns=names), classes=names)
+    assert model.classes_.tolist() == names
+    assert average_precision_score(Y_TEST, model.predict_proba(X_TEST)) > 0.95
+    model.partial_fit(X[:1], Y[:1])
+    assert model.n_epochs_ == 49
+    assert model.predict(X).shape == Y.shape
+
+
+def test_class_weights_of_a_stream_are_those_of_all_clips():
+    model = new(class_weight="balanced")
+    y = np.column_stack([np.arange(80) < 8, np.arange(80) < 40])
+    for rows in (slice(0, 50), slice(50, 80)):
+        model.partial_fit(X[rows], y[rows], classes=[0, 1])
+    np.testing.assert_array_equal(model._class_counts, [80, 8, 40])
+
+
+def test_partial_fit_checks_classes():
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        new().partial_fit(X, Y)
+    with pytest.raises(ValueError, match=r"a column for each of the 2 classes.*got 3"):
+        new().partial_fit(X, Y, classes=[0, 1])
+    model = new().partial_fit(X, Y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="not the same as on last call"):
+        model.partial_fit(X, Y, classes=[2, 1, 0])
+    with pytest.raises(ValueError, match="in the same order"):
+        new().partial_fit(X, pd.DataFrame(Y, columns=[*"abc"]), classes=[*"bac"])
+    with pytest.raises(ValueError, match="but y is one label"):
+        model.partial_fit(X, Y[:, 0])

@@ -1,5 +1,6 @@
 """Examples, small networks and estimators, and interruptions for the tests of training."""
 
+import copy
 import errno
 import os
 
@@ -7,7 +8,13 @@ import numpy as np
 import pytest
 from torch.nn import functional
 
-from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder
+from skdaf import (
+    CNNAudioClassifier,
+    CNNAudioRegressor,
+    ConvAutoencoderEmbedder,
+    load_model,
+    save_model,
+)
 from skdaf._networks.weights import get_weights
 from skdaf._training.loop import Loop
 from skdaf._training.objectives import Objective, accuracy
@@ -44,6 +51,19 @@ def make_embedder(checkpoint=None, **changes):
     return ConvAutoencoderEmbedder(checkpoint=checkpoint, batch_size=24, **values)
 
 
+def make_regressor(checkpoint=None, **changes):
+    values = {
+        "channels": (4, 8),
+        "hidden_units": (8,),
+        "max_epochs": 4,
+        "batch_size": 24,
+        "learning_rate": 1e-2,
+        "precision": "float32",
+        "random_state": 0,
+    }
+    return CNNAudioRegressor(checkpoint=checkpoint, **{**values, **changes})
+
+
 def results(estimator, X):
     """Return all results of a fit: weights, history, best epoch and outputs."""
     method = "transform" if hasattr(estimator, "transform") else "predict_proba"
@@ -71,6 +91,23 @@ def same_trees(left, right):
     if isinstance(left, (list, tuple)):
         return len(left) == len(right) and all(map(same_trees, left, right))
     return repr(left) == repr(right)
+
+
+def state_of(estimator):
+    """Return a copy of all parameters and attributes, but not of the location of checkpoints."""
+    state = copy.deepcopy(estimator.__getstate__())
+    return {name: state[name] for name in sorted(state) if name != "checkpoint"}
+
+
+def same_states(left, right):
+    """Return whether two estimators have the same parameters and attributes."""
+    return same_trees(state_of(left), state_of(right))
+
+
+def saved_and_loaded(model, folder):
+    """Return an estimator after a round trip through a file."""
+    save_model(model, folder / "model.skops")
+    return load_model(folder / "model.skops")
 
 
 class Killed(BaseException):
