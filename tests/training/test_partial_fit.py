@@ -392,7 +392,7 @@ def test_a_killed_call_of_partial_fit_changes_nothing_and_can_be_repeated(monkey
 
 
 def test_an_optimizer_of_the_user_keeps_its_state_between_calls():
-    momentum = functools.partial(torch.optim.SGD, lr=0.05, momentum=0.9)
+    momentum = functools.partial(torch.optim.SGD, momentum=0.9)
     kept = calls("classifier", 3, optimizer=momentum)
     again = pickle.loads(pickle.dumps(calls("classifier", 2, optimizer=momentum)))
     lost = calls("classifier", 2, optimizer=momentum)
