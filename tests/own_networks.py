@@ -93,3 +93,15 @@ class Momentum(torch.optim.Optimizer):
                 state["norms"] = (state.get("norms", []) + [norm.item()])[-2:]
                 state["mean"].mul_(group["betas"][0]).add_(p.grad / norm)
                 p.add_(state["mean"], alpha=-group["lr"] / len(state["norms"]))
+
+
+class CrossEntropy:
+    """A loss whose text is always the same: some names of tests contain it."""
+
+    def __call__(self, outputs, targets, weight=None, label_smoothing=0.0):
+        return functional.cross_entropy(
+            outputs, targets, weight=weight, label_smoothing=label_smoothing
+        )
+
+    def __repr__(self):
+        return "CrossEntropy()"

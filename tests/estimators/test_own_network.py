@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 from helpers import run_python, same_weights, small_frontend
-from own_networks import Backbone, LogProbabilities, ResidualNetwork, half_log_loss
+from own_networks import Backbone, CrossEntropy, LogProbabilities, ResidualNetwork, half_log_loss
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
-from torch.nn import functional
 
 from skdaf import (
     CNNAudioClassifier,
@@ -365,7 +364,7 @@ def test_networks_that_cannot_be_used_are_errors_that_name_the_parameter(
         CNNAudioClassifier(network=ResidualNetwork, network_params={"width": 2}, max_epochs=1),
         CNNAudioRegressor(network=ResidualNetwork, network_params={"width": 2}, max_epochs=1),
         CNNAudioClassifier(
-            channels=(4,), max_epochs=1, loss=functional.cross_entropy, optimizer=torch.optim.SGD
+            channels=(4,), max_epochs=1, loss=CrossEntropy(), optimizer=torch.optim.SGD
         ),
     ]
 )
