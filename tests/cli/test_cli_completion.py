@@ -47,7 +47,7 @@ def test_the_beginning_of_a_name_selects():
     ]
     for nothing in ("max_epochs=", "max_epochs=3", "x"):
         assert complete("train", "--set", incomplete=nothing) == []
-    assert "loss=" not in complete("train", "--set")
+    assert "scoring=" not in complete("train", "--task", "regression", "--set")
 
 
 def test_parameters_of_combined_networks():
