@@ -104,6 +104,8 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         objective = objective(labels.class_weights, self.label_smoothing)
         if not callable(self.loss):
             return objective
+        names = ("pos_weight",) if is_multilabel else ("weight",)
+        check_used(self, "loss", {"class_weight": names})
         arguments = {"weight": labels.class_weights, "label_smoothing": self.label_smoothing}
         if is_multilabel:
             absent, present = arguments.pop("weight")

@@ -19,6 +19,9 @@ from skdaf._training.fingerprint import describe, digest_of
 # Attributes that `partial_fit` needs for the next call, and that a fit removes.
 PARTIAL_ATTRIBUTES = ("_optimizer_state", "_class_counts")
 
+# Options of all networks, which are parameters of the estimator.
+_OWN_PARAMETERS = {"channels", "kernel_size", "hidden_units", "dropout"}
+
 
 def has_network(estimator):
     """Return whether an estimator has been trained."""
@@ -103,7 +106,15 @@ def joined_history(before, after):
 def _flat(architecture):
     """Return what describes a network, by the names of parameters where there are such."""
     others = {name: value for name, value in architecture.items() if name != "options"}
-    return {**others, **architecture["options"]}
+    options = architecture["options"]
+    if callable(architecture["network"]):
+        options = {_parameter_of(name): value for name, value in options.items()}
+    return {"n_networks": 1, **others, **options}
+
+
+def _parameter_of(option):
+    """Return the parameter with which users set an option of their own network."""
+    return option if option in _OWN_PARAMETERS else f"network__{option}"
 
 
 def _check_same(pairs):

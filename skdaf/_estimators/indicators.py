@@ -10,7 +10,7 @@ from sklearn.utils.validation import assert_all_finite
 
 from skdaf._audio.columns import column_names
 from skdaf._core.arrays import as_array
-from skdaf._estimators.labels import check_none_missing
+from skdaf._estimators.labels import check_none_missing, check_weights_of_classes
 
 # A message names at most this many labels.
 _MAX_NAMES = 10
@@ -22,7 +22,8 @@ class EncodedIndicator(NamedTuple):
     Attributes
     ----------
     classes : ndarray of shape (n_labels,)
-        The names of the columns of a table, else their numbers.
+        The names of the columns of a table, if all are text or all are integers; else their
+        positions.
     targets : ndarray of shape (n_clips, n_labels), float32
         1 where a clip has a label, else 0.
     class_weights : ndarray of shape (2, n_labels), float32
@@ -75,7 +76,7 @@ def encode_indicator(y, n_clips, class_weight, estimator_name, sample_weight=Non
     counts = _counts(targets, sample_weight)
     _warn_of_constants(classes, counts)
     class_weights = _weights_of_labels(class_weight, classes, counts)
-    return EncodedIndicator(classes, targets, class_weights, str(values.dtype), issparse(y), counts)
+    return EncodedIndicator(classes, targets, class_weights, _type_of(values), issparse(y), counts)
 
 
 def encode_partial_indicator(y, classes, known, n_clips, class_weight, sample_weight, before):
@@ -101,8 +102,9 @@ def encode_partial_indicator(y, classes, known, n_clips, class_weight, sample_we
             f"{known.tolist()}."
         )
     values, names = _check_indicator(y, "y", n_clips)
-    is_named = names is not None and classes.dtype.kind in "UO"
-    if values.shape[1] != len(classes) or (is_named and names != classes.tolist()):
+    if len(set(classes.tolist())) < len(classes):
+        raise ValueError(f"classes contains a label twice: {classes.tolist()[:_MAX_NAMES]}.")
+    if values.shape[1] != len(classes) or _are_others(names, classes):
         raise ValueError(
             f"y must have a column for each of the {len(classes)} classes, in the same order: "
             f"expected {classes.tolist()[:_MAX_NAMES]}, got {names or values.shape[1]}."
@@ -110,19 +112,19 @@ def encode_partial_indicator(y, classes, known, n_clips, class_weight, sample_we
     targets = values.astype(np.float32)
     counts = before + _counts(targets, sample_weight)
     weights = _weights_of_labels(class_weight, classes, counts)
-    return EncodedIndicator(classes, targets, weights, str(values.dtype), issparse(y), counts)
+    return EncodedIndicator(classes, targets, weights, _type_of(values), issparse(y), counts)
 
 
 def encode_known_indicator(y, encoded, n_clips):
     """Return the targets of clips for validation, which have the same labels as those in `y`."""
-    values, names = _check_indicator(y, "y_val", n_clips)
     labels = encoded.classes.tolist()
-    if values.shape[1] != len(labels):
+    n_columns = np.shape(y)[1] if has_several_columns(y) else 1
+    if n_columns != len(labels):
         raise ValueError(
-            f"y_val must have {len(labels)} columns, one per label, as y does, got "
-            f"{values.shape[1]}."
+            f"y_val must have {len(labels)} columns, one per label, as y does, got {n_columns}."
         )
-    if names is not None and encoded.classes.dtype.kind in "UO" and names != labels:
+    values, names = _check_indicator(y, "y_val", n_clips)
+    if _are_others(names, encoded.classes):
         raise ValueError(
             f"y_val must have the columns of y, in the same order: expected {labels[:_MAX_NAMES]}, "
             f"got {names[:_MAX_NAMES]}."
@@ -150,9 +152,7 @@ def label_sets(targets, n_min):
 
 def _check_indicator(y, name, n_clips):
     """Return the values of an indicator as an array, and the names of its columns or None."""
-    names = column_names(y)
-    if names is not None and not all(isinstance(column, str) for column in names):
-        names = None
+    names = _names_of_labels(y)
     if names is not None and len(set(names)) < len(names):
         raise ValueError(f"{name} has several columns with the same name: {names[:_MAX_NAMES]}.")
     values = y.toarray() if issparse(y) else _dense(as_array(y), name)
@@ -164,8 +164,29 @@ def _check_indicator(y, name, n_clips):
     return values, names
 
 
+def _names_of_labels(y):
+    """Return the names of the columns of a table if they can be the names of classes, else None."""
+    names = column_names(y)
+    for kind in (str, (int, np.integer)):
+        if names is not None and all(isinstance(column, kind) for column in names):
+            return names
+    return None
+
+
+def _are_others(names, classes):
+    """Return whether the names of columns, or None, are not those of classes."""
+    if names is None or classes.dtype.kind not in ("UO" if isinstance(names[0], str) else "iu"):
+        return False
+    return names != classes.tolist()
+
+
+def _type_of(values):
+    """Return the name of a data type, in the byte order of this machine."""
+    return str(values.dtype.newbyteorder("="))
+
+
 def _dense(y, name):
-    check_none_missing(y, name)
+    check_none_missing(y, name, kind="value for each label")
     lengths = {np.size(row) for row in y} if isinstance(y, (list, tuple)) else ()
     if len(lengths) > 1:
         raise ValueError(f"{name} must have rows of the same length, got {sorted(lengths)[:5]}.")
@@ -183,9 +204,10 @@ def _check_zeros_and_ones(values, name):
         return
     found = np.unique(values.astype(str))
     bad = [value for value in found.tolist() if value not in ("0", "1", "0.0", "1.0")]
+    found = f"{bad[:5]}" if bad else f"text, such as {found.tolist()[0]!r}"
     raise ValueError(
         f"{name} has the shape {values.shape}. With several columns, it must be a multilabel "
-        f"indicator: 1 where a clip has a label, else 0, but it contains {bad[:5]}. For one label "
+        f"indicator: 1 where a clip has a label, else 0, but it contains {found}. For one label "
         "per clip, pass one column; for several numbers per clip, use CNNAudioRegressor."
     )
 
@@ -242,4 +264,5 @@ def _given_weights(class_weight, classes):
             f"class_weight has weights for {unknown[:5]}, which are not labels in y: "
             f"{labels[:_MAX_NAMES]}."
         )
+    check_weights_of_classes(class_weight)
     return [class_weight.get(label, 1.0) for label in labels]

@@ -1,6 +1,7 @@
 """Labels of clips: encode them as numbers, and weight their classes."""
 
 from datetime import datetime
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -150,6 +151,9 @@ def _as_labels(y, name):
         y = y.astype(object)
     check_none_missing(y, name)
     _check_no_lists(y, name)
+    shape = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(f"{name} must have one label per clip, got the shape {tuple(shape)}.")
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name=name)
     return y
@@ -168,6 +172,8 @@ def _check_labels(y, name):
 
 def _check_no_lists(y, name):
     """Raise ValueError if the labels are lists of labels."""
+    if isinstance(y, np.ndarray) and y.shape[1:] == (1,):
+        return  # a column with one label per clip
     rows = y if isinstance(y, (list, tuple)) else getattr(y, "tolist", list)()
     lists = [row for row in rows if isinstance(row, (list, tuple, set, frozenset))]
     if any(isinstance(item, str) for row in lists for item in row) or len(set(map(len, lists))) > 1:
@@ -179,11 +185,13 @@ def _check_no_lists(y, name):
 
 def check_none_missing(y, name, kind="label"):
     """Raise ValueError if a value is None, NaN or NA: as strings, they would become classes."""
-    labels = np.asarray(y, dtype=object).ravel()
-    rows = [row for row, label in enumerate(labels) if _is_missing(label)]
-    if rows:
+    labels = np.asarray(y, dtype=object)
+    n_rows = len(labels) if labels.ndim else 1
+    is_bad = np.array([_is_missing(label) for label in labels.ravel()], dtype=bool)
+    rows = np.flatnonzero(is_bad.reshape(n_rows, -1).any(axis=1)) if len(is_bad) else is_bad
+    if len(rows):
         raise ValueError(
-            f"Input {name} contains NaN, None or NA in {len(rows)} of {len(labels)} rows (first in "
+            f"Input {name} contains NaN, None or NA in {len(rows)} of {n_rows} rows (first in "
             f"row {rows[0]}): each clip needs a {kind}."
         )
 
@@ -195,12 +203,22 @@ def _is_missing(label):
     return isinstance(label, (float, datetime, np.generic)) and bool(label != label)
 
 
+def check_weights_of_classes(class_weight):
+    """Raise ValueError unless the values of a dict of class weights are weights."""
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+            raise ValueError(
+                f"class_weight[{label!r}] must be a number that is at least 0, got {weight!r}."
+            )
+
+
 def _class_weights(class_weight, classes, counts):
     """Return one weight per class; with "balanced" or "sqrt", those without clips have none."""
     if class_weight in ("balanced", "sqrt"):
         weights = counts.sum() / np.count_nonzero(counts) / np.where(counts, counts, np.inf)
         weights = np.sqrt(weights) if class_weight == "sqrt" else weights
     else:
+        check_weights_of_classes(class_weight or {})
         weights = compute_class_weight(class_weight, classes=classes, y=classes)
     # The mean weight of the clips must be one, whether labels are blended or not.
     weights = weights * (counts.sum() / (weights * counts).sum())

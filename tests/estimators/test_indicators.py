@@ -87,6 +87,25 @@ def test_names_of_columns_are_the_classes():
         new().fit(X, table.set_axis(["rain", "dog", "dog"], axis=1))
 
 
+def test_integers_as_names_of_columns_are_the_classes():
+    table = pd.DataFrame(Y, columns=[11, 5, 7])
+    model = new(max_epochs=1).fit(X, table, X_val=X, y_val=table)
+    assert model.classes_.tolist() == [11, 5, 7]
+    assert new(class_weight={5: 2.0}, max_epochs=1).fit(X, table).classes_.tolist() == [11, 5, 7]
+    with pytest.raises(ValueError, match=r"expected \[11, 5, 7\], got \[5, 7, 11\]"):
+        model.partial_fit(X, table[[5, 7, 11]])
+    with pytest.raises(ValueError, match="y_val must have the columns of y, in the same order"):
+        model.fit(X, table, X_val=X, y_val=table[[5, 7, 11]])
+    mixed = pd.DataFrame(Y, columns=["rain", 5, 7])
+    assert new(max_epochs=1).fit(X, mixed).classes_.tolist() == [0, 1, 2]
+
+
+def test_the_byte_order_does_not_matter(tmp_path):
+    model = new(max_epochs=1).fit(X, Y.astype(Y.dtype.newbyteorder()))
+    save_model(model, tmp_path / "model.skops")
+    assert load_model(tmp_path / "model.skops").predict(X).dtype == Y.dtype
+
+
 def test_lists_of_labels_work_as_the_advice_says():
     binarizer = MultiLabelBinarizer()
     y = binarizer.fit_transform([np.array(["rain", "dog", "wind"])[row == 1] for row in Y])
@@ -97,6 +116,9 @@ def test_lists_of_labels_work_as_the_advice_says():
 def test_one_column_is_one_label_per_clip():
     with pytest.warns(UserWarning, match="column-vector"):
         assert not new(max_epochs=1).fit(X, Y[:, :1]).multilabel_
+    with pytest.warns(UserWarning, match="column-vector"):
+        model = new(max_epochs=1).fit(X, np.where(Y[:, :1], "rain", "dry"))
+    assert model.classes_.tolist() == ["dry", "rain"]
 
 
 def test_a_second_fit_may_have_other_kinds_of_labels():
@@ -113,7 +135,8 @@ def test_a_second_fit_may_have_other_kinds_of_labels():
         (Y * 2, r"shape \(80, 3\).*contains \['2'\].*CNNAudioRegressor"),
         (Y + 0.25, r"multilabel indicator.*'0.25'"),
         (np.where(Y, "yes", "no"), "contains .*'no', 'yes'"),
-        (np.where(Y, np.nan, 0.0), "y contains NaN"),
+        (Y.astype(str), "it contains text, such as '0'"),
+        (np.where(Y, np.nan, 0.0), "y contains NaN.* of 80 rows .*needs a value for each label"),
         (np.where(Y, np.inf, 0.0), "y contains infinity"),
         (Y[:-1], r"inconsistent numbers of samples: \[80, 79\]"),
         ([[0, 1]] * 79 + [[0, 1, 1]], r"rows of the same length, got \[2, 3\]"),
@@ -234,6 +257,10 @@ def test_own_clips_for_validation_need_the_same_labels():
     assert len(model.history_["valid_loss"]) == model.n_epochs_
     with pytest.raises(ValueError, match=r"y_val must have 3 columns.*got 2"):
         new().fit(X, Y, X_val=X_TEST, y_val=Y_TEST[:, :2])
+    with pytest.raises(ValueError, match=r"y_val must have 3 columns.*got 1"):
+        new().fit(X, Y, X_val=X_TEST, y_val=Y_TEST[:, 0])
+    with pytest.raises(ValueError, match=r"y_val must have one label per clip.*\(40, 3\)"):
+        new().fit(X, Y[:, 0], X_val=X_TEST, y_val=Y_TEST)
     table = pd.DataFrame(Y, columns=["rain", "dog", "wind"])
     with pytest.raises(ValueError, match="y_val must have the columns of y, in the same order"):
         new().fit(X, table, X_val=X, y_val=table[["dog", "rain", "wind"]])
@@ -328,6 +355,24 @@ def test_an_own_loss_gets_shares_and_weights():
     assert average_precision_score(Y_TEST, model.predict_proba(X_TEST)) > 0.9
 
 
+def test_an_own_loss_must_take_weights_for_several_labels():
+    with pytest.raises(ValueError, match=r"no effect.*loss=mse_loss has no parameter 'pos_weight'"):
+        new(loss=torch.nn.functional.mse_loss, class_weight="balanced").fit(X, Y)
+
+    def loss(outputs, targets, pos_weight):
+        return torch.nn.functional.cross_entropy(outputs, targets)
+
+    with pytest.raises(ValueError, match=r"no effect.*loss=loss has no parameter 'weight'"):
+        new(loss=loss, class_weight="balanced").fit(X, Y[:, 0])
+
+
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "2"])
+@pytest.mark.parametrize("y", [Y, Y[:, 0]], ids=["several labels", "one label"])
+def test_impossible_class_weights_are_refused(y, weight):
+    with pytest.raises(ValueError, match=r"class_weight\[0\] must be a number.*got"):
+        new(class_weight={0: weight}).fit(X, y)
+
+
 # --- continued training ----------------------------------------------------------------------
 
 
@@ -371,6 +416,8 @@ def test_partial_fit_checks_classes():
         new().partial_fit(X, Y)
     with pytest.raises(ValueError, match=r"a column for each of the 2 classes.*got 3"):
         new().partial_fit(X, Y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"classes contains a label twice: \['a', 'b', 'a'\]"):
+        new().partial_fit(X, Y, classes=[*"aba"])
     model = new().partial_fit(X, Y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="not the same as on last call"):
         model.partial_fit(X, Y, classes=[2, 1, 0])

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from torch import nn
 from training_helpers import (
     EpochCounter,
     fit_until,
@@ -137,7 +138,7 @@ def test_the_front_end_stays_as_it_was_fitted(sounds):
         ({"kernel_size": 5}, "kernel_size was None"),
         ({"hidden_units": (4,)}, "hidden_units was"),
         ({"dropout": 0.2}, r"dropout was 0\.3"),
-        ({"n_networks": 2}, "n_networks was None"),
+        ({"n_networks": 2}, "n_networks was 1 "),
         ({"network": "daf"}, "network was 'cnn'"),
     ],
 )
@@ -150,6 +151,15 @@ def test_a_changed_network_is_an_error(changes, name):
         classifier.partial_fit(X, y)
     assert same_trees(get_weights(classifier.network_), before["network_"])
     classifier.set_params(warm_start=False).fit(X, y)
+
+
+def test_a_changed_parameter_of_an_own_network_is_named():
+    def network(n_outputs, width=4):
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(width), nn.Linear(width, n_outputs))
+
+    classifier = CNNAudioClassifier(network=network, max_epochs=1, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match=r"because network__width was None .* now it is 8"):
+        classifier.set_params(network__width=8).fit(X, y)
 
 
 def test_a_changed_front_end_is_an_error(sounds):
