@@ -75,7 +75,7 @@ def load_overlapping(folder=None):
 
     An indicator is a DataFrame of shape (n_clips, n_kinds).
     """
-    folder = Path(folder or Path(tempfile.gettempdir(), f"skdaf-overlapping-{VERSION}"))
+    folder = Path(folder or Path(tempfile.gettempdir(), f"skdaf-overlapping-{VERSION}-2"))
     if not (folder / "labels.csv").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         rows = Parallel(n_jobs=-1)(
@@ -96,7 +96,7 @@ def load_overlapping(folder=None):
 def _write_overlapping(folder, part, number):
     """Write a clip; return its row of the table of labels."""
     name = f"{part}_{number:03d}.wav"
-    rng = np.random.default_rng([list(N_OVERLAPPING).index(part), len(EVENTS), number])
+    rng = np.random.default_rng([list(N_OVERLAPPING).index(part), len(EVENTS) + 1, number])
     samples, kinds = overlapping_scene(rng, CONDITIONS[part])
     sf.write(folder / name, samples, RATE, subtype="PCM_16")
     return {"name": name, "part": part} | {kind: int(kind in kinds) for kind in EVENTS}

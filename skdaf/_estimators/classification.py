@@ -41,6 +41,10 @@ _INDICATOR_TYPES = {"bool"} | {
 }
 
 
+# The hidden units of "cnn" if clips have several labels: all of them must pass through this layer.
+_UNITS_FOR_LABELS = (512,)
+
+
 def _is_indicator_type(value):
     return value is None or (type(value) is str and value in _INDICATOR_TYPES)
 
@@ -77,6 +81,13 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         super()._check_parameters()
         names = {"class_weight": ("weight", "pos_weight"), "label_smoothing": ("label_smoothing",)}
         check_used(self, "loss", names)
+
+    def _network_options(self):
+        options = super()._network_options()
+        is_multilabel = vars(self).get("_indicator_dtype") is not None
+        if is_multilabel and self.network == "cnn" and options["hidden_units"] is None:
+            options["hidden_units"] = _UNITS_FOR_LABELS
+        return options
 
     # --- the labels of clips as targets of the network ---
 

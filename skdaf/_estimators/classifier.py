@@ -53,8 +53,8 @@ class CNNAudioClassifier(ClassifierBase):
     kernel_size : int, default=None
         Side of the square convolution kernels. Must be odd. If None, 3 for "cnn" and 5 for "daf".
     hidden_units : sequence of int, default=None
-        Number of units of each dense block before the output. If None, (128,) for "cnn" and
-        (1024, 256) for "daf".
+        Number of units of each dense block before the output. If None, (128,) for "cnn", or (512,)
+        with several labels per clip, and (1024, 256) for "daf".
     dropout : float, default=None
         Share of the inputs of each dense layer to drop during training. If None, 0.3 for "cnn"; for
         "daf", 0.75 before the first hidden layer and 0.5 before the others.

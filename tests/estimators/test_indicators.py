@@ -307,7 +307,7 @@ def test_a_file_cannot_name_other_data_types():
 
 def test_features_and_transfer_in_both_directions():
     extractor = CNNFeatureExtractor(new(max_epochs=1)).fit(X, Y)
-    assert extractor.transform(X).shape == (80, 128)
+    assert extractor.transform(X).shape == (80, 512)
     single = new(max_epochs=1).fit(X, Y[:, 0])
     several = new(channels=None, max_epochs=1, pretrained=FrozenEstimator(single)).fit(X, Y)
     assert several.predict(X).shape == Y.shape
@@ -425,3 +425,16 @@ def test_partial_fit_checks_classes():
         new().partial_fit(X, pd.DataFrame(Y, columns=[*"abc"]), classes=[*"bac"])
     with pytest.raises(ValueError, match="but y is one label"):
         model.partial_fit(X, Y[:, 0])
+
+
+def test_the_hidden_layer_is_wider_for_several_labels():
+    sizes = {
+        name: model.layer_summary().set_index("name").output_shape["dense1"]
+        for name, model in {
+            "one": new(max_epochs=1).fit(X, Y[:, 0]),
+            "several": new(max_epochs=1).fit(X, Y),
+            "given": new(max_epochs=1, hidden_units=(8,)).fit(X, Y),
+            "none again": new(max_epochs=1).fit(X, Y).fit(X, Y[:, 0]),
+        }.items()
+    }
+    assert sizes == {"one": (128,), "several": (512,), "given": (8,), "none again": (128,)}
