@@ -182,7 +182,12 @@ def load_audio_table(
         If a column is missing: the error lists those of the table. If rows have no path, label,
         group or fold, the same recording or part of one has several rows, times are wrong, labels
         are numbers with decimals, or a file is not a table. If columns such as ``onset`` look like
-        times but are not used.
+        times but are not used. If a cell contains a list.
+
+    Warns
+    -----
+    UserWarning
+        If no cell contains the `label_separator`.
 
     See Also
     --------

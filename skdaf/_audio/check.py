@@ -122,6 +122,9 @@ def check_audio(
 
 def _one_label_per_clip(y):
     """Return labels as an array of shape (n_clips,); those in an indicator become one text."""
+    if isinstance(y, (list, tuple)) and y and isinstance(y[0], (list, tuple, np.ndarray)):
+        rows = np.array(y)
+        y = rows if rows.dtype.kind in "biuf" else y
     shape = np.shape(y) if hasattr(y, "shape") else ()
     if len(shape) < 2 or shape[1] < 2:
         return column_or_1d(as_array(y))

@@ -151,7 +151,7 @@ class CNNAudioClassifier(ClassifierBase):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; with several labels per clip, the names of the columns of `y` if it is
-        a table, else their numbers.
+        a table and all are text or all are integers, else their positions.
     multilabel_ : bool
         Whether clips can have any number of labels.
     frontend_ : transformer or None

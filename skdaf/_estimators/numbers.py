@@ -126,9 +126,16 @@ def _check_numbers(y, n_clips, name, estimator_name):
     """Return targets as float64 of shape (n_clips,) or (n_clips, n_targets)."""
     if y is None:
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
-    numbers = check_array(
-        as_array(y), ensure_2d=False, dtype=np.float64, input_name=name, estimator=estimator_name
-    )
+    y = as_array(y)
+    _check_no_times(y, name)
+    try:
+        numbers = check_array(
+            y, ensure_2d=False, dtype=np.float64, input_name=name, estimator=estimator_name
+        )
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        raise ValueError(f"{name} must contain numbers: {error}.") from error
     if numbers.ndim > 2 or len(numbers) != n_clips:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: {name} must have shape "
@@ -138,3 +145,13 @@ def _check_numbers(y, n_clips, name, estimator_name):
     if largest > _MAX_TARGET:
         raise ValueError(f"{name} contains values that are too large: {largest:g}.")
     return numbers
+
+
+def _check_no_times(y, name):
+    """Raise TypeError for dates and durations, whose unit would decide about the numbers."""
+    kind = getattr(getattr(y, "dtype", None), "kind", "")
+    if kind in ("m", "M"):
+        raise TypeError(
+            f"{name} contains dates or durations ({y.dtype}), but targets are numbers: convert "
+            "them first, for example with .dt.total_seconds()."
+        )

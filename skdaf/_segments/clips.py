@@ -53,7 +53,8 @@ def clips_from_segments(
     labels : ndarray of shape (n_clips,), or DataFrame of shape (n_clips, n_labels)
         The label of each clip. If `multilabel`, an indicator with a column for each label of
         `segments`, sorted, that is 1 where a clip has the label, else 0. To join the indicators of
-        several recordings: ``pd.concat(indicators).fillna(0).astype(int)``.
+        several recordings: ``pd.concat(indicators).fillna(0).astype(int)``. If there is only one
+        label, a classifier takes this column for two classes, 0 and 1.
 
     Raises
     ------
@@ -105,4 +106,7 @@ def _indicator(windows, table):
     """Return which labels each window has, as a table with a column for each label."""
     times = pd.DataFrame({name: [getattr(w, name) for w in windows] for name in ("start", "end")})
     labels = sorted(table.label.unique(), key=str)
-    return pd.DataFrame({label: contains(times, table, label).astype(int) for label in labels})
+    # The index keeps the rows of a recording without segments.
+    return pd.DataFrame(
+        {label: contains(times, table, label).astype(int) for label in labels}, index=times.index
+    )

@@ -82,7 +82,8 @@ def merge_segments(
         Whether segments with different labels can cover the same time, such as those that
         `predict_segments` returns for a classifier of several labels per clip. Overlaps of
         different labels then remain, and the other steps apply to each label by itself: at each
-        instant that segments cover, it is present or absent. Windows without a label count.
+        instant that segments cover, it is present or absent. Windows without a label count. Numbers
+        that are not probabilities, such as a confidence, are averaged over the segments of a label.
 
     Returns
     -------

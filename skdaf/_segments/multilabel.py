@@ -5,13 +5,14 @@ import pandas as pd
 
 from skdaf._segments.pieces import (
     coverage,
+    has_probabilities,
     joined,
     mean_values,
     numeric_columns,
     smoothed,
     without_short,
 )
-from skdaf._segments.tables import COLUMNS
+from skdaf._segments.tables import COLUMNS, labeled
 
 # What is between the labels in the name of a set of labels.
 _SEPARATOR = " + "
@@ -52,18 +53,40 @@ def merge_by_label(table, smooth, min_duration):
     if not table.label.notna().any():
         return table.iloc[:0]
     edges = np.unique(table[["start", "end"]])
-    covers = coverage(edges, table.start.to_numpy(), table.end.to_numpy())
-    spans = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": False})
-    spans[numeric_columns(table)] = mean_values(table, covers)
+    covers = _coverage_of(table, edges)
+    # Probabilities belong to windows, each of which counts once although it has a row per label.
+    # Other numbers, such as confidences, belong to the segments of one label.
+    of_windows = has_probabilities(labeled(table))
+    names = numeric_columns(table)
+    windows = table.drop_duplicates(["start", "end", *names]) if of_windows else table
+    shared = mean_values(windows, _coverage_of(windows, edges))
+    spans = pd.DataFrame({"start": edges[:-1], "end": edges[1:]})
     is_covered = covers.sum(axis=1) > 0
     merged = []
     for label in table.label.dropna().unique():
         is_present = covers @ (table.label == label).to_numpy(float) > 0
-        pieces = spans.assign(label=is_present)[is_covered].reset_index(drop=True)
-        pieces = _present(pieces, smooth, min_duration)
+        pieces = spans.assign(label=is_present)
+        values = shared if of_windows else _values_of_label(table, edges, shared, label)
+        pieces[names] = values
+        pieces = _present(pieces[is_covered].reset_index(drop=True), smooth, min_duration)
         merged.append(pieces.assign(label=label))
     merged = pd.concat(merged)
     return merged.iloc[np.lexsort([merged.end, merged.start])].reset_index(drop=True)
+
+
+def _values_of_label(table, edges, shared, label):
+    """Return the means of the numeric columns over the segments of a label, by piece.
+
+    Pieces without any have the values in `shared`.
+    """
+    own = table[table.label == label]
+    covers = _coverage_of(own, edges)
+    has_own = covers.sum(axis=1) > 0
+    return np.where(has_own[:, None], mean_values(own, covers), shared)
+
+
+def _coverage_of(table, edges):
+    return coverage(edges, table.start.to_numpy(), table.end.to_numpy())
 
 
 def _present(pieces, smooth, min_duration):
@@ -87,7 +110,7 @@ def label_sets(table):
     if len(table) == 0:
         return table[COLUMNS], {}
     edges = np.unique(table[["start", "end"]])
-    covers = coverage(edges, table.start.to_numpy(), table.end.to_numpy())
+    covers = _coverage_of(table, edges)
     labels = sorted(table.label.unique())
     present = np.column_stack([covers @ (table.label == x).to_numpy(float) > 0 for x in labels])
     combinations, codes = np.unique(present, axis=0, return_inverse=True)

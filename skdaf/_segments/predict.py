@@ -191,8 +191,16 @@ def _fitted_predictor(estimator):
             f"{type(estimator).__name__}.{advice}"
         )
     if isinstance(getattr(estimator, "classes_", None), list):
-        raise ValueError("estimator must predict one label per clip, got one with several outputs.")
+        raise _unknown_outputs(estimator)
     return estimator
+
+
+def _unknown_outputs(estimator):
+    return ValueError(
+        "estimator must predict one label per clip, or any number of labels and have the attribute "
+        f"multilabel_, as CNNAudioClassifier and OneVsRestClassifier do; this "
+        f"{type(unwrap(estimator)).__name__} predicts several outputs."
+    )
 
 
 def _thresholds(estimator, threshold):
@@ -229,6 +237,8 @@ def _predict_windows(estimator, thresholds, windows):
     labels, probabilities = labels_and_probabilities(estimator, windows)
     several = is_multilabel(estimator)
     if not several:
+        if np.ndim(labels) > 1:
+            raise _unknown_outputs(estimator)
         rows["label"] = labels
     if probabilities is not None:
         rows |= zip(probability_columns(estimator.classes_), probabilities.T, strict=True)

@@ -162,6 +162,8 @@ class Recordings:
             )
         if "label" in self.columns:
             raise click.UsageError("Name the column of numbers with --column target=NAME.")
+        if self.label_separator is not None:
+            raise click.UsageError("--label-separator is for labels, and this task uses numbers.")
         found = self._load(label=None, target=self.target_names())
         return found.clips, found.numbers[:, 0] if len(self.target_names()) == 1 else found.numbers
 

@@ -296,7 +296,7 @@ def test_names_that_are_not_utf8_also_beside_pyarrow(good, tmp_path):
 def test_labels_of_an_indicator_are_compared_as_sets(sounds):
     files = [sounds.filenames[0], sounds.filenames[0], sounds.filenames[1], sounds.filenames[1]]
     y = pd.DataFrame({"rain": [1, 1, 1, 0], "dog": [1, 1, 0, 0]})
-    for indicator in (y, csr_matrix(y)):
+    for indicator in (y, csr_matrix(y), y.to_numpy().tolist()):
         report = check_audio(files, indicator)
         assert report.label_conflict.tolist() == [False, False, True, True]
     assert check_audio(files, y).label.tolist() == ["rain, dog", "rain, dog", "rain", ""]

@@ -157,6 +157,10 @@ def test_info_and_check(folder, model):
             ["combine", "model.skops", "--table", "lists.csv", "--label-separator", ";"],
             "needs a table with one label per recording",
         ),
+        (
+            [*("train", "--task", "regression", "--table", "lists.csv"), "--label-separator", ";"],
+            "--label-separator is for labels, and this task uses numbers.",
+        ),
     ],
 )
 def test_misuse(folder, model, monkeypatch, arguments, message):

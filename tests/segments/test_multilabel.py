@@ -1,5 +1,6 @@
 """Segments with several labels at a time: predictions, merging, reports, training clips."""
 
+import warnings
 from collections import defaultdict
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import soundfile as sf
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 
 from skdaf import (
@@ -105,6 +107,15 @@ class TestPredictSegments:
         assert set(table.label.dropna()) <= {0, 1, 2}
         assert table.groupby("start").size().max() > 1
 
+    def test_classifiers_that_do_not_say_what_they_predict_are_refused(self, recording):
+        clips, indicator = clips_from_segments(recording, EVENTS, window=0.5, multilabel=True)
+        network = make_pipeline(PyAudioAnalysisTransformer(), MLPClassifier(max_iter=1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network.fit(clips, indicator.to_numpy())
+        with pytest.raises(ValueError, match=r"attribute multilabel_.*several outputs"):
+            predict_segments(network, recording, window=0.5)
+
 
 @pytest.mark.parametrize("seed", range(3))
 def test_rows_are_those_of_a_plain_loop(seed):
@@ -144,6 +155,29 @@ def at(table, label, instants):
 
 
 class TestMergeSegments:
+    def test_windows_count_once_whatever_their_number_of_labels(self):
+        windows = pd.DataFrame(
+            {
+                "start": [0.0, 0.0, 0.5],
+                "end": [1.0, 1.0, 1.5],
+                "label": ["x", "y", "x"],
+                "x": [0.9, 0.9, 0.7],
+                "y": [0.8, 0.8, 0.2],
+            }
+        )
+        merged = merge_segments(windows, multilabel=True).set_index("label")
+        # Half of each segment is in one window only, the rest in both.
+        assert merged.y["y"] == pytest.approx((0.8 + 0.5) / 2)
+        assert merged.x["x"] == pytest.approx((0.9 + 0.8 + 0.7) / 3)
+
+    def test_a_confidence_belongs_to_the_segments_of_its_label(self):
+        segments = pd.DataFrame(
+            {"start": [0, 0, 1], "end": [2, 2, 3], "label": [*"xyx"], "confidence": [0.9, 0.2, 0.5]}
+        )
+        merged = merge_segments(segments, multilabel=True).set_index("label")
+        assert merged.confidence["y"] == pytest.approx(0.2)
+        assert merged.confidence["x"] == pytest.approx((0.9 + 0.7 + 0.5) / 3)
+
     @pytest.mark.parametrize("step", [1.0, 0.5, 0.3, 1.5])
     @pytest.mark.parametrize("seed", range(3))
     def test_each_label_keeps_its_time(self, seed, step):
@@ -277,6 +311,23 @@ class TestClipsFromSegments:
         clips, indicator = clips_from_segments(recording, EVENTS, window=0.5, multilabel=True)
         network = CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0)
         assert network.fit(clips, indicator).classes_.tolist() == ["high", "low", "mid"]
+
+    def test_a_recording_without_events_keeps_its_windows(self, recording):
+        clips, indicator = clips_from_segments(
+            recording, EVENTS.iloc[:0], window=0.5, multilabel=True
+        )
+        assert indicator.shape == (len(clips), 0) == (20, 0)
+        _, other = clips_from_segments(recording, EVENTS, window=0.5, multilabel=True)
+        joined = pd.concat([indicator, other]).fillna(0).astype(int)
+        assert len(joined) == 40
+        assert not joined.iloc[:20].to_numpy().any()
+
+    def test_integers_as_labels_are_the_classes(self, recording):
+        events = EVENTS.assign(label=EVENTS.label.map({"low": 11, "mid": 12, "high": 13}))
+        clips, indicator = clips_from_segments(recording, events, window=0.5, multilabel=True)
+        model = CNNAudioClassifier(channels=(4,), max_epochs=1).fit(clips, indicator)
+        windows = predict_segments(model, recording, window=0.5, threshold=1e-9)
+        assert windows.label.unique().tolist() == [11, 12, 13]
 
     def test_a_window_is_required(self, recording):
         with pytest.raises(ValueError, match="multilabel=True needs a window"):

@@ -191,7 +191,9 @@ def cells(metadata, name):
     patterns, spaces around the text of cells are removed.
     """
     if not _is_pattern(metadata, name):
-        return [None if _is_blank(cell) else cell for cell in metadata.values(name)]
+        values = metadata.values(name)
+        _check_no_lists(metadata, name, values)
+        return [None if _is_blank(cell) else cell for cell in values]
     columns = {field: cells(metadata, field) for field in _fields(metadata, name)}
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     return [None if None in row.values() else _filled(name, row) for row in rows]
@@ -210,6 +212,17 @@ def required_cells(metadata, parameter, name):
             f"{name!r}): {metadata.at(*missing)}. {remedy}."
         )
     return found
+
+
+def _check_no_lists(metadata, name, values):
+    """Raise ValueError if a cell contains several values: as text, a list would be one value."""
+    for row, cell in enumerate(values):
+        if isinstance(cell, (list, tuple, set, frozenset)) or getattr(cell, "ndim", 0):
+            raise ValueError(
+                f"{metadata.title}, {metadata.at(row)}: expected a single value in the column "
+                f"{name!r}, got {str(cell)[:60]}. For several labels per clip, join them to one "
+                f"text, as in table[{name!r}].str.join(';'), and pass label_separator=';'."
+            )
 
 
 def _is_blank(cell):

@@ -1,6 +1,7 @@
 """Several labels per row of a metadata table: lists in a column, or a column for each label."""
 
 import unicodedata
+import warnings
 
 import numpy as np
 
@@ -26,6 +27,11 @@ def indicator_of_lists(metadata, name, separator):
     labels : list of str
     indicator : ndarray of shape (n_rows, n_labels), int64
         1 where a row has a label, else 0.
+
+    Warns
+    -----
+    UserWarning
+        If no cell contains the separator: it may be another one.
     """
     rows = [_split(cell, separator) for cell in cells(metadata, name)]
     labels = sorted(set().union(*rows))
@@ -33,6 +39,12 @@ def indicator_of_lists(metadata, name, separator):
         raise ValueError(
             f"In {metadata.name}, column {name!r} with the separator {separator!r} contains the "
             f"labels {labels}, but several labels per row need at least two different ones."
+        )
+    if not any(separator in str(cell) for cell in cells(metadata, name)):
+        warnings.warn(
+            f"In {metadata.name}, no cell of the column {name!r} contains the separator "
+            f"{separator!r}, so each of them is one label: {labels[:5]}.",
+            stacklevel=2,
         )
     return labels, np.array([[label in row for label in labels] for row in rows], dtype=np.int64)
 

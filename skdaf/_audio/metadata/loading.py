@@ -54,6 +54,7 @@ def load_rows(table, wanted, root=None, label_separator=None, spelling=PYTHON):
         How errors write parameters.
     """
     metadata = as_metadata(table, spelling)
+    _check_label_columns(wanted["label"])
     columns = choose_columns(metadata, wanted)
     names, target = _names_and_target(metadata, columns["label"], label_separator)
     groups, folds = (
@@ -65,6 +66,16 @@ def load_rows(table, wanted, root=None, label_separator=None, spelling=PYTHON):
     paths = find_files(metadata, columns["path"], metadata.folder if root is None else root)
     clips = clips_of(metadata, paths, columns["start"], columns["end"])
     return Rows(clips, names, target, groups, folds, numbers)
+
+
+def _check_label_columns(names):
+    """Raise an error unless several columns of labels are different names."""
+    if not isinstance(names, tuple):
+        return
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"Several columns of labels must be names (str), got {list(names)}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"Several columns of labels must be different, got {list(names)}.")
 
 
 def _names_and_target(metadata, label, separator):

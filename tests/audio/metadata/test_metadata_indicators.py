@@ -53,15 +53,19 @@ def test_a_column_for_each_label(load, form, words):
     ("options", "message"),
     [
         ({"label": ["dog", "rian"]}, "no column 'rian'"),
-        ({"label": ["dog"]}, "at least two columns"),
-        ({"label": ["dog", "rain"], "label_separator": ";"}, "must then be None, got ';'"),
+        ({"label": ["dog", "dog"]}, r"must be different, got \['dog', 'dog'\]"),
+        ({"label": ["dog"]}, r"at least two, got \['dog'\]"),
+        ({"label": ["dog", "rain"], "label_separator": ";"}, "label_separator=';' has no effect"),
         (
             {"label": ["dog", "path"]},
             "expected 1 or 0 .* the column .path. of a label, got 0.wav",
         ),
         ({"label": ["dog", "empty"]}, "in the column 'empty' of a label, got nothing"),
-        ({"label": None, "label_separator": ";"}, "got ';' with label=None"),
-        ({"label_separator": ""}, "label_separator must be text .* got ''"),
+        (
+            {"label": None, "label_separator": ";"},
+            "label_separator=.;.*needs a column",
+        ),
+        ({"label_separator": ""}, "label_separator='' must be the text between"),
         ({"label_separator": "|"}, r"column 'label' with the separator '\|' contains the labels"),
     ],
 )
@@ -69,3 +73,23 @@ def test_other_tables_are_refused(load, options, message):
     columns = {"dog": [0, 1, 0, 1], "rain": 1, "empty": [1, 0, None, 1], "label": "dog"}
     with pytest.raises(ValueError, match=message):
         load(options=options, **columns)
+
+
+def test_names_of_columns_are_text(load):
+    with pytest.raises(TypeError, match=r"must be names \(str\), got \['dog', None\]"):
+        load(options={"label": ["dog", None]}, dog=[0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array])
+@pytest.mark.parametrize("options", [{}, {"label_separator": ";"}], ids=str)
+def test_lists_that_are_not_text_are_refused(load, options, form):
+    labels = ["dog", form(["dog", "rain"]), "rain", "rain"]
+    with pytest.raises(ValueError, match=r"row 1: expected a single value in the column 'label'"):
+        load(options=options, label=labels)
+
+
+@pytest.mark.parametrize("form", ["frame", "file"])
+def test_another_separator_is_noticed(load, form):
+    with pytest.warns(UserWarning, match=r"no cell .*'label' contains the separator '\|'"):
+        bunch = load(form, {"label_separator": "|"}, label=LABELS)
+    assert bunch.target.shape == (4, 3)
