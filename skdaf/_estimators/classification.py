@@ -74,26 +74,35 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
     def multilabel_(self) -> bool:
         """Whether clips can have any number of labels."""
         check_is_fitted(self)
-        # Models from other sources lack the attribute.
+        return self._has_indicator()
+
+    def _has_indicator(self):
+        # Converted models, and those that were never fitted, lack the attribute.
         return vars(self).get("_indicator_dtype") is not None
 
     def _check_parameters(self):
         super()._check_parameters()
-        names = {"class_weight": ("weight", "pos_weight"), "label_smoothing": ("label_smoothing",)}
-        check_used(self, "loss", names)
+        check_used(self, "loss", {"label_smoothing": ("label_smoothing",)})
 
     def _network_options(self):
         options = super()._network_options()
-        is_multilabel = vars(self).get("_indicator_dtype") is not None
-        if is_multilabel and self.network == "cnn" and options["hidden_units"] is None:
+        is_default = self.network == "cnn" and options["hidden_units"] is None
+        if is_default and self._has_indicator():
             options["hidden_units"] = _UNITS_FOR_LABELS
         return options
 
     # --- the labels of clips as targets of the network ---
 
     def _encode_targets(self, y, n_clips, weights):
-        encode = encode_indicator if has_several_columns(y) else encode_labels
+        is_multilabel = has_several_columns(y)
+        self._check_class_weight_is_used(is_multilabel)
+        encode = encode_indicator if is_multilabel else encode_labels
         return encode(y, n_clips, self.class_weight, type(self).__name__, weights)
+
+    def _check_class_weight_is_used(self, is_multilabel):
+        """Raise ValueError if the user's loss ignores `class_weight`, before any file is read."""
+        argument = "pos_weight" if is_multilabel else "weight"
+        check_used(self, "loss", {"class_weight": (argument,)})
 
     def _encode_validation_targets(self, y_val, n_clips, labels):
         if isinstance(labels, EncodedIndicator):
@@ -115,13 +124,10 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         objective = objective(labels.class_weights, self.label_smoothing)
         if not callable(self.loss):
             return objective
-        names = ("pos_weight",) if is_multilabel else ("weight",)
-        check_used(self, "loss", {"class_weight": names})
-        arguments = {"weight": labels.class_weights, "label_smoothing": self.label_smoothing}
-        if is_multilabel:
-            absent, present = arguments.pop("weight")
-            arguments["pos_weight"] = present / absent
-        return with_loss(objective, self.loss, arguments)
+        weights = labels.class_weights
+        # In the multilabel case, these are the weights of labels that are absent and present.
+        named = {"pos_weight": weights[1] / weights[0]} if is_multilabel else {"weight": weights}
+        return with_loss(objective, self.loss, {**named, "label_smoothing": self.label_smoothing})
 
     def _original_targets(self, targets):
         return self._as_indicator(targets) if targets.ndim == 2 else self.classes_[targets]
@@ -273,11 +279,13 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         return labels
 
     def _encode_partial_targets(self, y, n_clips, weights, classes):
+        is_multilabel = has_several_columns(y)
+        self._check_class_weight_is_used(is_multilabel)
         known, before = None, 0.0
         if has_network(self):
             self._check_same_kind(y)
             known, before = self.classes_, vars(self).get("_class_counts", 0.0)
-        if has_several_columns(y):
+        if is_multilabel:
             return encode_partial_indicator(
                 y, classes, known, n_clips, self.class_weight, weights, before
             )

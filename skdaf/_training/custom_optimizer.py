@@ -75,7 +75,7 @@ class CustomOptimizer:
         return {_STATE: self.state()}
 
     def load_named_state(self, network: torch.nn.Module, state: Mapping[str, Any]) -> None:
-        """Continue from the result of `named_state`; start anew if it is of another optimizer."""
+        """Continue from the result of `named_state`; the state of AdamW is ignored."""
         if _STATE in state:
             self.load_state(state[_STATE])
 

@@ -364,6 +364,9 @@ def test_an_own_loss_must_take_weights_for_several_labels():
 
     with pytest.raises(ValueError, match=r"no effect.*loss=loss has no parameter 'weight'"):
         new(loss=loss, class_weight="balanced").fit(X, Y[:, 0])
+    missing = [f"missing{number}.wav" for number in range(80)]
+    with pytest.raises(ValueError, match="has no parameter 'weight'"):  # before files are read
+        new(loss=loss, class_weight="balanced").fit(missing, Y[:, 0])
 
 
 @pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "2"])

@@ -65,9 +65,9 @@ def fetch_model(
         answer in time (TimeoutError), does not have the file, or sends only a part of it; or if the
         file cannot be written.
     ValueError
-        If the address is none of those above; or if there is something else than a model at it: a
-        web page, an empty file, a file with another hash or one of more than 8 GiB. After such an
-        error, nothing of the download is left in the folder.
+        If the address has another form; or if the server sends a web page, an empty file, a file
+        with another hash, or one of more than 8 GiB. After such an error, nothing of the download
+        is left in the folder.
 
     Warns
     -----
@@ -85,8 +85,8 @@ def fetch_model(
     a large file. The file must be shared with anyone who has the link.
 
     A file appears in the folder only when it is complete, so several processes can fetch the same
-    file at the same time. Only if the file has another hash than the given one, it is downloaded
-    again; it replaces the old one if the new hash is right.
+    file at the same time. If a file in the folder does not have the given hash, it is downloaded
+    again, and replaced if the new one has it.
 
     ``file:`` and ``ftp:`` are refused: a file of this computer needs no download, and FTP cannot
     prove where a file comes from, or that it is complete.
