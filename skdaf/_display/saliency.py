@@ -226,7 +226,7 @@ def _explain(classifier, inputs, target, layer, method):
         classifier.network_, inputs, classes, place, average_gradients=method == "gradcam"
     )
     titles = [
-        f"{classifier.classes_[n]} ({share[n]:.2f})"
+        f"{classifier.label_names_[n]} ({share[n]:.2f})"
         for n, share in zip(classes, probabilities, strict=True)
     ]
     return maps, titles
@@ -242,7 +242,7 @@ def _class_numbers(classifier, target, probabilities):
             f"target must be one label, or one for each of the {len(probabilities)} clips, got "
             f"{target!r:.100}."
         )
-    known = {label: number for number, label in enumerate(classifier.classes_.tolist())}
+    known = {label: number for number, label in enumerate(classifier.label_names_.tolist())}
     labels = np.broadcast_to(targets, len(probabilities)).tolist()
     unknown = [label for label in labels if label not in known]
     if unknown:

@@ -49,6 +49,10 @@ def _is_indicator_type(value):
     return value is None or (type(value) is str and value in _INDICATOR_TYPES)
 
 
+def _is_names_or_none(value):
+    return value is None or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
 def _is_counts(value):
     """Return whether a value from a file is an array of finite numbers of at least zero."""
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f"
@@ -61,12 +65,14 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
     # The data type of the values of an indicator; None if each clip has one label.
     _indicator_dtype: str | None
     _is_indicator_sparse: bool
+    _label_names: NDArray[Any] | None
 
     _saved_attributes = {
         **SupervisedEstimator._saved_attributes,
         "classes_": lambda value: isinstance(value, np.ndarray) and value.ndim == 1,
         "_indicator_dtype": _is_indicator_type,
         "_is_indicator_sparse": is_flag,
+        "_label_names": _is_names_or_none,
         "_class_counts": _is_counts,
     }
 
@@ -75,6 +81,13 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         """Whether clips can have any number of labels."""
         check_is_fitted(self)
         return self._has_indicator()
+
+    @property
+    def label_names_(self) -> NDArray[Any]:
+        """The names of the columns of `y`, or `classes_` if they have none or there is only one."""
+        check_is_fitted(self)
+        names = vars(self).get("_label_names")
+        return self.classes_ if names is None else names
 
     def _has_indicator(self):
         # Converted models, and those that were never fitted, lack the attribute.
@@ -111,7 +124,9 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
 
     def _set_targets(self, labels):
         is_multilabel = isinstance(labels, EncodedIndicator)
-        self.classes_ = labels.classes
+        # Numbers, as in other multilabel classifiers: scorers would take two names for two classes.
+        self.classes_ = np.arange(len(labels.classes)) if is_multilabel else labels.classes
+        self._label_names = labels.classes if is_multilabel else None
         self._indicator_dtype = labels.dtype if is_multilabel else None
         self._is_indicator_sparse = is_multilabel and labels.is_sparse
 
@@ -204,6 +219,9 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         architecture = state.get("_architecture")
         if architecture is not None and len(state["classes_"]) != architecture["n_outputs"]:
             raise ValueError("its network does not have one output per class")
+        names = state.get("_label_names")
+        if names is not None and len(names) != len(state["classes_"]):
+            raise ValueError("it does not have one name per class")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -275,7 +293,7 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
     def _encode_same_targets(self, y, n_clips, weights):
         self._check_same_kind(y)
         labels = self._encode_targets(y, n_clips, weights)
-        check_same_classes(labels.classes, self.classes_)
+        check_same_classes(labels.classes, self.label_names_)
         return labels
 
     def _encode_partial_targets(self, y, n_clips, weights, classes):
@@ -284,7 +302,7 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         known, before = None, 0.0
         if has_network(self):
             self._check_same_kind(y)
-            known, before = self.classes_, vars(self).get("_class_counts", 0.0)
+            known, before = self.label_names_, vars(self).get("_class_counts", 0.0)
         if is_multilabel:
             return encode_partial_indicator(
                 y, classes, known, n_clips, self.class_weight, weights, before

@@ -150,8 +150,10 @@ class CNNAudioClassifier(ClassifierBase):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted; with several labels per clip, the names of the columns of `y` if it is
-        a table and all are text or all are integers, else their positions.
+        The labels, sorted; with several labels per clip, the numbers of the columns of `y`.
+    label_names_ : ndarray of shape (n_classes,)
+        With several labels per clip, the names of the columns of `y` if it is a table and they are
+        all text or all integers. Otherwise, the same as `classes_`.
     multilabel_ : bool
         Whether clips can have any number of labels.
     frontend_ : transformer or None

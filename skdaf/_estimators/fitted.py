@@ -51,6 +51,14 @@ def unwrap(estimator):
     return estimator
 
 
+def names_of_labels(classifier):
+    """Return the classes of a fitted classifier, or the names of its labels if it has several."""
+    inner = unwrap(classifier)
+    if isinstance(inner, Pipeline):
+        return names_of_labels(inner[-1])
+    return inner.label_names_ if hasattr(inner, "label_names_") else classifier.classes_
+
+
 def unwrap_calibrated(estimator):
     """Unwrap an estimator as `unwrap` does, and also a calibrated classifier.
 

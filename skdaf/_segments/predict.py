@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
-from skdaf._estimators.fitted import unwrap
+from skdaf._estimators.fitted import names_of_labels, unwrap
 from skdaf._segments.batches import SECONDS, load_fitted, map_windows
 from skdaf._segments.multilabel import one_row_per_label
 from skdaf._segments.tables import probability_columns, value_columns
@@ -216,7 +216,7 @@ def _thresholds(estimator, threshold):
             "no `predict_proba`: omit threshold, or train a classifier that predicts "
             "probabilities, for example with CalibratedClassifierCV."
         )
-    return None if threshold is None else check_threshold(threshold, estimator.classes_)
+    return None if threshold is None else check_threshold(threshold, names_of_labels(estimator))
 
 
 def _with_threshold(table, classes, thresholds):
@@ -241,13 +241,14 @@ def _predict_windows(estimator, thresholds, windows):
             raise _unknown_outputs(estimator)
         rows["label"] = labels
     if probabilities is not None:
-        rows |= zip(probability_columns(estimator.classes_), probabilities.T, strict=True)
+        names = probability_columns(names_of_labels(estimator))
+        rows |= zip(names, probabilities.T, strict=True)
     table = pd.DataFrame(rows)
     if not several:
         return table
     if thresholds is not None:
         labels = probabilities >= np.where(np.isnan(thresholds), 0.5, thresholds)
-    return one_row_per_label(table, labels, estimator.classes_)
+    return one_row_per_label(table, labels, names_of_labels(estimator))
 
 
 def numbers_by_column(regressor, X):

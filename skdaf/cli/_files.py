@@ -46,7 +46,7 @@ def _release(path):
 
 
 def _describe(model):
-    from skdaf._estimators.fitted import find_networks, unwrap_calibrated
+    from skdaf._estimators.fitted import find_networks, names_of_labels, unwrap_calibrated
 
     facts = {"estimator": type(model).__name__, "fitted": _is_fitted(model)}
     inner = unwrap_calibrated(model)
@@ -54,7 +54,7 @@ def _describe(model):
         facts["steps"] = dict(_steps(inner))
     if hasattr(model, "classes_"):
         several = getattr(inner, "multilabel_", False)
-        facts["labels" if several else "classes"] = [str(name) for name in model.classes_]
+        facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
     if not facts["fitted"]:
         facts["parameters"] = _one_line(model)
     return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}

@@ -42,10 +42,11 @@ def label_scores(model, paths, labels):
     import pandas as pd
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
+    from skdaf._estimators.fitted import names_of_labels
     from skdaf._segments.predict import labels_and_probabilities
 
     present, probabilities = labels_and_probabilities(model, paths)
-    true = as_indicator(labels, model.classes_)
+    true = as_indicator(labels, names_of_labels(model))
     names = ["precision", "recall", "f1", "support"]
     columns = precision_recall_fscore_support(true.to_numpy(), present, zero_division=0)
     table = pd.DataFrame(dict(zip(names, columns, strict=True)), index=true.columns)

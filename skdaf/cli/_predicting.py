@@ -107,6 +107,7 @@ def _predictions(predictor, files, proba):
     import pandas as pd
     from sklearn.base import is_regressor
 
+    from skdaf._estimators.fitted import names_of_labels
     from skdaf._segments.predict import (
         is_multilabel,
         labels_and_probabilities,
@@ -120,10 +121,10 @@ def _predictions(predictor, files, proba):
     if not (proba or several):
         return pd.DataFrame({"file": files, "label": predictor.predict(files)})
     labels, probabilities = labels_and_probabilities(predictor, files)
-    labels = joined(labels, predictor.classes_) if several else labels
+    labels = joined(labels, names_of_labels(predictor)) if several else labels
     if not proba:
         return pd.DataFrame({"file": files, "label": labels})
-    names = probability_columns(predictor.classes_, ["file", "label"])
+    names = probability_columns(names_of_labels(predictor), ["file", "label"])
     return pd.DataFrame(
         {"file": files, "label": labels, **dict(zip(names, probabilities.T, strict=True))}
     )
@@ -134,11 +135,12 @@ def _windows(predictor, file, proba, windows):
     from sklearn.base import is_regressor
 
     from skdaf import predict_segments
+    from skdaf._estimators.fitted import names_of_labels
     from skdaf._segments.tables import COLUMNS, probability_columns
 
     table = predict_segments(predictor, file, **windows, verbose=verbosity())
     if not is_regressor(predictor):
-        names = probability_columns(predictor.classes_, ["file", *COLUMNS]) if proba else []
+        names = probability_columns(names_of_labels(predictor), ["file", *COLUMNS]) if proba else []
         table = table.iloc[:, : len(COLUMNS) + len(names)]
         table = table.set_axis([*COLUMNS, *names], axis="columns")
     table.insert(0, "file", file)
@@ -264,6 +266,7 @@ def report(model, recordings, format_, output, trust, n_jobs):
 
 
 def _check_classes(classifier, labels):
+    from skdaf._estimators.fitted import names_of_labels
     from skdaf._segments.predict import is_multilabel
 
     if is_indicator(labels) and not is_multilabel(classifier):
@@ -271,7 +274,7 @@ def _check_classes(classifier, labels):
             "The model predicts one label per recording, but the table has several: omit "
             "--label-separator, and name a single column of labels."
         )
-    known = [str(name) for name in classifier.classes_]
+    known = [str(name) for name in names_of_labels(classifier)]
     # Iterating over a DataFrame yields the names of its columns.
     unknown = sorted(set(map(str, labels)) - set(known))
     if unknown:

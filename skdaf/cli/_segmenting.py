@@ -157,12 +157,16 @@ def _check_curve(format_):
 
 def _known(background, classifier):
     """Return the background labels that the classifier knows; others only occur in annotations."""
-    classes = {str(label) for label in classifier.classes_}
+    from skdaf._estimators.fitted import names_of_labels
+
+    classes = {str(label) for label in names_of_labels(classifier)}
     return [label for label in background or () if label in classes]
 
 
 def _check_background(background, classifier, annotated):
-    known = {str(label) for label in classifier.classes_} | annotated
+    from skdaf._estimators.fitted import names_of_labels
+
+    known = {str(label) for label in names_of_labels(classifier)} | annotated
     unknown = [label for label in background or () if label not in known]
     if unknown:
         raise ValueError(

@@ -64,7 +64,7 @@ def test_both_kinds_of_tables_train_the_same_model(folder, model, tmp_path):
     paths = sorted(folder.glob("??.wav"))
     np.testing.assert_array_equal(one.predict_proba(paths), two.predict_proba(paths))
     assert one.multilabel_
-    assert one.classes_.tolist() == list(TONES)
+    assert one.label_names_.tolist() == list(TONES)
 
 
 def test_predict_writes_what_train_reads(folder, model, tmp_path):

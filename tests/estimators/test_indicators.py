@@ -78,20 +78,24 @@ def test_predictions_have_the_data_type_of_y(dtype):
     assert new(max_epochs=1).fit(X, Y.astype(dtype)).predict(X[:2]).dtype == dtype
 
 
-def test_names_of_columns_are_the_classes():
+def test_names_of_columns_are_the_names_of_labels():
     table = pd.DataFrame(Y, columns=["rain", "dog", "wind"])
     model = new(max_epochs=1).fit(X, table)
-    assert model.classes_.tolist() == ["rain", "dog", "wind"]
+    assert model.label_names_.tolist() == ["rain", "dog", "wind"]
     np.testing.assert_array_equal(model.predict(X), new(max_epochs=1).fit(X, Y).predict(X))
     with pytest.raises(ValueError, match="several columns with the same name"):
         new().fit(X, table.set_axis(["rain", "dog", "dog"], axis=1))
 
 
-def test_integers_as_names_of_columns_are_the_classes():
+def test_integers_may_be_names_of_labels():
     table = pd.DataFrame(Y, columns=[11, 5, 7])
     model = new(max_epochs=1).fit(X, table, X_val=X, y_val=table)
-    assert model.classes_.tolist() == [11, 5, 7]
-    assert new(class_weight={5: 2.0}, max_epochs=1).fit(X, table).classes_.tolist() == [11, 5, 7]
+    assert model.label_names_.tolist() == [11, 5, 7]
+    assert new(class_weight={5: 2.0}, max_epochs=1).fit(X, table).label_names_.tolist() == [
+        11,
+        5,
+        7,
+    ]
     with pytest.raises(ValueError, match=r"expected \[11, 5, 7\], got \[5, 7, 11\]"):
         model.partial_fit(X, table[[5, 7, 11]])
     with pytest.raises(ValueError, match="y_val must have the columns of y, in the same order"):
@@ -275,6 +279,10 @@ def test_scores_of_two_labels_need_no_workaround():
     assert scores.min() > 0.9
     scores = cross_val_score(new(max_epochs=15), X, Y[:, :2], scoring="roc_auc", cv=2)
     assert scores.min() > 0.9
+    table = pd.DataFrame(Y[:, :2], columns=["rain", "dog"])
+    for scoring in ("average_precision", "roc_auc", "f1_macro"):
+        scores = cross_val_score(new(max_epochs=15), X, table, scoring=scoring, cv=2)
+        assert scores.min() > 0.8
 
 
 def test_searches_and_clones():
@@ -290,7 +298,7 @@ def test_saved_models_predict_the_same(tmp_path, n_networks):
     save_model(model, tmp_path / "model.skops")
     for loaded in (load_model(tmp_path / "model.skops"), pickle.loads(pickle.dumps(model))):
         assert loaded.multilabel_
-        assert loaded.classes_.tolist() == ["rain", "dog", "wind"]
+        assert loaded.label_names_.tolist() == ["rain", "dog", "wind"]
         np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
     sparse = new(max_epochs=1).fit(X, csr_matrix(Y))
     save_model(sparse, tmp_path / "sparse.skops")
@@ -399,7 +407,7 @@ def test_partial_fit_learns_from_a_stream():
     for _ in range(12):
         for rows in np.split(np.arange(80), 4):
             model.partial_fit(X[rows], pd.DataFrame(Y[rows], columns=names), classes=names)
-    assert model.classes_.tolist() == names
+    assert model.label_names_.tolist() == names
     assert average_precision_score(Y_TEST, model.predict_proba(X_TEST)) > 0.95
     model.partial_fit(X[:1], Y[:1])
     assert model.n_epochs_ == 49

@@ -310,7 +310,7 @@ class TestClipsFromSegments:
     def test_they_train_a_network(self, recording):
         clips, indicator = clips_from_segments(recording, EVENTS, window=0.5, multilabel=True)
         network = CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0)
-        assert network.fit(clips, indicator).classes_.tolist() == ["high", "low", "mid"]
+        assert network.fit(clips, indicator).label_names_.tolist() == ["high", "low", "mid"]
 
     def test_a_recording_without_events_keeps_its_windows(self, recording):
         clips, indicator = clips_from_segments(
