@@ -23,6 +23,9 @@ from ._estimators.feature_blocks import CappedPCA as CappedPCA
 from ._estimators.persistence.models import load_model as load_model
 from ._estimators.persistence.models import save_model as save_model
 from ._estimators.persistence.trusted_types import TRUSTED_TYPES as TRUSTED_TYPES
+from ._estimators.pretrained.transformer import (
+    PretrainedFeatureExtractor as PretrainedFeatureExtractor,
+)
 from ._estimators.regressor import CNNAudioRegressor as CNNAudioRegressor
 from ._features.pyaudioanalysis_transformer import (
     PyAudioAnalysisTransformer as PyAudioAnalysisTransformer,

@@ -45,6 +45,9 @@ TORCH = [
     "_estimators.regressor",
     "_estimators.parameters",
     "_estimators.resuming",
+    "_estimators.pretrained.resemblyzer",
+    "_estimators.pretrained.torch_models",
+    "_estimators.pretrained.transformers_folder",
     "_legacy.load",
 ]
 RESERVED = {

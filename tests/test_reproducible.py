@@ -110,7 +110,7 @@ def test_two_workers(many, expected, name):
 def test_another_size_of_chunks(many, expected, name, size, monkeypatch):
     for module in (_parallel, extraction, _frontend):
         monkeypatch.setattr(module, "CHUNK_SIZE", size)
-    monkeypatch.setattr(extraction, "_BYTES_PER_CHUNK", 2**40)
+    monkeypatch.setattr(extraction.Extraction, "bytes_per_chunk", 2**40)
     monkeypatch.setattr(_frontend, "_BYTES_PER_BATCH", 1)
     fitted = clone(ESTIMATORS[name]).fit(many.filenames, many.target)
     result = output(fitted, many.filenames)

@@ -19,13 +19,6 @@ from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.parallel import CHUNK_SIZE
 
-# Clips are computed together up to about this number of samples: enough to make the overhead of
-# calls negligible, without using much memory.
-_SAMPLES_PER_GROUP = 2**19
-
-# Chunks of long recordings contain fewer clips, so that even a few recordings keep several workers
-# busy. A chunk of about this many bytes is worth sending to a worker.
-_BYTES_PER_CHUNK = 2**21
 _MIN_CHUNK_SIZE = 4
 _N_SIZES_CHECKED = 8
 
@@ -44,6 +37,7 @@ class Extraction:
     - `cache`: a folder or None.
     - `version`: a number to increase when the same settings produce different values.
     - `row_shape` and `dtype` of the rows.
+    - `samples_per_group` and `bytes_per_chunk`, if the defaults do not suit.
 
     and these methods:
 
@@ -51,6 +45,14 @@ class Extraction:
     - `from_bytes(value)`: restore a result from the bytes of its array.
     - `finish(result, row)`: write the final row into `row`, which contains zeros.
     """
+
+    # Clips are computed together up to about this number of samples: enough to make the overhead of
+    # calls negligible, without using much memory.
+    samples_per_group = 2**19
+
+    # Chunks of long recordings contain fewer clips, so that even a few recordings keep several
+    # workers busy. A chunk of about this many bytes is worth sending to a worker.
+    bytes_per_chunk = 2**21
 
     def __call__(self, clips):
         """Return an array with one row per clip, and the errors of clips that cannot be read."""
@@ -134,12 +136,12 @@ class Extraction:
         group, n_samples = {}, 0
         for index, clip in numbered_clips:
             try:
-                group[index] = self._samples(clip)
+                group[index] = self.samples(clip)
             except AudioReadError as error:
                 yield index, error
                 continue
             n_samples += len(group[index])
-            if n_samples > _SAMPLES_PER_GROUP:
+            if n_samples > self.samples_per_group:
                 yield from self._compute_group(group)
                 group, n_samples = {}, 0
         yield from self._compute_group(group)
@@ -148,7 +150,8 @@ class Extraction:
         if group:
             yield from zip(group, self.compute(list(group.values())), strict=True)
 
-    def _samples(self, clip):
+    def samples(self, clip):
+        """Return the samples of a clip at the sampling rate of the settings."""
         if isinstance(clip, Clip):
             return read_clip(clip, self.settings.sampling_rate, self.settings.channel)[0]
         check_channel_of_waveforms([clip], self.settings.channel)
@@ -177,7 +180,7 @@ def compute_rows(extraction, clips, *, n_jobs, verbose, description):
         n_jobs=n_jobs,
         verbose=verbose,
         description=description,
-        chunk_size=_chunk_size(clips),
+        chunk_size=_chunk_size(clips, extraction.bytes_per_chunk),
     ):
         output[done : done + len(chunk)] = chunk
         done += len(chunk)
@@ -186,14 +189,14 @@ def compute_rows(extraction, clips, *, n_jobs, verbose, description):
     return output
 
 
-def _chunk_size(clips):
+def _chunk_size(clips, n_bytes):
     """Choose the number of clips per chunk from the sizes of a few clips; `n_jobs` is ignored."""
     # With an odd step, the sample contains both kinds of files if short and long ones alternate.
     sample = clips[:: -(-len(clips) // _N_SIZES_CHECKED) | 1]
     mean_bytes = sum(map(_n_bytes, sample)) / len(sample)
-    if mean_bytes * CHUNK_SIZE <= _BYTES_PER_CHUNK:
+    if mean_bytes * CHUNK_SIZE <= n_bytes:
         return CHUNK_SIZE
-    return max(_MIN_CHUNK_SIZE, int(_BYTES_PER_CHUNK / mean_bytes))
+    return max(_MIN_CHUNK_SIZE, int(n_bytes / mean_bytes))
 
 
 def _n_bytes(clip):

@@ -1,5 +1,6 @@
 """scikit-learn's own checks, on every estimator, with nothing excused."""
 
+import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -9,6 +10,7 @@ from skdaf import (
     CNNAudioClassifier,
     CNNFeatureExtractor,
     ConvAutoencoderEmbedder,
+    PretrainedFeatureExtractor,
     SpectrogramTransformer,
 )
 
@@ -24,6 +26,16 @@ tiny_embedder = ConvAutoencoderEmbedder(
 )
 
 
+class MeanAndLevel:
+    """A model whose repr, which is part of the name of a test, is the same in all processes."""
+
+    def __call__(self, waveforms):
+        return np.stack([waveforms.mean(axis=1), np.abs(waveforms).mean(axis=1)], axis=1)
+
+    def __repr__(self):
+        return "MeanAndLevel()"
+
+
 @parametrize_with_checks(
     [
         SpectrogramTransformer(),
@@ -33,6 +45,7 @@ tiny_embedder = ConvAutoencoderEmbedder(
         tiny_embedder,
         CNNFeatureExtractor(tiny_classifier),
         CNNFeatureExtractor(tiny_embedder),
+        PretrainedFeatureExtractor(MeanAndLevel(), sampling_rate=16_000),
     ]
 )
 def test_estimator_follows_scikit_learn(estimator, check):

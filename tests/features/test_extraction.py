@@ -22,7 +22,7 @@ pytestmark = pytest.mark.oldest
 @pytest.mark.parametrize("limit", [1, 3000, 6000])
 def test_group_boundaries_change_nothing(clips, monkeypatch, length, limit):
     whole = output_of(extract(length=length)(clips))
-    monkeypatch.setattr(extraction, "_SAMPLES_PER_GROUP", limit)
+    monkeypatch.setattr(extraction.Extraction, "samples_per_group", limit)
     # Measured: equal bit for bit.
     np.testing.assert_allclose(output_of(extract(length=length)(clips)), whole, atol=1e-3 / 20)
 
@@ -36,7 +36,7 @@ def test_group_ends_when_it_holds_enough_samples(clips, monkeypatch):
         return compute(waveforms, settings)
 
     monkeypatch.setattr(spectrogram_extraction, "compute_spectrograms", spectrograms)
-    monkeypatch.setattr(extraction, "_SAMPLES_PER_GROUP", 7000)
+    monkeypatch.setattr(extraction.Extraction, "samples_per_group", 7000)
     extract()(clips)
     assert sizes == [[1600, 3200, 4800], [6400, 8000], [9600], [11200]]
 

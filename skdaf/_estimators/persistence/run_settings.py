@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from skdaf._core.callables import name_of
+from skdaf._estimators.pretrained.names import NAMED
 
 RUN_PARAMETERS = {
     *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
@@ -101,7 +102,7 @@ def _parameter(key):
 
 def _without_paths(name, value):
     """Replace paths with None in the values of a parameter that may refer to a saved model."""
-    if name not in ("estimator", "pretrained"):
+    if name not in ("estimator", "pretrained", "model"):
         return value
     if isinstance(value, np.ndarray):
         # An array of objects, because an array of strings cannot contain None.
@@ -115,8 +116,8 @@ def _without_paths(name, value):
 
 
 def _unless_path(value):
-    is_step = isinstance(value, str) and value in ("passthrough", "drop")
-    return None if is_path(value) and not is_step else value
+    is_name = isinstance(value, str) and value in ("passthrough", "drop", *NAMED)
+    return None if is_path(value) and not is_name else value
 
 
 class CodeError(ValueError):
@@ -180,6 +181,8 @@ class EstimatorCopier:
         # It may come from a pretrained network.
         architecture = attributes.get("_architecture") or {}
         _check_no_code(kind, "network", architecture.get("network"))
+        if hasattr(kind, "_state_to_save"):
+            attributes = value._state_to_save(attributes)
         for name in getattr(kind, "_path_parameters", ()):
             if is_path(attributes.get(name)):
                 attributes[name] = self._resolve_path(value, name, attributes[name])

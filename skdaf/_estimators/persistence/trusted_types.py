@@ -18,6 +18,7 @@ _OWN_ESTIMATORS = {
     "CNNFeatureExtractor",
     "ConvAutoencoderEmbedder",
     "LegacySpectrogramTransformer",
+    "PretrainedFeatureExtractor",
     "PyAudioAnalysisTransformer",
     "SpectrogramTransformer",
 }

@@ -1,0 +1,94 @@
+"""Compute pretrained features of many clips: windows, the network, pooling."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdaf._core.typing import PathLike
+from skdaf._estimators.pretrained.models import Model, load
+from skdaf._estimators.pretrained.pooling import pool
+from skdaf._features.extraction import Extraction
+from skdaf._features.windows import Windows
+
+
+@dataclass(frozen=True)
+class PretrainedSettings:
+    """Everything that the features depend on."""
+
+    sha256: str | None
+    sampling_rate: int
+    window: float | None
+    step: float | None
+    pooling: str
+    output: Any
+    channel: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PretrainedExtraction(Extraction):
+    """Compute rows of pretrained features."""
+
+    settings: PretrainedSettings
+    model: Model
+    options: dict[str, Any]
+    n_features: int
+    cache: PathLike | None
+
+    version = 1
+    dtype = np.float32
+    # Networks are faster with large batches.
+    samples_per_group = 2**22
+    bytes_per_chunk = 2**24
+
+    @property
+    def row_shape(self):
+        return (self.n_features,)
+
+    def compute(self, waveforms):
+        return [self._pool(rows) for rows in self.rows(waveforms)]
+
+    def _pool(self, rows):
+        pooled = pool(rows, self.settings.pooling)
+        if len(pooled) != self.n_features:
+            raise ValueError(self._other_number(rows, pooled))
+        return pooled
+
+    def _other_number(self, rows, pooled):
+        expected = f"{len(pooled)} features for a clip, but {self.n_features} for the first in fit"
+        if self.settings.pooling == "none":
+            return (
+                f"The model returns {len(rows)} rows and so {expected}: pooling='none' needs clips "
+                "of one length. Choose 'mean', 'mean+std' or 'max'."
+            )
+        return f"The model returns {expected}. It must return one number whatever the length."
+
+    def rows(self, waveforms):
+        """Return the rows of each waveform before pooling."""
+        backbone = load(self.model, **self.options)
+        windows, firsts = [], []
+        for waveform in waveforms:
+            firsts.append(len(windows))
+            windows += self._cut(waveform, backbone)
+        rows = backbone.apply(windows)
+        ends = [*firsts[1:], len(windows)]
+        return [np.concatenate(rows[first:end]) for first, end in zip(firsts, ends, strict=True)]
+
+    def _cut(self, waveform, backbone):
+        """Return the windows of a waveform, padded with zeros if they are too short."""
+        window, step = self.settings.window, self.settings.step
+        rate, shortest = backbone.sampling_rate, backbone.min_samples
+        if window is None:
+            return [_padded(waveform, shortest)]
+        if backbone.window is not None:
+            shortest = max(shortest, round(backbone.window * rate))
+        cut = Windows(waveform, window, step or window, rate, len(waveform))
+        return [_padded(part, shortest) for part in cut]
+
+    def from_bytes(self, value):
+        return np.frombuffer(value, np.float32)
+
+
+def _padded(samples, shortest):
+    missing = shortest - len(samples)
+    return np.pad(samples, (0, missing)) if missing > 0 else samples
