@@ -1,6 +1,7 @@
 """make_combined_classifier: one classifier from networks and hand-crafted features."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from copy import copy
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from skdaf._core.typing import PathLike
 from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
+from skdaf._estimators.pretrained.names import NAMED
+from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
 from skdaf._estimators.regressor import CNNAudioRegressor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
 
@@ -43,10 +46,11 @@ def make_combined_classifier(
 ) -> VotingClassifier | Pipeline:
     """Combine networks and hand-crafted features in one classifier.
 
-    By default, each block (each network, and the hand-crafted features) predicts probabilities by
-    itself, and these are averaged: a network counts three times as much as the hand-crafted
-    features. The features of a network that was trained on the same clips look perfect on them, so
-    a classifier on all features together trusts them too much; votes do not depend on that.
+    By default, each block (each network, trained or pretrained, and the hand-crafted features)
+    predicts probabilities by itself, and these are averaged: a network counts three times as much
+    as the hand-crafted features. The features of a network that was trained on the same clips look
+    perfect on them, so a classifier on all features together trusts them too much; votes do not
+    depend on that.
 
     Parameters
     ----------
@@ -54,7 +58,9 @@ def make_combined_classifier(
         One block for each, named "cnn1", "cnn2" and so on. A `CNNFeatureExtractor` is used as it
         is. Anything else that `CNNFeatureExtractor` accepts (a network to train, a FrozenEstimator,
         or the path of a saved model) is wrapped in one with default parameters, except that a
-        `CNNAudioClassifier` to train votes with its own probabilities.
+        `CNNAudioClassifier` to train votes with its own probabilities. A
+        `PretrainedFeatureExtractor`, or the name of one of its models ("silero-vad"), becomes a
+        block "pretrained1" and so on, whose features are standardized.
     handcrafted : bool or transformer, default=True
         Whether to add a block "handcrafted" with a `PyAudioAnalysisTransformer`. You can also
         pass another transformer of clips.
@@ -117,7 +123,8 @@ def make_combined_classifier(
         raise ValueError(
             "There is nothing to combine: extractors is empty and handcrafted is False."
         )
-    names = [*(f"cnn{number}" for number in range(1, len(extractors) + 1)), "handcrafted"]
+    extractors = [_loaded_by_name(extractor) for extractor in extractors]
+    names = [*_block_names(extractors), "handcrafted"]
     handcrafted_block = _handcrafted_block(handcrafted)
     if method == "vote":
         voters = [_network_voter(one, n_components, C, memory) for one in extractors]
@@ -127,7 +134,7 @@ def make_combined_classifier(
         return VotingClassifier(named, voting="soft", weights=weights, n_jobs=n_jobs)
     if method != "svc":
         raise ValueError(f"method must be 'vote' or 'svc', got {method!r}.")
-    blocks = [*(_cnn_block(one, n_components) for one in extractors), handcrafted_block]
+    blocks = [*(_network_block(one, n_components) for one in extractors), handcrafted_block]
     named = list(zip(names, blocks, strict=True))
     features = FeatureUnion(named, n_jobs=n_jobs, verbose_feature_names_out=True)
     svc = SVC(C=1.0 if C is None else C, gamma=gamma, class_weight="balanced")
@@ -149,7 +156,7 @@ def _network_voter(extractor, n_components, C, memory):
     """Return a classifier to train as it is, and for anything else one on its features."""
     if isinstance(extractor, CNNAudioClassifier):
         return _weighted(extractor)
-    return _voter(_cnn_block(extractor, n_components), C, memory)
+    return _voter(_network_block(extractor, n_components), C, memory)
 
 
 def _voter(block, C, memory):
@@ -160,7 +167,24 @@ def _voter(block, C, memory):
     return Pipeline([*block.steps, ("logistic", _weighted(logistic))], memory=memory)
 
 
-def _cnn_block(extractor, n_components):
+def _loaded_by_name(extractor):
+    """Return an extractor for the name of a pretrained model, and anything else unchanged."""
+    is_name = isinstance(extractor, str) and extractor in NAMED
+    return PretrainedFeatureExtractor(extractor) if is_name else extractor
+
+
+def _block_names(extractors):
+    """Yield "cnn1", "cnn2" ... for networks, and "pretrained1" ... for pretrained ones."""
+    counts = Counter()
+    for extractor in extractors:
+        kind = "pretrained" if isinstance(extractor, PretrainedFeatureExtractor) else "cnn"
+        counts[kind] += 1
+        yield f"{kind}{counts[kind]}"
+
+
+def _network_block(extractor, n_components):
+    if isinstance(extractor, PretrainedFeatureExtractor):
+        return _standardized_block(extractor)
     if not isinstance(extractor, CNNFeatureExtractor):
         extractor = CNNFeatureExtractor(extractor)
     return Pipeline(
@@ -176,7 +200,10 @@ def _handcrafted_block(handcrafted):
     # With "drop", the name of the block remains, so that a search can set a transformer.
     if handcrafted is False or handcrafted == "drop":
         return "drop"
-    transformer = PyAudioAnalysisTransformer() if handcrafted is True else handcrafted
+    return _standardized_block(PyAudioAnalysisTransformer() if handcrafted is True else handcrafted)
+
+
+def _standardized_block(transformer):
     # These features have different units, so each of them is standardized first.
     return Pipeline(
         [

@@ -5,7 +5,7 @@
 - `onnx_file`, `torch_models`, `functions`, `transformers_folder`: adapters for users' models.
 - `silero`, `resemblyzer`, `birdnet`: adapters for models in installed packages (`packages`).
 - `extraction`: windows, pooling, workers and cache.
-- `transformer`: the estimator.
+- `transformer`: the estimator; `checks`: what it checks.
 
 To add a named model, write a function that returns a `Backbone` and add it to `NAMED` in `models`.
 """

@@ -1,11 +1,9 @@
 """PretrainedFeatureExtractor: networks that others have trained, as features of clips."""
 
 import os
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Literal, Self
-from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +11,25 @@ from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skdaf._audio.clips import AudioReadError, Clip, raise_errors
+from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_sounds
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_names, is_positive_count
-from skdaf._core.limits import MAX_WINDOWS_PER_SECOND, check_at_most
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
 from skdaf._estimators.persistence.run_settings import CodeError
+from skdaf._estimators.pretrained.checks import (
+    check_cache,
+    check_weights,
+    choose_window,
+    warn_about_rate,
+)
 from skdaf._estimators.pretrained.extraction import PretrainedExtraction, PretrainedSettings
 from skdaf._estimators.pretrained.models import find_model, load
 from skdaf._estimators.pretrained.names import NAMED
 from skdaf._estimators.pretrained.pooling import POOLINGS, pooled_names
 from skdaf._features.extraction import compute_rows
-
-# Extractors that have warned about waveforms without a rate. Each one warns once.
-_warned: WeakSet = WeakSet()
 
 
 @public
@@ -224,11 +224,11 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         model = find_model(self.model)
         backbone = load(model, **self._options())
         sha256 = model.sha256 or backbone.sha256
-        self._check_cache(model, sha256)
+        check_cache(self.cache, model, sha256)
         rate_and_lengths(clips, backbone.sampling_rate, cache=self.cache, n_jobs=self.n_jobs)
-        self._warn_about_rate(clips, backbone.sampling_rate)
+        warn_about_rate(self, clips, backbone.sampling_rate)
         self._found, self.sha256_ = model, sha256
-        self.window_ = self._choose_window(backbone)
+        self.window_ = choose_window(backbone, self.window, self.step)
         self.sampling_rate_ = int(backbone.sampling_rate)
         rows = self._rows_of(clips[0])
         self._n_rows = len(rows) if self.pooling == "none" else 1
@@ -258,8 +258,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         """
         check_is_fitted(self)
         clips = validate_sounds(self, X, reset=False)
-        self._warn_about_rate(clips, self.sampling_rate_)
-        self._check_weights()
+        warn_about_rate(self, clips, self.sampling_rate_)
+        check_weights(self._model(), self._load(), self.sha256_)
         return compute_rows(
             self._extraction(),
             clips,
@@ -303,54 +303,6 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
             "device": str(self.device),
             "batch_size": int(self.batch_size),
         }
-
-    def _choose_window(self, backbone):
-        fixed = backbone.window
-        if None not in (fixed, self.window) and not np.isclose(fixed, self.window):
-            raise ValueError(
-                f"window={self.window}, but the model takes windows of {fixed:g} s: omit it."
-            )
-        window = fixed or self.window
-        if self.step is not None:
-            if window is None:
-                raise ValueError(f"step={self.step} needs windows, but window is None.")
-            check_at_most(
-                1 / self.step, MAX_WINDOWS_PER_SECOND, "Windows per second (one each step)"
-            )
-        return None if window is None else float(window)
-
-    def _check_cache(self, model, sha256):
-        if self.cache is not None and sha256 is None:
-            raise ValueError(
-                f"cache={os.fspath(self.cache)!r} needs a model with a fingerprint, but a "
-                f"{model.kind} has none: its code could change. Use cache=None, or "
-                "Pipeline(memory=)."
-            )
-
-    def _warn_about_rate(self, clips, rate):
-        """Warn once about waveforms whose rate nobody has named."""
-        if self.sampling_rate is not None or isinstance(clips[0], Clip) or self in _warned:
-            return
-        _warned.add(self)
-        warnings.warn(
-            f"X contains waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
-            "model. If they have a different rate, pass [(samples, sampling_rate), ...] to "
-            f"resample them; otherwise, set sampling_rate={rate}.",
-            UserWarning,
-            stacklevel=3,
-        )
-
-    def _check_weights(self):
-        """Raise ValueError if an installed package or a folder has changed since `fit`."""
-        found = self._model()
-        if found.kind in ("named", "transformers"):
-            sha256 = self._load().sha256
-            if sha256 != self.sha256_:
-                raise ValueError(
-                    f"The weights of {found.value} are not those that fit found: their SHA-256 is "
-                    f"{sha256}, expected {self.sha256_}. Install the version that fit used, or fit "
-                    "again."
-                )
 
     def _rows_of(self, clip):
         extraction = self._extraction(n_features=0)
