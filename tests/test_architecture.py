@@ -44,6 +44,7 @@ TORCH = [
     "_estimators.autoencoder",
     "_estimators.regressor",
     "_estimators.parameters",
+    "_estimators.pretrained",
     "_estimators.resuming",
     "_legacy.load",
 ]
@@ -56,6 +57,7 @@ RESERVED = {
     "pooch": ["_core.download"],
     "requests": ["_core.download"],
     "yaml": ["_legacy.combiner"],
+    "transformers": ["_estimators.pretrained.transformers_folder"],
     "librosa": [],
     "torchaudio": [],
     "numba": [],

@@ -1,0 +1,11 @@
+"""Networks that others have trained, as features of clips: `PretrainedFeatureExtractor`.
+
+- `backbone`: `Backbone`, what every adapter returns.
+- `models`: find out what a model is, load it, and keep it for further calls.
+- `onnx_file`, `torch_models`, `functions`, `transformers_folder`: adapters for users' models.
+- `silero`, `resemblyzer`, `birdnet`: adapters for models in installed packages (`packages`).
+- `extraction`: windows, pooling, workers and cache.
+- `transformer`: the estimator.
+
+To add a named model, write a function that returns a `Backbone` and add it to `NAMED` in `models`.
+"""
