@@ -236,10 +236,12 @@ def test_spectrograms_need_no_torch():
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
-def test_blocks_of_features_need_no_torch():
-    loaded = loaded_by("from skdaf import BlockScaler, CappedPCA")
+def test_blocks_of_features_and_pretrained_networks_need_no_torch():
+    loaded = loaded_by("from skdaf import BlockScaler, CappedPCA, PretrainedFeatureExtractor")
     assert "skdaf._estimators.feature_blocks" in loaded
-    assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
+    assert "skdaf._estimators.pretrained.transformer" in loaded
+    others = ["onnx", "onnxruntime", "transformers", "ai_edge_litert"]
+    assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis", *others])
 
 
 def test_only_saving_and_loading_need_skops():

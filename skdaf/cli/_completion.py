@@ -6,10 +6,12 @@ from pathlib import Path
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 import skdaf
+from skdaf._estimators.pretrained.names import is_pretrained
 
 _CLASSIFIER = "_estimators/classifier.py", "CNNAudioClassifier"
 _REGRESSOR = "_estimators/regressor.py", "CNNAudioRegressor"
 _EMBEDDER = "_estimators/autoencoder.py", "ConvAutoencoderEmbedder"
+_PRETRAINED = "_estimators/pretrained/transformer.py", "PretrainedFeatureExtractor"
 _FRONTEND = "_features/spectrogram_transformer.py", "SpectrogramTransformer"
 
 # The estimator that a command trains, by the value of --task.
@@ -27,6 +29,8 @@ def complete_parameter(context, incomplete):
 def _names(context):
     if context.info_name == "combine":
         return _names_of_combined(context.params)
+    if context.info_name in ("embed", "index"):
+        return _names_in_source(*_PRETRAINED)
     estimator = _BY_TASK.get(context.params.get("task"), _CLASSIFIER)
     own = _names_in_source(*estimator)
     return [*own, *(f"frontend__{name}" for name in _names_in_source(*_FRONTEND))]
@@ -52,10 +56,13 @@ def _names_in_source(file, name):
 
 def _names_of_combined(params):
     """Return the parameters of the pipeline of `skdaf combine`, which scikit-learn knows."""
-    from skdaf import CNNFeatureExtractor, make_combined_classifier
+    from skdaf import CNNFeatureExtractor, PretrainedFeatureExtractor, make_combined_classifier
 
     pipeline = make_combined_classifier(
-        [CNNFeatureExtractor() for _ in params.get("models") or [None]],
+        [
+            PretrainedFeatureExtractor(model) if is_pretrained(model) else CNNFeatureExtractor()
+            for model in params.get("models") or [""]
+        ],
         handcrafted=params.get("handcrafted") is not False,
         method="svc",
     )

@@ -8,11 +8,11 @@ import click
 from skdaf.cli._models import load_any, save
 from skdaf.cli._options import (
     jobs_option,
-    model_argument,
     table_options,
     trust_option,
 )
 from skdaf.cli._paths import InputPath, OutputFile
+from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained
 from skdaf.cli._program import Command, note, quiet_option, verbosity
 from skdaf.cli._recordings import any_argument, recordings_options
 from skdaf.cli._tables import show
@@ -20,17 +20,22 @@ from skdaf.cli._text import echo, to_json, visible
 
 
 @click.command(cls=Command)
-@model_argument
+@click.argument("model", type=ModelOrName())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @trust_option
 def info(model, as_json, trust):
     """Show the classes or targets, front end and layers of a model file.
 
     For each layer, the table shows the number of outputs per clip, the number of weights, and the
-    value of --layers-dropped that makes other commands return its output.
+    value of --layers-dropped that makes other commands return its output. For a network that others
+    have trained (see "skdaf embed"), show its sampling rate, window and license.
 
     Example: skdaf info model.skops
     """
+    if is_pretrained(model):
+        facts = describe(model)
+        echo(to_json(facts) if as_json else _as_text(facts))
+        return
     found = load_any(model, trust=trust)
     facts = {"file": model, "bytes": os.path.getsize(model)} | _release(model) | _describe(found)
     echo(to_json(facts) if as_json else _as_text(facts))

@@ -3,7 +3,7 @@
 import click
 
 from skdaf._core.files import replacing
-from skdaf.cli._models import load, load_predictor, make_extractor, make_transformer
+from skdaf.cli._models import load, load_predictor, make_extractor
 from skdaf.cli._multilabel import is_indicator, joined
 from skdaf.cli._options import (
     layers_option,
@@ -15,6 +15,7 @@ from skdaf.cli._options import (
     window_options,
 )
 from skdaf.cli._paths import EmbeddingFile, is_npy, list_file
+from skdaf.cli._pretrained import ModelOrName, load_transformer, settings_option
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_data, report_text
@@ -172,7 +173,7 @@ def _features_of_windows(transformer, file, windows):
 
 
 @click.command(cls=Command)
-@model_argument
+@click.argument("model", type=ModelOrName())
 @paths_argument
 @output_option(
     "File to write: *.csv, or *.npy with the file names in *.files.txt next to it.",
@@ -185,12 +186,15 @@ def _features_of_windows(transformer, file, windows):
 )
 @window_options
 @layers_option
+@settings_option
 @using_options
-def embed(model, paths, output, segments, window, step, layers_dropped, trust, n_jobs):
+def embed(model, paths, output, segments, window, step, layers_dropped, settings, trust, n_jobs):
     """Compute embeddings of recordings.
 
     An autoencoder returns its embeddings, a classifier the input of its last layer, and a pipeline
-    the output of the steps before its classifier. Without --output, embeddings are printed as CSV.
+    the output of the steps before its classifier. MODEL may also be a network that others have
+    trained: silero-vad, resemblyzer, birdnet, an ONNX or TorchScript file, or a folder of
+    transformers. Without --output, embeddings are printed as CSV.
 
     Example: skdaf embed model.skops recordings -o features.npy
     """
@@ -201,8 +205,15 @@ def embed(model, paths, output, segments, window, step, layers_dropped, trust, n
     files = audio_files(paths)
     if as_array:
         _check_lines(files)
-    fitted = load(model, trust=trust, n_jobs=n_jobs, **_progress(segments))
-    transformer = make_transformer(fitted, layers_dropped, files)
+    transformer = load_transformer(
+        model,
+        files,
+        settings=settings,
+        layers_dropped=layers_dropped,
+        trust=trust,
+        n_jobs=n_jobs,
+        verbose=0 if segments else None,
+    )
     if as_array:
         _save_array(transformer.transform(files), files, output)
     else:

@@ -2,11 +2,10 @@
 
 import click
 
-from skdaf.cli._models import load, make_transformer, save
+from skdaf.cli._models import load, save
 from skdaf.cli._options import (
     jobs_option,
     layers_option,
-    model_argument,
     output_option,
     paths_argument,
     table_options,
@@ -14,6 +13,7 @@ from skdaf.cli._options import (
     using_options,
 )
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
+from skdaf.cli._pretrained import ModelOrName, load_transformer, settings_option
 from skdaf.cli._program import Command, Program, note, quiet_option, verbosity
 from skdaf.cli._tables import audio_files, show
 
@@ -24,7 +24,7 @@ def similar():
 
 
 @similar.command(cls=Command)
-@model_argument
+@click.argument("model", type=ModelOrName())
 @paths_argument
 @output_option("Index file to write, usually *.skops.", required=True)
 @click.option(
@@ -42,12 +42,14 @@ def similar():
     "a window]",
 )
 @layers_option
+@settings_option
 @using_options
-def index(model, paths, output, window, step, layers_dropped, trust, n_jobs):
+def index(model, paths, output, window, step, layers_dropped, settings, trust, n_jobs):
     """Build an index of recordings.
 
-    The index contains the model, the features of the recordings, and their paths as you pass them.
-    It contains no audio.
+    MODEL is a model file, or a network that others have trained, as for "skdaf embed". The index
+    contains the model, the features of the recordings, and their paths as you pass them. It
+    contains no audio.
 
     Example: skdaf similar index model.skops recordings -o index.skops
     """
@@ -59,8 +61,15 @@ def index(model, paths, output, window, step, layers_dropped, trust, n_jobs):
     if step is not None and window is None:
         raise click.UsageError("--step requires --window.")
     files = audio_files(paths)
-    fitted = load(model, trust=trust, n_jobs=n_jobs, verbose=None if window is None else 0)
-    transformer = make_transformer(fitted, layers_dropped, files)
+    transformer = load_transformer(
+        model,
+        files,
+        settings=settings,
+        layers_dropped=layers_dropped,
+        trust=trust,
+        n_jobs=n_jobs,
+        verbose=None if window is None else 0,
+    )
     if window is None:
         features, names, spans = transformer.transform(files), files, None
         _check_vectors(model, features)

@@ -19,6 +19,7 @@ from skdaf.cli._options import (
     trust_option,
 )
 from skdaf.cli._paths import CheckpointPath, InputPath
+from skdaf.cli._pretrained import ModelOrName, is_pretrained, make_pretrained
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_text
@@ -182,7 +183,7 @@ def transfer(
 @click.command(cls=Command)
 @click.argument(
     "models",
-    type=InputPath(dir_okay=False),
+    type=ModelOrName(),
     nargs=-1,
     metavar="[MODEL...]",
 )
@@ -225,7 +226,9 @@ def combine(
     """Train an SVM on the features of trained networks.
 
     Pass recordings with --data or --table. The networks stay unchanged. --set takes the parameters
-    of the pipeline, such as svc__C or features__cnn1__pca__n_components.
+    of the pipeline, such as svc__C or features__cnn1__pca__n_components. MODEL may also be a
+    network that others have trained, as for "skdaf embed", whose parameters are, for example,
+    features__pretrained1__extractor__pooling.
 
     With --config instead of models, a configuration file of the combined classifier of
     deep_audio_features names the models and all settings, and the best SVM is searched for.
@@ -239,28 +242,15 @@ def combine(
         _fit(pipeline, *recordings.with_one_label(), test_fraction, output, train=train)
         return
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.frozen import FrozenEstimator
 
-    from skdaf import CNNFeatureExtractor, make_combined_classifier
-    from skdaf._estimators.fitted import find_networks
+    from skdaf import make_combined_classifier
 
-    frozen = [
-        FrozenEstimator(network)
+    extractors = [
+        extractor
         for model in models
-        for network in find_networks(load(model, trust=trust, n_jobs=n_jobs))
+        for extractor in _extractors(model, layers_dropped, trust=trust, n_jobs=n_jobs)
     ]
-    if not frozen:
-        raise ValueError(f"No network found in {', '.join(map(repr, models))}.")
-    pipeline = make_combined_classifier(
-        [
-            CNNFeatureExtractor(
-                network, layers_dropped=1 if layers_dropped is None else layers_dropped
-            )
-            for network in frozen
-        ],
-        handcrafted=handcrafted,
-        method="svc",
-    )
+    pipeline = make_combined_classifier(extractors, handcrafted=handcrafted, method="svc")
     if handcrafted:
         part = "features__handcrafted__extractor__"
         pipeline.set_params(**{f"{part}n_jobs": n_jobs, f"{part}verbose": verbosity()})
@@ -354,3 +344,19 @@ def _summary(model):
         if key in history
     ]
     return f"Kept epoch {model.best_epoch_} of {model.n_epochs_}: {kind} {', '.join(values)}"
+
+
+def _extractors(model, layers_dropped, **options):
+    """Return the extractors for a pretrained network, or for the networks in a model file."""
+    from sklearn.frozen import FrozenEstimator
+
+    from skdaf import CNNFeatureExtractor
+    from skdaf._estimators.fitted import find_networks
+
+    if is_pretrained(model):
+        return [make_pretrained(model, n_jobs=options["n_jobs"])]
+    networks = find_networks(load(model, **options))
+    if not networks:
+        raise ValueError(f"No network found in {model!r}.")
+    dropped = 1 if layers_dropped is None else layers_dropped
+    return [CNNFeatureExtractor(FrozenEstimator(n), layers_dropped=dropped) for n in networks]

@@ -21,6 +21,7 @@ from skdaf import (
     CNNAudioClassifier,
     CNNFeatureExtractor,
     ConvAutoencoderEmbedder,
+    PretrainedFeatureExtractor,
     PyAudioAnalysisTransformer,
     SpectrogramTransformer,
     load_model,
@@ -370,3 +371,32 @@ class TestSampleWeight:
         with config_context(enable_metadata_routing=False):
             combined = make_combined_classifier(CNNAudioClassifier())
             assert not [p for p in iterate_parts(combined) if "_metadata_request" in vars(p)]
+
+
+class Moments:
+    """A pretrained network."""
+
+    def __call__(self, waveforms):
+        return np.stack([waveforms.mean(axis=1), waveforms.std(axis=1)], axis=1)
+
+
+class TestPretrained:
+    def test_blocks_have_their_own_names_and_no_pca(self, frozen, sounds):
+        pretrained = PretrainedFeatureExtractor(Moments(), sampling_rate=16_000)
+        combined = make_combined_classifier([pretrained, frozen, "silero-vad"], handcrafted=False)
+        assert [name for name, _ in combined.estimators[:3]] == [
+            *("pretrained1", "cnn1", "pretrained2")
+        ]
+        (one, _, two) = (model for _, model in combined.estimators[:3])
+        assert list(one.named_steps) == ["extractor", "standard", "scaler", "logistic"]
+        assert two[0].model == "silero-vad"
+        combined.set_params(pretrained2="drop").fit(sounds.filenames, sounds.target)
+        assert combined.score(sounds.filenames, sounds.target) > 0.9
+
+    def test_one_svc_on_all_features(self, frozen, sounds):
+        pretrained = PretrainedFeatureExtractor(Moments(), sampling_rate=16_000)
+        combined = on_features([pretrained, frozen], handcrafted=False)
+        combined.fit(sounds.filenames, sounds.target)
+        names = list(combined[:-1].get_feature_names_out())
+        assert names[:2] == ["pretrained1__feature_0", "pretrained1__feature_1"]
+        assert combined.score(sounds.filenames, sounds.target) > 0.9

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from skdaf._core.callables import name_of
-from skdaf._estimators.pretrained.names import NAMED
+from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, TORCHSCRIPT_ENDINGS
 from skdaf._estimators.pretrained.onnx_file import read_onnx
 
 # Modules and functions that load the other kinds of models.
@@ -26,8 +26,6 @@ _ADAPTERS = {
     "function": ("functions", "load_function"),
     "transformers": ("transformers_folder", "load_transformers_folder"),
 }
-
-_TORCHSCRIPT_ENDINGS = (".pt", ".pth", ".ts", ".jit", ".torchscript")
 
 # How many loaded networks a process keeps.
 _N_KEPT = 2
@@ -121,10 +119,9 @@ def _state(entry):
 
 
 def _kind_of_file(path):
-    ending = os.path.splitext(path)[1].lower()
-    if ending == ".onnx":
+    if path.lower().endswith(ONNX_ENDINGS):
         return "onnx"
-    if ending in _TORCHSCRIPT_ENDINGS:
+    if path.lower().endswith(TORCHSCRIPT_ENDINGS):
         return "torchscript"
     if zipfile.is_zipfile(path):
         raise ValueError(

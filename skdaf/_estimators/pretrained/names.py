@@ -1,4 +1,6 @@
-"""The names of pretrained models, without anything that loads them."""
+"""The names of pretrained models and the endings of their files, without what loads them."""
+
+import os
 
 #: Each name, and the module and the function that load it.
 NAMED = {
@@ -6,3 +8,12 @@ NAMED = {
     "resemblyzer": ("resemblyzer", "load_resemblyzer"),
     "silero-vad": ("silero", "load_silero"),
 }
+
+ONNX_ENDINGS = (".onnx",)
+TORCHSCRIPT_ENDINGS = (".pt", ".pth", ".ts", ".jit", ".torchscript")
+
+
+def is_pretrained(model):
+    """Return whether a text is a name, or a path that `PretrainedFeatureExtractor` takes."""
+    is_file = model.lower().endswith((*ONNX_ENDINGS, *TORCHSCRIPT_ENDINGS))
+    return model in NAMED or is_file or os.path.isdir(model)

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import warnings
 from functools import partial
 
 import torch
@@ -22,7 +23,10 @@ def load_torchscript(content, **options):
         If it is not such a file, or a parameter is missing.
     """
     try:
-        module = torch.jit.load(io.BytesIO(content.tobytes()), map_location="cpu")
+        with warnings.catch_warnings():
+            # Recent versions say that new files should have another format.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(io.BytesIO(content.tobytes()), map_location="cpu")
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             "The file is not TorchScript. Weights alone and pickled modules are not loaded, "

@@ -1,0 +1,105 @@
+"""Models of commands that also take networks that others have trained."""
+
+import os
+import warnings
+
+import click
+
+from skdaf._estimators.pretrained.names import NAMED, is_pretrained
+from skdaf.cli._models import load, make_transformer
+from skdaf.cli._options import Assignment, configure
+from skdaf.cli._paths import InputPath
+from skdaf.cli._program import verbosity
+
+
+class ModelOrName(InputPath):
+    """A model file, the name of a pretrained network, or the file or folder of one."""
+
+    def convert(self, value, param, ctx):
+        """Return the name or the path."""
+        if value in NAMED:
+            return value
+        if not os.path.lexists(value):
+            self.fail(
+                f"{value!r} is neither an existing file or folder nor one of the pretrained "
+                f"networks {', '.join(sorted(NAMED))}.",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+    def files(self, value):
+        """Return the files that are read."""
+        return [] if value in NAMED else [value]
+
+
+settings_option = click.option(
+    "--set",
+    "settings",
+    type=Assignment(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter of a pretrained network, such as pooling=mean+std or "
+    "sampling_rate=16000. Can be repeated.",
+)
+
+
+def load_transformer(model, files, *, settings, layers_dropped, trust, n_jobs, verbose):
+    """Return a fitted transformer, of a model file or a pretrained network.
+
+    Parameters
+    ----------
+    model : str
+        The path of a model file, or a pretrained network.
+    files : list of str
+        The recordings that it will transform.
+    settings : sequence of (str, object)
+        Parameters of a pretrained network.
+    layers_dropped : int or None
+    trust : bool
+    n_jobs : int or None
+    verbose : int or None
+        None shows progress unless --quiet is given.
+    """
+    if not is_pretrained(model):
+        if settings:
+            raise click.UsageError("--set is for pretrained networks, not for model files.")
+        fitted = load(model, trust=trust, n_jobs=n_jobs, verbose=verbose)
+        return make_transformer(fitted, layers_dropped, files)
+    if layers_dropped is not None:
+        raise click.UsageError(
+            "--layers-dropped is for model files: choose an output of a pretrained network with "
+            "--set output=NUMBER."
+        )
+    extractor = make_pretrained(model, settings, n_jobs)
+    return extractor.set_params(verbose=verbosity() if verbose is None else verbose).fit(files)
+
+
+def make_pretrained(model, settings=(), n_jobs=None):
+    """Return an unfitted PretrainedFeatureExtractor."""
+    from skdaf import PretrainedFeatureExtractor
+
+    return configure(PretrainedFeatureExtractor(model), {"n_jobs": n_jobs} | dict(settings))
+
+
+def describe(model):
+    """Return what is known about a pretrained network, as a dict for `skdaf info`."""
+    from skdaf._estimators.pretrained.models import find_model
+    from skdaf._estimators.pretrained.models import load as load_backbone
+
+    found = find_model(model)
+    options = {"sampling_rate": None, "window": None, "output": None, "device": "cpu"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the license is shown
+        backbone = load_backbone(found, **options, batch_size=1)
+    facts = {
+        "model": model,
+        "kind": "pretrained network" if found.kind == "named" else f"{found.kind} network",
+        "sampling rate": f"{backbone.sampling_rate} Hz",
+        "window": "any length" if backbone.window is None else f"{backbone.window:g} s",
+        "features": backbone.n_features,
+        "classes": backbone.feature_names and list(backbone.feature_names),
+        "license": backbone.license_note,
+        "sha256": found.sha256 or backbone.sha256,
+    }
+    return {name: value for name, value in facts.items() if value is not None}

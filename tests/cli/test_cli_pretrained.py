@@ -1,0 +1,73 @@
+"""Commands with networks that others have trained."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_commands import invoke, misuse
+
+from skdaf import PretrainedFeatureExtractor, load_model
+from skdaf.datasets import load_audio_folders
+
+pytestmark = pytest.mark.usefixtures("inside_workspace")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed():
+    pytest.importorskip("silero_vad")
+    pytest.importorskip("onnxruntime")
+
+
+def test_embed():
+    files = load_audio_folders(["recordings/low_tone"]).filenames
+    out = invoke(
+        *("embed", "silero-vad", "recordings/low_tone"),
+        *("--set", "pooling=mean+std", "--set", "window=0.2"),
+    ).stdout
+    table = pd.read_csv(io.StringIO(out))
+    assert list(table.file) == files
+    model = PretrainedFeatureExtractor("silero-vad", pooling="mean+std", window=0.2).fit(files)
+    assert list(table.columns[1:]) == list(model.get_feature_names_out())
+    np.testing.assert_allclose(table.iloc[:, 1:], model.transform(files), atol=1e-5)
+
+
+def test_similar(tmp_path):
+    index = tmp_path / "index.skops"
+    invoke("similar", "index", "silero-vad", "recordings", "-o", index)
+    file = load_audio_folders(["recordings"]).filenames[0]
+    rows = json.loads(invoke("similar", "query", index, file, "--format", "json").stdout)
+    assert rows[0]["file"] == file
+    assert rows[0]["distance"] < 1e-5
+
+
+def test_combine(tmp_path):
+    output = tmp_path / "combined.skops"
+    invoke("combine", "silero-vad", "--no-handcrafted", "--data", "recordings", "-o", output)
+    files = load_audio_folders("recordings")
+    model = load_model(output)
+    labels = np.asarray(files.target_names)[files.target]
+    assert model.score(files.filenames, labels) > 0.9
+    assert model["features"].transformer_list[0][1][0].model == "silero-vad"
+
+
+def test_info():
+    facts = json.loads(invoke("info", "silero-vad", "--json").stdout)
+    assert facts["sampling rate"] == "16000 Hz"
+    assert facts["features"] == 512
+    assert len(facts["sha256"]) == 64
+
+
+def test_mistakes():
+    for arguments, problem in [
+        (["silero-vda"], "nor one of the pretrained networks birdnet, resemblyzer, silero-vad"),
+        (["silero-vad", "--layers-dropped", "1"], "--layers-dropped is for model files"),
+        (["model.skops", "--set", "pooling=max"], "--set is for pretrained networks"),
+    ]:
+        model, *options = arguments
+        assert problem in misuse("embed", model, "recordings", *options)
+    assert (
+        "did you mean"
+        in invoke("embed", "silero-vad", "recordings", "--set", "poling=max", status=1).stderr
+    )
