@@ -38,7 +38,8 @@ def load_silero(*, device="cpu", output=None, batch_size=32):
 
     A waveform becomes one row of 512 numbers: the means of the hidden and of the cell state over
     all chunks, then their standard deviations. The last chunk is padded with zeros. The network
-    always runs on the processor, because its steps are too small for other devices.
+    always runs on the processor, because its steps are too small for other devices. Releases 5 and
+    6 of the package have different weights, and so different features.
 
     Raises
     ------
