@@ -67,7 +67,5 @@ def test_mistakes():
     ]:
         model, *options = arguments
         assert problem in misuse("embed", model, "recordings", *options)
-    assert (
-        "did you mean"
-        in invoke("embed", "silero-vad", "recordings", "--set", "poling=max", status=1).stderr
-    )
+    problem = misuse("embed", "silero-vad", "recordings", "--set", "poling=max")
+    assert "did you mean pooling" in problem
