@@ -90,6 +90,10 @@ CLAIMS = {
         "on_new['clean'] > on_new['careless'] + 0.1",
         2,
     ),
+    "plot_11_pretrained_networks.py": (
+        "all(table.both > table[['from scratch', 'pretrained']].max(axis='columns') - 0.05)",
+        1,
+    ),
 }
 
 

@@ -175,7 +175,7 @@ def load(model, *, sampling_rate, window, output, device, batch_size):
         raise ValueError(f"Cannot use the model {model.name!r}: {error}") from error
     if backbone.license_note and backbone.name not in _warned:
         _warned.add(backbone.name)
-        warnings.warn(backbone.license_note, stacklevel=2)
+        warnings.warn(backbone.license_note, stacklevel=4)
     if sampling_rate not in (None, backbone.sampling_rate):
         raise ValueError(
             f"sampling_rate={sampling_rate}, but {model.name} takes {backbone.sampling_rate} Hz: "
