@@ -6,6 +6,7 @@ all later ones start then or later. At the end, it is infinite.
 """
 
 from collections import deque
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ class Overlaps:
         edges = {edge for row in self._rows for edge in (row.start, row.end)}
         edges = sorted(edge for edge in edges | {self._edge} if self._edge <= edge <= now)
         pieces = []
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             covering = [row for row in self._rows if row.start <= start and row.end >= end]
             if covering:
                 pieces.append(self._make_piece(start, end, covering))

@@ -131,8 +131,8 @@ def _as_dict(item, name):
         return item.to_dict()
     if not isinstance(item, Mapping):
         raise TypeError(
-            f"{name} is {item!r:.100}: expected a dict with start, end and label, as predict_stream "
-            "yields them."
+            f"{name} is {item!r:.100}: expected a dict with start, end and label, as "
+            "predict_stream yields them."
         )
     return item
 
