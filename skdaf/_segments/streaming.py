@@ -50,11 +50,11 @@ def predict_stream(
         A fitted classifier or regressor that takes files, or the path of a saved one, as in
         `predict_segments`.
     blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
-        The samples, in blocks of any sizes, as arrays or tensors: a list, a generator,
-        ``iter(queue.get, None)``. Empty blocks are skipped. All blocks have the same number of
-        channels, which are mixed down as those of a file, and contain either floats (full scale
-        is 1) or integers of one type, which are divided by their full scale. Blocks are copied,
-        so the memory of a block can be used again when the next one is requested.
+        The samples, in blocks of any sizes, as arrays or tensors, usually from a generator. Empty
+        blocks are skipped. All blocks have the same number of channels, which are mixed down as
+        those of a file, and contain either floats (full scale is 1) or integers of one type, which
+        are divided by their full scale. Blocks are copied, so the memory of a block can be used
+        again when the next one is requested.
     sampling_rate : int
         The rate of the samples in Hz. If it differs from that of the estimator, each window is
         resampled, as in `predict_segments`.
@@ -146,9 +146,10 @@ def _check_blocks(blocks):
             "[samples] for one block of samples, and list(blocks) for rows that are blocks."
         )
     if not isinstance(blocks, Iterable):
+        advice = " For a queue, pass a generator that yields what its `get` returns."
         raise TypeError(
-            f"blocks is {blocks!r:.100}: expected an iterable of arrays of samples, for example "
-            "iter(queue.get, None) for a queue that ends with None."
+            f"blocks is {blocks!r:.100}: expected an iterable of arrays of samples."
+            f"{advice if hasattr(blocks, 'get') else ''}"
         )
 
 

@@ -3,6 +3,7 @@
 import gc
 import io
 import itertools
+import queue
 import weakref
 
 import numpy as np
@@ -389,6 +390,7 @@ def test_bad_blocks_are_named(blocks, error, message):
         (torch.zeros(2, 5), "blocks is a single Tensor"),
         (b"12", "blocks is a single bytes"),
         (3, "blocks is 3: expected an iterable"),
+        (queue.Queue(), "blocks is <queue.Queue.*pass a generator"),
     ],
 )
 def test_what_is_not_an_iterable_of_blocks_is_refused_at_once(blocks, message):
