@@ -38,10 +38,12 @@ from ._legacy.spectrogram_transformer import (
 from ._networks.building import NETWORKS as NETWORKS
 from ._segments.clips import clips_from_segments as clips_from_segments
 from ._segments.merge import merge_segments as merge_segments
+from ._segments.merge_stream import merge_stream as merge_stream
 from ._segments.predict import predict_segments as predict_segments
 from ._segments.reading import read_segments as read_segments
 from ._segments.report import SegmentReport as SegmentReport
 from ._segments.report import segment_report as segment_report
+from ._segments.streaming import predict_stream as predict_stream
 from ._segments.thresholds import tune_thresholds as tune_thresholds
 from ._segments.transform import transform_segments as transform_segments
 from ._segments.writing import write_segments as write_segments

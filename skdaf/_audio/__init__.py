@@ -18,6 +18,7 @@ Reading:
 - `blocks`: read a clip block by block.
 - `reading`: read the samples or the header of a clip; `load_audio`.
 - `samples`: check blocks of samples, and mix channels.
+- `stream`: check and keep samples that arrive in blocks.
 - `resampling`: change the sampling rate.
 - `lengths`: read the sampling rates and lengths of many clips from headers.
 - `statistics`: peaks and digests of a clip.

@@ -54,14 +54,14 @@ def open_audio(path):
     """
     if isinstance(path, ArraySource):
         file = path.open()
-        _check_rate(file, path)
+        check_rate(file.samplerate, path)
         yield file
         return
     n_bytes = stat_audio(path).st_size
     try:
         with open_recording(path, n_bytes) as file:
             _check_length(file, n_bytes, path)
-            _check_rate(file, path)
+            check_rate(file.samplerate, path)
             yield file
     except AudioReadError:
         raise
@@ -88,13 +88,12 @@ def _check_length(file, n_bytes, path):
         raise AudioReadError.of(path, "its header does not contain its length, or is damaged")
 
 
-def _check_rate(file, path):
+def check_rate(rate, path):
     """Raise AudioReadError if a recording cannot have this sampling rate."""
     lowest, highest = _SAMPLING_RATE_RANGE
-    if not lowest <= file.samplerate <= highest:
+    if not lowest <= rate <= highest:
         raise AudioReadError.of(
-            path,
-            f"has a sampling rate of {file.samplerate} Hz: expected {lowest} to {highest} Hz",
+            path, f"has a sampling rate of {rate} Hz: expected {lowest} to {highest} Hz"
         )
 
 

@@ -23,7 +23,7 @@ from skdaf._core.typing import PathLike
 PATH_TYPES = (str, os.PathLike)
 
 # Arrays with more channels than this are not samples.
-_MAX_CHANNELS = 32
+MAX_CHANNELS = 32
 
 # Integers of these types, in any byte order, are samples as stored in files. The numbers are the
 # offset to subtract and the full scale to divide by.
@@ -62,7 +62,7 @@ class ArraySource(Source):
 
     def __init__(self, samples, sampling_rate, name):
         super().__init__(name)
-        self.sampling_rate = _whole_rate(sampling_rate, name)
+        self.sampling_rate = whole_rate(sampling_rate, name)
         self.samples = _samples_by_channels(as_array(samples), name)
 
     @property
@@ -258,7 +258,7 @@ def _content_of(file, name):
     return content
 
 
-def _whole_rate(rate, name):
+def whole_rate(rate, name):
     rate = as_array(rate)
     rate = rate.item() if hasattr(rate, "item") else rate
     is_number = isinstance(rate, Real) and not isinstance(rate, bool)
@@ -284,9 +284,9 @@ def _samples_by_channels(samples, name):
     if samples.shape[0] < samples.shape[1]:
         samples = samples.T
     n_samples, n_channels = samples.shape
-    if n_channels > _MAX_CHANNELS or (n_channels == n_samples and n_channels > 1):
+    if n_channels > MAX_CHANNELS or (n_channels == n_samples and n_channels > 1):
         raise ValueError(
             f"{name} has samples of shape {samples.shape}: expected an axis for samples and a "
-            f"shorter axis for at most {_MAX_CHANNELS} channels."
+            f"shorter axis for at most {MAX_CHANNELS} channels."
         )
     return samples

@@ -24,7 +24,7 @@ class Windows(Sequence):
 
     def __init__(self, clip, window, step, sampling_rate, n_samples):
         self.clip, self.sampling_rate, self.n_samples = clip, sampling_rate, n_samples
-        self.length, step = (max(1, round(seconds * sampling_rate)) for seconds in (window, step))
+        self.length, step = in_samples(window, step, sampling_rate)
         # No window starts beyond the end, or after one that has reached it.
         stop = min(n_samples, n_samples - self.length + step)
         self.starts = range(0, max(1, stop), step)
@@ -38,6 +38,11 @@ class Windows(Sequence):
         start = self.starts[index]
         end = min(start + self.length, self.n_samples)
         return _slice(self.clip, self.sampling_rate, start, end)
+
+
+def in_samples(window, step, sampling_rate):
+    """Return the length and the step of windows in whole samples, at least one each."""
+    return tuple(max(1, round(seconds * sampling_rate)) for seconds in (window, step))
 
 
 def cut_windows(clips, window, step, sampling_rate):

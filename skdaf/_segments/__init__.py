@@ -5,11 +5,14 @@
 - `writing`: `write_segments`.
 - `batches`: go through a long recording window by window, in batches.
 - `predict`: `predict_segments`.
+- `streaming`: `predict_stream`, the same for samples that are still arriving.
 - `clips`: `clips_from_segments`.
 - `smoothing`: smooth the numbers of a regressor over time.
 - `transform`: `transform_segments`.
 - `thresholds`: which windows get a label; `tune_thresholds`.
 - `merge`: `merge_segments`, with its steps in `pieces`.
+- `merge_stream`: `merge_stream`, the same for rows that are still arriving, with its steps in
+  `stream_rows`, `stream_pieces` and `stream_labels`.
 - `multilabel`: segments with different labels that cover the same time.
 - `report`: `segment_report`, with the scores of `frames` and `events`.
 """

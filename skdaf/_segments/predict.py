@@ -152,10 +152,9 @@ def predict_segments(
     >>> segments.label.notna().tolist()
     [False, False, True, True]
     """
-    estimator = _fitted_predictor(estimator)
-    thresholds = _thresholds(estimator, threshold)
+    predictor = WindowPredictor(estimator, threshold)
     tables = map_windows(
-        partial(_predict_windows, estimator, thresholds),
+        partial(_table, predictor),
         path,
         window=window,
         step=step,
@@ -164,12 +163,68 @@ def predict_segments(
         description="Predicting",
     )
     table = pd.concat(tables, ignore_index=True)
-    if is_multilabel(estimator):
+    if predictor.is_multilabel:
         # Without missing labels, the column gets the type of the labels.
         return table.infer_objects() if table.label.notna().all() else table
-    if thresholds is None:
+    if predictor.thresholds is None:
         return table
-    return _with_threshold(table, estimator.classes_, thresholds)
+    return table.assign(label=predictor.labels_above(table[predictor.columns].to_numpy()))
+
+
+class WindowPredictor:
+    """Predicts windows; what does not change from window to window is found out once.
+
+    Parameters
+    ----------
+    estimator, threshold
+        As in `predict_segments`.
+    """
+
+    def __init__(self, estimator, threshold):
+        self.estimator = estimator = _fitted_predictor(estimator)
+        self.thresholds = _thresholds(estimator, threshold)
+        self.is_regressor = is_regressor(estimator)
+        self.is_multilabel = not self.is_regressor and is_multilabel(estimator)
+        self.names, self.columns = None, []
+        if self.is_multilabel or hasattr(estimator, "predict_proba"):
+            self.names = names_of_labels(estimator)
+            self.columns = probability_columns(self.names)
+
+    def __call__(self, windows):
+        """Return columns, as a dict of arrays, and which labels each window has.
+
+        The latter is None unless there can be several labels per window. A `threshold` is already
+        applied to these; for one label per window, call `labels_above`.
+        """
+        if self.is_regressor:
+            return numbers_by_column(self.estimator, windows), None
+        labels, probabilities = labels_and_probabilities(self.estimator, windows)
+        columns = {}
+        if probabilities is not None:
+            columns = dict(zip(self.columns, probabilities.T, strict=True))
+        if not self.is_multilabel:
+            if np.ndim(labels) > 1:
+                raise _unknown_outputs(self.estimator)
+            return {"label": labels, **columns}, None
+        if self.thresholds is not None:
+            labels = probabilities >= np.where(np.isnan(self.thresholds), 0.5, self.thresholds)
+        return columns, labels
+
+    def labels_above(self, probabilities):
+        """Return the labels that the thresholds give; missing ones are None."""
+        found = winners(probabilities, self.thresholds)
+        labels = pd.Series(np.asarray(self.estimator.classes_)[found])
+        if (found < 0).any():
+            labels = labels.astype(object).where(found >= 0, None)
+        return labels
+
+
+def _table(predictor, windows):
+    """Return the rows of the table for some windows."""
+    times = {name: [getattr(window, name) for window in windows] for name in ("start", "end")}
+    columns, present = predictor(windows)
+    table = pd.DataFrame(times | columns)
+    return table if present is None else one_row_per_label(table, present, predictor.names)
 
 
 def is_multilabel(estimator):
@@ -217,38 +272,6 @@ def _thresholds(estimator, threshold):
             "probabilities, for example with CalibratedClassifierCV."
         )
     return None if threshold is None else check_threshold(threshold, names_of_labels(estimator))
-
-
-def _with_threshold(table, classes, thresholds):
-    """Return the table with the labels that the thresholds give; missing ones are None."""
-    columns = probability_columns(classes)
-    found = winners(table[columns].to_numpy(), thresholds)
-    labels = pd.Series(np.asarray(classes)[found])
-    if (found < 0).any():
-        labels = labels.astype(object).where(found >= 0, None)
-    return table.assign(label=labels)
-
-
-def _predict_windows(estimator, thresholds, windows):
-    """Return the rows of the table for some windows."""
-    rows = {name: [getattr(window, name) for window in windows] for name in ("start", "end")}
-    if is_regressor(estimator):
-        return pd.DataFrame(rows | numbers_by_column(estimator, windows))
-    labels, probabilities = labels_and_probabilities(estimator, windows)
-    several = is_multilabel(estimator)
-    if not several:
-        if np.ndim(labels) > 1:
-            raise _unknown_outputs(estimator)
-        rows["label"] = labels
-    if probabilities is not None:
-        names = probability_columns(names_of_labels(estimator))
-        rows |= zip(names, probabilities.T, strict=True)
-    table = pd.DataFrame(rows)
-    if not several:
-        return table
-    if thresholds is not None:
-        labels = probabilities >= np.where(np.isnan(thresholds), 0.5, thresholds)
-    return one_row_per_label(table, labels, names_of_labels(estimator))
 
 
 def numbers_by_column(regressor, X):

@@ -1,5 +1,8 @@
 """Smooth the numbers that a regressor predicts for the windows of a recording."""
 
+import statistics
+from collections import deque
+
 import numpy as np
 from pandas.api.indexers import BaseIndexer
 
@@ -44,3 +47,36 @@ def smooth_values(table, smooth):
         medians = table.iloc[order][columns].rolling(around, min_periods=1).median()
         table[columns] = medians.loc[table.index]
     return table
+
+
+def smooth_stream(rows, smooth):
+    """Yield rows like those of `smooth_values`, each as soon as the windows around it are there.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        As `predict_stream` yields them for a regressor.
+    smooth : float
+        As in `smooth_values`.
+    """
+    if not smooth:
+        yield from rows
+        return
+    reach = smooth / 2 + SAME_TIME
+    near, waiting = deque(), deque()
+    for row in rows:
+        middle = (row["start"] + row["end"]) / 2
+        while waiting and waiting[0][0] + reach < middle:
+            yield _median_row(near, *waiting.popleft(), reach)
+        near.append((middle, row))
+        waiting.append((middle, row))
+    while waiting:
+        yield _median_row(near, *waiting.popleft(), reach)
+
+
+def _median_row(near, middle, row, reach):
+    """Return a row with the medians of the rows near it; drop those that are too early."""
+    while near[0][0] < middle - reach:
+        near.popleft()
+    columns = find_value_columns(row)
+    return row | {x: statistics.median(other[x] for _, other in near) for x in columns}

@@ -6,6 +6,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_combining`: the option --config of combine.
 - `_predicting`: predict, embed, report.
 - `_segmenting`: segments.
+- `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
 - `_files`: info, check, convert.
 - `_program`: errors, warnings, messages and exit statuses.

@@ -17,6 +17,8 @@ class InputPath(click.Path):
 
     def files(self, value):
         """Return the files that are read."""
+        if value == "-" and self.allow_dash:
+            return []
         if not os.path.isdir(value):
             return [value]
         from skdaf.datasets import load_audio_folders

@@ -8,6 +8,8 @@ from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import Command, note, verbosity
+from skdaf.cli._raw_audio import STANDARD_INPUT, check_raw_audio_options, raw_audio_options
+from skdaf.cli._streaming import Stream
 from skdaf.cli._tables import format_by_name, show
 from skdaf.cli._text import echo, to_json, visible
 from skdaf.cli._thresholds import as_threshold, threshold_option
@@ -15,13 +17,16 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 # Parameters that do not apply to numbers.
 _FOR_CLASSES = ("min_duration", "thresholds", "background", "truth")
 
+_COLUMNS = ["start", "end", "label"]
+
 # Formats that write_segments writes, without probabilities.
 _LABEL_FORMATS = ("audacity", "raven")
 
 
 @click.command(cls=Command)
 @model_argument
-@click.argument("recording", type=InputPath(dir_okay=False))
+@click.argument("recording", type=InputPath(dir_okay=False, allow_dash=True))
+@raw_audio_options
 @window_options
 @click.option(
     "--smooth",
@@ -70,6 +75,9 @@ _LABEL_FORMATS = ("audacity", "raven")
 def segments(
     model,
     recording,
+    rate,
+    channels,
+    sample_format,
     window,
     step,
     smooth,
@@ -89,37 +97,83 @@ def segments(
     segment. With several labels per recording, each label has its own segments, which may overlap.
     A model that predicts numbers gives a row for each window instead, smoothed by a median.
 
+    If RECORDING is -, raw samples are read from standard input, and each segment is printed as soon
+    as it has ended.
+
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
     from sklearn.base import is_regressor
 
-    from skdaf import merge_segments, predict_segments
     from skdaf._segments.predict import is_multilabel
 
+    check_raw_audio_options(recording, rate, channels, sample_format)
     _check_format(format_, truth, output)
     threshold, background = as_threshold(thresholds), list(background) or None
     annotations, annotated = (None, set()) if truth is None else _read_truth(truth, background)
     predictor = load_predictor(model, proba=proba, trust=trust, n_jobs=n_jobs, verbose=0)
+    stream = Stream(rate, channels, sample_format) if recording == STANDARD_INPUT else None
+    options = {"window": window, "step": step}
     if is_regressor(predictor):
-        _curve(predictor, recording, window, step, smooth, format_, output)
+        _check_curve(format_)
+        _curve(predictor, stream or recording, options, smooth, format_, output)
         return
     several = is_multilabel(predictor)
     if not several:
         # With several labels, none is needed for time without an event, but it may have a name.
         _check_background(background, predictor, annotated)
-    options = {"window": window, "step": step, "threshold": threshold}
-    windows = predict_segments(predictor, recording, **options, verbose=verbosity())
+    options["threshold"] = threshold
     merging = {"min_duration": min_duration, "smooth": smooth, "multilabel": several}
-    found = merge_segments(windows, **merging, background=_known(background, predictor))
-    found = found if proba else found[["start", "end", "label"]]
-    if output is not None:
-        _write_segments(found, output, format_ if truth is None else None)
+    merging["background"] = _known(background, predictor)
+    kind = format_ if truth is None else None
+    if stream is None:
+        found, end = _segments(predictor, recording, options, merging, proba)
+        if output is not None:
+            _write_segments(found, output, kind)
+    else:
+        writing = {"format_": kind, "output": output, "quiet": annotations is not None}
+        found, end = _live_segments(predictor, stream, options, merging, proba, **writing)
     if annotations is not None:
         # Annotations may end a little after the last sample.
-        scoring = {"duration": max(windows.end.max(), annotations.end.max()), "multilabel": several}
+        scoring = {"duration": max(end, annotations.end.max()), "multilabel": several}
         _show_agreement(annotations, found, format_, background=background, **scoring)
-    elif output is None:
+    elif output is None and stream is None:
         show(found, format_)
+
+
+def _segments(classifier, recording, options, merging, proba):
+    """Return the segments of a recording, and its end in seconds."""
+    from skdaf import merge_segments, predict_segments
+
+    windows = predict_segments(classifier, recording, **options, verbose=verbosity())
+    found = merge_segments(windows, **merging)
+    return found if proba else found[_COLUMNS], windows.end.max()
+
+
+def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet):
+    """Print or write segments of standard input as they come; return the same as `_segments`."""
+    import pandas as pd
+
+    from skdaf import merge_stream
+    from skdaf._estimators.fitted import names_of_labels
+
+    rows = merge_stream(stream.rows(classifier, **options), **merging)
+    if not proba:
+        rows = ({name: row[name] for name in _COLUMNS} for row in rows)
+
+    def as_table(rows):
+        table = pd.DataFrame(rows, columns=stream.names if proba else _COLUMNS)
+        # Segments of several labels come in the order in which they end.
+        return table.sort_values(["start", "end"], kind="stable", ignore_index=True)
+
+    def write(rows, announce):
+        _write_segments(as_table(rows), output, format_, announce)
+
+    rows = stream.consume(rows, None if output is None else write)
+    if output is None and not quiet:
+        stream.show(rows, _COLUMNS, format_, names_of_labels(classifier))
+    found = list(rows)
+    stream.raise_problem()
+    return as_table(found), stream.end
 
 
 def _check_format(format_, truth, output):
@@ -129,15 +183,29 @@ def _check_format(format_, truth, output):
         raise click.UsageError(f"--format {format_} requires --output.")
 
 
-def _curve(regressor, recording, window, step, smooth, format_, output):
-    """Write the numbers of a recording over time."""
-    from skdaf import predict_segments
-    from skdaf._segments.smoothing import smooth_values
+def _curve(regressor, recording, options, smooth, format_, output):
+    """Print or write the numbers of a recording, or of a Stream, over time."""
+    import pandas as pd
 
-    _check_curve(format_)
-    options = {"window": window, "step": step, "verbose": verbosity()}
-    found = smooth_values(predict_segments(regressor, recording, **options), smooth)
-    show(found, format_, output, default="table" if output is None else "csv")
+    from skdaf import predict_segments
+    from skdaf._segments.smoothing import smooth_stream, smooth_values
+
+    default = "table" if output is None else "csv"
+    if not isinstance(recording, Stream):
+        windows = predict_segments(regressor, recording, **options, verbose=verbosity())
+        show(smooth_values(windows, smooth), format_, output, default)
+        return
+
+    def write(rows, announce):
+        show(pd.DataFrame(rows), format_, output, default, announce)
+
+    rows = smooth_stream(recording.rows(regressor, **options), smooth)
+    rows = recording.consume(rows, None if output is None else write)
+    if output is None:
+        recording.show(rows, ["start", "end", "value"], format_)
+    for _ in rows:
+        pass
+    recording.raise_problem()
 
 
 def _check_curve(format_):
@@ -196,14 +264,15 @@ def _read_truth(path, background):
     return spans, {*table.label} - {""}
 
 
-def _write_segments(found, output, format_):
+def _write_segments(found, output, format_, announce=True):
     from skdaf import write_segments
 
     if format_ not in _LABEL_FORMATS and (format_ or format_by_name(output)):
-        show(found, format_, output)
+        show(found, format_, output, announce=announce)
     else:
         write_segments(found, output, format=format_ or "audacity")
-        note(f"Wrote {len(found)} segments to {output}")
+        if announce:
+            note(f"Wrote {len(found)} segments to {output}")
 
 
 def _show_agreement(annotations, found, format_, **options):

@@ -61,13 +61,13 @@ def labeled_files(folders):
     return found.filenames, np.asarray(found.target_names)[found.target]
 
 
-def show(table, format_=None, output=None, default="table"):
-    """Write a table to a file or to standard output."""
+def show(table, format_=None, output=None, default="table", announce=True):
+    """Write a table to a file, which a note says if `announce` is true, or to standard output."""
     kind = format_ or format_by_name(output) or default
     if kind == "csv" and output is None and is_for_terminal():
         table = _visible_cells(table)
     write({"table": _aligned, "csv": _csv, "json": _json}[kind](table), output)
-    if output is not None:
+    if output is not None and announce:
         note(f"Wrote {len(table)} row{'s' * (len(table) != 1)} to {output}")
 
 
@@ -80,17 +80,18 @@ def _aligned(table):
     """Return an aligned table: text left, numbers right, few digits."""
     columns = []
     for name, values in table.items():
-        digits = ".3f" if name in _SECONDS else ".4g"
-        cells = [visible(name), *(_shown(value, digits) for value in values)]
+        cells = [visible(name), *(aligned_cell(name, value) for value in values)]
         width = max(map(len, cells))
         side = str.rjust if values.dtype.kind in "fiu" else str.ljust
         columns.append([side(cell, width) for cell in cells])
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
-def _shown(value, digits):
+def aligned_cell(name, value):
+    """Return a value of a column as it is shown in a table."""
     if _is_missing(value):
         return "-"
+    digits = ".3f" if name in _SECONDS else ".4g"
     return format(value, digits) if isinstance(value, float) else visible(value)
 
 
@@ -109,9 +110,14 @@ def _csv(table):
 
 
 def _json(table):
-    columns = [map(_json_value, values.tolist()) for _, values in table.items()]
+    columns = [values.tolist() for _, values in table.items()]
     rows = zip(*columns, strict=True)
-    return to_json([dict(zip(table.columns, row, strict=True)) for row in rows])
+    return json_rows([dict(zip(table.columns, row, strict=True)) for row in rows])
+
+
+def json_rows(rows):
+    """Return a list of dicts as JSON; values that are missing or not finite are null."""
+    return to_json([{name: _json_value(x) for name, x in row.items()} for row in rows])
 
 
 def _json_value(value):

@@ -52,15 +52,16 @@ def is_for_terminal():
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def echo(text):
-    """Write results to standard output.
+def echo(text, end="\n"):
+    """Write results to standard output, without delay.
 
     Raises BrokenPipeError for a closed pipe, and OSError with a clear message for other failures.
     """
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        click.echo(_for_terminal(text) if is_for_terminal() else to_bytes(text))
+        text = f"{text}{end}"
+        click.echo(_for_terminal(text) if is_for_terminal() else to_bytes(text), nl=False)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -38,6 +38,7 @@ def make_recordings(folder):
         parts.append(np.concatenate([sf.read(path)[0] for path in own])[: 4 * 16000])
         lines.append(f"{4 * place},{4 * place + 4},{kind}\n")
     sf.write(folder / "yard.wav", np.concatenate(parts), 16000)
+    sf.write(folder / "yard.raw", np.concatenate(parts), 16000, format="RAW", subtype="PCM_16")
     (folder / "truth.txt").write_text("start,end,label\n" + "".join(lines))
     names = [Path(path).relative_to(folder / "new").as_posix() for path in new.filenames[4:]]
     rows = "".join(f"{name},{Path(name).parent}\n" for name in names)
@@ -56,10 +57,13 @@ def make_recordings(folder):
 
 
 def run(command):
-    """Return the output of a command."""
-    program, *words = shlex.split(command)
+    """Return the output of a command, which may get a file from `cat`."""
+    source, pipe, rest = command.partition(" | ")
+    content = Path(source.removeprefix("cat ")).read_bytes() if pipe else None
+    program, *words = shlex.split(rest or source)
     if program == "skdaf":
-        return CliRunner().invoke(main, words, prog_name="skdaf", env={"COLUMNS": "80"}).output
+        options = {"prog_name": "skdaf", "env": {"COLUMNS": "80"}, "input": content}
+        return CliRunner().invoke(main, words, **options).output
     *options, file = words
     lines = Path(file).read_text().splitlines(keepends=True)
     assert program in ("cat", "head")

@@ -1,0 +1,111 @@
+"""Combine the steps of `merge_stream`, for one label at each instant and for several."""
+
+from copy import deepcopy
+
+from skdaf._segments.stream_pieces import (
+    Joiner,
+    Overlaps,
+    ShortRemover,
+    Smoother,
+    mean_values,
+    winner,
+)
+from skdaf._segments.stream_rows import Row
+
+
+class _Track:
+    """Smooths labels, joins neighbors and removes short segments."""
+
+    def __init__(self, smooth, min_duration):
+        self._smoother, self._joiner = Smoother(smooth), Joiner()
+        self._remover = ShortRemover(min_duration)
+
+    def feed(self, pieces, now):
+        """Return the segments that later pieces can no longer change."""
+        pieces, now = self._smoother.feed(pieces, now)
+        runs, _ = self._joiner.feed(pieces, now)
+        return self._remover.feed(runs, now, self._joiner.run)
+
+
+class OneLabel:
+    """Merges rows so that each instant has one label; rows without a label are gaps.
+
+    Parameters
+    ----------
+    reader : RowReader
+    smooth, min_duration : float
+        As in `merge_segments`.
+    """
+
+    def __init__(self, reader, smooth, min_duration):
+        self._reader = reader
+        self._overlaps = Overlaps(self._piece)
+        self._track = _Track(smooth, min_duration)
+
+    def feed(self, rows, now):
+        """Return the segments that later rows can no longer change."""
+        rows = [row for row in rows if row.label is not None]
+        for row in rows:
+            self._reader.add_label(row.label)
+        return self._track.feed(*self._overlaps.feed(rows, now))
+
+    def _piece(self, start, end, rows):
+        return Row(start, end, winner(rows, self._reader), mean_values(rows))
+
+
+class SeveralLabels:
+    """Merges the rows of each label by itself; all rows are time in which labels are possible.
+
+    Parameters
+    ----------
+    reader : RowReader
+    smooth, min_duration : float
+        As in `merge_segments`, for the two cases that a label is present or absent.
+    """
+
+    def __init__(self, reader, smooth, min_duration):
+        self._reader = reader
+        self._overlaps = Overlaps(self._piece)
+        # Labels that did not occur yet are absent: all of them have the same past.
+        self._absent, self._tracks = _Track(smooth, min_duration), {}
+
+    def feed(self, rows, now):
+        """Return the segments that later rows can no longer change."""
+        for row in rows:
+            if row.label is not None:
+                self._reader.add_label(row.label)
+        pieces, now = self._overlaps.feed(rows, now)
+        found = []
+        for piece in pieces:
+            for label in piece.label:
+                if label not in self._tracks:
+                    self._tracks[label] = deepcopy(self._absent)
+            found += self._feed_tracks([piece], piece.end)
+        found += self._feed_tracks([], now)
+        numbers = self._reader.labels
+        return sorted(found, key=lambda run: (run.start, run.end, numbers[run.label]))
+
+    def _feed_tracks(self, pieces, now):
+        self._absent.feed([Row(p.start, p.end, False, p.values) for p in pieces], now)
+        found = []
+        for label, track in self._tracks.items():
+            own = [
+                Row(p.start, p.end, label in p.label, p.label.get(label, p.values)) for p in pieces
+            ]
+            runs = track.feed(own, now)
+            found += [Row(run.start, run.end, label, run.values) for run in runs if run.label]
+        return found
+
+    def _piece(self, start, end, rows):
+        """Return a piece whose label is a dict: the means of the numbers for each label."""
+        labels = dict.fromkeys(row.label for row in rows if row.label is not None)
+        if len(rows) == 1:
+            return Row(start, end, dict.fromkeys(labels, rows[0].values), rows[0].values)
+        # Probabilities belong to windows, each of which counts once although it has a row per
+        # label. Other numbers, such as confidences, belong to the segments of one label.
+        if labels and self._reader.columns_of_labels() is not None:
+            windows = {(row.start, row.end, *row.values): row for row in rows}
+            values = mean_values([*windows.values()])
+            return Row(start, end, dict.fromkeys(labels, values), values)
+        own = {x: mean_values([row for row in rows if row.label == x]) for x in labels}
+        return Row(start, end, own, mean_values(rows))

@@ -1,0 +1,147 @@
+"""Raw samples on standard input, which another program writes while the command runs."""
+
+import signal
+import sys
+from contextlib import contextmanager
+
+import click
+
+# The types of samples, by the names that ffmpeg uses.
+_TYPES = {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4", "u8": "u1"}
+
+# How files of audio begin, which are not raw samples.
+_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3")
+
+_BYTES_PER_READ = 2**16
+
+# The recording that stands for standard input.
+STANDARD_INPUT = "-"
+
+_EXAMPLE = (
+    "ffmpeg -loglevel error -i URL -f s16le -ac 1 -ar 16000 - | skdaf segments MODEL - --rate 16000"
+)
+
+
+def raw_audio_options(command):
+    """Add the options that say what standard input contains."""
+    for option in (
+        click.option(
+            "--sample-format",
+            type=click.Choice(list(_TYPES)),
+            help="Type of the samples on standard input.  [default: s16le]",
+        ),
+        click.option(
+            "--channels",
+            type=click.IntRange(1, 32),
+            metavar="N",
+            help="Number of channels on standard input.  [default: 1]",
+        ),
+        click.option(
+            "--rate",
+            type=click.IntRange(1),
+            metavar="HZ",
+            help="Sampling rate of the samples on standard input, if RECORDING is -.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def check_raw_audio_options(recording, rate, channels, sample_format):
+    """Raise UsageError if the options and the recording do not belong together."""
+    given = {"--rate": rate, "--channels": channels, "--sample-format": sample_format}
+    if recording != STANDARD_INPUT:
+        for name, value in given.items():
+            if value is not None:
+                raise click.UsageError(
+                    f"{name} is only for raw samples on standard input: files contain this "
+                    "information. Omit it, or give - as the recording."
+                )
+        return
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError(
+            "The recording - is standard input, but no program writes to it. Pipe raw samples into "
+            f"the command, for example: {_EXAMPLE}."
+        )
+    if rate is None:
+        raise click.UsageError(
+            "Raw samples on standard input need --rate, their sampling rate in Hz."
+        )
+
+
+class RawAudio:
+    """The samples on standard input.
+
+    Parameters
+    ----------
+    channels : int
+    sample_format : str
+        A key of `_TYPES`.
+
+    Attributes
+    ----------
+    n_extra : int
+        After the end, the number of bytes of an incomplete sample.
+    was_interrupted : bool
+        Whether Ctrl-C was pressed. This ends the samples.
+    """
+
+    def __init__(self, channels, sample_format):
+        self._type, self._channels = _TYPES[sample_format], channels
+        self.n_bytes = channels * int(self._type[-1])
+        self.n_extra, self.was_interrupted, self._is_waiting = 0, False, False
+
+    def blocks(self):
+        """Yield arrays of shape (n_samples, n_channels) as soon as there are new bytes."""
+        import numpy as np
+
+        stream, rest, is_start = click.get_binary_stream("stdin"), b"", True
+        while data := self._read(stream):
+            rest += data
+            if is_start and len(rest) >= max(map(len, _MAGIC)):
+                _check_is_raw(rest)
+                is_start = False
+            n_whole = len(rest) - len(rest) % self.n_bytes
+            yield np.frombuffer(rest[:n_whole], self._type).reshape(-1, self._channels)
+            rest = rest[n_whole:]
+        self.n_extra = len(rest)
+
+    def _read(self, stream):
+        """Return new bytes; none at the end, or after Ctrl-C."""
+        if self.was_interrupted:
+            return b""
+        try:
+            self._is_waiting = True
+            return stream.read1(_BYTES_PER_READ)
+        except KeyboardInterrupt:
+            return b""
+        finally:
+            self._is_waiting = False
+
+    @contextmanager
+    def ended_by_interruption(self):
+        """Return a context in which Ctrl-C ends the samples; pressed again, it stops at once."""
+
+        def end(number, frame):
+            self.was_interrupted = True
+            signal.signal(signal.SIGINT, previous)
+            if self._is_waiting:
+                raise KeyboardInterrupt
+
+        try:
+            previous = signal.signal(signal.SIGINT, end)
+        except ValueError:  # not in the main thread, which alone gets signals
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+
+def _check_is_raw(data):
+    if data.startswith(_MAGIC):
+        raise ValueError(
+            "Standard input contains an audio file: expected raw samples without a header. Give "
+            f"the file itself to the command, or convert it, for example: {_EXAMPLE}."
+        )

@@ -1,0 +1,158 @@
+"""The command segments for raw samples on standard input: rows are printed as they come."""
+
+import csv
+import io
+import re
+import time
+
+from skdaf.cli._raw_audio import RawAudio
+from skdaf.cli._tables import aligned_cell, json_rows
+from skdaf.cli._text import echo, is_for_terminal, visible
+
+_COLUMNS = ["start", "end", "label"]
+
+# An output file is replaced at most once in this many seconds, and at the end.
+_SECONDS_PER_WRITE = 2.0
+
+# Cells of numbers and times in a table whose later rows are not known.
+_WIDTH = 9
+
+
+class Stream:
+    """The windows of standard input, and what is known about them at the end.
+
+    Parameters
+    ----------
+    rate, channels, sample_format
+        The options of the command.
+
+    Attributes
+    ----------
+    names : list of str
+        The columns of the windows.
+    end : float
+        The end of the last window in seconds.
+    """
+
+    def __init__(self, rate, channels, sample_format):
+        self._rate = rate
+        self._audio = RawAudio(channels or 1, sample_format or "s16le")
+        self._error = None
+        self.names, self.end = _COLUMNS, 0.0
+
+    def rows(self, estimator, **options):
+        """Yield the rows of `predict_stream`; an error in the samples ends them."""
+        from skdaf import AudioReadError, predict_stream
+
+        try:
+            for row in predict_stream(estimator, self._audio.blocks(), self._rate, **options):
+                self.names, self.end = list(row), row["end"]
+                yield row
+        except AudioReadError as error:
+            self._error = error
+
+    def consume(self, rows, write=None):
+        """Yield the same rows, which Ctrl-C ends; write all of them from time to time.
+
+        Nothing is written if the samples failed before there was a row.
+
+        Parameters
+        ----------
+        rows : iterable of dict
+            Rows of this stream, merged or smoothed.
+        write : callable, default=None
+            It writes a list of rows to a file; the second argument is true for the last time.
+        """
+        with self._audio.ended_by_interruption():
+            yield from rows if write is None else self._written(rows, write)
+
+    def _written(self, rows, write):
+        found, last = [], -float("inf")
+        for row in rows:
+            found.append(row)
+            if time.monotonic() - last >= _SECONDS_PER_WRITE:
+                write(found, False)
+                last = time.monotonic()
+            yield row
+        if found or self._error is None:
+            write(found, True)
+
+    def show(self, rows, names, format_, classes=()):
+        """Print rows as they come.
+
+        Parameters
+        ----------
+        rows : iterable of dict
+        names : list of str
+            The columns of an empty table, which is printed if there are no rows and no error.
+        format_ : {"table", "csv", "json"} or None
+        classes : sequence, default=()
+            The labels that can occur, which set the width of their column.
+        """
+        line = _csv_line if format_ == "csv" else _aligned_line(classes)
+        is_empty = True
+        for text in _json_texts(rows) if format_ == "json" else _lines(rows, line):
+            echo(text, end="")
+            is_empty = False
+        if is_empty and self._error is None:
+            echo("[]" if format_ == "json" else line(names, names))
+
+    def raise_problem(self):
+        """Raise what ended the samples too early, after everything found has been written."""
+        if self._audio.was_interrupted:
+            raise KeyboardInterrupt
+        if self._error is not None:
+            # The message begins with the name of the recording, which users do not know.
+            problem = re.sub("^'[^']*': ", "", str(self._error))
+            raise ValueError(f"Standard input: {problem}.")
+        if self._audio.n_extra:
+            raise ValueError(
+                "Standard input ended in the middle of a sample: the last one has "
+                f"{self._audio.n_extra} of {self._audio.n_bytes} bytes (all channels together), so "
+                "it was not used. Check --sample-format and --channels."
+            )
+
+
+def _json_texts(rows):
+    """Yield the parts of a list in JSON; the comma after a row comes with the next one."""
+    is_first = True
+    for row in rows:
+        yield ("[" if is_first else ",") + json_rows([row]).removeprefix("[").removesuffix("\n]")
+        is_first = False
+    if not is_first:
+        yield "\n]\n"
+
+
+def _lines(rows, line):
+    """Yield a header and a line for each row."""
+    has_header = False
+    for row in rows:
+        header = "" if has_header else line(row, row) + "\n"
+        yield f"{header}{line(row, row.values())}\n"
+        has_header = True
+
+
+def _csv_line(names, cells):
+    cells = [visible(x) if isinstance(x, str) and is_for_terminal() else x for x in cells]
+    file = io.StringIO()
+    # The csv module does not quote "\r", which readers would treat as the end of a line.
+    has_return = any("\r" in str(cell) for cell in cells)
+    quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
+    csv.writer(file, lineterminator="", quoting=quoting).writerow(cells)
+    return file.getvalue()
+
+
+def _aligned_line(classes):
+    """Return a function that returns a line, of the names of columns and of their cells."""
+    label_width = max(len(visible(name)) for name in ("label", *classes))
+
+    def line(names, cells):
+        shown = []
+        for name, cell in zip(names, cells, strict=True):
+            if name == "label":
+                shown.append(aligned_cell(name, cell).ljust(label_width))
+            else:
+                shown.append(aligned_cell(name, cell).rjust(max(_WIDTH, len(visible(name)))))
+        return "  ".join(shown).rstrip()
+
+    return line

@@ -1,0 +1,209 @@
+"""`skdaf segments MODEL -`: raw samples on standard input, and rows as they come."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+from types import SimpleNamespace
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from cli_commands import ENVIRONMENT, SKDAF, SMALL, invoke, misuse
+from click.testing import CliRunner
+
+from skdaf.cli import main
+
+pytestmark = pytest.mark.usefixtures("inside_workspace")
+
+LIVE = ["segments", "model.skops", "-", "--rate", 16_000, "--window", 0.1]
+OF_FILE = ["segments", "model.skops", "long.wav", "--window", 0.1]
+
+
+@pytest.fixture(scope="module")
+def samples(workspace):
+    return sf.read(workspace / "long.wav", dtype="int16")[0]
+
+
+def stream(content, *arguments, status=0):
+    """Run the command in the process of the tests, with bytes on standard input."""
+    result = CliRunner().invoke(main, [*map(str, arguments)], input=content)
+    assert result.exit_code == status, (result.stderr, result.exc_info)
+    return result
+
+
+def table_of(result):
+    return pd.read_csv(io.StringIO(result.stdout))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--step", 0.05, "--smooth", 0.25, "--min-duration", 0.2, "--proba"],
+        ["--threshold", 0.5, "--background", "high_tone"],
+    ],
+)
+def test_segments_are_those_of_the_file(samples, options):
+    options = [*options, "--format", "csv"]
+    found = table_of(stream(samples.tobytes(), *LIVE, *options))
+    expected = table_of(invoke(*OF_FILE, *options))
+    assert len(expected) > 1
+    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+def test_formats_are_those_of_files(samples, format_):
+    found = stream(samples.tobytes(), *LIVE, "--format", format_).stdout
+    expected = invoke(*OF_FILE, "--format", format_).stdout
+    if format_ == "table":
+        # The widths of columns are chosen before all rows are known.
+        found, expected = ([line.split() for line in x.splitlines()] for x in (found, expected))
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json"])
+def test_output_files_are_those_of_files(samples, name, tmp_path):
+    live, of_file = tmp_path / f"live-{name}", tmp_path / name
+    result = stream(samples.tobytes(), *LIVE, "-o", live)
+    invoke(*OF_FILE, "-o", of_file)
+    assert live.read_text() == of_file.read_text()
+    assert result.stdout == ""
+    assert result.stderr.startswith("Wrote ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_types_and_channels_of_samples(samples):
+    stereo = np.column_stack([samples, samples])
+    expected = stream(samples.tobytes(), *LIVE).stdout
+    for name, content in [
+        ("s32le", stereo.astype("<i4") << 16),
+        ("f32le", (stereo / 2**15).astype("<f4")),
+    ]:
+        options = ["--sample-format", name, "--channels", 2]
+        assert stream(content.tobytes(), *LIVE, *options).stdout == expected
+    quiet = ["--sample-format", "u8", "--format", "json"]
+    assert json.loads(stream(b"\x80" * 4000, *LIVE, *quiet).stdout)[-1]["end"] == 0.25
+
+
+def test_truth_is_compared_at_the_end(samples):
+    found = stream(samples.tobytes(), *LIVE, "--truth", "truth.csv").stdout
+    assert found == invoke(*OF_FILE, "--truth", "truth.csv").stdout
+
+
+def test_numbers_over_time(workspace, samples, tmp_path):
+    folder = workspace / "recordings" / "low_tone"
+    rows = "".join(f"{folder}/low_tone_{i:03}.wav,{i}\n" for i in range(8))
+    table = tmp_path / "numbers.csv"
+    table.write_text("path,number\n" + rows)
+    training = ["--task", "regression", "--table", table, "--column", "target=number", "--quiet"]
+    model = tmp_path / "numbers.skops"
+    invoke("train", *training, "-o", model, *SMALL)
+    options = ["--window", 0.1, "--step", 0.05, "--smooth", 0.25, "--format", "csv"]
+    found = table_of(stream(samples.tobytes(), "segments", model, "-", "--rate", 16_000, *options))
+    expected = table_of(invoke("segments", model, "long.wav", *options))
+    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-4)
+    curve = tmp_path / "curve.csv"
+    live = ["segments", model, "-", "--rate", 16_000, "--window", 0.1]
+    stream(samples.tobytes(), *live, "-o", curve)
+    assert len(pd.read_csv(curve)) == len(found) // 2 + 1
+    result = stream(b"", *live, "--min-duration", 1, status=2)
+    assert "--min-duration needs a model that predicts classes" in result.stderr
+
+
+def test_what_was_found_before_an_error_is_kept(samples, tmp_path):
+    content = samples[:8000].tobytes() + b"x"
+    result = stream(content, *LIVE, "--format", "csv", status=2)
+    assert table_of(result).end.iloc[-1] == 0.5
+    assert "ended in the middle of a sample: the last one has 1 of 2 bytes" in result.stderr
+    floats = (samples[:8000] / 2**15).astype("<f4")
+    floats[6000] = np.nan
+    output = tmp_path / "out.csv"
+    options = ["--sample-format", "f32le", "-o", output]
+    result = stream(floats.tobytes(), *LIVE, *options, status=2)
+    assert result.stderr.endswith(
+        "Error: Standard input: the sample at 0.375 s is NaN: expected finite numbers, with full "
+        "scale at 1.\n"
+    )
+
+
+def test_nothing_on_standard_input_is_an_error(tmp_path):
+    output = tmp_path / "out.txt"
+    output.write_text("kept")
+    for options in ([], ["--format", "json"], ["-o", output]):
+        result = stream(b"", *LIVE, *options, status=2)
+        assert result.stdout == ""
+        assert result.stderr == "Error: Standard input: contains no samples.\n"
+    assert output.read_text() == "kept"
+
+
+def test_no_segments_give_an_empty_table(samples):
+    options = [
+        x for kind in ("high_tone", "low_tone", "white_noise") for x in ("--background", kind)
+    ]
+    assert (
+        stream(samples.tobytes(), *LIVE, *options, "--format", "csv").stdout == "start,end,label\n"
+    )
+    assert stream(samples.tobytes(), *LIVE, *options, "--format", "json").stdout == "[]\n"
+
+
+def test_audio_files_on_standard_input_are_refused(workspace):
+    result = stream((workspace / "long.wav").read_bytes(), *LIVE, status=2)
+    assert "contains an audio file: expected raw samples" in result.stderr
+
+
+def test_options_that_do_not_fit():
+    assert "need --rate" in misuse("segments", "model.skops", "-")
+    assert "--rate is only for raw samples" in misuse(*OF_FILE, "--rate", 16_000)
+    assert "--channels is only for raw samples" in misuse(*OF_FILE, "--channels", 2)
+    assert "--format raven requires --output" in misuse(*LIVE, "--format", "raven")
+    result = stream(b"1234", "segments", "model.skops", "-", "--rate", 10, status=2)
+    assert "has a sampling rate of 10 Hz" in result.stderr
+
+
+def test_a_process_prints_rows_as_they_come_and_ends_with_ctrl_c(samples, tmp_path):
+    output = tmp_path / "out.csv"
+    command = [SKDAF, *LIVE[:-2], "--window", "0.1", "--step", "0.05", "--format", "csv"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*map(str, command)], stdin=pipe, stdout=pipe, stderr=pipe, env=ENVIRONMENT
+    ) as process:
+        process.stdin.write(samples.tobytes())
+        process.stdin.flush()
+        assert process.stdout.readline() == b"start,end,label\n"
+        first = process.stdout.readline()
+        assert first.startswith(b"0.0,")
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate()
+        assert process.returncode == 130
+    assert errors == b"Interrupted.\n"
+    expected = invoke(*OF_FILE, "--step", 0.05, "--format", "csv").stdout
+    assert b"start,end,label\n" + first + rest == expected.encode()
+    assert not output.exists()
+
+
+def test_ctrl_c_completes_the_output_file(samples, tmp_path, monkeypatch):
+    class Pipe(io.BytesIO):
+        def read1(self, size=-1):
+            data = super().read1(size)
+            if not data:
+                os.kill(os.getpid(), signal.SIGINT)
+            return data
+
+    monkeypatch.setattr("click.get_binary_stream", lambda name: Pipe(samples.tobytes()))
+    before = signal.getsignal(signal.SIGINT)
+    output, expected = tmp_path / "out.txt", tmp_path / "expected.txt"
+    result = stream(b"", *LIVE, "-o", output, status=130)
+    assert result.stderr.endswith("Interrupted.\n")
+    invoke(*OF_FILE, "-o", expected)
+    assert output.read_text() == expected.read_text()
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_terminal_in_place_of_a_pipe(monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(click.UsageError, match="Pipe raw samples into"):
+        main.commands["segments"].main(["model.skops", "-"], standalone_mode=False)
