@@ -1,0 +1,71 @@
+"""Networks of users as ONNX operations, through torch's own exporter."""
+
+import logging
+import warnings
+from contextlib import contextmanager
+
+import torch
+
+from skdaf._estimators.export.graph import import_onnx
+
+# Clips in the batch that the exporter follows through the network; it takes 1 for a fixed size.
+_N_CLIPS = 2
+
+
+def add_with_torch(graph, network, x, input_shape):
+    """Apply any network to a tensor; the parameters are those of `layers.add_network`.
+
+    Raises
+    ------
+    ImportError
+        If onnxscript, which the exporter needs, is not installed.
+    ValueError
+        If the exporter fails; the message contains its reason.
+    """
+    _check_onnxscript()
+    try:
+        with _quietly():
+            model = _export(network, torch.zeros(_N_CLIPS, 1, *input_shape))
+    except Exception as error:  # the exporter runs the code of a user
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(
+            "The network cannot be exported, because torch.onnx.export fails for it "
+            f"({type(error).__name__}: {reason}). Its layers must be ones that ONNX has, and its "
+            "code must not depend on the number of clips or on their values."
+        ) from error
+    return graph.include(model, x)
+
+
+def _check_onnxscript():
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "export_onnx needs onnxscript to export networks with layers that are not from skdaf. "
+            'Install it with: pip install "skdaf[export]"'
+        ) from error
+
+
+def _export(network, batch):
+    """Return the network as an ONNX model without functions of its own."""
+    shapes = ({0: torch.export.Dim("n_clips")},)
+    program = torch.onnx.export(
+        network, (batch,), dynamo=True, dynamic_shapes=shapes, opset_version=18, verbose=False
+    )
+    onnx = import_onnx()
+    model = program.model_proto
+    return onnx.inliner.inline_local_functions(model) if model.functions else model
+
+
+@contextmanager
+def _quietly():
+    """Hide what the exporter says about torch itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
