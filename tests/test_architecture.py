@@ -45,6 +45,8 @@ TORCH = [
     "_estimators.regressor",
     "_estimators.parameters",
     "_estimators.resuming",
+    "_estimators.export.layers",
+    "_estimators.export.custom_layers",
     "_legacy.load",
 ]
 RESERVED = {
@@ -55,6 +57,8 @@ RESERVED = {
     "torch": TORCH,
     "pooch": ["_core.download"],
     "requests": ["_core.download"],
+    "onnx": ["_estimators.export"],
+    "onnxscript": ["_estimators.export"],
     "yaml": ["_legacy.combiner"],
     "librosa": [],
     "torchaudio": [],
@@ -231,10 +235,10 @@ def test_spectrograms_need_no_torch():
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
-def test_blocks_of_features_need_no_torch():
-    loaded = loaded_by("from skdaf import BlockScaler, CappedPCA")
-    assert "skdaf._estimators.feature_blocks" in loaded
-    assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
+def test_blocks_of_features_and_the_function_that_exports_need_no_torch():
+    loaded = loaded_by("from skdaf import BlockScaler, CappedPCA, export_onnx")
+    assert {"skdaf._estimators.feature_blocks", "skdaf._estimators.export.models"} <= loaded
+    assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis", "onnx"])
 
 
 def test_only_saving_and_loading_need_skops():

@@ -23,13 +23,13 @@ def add_common_length(graph, frames, length, padding=None):
         A tensor of shape (n_clips, n_frames, n_bins).
     """
     if length.method == "resize":
-        return _resize(graph, frames.samples, frames.count, integers(length.n_frames))
+        return _resize(graph, frames.samples, frames.n_frames, integers(length.n_frames))
     if length.method == "pad":
         return _pad_or_cut(graph, frames.samples, length.n_frames, padding)
     spectrogram, count = frames
     if length.squeeze > 1:
         count = _squeezed(graph, count, length.squeeze)
-        spectrogram = _resize(graph, spectrogram, frames.count, count)
+        spectrogram = _resize(graph, spectrogram, frames.n_frames, count)
     return _tile_or_cut(graph, spectrogram, count, length.n_frames)
 
 

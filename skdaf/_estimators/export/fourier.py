@@ -16,7 +16,7 @@ from skdaf._core.limits import check_at_most
 from skdaf._estimators.export.graph import integers
 from skdaf._features.spectrogram import analysis_window
 
-# Weights of the second step of the transform: 512 MB.
+# Weights of the second step of the transform: up to 512 MB.
 _MAX_WEIGHTS = 2**27
 
 
@@ -27,12 +27,12 @@ class Frames(NamedTuple):
     ----------
     samples : str
         A tensor of shape (n_clips, n_frames, ...).
-    count : str
-        A vector with one integer, n_frames.
+    n_frames : str
+        A vector with one integer.
     """
 
     samples: str
-    count: str
+    n_frames: str
 
 
 class _Transform:
@@ -87,16 +87,16 @@ def add_frames(graph, waveform, settings):
     # With an odd window, the last sample of a clip starts no frame.
     length = graph.op("Sub", length, integers(n_fft % 2))
     last = graph.op("Div", length, integers(hop))
-    count = graph.op("Add", last, integers(1))
+    n_frames = graph.op("Add", last, integers(1))
     end = graph.op("Add", graph.op("Mul", last, integers(hop)), integers(n_fft))
     used = graph.op("Slice", padded, integers(0), end, integers(1))
     # Copying parts that all frames consist of is faster than copying single samples.
     size = math.gcd(hop, n_fft)
     parts = graph.op("Reshape", used, integers(0, -1, size))
-    starts = graph.op("Mul", add_range(graph, count), integers(hop // size))
+    starts = graph.op("Mul", add_range(graph, n_frames), integers(hop // size))
     places = np.arange(n_fft // size, dtype=np.int64)[None]
     index = graph.op("Add", graph.op("Unsqueeze", starts, integers(1)), places)
-    return Frames(graph.op("Gather", parts, index, axis=1), count)
+    return Frames(graph.op("Gather", parts, index, axis=1), n_frames)
 
 
 def add_range(graph, count):
@@ -124,9 +124,7 @@ def add_power(graph, frames, settings, bank):
     transform = _Transform(settings.n_fft)
     length, step, n_kept = transform.length, transform.step, transform.n_kept
     window = analysis_window(settings).reshape(length, step)
-    windowed = graph.op(
-        "Mul", graph.op("Reshape", frames, integers(0, -1, length, step)), window
-    )
+    windowed = graph.op("Mul", graph.op("Reshape", frames, integers(0, -1, length, step)), window)
     parts = graph.op("MatMul", transform.first(), windowed)
     parts = graph.op("Reshape", parts, integers(0, -1, 2, n_kept, step))
     parts = graph.op("Transpose", parts, perm=[0, 3, 1, 2, 4])

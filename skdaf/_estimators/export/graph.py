@@ -73,9 +73,7 @@ class OnnxGraph:
     def include(self, model, tensor):
         """Add all operations of a model with one input and one output; return its output."""
         graph = self._onnx.compose.add_prefix(model, "network/").graph
-        self._nodes.append(
-            self._onnx.helper.make_node("Identity", [tensor], [graph.input[0].name])
-        )
+        self._nodes.append(self._onnx.helper.make_node("Identity", [tensor], [graph.input[0].name]))
         for node in graph.node:
             # They describe where the code that was exported is on this computer.
             node.ClearField("doc_string")

@@ -162,9 +162,15 @@ def _has_statistics(module):
     return module.running_mean is not None and module.weight is not None
 
 
+def _has_plain_padding(module):
+    return module.padding_mode == "zeros" and not isinstance(module.padding, str)
+
+
 # The settings of layers with which they are as above.
 _CONDITIONS = {
-    nn.Conv2d: lambda module: module.padding_mode == "zeros" and not isinstance(module.padding, str),
+    nn.Conv2d: lambda module: (
+        module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    ),
     nn.BatchNorm1d: _has_statistics,
     nn.BatchNorm2d: _has_statistics,
     nn.MaxPool2d: lambda module: not (module.return_indices or module.ceil_mode),

@@ -95,7 +95,8 @@ def _why_no_network(last):
         return f"A {name} without a network cannot be exported: export {_SUPPORTED}."
     if find_networks(last):
         return (
-            f"A {name} cannot be exported, only the networks in it. Export each of them: {_SUPPORTED}."
+            f"A {name} cannot be exported, only the networks in it. Export each of them: each must "
+            f"be {_SUPPORTED}."
         )
     return (
         f"A {name} cannot be exported: export {_SUPPORTED}. If it is the last step of a pipeline "

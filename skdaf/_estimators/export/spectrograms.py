@@ -22,11 +22,11 @@ def add_spectrogram(graph, waveform, settings):
         mel = _part(graph, power, 0, settings.n_mels)
     levels = _levels(graph, mel, settings.top_db)
     if settings.features == "mfcc":
-        levels = _add_mfcc(graph, levels, frames.count, settings)
+        levels = _add_mfcc(graph, levels, frames.n_frames, settings)
     elif settings.features == "mel+chroma":
         chroma = _part(graph, power, settings.n_mels, settings.n_mels + N_CHROMA)
         levels = graph.op("Concat", levels, _chroma_levels(graph, chroma, settings), axis=2)
-    return Frames(levels, frames.count)
+    return Frames(levels, frames.n_frames)
 
 
 def _part(graph, tensor, first, last):

@@ -11,6 +11,7 @@ from skdaf._features.standardizing import (
     SOFTENING_SLOPE,
 )
 
+
 def add_finish(graph, frames, extraction):
     """Return spectrograms at the common length, standardized if `extraction` says so.
 

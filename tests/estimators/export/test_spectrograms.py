@@ -64,7 +64,7 @@ def test_spectrograms_are_those_of_the_transformer(params):
     np.testing.assert_allclose(found[usual][:8], expected[usual][:8], rtol=1e-4, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(
     st.fixed_dictionaries(
         {
