@@ -7,7 +7,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_predicting`: predict, embed, report.
 - `_segmenting`: segments.
 - `_similar`: similar index, similar query.
-- `_files`: info, check, convert.
+- `_files`: info, check, convert, export.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_completion`: completion of the parameters of --set in the shell.
@@ -19,7 +19,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 import click
 
 from skdaf import __version__
-from skdaf.cli._files import check, convert, info
+from skdaf.cli._files import check, convert, export, info
 from skdaf.cli._predicting import embed, predict, report
 from skdaf.cli._program import Program
 from skdaf.cli._segmenting import segments
@@ -48,6 +48,6 @@ def main():
 for command in (
     *(train, transfer, combine),
     *(predict, segments, embed, similar, report),
-    *(info, check, convert),
+    *(info, check, convert, export),
 ):
     main.add_command(command)

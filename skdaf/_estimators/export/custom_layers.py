@@ -48,13 +48,32 @@ def _check_onnxscript():
 
 def _export(network, batch):
     """Return the network as an ONNX model without functions of its own."""
-    shapes = ({0: torch.export.Dim("n_clips")},)
-    program = torch.onnx.export(
-        network, (batch,), dynamo=True, dynamic_shapes=shapes, opset_version=18, verbose=False
-    )
+    program = _follow(network, batch, strict=False) or _follow(network, batch, strict=True)
+    if program is None:
+        raise ValueError("its results are others for another number of clips")
+    exported = torch.onnx.export(program, dynamo=True, opset_version=18, verbose=False)
     onnx = import_onnx()
-    model = program.model_proto
+    model = exported.model_proto
     return onnx.inliner.inline_local_functions(model) if model.functions else model
+
+
+def _follow(network, batch, strict):
+    """Return what a network computes as a program of torch; None if it fits only this batch.
+
+    With `strict`, torch reads the code of the network instead of running it. It then understands
+    ``len(x)``, which otherwise becomes a fixed number.
+    """
+    try:
+        shapes = ({0: torch.export.Dim("n_clips")},)
+        program = torch.export.export(network, (batch,), dynamic_shapes=shapes, strict=strict)
+        others = torch.randn(_N_CLIPS + 1, *batch.shape[1:], generator=torch.Generator())
+        with torch.no_grad():
+            is_same = torch.allclose(program.module()(others), network(others), atol=1e-4)
+    except Exception:
+        if strict:
+            raise
+        return None
+    return program if is_same else None
 
 
 @contextmanager

@@ -92,14 +92,14 @@ def _find_network(last):
 def _why_no_network(last):
     name = type(last).__name__
     if isinstance(last, SpectrogramTransformer):
-        return f"A {name} without a network cannot be exported: export {_SUPPORTED}."
+        return f"{name} cannot be exported without a network: export {_SUPPORTED}."
     if find_networks(last):
         return (
-            f"A {name} cannot be exported, only the networks in it. Export each of them: each must "
+            f"{name} cannot be exported, only the networks in it. Export each of them: it must "
             f"be {_SUPPORTED}."
         )
     return (
-        f"A {name} cannot be exported: export {_SUPPORTED}. If it is the last step of a pipeline "
+        f"{name} cannot be exported: export {_SUPPORTED}. If it is the last step of a pipeline "
         "after a CNNFeatureExtractor, export the features (pipeline[:-1]), and convert this step "
         "with skl2onnx."
     )

@@ -94,6 +94,7 @@ class DependsOnValues(nn.Module):
         return self.linear(mean if float(x.max()) > 0 else -mean)
 
 
+@pytest.mark.slow
 def test_networks_of_users(tmp_path, capfd):
     import_or_skip("onnxscript")
     network = CNNAudioClassifier(network=Flattened, max_epochs=1, random_state=0)

@@ -48,7 +48,7 @@ def test_a_classifier_after_the_features(classifier, refused):
     extractor = CNNFeatureExtractor(FrozenEstimator(classifier))
     pipeline = make_pipeline(extractor, LogisticRegression()).fit(CLIPS, LABELS)
     message = refused(pipeline)
-    assert "A LogisticRegression cannot be exported" in message
+    assert "LogisticRegression cannot be exported" in message
     assert "pipeline[:-1]" in message
 
 
@@ -58,7 +58,7 @@ def test_estimators_around_several_networks_or_none(classifier, refused):
     calibrated = CalibratedClassifierCV(FrozenEstimator(classifier)).fit(CLIPS, LABELS)
     assert "CalibratedClassifierCV cannot" in refused(calibrated)
     handcrafted = PyAudioAnalysisTransformer().fit(CLIPS)
-    assert "A PyAudioAnalysisTransformer cannot" in refused(handcrafted)
+    assert "PyAudioAnalysisTransformer cannot" in refused(handcrafted)
     assert "without a network" in refused(small_frontend().fit(CLIPS))
 
 
