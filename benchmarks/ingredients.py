@@ -23,7 +23,7 @@ from benchmarks import _sets
 from skdaf import CNNAudioClassifier, SpectrogramTransformer, load_audio
 from skdaf._estimators import fitting
 from skdaf._estimators.fitting import make_plan
-from skdaf._features import resizing
+from skdaf._features import resizing, standardizing
 from skdaf._features.spectrogram import SpectrogramSettings, mel_levels
 from skdaf._networks import architectures
 from skdaf._networks.architectures import build_cnn
@@ -110,7 +110,7 @@ CHANGES = {
     "64 mel bands": {"frontend__n_mels": 64},
     "128 mel bands": {"frontend__n_mels": 128},
     "no standardization": {"frontend__standardize": False},
-    "low levels not softened": {"patch": (resizing, "_SOFTENING_SLOPE", np.float32(1))},
+    "low levels not softened": {"patch": (standardizing, "SOFTENING_SLOPE", np.float32(1))},
     "no mean subtraction": {"frontend__mean_subtraction": 0.0},
     "whole mean subtracted": {"frontend__mean_subtraction": 1.0},
     "resize": {"frontend__length": "resize"},

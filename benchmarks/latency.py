@@ -4,7 +4,8 @@
 
 "predict" loads a saved model and predicts one file repeatedly. Models are fitted with default
 parameters, but for one epoch and on few clips, because the time does not depend on what was
-learned. "load" is the time from the start of imports (mostly torch) to the model.
+learned. "load" is the time from the start of imports (mostly torch) to the model. "onnxruntime" runs
+the exported model with one thread, and reads and resamples the file with soundfile and soxr.
 "imports" times several statements, each from the start of an interpreter to its end.
 
 Times are medians over processes; for warm calls, they are medians over the calls of each process
@@ -25,7 +26,7 @@ import numpy as np
 
 from benchmarks import _fsdd
 from benchmarks._chords import write_chords
-from skdaf import CNNAudioClassifier, save_model
+from skdaf import CNNAudioClassifier, export_onnx, save_model
 
 HEAVY = ["torch", "matplotlib", "pyAudioAnalysis", "pandas", "scipy.signal", "skops"]
 
@@ -60,6 +61,28 @@ for _ in range(int(n_calls) + 1):
 print(json.dumps([loaded - start, times[0], times[1:]]))
 """
 
+# The same for an exported model, without skdaf and torch.
+ONNX_CHILD = """
+import json, sys, time
+model, file, _, n_calls = sys.argv[1:]
+start = time.perf_counter()
+import onnxruntime, soundfile, soxr
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = options.inter_op_num_threads = 1
+session = onnxruntime.InferenceSession(model, options)
+rate = int(session.get_modelmeta().custom_metadata_map["sampling_rate"])
+loaded = time.perf_counter()
+times = []
+for _ in range(int(n_calls) + 1):
+    begin = time.perf_counter()
+    samples, own_rate = soundfile.read(file, dtype="float32")
+    if own_rate != rate:
+        samples = soxr.resample(samples, own_rate, rate)
+    session.run(["probabilities"], {"waveform": samples[None]})
+    times.append(time.perf_counter() - begin)
+print(json.dumps([loaded - start, times[0], times[1:]]))
+"""
+
 
 def python(code, *arguments):
     """Run code in a fresh interpreter, and return its output."""
@@ -67,15 +90,17 @@ def python(code, *arguments):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def save_both(paths, labels, folder, name):
-    """Fit a classifier and save it in both formats; return {loader: file}."""
+def save_all(paths, labels, folder, name):
+    """Fit a classifier and save it in each format; return {loader: file}."""
     classifier = CNNAudioClassifier(max_epochs=1, random_state=0).fit(paths, labels)
     files = {
         "joblib.load": Path(folder, f"{name}.joblib"),
         "load_model": Path(folder, f"{name}.skops"),
+        "onnxruntime": Path(folder, f"{name}.onnx"),
     }
     joblib.dump(classifier, files["joblib.load"])
     save_model(classifier, files["load_model"])
+    export_onnx(classifier, files["onnxruntime"])
     return files
 
 
@@ -84,8 +109,8 @@ def measure_predict(repeats, n_calls):
     speech = list(paths[::30])
     with tempfile.TemporaryDirectory() as folder:
         chords = write_chords(folder, 20)
-        of_speech = save_both(speech, digits[::30], folder, "speech")
-        of_chords = save_both(chords, np.arange(len(chords)) % 2, folder, "chords")
+        of_speech = save_all(speech, digits[::30], folder, "speech")
+        of_chords = save_all(chords, np.arange(len(chords)) % 2, folder, "chords")
         cases = [
             ("spoken digit, 8 kHz, 0.4 s", "spoken digits", of_speech, speech[50]),
             ("chords, 44.1 kHz, 5 s", "spoken digits", of_speech, chords[0]),
@@ -99,7 +124,8 @@ def measure_predict(repeats, n_calls):
         times = {key: [] for key in runs}
         for _ in range(repeats):
             for key, arguments in runs.items():
-                times[key].append(json.loads(python(CHILD, *arguments)))
+                code = ONNX_CHILD if key[-1] == "onnxruntime" else CHILD
+                times[key].append(json.loads(python(code, *arguments)))
     print("| file | model trained on | loaded with | load (s) | first call (ms) ", end="")
     print("| later calls (ms) | 95th percentile (ms) |")
     print("|---" * 7 + "|")

@@ -17,6 +17,7 @@ from ._display.values import ValuesDisplay as ValuesDisplay
 from ._estimators.autoencoder import ConvAutoencoderEmbedder as ConvAutoencoderEmbedder
 from ._estimators.classifier import CNNAudioClassifier as CNNAudioClassifier
 from ._estimators.combine import make_combined_classifier as make_combined_classifier
+from ._estimators.export.models import export_onnx as export_onnx
 from ._estimators.extractor import CNNFeatureExtractor as CNNFeatureExtractor
 from ._estimators.feature_blocks import BlockScaler as BlockScaler
 from ._estimators.feature_blocks import CappedPCA as CappedPCA

@@ -46,9 +46,8 @@ TORCH = [
     "_estimators.parameters",
     "_estimators.pretrained",
     "_estimators.resuming",
-    "_estimators.pretrained.resemblyzer",
-    "_estimators.pretrained.torch_models",
-    "_estimators.pretrained.transformers_folder",
+    "_estimators.export.layers",
+    "_estimators.export.custom_layers",
     "_legacy.load",
 ]
 RESERVED = {
@@ -59,6 +58,8 @@ RESERVED = {
     "torch": TORCH,
     "pooch": ["_core.download"],
     "requests": ["_core.download"],
+    "onnx": ["_estimators.export"],
+    "onnxscript": ["_estimators.export"],
     "yaml": ["_legacy.combiner"],
     "transformers": ["_estimators.pretrained.transformers_folder"],
     "librosa": [],
@@ -236,10 +237,12 @@ def test_spectrograms_need_no_torch():
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
-def test_blocks_of_features_and_pretrained_networks_need_no_torch():
-    loaded = loaded_by("from skdaf import BlockScaler, CappedPCA, PretrainedFeatureExtractor")
-    assert "skdaf._estimators.feature_blocks" in loaded
-    assert "skdaf._estimators.pretrained.transformer" in loaded
+def test_feature_blocks_pretrained_networks_and_the_export_need_no_torch():
+    loaded = loaded_by(
+        "from skdaf import BlockScaler, CappedPCA, PretrainedFeatureExtractor, export_onnx"
+    )
+    modules = ("feature_blocks", "pretrained.transformer", "export.models")
+    assert {f"skdaf._estimators.{name}" for name in modules} <= loaded
     others = ["onnx", "onnxruntime", "transformers", "ai_edge_litert"]
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis", *others])
 

@@ -13,5 +13,5 @@
   `CNNFeatureExtractor`.
 - `combine`: `make_combined_classifier`; `feature_blocks`: `BlockScaler` and `CappedPCA`.
 - `fitted`: find networks and front ends in fitted pipelines, searches and other estimators.
-- `persistence`: `save_model` and `load_model`.
+- `persistence`: `save_model` and `load_model`; `export`: `export_onnx`.
 """

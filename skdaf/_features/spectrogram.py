@@ -19,17 +19,17 @@ from skdaf._features.frame_blocks import frame_blocks, multiply_parts
 FEATURES = ("mel", "mfcc", "mel+chroma")
 
 # Power below this counts as silence, as in librosa.
-_POWER_FLOOR = 1e-10
+POWER_FLOOR = 1e-10
 
 # A frame with less power than this has no strongest pitch class.
-_TINY = np.finfo(np.float32).tiny
+TINY = np.finfo(np.float32).tiny
 
 # Samples (of overlapping frames) that are transformed together, and the minimum number of frames:
 # enough to make the overhead of calls negligible, few enough to stay in the processor's cache.
 _SAMPLES_PER_BLOCK = 2**17
 _FRAMES_PER_BLOCK = 64
 
-_MAX_DELTA_FRAMES = 9
+MAX_DELTA_FRAMES = 9
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def analysis_window(settings):
 
 
 def _decibels(power, out=None):
-    levels = np.maximum(power, _POWER_FLOOR, out=out)
+    levels = np.maximum(power, POWER_FLOOR, out=out)
     np.log(levels, out=levels)
     levels *= np.float32(10.0 / np.log(10.0))
     return levels
@@ -268,7 +268,7 @@ def _below_peak(levels, top_db):
 def _chroma_decibels(chroma, settings):
     """Return the level of each pitch class relative to the strongest one of its frame."""
     peaks = chroma.max(axis=1, keepdims=True)
-    shares = np.divide(chroma, peaks, out=np.zeros_like(chroma), where=peaks > _TINY)
+    shares = np.divide(chroma, peaks, out=np.zeros_like(chroma), where=peaks > TINY)
     return _below_peak(_decibels(shares), settings.top_db)
 
 
@@ -281,7 +281,7 @@ def mfcc(log_mel, n_mfcc):
 def _delta(values, order):
     """Return the slope (order 1) or curvature (2) of a polynomial fitted to up to nine frames."""
     n_frames = len(values)
-    width = min(_MAX_DELTA_FRAMES, n_frames - 1 + n_frames % 2)
+    width = min(MAX_DELTA_FRAMES, n_frames - 1 + n_frames % 2)
     if width <= order:
         return np.zeros_like(values)
     return savgol_filter(values, width, polyorder=order, deriv=order, axis=0, mode="interp").astype(

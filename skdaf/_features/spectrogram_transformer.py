@@ -294,7 +294,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         """
         check_is_fitted(self)
         return compute_rows(
-            self._extraction(SpectrogramSettings(**self._fitted_settings)),
+            self._extraction_at_one_rate(),
             validate_sounds_for(self, X),
             n_jobs=self.n_jobs,
             verbose=self.verbose,
@@ -362,6 +362,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     def _rates(self, clips):
         """Return the sampling rate to which each clip is resampled."""
         return [self.sampling_rate_] * len(clips)
+
+    def _extraction_at_one_rate(self):
+        """Return how spectrograms are computed from waveforms at `sampling_rate_`."""
+        return self._extraction(SpectrogramSettings(**self._fitted_settings))
 
     def _extraction(self, settings, kind=SpectrogramExtraction):
         return kind(

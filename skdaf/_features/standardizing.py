@@ -5,11 +5,14 @@ import numpy as np
 # Levels more than this many dB below the peak are softened: they keep this share of the distance
 # below that point. Chosen in experiments on unseen speakers, and on acoustic scenes in unseen
 # locations.
-_SOFTENING_DEPTH = np.float32(50.0)
-_SOFTENING_SLOPE = np.float32(0.3)
+SOFTENING_DEPTH = np.float32(50.0)
+SOFTENING_SLOPE = np.float32(0.3)
 
 # The standardized values of padded clips stay within this distance of zero.
-_MAX_DEVIATIONS = np.float32(10.0)
+MAX_DEVIATIONS = np.float32(10.0)
+
+# Clips with a smaller deviation, such as digital silence, are not scaled.
+MIN_DEVIATION = np.float32(1e-6)
 
 # Half of the mean spectrum is subtracted from clips of this many seconds. Chosen in experiments on
 # five sets of clips of 0.4 to 6 s.
@@ -55,18 +58,18 @@ def write_standardized(spectrogram, row, to_length, *, padding, mean_subtraction
     if padding is not None:
         # A click has hardly any deviation: silence would be hundreds of deviations below it.
         farthest = np.abs(spectrogram - mean).max()
-        scale = np.maximum(scale, farthest / _MAX_DEVIATIONS)
+        scale = np.maximum(scale, farthest / MAX_DEVIATIONS)
     np.subtract(to_length(spectrogram, padding), mean, out=row)
     row /= scale
     if padding is not None:
-        np.clip(row, -_MAX_DEVIATIONS, _MAX_DEVIATIONS, out=row)
+        np.clip(row, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=row)
 
 
 def soften_levels(levels):
     """Raise very low levels, because the level of pauses depends on the microphone."""
-    # The higher of two lines that cross at -_SOFTENING_DEPTH: below that, the flatter one.
-    softened = levels * _SOFTENING_SLOPE
-    softened -= (1 - _SOFTENING_SLOPE) * _SOFTENING_DEPTH
+    # The higher of two lines that cross at -SOFTENING_DEPTH: below that, the flatter one.
+    softened = levels * SOFTENING_SLOPE
+    softened -= (1 - SOFTENING_SLOPE) * SOFTENING_DEPTH
     return np.maximum(levels, softened, out=softened)
 
 
@@ -76,5 +79,4 @@ def standardization(spectrogram):
     mean = np.add.reduce(values) / np.float32(values.size)
     centered = values - mean
     deviation = np.sqrt(np.dot(centered, centered) / np.float32(values.size))
-    # Digital silence has zero deviation: only its mean is subtracted.
-    return mean, deviation if deviation > 1e-6 else np.float32(1.0)
+    return mean, deviation if deviation > MIN_DEVIATION else np.float32(1.0)

@@ -183,6 +183,19 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         settings["hop_length"] = max(1, int(self.hop_length * rate))
         return _LegacySettings(**settings)
 
+    def _extraction_at_one_rate(self):
+        if self.sampling_rate is None:
+            raise ValueError(
+                "This LegacySpectrogramTransformer uses each file at its own rate. Set a rate: "
+                "load_deep_audio_features(path, sampling_rate=...)."
+            )
+        if self.features == "mel+chroma":
+            raise ValueError(
+                "This LegacySpectrogramTransformer tunes its chroma to each clip, which needs its "
+                "transform: it cannot be expressed by one set of filters."
+            )
+        return self._extraction(self._settings(self.sampling_rate))
+
     def _extraction(self, settings, kind=_LegacyExtraction):
         return super()._extraction(settings, kind)
 

@@ -8,7 +8,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_segmenting`: segments.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
-- `_files`: info, check, convert.
+- `_files`: info, check, convert, export.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: networks that others have trained.
@@ -21,7 +21,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 import click
 
 from skdaf import __version__
-from skdaf.cli._files import check, convert, info
+from skdaf.cli._files import check, convert, export, info
 from skdaf.cli._predicting import embed, predict, report
 from skdaf.cli._program import Program
 from skdaf.cli._segmenting import segments
@@ -50,6 +50,6 @@ def main():
 for command in (
     *(train, transfer, combine),
     *(predict, segments, embed, similar, report),
-    *(info, check, convert),
+    *(info, check, convert, export),
 ):
     main.add_command(command)

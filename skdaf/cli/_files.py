@@ -1,4 +1,4 @@
-"""Commands for files: info, check, convert."""
+"""Commands for files: info, check, convert, export."""
 
 import math
 import os
@@ -212,3 +212,26 @@ def convert(old, new, sampling_rate):
     from skdaf import load_deep_audio_features
 
     save(load_deep_audio_features(old, sampling_rate=sampling_rate), new)
+
+
+@click.command(cls=Command)
+@model_argument
+@click.argument("output", type=OutputFile(), metavar="OUTPUT")
+@trust_option
+@quiet_option
+def export(model, output, trust):
+    """Write a model as an ONNX file, which runs without skdaf.
+
+    OUTPUT is the file to write (*.onnx). It contains the front end and the network: its input is a
+    waveform, and its output is what the model predicts, or its embedding. The sampling rate of the
+    waveform and the classes are in the metadata of the file.
+
+    Example: skdaf export model.skops model.onnx
+    """
+    from skdaf import export_onnx
+
+    try:
+        export_onnx(load_any(model, trust=trust), output)
+    except (ImportError, TypeError) as error:  # a missing package; something else in a pickle
+        raise ValueError(str(error)) from error
+    note(f"Wrote {output}")

@@ -30,7 +30,7 @@ def test_help_of_the_installed_command_names_every_command(workspace):
     names = re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], flags=re.MULTILINE)
     assert set(names) == {
         *("train", "predict", "report", "transfer", "embed", "combine", "segments", "similar"),
-        *("info", "convert", "check"),
+        *("info", "convert", "check", "export"),
     }
 
 
@@ -121,6 +121,7 @@ MISUSES = {
     "info": ("truth.csv",),
     "check": ("nowhere",),
     "convert": ("model.joblib", "x.skops"),
+    "export": ("model.joblib", "x.onnx"),
 }
 
 

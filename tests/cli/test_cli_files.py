@@ -1,10 +1,11 @@
-"""The commands info, check and convert."""
+"""The commands info, check, convert and export."""
 
 import io
 import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pandas as pd
 import pytest
 import soundfile as sf
 from cli_commands import KINDS, invoke, misuse, old_model, run
+from helpers import import_or_skip
 
 import skdaf
-from skdaf import CNNAudioClassifier, load_model
+from skdaf import CNNAudioClassifier, SpectrogramTransformer, load_model
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
 
@@ -161,3 +163,28 @@ def test_convert_misused(tmp_path):
     assert "does not exist" in misuse("convert", "no.pt", new)
     assert "/no' does not exist" in misuse("convert", "long.wav", tmp_path / "no" / "new")
     assert not new.exists()
+
+
+def test_export(workspace, embedder, tmp_path):
+    import_or_skip("onnx")
+    out = tmp_path / "model.onnx"
+    result = run("export", "model.skops", out, cwd=workspace)
+    assert (result.stdout, result.stderr) == ("", f"Wrote {out}\n")
+    expected = out.read_bytes()
+    assert invoke("export", "model.joblib", out, "--trust", "--quiet").stderr == ""
+    assert out.read_bytes() == expected
+    model = import_or_skip("onnx").load(out)
+    assert [output.name for output in model.graph.output] == ["probabilities"]
+    invoke("export", embedder, out, "-q")
+    assert import_or_skip("onnx").load(out).graph.output[0].name == "embedding"
+
+
+def test_export_misused(tmp_path, monkeypatch):
+    import_or_skip("onnx")
+    out = tmp_path / "model.onnx"
+    frontend = SpectrogramTransformer().fit(np.ones((2, 4000)))
+    skdaf.save_model(frontend, tmp_path / "frontend.skops")
+    assert "without a network" in misuse("export", tmp_path / "frontend.skops", out)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert 'pip install "skdaf[export]"' in misuse("export", "model.skops", out)
+    assert not out.exists()

@@ -36,6 +36,7 @@ LINES = {
     "report model.csv rec -o OUT": ["model.csv", "rec/rain/b.wav"],
     "check rec b.wav -o OUT": ["rec/dog/a.wav", "b.wav"],
     "convert model.csv OUT": ["model.csv"],
+    "export model.csv OUT": ["model.csv"],
 }
 
 
