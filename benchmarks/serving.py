@@ -8,8 +8,11 @@ predicted in this process without a server, by 1 and by 8 threads that share a m
 a `CNNAudioClassifier` with default parameters, trained for one epoch: the time does not depend on
 what was learned. All answers are compared with `predict_proba` on the file.
 
-"processes" starts the server with 1 and 2 worker processes and measures the memory of each worker
-that it does not share with others (Linux only).
+"CPU" is the processor time of the server, or of this process, per request. Unlike the other
+columns, it depends little on other programs on the same cores, including the clients.
+
+The second table starts the server with 1 and 2 worker processes and measures the memory of each
+worker that it does not share with others. Both need Linux.
 
 Rows are medians over the repeats. Requires fastapi, python-multipart and uvicorn. The clients run
 on the same cores as the server, so a server with its own machine is faster.
@@ -132,11 +135,18 @@ def check(parts, expected, keys, n_clients):
                 raise SystemExit(f"The answer for clip {key} is {result}, not {expected[key]}.")
 
 
+def cpu_seconds(pid):
+    """Return the processor time of a process, in user code and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def row(name, n_clients, runs):
-    speeds, seconds = zip(*runs, strict=True)
+    speeds, seconds, cpu = zip(*runs, strict=True)
     cells = [f"{statistics.median(speeds):.0f}"]
     for quantile in (0.5, 0.95):
         cells.append(f"{1e3 * statistics.median(np.quantile(s, quantile) for s in seconds):.1f}")
+    cells.append(f"{1e3 * statistics.median(cpu):.1f}")
     print("|", " | ".join([name, str(n_clients), *cells]), "|", flush=True)
 
 
@@ -149,9 +159,9 @@ def measure_speed(model_path, paths, n_requests, repeats):
     def in_process():
         return lambda key: model.predict_proba([paths[key]])[0].tolist()
 
-    print("| | clients | requests per second | median (ms) | 95th percentile (ms) |")
-    print("|---" * 5 + "|")
-    with server(model_path) as (_, port):
+    print("| | clients | requests per second | median (ms) | 95th percentile (ms) | CPU (ms) |")
+    print("|---" * 6 + "|")
+    with server(model_path) as (process, port):
 
         def over_http():
             connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -161,13 +171,17 @@ def measure_speed(model_path, paths, n_requests, repeats):
                 request(connection, "POST", "/predict", forms[key])["probabilities"].values()
             )
 
-        for name, open_client in (("POST /predict", over_http), ("predict_proba", in_process)):
+        for name, open_client, pid in (
+            ("POST /predict", over_http, process.pid),
+            ("predict_proba", in_process, os.getpid()),
+        ):
             for n_clients in N_CLIENTS:
                 runs = []
                 for _ in range(repeats):
+                    cpu = cpu_seconds(pid)
                     speed, seconds, parts = measure(open_client, keys, n_clients)
+                    runs.append((speed, seconds, (cpu_seconds(pid) - cpu) / len(keys)))
                     check(parts, expected, keys, n_clients)
-                    runs.append((speed, seconds))
                 row(name, n_clients, runs)
 
 
