@@ -97,7 +97,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"quickstart\.py$",
+    "ignore_pattern": r"(quickstart|serve_fastapi)\.py$",
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "generated/examples",
     "doc_module": ("skdaf",),

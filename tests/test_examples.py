@@ -58,7 +58,7 @@ def test_examples_are_numbered():
     numbers = [int(name.split("_")[1]) for name in PLOTS]
     assert numbers == list(range(1, len(PLOTS) + 1))
     others = {path.name for path in EXAMPLES.glob("*.py")} - {*PLOTS}
-    assert others == {"quickstart.py"}
+    assert others == {"quickstart.py", "serve_fastapi.py"}
 
 
 @pytest.mark.slow

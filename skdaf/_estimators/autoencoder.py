@@ -76,9 +76,10 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     device : str or torch.device, default="auto"
         The torch device to use. "auto" uses CUDA if available, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision during training. "auto" is bfloat16 on processors that support it natively
-        (faster, and as accurate in experiments), and float32 on others. Weights and embeddings are
-        always float32. Set it explicitly if different kinds of machines must train the same model.
+        Precision during training. "auto" is bfloat16 on processors and CUDA devices that support it
+        natively (faster, and as accurate in experiments), and float32 on others, including MPS.
+        Weights and embeddings are always float32. Set it explicitly if different kinds of machines
+        must train the same model.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the held-out clips, the order of the clips and augmentation.
         Pass an int for reproducible results.

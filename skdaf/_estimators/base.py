@@ -141,7 +141,8 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         """Yield the spectrograms of X in batches, each with the outputs of the first layers."""
         # The machine that uses a model may lack the device that trained it.
         device = resolve_device(self.device, fallback_to_cpu=True)
-        network = self.network_[:n_layers]
+        # A slice is a new module.
+        network = self.network_ if n_layers is None else self.network_[:n_layers]
         if device != "cpu":
             # A copy, because another thread may be predicting with the network on the CPU.
             network = copy.deepcopy(network).to(device)

@@ -110,7 +110,7 @@ class CNNAudioClassifier(ClassifierBase):
         frequency; "noise" adds noise; "mixup" blends pairs of clips and their labels [4]_. For
         MFCC, "equalize" and "warp" are left out: cepstral coefficients are not levels at
         frequencies. A callable is called with ``(batch, generator)`` and returns a new batch; the
-        batch is a tensor of shape (n_clips, n_frames, n_bins). If None, nothing is changed.
+        batch is a CPU tensor of shape (n_clips, n_frames, n_bins). If None, nothing is changed.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out clips, stop when their loss has not improved for `patience` epochs,
         and keep the weights of the best epoch. "auto" does so from 10,000 clips on, if `patience`
@@ -128,9 +128,10 @@ class CNNAudioClassifier(ClassifierBase):
     device : str or torch.device, default="auto"
         The torch device to use. "auto" uses CUDA if available, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision during training. "auto" is bfloat16 on processors that support it natively
-        (faster, and as accurate in experiments), and float32 on others. Weights and predictions are
-        always float32. Set it explicitly if different kinds of machines must train the same model.
+        Precision during training. "auto" is bfloat16 on processors and CUDA devices that support it
+        natively (faster, and as accurate in experiments), and float32 on others, including MPS.
+        Weights and predictions are always float32. Set it explicitly if different kinds of machines
+        must train the same model.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the held-out clips, the order of the clips, dropout and
         augmentation. Pass an int for reproducible results. The global generators of NumPy and torch

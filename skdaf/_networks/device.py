@@ -2,8 +2,10 @@
 
 import threading
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch.backends import cudnn
 
 from skdaf._core.contexts import SharedContext
 
@@ -18,21 +20,16 @@ def resolve_device(device: str | torch.device, *, fallback_to_cpu: bool = False)
         Whether to warn and use the CPU, instead of raising ValueError, if the machine does not have
         the device.
     """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
     if device == "auto":
-        return next(kind for kind, is_available in available.items() if is_available)
+        return next(kind for kind in ("cuda", "mps", "cpu") if _is_available(torch.device(kind)))
     try:
-        kind = torch.device(device).type
+        wanted = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
             f"device={device!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another "
             "torch device."
         ) from error
-    if available.get(kind, True):
+    if _is_available(wanted):
         return str(device)
     problem = f"device={device!r} is not available on this machine"
     if not fallback_to_cpu:
@@ -41,13 +38,67 @@ def resolve_device(device: str | torch.device, *, fallback_to_cpu: bool = False)
     return "cpu"
 
 
+def _is_available(device):
+    """Return whether this machine has a torch.device; other kinds than these are not checked."""
+    if device.type == "cuda":
+        has_index = device.index is None or device.index < torch.cuda.device_count()
+        return torch.cuda.is_available() and has_index
+    return device.type != "mps" or torch.backends.mps.is_available()
+
+
+def is_cuda(device: str) -> bool:
+    """Return whether a device is a GPU of CUDA (or ROCm, which torch calls CUDA)."""
+    return torch.device(device).type == "cuda"
+
+
 def resolve_precision(precision: str, device: str) -> str:
-    """Return the training precision; "auto" is bfloat16 if the processor supports it natively."""
+    """Return the training precision; "auto" is bfloat16 if the device supports it natively."""
     if precision != "auto":
         return precision
-    # Without these instructions, bfloat16 is emulated and slower than float32.
-    is_native = device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    return "bfloat16" if is_native else "float32"
+    return "bfloat16" if _has_native_bfloat16(device) else "float32"
+
+
+def _has_native_bfloat16(device):
+    """Return whether bfloat16 is not emulated, which would be slower than float32."""
+    if is_cuda(device):
+        # Unlike `is_bf16_supported`, this looks at the device itself, not at the current one.
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+
+
+class _ReproducibleCudnn(SharedContext):
+    """Let convolutions on CUDA use all bits of float32, and give the same bytes every time.
+
+    By default, cuDNN rounds the inputs of convolutions to 10 bits (TF32), so that predictions would
+    depend on the size of a batch by more than rounding. The settings apply to the whole process.
+    """
+
+    def begin(self):
+        settings = [(cudnn, "benchmark", False), (cudnn, "deterministic", True), _without_tf32()]
+        self._before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
+        _apply_settings(settings)
+
+    def end(self):
+        _apply_settings(self._before)
+
+
+def _without_tf32():
+    # Reading the older of the two settings fails if a program has used the newer one.
+    is_old = not hasattr(cudnn, "conv")
+    return (cudnn, "allow_tf32", False) if is_old else (cudnn.conv, "fp32_precision", "ieee")
+
+
+def _apply_settings(settings):
+    for owner, name, value in settings:
+        setattr(owner, name, value)
+
+
+_reproducible_cudnn = _ReproducibleCudnn()
+
+
+def reproducible(device: str) -> AbstractContextManager:
+    """Return a context in which a device gives the same bytes for the same work."""
+    return _reproducible_cudnn if is_cuda(device) else nullcontext()
 
 
 def use_one_torch_thread() -> None:

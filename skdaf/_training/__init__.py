@@ -5,6 +5,7 @@
 - `train`: a whole training run, with interruptions and checkpoints.
 - `loop`: epochs, steps and the learning rate.
 - `optimizers`: AdamW; `custom_optimizer`: the optimizer of a user.
+- `placement`: examples on a GPU, if they fit.
 - `replicas`: copies of a network that share the work on a batch, in several threads.
 - `state`: the history and the best weights of a training run.
 - `augmentation`: random changes to spectrograms.

@@ -2,6 +2,9 @@
 
 Every function takes a batch `(n_clips, n_frames, n_bins)` and a generator, and returns a new batch
 of the same shape. To add one, write a function and add it to `AUGMENTATIONS`.
+
+The batch can be on any device. Random numbers are drawn on the CPU, so that all devices change
+clips in the same way.
 """
 
 import math
@@ -20,16 +23,15 @@ _MIXUP_ALPHA = 0.3
 def shift(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.1) -> torch.Tensor:
     """Move each clip in time by up to `limit` times its length; the edge frame fills the gap."""
     n_frames = batch.shape[1]
-    offset = _uniform(-limit, limit, (len(batch), 1), generator) * n_frames
-    return _resample(batch, torch.arange(n_frames) + offset.round(), dim=1)
+    offset = _uniform(-limit, limit, (len(batch), 1), generator, batch.device) * n_frames
+    return _resample(batch, _places(batch, 1) + offset.round(), dim=1)
 
 
 def stretch(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.15) -> torch.Tensor:
     """Speed each clip up or slow it down, around its middle."""
-    n_frames = batch.shape[1]
-    factor = _uniform(1 - limit, 1 + limit, (len(batch), 1), generator)
-    middle = (n_frames - 1) / 2
-    return _resample(batch, (torch.arange(n_frames) - middle) * factor + middle, dim=1)
+    factor = _uniform(1 - limit, 1 + limit, (len(batch), 1), generator, batch.device)
+    middle = (batch.shape[1] - 1) / 2
+    return _resample(batch, (_places(batch, 1) - middle) * factor + middle, dim=1)
 
 
 def zoom(
@@ -43,17 +45,16 @@ def zoom(
     This imitates different amounts of silence around a sound, which change its tempo and its
     position when clips are resized to the same length.
     """
-    n_frames = batch.shape[1]
-    shape = (len(batch), 1)
-    scale = _uniform(math.log(min_scale), math.log(max_scale), shape, generator).exp()
-    first = _uniform(0, 1, shape, generator) * (1 - scale) * n_frames
-    return _resample(batch, first + torch.arange(n_frames) * scale, dim=1)
+    shape, device = (len(batch), 1), batch.device
+    scale = _uniform(math.log(min_scale), math.log(max_scale), shape, generator, device).exp()
+    first = _uniform(0, 1, shape, generator, device) * (1 - scale) * batch.shape[1]
+    return _resample(batch, first + _places(batch, 1) * scale, dim=1)
 
 
 def warp(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.15) -> torch.Tensor:
     """Stretch the frequency axis, as a longer or shorter vocal tract does."""
-    factor = _uniform(1 - limit, 1 + limit, (len(batch), 1), generator)
-    return _resample(batch, torch.arange(batch.shape[2]) * factor, dim=2)
+    factor = _uniform(1 - limit, 1 + limit, (len(batch), 1), generator, batch.device)
+    return _resample(batch, _places(batch, 2) * factor, dim=2)
 
 
 def mask(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.2) -> torch.Tensor:
@@ -62,9 +63,9 @@ def mask(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.2) ->
     level = batch.mean(dim=(1, 2), keepdim=True)
     for dim in (1, 2):
         size = batch.shape[dim]
-        width = _uniform(0, limit * size, (len(batch), 1), generator)
-        first = _uniform(0, 1, (len(batch), 1), generator) * (size - width)
-        place = torch.arange(size)
+        width = _uniform(0, limit * size, (len(batch), 1), generator, batch.device)
+        first = _uniform(0, 1, (len(batch), 1), generator, batch.device) * (size - width)
+        place = _places(batch, dim)
         hidden = (place >= first) & (place < first + width)
         hidden = hidden.unsqueeze(2 if dim == 1 else 1)
         batch = torch.where(hidden, level, batch)
@@ -73,8 +74,9 @@ def mask(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.2) ->
 
 def noise(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.3) -> torch.Tensor:
     """Add white noise to the levels, up to `limit` times the standard deviation of the batch."""
-    amount = _uniform(0, limit, (len(batch), 1, 1), generator) * batch.std(correction=0)
-    return batch + amount * torch.randn(batch.shape, generator=generator)
+    shape, device = (len(batch), 1, 1), batch.device
+    amount = _uniform(0, limit, shape, generator, device) * batch.std(correction=0)
+    return batch + amount * torch.randn(batch.shape, generator=generator).to(device)
 
 
 def equalize(
@@ -85,7 +87,8 @@ def equalize(
     The change is random at a few frequencies, up to `limit` times the standard deviation of the
     batch, and linear between them.
     """
-    points = _uniform(-limit, limit, (len(batch), 1, n_points), generator) * batch.std(correction=0)
+    points = _uniform(-limit, limit, (len(batch), 1, n_points), generator, batch.device)
+    points = points * batch.std(correction=0)
     return batch + functional.interpolate(
         points, size=batch.shape[2], mode="linear", align_corners=True
     )
@@ -146,7 +149,9 @@ def compose(
     steps = augment if isinstance(augment, (list, tuple)) else [augment]
     left_out = ["mixup", *(_OVER_FREQUENCY if has_cepstra else ())]
     functions = [
-        step if callable(step) else _by_name(step) for step in steps if step not in left_out
+        _on_cpu(step) if callable(step) else _by_name(step)
+        for step in steps
+        if step not in left_out
     ]
 
     def apply(batch, generator):
@@ -165,8 +170,23 @@ def _by_name(name):
     return AUGMENTATIONS[name]
 
 
-def _uniform(low, high, shape, generator):
-    return low + (high - low) * torch.rand(shape, generator=generator)
+def _on_cpu(function):
+    """Return the function of a user for batches on any device: it draws numbers on the CPU."""
+
+    def apply(batch, generator):
+        outputs = function(batch.cpu(), generator)
+        return outputs.to(batch.device) if isinstance(outputs, torch.Tensor) else outputs
+
+    return apply
+
+
+def _uniform(low, high, shape, generator, device):
+    return low + (high - low) * torch.rand(shape, generator=generator).to(device)
+
+
+def _places(batch, dim):
+    """Return the indices along one dimension, on the device of a batch."""
+    return torch.arange(batch.shape[dim], device=batch.device)
 
 
 def _resample(batch, positions, dim):

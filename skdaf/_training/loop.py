@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skdaf._networks.inference import EVALUATION_BATCH
+from skdaf._networks.inference import evaluation_batch
 from skdaf._networks.weights import load_arrays, to_arrays
 from skdaf._training.optimizers import make_optimizer
 from skdaf._training.replicas import (
@@ -40,6 +40,7 @@ class Loop:
         self.n_batches = max(1, min(math.ceil(n_rows / plan.batch_size), n_rows // 2))
         self.n_steps = 0
         run.network[: plan.n_frozen].requires_grad_(False)
+        # Two halves would not be faster on a GPU, which has threads of its own.
         is_split = plan.device == "cpu" and n_rows // self.n_batches >= 2 * _MIN_CLIPS_PER_THREAD
         self.replicas = make_replicas(run, 2 if is_split else 1)
         self.optimizer = make_optimizer(run, self.replicas)
@@ -152,7 +153,9 @@ class Loop:
         """Return the means of loss and score over examples, without training."""
         for replica in self.replicas:
             replica.set_mode(training=False)
-        batches = np.array_split(rows, math.ceil(len(rows) / EVALUATION_BATCH))
+        plan, input_shape = self.run.plan, self.run.examples.inputs.shape[1:]
+        n_batches = math.ceil(len(rows) / evaluation_batch(input_shape, plan.device))
+        batches = np.array_split(rows, n_batches)
         n = len(self.replicas)
         shares = [batches[index::n] for index in range(n)]
         return sum(self.workers.map(Replica.evaluate, self.replicas, shares)) / len(rows)

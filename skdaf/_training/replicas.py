@@ -56,7 +56,7 @@ class Replica:
             dtype=torch.bfloat16,
             enabled=plan.precision == "bfloat16",
         ):
-            outputs = self.network(inputs.to(plan.device).unsqueeze(1)).float()
+            outputs = self.network(inputs.unsqueeze(1)).float()
         loss = self.run.objective.loss(outputs, targets)
         (loss * (len(rows) / n_rows)).backward()
         return self._sums(loss, outputs.detach(), targets)
@@ -70,7 +70,7 @@ class Replica:
             for rows in batches:
                 exit_thread_at_shutdown()
                 inputs, targets = examples.batch(rows, device)
-                outputs = self.network(inputs.to(device).unsqueeze(1))
+                outputs = self.network(inputs.unsqueeze(1))
                 sums += self._sums(self.run.objective.loss(outputs, targets), outputs, targets)
         return sums
 

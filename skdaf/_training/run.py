@@ -20,10 +20,23 @@ class Examples:
     targets: NDArray
 
     def batch(self, rows: NDArray[np.integer], device: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the inputs of some rows on the CPU, and their targets on a device."""
+        """Return the inputs and targets of some rows as tensors on a device."""
         # Indexing with an array copies only these rows, even from read-only or mapped memory.
         inputs = torch.from_numpy(np.asarray(self.inputs[rows], dtype=np.float32))
-        return inputs, torch.from_numpy(np.array(self.targets[rows])).to(device)
+        return inputs.to(device), torch.from_numpy(np.array(self.targets[rows])).to(device)
+
+
+@dataclass(frozen=True)
+class PlacedExamples:
+    """Examples that are on their device already, as tensors."""
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+
+    def batch(self, rows: NDArray[np.integer], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the inputs and targets of some rows; `device` is where they are."""
+        index = torch.tensor(rows).to(device)
+        return self.inputs[index], self.targets[index]
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class TrainingRun:
     ----------
     network : nn.Sequential
         The network to train, in place.
-    examples : Examples
+    examples : Examples or PlacedExamples
     objective : Objective
     plan : Plan
     train_rows : ndarray of int
@@ -74,16 +87,16 @@ class TrainingRun:
     train_weights : ndarray of shape (n_train_rows,) or None, default=None
         How often to draw each training example in an epoch, on average; their mean is one. If
         None, each is used once.
-    validation_examples : Examples or None, default=None
+    validation_examples : Examples, PlacedExamples or None, default=None
         The examples that `validation_rows` refer to, if they are not those for training.
     """
 
     network: nn.Sequential
-    examples: Examples
+    examples: Examples | PlacedExamples
     objective: Objective
     plan: Plan
     train_rows: NDArray[np.integer]
     validation_rows: NDArray[np.integer] | None
     seed: int
     train_weights: NDArray[np.float64] | None = None
-    validation_examples: Examples | None = None
+    validation_examples: Examples | PlacedExamples | None = None

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from numpy.typing import NDArray
 
 from skdaf._core.parallel import is_worker_thread
-from skdaf._networks.device import single_torch_thread
+from skdaf._networks.device import reproducible, single_torch_thread
 from skdaf._networks.weights import get_weights, set_weights
 from skdaf._training.checkpoint import Checkpoint
 from skdaf._training.loop import Loop
+from skdaf._training.placement import place_examples
 from skdaf._training.run import TrainingRun
 from skdaf._training.state import TrainingState, is_stored_state
 
@@ -111,7 +112,8 @@ def _loop(run):
     """Return a context with the loop of a run, with as many threads as are free."""
     with (
         single_torch_thread as n_threads,
-        Loop(run, n_threads=1 if is_worker_thread() else n_threads) as loop,
+        reproducible(run.plan.device),
+        Loop(place_examples(run), n_threads=1 if is_worker_thread() else n_threads) as loop,
     ):
         yield loop
 

@@ -132,6 +132,25 @@ def test_mix_blends_clips_and_targets_by_the_same_shares():
     assert (targets > 0).sum(dim=1).max() == 2
 
 
+@each
+def test_a_batch_on_another_device_stays_there(name):
+    # The device "meta" has shapes but no values; it refuses to work with tensors of the CPU.
+    x = batch().to("meta")
+    for function in (AUGMENTATIONS[name], compose([name])[0]):
+        y = function(x, generator())
+        assert (y.device, y.shape) == (x.device, x.shape)
+
+
+def test_the_functions_of_users_get_batches_on_the_cpu(monkeypatch):
+    moves, x = [], batch()
+    # On a device that can only be moved from and to.
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self: moves.append("cpu") or self)
+    function, _ = compose([lambda batch, g: batch + torch.rand(batch.shape, generator=g)])
+    y = function(x, generator())
+    assert moves == ["cpu"]
+    assert torch.equal(y, x + torch.rand(x.shape, generator=generator()))
+
+
 def test_mix_is_repeatable():
     x, y = batch(), torch.rand(16, 3)
     first, again, other = (mix(x, y, generator(seed)) for seed in (1, 1, 2))

@@ -13,13 +13,13 @@ from skdaf._training.loop import Loop, one_cycle
 from skdaf._training.optimizers import AdamW
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_steps_are_the_same_as_those_of_torch(fused):
+@pytest.mark.parametrize("kind", [{}, {"fused": True}, {"foreach": True}])
+def test_steps_are_the_same_as_those_of_torch(kind):
     torch.manual_seed(0)
     ours = [torch.randn(5, 3, requires_grad=True), torch.randn(4, requires_grad=True)]
     theirs = [parameter.detach().clone().requires_grad_() for parameter in ours]
-    optimizer = AdamW(ours, weight_decay=0.1, fused=fused)
-    reference = torch.optim.AdamW(theirs, weight_decay=0.1, fused=fused)
+    optimizer = AdamW(ours, weight_decay=0.1, **{"fused": False, **kind})
+    reference = torch.optim.AdamW(theirs, weight_decay=0.1, **{"foreach": False, **kind})
     for step in range(5):
         for parameter, other in zip(ours, theirs, strict=True):
             # The second parameter has a gradient only in every other step.

@@ -1,0 +1,148 @@
+"""Serve a classifier over HTTP with FastAPI.
+
+    pip install fastapi python-multipart uvicorn
+    SKDAF_MODEL=model.skops uvicorn --app-dir examples serve_fastapi:app
+    curl -F file=@clip.wav http://127.0.0.1:8000/predict
+
+The page "Serving" of the user guide explains it.
+"""
+
+import os
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import FastAPI, HTTPException, Query, Request, UploadFile
+from fastapi.responses import JSONResponse
+
+import skdaf
+
+MODEL = os.environ.get("SKDAF_MODEL", "model.skops")
+
+# Limits of an upload, of a clip for /predict and of a recording for /segments.
+MAX_BYTES = int(os.environ.get("SKDAF_MAX_BYTES", "20_000_000"))
+MAX_CLIP = float(os.environ.get("SKDAF_MAX_CLIP_SECONDS", "60"))
+MAX_RECORDING = float(os.environ.get("SKDAF_MAX_RECORDING_SECONDS", "3600"))
+
+# Requests that are computed at the same time, and those that may be in progress in
+# total, including uploads that are still arriving and those that wait for a thread.
+N_THREADS = int(os.environ.get("SKDAF_THREADS", "8"))
+MAX_REQUESTS = int(os.environ.get("SKDAF_MAX_REQUESTS", "64"))
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    """Load the model once; all threads share it."""
+    app.state.model = skdaf.load_model(MODEL)
+    anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
+    yield
+
+
+class UploadLimits:
+    """Refuse uploads beyond the limits, before they are stored.
+
+    The body is counted while it arrives: its declared length proves nothing.
+    """
+
+    def __init__(self, app):
+        self.app, self.n_requests = app, 0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+        elif self.n_requests >= MAX_REQUESTS:
+            detail = {
+                "detail": "Too many requests are in progress: try again later."
+            }
+            busy = JSONResponse(detail, 503, {"Retry-After": "1"})
+            await busy(scope, receive, send)
+        else:
+            self.n_requests += 1
+            try:
+                await self.app(scope, count_bytes(receive), send)
+            finally:
+                self.n_requests -= 1
+
+
+def count_bytes(receive):
+    """Return a `receive` that raises an error when a body becomes too large."""
+    n_bytes = 0
+
+    async def receive_and_count():
+        nonlocal n_bytes
+        message = await receive()
+        n_bytes += len(message.get("body", b""))
+        if n_bytes > MAX_BYTES:
+            raise HTTPException(413, f"The upload has more than {MAX_BYTES} bytes.")
+        return message
+
+    return receive_and_count
+
+
+app = FastAPI(title="skdaf", lifespan=lifespan)
+app.add_middleware(UploadLimits)
+
+
+@app.exception_handler(skdaf.AudioReadError)
+async def refuse_unreadable_audio(request: Request, error: skdaf.AudioReadError):
+    # The message names the upload as the client did, not a file on this machine.
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+# Endpoints that compute are plain functions: FastAPI runs them in threads, so that
+# the others, which are coroutines, answer at any time.
+
+
+@app.post("/predict")
+def predict(request: Request, file: UploadFile) -> dict[str, Any]:
+    """Return the class of a clip, and the probability of each class."""
+    model, upload = request.app.state.model, upload_of(file)
+    refuse_if_longer(upload, MAX_CLIP)
+    [probabilities] = model.predict_proba([upload]).tolist()
+    by_class = dict(zip(map(str, model.classes_), probabilities, strict=True))
+    return {"label": max(by_class, key=by_class.get), "probabilities": by_class}
+
+
+@app.post("/segments")
+def segments(
+    request: Request,
+    file: UploadFile,
+    window: Annotated[float, Query(ge=0.1, le=60)] = 1.0,
+    step: Annotated[float | None, Query(ge=0.1, le=60)] = None,
+) -> dict[str, Any]:
+    """Return the class of each window of a recording; times are in seconds."""
+    model, upload = request.app.state.model, upload_of(file)
+    refuse_if_longer(upload, MAX_RECORDING)
+    rows = skdaf.predict_segments(model, upload, window=window, step=step)
+    return {"segments": rows.to_dict("records")}
+
+
+@app.get("/model")
+async def describe_model(request: Request) -> dict[str, Any]:
+    model = request.app.state.model
+    frontend = getattr(model, "frontend_", None)
+    return {
+        "classes": [str(label) for label in model.classes_],
+        "sampling_rate": getattr(frontend, "sampling_rate_", None),
+        "version": skdaf.__version__,
+    }
+
+
+@app.get("/health")
+async def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+def upload_of(file: UploadFile) -> dict[str, Any]:
+    """Return the content of an upload, with its name for messages."""
+    return {"path": file.filename or "upload", "bytes": file.file.read()}
+
+
+def refuse_if_longer(upload: dict[str, Any], limit: float) -> None:
+    """Raise an error if a recording has samples beyond a limit in seconds."""
+    try:
+        skdaf.load_audio(upload, start=limit, end=limit + 0.01)
+    except skdaf.AudioReadError:
+        # It is shorter; or it cannot be read, which the model will report.
+        return
+    raise HTTPException(413, f"The recording is longer than {limit:g} s.")

@@ -1,0 +1,229 @@
+"""The server in examples/serve_fastapi.py: answers, errors, limits and threads."""
+
+import asyncio
+import io
+import json
+import runpy
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from helpers import ROOT, import_or_skip, small_classifier, stereo_tones
+
+import skdaf
+
+LIMITS = {"MAX_BYTES": 200_000, "MAX_CLIP_SECONDS": 2, "MAX_RECORDING_SECONDS": 4}
+
+
+@pytest.fixture(scope="module")
+def model_path(sounds, sound_labels, tmp_path_factory):
+    path = tmp_path_factory.mktemp("served") / "model.skops"
+    skdaf.save_model(small_classifier(max_epochs=2).fit(sounds.filenames, sound_labels), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def example(model_path):
+    """The global names of the example, with low limits."""
+    import_or_skip("fastapi")
+    import_or_skip("python_multipart")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKDAF_MODEL", str(model_path))
+        for name, value in LIMITS.items():
+            patch.setenv(f"SKDAF_{name}", str(value))
+        return runpy.run_path(str(ROOT / "examples" / "serve_fastapi.py"))
+
+
+@pytest.fixture(scope="module")
+def client(example):
+    # With some versions, the import warns that the client has moved.
+    import_or_skip("httpx")
+    testing = import_or_skip("fastapi.testclient")
+    with testing.TestClient(example["app"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def model(model_path):
+    return skdaf.load_model(model_path)
+
+
+def encoded(samples, format, rate=16_000):
+    """Return the content of a file with these samples."""
+    file = io.BytesIO()
+    sf.write(file, samples, rate, format=format)
+    return file.getvalue()
+
+
+def post(client, endpoint, content, name="clip.wav", **params):
+    return client.post(f"/{endpoint}", files={"file": (name, content)}, params=params)
+
+
+def check_refused(response, status, *parts):
+    """Check the status of an error, and that its message has these parts."""
+    assert response.status_code == status, response.text
+    detail = response.json()["detail"]
+    assert all(part in detail for part in parts), detail
+    return detail
+
+
+# --- answers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "MP3", "OGG"])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_an_upload_is_predicted_like_the_file(client, model, tmp_path, format, n_channels):
+    content = encoded(stereo_tones()[:, :n_channels], format)
+    path = tmp_path / f"clip.{format.lower()}"
+    path.write_bytes(content)
+    answer = post(client, "predict", content, path.name).json()
+    assert answer["label"] == model.predict([path])[0]
+    assert list(answer["probabilities"]) == list(model.classes_)
+    assert list(answer["probabilities"].values()) == model.predict_proba([path])[0].tolist()
+
+
+def test_eight_threads_get_the_same_bytes_as_one_call(client, model, sounds):
+    contents = [Path(path).read_bytes() for path in sounds.filenames[::3]]
+    expected = np.concatenate([model.predict_proba([path]) for path in sounds.filenames[::3]])
+    with ThreadPoolExecutor(8) as pool:
+        answers = [r.json() for r in pool.map(lambda c: post(client, "predict", c), contents)]
+    found = [list(answer["probabilities"].values()) for answer in answers]
+    np.testing.assert_array_equal(np.array(found, dtype=expected.dtype), expected)
+
+
+def test_segments_are_the_rows_of_predict_segments(client, model, tmp_path):
+    content = encoded(stereo_tones(40_000), "FLAC")
+    path = tmp_path / "long.flac"
+    path.write_bytes(content)
+    rows = skdaf.predict_segments(model, path, window=0.5, step=0.25)
+    answer = post(client, "segments", content, window=0.5, step=0.25).json()
+    assert answer == {"segments": rows.to_dict("records")}
+    assert len(rows) == 9
+
+
+def test_the_model_and_the_state_of_the_server_are_described(client, model):
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/model").json() == {
+        "classes": list(model.classes_),
+        "sampling_rate": 16_000,
+        "version": skdaf.__version__,
+    }
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("endpoint", ["predict", "segments"])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the file is empty"),
+        (b"no sound at all\n" * 9, "not readable as audio"),
+        (encoded(stereo_tones(), "WAV")[:9000], "truncated"),
+        (encoded(stereo_tones(), "FLAC")[:9000], "clip.wav"),
+    ],
+)
+def test_an_upload_that_is_no_audio_is_refused(client, endpoint, content, problem):
+    detail = check_refused(post(client, endpoint, content), 422, "'clip.wav': ", problem)
+    with pytest.raises(skdaf.AudioReadError) as info:
+        skdaf.load_audio({"path": "clip.wav", "bytes": content})
+    assert detail == str(info.value)
+
+
+def test_errors_name_the_upload_and_no_file_of_the_server(client, example):
+    detail = check_refused(post(client, "predict", b"text", "../../etc/passwd"), 422)
+    assert detail.startswith("'../../etc/passwd': not readable")
+    assert post(client, "predict", b"text", "").status_code == 422
+    response = client.post("/predict", data={"other": "1"})
+    assert response.status_code == 422
+    assert post(client, "segments", b"text", window=0).status_code == 422
+
+
+def test_recordings_that_are_too_long_are_refused(client):
+    for seconds, predicted, segmented in ((2, 200, 200), (2.1, 413, 200), (4.1, 413, 413)):
+        content = encoded(stereo_tones(int(seconds * 16_000))[:, 0], "FLAC")
+        responses = [post(client, endpoint, content) for endpoint in ("predict", "segments")]
+        assert [r.status_code for r in responses] == [predicted, segmented]
+    check_refused(responses[0], 413, "longer than 2 s")
+    check_refused(responses[1], 413, "longer than 4 s")
+
+
+def test_a_large_upload_is_refused(client):
+    check_refused(post(client, "predict", bytes(300_000)), 413, "more than 200000 bytes")
+    # The limit holds for each request, not for all together.
+    assert all(
+        post(client, "predict", encoded(stereo_tones(), "WAV")).status_code == 200 for _ in "1234"
+    )
+
+
+class Connection:
+    """A request whose body has many parts, and the status and body of its answer."""
+
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+
+    def __init__(self, n_parts):
+        self.parts = iter([self.head, *[bytes(50_000)] * n_parts])
+        self.n_received, self.status, self.content = 0, None, b""
+
+    async def receive(self):
+        self.n_received += 1
+        return {"type": "http.request", "body": next(self.parts), "more_body": True}
+
+    async def send(self, message):
+        self.status = message.get("status", self.status)
+        self.content += message.get("body", b"")
+
+    def open(self, app):
+        """Send the request to an app, and return this connection with the answer."""
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/predict",
+            "query_string": b"",
+            # A length that is not true.
+            "headers": [
+                (b"content-type", b"multipart/form-data; boundary=x"),
+                (b"content-length", b"100"),
+            ],
+        }
+        asyncio.run(app(scope, self.receive, self.send))
+        return self
+
+
+def test_a_large_upload_is_not_received_to_its_end(example):
+    connection = Connection(n_parts=1000).open(example["app"])
+    assert connection.status == 413
+    assert connection.n_received == 5
+
+
+def test_a_busy_server_refuses_uploads_without_reading_them(example):
+    async def never(scope, receive, send):
+        raise AssertionError("the request must not get here")
+
+    limits = example["UploadLimits"](never)
+    limits.n_requests = example["MAX_REQUESTS"]
+    connection = Connection(n_parts=1).open(limits)
+    assert (connection.status, connection.n_received) == (503, 0)
+    assert "Too many requests" in json.loads(connection.content)["detail"]
+
+
+def test_requests_stop_counting_when_they_end(example):
+    async def failing(scope, receive, send):
+        assert limits.n_requests == 1
+        raise ZeroDivisionError
+
+    limits = example["UploadLimits"](failing)
+    with pytest.raises(ZeroDivisionError):
+        Connection(n_parts=1).open(limits)
+    assert limits.n_requests == 0
+
+
+def test_eight_requests_are_computed_at_a_time(client, example):
+    anyio = import_or_skip("anyio", "anyio.to_thread")
+
+    async def n_threads():
+        return anyio.to_thread.current_default_thread_limiter().total_tokens
+
+    assert client.portal.call(n_threads) == example["N_THREADS"] == 8
