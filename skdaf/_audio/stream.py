@@ -65,7 +65,7 @@ class BlockReader:
     def __init__(self, sampling_rate):
         self.sampling_rate = sampling_rate
         self.n_blocks = self.n_samples = 0
-        self._kind = self._n_channels = None
+        self._kind = self._n_channels = self._last = None
 
     def read(self, block, n_samples):
         """Yield a block as float32 `(n_samples, n_channels)`, or as several if it is longer.
@@ -78,7 +78,10 @@ class BlockReader:
         samples = _as_samples(block, name)
         if len(samples) == 0:
             return
-        self._check_kind(samples, name)
+        # Most blocks are like the one before; names of types take time.
+        if (samples.dtype, samples.shape[1]) != self._last:
+            self._check_kind(samples, name)
+            self._last = samples.dtype, samples.shape[1]
         file = ArrayFile(samples, self.sampling_rate)
         for _ in range(0, len(samples), n_samples):
             part = file.read_block(n_samples)

@@ -59,11 +59,11 @@ def merge_stream(
         in the order in which they become final, not sorted by their start: a long event does not
         delay the short ones that end before it.
 
-    Yields
-    ------
-    segment : dict
-        `start`, `end`, `label` and the means of the other numbers, as in a row of the table that
-        `merge_segments` returns.
+    Returns
+    -------
+    segments : generator of dict
+        For each segment, `start`, `end`, `label` and the means of the other numbers, as in a row of
+        the table that `merge_segments` returns.
 
     Raises
     ------

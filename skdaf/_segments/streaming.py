@@ -69,14 +69,14 @@ def predict_stream(
     threshold : float or dict, default=None
         The lowest probability of a detection, or one for each class, as in `predict_segments`.
 
-    Yields
-    ------
-    row : dict
-        `start` and `end` in seconds from the first sample; `label`; and, if the estimator has
-        `predict_proba`, the probability of each class. The keys and values are those of a row of
-        `predict_segments`: with a `threshold`, the label is None if no class reaches it; for a
-        regressor, there are numbers in `value`, or in `value_0`, `value_1`, ... instead; with
-        several labels per clip, there is a row for each label of a window. The last window is
+    Returns
+    -------
+    rows : generator of dict
+        For each window, `start` and `end` in seconds from the first sample; `label`; and, if the
+        estimator has `predict_proba`, the probability of each class. The keys and values are those
+        of a row of `predict_segments`: with a `threshold`, the label is None if no class reaches
+        it; for a regressor, there are numbers in `value`, or in `value_0`, `value_1`, ... instead;
+        with several labels per clip, there is a row for each label of a window. The last window is
         yielded when `blocks` ends, and may be shorter. The probabilities of a network can differ
         from those of `predict_segments` by rounding.
 
