@@ -9,8 +9,9 @@ trained on speech, and both together, for few and for many training clips.
 # %%
 # Recordings
 # ----------
-# If the acted emotions of EMO-DB are at hand, the classifiers are tested on speakers
-# whom they have never heard. Otherwise, there are nine classes of noisy sounds.
+# If the acted emotions of EMO-DB are at hand, the classifiers are tested on
+# speakers whom they have never heard. Otherwise, there are nine classes of noisy
+# sounds.
 
 import os
 import tempfile
@@ -68,10 +69,10 @@ else:
 # %%
 # The classifiers
 # ---------------
-# silero-vad detects speech. Its 2.3 MB come with its package, and it runs on one core.
-# What it knows about sounds is in its recurrent state, of which a linear classifier
-# gets the means and standard deviations. In the combined classifier, both networks
-# vote with their probabilities.
+# silero-vad detects speech. Its 2.3 MB come with its package, and it runs on one
+# core. What it knows about sounds is in its recurrent state, of which a linear
+# classifier gets the means and standard deviations. In the combined classifier,
+# both networks vote with their probabilities.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -108,7 +109,9 @@ for count in counts:
         classifier.fit(train_X[chosen], train_y[chosen])
         accuracies[name].append(classifier.score(test_X, test_y))
 
-table = pd.DataFrame(accuracies, index=[f"{count} clips per class" for count in counts])
+table = pd.DataFrame(
+    accuracies, index=[f"{count} clips per class" for count in counts]
+)
 ax = table.plot.bar(rot=0, ylabel="accuracy", ylim=(0, 1))
 ax.axhline(1 / len(np.unique(labels)), color="gray", linestyle=":", label="chance")
 ax.legend(loc="upper left", ncols=2)
@@ -117,8 +120,8 @@ print(table.round(2))
 
 # %%
 # Both together are better than either of them. With ten clips per class, the
-# pretrained network is ahead of the other on speech; on the synthetic sounds, of which
-# a detector of speech knows little, it is behind. :doc:`/pretrained` has results on
-# whole sets of recordings, for other networks too.
+# pretrained network is ahead of the other on speech; on the synthetic sounds, of
+# which a detector of speech knows little, it is behind. :doc:`/pretrained` has
+# results on whole sets of recordings, for other networks too.
 
 workspace.cleanup()

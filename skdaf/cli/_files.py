@@ -8,6 +8,7 @@ import click
 from skdaf.cli._models import load_any, save
 from skdaf.cli._options import (
     jobs_option,
+    model_argument,
     table_options,
     trust_option,
 )
