@@ -4,8 +4,8 @@
 
 "predict" loads a saved model and predicts one file repeatedly. Models are fitted with default
 parameters, but for one epoch and on few clips, because the time does not depend on what was
-learned. "load" is the time from the start of imports (mostly torch) to the model. "onnxruntime" runs
-the exported model with one thread, and reads and resamples the file with soundfile and soxr.
+learned. "load" is the time from the start of imports (mostly torch) to the model. "onnxruntime"
+runs the exported model with one thread, and reads and resamples the file with soundfile and soxr.
 "imports" times several statements, each from the start of an interpreter to its end.
 
 Times are medians over processes; for warm calls, they are medians over the calls of each process
