@@ -76,17 +76,33 @@ def _find_network(last):
     from skdaf._estimators.extractor import CNNFeatureExtractor
     from skdaf._estimators.regressor import CNNAudioRegressor
 
-    if isinstance(last, CNNFeatureExtractor):
+    methods = {
+        CNNFeatureExtractor: "transform",
+        ConvAutoencoderEmbedder: "transform",
+        CNNAudioRegressor: "predict",
+        CNNAudioClassifier: "predict_proba",
+    }
+    kind = next((kind for kind in methods if isinstance(last, kind)), None)
+    if kind is None:
+        raise ValueError(_why_no_network(last))
+    _check_inherits(last, kind, methods[kind])
+    if kind is CNNFeatureExtractor:
         _check_no_windows(last)
         return last.estimator_, last._n_layers(), "embedding"
-    if isinstance(last, ConvAutoencoderEmbedder):
+    if kind is ConvAutoencoderEmbedder:
         return last, last._n_encoder_layers, "embedding"
-    if isinstance(last, CNNAudioRegressor):
-        return last, len(last.layer_names_), "regression"
-    if isinstance(last, CNNAudioClassifier):
-        task = "multilabel" if last.multilabel_ else "classification"
-        return last, len(last.layer_names_), task
-    raise ValueError(_why_no_network(last))
+    is_multilabel = kind is CNNAudioClassifier and last.multilabel_
+    task = "regression" if kind is CNNAudioRegressor else "classification"
+    return last, len(last.layer_names_), "multilabel" if is_multilabel else task
+
+
+def _check_inherits(estimator, kind, method):
+    """Raise ValueError if a class of a user computes its results in another way."""
+    if getattr(type(estimator), method) is not getattr(kind, method):
+        raise ValueError(
+            f"{type(estimator).__name__} has its own method {method!r}, which cannot be exported: "
+            f"export a {kind.__name__}."
+        )
 
 
 def _why_no_network(last):

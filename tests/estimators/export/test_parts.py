@@ -96,6 +96,16 @@ def test_a_pipeline_in_the_network_with_one_front_end(classifier, tmp_path):
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "nested").read_bytes()
 
 
+class OwnClassifier(CNNAudioClassifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X) ** 2
+
+
+def test_results_that_are_computed_in_another_way(refused):
+    own = OwnClassifier(small_frontend(), channels=(2,), max_epochs=1).fit(CLIPS, LABELS)
+    assert "OwnClassifier has its own method 'predict_proba'" in refused(own)
+
+
 def test_windows(classifier, refused):
     extractor = CNNFeatureExtractor(FrozenEstimator(classifier), window=0.1).fit(CLIPS)
     message = refused(extractor)
