@@ -4,8 +4,8 @@
 
 A default classifier, fitted for one epoch on synthetic sounds, predicts windows of 1 s of noise at
 16 kHz, which arrives in small blocks. "row" is the time from the last block of a window to its row,
-the median over all windows; "model" is that of `predict_proba` for one such window as a clip, and
-"merged" that of all work per window with `merge_stream`. Rows are not kept.
+the median over all windows; "model" is that of a call of `predict_proba` after each row, for such a
+window as a clip; and "merged" that of all work per window with `merge_stream`. Rows are not kept.
 
 "memory" is what the process holds (RssAnon) at the end, minus what it held after the first minute,
 for a stream that is as long as `--seconds`.
@@ -16,7 +16,6 @@ import re
 import statistics
 import tempfile
 import time
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -54,26 +53,18 @@ def own_memory():
     return int(re.search(r"^RssAnon:\s*(\d+) kB$", status, re.MULTILINE)[1]) / 1000
 
 
-def measure_model(classifier, n_calls=200):
+def measure_rows(classifier, seconds, block, step):
+    """Return median times to a row and of a call of the model, and the growth of memory in MB."""
+    source, times, calls = Source(seconds, block), [], []
     clip = Clip((np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32), RATE))
-    times = []
-    for _ in range(n_calls):
+    for number, _ in enumerate(predict_stream(classifier, source, RATE, step=step)):
+        times.append(time.perf_counter() - source.time)
         start = time.perf_counter()
         classifier.predict_proba([clip])
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def measure_rows(classifier, seconds, block, step):
-    """Return the median time to a row, and the growth of memory in MB after the first minute."""
-    source, times = Source(seconds, block), []
-    rows = predict_stream(classifier, source, RATE, step=step)
-    for _ in islice(rows, round(60 / step)):
-        times.append(time.perf_counter() - source.time)
-    before = own_memory()
-    for _ in rows:
-        times.append(time.perf_counter() - source.time)
-    return statistics.median(times), own_memory() - before
+        calls.append(time.perf_counter() - start)
+        if number == round(60 / step):
+            before = own_memory()
+    return statistics.median(times), statistics.median(calls), own_memory() - before
 
 
 def measure_merged(classifier, seconds, block, step):
@@ -94,8 +85,7 @@ def main():
     print("| step (s) | model (ms) | row (ms) | merged (ms) | memory (MB) |")
     print("|---" * 5 + "|")
     for step in arguments.step:
-        model = measure_model(classifier)
-        row, memory = measure_rows(classifier, arguments.seconds, arguments.block, step)
+        row, model, memory = measure_rows(classifier, arguments.seconds, arguments.block, step)
         merged = measure_merged(classifier, min(600, arguments.seconds), arguments.block, step)
         cells = [f"{step:g}", *(f"{1e3 * seconds:.2f}" for seconds in (model, row, merged))]
         print("|", " | ".join([*cells, f"{memory:.1f}"]), "|", flush=True)

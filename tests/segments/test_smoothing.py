@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdaf._segments.smoothing import smooth_values
+from skdaf._segments.smoothing import smooth_stream, smooth_values
 
 
 def curve(n=40, step=0.1, window=0.5, seed=0):
@@ -48,3 +48,26 @@ def test_windows_beyond_a_gap_do_not_count():
 
 def test_an_empty_table():
     assert len(smooth_values(curve().iloc[:0], 0.5)) == 0
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.1, 0.4, 0.5, 3.0, 100.0])
+def test_a_stream_of_rows_is_smoothed_like_the_table(smooth):
+    table = curve()
+    # The last window ends with the recording, after all others.
+    table.loc[len(table) - 1, "end"] -= 0.07
+    found = pd.DataFrame(smooth_stream(iter(table.to_dict("records")), smooth))
+    pd.testing.assert_frame_equal(found, smooth_values(table, smooth))
+
+
+def test_a_smoothed_row_comes_when_those_around_it_are_there():
+    rows, n_read = curve().to_dict("records"), 0
+
+    def source():
+        nonlocal n_read
+        for row in rows:
+            n_read += 1
+            yield row
+
+    counts = [n_read for _ in smooth_stream(source(), 0.5)]
+    # Two windows on each side count, and the next one shows that there are no more.
+    assert counts == [min(i + 4, 40) for i in range(40)]
