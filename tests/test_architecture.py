@@ -225,22 +225,30 @@ def test_the_package_alone_loads_no_heavy_library():
     assert loaded.isdisjoint([*heavy, "numpy", "scipy", "sklearn"])
 
 
-def test_spectrograms_need_no_torch():
-    loaded = loaded_by("from skdaf import SpectrogramTransformer")
+def test_spectrograms_blocks_of_features_and_displays_need_no_torch():
+    loaded = loaded_by(
+        "from skdaf import SpectrogramTransformer, BlockScaler, CappedPCA\n"
+        "from skdaf import SpectrogramDisplay, SaliencyDisplay"
+    )
     assert "skdaf._features.spectrogram_transformer" in loaded
-    assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
-
-
-def test_blocks_of_features_need_no_torch():
-    loaded = loaded_by("from skdaf import BlockScaler, CappedPCA")
     assert "skdaf._estimators.feature_blocks" in loaded
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
 
 
-def test_only_saving_and_loading_need_skops():
-    loaded = loaded_by("from skdaf import CNNAudioClassifier, load_model")
+FIT = """
+import numpy as np
+from skdaf import CNNAudioClassifier, load_model
+X = np.random.default_rng(0).standard_normal((40, 10, 8)).astype("float32")
+CNNAudioClassifier(max_epochs=1).fit(X, np.arange(40) % 2)
+"""
+
+
+def test_training_needs_neither_skops_nor_the_compiler_of_torch():
+    loaded = loaded_by(FIT)
     assert "skdaf._estimators.persistence.models" in loaded
     assert loaded.isdisjoint(["skops", "pytest", "matplotlib", "librosa", "pyAudioAnalysis"])
+    assert "torch" in loaded
+    assert "torch._dynamo" not in loaded
 
 
 # Public names.
