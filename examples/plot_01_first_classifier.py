@@ -66,7 +66,7 @@ from skdaf import CNNAudioClassifier
 train_X, test_X, train_y, test_y = train_test_split(
     paths, labels, test_size=0.25, stratify=labels, random_state=0
 )
-classifier = CNNAudioClassifier(max_epochs=20, random_state=0)
+classifier = CNNAudioClassifier(max_epochs=12, random_state=0)
 classifier.fit(train_X, train_y)
 
 # %%

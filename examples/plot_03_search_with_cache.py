@@ -32,7 +32,10 @@ if folder.is_dir():
 else:
     classes = ["low_energy", "medium_energy", "white_noise", "pink_noise"]
     recordings = make_audio_dataset(
-        Path(workspace.name, "sounds"), classes=classes, n_clips_per_class=24
+        Path(workspace.name, "sounds"),
+        classes=classes,
+        n_clips_per_class=24,
+        duration=(0.2, 0.4),
     )
     selected = np.ones(len(recordings.filenames), dtype=bool)
 paths = np.array(recordings.filenames)[selected]
@@ -63,7 +66,7 @@ from sklearn.model_selection import GridSearchCV
 
 search = GridSearchCV(
     CNNAudioClassifier(
-        frontend, channels=(8, 16, 32), max_epochs=12, random_state=0
+        frontend, channels=(8, 16, 32), max_epochs=5, random_state=0
     ),
     {"frontend__n_mels": [16, 64], "learning_rate": [1e-3, 3e-3]},
     cv=3,

@@ -52,13 +52,17 @@ else:
     ]
     old_X, old_y = paths_and_labels(
         make_audio_dataset(
-            Path(workspace.name, "old"), classes=classes, n_clips_per_class=60
+            Path(workspace.name, "old"),
+            classes=classes,
+            n_clips_per_class=40,
+            duration=(0.2, 0.4),
         )
     )
     clean = make_audio_dataset(
         Path(workspace.name, "new"),
         classes=["high_tone", "rising_chirp", "falling_chirp"],
         n_clips_per_class=30,
+        duration=(0.2, 0.4),
         random_state=1,
     )
     rng = np.random.default_rng(0)
@@ -94,12 +98,12 @@ from sklearn.model_selection import train_test_split
 
 frozen = FrozenEstimator(source)
 strategies = {
-    "from scratch": CNNAudioClassifier(max_epochs=15, random_state=0),
+    "from scratch": CNNAudioClassifier(max_epochs=10, random_state=0),
     "all layers trained": CNNAudioClassifier(
-        pretrained=frozen, max_epochs=15, random_state=0
+        pretrained=frozen, max_epochs=10, random_state=0
     ),
     "conv layers frozen": CNNAudioClassifier(
-        pretrained=frozen, frozen_layers="conv", max_epochs=15, random_state=0
+        pretrained=frozen, frozen_layers="conv", max_epochs=10, random_state=0
     ),
 }
 n_classes = len(set(new_y))

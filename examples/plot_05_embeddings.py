@@ -36,7 +36,10 @@ else:
         "pink_noise",
     ]
     recordings = make_audio_dataset(
-        Path(workspace.name, "sounds"), classes=classes, n_clips_per_class=30
+        Path(workspace.name, "sounds"),
+        classes=classes,
+        n_clips_per_class=30,
+        duration=(0.2, 0.4),
     )
     selected = np.ones(len(recordings.filenames), dtype=bool)
 paths = np.array(recordings.filenames)[selected]
@@ -53,7 +56,7 @@ train_X, test_X, train_y, test_y = train_test_split(
 
 from skdaf import ConvAutoencoderEmbedder
 
-embedder = ConvAutoencoderEmbedder(max_epochs=25, random_state=0).fit(train_X)
+embedder = ConvAutoencoderEmbedder(max_epochs=15, random_state=0).fit(train_X)
 embeddings = embedder.transform(test_X)
 n_values = np.prod(embedder.input_shape_)
 print(f"{n_values} values of a spectrogram are compressed to {embeddings.shape[1]}")

@@ -72,7 +72,7 @@ from skdaf import CNNAudioClassifier, SpectrogramTransformer
 
 networks = [
     CNNAudioClassifier(
-        SpectrogramTransformer(features=features), max_epochs=20, random_state=0
+        SpectrogramTransformer(features=features), max_epochs=12, random_state=0
     )
     for features in ("mel", "mfcc")
 ]

@@ -96,16 +96,16 @@ from sklearn.model_selection import (
 from skdaf import CNNAudioClassifier
 
 spectrograms = frontend.transform(paths)  # computed once for all fits
-classifier = CNNAudioClassifier(max_epochs=12, random_state=0)
+classifier = CNNAudioClassifier(max_epochs=10, random_state=0)
 scores = {
     "random": cross_val_score(
         *(classifier, spectrograms, labels),
-        cv=StratifiedKFold(4, shuffle=True, random_state=0),
+        cv=StratifiedKFold(3, shuffle=True, random_state=0),
     ),
     "by speaker": cross_val_score(
         *(classifier, spectrograms, labels),
         groups=speakers,
-        cv=StratifiedGroupKFold(4, shuffle=True, random_state=0),
+        cv=StratifiedGroupKFold(3, shuffle=True, random_state=0),
     ),
 }
 for name, values in scores.items():

@@ -57,7 +57,7 @@ from sklearn.preprocessing import Normalizer
 
 from skdaf import CNNAudioClassifier, CNNFeatureExtractor
 
-network = CNNAudioClassifier(max_epochs=15, random_state=0)
+network = CNNAudioClassifier(max_epochs=10, random_state=0)
 embed = make_pipeline(CNNFeatureExtractor(network), Normalizer())
 index = NearestNeighbors(n_neighbors=3).fit(embed.fit_transform(library, library_y))
 

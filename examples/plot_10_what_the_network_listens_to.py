@@ -66,7 +66,7 @@ new = write_set("new", hum_of_high=False, seed=2)
 from skdaf import CNNAudioClassifier
 
 networks = {
-    name: CNNAudioClassifier(max_epochs=25, augment=None, random_state=0).fit(
+    name: CNNAudioClassifier(max_epochs=20, augment=None, random_state=0).fit(
         *training
     )
     for name, training in {"clean": clean, "careless": careless}.items()

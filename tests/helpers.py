@@ -3,6 +3,7 @@
 Fixtures that several modules use are in `conftest.py`.
 """
 
+import functools
 import importlib
 import os
 import re
@@ -23,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import skdaf
+from skdaf import CNNAudioClassifier, CNNAudioRegressor, ConvAutoencoderEmbedder
 from skdaf._audio.reading import read_info
 
 TESTS = Path(__file__).parent
@@ -109,6 +111,25 @@ def small_pipeline(classifier, **parameters):
 def flatten(X):
     """Return an array with one row per clip."""
     return X.reshape(len(X), -1)
+
+
+def shorten_fits(monkeypatch, max_epochs):
+    """Cap the epochs of all fits, for tests that check that code runs, not what it learns."""
+    for network in (CNNAudioClassifier, CNNAudioRegressor, ConvAutoencoderEmbedder):
+        monkeypatch.setattr(network, "fit", _shortened(network.fit, max_epochs))
+
+
+def _shortened(fit, cap):
+    @functools.wraps(fit)
+    def short_fit(self, *args, **kwargs):
+        max_epochs = self.max_epochs
+        self.max_epochs = cap if max_epochs == "auto" else min(max_epochs, cap)
+        try:
+            return fit(self, *args, **kwargs)
+        finally:
+            self.max_epochs = max_epochs
+
+    return short_fit
 
 
 # --- tables of segments ---

@@ -231,26 +231,33 @@ def test_the_package_alone_loads_no_heavy_library():
     assert loaded.isdisjoint([*heavy, "numpy", "scipy", "sklearn"])
 
 
-def test_spectrograms_need_no_torch():
-    loaded = loaded_by("from skdaf import SpectrogramTransformer")
-    assert "skdaf._features.spectrogram_transformer" in loaded
-    assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis"])
-
-
-def test_feature_blocks_pretrained_networks_and_the_export_need_no_torch():
+def test_front_ends_features_the_export_and_displays_need_no_torch():
     loaded = loaded_by(
-        "from skdaf import BlockScaler, CappedPCA, PretrainedFeatureExtractor, export_onnx"
+        "from skdaf import SpectrogramTransformer, BlockScaler, CappedPCA\n"
+        "from skdaf import PretrainedFeatureExtractor, export_onnx\n"
+        "from skdaf import SpectrogramDisplay, SaliencyDisplay"
     )
+    assert "skdaf._features.spectrogram_transformer" in loaded
     modules = ("feature_blocks", "pretrained.transformer", "export.models")
     assert {f"skdaf._estimators.{name}" for name in modules} <= loaded
     others = ["onnx", "onnxruntime", "transformers", "ai_edge_litert"]
     assert loaded.isdisjoint(["torch", "matplotlib", "librosa", "pyAudioAnalysis", *others])
 
 
-def test_only_saving_and_loading_need_skops():
-    loaded = loaded_by("from skdaf import CNNAudioClassifier, load_model")
+FIT = """
+import numpy as np
+from skdaf import CNNAudioClassifier, load_model
+X = np.random.default_rng(0).standard_normal((40, 10, 8)).astype("float32")
+CNNAudioClassifier(max_epochs=1).fit(X, np.arange(40) % 2)
+"""
+
+
+def test_training_needs_neither_skops_nor_the_compiler_of_torch():
+    loaded = loaded_by(FIT)
     assert "skdaf._estimators.persistence.models" in loaded
     assert loaded.isdisjoint(["skops", "pytest", "matplotlib", "librosa", "pyAudioAnalysis"])
+    assert "torch" in loaded
+    assert "torch._dynamo" not in loaded
 
 
 # Public names.

@@ -1,4 +1,4 @@
-"""The default classifier on real speech."""
+"""The classifier on real speech, with its defaults except for fewer epochs."""
 
 import numpy as np
 import pytest
@@ -8,20 +8,30 @@ from skdaf import CNNAudioClassifier
 NEW_SPEAKERS = ["theo", "yweweler"]
 
 
-def held_out_accuracy(is_test, paths, digits):
-    """Fit on the other clips, and return the accuracy on the test clips."""
-    classifier = CNNAudioClassifier(random_state=0).fit(paths[~is_test], digits[~is_test])
-    return classifier.score(paths[is_test], digits[is_test])
+@pytest.fixture(scope="module")
+def fitted(fsdd):
+    """A classifier that knows ten takes of each digit of four speakers.
+
+    They need a sixth of the time of all takes and epochs, and are enough to learn from.
+    """
+    paths, digits, speakers, takes = fsdd
+    is_known = ~np.isin(speakers, NEW_SPEAKERS) & (takes >= 5) & (takes < 15)
+    classifier = CNNAudioClassifier(max_epochs=20, random_state=0)
+    return classifier.fit(paths[is_known], digits[is_known])
+
+
+# With seeds 0, 1 and 2, the accuracies were 1.000, 0.995, 0.995, and 0.910, 0.905, 0.905.
 
 
 @pytest.mark.slow
-def test_new_takes_of_known_speakers(fsdd):
-    paths, digits, _, takes = fsdd
-    few = takes < 15  # ten takes are enough to learn from, and need less than half the time
-    assert held_out_accuracy(takes[few] < 5, paths[few], digits[few]) >= 0.98
+def test_new_takes_of_known_speakers(fsdd, fitted):
+    paths, digits, speakers, takes = fsdd
+    is_test = ~np.isin(speakers, NEW_SPEAKERS) & (takes < 5)
+    assert fitted.score(paths[is_test], digits[is_test]) >= 0.98
 
 
 @pytest.mark.slow
-def test_new_speakers(fsdd):
-    paths, digits, speakers, _ = fsdd
-    assert held_out_accuracy(np.isin(speakers, NEW_SPEAKERS), paths, digits) >= 0.88
+def test_new_speakers(fsdd, fitted):
+    paths, digits, speakers, takes = fsdd
+    is_test = np.isin(speakers, NEW_SPEAKERS) & (takes < 10)
+    assert fitted.score(paths[is_test], digits[is_test]) >= 0.87

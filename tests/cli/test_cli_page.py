@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 from cli_commands import old_model
 from click.testing import CliRunner
-from helpers import ROOT
+from helpers import ROOT, shorten_fits
 
 from skdaf.cli import main
 from skdaf.datasets import make_audio_dataset
@@ -105,6 +105,7 @@ def test_all_commands_of_the_page_are_found():
 def test_commands_print_what_the_page_shows(tmp_path, monkeypatch):
     make_recordings(tmp_path)
     monkeypatch.chdir(tmp_path)
+    shorten_fits(monkeypatch, max_epochs=15)  # enough for the labels that the page shows
     for command, shown in sessions():
         if command == "skdaf check new":
             copy, cut = Path("new/low_tone/copy.wav"), Path("new/low_tone/cut.wav")

@@ -170,7 +170,7 @@ def test_predict_misused(embedder, tmp_path):
 def test_segments(workspace, tmp_path):
     options = ["--window", "0.2", "--step", "0.1", "--smooth", "0.3", "--min-duration", "0.2"]
     labels = tmp_path / "labels.txt"
-    result = run("segments", "model.skops", "long.wav", "-o", labels, *options, cwd=workspace)
+    result = invoke("segments", "model.skops", "long.wav", "-o", labels, *options)
     assert result.stdout == ""
     found = read_segments(labels)
     assert set(found.label) <= set(KINDS)
@@ -287,8 +287,8 @@ def test_segments_misused(embedder, tmp_path):
     assert "truth.csv" in misuse("segments", "model.skops", "truth.csv")
 
 
-def test_embed(workspace, tmp_path):
-    run("embed", "model.skops", "recordings", "-o", tmp_path / "x.npy", cwd=workspace)
+def test_embed(tmp_path):
+    invoke("embed", "model.skops", "recordings", "-o", tmp_path / "x.npy")
     values = np.load(tmp_path / "x.npy")
     files = (tmp_path / "x.files.txt").read_text().splitlines()
     assert files == load_audio_folders("recordings").filenames
@@ -323,12 +323,12 @@ def test_embed_misused(tmp_path):
 
 
 @pytest.mark.slow
-def test_similar(workspace, tmp_path):
+def test_similar(tmp_path):
     index = tmp_path / "index.skops"
-    result = run("similar", "index", "model.skops", "recordings", "-o", index, cwd=workspace)
+    result = invoke("similar", "index", "model.skops", "recordings", "-o", index)
     assert "Indexed 36 recordings" in result.stderr
     queries = load_audio_folders("recordings").filenames[::5]
-    result = run("similar", "query", index, *queries, "-n", "3", "--format", "csv", cwd=workspace)
+    result = invoke("similar", "query", index, *queries, "-n", "3", "--format", "csv")
     table = pd.read_csv(io.StringIO(result.stdout))
     assert list(table.columns) == ["query", "rank", "file", "distance"]
     assert len(table) == 3 * len(queries)
@@ -399,8 +399,8 @@ def test_similar_misused(embedder, tmp_path):
     assert not index.exists()
 
 
-def test_report(workspace):
-    out = run("report", "model.skops", "recordings", cwd=workspace).stdout
+def test_report():
+    out = invoke("report", "model.skops", "recordings").stdout
     assert re.search(r"macro avg .* 36\n", out)
     assert re.search(r"Confusion matrix.*\n +high_tone +low_tone +white_noise\n", out)
 

@@ -141,7 +141,14 @@ def test_other_daemon_threads_do_not_end():
     assert time.monotonic() - start < 9
 
 
-# Work of daemon threads while the program exits.
+# What a program prepares, and the work of its daemon threads while it exits. Only networks need
+# torch, which takes long to import.
+PREPARATION = {
+    "a training": "from skdaf import CNNAudioClassifier",
+    "predictions": "from skdaf import CNNAudioClassifier\n"
+    "        fitted = CNNAudioClassifier(max_epochs=1).fit(X[:20], y[:20])",
+    "workers": "",
+}
 WORK = {
     "a training": "CNNAudioClassifier(max_epochs=10_000, early_stopping=False).fit(X, y)",
     "predictions": "while True: fitted.predict(X)",
@@ -160,15 +167,15 @@ WORK = {
 def test_a_program_exits_normally_while_daemon_threads_work(name, end, statuses):
     code = f"""
         import sys, threading, time, joblib, numpy as np
-        from skdaf import CNNAudioClassifier, SpectrogramTransformer
+        from skdaf import SpectrogramTransformer
         X, y = np.random.default_rng(0).normal(size=(200, 4000)), np.arange(200) % 2
-        fitted = CNNAudioClassifier(max_epochs=1, channels=(4,)).fit(X, y)
+        {PREPARATION[name]}
         def work():
             with joblib.parallel_config("threading"):
                 {WORK[name]}
         for _ in range(2):
             threading.Thread(target=work, daemon=True).start()
-        time.sleep(0.5)
+        time.sleep(0.3)
         print("end", flush=True)
         {end}
     """

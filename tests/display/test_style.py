@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import run_python, texts
+from helpers import texts
 
 from skdaf import (
     DurationDisplay,
@@ -78,10 +78,3 @@ def no_matplotlib(monkeypatch):
 def test_the_error_without_matplotlib_says_how_to_install_it(name, no_matplotlib):
     with pytest.raises(ImportError, match=rf"{name} .*skdaf\[plot\]"):
         DRAWINGS[name]()
-
-
-def test_importing_displays_imports_neither_matplotlib_nor_torch():
-    loaded = run_python(
-        "import sys; from skdaf import SpectrogramDisplay, SaliencyDisplay; print(*sys.modules)"
-    )
-    assert {"matplotlib", "torch"}.isdisjoint(loaded.split())

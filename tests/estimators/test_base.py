@@ -75,11 +75,7 @@ def predict_in_a_fresh_process(model, X, folder):
 
 @pytest.mark.slow
 def test_grid_search_over_paths_dumps_loads_and_predicts_the_same(sounds, sound_labels, tmp_path):
-    grid = {
-        "learning_rate": [1e-2, 1e-5],
-        "channels": [(4,), (4, 8)],
-        "frontend__n_mels": [8, 16],
-    }
+    grid = {"learning_rate": [1e-2, 1e-5], "frontend__n_mels": [8, 16]}
     search = GridSearchCV(CNNAudioClassifier(**SMALL), grid, cv=2, n_jobs=2)
     search.set_params(estimator__frontend__n_frames=12)
     search.fit(sounds.filenames, sound_labels)
@@ -109,16 +105,16 @@ def test_grid_search_scores_do_not_depend_on_the_workers(sounds):
     np.testing.assert_array_equal(*scores)
 
 
-@pytest.mark.slow
 def test_pipeline_of_front_end_and_network_can_be_searched_and_dumped(sounds, tmp_path):
     grid = {"spec__n_mels": [8, 16], "cnn__learning_rate": [1e-2]}
-    search = GridSearchCV(small_pipeline(), grid, cv=2, n_jobs=2)
+    search = GridSearchCV(small_pipeline(), grid, cv=2)
     search.fit(sounds.filenames, sounds.target)
     assert search.best_score_ > 0.8
-    _, probabilities = predict_in_a_fresh_process(
-        search.best_estimator_, sounds.filenames, tmp_path
+    joblib.dump(search.best_estimator_, tmp_path / "model.joblib")
+    loaded = joblib.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(
+        loaded.predict_proba(sounds.filenames), search.predict_proba(sounds.filenames)
     )
-    np.testing.assert_array_equal(probabilities, search.predict_proba(sounds.filenames))
 
 
 def test_pipeline_equals_the_nested_front_end(sounds):

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 from torch import nn
 
 from skdaf import (
@@ -359,15 +359,44 @@ def test_networks_that_cannot_be_used_are_errors_that_name_the_parameter(
         classifier(network).fit(spectrograms, y)
 
 
-@parametrize_with_checks(
-    [
-        CNNAudioClassifier(network=ResidualNetwork, network_params={"width": 2}, max_epochs=1),
-        CNNAudioRegressor(network=ResidualNetwork, network_params={"width": 2}, max_epochs=1),
-        CNNAudioClassifier(
-            channels=(4,), max_epochs=1, loss=CrossEntropy(), optimizer=torch.optim.SGD
-        ),
-    ]
-)
+# Checks whose result may depend on the code of users: it is copied, pickled, called with other
+# numbers of clips, weights and classes. `test_battery` runs all checks, with built-in networks.
+CHECKS = {
+    "check_classifiers_classes",
+    "check_classifiers_one_label",
+    "check_dict_unchanged",
+    "check_do_not_raise_errors_in_init_or_set_param",
+    "check_dont_overwrite_attributes",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimators_overwrite_params",
+    "check_estimators_pickle",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_parameters_default_constructible",
+    "check_regressors_int",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_supervised_y_2d",
+}
+
+WITH_OWN_CODE = [
+    CNNAudioClassifier(network=ResidualNetwork, network_params={"width": 2}, max_epochs=1),
+    CNNAudioRegressor(network=ResidualNetwork, network_params={"width": 2}, max_epochs=1),
+    CNNAudioClassifier(channels=(4,), max_epochs=1, loss=CrossEntropy(), optimizer=torch.optim.SGD),
+]
+
+
+def own_code_checks():
+    """Yield estimators with code of users, and the checks of scikit-learn for them."""
+    for number, estimator in enumerate(WITH_OWN_CODE):
+        for _, check in estimator_checks_generator(estimator):
+            name = check.func.__name__
+            if name in CHECKS and "readonly_memmap" not in check.keywords:
+                yield pytest.param(estimator, check, id=f"{number}-{name}")
+
+
+@pytest.mark.parametrize(("estimator", "check"), [*own_code_checks()])
 def test_checks_of_scikit_learn(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -42,7 +42,7 @@ def regressor(**changes):
 @pytest.mark.parametrize("n_networks", [1, 2])
 def test_it_learns_in_the_units_of_y(loss, n_networks):
     X, y = make_data(160)
-    options = {"max_epochs": 60, "channels": (8, 16), "n_networks": n_networks}
+    options = {"max_epochs": 30, "channels": (8, 16), "n_networks": n_networks}
     fitted = regressor(loss=loss, **options).fit(X[:100], y[:100])
     predicted = fitted.predict(X[100:])
     assert predicted.dtype == np.float64

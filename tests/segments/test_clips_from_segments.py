@@ -2,12 +2,13 @@
 
 import io
 import re
+import runpy
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from helpers import ROOT, run_python, small_pipeline
+from helpers import ROOT, small_pipeline
 from sklearn.linear_model import LogisticRegression
 
 from skdaf import (
@@ -122,10 +123,13 @@ def test_from_annotations_to_a_report(recording):
 
 
 @pytest.mark.slow
-def test_the_code_of_the_guide_runs(tmp_path):
+def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     guide = (ROOT / "docs" / "long_recordings.md").read_text("utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL))
     classifier = "CNNAudioClassifier(random_state=0"
     assert classifier in code
     code = code.replace(classifier, f"{classifier}, max_epochs=20")  # enough for a good report
-    assert "Accuracy 0.9" in run_python(code, cwd=tmp_path)
+    (tmp_path / "guide.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("guide.py")
+    assert "Accuracy 0.9" in capsys.readouterr().out

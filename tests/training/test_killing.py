@@ -111,7 +111,7 @@ def fit_and_die(n_calls, **values):
     Path.unlink = counted(Path.unlink)
     fit("ended", **values)
 
-values = {"max_epochs": 3}
+values = {"max_epochs": 2}
 assert wait_for(start(fit, "expected", **values)) == 0
 expected = Path("expected").read_bytes()
 n_kills = 0
@@ -158,7 +158,7 @@ def test_a_fit_killed_many_times_at_any_moment_ends_with_the_same_bytes(tmp_path
 @forks
 @pytest.mark.slow
 def test_a_fit_killed_in_any_step_of_writing_ends_with_the_same_bytes(tmp_path):
-    assert run_forks(AT_EVERY_CALL, tmp_path) >= 15
+    assert run_forks(AT_EVERY_CALL, tmp_path) >= 10
 
 
 SEARCH = """
