@@ -73,7 +73,7 @@ clips, clip_labels = clips_from_segments(
     first, first_segments, window=window, step=window / 2
 )
 print(f"{len(clips)} windows")
-classifier = CNNAudioClassifier(max_epochs=12, random_state=0).fit(
+classifier = CNNAudioClassifier(max_epochs=8, random_state=0).fit(
     clips, clip_labels
 )
 

@@ -27,6 +27,7 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setenv("SKDAF_DATA", str(data))
         return runpy.run_path(str(EXAMPLES / name))
 
+    plt.close("all")  # figures of other tests
     yield run
     plt.close("all")
 

@@ -259,10 +259,7 @@ INTERRUPTED = """
 
     what, folder, backend = sys.argv[1:]
     joblib.parallel_config(backend=backend)
-    sounds = make_audio_dataset(
-        folder + "/sounds", classes=["low_tone", "high_tone"], n_clips_per_class=80,
-        duration=(0.05, 0.1),
-    )
+    sounds = make_audio_dataset(folder + "/sounds", n_clips_per_class=50, duration=(0.05, 0.1))
 
     def signal_working(*_):
         os.write(1, b"working\\n")  # at once, whatever other threads write
