@@ -12,28 +12,44 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import FastAPI, HTTPException, Query, Request, UploadFile
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 import skdaf
 
+
+def limit(name: str, default: int) -> int:
+    """Return a limit, which an environment variable can change."""
+    text = os.environ.get(name, str(default))
+    if not (text.isdecimal() and int(text) > 0):
+        raise ValueError(f"{name}={text!r}: expected a whole number above 0.")
+    return int(text)
+
+
 MODEL = os.environ.get("SKDAF_MODEL", "model.skops")
 
 # Limits of an upload, of a clip for /predict and of a recording for /segments.
-MAX_BYTES = int(os.environ.get("SKDAF_MAX_BYTES", "20_000_000"))
-MAX_CLIP = float(os.environ.get("SKDAF_MAX_CLIP_SECONDS", "60"))
-MAX_RECORDING = float(os.environ.get("SKDAF_MAX_RECORDING_SECONDS", "3600"))
+MAX_BYTES = limit("SKDAF_MAX_BYTES", 20_000_000)
+MAX_CLIP = limit("SKDAF_MAX_CLIP_SECONDS", 60)
+MAX_RECORDING = limit("SKDAF_MAX_RECORDING_SECONDS", 3600)
 
 # Requests that are computed at the same time, and those that may be in progress in
 # total, including uploads that are still arriving and those that wait for a thread.
-N_THREADS = int(os.environ.get("SKDAF_THREADS", "8"))
-MAX_REQUESTS = int(os.environ.get("SKDAF_MAX_REQUESTS", "64"))
+N_THREADS = limit("SKDAF_THREADS", 8)
+MAX_REQUESTS = limit("SKDAF_MAX_REQUESTS", 64)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI):
     """Load the model once; all threads share it."""
-    app.state.model = skdaf.load_model(MODEL)
+    model = skdaf.load_model(MODEL)
+    if not hasattr(model, "predict_proba") or getattr(model, "multilabel_", False):
+        raise ValueError(
+            f"SKDAF_MODEL={MODEL!r} contains a {type(model).__name__}: expected a "
+            "classifier with probabilities and one label per clip."
+        )
+    app.state.model = model
     anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
     yield
 
@@ -89,12 +105,32 @@ async def refuse_unreadable_audio(request: Request, error: skdaf.AudioReadError)
     return JSONResponse({"detail": str(error)}, 422)
 
 
+@app.exception_handler(RequestValidationError)
+async def refuse_invalid_request(request: Request, error: RequestValidationError):
+    # FastAPI's own answer has no sentence, and would repeat the upload.
+    problem = error.errors()[0]
+    name, message = problem["loc"][-1], problem["msg"]
+    if name == "file":
+        message = "expected a file with a name in this field of a form"
+    return JSONResponse({"detail": f"{name}: {message}."}, 422)
+
+
+async def only_file(request: Request, file: UploadFile) -> UploadFile:
+    """Return the upload; refuse several, of which FastAPI would use the last."""
+    if len((await request.form()).getlist("file")) > 1:
+        raise HTTPException(422, "file: expected one file, got several.")
+    return file
+
+
+Upload = Annotated[UploadFile, Depends(only_file)]
+
+
 # Endpoints that compute are plain functions: FastAPI runs them in threads, so that
 # the others, which are coroutines, answer at any time.
 
 
 @app.post("/predict")
-def predict(request: Request, file: UploadFile) -> dict[str, Any]:
+def predict(request: Request, file: Upload) -> dict[str, Any]:
     """Return the class of a clip, and the probability of each class."""
     model, upload = request.app.state.model, upload_of(file)
     refuse_if_longer(upload, MAX_CLIP)
@@ -106,7 +142,7 @@ def predict(request: Request, file: UploadFile) -> dict[str, Any]:
 @app.post("/segments")
 def segments(
     request: Request,
-    file: UploadFile,
+    file: Upload,
     window: Annotated[float, Query(ge=0.1, le=60)] = 1.0,
     step: Annotated[float | None, Query(ge=0.1, le=60)] = None,
 ) -> dict[str, Any]:
@@ -138,11 +174,11 @@ def upload_of(file: UploadFile) -> dict[str, Any]:
     return {"path": file.filename or "upload", "bytes": file.file.read()}
 
 
-def refuse_if_longer(upload: dict[str, Any], limit: float) -> None:
-    """Raise an error if a recording has samples beyond a limit in seconds."""
+def refuse_if_longer(upload: dict[str, Any], seconds: int) -> None:
+    """Raise an error if a recording has samples beyond a limit."""
     try:
-        skdaf.load_audio(upload, start=limit, end=limit + 0.01)
+        skdaf.load_audio(upload, start=seconds, end=seconds + 0.01)
     except skdaf.AudioReadError:
         # It is shorter; or it cannot be read, which the model will report.
         return
-    raise HTTPException(413, f"The recording is longer than {limit:g} s.")
+    raise HTTPException(413, f"The recording is longer than {seconds} s.")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from helpers import ROOT, import_or_skip, small_classifier, stereo_tones
+from helpers import ROOT, import_or_skip, small_classifier, small_frontend, stereo_tones
 
 import skdaf
 
@@ -135,10 +135,46 @@ def test_an_upload_that_is_no_audio_is_refused(client, endpoint, content, proble
 def test_errors_name_the_upload_and_no_file_of_the_server(client, example):
     detail = check_refused(post(client, "predict", b"text", "../../etc/passwd"), 422)
     assert detail.startswith("'../../etc/passwd': not readable")
-    assert post(client, "predict", b"text", "").status_code == 422
-    response = client.post("/predict", data={"other": "1"})
-    assert response.status_code == 422
-    assert post(client, "segments", b"text", window=0).status_code == 422
+
+
+def test_requests_without_a_single_file_are_refused(client):
+    no_file = "file: expected a file with a name in this field of a form."
+    for response in (
+        client.post("/predict"),
+        client.post("/predict", data={"file": "secret"}),
+        client.post("/segments", files={"other": ("clip.wav", b"text")}),
+        post(client, "predict", b"secret", ""),
+    ):
+        assert check_refused(response, 422) == no_file
+    two = [("file", ("clip.wav", encoded(stereo_tones(), "WAV")))] * 2
+    for endpoint in ("predict", "segments"):
+        check_refused(client.post(f"/{endpoint}", files=two), 422, "one file, got several")
+
+
+@pytest.mark.parametrize(("name", "value"), [("window", 0), ("step", "x"), ("window", "nan")])
+def test_a_parameter_out_of_range_is_named(client, name, value):
+    response = post(client, "segments", b"text", **{name: value})
+    check_refused(response, 422, f"{name}: Input should")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "20MB", "nan", "1.5", ""])
+def test_a_limit_that_makes_no_sense_stops_the_start(example, monkeypatch, value):
+    monkeypatch.setenv("SKDAF_THREADS", value)
+    with pytest.raises(ValueError, match=f"SKDAF_THREADS='{value}': expected a whole number"):
+        example["limit"]("SKDAF_THREADS", 8)
+
+
+def test_a_model_that_is_no_classifier_stops_the_start(example, sounds, monkeypatch):
+    regressor = skdaf.CNNAudioRegressor(frontend=small_frontend(), max_epochs=1)
+    regressor.fit(sounds.filenames[:4], range(4))
+    monkeypatch.setattr("skdaf.load_model", lambda path: regressor)
+
+    async def start():
+        async with example["lifespan"](example["app"]):
+            pass
+
+    with pytest.raises(ValueError, match="contains a CNNAudioRegressor: expected a classifier"):
+        asyncio.run(start())
 
 
 def test_recordings_that_are_too_long_are_refused(client):

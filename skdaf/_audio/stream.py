@@ -9,7 +9,7 @@ import numpy as np
 from skdaf._audio.opening import check_rate
 from skdaf._audio.samples import check_samples
 from skdaf._audio.sources import MAX_CHANNELS, ArrayFile, ArraySource, whole_rate
-from skdaf._core.arrays import as_array
+from skdaf._core.arrays import as_array, is_scalar
 
 
 class PartSource(ArraySource):
@@ -123,7 +123,7 @@ def _as_samples(block, name):
     if samples.dtype.kind not in "fiu" or samples.ndim == 0:
         raise TypeError(
             f"{name} is {block!r:.100}: expected an array of samples, of shape (n_samples,) or "
-            "(n_samples, n_channels)."
+            f"(n_samples, n_channels).{_advice(block)}"
         )
     samples = samples[:, None] if samples.ndim == 1 else samples
     if samples.ndim > 2 or (len(samples) and not 1 <= samples.shape[1] <= MAX_CHANNELS):
@@ -132,6 +132,15 @@ def _as_samples(block, name):
             f"with at most {MAX_CHANNELS} channels. If channels come first, pass block.T."
         )
     return samples
+
+
+def _advice(block):
+    """Return a sentence for what is often passed in place of a block, or nothing."""
+    if is_scalar(block):
+        return " If blocks is a list of numbers, pass [samples] for one block."
+    if isinstance(block, tuple):
+        return " If a function returns samples and other values, yield only the samples."
+    return ""
 
 
 def _is_raw(block):

@@ -39,11 +39,17 @@ def resolve_device(device: str | torch.device, *, fallback_to_cpu: bool = False)
 
 
 def _is_available(device):
-    """Return whether this machine has a torch.device; other kinds than these are not checked."""
+    """Return whether this machine has a torch.device that can store numbers."""
     if device.type == "cuda":
         has_index = device.index is None or device.index < torch.cuda.device_count()
         return torch.cuda.is_available() and has_index
-    return device.type != "mps" or torch.backends.mps.is_available()
+    if device.type in ("cpu", "mps"):
+        return device.type == "cpu" or torch.backends.mps.is_available()
+    try:
+        torch.zeros(1, device=device).cpu()
+    except Exception:  # each kind of device has errors of its own
+        return False
+    return True
 
 
 def is_cuda(device: str) -> bool:

@@ -1,6 +1,6 @@
 """Rows of segments that arrive one by one: check them, and put them in order."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from numbers import Real
 
 import numpy as np
@@ -56,6 +56,8 @@ class RowReader:
                 f"{name}: expected 0 <= start < end < infinity (seconds), got start={start!r}, "
                 f"end={end!r}, label={label!r}."
             )
+        if not isinstance(label, Hashable):
+            raise TypeError(f"{name}: expected one label or None, got {label!r:.100}.")
         if isinstance(label, str) and not label.strip():
             raise ValueError(f"{name}: expected None or a label that is not empty, got {label!r}.")
         if self.now is not None and start < self.now:

@@ -1,6 +1,6 @@
 """predict_stream: predict the windows of a recording while it arrives."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -52,9 +52,9 @@ def predict_stream(
     blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
         The samples, in blocks of any sizes, as arrays or tensors, usually from a generator. Empty
         blocks are skipped. All blocks have the same number of channels, which are mixed down as
-        those of a file, and contain either floats (full scale is 1) or integers of one type, which
-        are divided by their full scale. Blocks are copied, so the memory of a block can be used
-        again when the next one is requested.
+        those of a file, and contain either floats (full scale is 1) or integers of one type. Those
+        of 8, 16 and 32 bits are divided by their full scale. Blocks are copied, so the memory of a
+        block can be used again when the next one is requested.
     sampling_rate : int
         The rate of the samples in Hz. If it differs from that of the estimator, each window is
         resampled, as in `predict_segments`.
@@ -134,6 +134,11 @@ def _check_blocks(blocks):
         raise TypeError(
             f"blocks is the path {blocks!r}: expected blocks of samples. For a file, use "
             "predict_segments."
+        )
+    if isinstance(blocks, (Mapping, Clip)):
+        raise TypeError(
+            f"blocks is a {type(blocks).__name__}: expected an iterable of arrays of samples. For a"
+            " recording that is complete, use predict_segments."
         )
     if is_pair(blocks):
         raise TypeError(

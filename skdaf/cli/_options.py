@@ -30,6 +30,12 @@ class Assignment(click.ParamType):
         return complete_parameter(ctx, incomplete)
 
 
+class WholeNumber(click.IntRange):
+    """A whole number in a range, with a name that error messages can contain."""
+
+    name = "whole number"
+
+
 def combine_options(*decorators):
     """Return a decorator that applies several; the help lists their options in this order."""
 
@@ -70,7 +76,7 @@ format_option = click.option(
 
 layers_option = click.option(
     "--layers-dropped",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     metavar="K",
     help='Use the output of the network without its last K layers ("skdaf info" lists them).',
 )

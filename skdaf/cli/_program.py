@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import signal
 import sys
 import warnings
 from contextlib import contextmanager
@@ -28,12 +29,11 @@ class Failure(click.ClickException):
 
 
 class Interrupted(click.ClickException):
-    """Raised when the user presses Ctrl-C: one line, and the usual exit status."""
+    """Raised after Ctrl-C or SIGTERM: one line, and the usual exit status."""
 
-    exit_code = 130
-
-    def __init__(self):
-        super().__init__("Interrupted.")
+    def __init__(self, number=signal.SIGINT):
+        super().__init__("Interrupted." if number == signal.SIGINT else "Terminated.")
+        self.exit_code = 128 + number
 
     def show(self, file=None):
         """Print the line."""

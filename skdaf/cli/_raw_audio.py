@@ -6,11 +6,16 @@ from contextlib import contextmanager
 
 import click
 
+from skdaf.cli._options import WholeNumber
+
 # The types of samples, by the names that ffmpeg uses.
 _TYPES = {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4", "u8": "u1"}
 
-# How files of audio begin, which are not raw samples.
-_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3")
+# How files of audio begin, which are not raw samples. The last one is WebM, as browsers record it.
+_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3", b"caff", b".snd", b"\x1aE\xdf\xa3")
+
+# Ctrl-C, and what other programs send to end this one.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _BYTES_PER_READ = 2**16
 
@@ -32,13 +37,13 @@ def raw_audio_options(command):
         ),
         click.option(
             "--channels",
-            type=click.IntRange(1, 32),
+            type=WholeNumber(1, 32),
             metavar="N",
             help="Number of channels on standard input.  [default: 1]",
         ),
         click.option(
             "--rate",
-            type=click.IntRange(1),
+            type=WholeNumber(1),
             metavar="HZ",
             help="Sampling rate of the samples on standard input, if RECORDING is -.",
         ),
@@ -82,14 +87,14 @@ class RawAudio:
     ----------
     n_extra : int
         After the end, the number of bytes of an incomplete sample.
-    was_interrupted : bool
-        Whether Ctrl-C was pressed. This ends the samples.
+    ended_by : int or None
+        The signal that ended the samples: Ctrl-C or SIGTERM.
     """
 
     def __init__(self, channels, sample_format):
         self._type, self._channels = _TYPES[sample_format], channels
         self.n_bytes = channels * int(self._type[-1])
-        self.n_extra, self.was_interrupted, self._is_waiting = 0, False, False
+        self.n_extra, self.ended_by, self._is_waiting = 0, None, False
 
     def blocks(self):
         """Yield arrays of shape (n_samples, n_channels) as soon as there are new bytes."""
@@ -107,36 +112,39 @@ class RawAudio:
         self.n_extra = len(rest)
 
     def _read(self, stream):
-        """Return new bytes; none at the end, or after Ctrl-C."""
-        if self.was_interrupted:
-            return b""
+        """Return new bytes; none at the end, or after a signal."""
         try:
+            # First, so that a signal between the two lines is not followed by waiting.
             self._is_waiting = True
-            return stream.read1(_BYTES_PER_READ)
+            return b"" if self.ended_by else stream.read1(_BYTES_PER_READ)
         except KeyboardInterrupt:
             return b""
         finally:
             self._is_waiting = False
 
     @contextmanager
-    def ended_by_interruption(self):
-        """Return a context in which Ctrl-C ends the samples; pressed again, it stops at once."""
+    def ended_by_signals(self):
+        """Return a context in which a signal ends the samples; a second one stops at once."""
 
         def end(number, frame):
-            self.was_interrupted = True
-            signal.signal(signal.SIGINT, previous)
+            self.ended_by = number
+            restore()
             if self._is_waiting:
                 raise KeyboardInterrupt
 
+        def restore():
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
         try:
-            previous = signal.signal(signal.SIGINT, end)
+            previous = {number: signal.signal(number, end) for number in _SIGNALS}
         except ValueError:  # not in the main thread, which alone gets signals
             yield
             return
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            restore()
 
 
 def _check_is_raw(data):

@@ -4,6 +4,7 @@ import click
 
 from skdaf.cli._models import load, save
 from skdaf.cli._options import (
+    WholeNumber,
     jobs_option,
     layers_option,
     output_option,
@@ -119,7 +120,7 @@ def _check_vectors(model, features):
 @click.option(
     "-n",
     "count",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=5,
     show_default=True,
     metavar="N",

@@ -5,6 +5,7 @@ import io
 import re
 import time
 
+from skdaf.cli._program import Interrupted
 from skdaf.cli._raw_audio import RawAudio
 from skdaf.cli._tables import aligned_cell, json_rows
 from skdaf.cli._text import echo, is_for_terminal, visible
@@ -37,7 +38,7 @@ class Stream:
     def __init__(self, rate, channels, sample_format):
         self._rate = rate
         self._audio = RawAudio(channels or 1, sample_format or "s16le")
-        self._error = None
+        self._error = self._writer = None
         self.names, self.end = _COLUMNS, 0.0
 
     def rows(self, estimator, **options):
@@ -45,14 +46,21 @@ class Stream:
         from skdaf import AudioReadError, predict_stream
 
         try:
-            for row in predict_stream(estimator, self._audio.blocks(), self._rate, **options):
+            for row in predict_stream(estimator, self._blocks(), self._rate, **options):
                 self.names, self.end = list(row), row["end"]
                 yield row
         except AudioReadError as error:
             self._error = error
 
+    def _blocks(self):
+        for block in self._audio.blocks():
+            yield block
+            if self._writer is not None:
+                # Found rows are written even if no other ones follow for a long time.
+                self._writer.write_if_due()
+
     def consume(self, rows, write=None):
-        """Yield the same rows, which Ctrl-C ends; write all of them from time to time.
+        """Yield the same rows, which a signal ends; write all of them from time to time.
 
         Nothing is written if the samples failed before there was a row.
 
@@ -63,19 +71,16 @@ class Stream:
         write : callable, default=None
             It writes a list of rows to a file; the second argument is true for the last time.
         """
-        with self._audio.ended_by_interruption():
+        with self._audio.ended_by_signals():
             yield from rows if write is None else self._written(rows, write)
 
     def _written(self, rows, write):
-        found, last = [], -float("inf")
+        self._writer = _Writer(write)
         for row in rows:
-            found.append(row)
-            if time.monotonic() - last >= _SECONDS_PER_WRITE:
-                write(found, False)
-                last = time.monotonic()
+            self._writer.add(row)
             yield row
-        if found or self._error is None:
-            write(found, True)
+        if self._writer.rows or self._error is None:
+            write(self._writer.rows, True)
 
     def show(self, rows, names, format_, classes=()):
         """Print rows as they come.
@@ -99,8 +104,8 @@ class Stream:
 
     def raise_problem(self):
         """Raise what ended the samples too early, after everything found has been written."""
-        if self._audio.was_interrupted:
-            raise KeyboardInterrupt
+        if self._audio.ended_by:
+            raise Interrupted(self._audio.ended_by)
         if self._error is not None:
             # The message begins with the name of the recording, which users do not know.
             problem = re.sub("^'[^']*': ", "", str(self._error))
@@ -111,6 +116,24 @@ class Stream:
                 f"{self._audio.n_extra} of {self._audio.n_bytes} bytes (all channels together), so "
                 "it was not used. Check --sample-format and --channels."
             )
+
+
+class _Writer:
+    """Collects rows, and writes all of them again when there are new ones, but not too often."""
+
+    def __init__(self, write):
+        self._write, self.rows = write, []
+        self._n_written, self._last = 0, -float("inf")
+
+    def add(self, row):
+        self.rows.append(row)
+        self.write_if_due()
+
+    def write_if_due(self):
+        has_new = len(self.rows) > self._n_written
+        if has_new and time.monotonic() - self._last >= _SECONDS_PER_WRITE:
+            self._write(self.rows, False)
+            self._n_written, self._last = len(self.rows), time.monotonic()
 
 
 def _json_texts(rows):

@@ -13,6 +13,7 @@ from skdaf.cli._combining import (
 from skdaf.cli._models import load, save
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._options import (
+    WholeNumber,
     configure,
     model_argument,
     training_options,
@@ -76,7 +77,7 @@ def task_option(help_text, *tasks):
 )
 @click.option(
     "--channel",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     metavar="N",
     help="Use only this channel of the recordings, counted from 0.  [default: the mean of all "
     "channels]",
@@ -191,7 +192,7 @@ def transfer(
 @recordings_options(data_option)
 @click.option(
     "--layers-dropped",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     metavar="K",
     help="Use the output of each network without its last K layers.  [default: 1; with --config, "
     "all layers after the last convolutional one]",

@@ -1,6 +1,7 @@
 """`skdaf segments MODEL -`: raw samples on standard input, and rows as they come."""
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -150,12 +151,15 @@ def test_no_segments_give_an_empty_table(samples):
 
 
 def test_audio_files_on_standard_input_are_refused(workspace):
-    result = stream((workspace / "long.wav").read_bytes(), *LIVE, status=2)
-    assert "contains an audio file: expected raw samples" in result.stderr
+    for content in ((workspace / "long.wav").read_bytes(), b"\x1aE\xdf\xa3" * 9):
+        result = stream(content, *LIVE, status=2)
+        assert "contains an audio file: expected raw samples" in result.stderr
 
 
 def test_options_that_do_not_fit():
     assert "need --rate" in misuse("segments", "model.skops", "-")
+    invalid = misuse("segments", "model.skops", "-", "--rate", "16k")
+    assert "Invalid value for '--rate': '16k' is not a valid whole number." in invalid
     assert "--rate is only for raw samples" in misuse(*OF_FILE, "--rate", 16_000)
     assert "--channels is only for raw samples" in misuse(*OF_FILE, "--channels", 2)
     assert "--format raven requires --output" in misuse(*LIVE, "--format", "raven")
@@ -185,22 +189,51 @@ def test_a_process_prints_rows_as_they_come_and_ends_with_ctrl_c(samples, tmp_pa
     assert not output.exists()
 
 
-def test_ctrl_c_completes_the_output_file(samples, tmp_path, monkeypatch):
-    class Pipe(io.BytesIO):
-        def read1(self, size=-1):
-            data = super().read1(size)
-            if not data:
-                os.kill(os.getpid(), signal.SIGINT)
-            return data
+class Pipe(io.BytesIO):
+    """Standard input that calls a function when all bytes have been read."""
 
-    monkeypatch.setattr("click.get_binary_stream", lambda name: Pipe(samples.tobytes()))
-    before = signal.getsignal(signal.SIGINT)
+    def __init__(self, content, at_end):
+        super().__init__(content)
+        self._at_end = at_end
+
+    def read1(self, size=-1):
+        data = super().read1(size)
+        if not data:
+            self._at_end()
+        return data
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "message"),
+    [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")],
+)
+def test_a_signal_completes_the_output_file(
+    samples, tmp_path, monkeypatch, number, status, message
+):
+    pipe = Pipe(samples.tobytes(), lambda: os.kill(os.getpid(), number))
+    monkeypatch.setattr("click.get_binary_stream", lambda name: pipe)
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [*map(signal.getsignal, numbers)]
     output, expected = tmp_path / "out.txt", tmp_path / "expected.txt"
-    result = stream(b"", *LIVE, "-o", output, status=130)
-    assert result.stderr.endswith("Interrupted.\n")
+    result = stream(b"", *LIVE, "-o", output, status=status)
+    assert result.stderr.endswith(f"\n{message}\n")
     invoke(*OF_FILE, "-o", expected)
     assert output.read_text() == expected.read_text()
-    assert signal.getsignal(signal.SIGINT) == before
+    assert [*map(signal.getsignal, numbers)] == before
+
+
+def test_segments_are_written_although_no_other_one_follows(samples, tmp_path, monkeypatch):
+    times = itertools.chain([0.0] * 2, itertools.repeat(9.0))
+    monkeypatch.setattr("skdaf.cli._streaming.time.monotonic", lambda: next(times))
+    output, before_end = tmp_path / "out.csv", []
+    # The sound becomes silence, which is one long segment.
+    content = np.append(samples, np.zeros(10 * 2**15, dtype=samples.dtype)).tobytes()
+    pipe = Pipe(content, lambda: before_end.append(pd.read_csv(output)))
+    monkeypatch.setattr("click.get_binary_stream", lambda name: pipe)
+    stream(b"", *LIVE, "-o", output)
+    table = pd.read_csv(output)
+    assert len(table) > 2
+    pd.testing.assert_frame_equal(before_end[0], table[:-1])
 
 
 def test_a_terminal_in_place_of_a_pipe(monkeypatch):

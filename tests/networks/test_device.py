@@ -46,6 +46,15 @@ def test_an_unavailable_device_can_be_replaced_by_the_cpu(monkeypatch):
         resolve_device("gpu", fallback_to_cpu=True)
 
 
+@pytest.mark.parametrize("device", ["meta", "vulkan", "hpu"])
+def test_devices_that_torch_knows_but_cannot_use(device):
+    problem = f"device='{device}' is not available on this machine"
+    with pytest.raises(ValueError, match=problem):
+        resolve_device(device)
+    with pytest.warns(UserWarning, match=f"{problem}; using the CPU instead"):
+        assert resolve_device(device, fallback_to_cpu=True) == "cpu"
+
+
 def test_auto_prefers_cuda_to_mps(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

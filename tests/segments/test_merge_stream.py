@@ -160,6 +160,8 @@ def test_what_is_not_a_row_is_refused():
         merge_stream(pd.DataFrame(rows_of("ab")))
     with pytest.raises(TypeError, match="expected an iterable"):
         merge_stream(None)
+    with pytest.raises(TypeError, match=r"rows\[0\]: expected one label or None, got \['a'\]"):
+        list(merge_stream([{"start": 0, "end": 1, "label": ["a"]}]))
     with pytest.raises(TypeError, match=r"rows\[0\] is 3: expected a dict"):
         list(merge_stream([3]))
     with pytest.raises(ValueError, match="smooth"):

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdaf import (
     AudioReadError,
+    Clip,
     SpectrogramTransformer,
     load_audio,
     make_combined_classifier,
@@ -357,7 +358,8 @@ def test_rows_can_be_merged_while_they_arrive():
         ([signal(5), b"1234"], TypeError, r"blocks\[1\] is a bytes of raw bytes.*frombuffer"),
         ([memoryview(b"1234")], TypeError, r"blocks\[0\] is a memoryview of raw bytes"),
         ([signal(5), None], TypeError, r"blocks\[1\] is None"),
-        ([0.5, 0.25], TypeError, r"blocks\[0\] is 0.5: expected an array of samples"),
+        ([0.5, 0.25], TypeError, r"blocks\[0\] is 0.5: expected an array.*pass \[samples\]"),
+        ([([0.5], False)], TypeError, r"blocks\[0\] is \(\[0.5\], False\).*only the samples"),
         ([["x"]], TypeError, r"blocks\[0\]"),
         ([[1, [2, 3]]], TypeError, r"blocks\[0\]"),
         ([np.zeros(3, dtype=complex)], TypeError, r"blocks\[0\]"),
@@ -386,6 +388,8 @@ def test_bad_blocks_are_named(blocks, error, message):
     [
         ("a.wav", "blocks is the path 'a.wav'.*predict_segments"),
         ((signal(5), 16_000), r"blocks is a pair \(samples, sampling_rate\)"),
+        ({"array": signal(5), "sampling_rate": RATE}, "blocks is a dict.*predict_segments"),
+        (Clip("a.wav"), "blocks is a Clip: expected an iterable of arrays"),
         (signal(5), "blocks is a single ndarray"),
         (torch.zeros(2, 5), "blocks is a single Tensor"),
         (b"12", "blocks is a single bytes"),
