@@ -19,7 +19,7 @@ from skdaf._core.typing import PathLike
 from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
-from skdaf._estimators.pretrained.names import NAMED
+from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
 from skdaf._estimators.regressor import CNNAudioRegressor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
@@ -59,8 +59,8 @@ def make_combined_classifier(
         is. Anything else that `CNNFeatureExtractor` accepts (a network to train, a FrozenEstimator,
         or the path of a saved model) is wrapped in one with default parameters, except that a
         `CNNAudioClassifier` to train votes with its own probabilities. A
-        `PretrainedFeatureExtractor`, or the name of one of its models ("silero-vad"), becomes a
-        block "pretrained1" and so on, whose features are standardized.
+        `PretrainedFeatureExtractor`, the name of one of its models ("silero-vad"), or the path of
+        an ``.onnx`` file, becomes a block "pretrained1" and so on, whose features are standardized.
     handcrafted : bool or transformer, default=True
         Whether to add a block "handcrafted" with a `PyAudioAnalysisTransformer`. You can also
         pass another transformer of clips.
@@ -115,7 +115,8 @@ def make_combined_classifier(
     >>> list(pipeline.named_steps)
     ['features', 'svc']
     """
-    if isinstance(extractors, (str, os.PathLike)) or hasattr(extractors, "fit"):
+    is_single = callable(extractors) or hasattr(extractors, "fit")
+    if is_single or isinstance(extractors, (str, os.PathLike)):
         extractors = [extractors]
     for extractor in extractors:
         _check_is_no_new_regressor(extractor)
@@ -168,9 +169,23 @@ def _voter(block, C, memory):
 
 
 def _loaded_by_name(extractor):
-    """Return an extractor for the name of a pretrained model, and anything else unchanged."""
-    is_name = isinstance(extractor, str) and extractor in NAMED
-    return PretrainedFeatureExtractor(extractor) if is_name else extractor
+    """Return an extractor for a pretrained model, and other estimators and files unchanged."""
+    if callable(extractor) and not hasattr(extractor, "fit"):
+        raise TypeError(
+            f"extractors contains {extractor!r:.200}: pass functions and modules as "
+            "PretrainedFeatureExtractor(model, sampling_rate=...)."
+        )
+    if not isinstance(extractor, (str, os.PathLike)):
+        return extractor
+    name = os.fspath(extractor)
+    if name in NAMED or name.lower().endswith(ONNX_ENDINGS):
+        return PretrainedFeatureExtractor(name)
+    question = did_you_mean(name)
+    if question and not os.path.exists(name):
+        raise FileNotFoundError(
+            f"extractors contains {name!r}, but there is no such file.{question}"
+        )
+    return extractor
 
 
 def _block_names(extractors):

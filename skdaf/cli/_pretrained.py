@@ -5,7 +5,7 @@ import warnings
 
 import click
 
-from skdaf._estimators.pretrained.names import NAMED, is_pretrained
+from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean, is_pretrained
 from skdaf.cli._models import load, make_transformer
 from skdaf.cli._options import Assignment, configure
 from skdaf.cli._paths import InputPath
@@ -22,7 +22,7 @@ class ModelOrName(InputPath):
         if not os.path.lexists(value):
             self.fail(
                 f"{value!r} is neither an existing file or folder nor one of the pretrained "
-                f"networks {', '.join(sorted(NAMED))}.",
+                f"networks {', '.join(sorted(NAMED))}.{did_you_mean(value)}",
                 param,
                 ctx,
             )
@@ -79,22 +79,39 @@ def make_pretrained(model, settings=(), n_jobs=None):
     """Return an unfitted PretrainedFeatureExtractor."""
     from skdaf import PretrainedFeatureExtractor
 
+    if "model" in dict(settings):
+        raise click.UsageError("--set cannot change the model: it is the argument MODEL.")
     return configure(PretrainedFeatureExtractor(model), {"n_jobs": n_jobs} | dict(settings))
+
+
+def check_can_be_saved(model):
+    """Raise UsageError if a pretrained network cannot be part of a model file."""
+    if is_pretrained(model) and not (model in NAMED or model.lower().endswith(ONNX_ENDINGS)):
+        raise click.UsageError(
+            f"The network {model!r} cannot be saved in a model file: such files contain the names "
+            "of models and ONNX networks, but no code and no folders."
+        )
 
 
 def describe(model):
     """Return what is known about a pretrained network, as a dict for `skdaf info`."""
+    from skdaf._estimators.pretrained.backbone import MissingParameterError
     from skdaf._estimators.pretrained.models import find_model
     from skdaf._estimators.pretrained.models import load as load_backbone
 
     found = find_model(model)
     options = {"sampling_rate": None, "window": None, "output": None, "device": "cpu"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the license is shown
-        backbone = load_backbone(found, **options, batch_size=1)
     facts = {
         "model": model,
         "kind": "pretrained network" if found.kind == "named" else f"{found.kind} network",
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the license is shown
+            backbone = load_backbone(found, **options, batch_size=1)
+    except MissingParameterError as error:
+        return facts | {"missing": str(error.__cause__), "sha256": found.sha256}
+    facts |= {
         "sampling rate": f"{backbone.sampling_rate} Hz",
         "window": "any length" if backbone.window is None else f"{backbone.window:g} s",
         "features": backbone.n_features,

@@ -14,7 +14,12 @@ from skdaf.cli._options import (
     using_options,
 )
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
-from skdaf.cli._pretrained import ModelOrName, load_transformer, settings_option
+from skdaf.cli._pretrained import (
+    ModelOrName,
+    check_can_be_saved,
+    load_transformer,
+    settings_option,
+)
 from skdaf.cli._program import Command, Program, note, quiet_option, verbosity
 from skdaf.cli._tables import audio_files, show
 
@@ -61,6 +66,7 @@ def index(model, paths, output, window, step, layers_dropped, settings, trust, n
 
     if step is not None and window is None:
         raise click.UsageError("--step requires --window.")
+    check_can_be_saved(model)
     files = audio_files(paths)
     transformer = load_transformer(
         model,

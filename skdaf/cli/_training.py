@@ -20,7 +20,12 @@ from skdaf.cli._options import (
     trust_option,
 )
 from skdaf.cli._paths import CheckpointPath, InputPath
-from skdaf.cli._pretrained import ModelOrName, is_pretrained, make_pretrained
+from skdaf.cli._pretrained import (
+    ModelOrName,
+    check_can_be_saved,
+    is_pretrained,
+    make_pretrained,
+)
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_text
@@ -355,6 +360,7 @@ def _extractors(model, layers_dropped, **options):
     from skdaf._estimators.fitted import find_networks
 
     if is_pretrained(model):
+        check_can_be_saved(model)
         return [make_pretrained(model, n_jobs=options["n_jobs"])]
     networks = find_networks(load(model, **options))
     if not networks:

@@ -2,10 +2,12 @@
 
 import io
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from cli_commands import invoke, misuse
 
 from skdaf import PretrainedFeatureExtractor, load_model
@@ -69,3 +71,25 @@ def test_mistakes():
         assert problem in misuse("embed", model, "recordings", *options)
     problem = misuse("embed", "silero-vad", "recordings", "--set", "poling=max")
     assert "did you mean pooling" in problem
+
+
+def test_mistakes_are_found_before_the_work(tmp_path):
+    assert "Did you mean 'birdnet'" in misuse("info", "BirdNET")
+    other = ("--set", "model=resemblyzer")
+    assert "cannot change the model" in misuse("embed", "silero-vad", "recordings", *other)
+    (tmp_path / "net.pt").touch()
+    output = ("-o", tmp_path / "index.skops")
+    for arguments in (
+        ("similar", "index", tmp_path / "net.pt", "recordings", *output),
+        ("combine", tmp_path / "net.pt", "--data", "recordings", *output),
+    ):
+        assert "cannot be saved in a model file" in misuse(*arguments)
+
+
+def test_info_says_what_a_file_lacks(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(torch.nn.Identity()).save(tmp_path / "net.pt")
+    facts = json.loads(invoke("info", tmp_path / "net.pt", "--json").stdout)
+    assert facts["missing"].startswith("sampling_rate is required")
+    assert len(facts["sha256"]) == 64

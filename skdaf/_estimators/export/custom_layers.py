@@ -48,6 +48,7 @@ def _check_onnxscript():
 
 def _export(network, batch):
     """Return the network as an ONNX model without functions of its own."""
+    _check_clips_are_independent(network, batch)
     program = _follow(network, batch, strict=False) or _follow(network, batch, strict=True)
     if program is None:
         raise ValueError("its results are others for another number of clips")
@@ -74,6 +75,15 @@ def _follow(network, batch, strict):
             raise
         return None
     return program if is_same else None
+
+
+def _check_clips_are_independent(network, batch):
+    """Raise ValueError if the results for a clip depend on the other clips of a batch."""
+    clips = torch.randn(batch.shape, generator=torch.Generator())
+    with torch.no_grad():
+        alone = torch.cat([network(clip[None]) for clip in clips])
+        if not torch.allclose(network(clips), alone, atol=1e-4):
+            raise ValueError("its results for a clip depend on the other clips")
 
 
 @contextmanager

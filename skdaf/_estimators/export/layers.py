@@ -35,10 +35,18 @@ def add_network(graph, network, x, input_shape):
 
 
 def _is_known(module):
+    if _is_changed(module):
+        return False
     if _is_sequence(module):
         return all(map(_is_known, module))
     condition = _CONDITIONS.get(type(module))
     return type(module) in _LAYERS and (condition is None or condition(module))
+
+
+def _is_changed(module):
+    """Return whether hooks, or a method of this object alone, change what a module computes."""
+    hooks = module._forward_hooks, module._forward_pre_hooks
+    return any(hooks) or "forward" in vars(module)
 
 
 def _is_sequence(module):

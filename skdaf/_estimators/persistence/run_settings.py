@@ -104,6 +104,8 @@ def _without_paths(name, value):
     """Replace paths with None in the values of a parameter that may refer to a saved model."""
     if name not in ("estimator", "pretrained", "model"):
         return value
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "OU":
+        return value  # the content of an ONNX file, for example
     if isinstance(value, np.ndarray):
         # An array of objects, because an array of strings cannot contain None.
         cleaned = value.astype(object)

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
+class MissingParameterError(ValueError):
+    """A model does not contain a number that the user must pass, such as its sampling rate."""
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A pretrained network: from waveforms to rows of features.

@@ -7,7 +7,12 @@ from weakref import WeakSet
 import numpy as np
 
 from skdaf._audio.clips import Clip
-from skdaf._core.limits import MAX_WINDOWS_PER_SECOND, check_at_most
+from skdaf._core.limits import (
+    MAX_RESAMPLED_SAMPLES,
+    MAX_VALUES,
+    MAX_WINDOWS_PER_SECOND,
+    check_at_most,
+)
 
 # Extractors that have warned about waveforms without a rate. Each one warns once.
 _warned: WeakSet = WeakSet()
@@ -19,17 +24,40 @@ def choose_window(backbone, window, step):
     Raises
     ------
     ValueError
-        If the network takes windows of another length, or there is a step but no window.
+        If the network takes windows of another length, there is a step but no window, or windows
+        are too long or too many.
     """
     fixed = backbone.window
     if None not in (fixed, window) and not np.isclose(fixed, window):
         raise ValueError(f"window={window}, but the model takes windows of {fixed:g} s: omit it.")
     window = fixed or window
-    if step is not None:
-        if window is None:
+    if window is None:
+        if step is not None:
             raise ValueError(f"step={step} needs windows, but window is None.")
-        check_at_most(1 / step, MAX_WINDOWS_PER_SECOND, "Windows per second (one each step)")
-    return None if window is None else float(window)
+        return None
+    per_second = 1 / (step or window)
+    what = f"Windows per second (one each step, window={window:g}, step={step})"
+    check_at_most(per_second, MAX_WINDOWS_PER_SECOND, what)
+    if fixed is not None:  # shorter clips are padded
+        n_samples = window * backbone.sampling_rate
+        check_at_most(n_samples, MAX_RESAMPLED_SAMPLES, f"window={window:g} (seconds), in samples,")
+    return float(window)
+
+
+def check_n_features(n_names, pooling, n_rows):
+    """Return the number of pooled features; raise ValueError if it is too large.
+
+    Parameters
+    ----------
+    n_names : int
+        The number of features per row.
+    pooling : str
+    n_rows : int
+        The number of rows, which are kept with ``pooling="none"``.
+    """
+    n_features = n_names * (n_rows if pooling == "none" else 2 if pooling == "mean+std" else 1)
+    check_at_most(n_features, MAX_VALUES, f"Features per clip with pooling={pooling!r}")
+    return n_features
 
 
 def check_cache(cache, model, sha256):
@@ -41,13 +69,40 @@ def check_cache(cache, model, sha256):
         )
 
 
+def check_device(device):
+    """Raise ValueError if a device is none of torch, also for models that always use the CPU."""
+    if str(device) in ("auto", "cpu"):
+        return
+    import torch  # not at the top: many models do not need it
+
+    try:
+        torch.device(str(device))
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another torch "
+            "device."
+        ) from error
+
+
 def check_weights(model, backbone, expected):
-    """Raise ValueError if an installed package or a folder has changed since `fit`."""
-    if model.kind in ("named", "transformers") and backbone.sha256 != expected:
+    """Raise ValueError if the weights are not those that `fit` found.
+
+    The package or folder may have changed, and a saved model may name the hash of other weights,
+    under which a cache would store its features.
+    """
+    if (model.sha256 or backbone.sha256) != expected:
         raise ValueError(
             f"The weights of {model.name} are not those that fit found: their SHA-256 is "
-            f"{backbone.sha256}, expected {expected}. Install the version that fit used, or fit "
-            "again."
+            f"{model.sha256 or backbone.sha256}, expected {expected}. Install the version that fit "
+            "used, or fit again."
+        )
+
+
+def check_rate(backbone, expected):
+    """Raise ValueError if the model takes another sampling rate than in `fit`."""
+    if backbone.sampling_rate != expected:
+        raise ValueError(
+            f"The model takes {backbone.sampling_rate} Hz, but fit used {expected} Hz: fit again."
         )
 
 

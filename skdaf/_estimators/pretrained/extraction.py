@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from skdaf._audio.clips import AudioReadError, Clip
 from skdaf._core.typing import PathLike
 from skdaf._estimators.pretrained.models import Model, load
 from skdaf._estimators.pretrained.pooling import pool
@@ -49,19 +50,23 @@ class PretrainedExtraction(Extraction):
         return [self._pool(rows) for rows in self.rows(waveforms)]
 
     def _pool(self, rows):
-        pooled = pool(rows, self.settings.pooling)
-        if len(pooled) != self.n_features:
-            raise ValueError(self._other_number(rows, pooled))
-        return pooled
+        return self._checked(pool(rows, self.settings.pooling))
 
-    def _other_number(self, rows, pooled):
-        expected = f"{len(pooled)} features for a clip, but {self.n_features} for the first in fit"
+    def _checked(self, pooled):
+        """Return the features of a clip; raise ValueError if fit found another number."""
+        if len(pooled) == self.n_features:
+            return pooled
+        message = (
+            f"The model returns {len(pooled)} features for a clip, but {self.n_features} for the "
+            "first in fit"
+        )
         if self.settings.pooling == "none":
-            return (
-                f"The model returns {len(rows)} rows and so {expected}: pooling='none' needs clips "
-                "of one length. Choose 'mean', 'mean+std' or 'max'."
+            message += (
+                ": pooling='none' needs clips of one length. Choose 'mean', 'mean+std' or 'max'."
             )
-        return f"The model returns {expected}. It must return one number whatever the length."
+        else:
+            message += ". It must return one number whatever the length."
+        raise ValueError(message)
 
     def rows(self, waveforms):
         """Return the rows of each waveform before pooling."""
@@ -70,9 +75,41 @@ class PretrainedExtraction(Extraction):
         for waveform in waveforms:
             firsts.append(len(windows))
             windows += self._cut(waveform, backbone)
-        rows = backbone.apply(windows)
+        rows = self._apply(backbone, windows)
         ends = [*firsts[1:], len(windows)]
         return [np.concatenate(rows[first:end]) for first, end in zip(firsts, ends, strict=True)]
+
+    def _apply(self, backbone, windows):
+        """Return the rows of windows; errors become a ValueError that names the model."""
+        try:
+            return backbone.apply(windows)
+        except MemoryError:
+            raise
+        except Exception as error:  # of a function, of torch, of onnxruntime
+            kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+            raise ValueError(
+                f"The model {self.model.name!r} failed for waveforms of {_range(windows)} samples "
+                f"at {backbone.sampling_rate} Hz. {kind}{error}"
+            ) from error
+
+    def _compute_clips(self, numbered_clips):
+        """Yield (index, result or error); name the file for which the model fails."""
+        try:
+            yield from super()._compute_clips(numbered_clips)
+        except ValueError:
+            for _, clip in numbered_clips:
+                self._check_alone(clip)
+            raise
+
+    def _check_alone(self, clip):
+        """Raise a ValueError that names the file if the model fails for this clip."""
+        try:
+            self.compute([self.samples(clip)])
+        except AudioReadError:
+            pass
+        except ValueError as error:
+            name = repr(str(clip.path)) if isinstance(clip, Clip) else "A waveform"
+            raise ValueError(f"{name}: {error}") from error
 
     def _cut(self, waveform, backbone):
         """Return the windows of a waveform, padded with zeros if they are too short."""
@@ -86,7 +123,13 @@ class PretrainedExtraction(Extraction):
         return [_padded(part, shortest) for part in cut]
 
     def from_bytes(self, value):
-        return np.frombuffer(value, np.float32)
+        return self._checked(np.frombuffer(value, np.float32))
+
+
+def _range(windows):
+    """Return the lengths of windows as text."""
+    shortest, longest = min(map(len, windows)), max(map(len, windows))
+    return str(longest) if shortest == longest else f"{shortest} to {longest}"
 
 
 def _padded(samples, shortest):

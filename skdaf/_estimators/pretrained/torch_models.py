@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skdaf._core.arrays import as_array
-from skdaf._estimators.pretrained.backbone import Backbone
+from skdaf._estimators.pretrained.backbone import Backbone, MissingParameterError
 from skdaf._estimators.pretrained.batching import map_batches
 from skdaf._networks.device import resolve_device, single_torch_thread
 
@@ -51,7 +51,7 @@ def load_module(module, *, sampling_rate, output, device, batch_size):
     batch_size : int
     """
     if sampling_rate is None:
-        raise ValueError(
+        raise MissingParameterError(
             f"sampling_rate is required for the module {type(module).__name__}: the rate (Hz) of "
             "the waveforms that it takes."
         )

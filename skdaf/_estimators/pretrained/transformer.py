@@ -15,12 +15,16 @@ from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_sounds
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_names, is_positive_count
+from skdaf._core.limits import MAX_SAMPLING_RATE
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
 from skdaf._estimators.persistence.run_settings import CodeError
 from skdaf._estimators.pretrained.checks import (
     check_cache,
+    check_device,
+    check_n_features,
+    check_rate,
     check_weights,
     choose_window,
     warn_about_rate,
@@ -28,6 +32,7 @@ from skdaf._estimators.pretrained.checks import (
 from skdaf._estimators.pretrained.extraction import PretrainedExtraction, PretrainedSettings
 from skdaf._estimators.pretrained.models import find_model, load
 from skdaf._estimators.pretrained.names import NAMED
+from skdaf._estimators.pretrained.onnx_metadata import MIN_SAMPLING_RATE
 from skdaf._estimators.pretrained.pooling import POOLINGS, pooled_names
 from skdaf._features.extraction import compute_rows
 
@@ -146,7 +151,10 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
 
     _parameter_constraints = {
         "model": "no_validation",  # `find_model` says more
-        "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
+        "sampling_rate": [
+            Interval(Integral, MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, closed="both"),
+            None,
+        ],
         "window": [Interval(Real, 0, None, closed="neither"), None],
         "step": [Interval(Real, 0, None, closed="neither"), None],
         "pooling": [StrOptions(set(POOLINGS))],
@@ -221,6 +229,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
             of the network restricts its use.
         """
         clips = validate_sounds(self, X, reset=True)
+        check_device(self.device)
         model = find_model(self.model)
         backbone = load(model, **self._options())
         sha256 = model.sha256 or backbone.sha256
@@ -232,6 +241,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         self.sampling_rate_ = int(backbone.sampling_rate)
         rows = self._rows_of(clips[0])
         self._n_rows = len(rows) if self.pooling == "none" else 1
+        check_n_features(rows.shape[1], self.pooling, self._n_rows)
         self._row_names = _row_names(backbone, rows.shape[1])
         return self
 
@@ -259,7 +269,9 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         check_is_fitted(self)
         clips = validate_sounds(self, X, reset=False)
         warn_about_rate(self, clips, self.sampling_rate_)
-        check_weights(self._model(), self._load(), self.sha256_)
+        backbone = self._load()
+        check_weights(self._model(), backbone, self.sha256_)
+        check_rate(backbone, self.sampling_rate_)
         return compute_rows(
             self._extraction(),
             clips,
@@ -299,7 +311,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         return {
             "sampling_rate": None if self.sampling_rate is None else int(self.sampling_rate),
             "window": self.window,
-            "output": self.output,
+            "output": int(self.output) if isinstance(self.output, Integral) else self.output,
             "device": str(self.device),
             "batch_size": int(self.batch_size),
         }
@@ -313,14 +325,14 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
 
     def _extraction(self, n_features=None):
         if n_features is None:
-            n_features = len(self.get_feature_names_out())
+            n_features = check_n_features(len(self._row_names), self.pooling, self._n_rows)
         settings = PretrainedSettings(
             sha256=self.sha256_,
             sampling_rate=self.sampling_rate_,
             window=self.window_,
             step=self.step,
             pooling=self.pooling,
-            output=self.output,
+            output=self._options()["output"],
         )
         return PretrainedExtraction(
             settings, self._model(), self._options(), n_features, self.cache
@@ -344,6 +356,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         is_content = type(model) is np.ndarray and model.dtype == np.uint8 and model.ndim == 1
         if not (is_name or is_content):
             raise ValueError(f"model cannot be {str(model)[:60]!r}")
+        names, n_rows = state.get("_row_names", ()), state.get("_n_rows", 1)
+        check_n_features(len(names), state.get("pooling"), n_rows)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

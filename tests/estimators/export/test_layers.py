@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from skdaf import CNNAudioClassifier, CNNFeatureExtractor
+from skdaf._estimators.export import layers
 from skdaf._estimators.export.graph import OnnxGraph
 from skdaf._estimators.export.layers import add_network
 from skdaf._networks.building import build_network
@@ -66,7 +67,7 @@ def test_encoders(name):
 
 
 def test_layers_with_other_settings():
-    layers = [
+    modules = [
         nn.Conv2d(1, 4, (3, 2), stride=(1, 2), padding=(2, 1), dilation=(2, 1), bias=False),
         nn.BatchNorm2d(4, eps=0.1),
         nn.LeakyReLU(0.3),
@@ -76,7 +77,7 @@ def test_layers_with_other_settings():
         nn.BatchNorm1d(5),
         nn.ReLU(),
     ]
-    network = nn.Sequential(*layers).eval()
+    network = nn.Sequential(*modules).eval()
     apply_network(network, np.zeros((1, *SHAPE)), "cpu")  # gives the lazy layer its weights
     check_same(network)
 
@@ -92,6 +93,48 @@ class DependsOnValues(nn.Module):
     def forward(self, x):
         mean = x.mean((1, 2, 3))[:, None]
         return self.linear(mean if float(x.max()) > 0 else -mean)
+
+
+class Doubled:
+    """Ways to change what a layer computes without changing its type."""
+
+    @staticmethod
+    def hook(layer):
+        layer.register_forward_hook(lambda module, inputs, outputs: 2 * outputs)
+
+    @staticmethod
+    def pre_hook(layer):
+        layer.register_forward_pre_hook(lambda module, inputs: (2 * inputs[0],))
+
+    @staticmethod
+    def method(layer):
+        original = layer.forward
+        layer.forward = lambda x: 2 * original(x)
+
+
+@pytest.mark.parametrize("change", ["hook", "pre_hook", "method"])
+@pytest.mark.parametrize("place", ["layer", "sequence"])
+def test_layers_that_users_have_changed_need_the_exporter(change, place, monkeypatch):
+    def add_with_torch(graph, network, x, input_shape):
+        raise InterruptedError
+
+    monkeypatch.setattr(layers, "add_with_torch", add_with_torch)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    network_session(network)
+    getattr(Doubled, change)(network if place == "sequence" else network[0])
+    with pytest.raises(InterruptedError):
+        network_session(network)
+
+
+class MinusMeanOfBatch(nn.Module):
+    def forward(self, x):
+        return (x - x.mean(0)).flatten(1)
+
+
+def test_networks_whose_results_depend_on_other_clips():
+    import_or_skip("onnxscript")
+    with pytest.raises(ValueError, match="results for a clip depend on the other clips"):
+        network_session(nn.Sequential(MinusMeanOfBatch()))
 
 
 @pytest.mark.slow

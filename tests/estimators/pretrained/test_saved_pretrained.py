@@ -92,6 +92,19 @@ def test_paths_in_searches_are_not_saved(tmp_path, fitted):
     assert b"level.onnx" not in everything
 
 
+def test_searches_over_networks_of_loaded_models_are_saved(tmp_path, fitted):
+    X = [(noise(seed, 4000), RATE) for seed in range(6)]
+    save_model(fitted, tmp_path / "model.skops")
+    content = load_model(tmp_path / "model.skops").model
+    pipeline = make_pipeline(clone(fitted), LogisticRegression())
+    grid = {"pretrainedfeatureextractor__model": [content]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X, [0, 1] * 3)
+    save_model(search, tmp_path / "search.skops")
+    found = load_model(tmp_path / "search.skops").best_params_["pretrainedfeatureextractor__model"]
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, content)
+
+
 def test_a_file_with_a_path_or_another_model_is_refused(tmp_path, clips):
     pytest.importorskip("silero_vad")
     pytest.importorskip("onnxruntime")
