@@ -108,7 +108,7 @@ class PretrainedExtraction(Extraction):
         except AudioReadError:
             pass
         except ValueError as error:
-            name = repr(str(clip.path)) if isinstance(clip, Clip) else "A waveform"
+            name = repr(clip.name) if isinstance(clip, Clip) else "A waveform"
             raise ValueError(f"{name}: {error}") from error
 
     def _cut(self, waveform, backbone):

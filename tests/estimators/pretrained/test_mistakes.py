@@ -113,6 +113,8 @@ def test_the_clip_for_which_a_model_fails_is_named(n_jobs, tmp_path):
     problem = r"silence\.wav': The model 'fails_for_silence' failed for waveforms of 1000 samples"
     with pytest.raises(ValueError, match=rf"{problem} at 16000 Hz.*NaN or infinity"):
         fitted.transform([*paths, silence])
+    with pytest.raises(ValueError, match=r"^'X\[1\]': The model 'fails_for_silence' failed"):
+        fitted.transform([(noise(0, 2000), RATE), (np.zeros(1000), RATE)])
 
 
 def test_errors_of_torch_name_the_model(clips):
