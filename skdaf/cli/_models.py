@@ -3,6 +3,7 @@
 import pickle
 import zipfile
 
+from skdaf._estimators.pretrained.names import is_pretrained
 from skdaf.cli._program import note, verbosity
 
 # Parameters that belong to a single run, with the values that model files store.
@@ -33,6 +34,11 @@ def load_any(path, *, trust=False):
         model = load_model(path)
     elif trust:
         model = _unpickle(path)
+    elif is_pretrained(path):
+        raise ValueError(
+            f"{path!r} is no model file of skdaf, but a network for PretrainedFeatureExtractor: "
+            'use "skdaf embed", or train a classifier on its features with "skdaf combine".'
+        )
     else:
         raise ValueError(
             f"{path!r} was not written by save_model, or it is damaged. If it is a pickle that you "

@@ -98,7 +98,7 @@ def test_info_as_json_also_of_unfitted_models(tmp_path):
 
 def test_info_misused():
     assert "save_model" in misuse("info", "long.wav")
-    assert "is a directory" in misuse("info", "recordings")
+    assert "has no file config.json" in misuse("info", "recordings")
 
 
 def test_check(workspace, tmp_path):

@@ -93,3 +93,10 @@ def test_info_says_what_a_file_lacks(tmp_path):
     facts = json.loads(invoke("info", tmp_path / "net.pt", "--json").stdout)
     assert facts["missing"].startswith("sampling_rate is required")
     assert len(facts["sha256"]) == 64
+
+
+def test_commands_that_need_a_model_file_say_what_to_use(tmp_path):
+    (tmp_path / "net.onnx").touch()
+    problem = misuse("predict", tmp_path / "net.onnx", "recordings")
+    assert '"skdaf embed"' in problem
+    assert '"skdaf combine"' in problem
