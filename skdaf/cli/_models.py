@@ -3,7 +3,7 @@
 import pickle
 import zipfile
 
-from skdaf._estimators.pretrained.names import is_pretrained
+from skdaf._estimators.pretrained.names import ONNX_ENDINGS
 from skdaf.cli._program import note, verbosity
 
 # Parameters that belong to a single run, with the values that model files store.
@@ -34,9 +34,9 @@ def load_any(path, *, trust=False):
         model = load_model(path)
     elif trust:
         model = _unpickle(path)
-    elif is_pretrained(path):
+    elif path.lower().endswith(ONNX_ENDINGS):
         raise ValueError(
-            f"{path!r} is no model file of skdaf, but a network for PretrainedFeatureExtractor: "
+            f"{path!r} is no model file of skdaf, but an ONNX network: "
             'use "skdaf embed", or train a classifier on its features with "skdaf combine".'
         )
     else:
