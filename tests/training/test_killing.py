@@ -182,6 +182,16 @@ def epochs_in(folder):
     return [len(content["state"]["progress"]["history"]["train_loss"]) for content in contents]
 
 
+def wait_for_workers(group):
+    """Wait until killed workers are gone: until then, one may be replacing a checkpoint."""
+    for _ in range(1000):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a group of processes")
 @pytest.mark.slow
 def test_a_killed_search_whose_workers_share_a_folder_continues(tmp_path):
@@ -197,6 +207,7 @@ def test_a_killed_search_whose_workers_share_a_folder_continues(tmp_path):
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    wait_for_workers(process.pid)
     epochs_before = epochs_in(folder)
     plain = search().fit(X, y)
     with pytest.MonkeyPatch.context() as monkeypatch:
