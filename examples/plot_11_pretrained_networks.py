@@ -48,7 +48,7 @@ else:
         "pink_noise",
     ]
     recordings = make_audio_dataset(
-        Path(workspace.name, "sounds"), classes=classes, n_clips_per_class=20
+        Path(workspace.name, "sounds"), classes=classes, n_clips_per_class=16
     )
     rng = np.random.default_rng(0)
     for path in recordings.filenames:

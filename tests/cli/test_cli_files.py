@@ -75,8 +75,8 @@ def test_check_reports_channels_that_cancel_and_odd_durations(tmp_path):
     assert "6 files, 2 bad" in invoke("check", tmp_path, "--strict", status=1).stderr
 
 
-def test_info(workspace):
-    out = run("info", "model.skops", cwd=workspace).stdout
+def test_info():
+    out = invoke("info", "model.skops").stdout
     assert "estimator: CNNAudioClassifier\n" in out
     assert f"classes: {', '.join(KINDS)}\n" in out
     assert re.search(r"front end: SpectrogramTransformer\(.*n_mels=24\)\n", out)
@@ -143,10 +143,10 @@ def test_check_misused(tmp_path):
     assert "n_jobs=0" in misuse("check", "recordings", "--n-jobs", "0")
 
 
-def test_convert(workspace, sounds, sound_labels, tmp_path):
+def test_convert(sounds, sound_labels, tmp_path):
     old, new = tmp_path / "old.pt", tmp_path / "new.skops"
     old_model(old, sounds.filenames, sound_labels)
-    run("convert", old, new, "--sampling-rate", "16000", cwd=workspace)
+    invoke("convert", old, new, "--sampling-rate", "16000")
     model = load_model(new)
     assert model.frontend_.sampling_rate == 16000
     assert list(model.classes_) == sorted(set(sound_labels))
@@ -165,10 +165,10 @@ def test_convert_misused(tmp_path):
     assert not new.exists()
 
 
-def test_export(workspace, embedder, tmp_path):
+def test_export(embedder, tmp_path):
     import_or_skip("onnx")
     out = tmp_path / "model.onnx"
-    result = run("export", "model.skops", out, cwd=workspace)
+    result = invoke("export", "model.skops", out)
     assert (result.stdout, result.stderr) == ("", f"Wrote {out}\n")
     expected = out.read_bytes()
     assert invoke("export", "model.joblib", out, "--trust", "--quiet").stderr == ""

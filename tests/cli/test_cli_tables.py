@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_commands import KINDS, SMALL, invoke, misuse, run
+from cli_commands import KINDS, SMALL, invoke, misuse
 
 from skdaf import load_model
 from skdaf.datasets import load_audio_folders
@@ -37,13 +37,10 @@ def esc_50(table):
     return ["--table", other, *columns, "--root", "recordings"]
 
 
-def test_a_table_trains_the_same_model_as_class_folders(workspace, table, esc_50, tmp_path):
+def test_a_table_trains_the_same_model_as_class_folders(table, esc_50, tmp_path):
     options = ["--test-fraction", "0.25", *SMALL]
     folders = invoke("train", "recordings", "-o", tmp_path / "a.skops", *options)
-    same = run(
-        *("train", "--table", table, "--root", ".", "-o", tmp_path / "b.skops", *options),
-        cwd=workspace,
-    )
+    same = invoke(*("train", "--table", table, "--root", ".", "-o", tmp_path / "b.skops", *options))
     other = invoke("train", *esc_50, "-o", tmp_path / "c.skops", *options)
     assert folders.stdout == same.stdout == other.stdout
     assert "Training on 27 clips of 3 classes" in same.stderr

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from cli_commands import KINDS, SMALL, invoke, misuse, run
+from cli_commands import KINDS, SMALL, invoke, misuse
 from sklearn.frozen import FrozenEstimator
 
 from skdaf import CNNAudioClassifier, load_model
@@ -117,11 +117,10 @@ def test_files_that_cannot_be_read_are_listed(tmp_path):
     assert not (tmp_path / "m.skops").exists()
 
 
-def test_transfer(workspace, tmp_path):
-    run(
+def test_transfer(tmp_path):
+    invoke(
         *("transfer", "model.skops", "recordings/low_tone", "recordings/high_tone"),
         *("-o", tmp_path / "new.skops", "--frozen-layers", "conv", "--set", "max_epochs=2"),
-        cwd=workspace,
     )
     old, new = load_model("model.skops"), load_model(tmp_path / "new.skops")
     assert list(new.classes_) == KINDS[:2]
@@ -151,12 +150,11 @@ def test_transfer_misused(tmp_path):
 
 
 @pytest.mark.slow
-def test_combine(workspace, embedder, tmp_path):
+def test_combine(embedder, tmp_path):
     combined = tmp_path / "combined.skops"
-    result = run(
+    result = invoke(
         *("combine", "model.skops", embedder, "--data", "recordings", "-o", combined),
         *("--set", "svc__C=10", "--test-fraction", "0.2"),
-        cwd=workspace,
     )
     assert "Confusion matrix" in result.stdout
     pipeline = load_model(combined)
