@@ -1,7 +1,7 @@
 """What functions share that go through a long recording window by window, in batches."""
 
 import reprlib
-from numbers import Real
+from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +16,13 @@ from skdaf._features.windows import Windows
 
 # The constraint of a parameter that is a duration.
 SECONDS = [Interval(Real, 0, None, closed="neither")]
+
+# The constraints of functions that go through a recording window by window.
+WINDOW_CONSTRAINTS = {
+    "window": SECONDS,
+    "step": [*SECONDS, None],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+}
 
 
 def load_fitted(estimator, name, kind):

@@ -1,7 +1,7 @@
 """predict_segments: classify a long recording, or predict numbers, window by window."""
 
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,24 @@ from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
 from skdaf._estimators.fitted import names_of_labels, unwrap
-from skdaf._segments.batches import SECONDS, load_fitted, map_windows
+from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
 from skdaf._segments.multilabel import one_row_per_label
 from skdaf._segments.tables import probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners
 
+# The constraints of functions that predict windows.
+PREDICTION_CONSTRAINTS = {
+    **WINDOW_CONSTRAINTS,
+    "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None],
+}
+
 
 @public
-@validate_params(
-    {
-        "window": SECONDS,
-        "step": [*SECONDS, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None],
-    }
-)
+@validate_params(PREDICTION_CONSTRAINTS)
 def predict_segments(
     estimator: Any,
     path: Any,

@@ -1,34 +1,24 @@
 """predict_stream: predict the windows of a recording while it arrives."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval
 
 from skdaf._audio.clips import AudioReadError, Clip
 from skdaf._audio.sources import PATH_TYPES, is_pair
 from skdaf._audio.stream import BlockReader, Buffer, PartSource, stream_rate
 from skdaf._core.public import public
-from skdaf._core.validation import StrictInterval, validate_params
+from skdaf._core.validation import validate_params
 from skdaf._features.windows import Windows, in_samples
-from skdaf._segments.batches import SECONDS
-from skdaf._segments.predict import WindowPredictor
+from skdaf._segments.predict import PREDICTION_CONSTRAINTS, WindowPredictor
 
 _NAME = "the stream"
 
 
 @public
-@validate_params(
-    {
-        "window": SECONDS,
-        "step": [*SECONDS, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None],
-    }
-)
+@validate_params(PREDICTION_CONSTRAINTS)
 def predict_stream(
     estimator: Any,
     blocks: Iterable[ArrayLike],

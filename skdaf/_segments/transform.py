@@ -1,30 +1,22 @@
 """transform_segments: features of a long recording over time."""
 
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._segments.batches import SECONDS, load_fitted, map_windows
+from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
 from skdaf._segments.tables import probability_columns
 
 _TIMES = ["start", "end"]
 
 
 @public
-@validate_params(
-    {
-        "window": SECONDS,
-        "step": [*SECONDS, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-    }
-)
+@validate_params(WINDOW_CONSTRAINTS)
 def transform_segments(
     transformer: Any,
     path: Any,
