@@ -70,7 +70,7 @@ def check_cache(cache, model, sha256):
 
 
 def check_device(device):
-    """Raise ValueError if a device is none of torch, also for models that always use the CPU."""
+    """Raise ValueError if torch does not know a device, even for models that ignore it."""
     if str(device) in ("auto", "cpu"):
         return
     import torch  # not at the top: many models do not need it

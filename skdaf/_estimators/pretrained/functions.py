@@ -4,7 +4,7 @@ from functools import partial
 
 from skdaf._core.arrays import as_array
 from skdaf._core.callables import name_of
-from skdaf._estimators.pretrained.backbone import Backbone
+from skdaf._estimators.pretrained.backbone import Backbone, MissingParameterError
 from skdaf._estimators.pretrained.batching import map_batches
 
 
@@ -17,7 +17,7 @@ def load_function(function, *, sampling_rate, output, device, batch_size):
         If no sampling rate is given, or `output` is.
     """
     if sampling_rate is None:
-        raise ValueError(
+        raise MissingParameterError(
             f"sampling_rate is required for the function {name_of(function)}: the rate (Hz) of the "
             "waveforms that it takes."
         )

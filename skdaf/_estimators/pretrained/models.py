@@ -32,8 +32,8 @@ _ADAPTERS = {
     "transformers": ("transformers_folder", "load_transformers_folder"),
 }
 
-# How many loaded networks a process keeps.
-_N_KEPT = 2
+# How many loaded networks a process keeps: more than one classifier usually contains.
+_N_KEPT = 8
 
 _warned: set[str] = set()
 

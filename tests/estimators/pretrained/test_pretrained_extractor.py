@@ -116,6 +116,14 @@ def test_a_cache_is_used(tmp_path, sounds, write_network, monkeypatch):
         model.set_params(pooling="max").transform(sounds.filenames[:4])
 
 
+def test_the_networks_of_several_extractors_stay_loaded(clips):
+    extractors = [extractor(function).fit(clips) for function in (levels, np.square, np.negative)]
+    n_loaded = models._load.cache_info().misses
+    for model in extractors * 2:
+        model._extraction().rows([clips[0][0]])
+    assert models._load.cache_info().misses == n_loaded
+
+
 # Errors.
 
 
