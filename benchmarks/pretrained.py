@@ -1,10 +1,11 @@
 """Features of pretrained networks: alone, beside a network trained from scratch, and their speed.
 
     python -m benchmarks.pretrained [--sets esc10 emodb4 ...] [--models silero-vad ...]
-                                    [--folds 1 2 ...] [--seeds 1]
+                                    [--folds 1 2 ...] [--seeds 1] [--alone]
     python -m benchmarks.pretrained --speed [--models silero-vad ...]
 
-Each model is followed by `StandardScaler` and `LogisticRegression(C=0.1)`. "CNN + ..." is
+Each model is followed by `StandardScaler` and `LogisticRegression`, whose C (0.01, 0.1 or 1) is
+chosen by cross-validation within the training clips. "CNN + ..." is
 `make_combined_classifier` with a `CNNAudioClassifier` and the named models, without hand-crafted
 features. Everything has default parameters and uses one worker; set `OMP_NUM_THREADS=1` and
 `taskset -c 0` for one core. Requires librosa for the baseline `MFCC + SVC`. BirdNET takes 3 s at
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -31,11 +33,12 @@ MODELS = ("silero-vad", "resemblyzer", "birdnet")
 
 
 def alone(model, cache, seed, fitted):
-    return make_pipeline(
+    pipeline = make_pipeline(
         PretrainedFeatureExtractor(model, cache=cache),
         StandardScaler(),
-        LogisticRegression(C=0.1, max_iter=2000),
+        LogisticRegression(max_iter=2000),
     )
+    return GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]})
 
 
 def beside_cnn(models, cache, seed, fitted):
@@ -44,9 +47,11 @@ def beside_cnn(models, cache, seed, fitted):
     return make_combined_classifier([network, *pretrained], handcrafted=False)
 
 
-def methods(models):
+def methods(models, is_alone):
     """Return {name: function that makes a classifier}, besides those of `real_sounds`."""
     found = {model: partial(alone, model) for model in models}
+    if is_alone:
+        return found
     groups = [(model,) for model in models] + ([tuple(models)] if len(models) > 1 else [])
     return found | {f"CNN + {' + '.join(group)}": partial(beside_cnn, group) for group in groups}
 
@@ -92,15 +97,16 @@ def main():
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--folds", nargs="+", help="names of folds; default: all")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--alone", action="store_true", help="only the models by themselves")
     parser.add_argument("--speed", action="store_true", help="measure seconds per hour of audio")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", ".*CC BY-NC-SA", UserWarning)
     if arguments.speed:
         print_speed(arguments.models)
         return
-    new = methods(arguments.models)
+    new = methods(arguments.models, arguments.alone)
     real_sounds.METHODS.update(new)
-    names = ["MFCC + SVC", "CNN", *new]
+    names = list(new) if arguments.alone else ["MFCC + SVC", "CNN", *new]
     record = real_sounds.recorder(None)
     with tempfile.TemporaryDirectory() as cache:
         results = {
