@@ -2,8 +2,8 @@
 From scratch, pretrained, or both
 =================================
 
-Compare a network that is trained on your recordings, a network that others have
-trained on speech, and both together, for few and for many training clips.
+Compare a network that is trained on your recordings, a pretrained network for
+speech, and both together, for few and for many training clips.
 """
 
 # %%

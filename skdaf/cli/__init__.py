@@ -11,7 +11,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_files`: info, check, convert, export.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
-- `_pretrained`: networks that others have trained.
+- `_pretrained`: pretrained networks.
 - `_completion`: completion of the parameters of --set in the shell.
 - `_recordings`: the labeled recordings of a command: class folders, or --table.
 - `_models`: load and save model files.

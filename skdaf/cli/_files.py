@@ -28,8 +28,8 @@ def info(model, as_json, trust):
     """Show the classes or targets, front end and layers of a model file.
 
     For each layer, the table shows the number of outputs per clip, the number of weights, and the
-    value of --layers-dropped that makes other commands return its output. For a network that others
-    have trained (see "skdaf embed"), show its sampling rate, window and license.
+    value of --layers-dropped that makes other commands return its output. For a pretrained
+    network (see "skdaf embed"), show its sampling rate, window and license.
 
     Example: skdaf info model.skops
     """

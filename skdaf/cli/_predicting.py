@@ -192,9 +192,9 @@ def embed(model, paths, output, segments, window, step, layers_dropped, settings
     """Compute embeddings of recordings.
 
     An autoencoder returns its embeddings, a classifier the input of its last layer, and a pipeline
-    the output of the steps before its classifier. MODEL may also be a network that others have
-    trained: silero-vad, resemblyzer, birdnet, an ONNX or TorchScript file, or a folder of
-    transformers. Without --output, embeddings are printed as CSV.
+    the output of the steps before its classifier. MODEL may also be a pretrained network:
+    silero-vad, resemblyzer, birdnet, an ONNX or TorchScript file, or a folder of transformers.
+    Without --output, embeddings are printed as CSV.
 
     Example: skdaf embed model.skops recordings -o features.npy
     """

@@ -1,4 +1,4 @@
-"""Models of commands that also take networks that others have trained."""
+"""Models of commands that also take pretrained networks."""
 
 import os
 import warnings

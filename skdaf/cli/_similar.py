@@ -53,9 +53,8 @@ def similar():
 def index(model, paths, output, window, step, layers_dropped, settings, trust, n_jobs):
     """Build an index of recordings.
 
-    MODEL is a model file, or a network that others have trained, as for "skdaf embed". The index
-    contains the model, the features of the recordings, and their paths as you pass them. It
-    contains no audio.
+    MODEL is a model file or a pretrained network, as for "skdaf embed". The index contains the
+    model, the features of the recordings, and their paths as you pass them. It contains no audio.
 
     Example: skdaf similar index model.skops recordings -o index.skops
     """

