@@ -58,11 +58,17 @@ def open_audio(path):
         yield file
         return
     n_bytes = stat_audio(path).st_size
+    with audio_errors(path), open_recording(path, n_bytes) as file:
+        _check_length(file, n_bytes, path)
+        check_rate(file.samplerate, path)
+        yield file
+
+
+@contextmanager
+def audio_errors(path):
+    """Turn the errors of libraries and of the system into an AudioReadError for this file."""
     try:
-        with open_recording(path, n_bytes) as file:
-            _check_length(file, n_bytes, path)
-            check_rate(file.samplerate, path)
-            yield file
+        yield
     except AudioReadError:
         raise
     except DamagedFileError as error:

@@ -8,6 +8,9 @@ from skdaf._audio.clips import AudioReadError
 # float32 (in a window of one second at the highest sampling rate).
 MAX_SAMPLE = np.float32(1e12)
 
+# What 16-bit integers are multiplied by.
+INT16_STEP = np.float32(2.0**-15)
+
 
 def check_samples(block, first_frame, sampling_rate, path):
     """Raise AudioReadError if a sample is NaN, infinite or not smaller than MAX_SAMPLE.
@@ -33,6 +36,16 @@ def check_samples(block, first_frame, sampling_rate, path):
         path,
         f"the sample at {seconds:.12g} s is {shown}: expected finite numbers, with full scale at 1",
     )
+
+
+def to_float32(samples):
+    """Return samples as float32 with full scale at 1; int16 samples are those of 16-bit files."""
+    if samples.dtype.kind == "f":
+        return samples
+    # Exact, because this multiplies 16-bit integers by a power of two.
+    converted = samples.astype(np.float32)
+    converted *= INT16_STEP
+    return converted
 
 
 def to_mono(block, channel=None):

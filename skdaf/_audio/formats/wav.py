@@ -20,12 +20,25 @@ _CHUNK = struct.Struct("<4sI")
 _INFO_LIST = struct.Struct("<4sI4s4sI")
 _MAX_INFO_BYTES = 64
 
+# Larger files are read block by block.
+_MAX_BYTES_AT_ONCE = 2**24
+
+# Pipes and devices do not make the call wait, and a terminal does not become that of the process.
+# Windows has neither of these two flags.
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+)
+
 # libsndfile counts bytes and rates with signed 32-bit integers, and treats lengths close to the
 # maximum as placeholders.
 _MAX_BYTES = 2**31 - 2**17
 _MIN_RATE = 100
 _MAX_CHANNELS = 8
 _SCALE = np.float32(2.0**-15)
+_INT16 = np.dtype("<i2")
 
 
 class PlainWav(AudioFile):
@@ -65,7 +78,7 @@ class PlainWav(AudioFile):
         content = self._bytes(n_frames * frame_bytes)
         self._position += len(content)
         n_values = len(content) // frame_bytes * self.channels
-        block = np.frombuffer(content, "<i2", n_values).astype(np.float32)
+        block = np.frombuffer(content, _INT16, n_values).astype(np.float32)
         block *= _SCALE
         return block.reshape(-1, self.channels)
 
@@ -82,8 +95,7 @@ def open_plain_wav(path, n_bytes):
 
     Raises OSError if it cannot be opened, with a better message than libsndfile.
     """
-    # For this extension, soundfile requires the format as arguments.
-    if os.fsdecode(path).lower().endswith(".raw"):
+    if _is_named_raw(path):
         return None
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
@@ -96,6 +108,73 @@ def open_plain_wav(path, n_bytes):
         os.close(descriptor)
         return None
     return PlainWav(descriptor, head, layout)
+
+
+def read_plain_wav(path):
+    """Read a whole plain WAV file in as few calls of the system as possible.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Any path: it may also be missing, a folder, a pipe or a device.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_frames, n_channels), int16
+        The samples; ``samples * 2.0**-15`` are those of `PlainWav`. None if `open_audio` has to
+        read the file or to say why it cannot: it is not a plain WAV file, is very long, cannot be
+        read, or changes while it is read.
+    sampling_rate : int
+        In Hz.
+    """
+    if _is_named_raw(path):
+        return None, 0
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except (OSError, ValueError):
+        return None, 0
+    try:
+        return _read_whole(descriptor)
+    except (OSError, MemoryError):
+        return None, 0
+    finally:
+        os.close(descriptor)
+
+
+def _is_named_raw(path):
+    """Return whether soundfile needs the format as arguments, because of the name."""
+    return os.fspath(path)[-4:].lower() in (".raw", b".raw")
+
+
+def _read_whole(descriptor):
+    # Pipes, sockets and terminals cannot be read at a position, which is an error.
+    content = _read_at(descriptor, 0, _HEAD_BYTES)
+    is_complete = len(content) < _HEAD_BYTES
+    n_bytes = len(content) if is_complete else _claimed_bytes(content)
+    layout = None if n_bytes > _MAX_BYTES_AT_ONCE else _layout(content, n_bytes)
+    if layout is None:
+        return None, 0
+    rate, channels, start, n_frames = layout
+    n_values = n_frames * channels
+    if not is_complete:
+        # One byte more, to see that the file ends there.
+        content = _read_at(descriptor, start, 2 * n_values + 1)
+        if len(content) != 2 * n_values:
+            return None, 0
+        start = 0
+    return np.frombuffer(content, _INT16, n_values, start).reshape(-1, channels), rate
+
+
+def _claimed_bytes(head):
+    """Return how long a file is according to its first bytes."""
+    return _CHUNK.unpack_from(head)[1] + _CHUNK.size
+
+
+def _read_at(descriptor, position, n_bytes):
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, n_bytes, position)
+    os.lseek(descriptor, position, os.SEEK_SET)
+    return _read(descriptor, n_bytes)
 
 
 def _read(descriptor, n_bytes):
@@ -132,6 +211,9 @@ def _layout(head, n_bytes):
 
 def _data_chunk(head):
     """Return the position and the size of the samples; zeros if another chunk comes first."""
+    name, size = _CHUNK.unpack_from(head, _RIFF.size)
+    if name == b"data":
+        return _RIFF.size + _CHUNK.size, size
     position = _RIFF.size + _info_list_bytes(head)
     if position + _CHUNK.size > len(head):
         return 0, 0

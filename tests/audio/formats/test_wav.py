@@ -9,11 +9,13 @@ import pytest
 import soundfile as sf
 
 from skdaf import AudioReadError, Clip
+from skdaf._audio import reading
 from skdaf._audio.blocks import read_blocks
-from skdaf._audio.formats import readers
-from skdaf._audio.formats.wav import _HEAD_BYTES, open_plain_wav
+from skdaf._audio.formats import readers, wav
+from skdaf._audio.formats.wav import _HEAD_BYTES, open_plain_wav, read_plain_wav
 from skdaf._audio.opening import open_audio
-from skdaf._audio.reading import read_clip, read_info
+from skdaf._audio.reading import read_clip, read_info, read_samples
+from skdaf._audio.samples import to_float32
 from skdaf._audio.statistics import read_statistics
 
 RATE = 8000
@@ -122,10 +124,14 @@ NOT_PLAIN = {
 
 
 def is_plain(path):
+    """Return whether a file is plain, as both ways to read one must agree."""
     file = open_plain_wav(path, os.path.getsize(path))
+    samples, rate = read_plain_wav(path)
+    assert (file is None) == (samples is None)
     if file is None:
         return False
     with file:
+        assert (*samples.shape, rate) == (file.frames, file.channels, file.samplerate)
         return True
 
 
@@ -151,6 +157,7 @@ def by_libsndfile(monkeypatch):
     def read(path):
         with monkeypatch.context() as patch:
             patch.setattr(readers, "open_plain_wav", lambda *arguments: None)
+            patch.setattr(reading, "read_plain_wav", lambda path: (None, 0))
             return outcomes(path)
 
     return read
@@ -201,6 +208,7 @@ def test_every_sample_value_is_exact(tmp_path, n_channels):
     with open_plain_wav(path, os.path.getsize(path)) as file:
         block = file.read_block(len(samples))
     np.testing.assert_array_equal(block, sf.read(path, dtype="float32", always_2d=True)[0])
+    np.testing.assert_array_equal(block, to_float32(read_plain_wav(path)[0]))
 
 
 def test_parts_are_read_from_their_own_position(tmp_path, monkeypatch):
@@ -220,13 +228,74 @@ def test_parts_are_read_from_their_own_position(tmp_path, monkeypatch):
     assert asked == [(0, _HEAD_BYTES), (44 + 4 * 20_000, 4 * 500)]
 
 
-def test_a_read_that_returns_few_bytes_is_continued(tmp_path, monkeypatch):
+@pytest.mark.parametrize("has_pread", [True, False])
+@pytest.mark.parametrize("n_bytes", [2000, 80_000])
+def test_a_read_that_returns_few_bytes_is_continued(tmp_path, monkeypatch, n_bytes, has_pread):
     path = tmp_path / "a.wav"
-    path.write_bytes(riff(fmt(), data(2 * 40_000)))
+    path.write_bytes(riff(fmt(), data(n_bytes)))
     expected = sf.read(path, dtype="float32")[0]
-    read = os.read
-    monkeypatch.setattr(os, "read", lambda descriptor, n_bytes: read(descriptor, min(n_bytes, 999)))
+    for name in ("read", "pread"):
+        # Windows has no pread.
+        if not hasattr(os, name) or (name == "pread" and not has_pread):
+            monkeypatch.delattr(os, name, raising=False)
+            continue
+        read = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda file, n, *position, read=read: read(file, min(n, 999), *position)
+        )
     np.testing.assert_array_equal(read_clip(Clip(path))[0], expected)
+    assert (read_plain_wav(path)[0] is None) == has_pread
+
+
+@pytest.mark.parametrize("size", [99_999, 100_045], ids=["shrinks", "grows"])
+def test_a_file_that_changes_between_two_reads_is_not_plain(tmp_path, monkeypatch, size):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(fmt(), data(100_000)))
+    assert len(read_plain_wav(path)[0]) == 50_000
+    layout = wav._layout
+    monkeypatch.setattr(wav, "_layout", lambda *given: (os.truncate(path, size), layout(*given))[1])
+    assert read_plain_wav(path)[0] is None
+
+
+def test_long_files_are_read_block_by_block(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(fmt(), data(50_000)))
+    monkeypatch.setattr(wav, "_MAX_BYTES_AT_ONCE", 50_043)
+    assert read_plain_wav(path)[0] is None
+    expected = sf.read(path, dtype="float32")[0]
+    np.testing.assert_array_equal(read_samples(Clip(path))[0], expected)
+
+
+def test_samples_stay_integers_until_something_is_calculated(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(fmt(2), data()))
+    for changes, dtype in (
+        ({"channel": 1}, np.int16),
+        ({"channel": 1, "sampling_rate": RATE}, np.int16),
+        ({"channel": 1, "sampling_rate": 2 * RATE}, np.float32),
+        ({}, np.float32),
+    ):
+        samples, rate = read_samples(Clip(path), **changes)
+        expected, expected_rate = read_clip(Clip(path), **changes)
+        assert (samples.dtype, rate, expected.dtype) == (dtype, expected_rate, np.float32)
+        assert to_float32(samples).tobytes() == expected.tobytes()
+    assert read_samples(Clip(path, 0.001), channel=1)[0].dtype == np.float32
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_is_neither_read_nor_waited_for(tmp_path):
+    pipe = tmp_path / "a.wav"
+    os.mkfifo(pipe)
+    assert read_plain_wav(pipe) == (None, 0)
+    writer = os.open(pipe, os.O_RDWR)
+    try:
+        os.write(writer, PLAIN["mono"])
+        assert read_plain_wav(pipe) == (None, 0)
+        assert os.read(writer, 10_000) == PLAIN["mono"]
+    finally:
+        os.close(writer)
+    assert read_plain_wav(tmp_path) == (None, 0)
+    assert read_plain_wav("a\0b.wav") == (None, 0)
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_called_truncated(tmp_path):
