@@ -15,6 +15,7 @@ from skdaf._features.pyaudioanalysis import (
     compute_features,
     short_term_features,
 )
+from skdaf._features.pyaudioanalysis_filter_banks import part_edges, spectral_weights
 
 # Relative, and absolute for features that are zero except for rounding.
 # Measured: 7e-13 absolute at worst, with values up to 120.
@@ -221,6 +222,30 @@ def test_frames_do_not_depend_on_other_clips():
     assert together.tobytes() == np.vstack(alone).tobytes()
 
 
+def test_16_bit_samples_are_the_same_as_floats():
+    """All bytes, whatever the types of the other clips and for values up to full scale."""
+    clips = [np.random.default_rng(i).integers(-(2**15), 2**15, 4000 + i) for i in range(4)]
+    clips = [clip.astype(np.int16) for clip in clips] + [np.full(900, -(2**15), np.int16)]
+    floats = [clip.astype(np.float32) / np.float32(2**15) for clip in clips]
+    expected = compute_features(floats, settings_for())
+    for mixed in (clips, [*floats[:2], *clips[2:]]):
+        assert compute_features(mixed, settings_for()).tobytes() == expected.tobytes()
+    for clip, row in zip(clips, expected, strict=True):
+        assert compute_features([clip], settings_for()).tobytes() == row.tobytes()
+
+
+@pytest.mark.parametrize("n_bins", [1, 9, 10, 19, 20, 199, 200, 1102, 5000])
+def test_spectra_are_divided_into_tenths_and_a_remainder(n_bins):
+    edges = part_edges(n_bins)
+    tenths = edges[:-1][:: (len(edges) - 2) // 10]
+    np.testing.assert_array_equal(tenths, np.arange(11) * (n_bins // 10))
+    assert edges[-1] == n_bins
+    weights = spectral_weights(16000, n_bins)
+    powers = weights.matrix[weights.parts].toarray()[:, n_bins:]
+    np.testing.assert_array_equal(powers.sum(axis=0), 1)
+    np.testing.assert_array_equal(powers.sum(axis=1), np.diff(edges))
+
+
 def test_clips_shorter_than_a_frame_are_padded_with_zeros(pyaudioanalysis):
     settings = settings_for()
     for n in (1, 2, 3, 799):
@@ -274,12 +299,12 @@ def test_physics():
 
 def test_long_clips_are_summed_as_numpy_does():
     """Then the mean, and the sign of values that should be zero, equal the library's."""
-    from skdaf._features.pyaudioanalysis import _mean_and_scale
+    from skdaf._features.pyaudioanalysis_frames import _means_and_scales
 
     for n in (2**20 + 1, 2**22 + 12345):
         clip = white_noise(0, n) + np.float32(0.1)
         wide = clip.astype(float)
-        mean, scale = _mean_and_scale(clip)
+        (mean,), (scale,) = _means_and_scales(clip, np.array([0]))
         assert mean == wide.mean()
         assert scale == np.abs(wide - wide.mean()).max() + 1e-10
 
