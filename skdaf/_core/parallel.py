@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
+from skdaf._core.fourier_backends import chosen_backends, use_backends
 
 # Clips per chunk. Neither this nor the results depend on the number of workers.
 CHUNK_SIZE = 64
@@ -94,7 +95,8 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
 
     The work runs through joblib, so `joblib.parallel_config` determines where. A single chunk is
     computed in this process, without workers. Worker processes keep their own working directory,
-    so paths in `function` and `items` must be absolute.
+    so paths in `function` and `items` must be absolute. Workers use the same Fourier transforms
+    (`scipy.fft.set_backend`) as the thread that calls this function.
     """
     if n_jobs == 0:
         raise ValueError("n_jobs=0 is not allowed: expected None, 1, 2, ... or -1 for all cores.")
@@ -111,20 +113,21 @@ def _results(function, chunks, n_jobs):
     if len(chunks) == 1:
         yield _compute(function, chunks[0])
         return
+    backends = chosen_backends()
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     except ValueError:  # dask and some other backends only return all results at once
         parallel = Parallel(n_jobs=n_jobs)
     try:
-        yield from parallel(delayed(_compute)(function, chunk) for chunk in chunks)
+        yield from parallel(delayed(_compute)(function, chunk, backends) for chunk in chunks)
     except RuntimeError:
         exit_thread_if_main_ended()
         raise
 
 
-def _compute(function, chunk):
+def _compute(function, chunk, backends=None):
     _keep_freed_memory()
-    with single_blas_thread:
+    with single_blas_thread, use_backends(backends):
         return function(chunk)
 
 

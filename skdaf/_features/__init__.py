@@ -7,6 +7,7 @@
   `pyaudioanalysis_filter_banks`: the weights of frequencies in them;
   `pyaudioanalysis_transformer`: `PyAudioAnalysisTransformer`.
 - `extraction`: compute features of many clips in chunks, with workers and a cache.
+- `fourier`: Fourier transforms of frames.
 - `windows`: sliding windows over recordings.
 - `frame_blocks`: frames of several clips in one array, computed independently of each other.
 """

@@ -17,6 +17,7 @@ from skdaf._audio.opening import stat_audio
 from skdaf._audio.reading import read_clip
 from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache, make_key
+from skdaf._core.fourier_backends import chosen_backends
 from skdaf._core.parallel import CHUNK_SIZE
 
 _MIN_CHUNK_SIZE = 4
@@ -128,8 +129,13 @@ class Extraction:
 
     @cached_property
     def _shared_key(self):
-        """The part that the keys of all clips share, hashed once."""
-        return make_key(self.version, self.settings).hex()
+        """The part that the keys of all clips share, hashed once.
+
+        Backends of `scipy.fft` differ by rounding, so each one has its own entries.
+        """
+        backends = chosen_backends()
+        names = () if backends is None else backends.names
+        return make_key(self.version, self.settings, *names).hex()
 
     def _compute_clips(self, numbered_clips):
         """Yield (index, result or error), computing a group of clips at a time."""

@@ -9,9 +9,9 @@ each frame and its spectrum; the features of all frames are computed from them a
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import fft
 
 from skdaf._audio.samples import to_float32
+from skdaf._features.fourier import transform_frames
 from skdaf._features.pyaudioanalysis_filter_banks import (
     EPS,
     N_CHROMA,
@@ -161,7 +161,7 @@ class FrameSums:
         """Compute the sums of the next frames `(n_frames, window)`."""
         self.crossings[block] = _crossings(frames)
         _sum_tenths(frames, out=self.tenths[block])
-        spectra = np.abs(fft.rfft(frames)[:, : self.settings.n_bins])
+        spectra = np.abs(transform_frames(frames)[:, : self.settings.n_bins])
         spectra /= self.settings.n_bins
         sums = self.weights.matrix @ _magnitudes_and_powers(spectra)
         self.spectral[block] = sums.T

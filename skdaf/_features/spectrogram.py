@@ -14,6 +14,7 @@ from scipy.signal import get_window, savgol_filter
 from skdaf._core.estimator import is_count
 from skdaf._core.limits import check_mel_bands, check_windows
 from skdaf._features.filter_banks import N_CHROMA, chroma_weights, mel_blocks_of_squares
+from skdaf._features.fourier import transform_frames
 from skdaf._features.frame_blocks import frame_blocks, multiply_parts
 
 FEATURES = ("mel", "mfcc", "mel+chroma")
@@ -239,7 +240,7 @@ def _mel_and_chroma(first_frames, n_frames, signal, settings):
 def _squares(frames, windowed, settings):
     """Return the squares of the real and the imaginary parts of spectra, alternating."""
     np.multiply(frames, analysis_window(settings), out=windowed)
-    parts = fft.rfft(windowed, axis=1, overwrite_x=True).view(np.float32)
+    parts = transform_frames(windowed).view(np.float32)
     return np.multiply(parts, parts, out=parts)
 
 
@@ -295,5 +296,7 @@ def silent_frame(settings):
     floor = -100.0 if settings.top_db is None else -settings.top_db
     log_mel = np.full((1, settings.n_mels), floor, dtype=np.float32)
     if settings.features == "mfcc":
-        return mfcc(log_mel, settings.n_mfcc)[0]
+        # The result is kept, so it must not depend on the backend of this call.
+        with fft.set_backend("scipy"):
+            return mfcc(log_mel, settings.n_mfcc)[0]
     return np.full(settings.n_bins, floor, dtype=np.float32)
