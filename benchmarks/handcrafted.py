@@ -3,8 +3,9 @@
     python -m benchmarks.handcrafted [number of files]
 
 Both read the same files from disk and return the same 136 numbers per file, on one thread. The
-values are compared first. Times are medians of several alternating runs. `fit` also reads all
-headers, to find the sampling rate. Requires pyAudioAnalysis, with matplotlib and tqdm.
+values are compared first. Times are processor times, medians of several alternating runs. `fit`
+also reads all headers, to find the sampling rate. Requires pyAudioAnalysis, with matplotlib and
+tqdm.
 """
 
 import importlib
@@ -52,9 +53,9 @@ def with_library(library, paths):
 
 
 def seconds(function, *arguments):
-    start = time.perf_counter()
+    start = time.process_time()
     function(*arguments)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def compare(library, paths):
