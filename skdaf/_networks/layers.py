@@ -17,9 +17,10 @@ class SummarizeMaps(nn.Module):
         self.n_networks = n_networks
 
     def forward(self, x):
-        maps = x.unflatten(1, (self.n_networks, -1))
-        over_time = maps.mean(dim=3)
-        parts = [over_time.flatten(2), over_time.mean(dim=3), maps.amax(dim=(3, 4))]
+        means, maxima = x.mean(dim=2), x.amax(dim=(2, 3))
+        over_time = means.unflatten(1, (self.n_networks, -1))
+        maxima = maxima.unflatten(1, (self.n_networks, -1))
+        parts = [over_time.flatten(2), over_time.mean(dim=3), maxima]
         return torch.cat(parts, dim=2).flatten(1)
 
     def extra_repr(self):

@@ -59,17 +59,18 @@ def warp(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.15) -
 
 def mask(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.2) -> torch.Tensor:
     """Replace a frequency band and a time span of each clip with its mean (SpecAugment)."""
-    batch = batch.clone()
     level = batch.mean(dim=(1, 2), keepdim=True)
-    for dim in (1, 2):
-        size = batch.shape[dim]
-        width = _uniform(0, limit * size, (len(batch), 1), generator, batch.device)
-        first = _uniform(0, 1, (len(batch), 1), generator, batch.device) * (size - width)
-        place = _places(batch, dim)
-        hidden = (place >= first) & (place < first + width)
-        hidden = hidden.unsqueeze(2 if dim == 1 else 1)
-        batch = torch.where(hidden, level, batch)
-    return batch
+    in_time, in_frequency = (_random_span(batch, dim, limit, generator) for dim in (1, 2))
+    return torch.where(in_time.unsqueeze(2) | in_frequency.unsqueeze(1), level, batch)
+
+
+def _random_span(batch, dim, limit, generator):
+    """Return `(n_clips, size)`: whether each place along a dimension is in the span of the clip."""
+    size = batch.shape[dim]
+    width = _uniform(0, limit * size, (len(batch), 1), generator, batch.device)
+    first = _uniform(0, 1, (len(batch), 1), generator, batch.device) * (size - width)
+    place = _places(batch, dim)
+    return (place >= first) & (place < first + width)
 
 
 def noise(batch: torch.Tensor, generator: torch.Generator, limit: float = 0.3) -> torch.Tensor:
@@ -194,11 +195,22 @@ def _resample(batch, positions, dim):
     size = batch.shape[dim]
     positions = positions.clamp(0, size - 1)
     low = positions.floor().long().clamp(max=max(size - 2, 0))
-    weight = (positions - low).to(batch.dtype)
-    shape = (len(batch), -1, 1) if dim == 1 else (len(batch), 1, -1)
-    low, weight = low.view(shape).expand_as(batch), weight.view(shape)
     high = (low + 1).clamp(max=size - 1)
-    return torch.lerp(batch.gather(dim, low), batch.gather(dim, high), weight)
+    weight = (positions - low).to(batch.dtype).unsqueeze(3 - dim)
+    take = _take_frames if dim == 1 else _take_bins
+    return torch.lerp(take(batch, low), take(batch, high), weight)
+
+
+def _take_frames(batch, index):
+    # Copying whole rows takes a third of the time that `gather` takes for single values.
+    n_clips, n_frames, _ = batch.shape
+    first = torch.arange(n_clips, device=batch.device) * n_frames
+    rows = batch.flatten(0, 1).index_select(0, (index + first.unsqueeze(1)).flatten())
+    return rows.unflatten(0, index.shape)
+
+
+def _take_bins(batch, index):
+    return batch.gather(2, index.unsqueeze(1).expand(-1, batch.shape[1], -1))
 
 
 def _numpy_generator(generator):

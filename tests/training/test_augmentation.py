@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -92,6 +93,22 @@ def test_zoom_shows_a_part_slower_or_the_whole_faster_between_its_edges():
     # The whole clip, from the first frame to the last.
     assert (seen[wide, 0] == 0).all()
     assert (seen[wide, -1] >= n - 2).all()
+
+
+@pytest.mark.parametrize("function", [shift, stretch, zoom, warp])
+def test_resampling_interpolates_each_clip_between_its_own_values(function):
+    def change(x):
+        """Change clips whose second axis is the one that is resampled."""
+        is_warp = function is warp
+        changed = function(x.mT if is_warp else x, generator())
+        return changed.mT if is_warp else changed
+
+    x = torch.rand(5, 12, 9, generator=generator(1))
+    places = np.arange(12.0)
+    positions = change(torch.from_numpy(places).float()[:, None].expand_as(x))
+    for clip, changed, seen in zip(x, change(x), positions[:, :, 0], strict=True):
+        for before, after in zip(clip.T, changed.T, strict=True):
+            np.testing.assert_allclose(after, np.interp(seen, places, before), atol=1e-5)
 
 
 def test_warp_keeps_the_lowest_bin():
