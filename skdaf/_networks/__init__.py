@@ -1,6 +1,7 @@
 """Networks in torch: no files, no scikit-learn.
 
 - `architectures`: one builder per network, and the blocks they share.
+- `sizes`: the sizes of layers, without torch.
 - `legacy`: the architectures of deep_audio_features, for its saved models.
 - `transfer`: classifiers that start from another network.
 - `layers`: layers that torch does not have; dropout with its own generator.
