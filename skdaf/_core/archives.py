@@ -9,7 +9,6 @@ import math
 import zipfile
 
 import numpy as np
-from scipy import sparse
 
 # Real weights hardly compress, while constants compress by a factor of a thousand. Unpacked members
 # may be _MAX_RATIO times as large as the archive; _ALWAYS_ALLOWED_BYTES are always allowed.
@@ -192,6 +191,8 @@ def _read_sparse(archive):
     n_rows, n_columns = map(int, shape)
     if max(n_rows, n_columns) > _MAX_SPARSE_SIDE:
         raise ValueError(f"a sparse matrix declares the shape {(n_rows, n_columns)}")
+    from scipy import sparse  # not at the top, because few models need it
+
     is_array = "_is_array.npy" in archive.sizes and bool(archive.array("_is_array.npy"))
     build = getattr(sparse, kind.replace("matrix", "array") if is_array else kind)
     matrix = build(

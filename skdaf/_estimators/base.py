@@ -134,20 +134,21 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         NotFittedError
             If the estimator is not fitted.
         """
-        check_is_fitted(self)
-        return np.concatenate([outputs for _, outputs in self._iterate_outputs(X, n_layers)])
+        if "network_" not in vars(self):  # the check itself takes long
+            check_is_fitted(self)
+        batches = [outputs for _, outputs in self._iterate_outputs(X, n_layers)]
+        return batches[0] if len(batches) == 1 else np.concatenate(batches)
 
     def _iterate_outputs(self, X, n_layers):
         """Yield the spectrograms of X in batches, each with the outputs of the first layers."""
         # The machine that uses a model may lack the device that trained it.
         device = resolve_device(self.device, fallback_to_cpu=True)
-        # A slice is a new module.
-        network = self.network_ if n_layers is None else self.network_[:n_layers]
+        network = self.network_
         if device != "cpu":
             # A copy, because another thread may be predicting with the network on the CPU.
             network = copy.deepcopy(network).to(device)
         for spectrograms in self._iterate_spectrograms(X):
-            yield spectrograms, apply_network(network, spectrograms, device)
+            yield spectrograms, apply_network(network, spectrograms, device, n_layers)
 
     def layer_size(self, n_layers: int) -> int:
         """Return the number of outputs of the first layers, for one clip.
@@ -169,7 +170,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         """
         check_is_fitted(self)
         spectrograms = np.zeros((1, *self.input_shape_))
-        return apply_network(self.network_[:n_layers], spectrograms, "cpu").size
+        return apply_network(self.network_, spectrograms, "cpu", n_layers).size
 
     @property
     def layer_names_(self) -> list[str]:

@@ -173,7 +173,7 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
             clip, an indicator of those with a probability above 0.5, sparse if `y` was sparse.
         """
         logits = self.layer_outputs(X)
-        if self.multilabel_:
+        if self._has_indicator():
             return self._as_indicator(logits > 0)
         return self.classes_[logits.argmax(axis=1)]
 
@@ -192,7 +192,7 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
             the probability of each label.
         """
         logits = self.layer_outputs(X).astype(np.float64)
-        return expit(logits) if self.multilabel_ else softmax(logits, axis=1)
+        return expit(logits) if self._has_indicator() else softmax(logits, axis=1)
 
     def decision_function(self, X: Clips) -> NDArray[np.float64]:
         """Return the logits, the outputs of the last layer.
@@ -210,7 +210,7 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
             labels per clip, a positive value means that a clip has the label.
         """
         logits = self.layer_outputs(X).astype(np.float64)
-        is_binary = len(self.classes_) == 2 and not self.multilabel_
+        is_binary = len(self.classes_) == 2 and not self._has_indicator()
         return logits[:, 1] - logits[:, 0] if is_binary else logits
 
     @classmethod

@@ -277,13 +277,14 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 
     def _n_layers(self):
         """Return the number of layers that are not dropped; raise ValueError if there are none."""
-        names = self.layer_names_
-        if self.layers_dropped >= len(names):
+        n_layers = len(self.estimator_.network_)
+        if self.layers_dropped >= n_layers:
+            names = self.layer_names_
             raise ValueError(
                 f"layers_dropped={self.layers_dropped} must be between 0 and {len(names) - 1}: the "
                 f"network has the {len(names)} layers {names}."
             )
-        return len(names) - self.layers_dropped
+        return n_layers - self.layers_dropped
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

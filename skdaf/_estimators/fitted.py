@@ -7,7 +7,6 @@ same parts.
 import os
 
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -129,6 +128,12 @@ def find_frontend(estimator):
     networks = find_networks(estimator)
     if networks:
         return networks[0].frontend_
-    if isinstance(estimator, VotingClassifier):
+    if _is_voting(estimator):
         return find_frontend(estimator.estimators_[0])
     return estimator if hasattr(estimator, "transform") else None
+
+
+def _is_voting(estimator):
+    from sklearn.ensemble import VotingClassifier  # not at the top: it imports all ensembles
+
+    return isinstance(estimator, VotingClassifier)

@@ -2,10 +2,11 @@
 
 import copy
 import math
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import blocks
@@ -73,16 +74,14 @@ class FrontendMixin(Estimator):
 
     def _share_settings(self, frontend):
         """Pass `n_jobs` and `verbose` to a front end that does not set them itself."""
-        own = {} if self.frontend is None else self.frontend.get_params()
-        known = frontend.get_params()
-        for name in ("n_jobs", "verbose"):
-            if name in known and not own.get(name):
+        own = {} if self.frontend is None else _settings(self.frontend)
+        for name, known in _settings(frontend).items():
+            if not own.get(name):
                 value = getattr(self, name)
                 # In a Pipeline, verbose is True or False.
-                is_flag = isinstance(known[name], bool)
-                value = bool(value) if is_flag else value
+                value = bool(value) if isinstance(known, bool) else value
                 # Setting a parameter takes a tenth of the time of a prediction for one clip.
-                if known[name] != value:
+                if known != value:
                     frontend.set_params(**{name: value})
 
     def _iterate_spectrograms(self, X):
@@ -118,6 +117,21 @@ class FrontendMixin(Estimator):
             )
         else:
             self._share_settings(self.frontend_)
+
+
+def _settings(frontend):
+    """Return the values of those of `n_jobs` and `verbose` that a front end has."""
+    kind = type(frontend)
+    if kind.get_params is BaseEstimator.get_params:
+        return {name: getattr(frontend, name) for name in _setting_names(kind)}
+    params = frontend.get_params(deep=False)
+    return {name: params[name] for name in ("n_jobs", "verbose") if name in params}
+
+
+@lru_cache
+def _setting_names(kind):
+    """Return which of the settings a class has; scikit-learn looks at its signature each time."""
+    return tuple({"n_jobs", "verbose"}.intersection(kind._get_param_names()))
 
 
 def _check_spectrograms(spectrograms, clips):

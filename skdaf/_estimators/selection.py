@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight
 
@@ -175,6 +174,8 @@ def _split(rows, n_held_out, classes, groups, rng):
         return rows, None
     if groups is not None:
         return _split_groups(rows, n_held_out, classes, groups, rng)
+    from sklearn.model_selection import train_test_split  # not at the top: predictions do without
+
     stratify = None if classes is None else classes[rows]
     return train_test_split(rows, test_size=n_held_out, stratify=stratify, random_state=rng)
 
@@ -185,6 +186,8 @@ def _size_of_rarest(classes):
 
 def _split_groups(rows, n_held_out, classes, groups, rng):
     """Hold out whole groups, with about as many clips, and leave clips of all classes to train."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
     groups = groups[rows]
     classes = np.zeros(len(rows), dtype=int) if classes is None else classes[rows]
     n_groups, rarest = len(np.unique(groups)), np.unique(classes, return_counts=True)[1].min()

@@ -1,6 +1,7 @@
 """Networks in torch: no files, no scikit-learn.
 
 - `architectures`: one builder per network, and the blocks they share.
+- `sizes`: the sizes of layers, without torch.
 - `legacy`: the architectures of deep_audio_features, for its saved models.
 - `transfer`: classifiers that start from another network.
 - `layers`: layers that torch does not have; dropout with its own generator.
@@ -10,7 +11,7 @@
 - `checks`: limits on the size and the computing time of a network.
 - `weights`: weights as arrays.
 - `device`: device, precision, and the threads that torch may use.
-- `inference`: apply a network to spectrograms.
+- `inference`: apply a network to spectrograms; `forward`: its layers, with less overhead.
 - `saliency`: which parts of a spectrogram lead to a prediction.
 
 To add a network, write a builder in `architectures` and add it to `NETWORKS` in `building`.

@@ -14,6 +14,12 @@ from functools import partial
 from torch import nn
 
 from skdaf._networks.layers import MeanOverNetworks, ParallelLinear, SummarizeMaps
+from skdaf._networks.sizes import (
+    halving_steps,
+    size_after_pooling,
+    size_after_stride,
+    sizes_before_pooling,
+)
 
 Shape = tuple[int, int]
 
@@ -80,7 +86,7 @@ def build_autoencoder(
     kernel_size = kernel_size or 3
     encoder, _ = build_encoder(input_shape, n_outputs, channels, kernel_size)
     decoder, n_in = [], n_outputs
-    sizes = _sizes_before_pooling(input_shape, len(channels))
+    sizes = sizes_before_pooling(input_shape, len(channels))
     for number, (n_out, size) in enumerate(zip(channels[::-1], sizes[::-1], strict=True), 1):
         block = OrderedDict(
             conv=nn.Conv2d(n_in, n_out, kernel_size, padding=kernel_size // 2),
@@ -131,23 +137,6 @@ def cnn_head(n_maps, size, n_outputs, hidden_units=None, dropout=None, n_network
     return _dense_blocks(first, n_in, hidden_units, dropouts, nn.ReLU, n_outputs, n_networks)
 
 
-def _halving_steps(size):
-    """Return the steps that halve each side that is longer than one."""
-    return tuple(2 if side > 1 else 1 for side in size)
-
-
-def _size_after_pooling(size):
-    return tuple(side // step for side, step in zip(size, _halving_steps(size), strict=True))
-
-
-def _sizes_before_pooling(size, n_blocks):
-    """Return the input size of the pooling in each conv block, first to last."""
-    sizes = [tuple(size)]
-    while len(sizes) < n_blocks:
-        sizes.append(_size_after_pooling(sizes[-1]))
-    return sizes
-
-
 def _pooled_block(conv, size, kernel_size, activation):
     """Return a conv block (convolution, batch norm, pooling, activation) and its output size.
 
@@ -158,10 +147,10 @@ def _pooled_block(conv, size, kernel_size, activation):
     block = OrderedDict(
         conv=convolution,
         norm=nn.BatchNorm2d(convolution.out_channels),
-        pool=nn.MaxPool2d(_halving_steps(size)),
+        pool=nn.MaxPool2d(halving_steps(size)),
         activation=activation(),
     )
-    return nn.Sequential(block), _size_after_pooling(size)
+    return nn.Sequential(block), size_after_pooling(size)
 
 
 def _early_pooled_block(conv, size, kernel_size, activation):
@@ -169,23 +158,23 @@ def _early_pooled_block(conv, size, kernel_size, activation):
     convolution = conv(padding=kernel_size // 2)
     block = OrderedDict(
         conv=convolution,
-        pool=nn.MaxPool2d(_halving_steps(size)),
+        pool=nn.MaxPool2d(halving_steps(size)),
         norm=nn.BatchNorm2d(convolution.out_channels),
         activation=activation(),
     )
-    return nn.Sequential(block), _size_after_pooling(size)
+    return nn.Sequential(block), size_after_pooling(size)
 
 
 def _strided_block(conv, size, kernel_size, activation):
     """Return a conv block that halves the size with a stride, for a quarter of the work."""
-    stride = _halving_steps(size)
+    stride = halving_steps(size)
     convolution = conv(stride=stride, padding=kernel_size // 2)
     block = OrderedDict(
         conv=convolution,
         norm=nn.BatchNorm2d(convolution.out_channels),
         activation=activation(),
     )
-    return nn.Sequential(block), tuple(-(-n // k) for n, k in zip(size, stride, strict=True))
+    return nn.Sequential(block), size_after_stride(size)
 
 
 def _dense_blocks(first, n_in, units, dropouts, activation, n_outputs, n_networks=1):

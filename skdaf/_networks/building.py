@@ -23,7 +23,7 @@ from skdaf._networks.device import single_torch_thread
 from skdaf._networks.layers import replace_dropout
 from skdaf._networks.legacy import build_legacy_autoencoder, build_legacy_daf
 from skdaf._networks.transfer import ENCODERS, build_on_encoder
-from skdaf._networks.weights import set_weights
+from skdaf._networks.weights import replace_weights, set_weights
 
 NETWORKS = {"cnn": build_cnn, "daf": build_daf}
 
@@ -95,17 +95,29 @@ def restore_network(
     the required shapes, so a small file cannot request a large network.
     """
     if isinstance(architecture["network"], str):
-        expected = {name: shape for name, (shape, _) in weight_shapes(**architecture).items()}
-        found = {name: np.shape(array) for name, array in weights.items()}
-        wrong = sorted(dict(expected.items() ^ found.items()))
-        if wrong:
-            raise ValueError(
-                f"The weight {wrong[0]!r} has the shape {found.get(wrong[0])}, but the network "
-                f"needs {expected.get(wrong[0])}."
-            )
+        return _restore_named(weights, **architecture).eval()
     network = build_network(**architecture)
     set_weights(network, weights)
     return network.eval()
+
+
+def _restore_named(weights, network, input_shape, n_outputs, options):
+    """Build a network chosen by name once, from its weights: no initial weights are drawn."""
+    built = _build_on_meta(network, input_shape, n_outputs, options)
+    expected = {name: tuple(weight.shape) for name, weight in built.state_dict().items()}
+    found = {name: np.shape(array) for name, array in weights.items()}
+    wrong = sorted(dict(expected.items() ^ found.items()))
+    if wrong:
+        raise ValueError(
+            f"The weight {wrong[0]!r} has the shape {found.get(wrong[0])}, but the network "
+            f"needs {expected.get(wrong[0])}."
+        )
+    check_options(input_shape, n_outputs, options)
+    check_weights(built, network)
+    replace_weights(built, weights)
+    check_work(built, network, input_shape)
+    replace_dropout(built)
+    return built
 
 
 def weight_shapes(

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skdaf._core.contexts import exit_thread_at_shutdown
+from skdaf._core.turns import Turns
 from skdaf._networks.device import reproducible, single_torch_thread
+from skdaf._networks.forward import forward, is_training
 
 # Number of clips per batch outside of training. On the CPU, the maps of this many clips stay in its
 # caches. Other devices need large batches to be busy.
@@ -24,6 +26,11 @@ _MAX_BATCH = 512
 # free memory does not matter, because results differ by rounding between sizes of batches.
 _VALUES_PER_BATCH = 2**21
 
+# Threads take turns at spectrograms with up to this many values, such as two seconds of sound.
+_SHORT_VALUES = 2**13
+
+_turns = Turns()
+
 
 def evaluation_batch(input_shape: Sequence[int], device: str) -> int:
     """Return the number of clips per batch outside of training.
@@ -33,18 +40,27 @@ def evaluation_batch(input_shape: Sequence[int], device: str) -> int:
     input_shape : tuple of (n_frames, n_bins)
     device : str
     """
-    if torch.device(device).type == "cpu":
+    if device == "cpu" or torch.device(device).type == "cpu":
         return _CPU_BATCH
     return int(np.clip(_VALUES_PER_BATCH // math.prod(input_shape), _CPU_BATCH, _MAX_BATCH))
 
 
 def apply_network(
-    network: nn.Module, spectrograms: NDArray[np.floating], device: str
+    network: nn.Sequential,
+    spectrograms: NDArray[np.floating],
+    device: str,
+    n_layers: int | None = None,
 ) -> NDArray[np.float32]:
-    """Return the outputs of a network (or of its first layers), flattened to one row per clip."""
+    """Return the outputs of a network, or of its first layers, flattened to one row per clip."""
+    if device == "cpu" and math.prod(spectrograms.shape) <= _SHORT_VALUES:
+        return _turns.run(_apply_batches, network, spectrograms, device, n_layers)
+    return _apply_batches(network, spectrograms, device, n_layers)
+
+
+def _apply_batches(network, spectrograms, device, n_layers):
     outputs = []
     # Usually it is in this mode already, and checking takes less time than setting it.
-    if any(module.training for module in network.modules()):
+    if is_training(network):
         network.eval()
     n_clips = evaluation_batch(spectrograms.shape[1:], device)
     with single_torch_thread, reproducible(device), torch.inference_mode():
@@ -52,5 +68,5 @@ def apply_network(
             exit_thread_at_shutdown()
             batch = np.asarray(spectrograms[first : first + n_clips], dtype=np.float32)
             inputs = torch.tensor(batch).unsqueeze(1).to(device)
-            outputs.append(network(inputs).flatten(1).cpu().numpy())
-    return np.concatenate(outputs)
+            outputs.append(forward(network, inputs, n_layers).flatten(1).cpu().numpy())
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)

@@ -19,6 +19,19 @@ def set_weights(network: nn.Module, weights: Mapping[str, NDArray]) -> None:
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
 
 
+def replace_weights(network: nn.Module, weights: Mapping[str, NDArray]) -> None:
+    """Replace the weights of a network, which may be on the meta device, with copies of arrays.
+
+    Those of convolutions get the memory format of networks that are built by name.
+    """
+    copies = {}
+    for name, weight in network.state_dict().items():
+        copy = torch.tensor(weights[name], dtype=weight.dtype)
+        is_map = copy.ndim == 4
+        copies[name] = copy.to(memory_format=torch.channels_last) if is_map else copy
+    network.load_state_dict(copies, assign=True)
+
+
 def to_arrays(tensors: Iterable[torch.Tensor]) -> list[NDArray]:
     """Return copies of tensors as arrays."""
     # In C order, so that the bytes do not depend on the memory format of a tensor.

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_regressor
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 from skdaf._core.public import public
@@ -291,11 +290,17 @@ def labels_and_probabilities(estimator, X):
         return _present(estimator, estimator.predict(X)), None
     probabilities = estimator.predict_proba(X)
     # These predict the label with the highest probability; other classifiers may not.
-    if hasattr(estimator, "layer_outputs") or type(estimator) is CalibratedClassifierCV:
+    if hasattr(estimator, "layer_outputs") or _is_calibrated(estimator):
         if is_multilabel(estimator):
             return probabilities > 0.5, probabilities
         return estimator.classes_[probabilities.argmax(axis=1)], probabilities
     return _present(estimator, estimator.predict(X)), probabilities
+
+
+def _is_calibrated(estimator):
+    from sklearn.calibration import CalibratedClassifierCV  # not at the top: few models need it
+
+    return type(estimator) is CalibratedClassifierCV
 
 
 def _present(estimator, labels):

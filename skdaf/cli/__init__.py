@@ -8,7 +8,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_segmenting`: segments.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
-- `_files`: info, check, convert, export.
+- `_files`: info, check, convert, export; `_outline`: info of files that need not be loaded.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: pretrained networks.

@@ -12,15 +12,16 @@ from skdaf.cli._options import (
     table_options,
     trust_option,
 )
+from skdaf.cli._outline import describe_outline
 from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained
-from skdaf.cli._program import Command, note, quiet_option, verbosity
+from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option, verbosity
 from skdaf.cli._recordings import any_argument, recordings_options
 from skdaf.cli._tables import show
 from skdaf.cli._text import echo, to_json, visible
 
 
-@click.command(cls=Command)
+@click.command(cls=CommandWithoutTables)
 @click.argument("model", type=ModelOrName())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @trust_option
@@ -37,13 +38,15 @@ def info(model, as_json, trust):
         facts = describe(model)
         echo(to_json(facts) if as_json else _as_text(facts))
         return
-    found = load_any(model, trust=trust)
-    facts = {"file": model, "bytes": os.path.getsize(model)} | _release(model) | _describe(found)
+    description = describe_outline(model)
+    if description is None:
+        description = _describe(load_any(model, trust=trust))
+    facts = {"file": model, "bytes": os.path.getsize(model)} | _release(model) | description
     echo(to_json(facts) if as_json else _as_text(facts))
 
 
 def _release(path):
-    from skdaf._estimators.persistence.models import read_note
+    from skdaf._estimators.persistence.note import read_note
 
     try:
         return {"written by": f"skdaf {read_note(path)['skdaf']}"}
@@ -131,14 +134,12 @@ def _layers(summary):
 
 
 def _as_text(facts):
-    import pandas as pd
-
     lines = []
     for name, value in facts.items():
         if name == "networks":
             lines += ["\n" + _as_text(network) for network in value]
         elif name in ("targets", "layers"):
-            lines.append(pd.DataFrame(value).to_string(index=False, float_format="{:.4g}".format))
+            lines.append(_right_aligned(value))
         elif isinstance(value, dict):
             lines += [f"{name}:", *(visible(f"  {key}: {part}") for key, part in value.items())]
         elif isinstance(value, list):
@@ -146,6 +147,19 @@ def _as_text(facts):
         elif value is not None:
             lines.append(visible(f"{name}: {value}"))
     return "\n".join(lines)
+
+
+def _right_aligned(rows):
+    """Return a table of dicts with the same keys, as pandas prints it without its index."""
+    columns = []
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        cells = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
+        # The names of columns of numbers begin with a space.
+        name = name if isinstance(values[0], str) else f" {name}"
+        width = max(map(len, [name, *cells]))
+        columns.append([cell.rjust(width) for cell in (name, *cells)])
+    return "\n".join(map(" ".join, zip(*columns, strict=True)))
 
 
 @click.command(cls=Command)

@@ -28,9 +28,10 @@ def load(path, *, trust=False, n_jobs=None, verbose=None):
 
 def load_any(path, *, trust=False):
     """Return the estimator in a file, fitted or not."""
-    from skdaf import load_model
-
     if _is_model_file(path):
+        # Only now, so that other files are reported at once.
+        from skdaf import load_model
+
         model = load_model(path)
     elif trust:
         model = _unpickle(path)

@@ -68,12 +68,20 @@ class Program(click.Group):
         return list(self.commands)
 
 
-class Command(click.Command):
-    """A command that never overwrites its inputs."""
+class CommandWithoutTables(click.Command):
+    """A command that never overwrites its inputs, and makes no tables of file names."""
 
     def invoke(self, ctx):
         """Run the command, unless it would overwrite a file that it reads."""
         check_outputs_are_not_inputs(self, ctx.params)
+        return super().invoke(ctx)
+
+
+class Command(CommandWithoutTables):
+    """A command that never overwrites its inputs."""
+
+    def invoke(self, ctx):
+        """Run the command with tables that can store any file name."""
         import pandas as pd
 
         # PyArrow cannot store file names that are not UTF-8.

@@ -1,6 +1,8 @@
 """Model files, which contain estimators but no code.
 
 - `models`: `save_model` and `load_model`.
+- `note`: the release that wrote a file.
+- `outline`: what a file contains, without building it.
 - `schema`: read the description in a file, within limits.
 - `trusted_types`: the types that a file may contain.
 - `reader`: build objects of these types.

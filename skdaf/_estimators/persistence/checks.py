@@ -10,7 +10,6 @@ import re
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.tree import ExtraTreeClassifier
 
 from skdaf._estimators.persistence import estimator_checks, tree_checks
 from skdaf._estimators.persistence.conditions import require
@@ -38,8 +37,6 @@ _ITERATIONS = {
 }
 _MAX_ITERATIONS = 100_000
 
-# Attributes that an ensemble may set in its trees.
-_TREE_PARAMETERS = set(inspect.signature(ExtraTreeClassifier.__init__).parameters)
 # Formats of column names; others could produce names of any length.
 _NAME_FORMAT = re.compile(r"([^{}]|\{(feature_name|transformer_name)\}){0,200}")
 
@@ -68,7 +65,7 @@ def check_object(instance):
         elif name == "importance_getter" and type(value) is str:
             require(_ATTRIBUTE_PATH.fullmatch(value), f"{name}={value[:60]!r}")
         elif name == "estimator_params":
-            require(_TREE_PARAMETERS.issuperset(value), f"{name}={str(value)[:60]}")
+            require(_tree_parameters().issuperset(value), f"{name}={str(value)[:60]}")
         elif name == "verbose_feature_names_out" and type(value) is str:
             require(_NAME_FORMAT.fullmatch(value), f"{name}={value[:60]!r}")
         elif name == "n_classes_" and "classes_" in vars(instance):
@@ -81,6 +78,13 @@ def check_object(instance):
             require(value <= _MAX_ITERATIONS, f"{name}={value} (at most {_MAX_ITERATIONS})")
         if kind.__module__.startswith("sklearn.") and kind.__name__ in _CHECKS:
             _CHECKS[kind.__name__](instance)
+
+
+def _tree_parameters():
+    """Return the names of the attributes that an ensemble may set in its trees."""
+    from sklearn.tree import ExtraTreeClassifier  # not at the top, because few models need it
+
+    return set(inspect.signature(ExtraTreeClassifier.__init__).parameters)
 
 
 def _check_methods(name, value):

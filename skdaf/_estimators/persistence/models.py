@@ -14,15 +14,11 @@ from skdaf._core.archives import Archive, TooLargeError
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
+from skdaf._estimators.persistence.note import FORMAT, NOTE, read_note
 from skdaf._estimators.persistence.reader import build
 from skdaf._estimators.persistence.run_settings import CodeError, EstimatorCopier
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
 from skdaf._version import __version__
-
-# The member of the archive with the release and the format of the file. The format changes when
-# older releases can no longer read new files. Files of all older formats can be read.
-_NOTE, _FORMAT = "skdaf.json", 1
-_MAX_NOTE_SIZE = 10_000
 
 
 @public
@@ -148,7 +144,7 @@ def _deduplicate(content):
         for name in sorted(_members(schema), key=old.namelist().index):
             new.writestr(name, old.read(name))
         new.writestr("schema.json", json.dumps(schema, separators=(",", ":")))
-        new.writestr(_NOTE, json.dumps({"skdaf": __version__, "format": _FORMAT}))
+        new.writestr(NOTE, json.dumps({"skdaf": __version__, "format": FORMAT}))
     return file.getvalue()
 
 
@@ -173,41 +169,6 @@ def _members(schema):
         return set()
     own = {schema["file"]} if isinstance(schema.get("file"), str) else set()
     return own.union(*map(_members, schema.values()))
-
-
-def read_note(path):
-    """Return the release and the format that `save_model` noted in a file.
-
-    A file written by skops itself has no note, and is treated like a file of this release.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it was not written by `save_model`.
-    """
-    path = os.fsdecode(path)
-    if not os.path.isfile(path):
-        hint = ": it is a folder" if os.path.isdir(path) else ""
-        raise FileNotFoundError(f"There is no model file {path!r}{hint}.")
-    try:
-        with Archive(path, repr(path)) as archive:
-            if _NOTE not in archive.sizes and "schema.json" in archive.sizes:
-                return {"skdaf": "unknown", "format": _FORMAT}  # from skops.io.dump
-            if archive.sizes[_NOTE] > _MAX_NOTE_SIZE:
-                raise ValueError("its note is too long")
-            note = json.loads(archive.read(_NOTE))
-        release = str(note["skdaf"])[:100]
-        shown = release if release.isprintable() else ascii(release)
-        return {"skdaf": shown, "format": int(note["format"])}
-    except TooLargeError:
-        raise
-    except Exception as error:  # damaged archives raise all kinds of errors
-        raise ValueError(
-            f"{path!r} was not written by save_model, or is damaged. If it is a pickle "
-            "(joblib.dump), use joblib.load, but only if you trust it: pickles can run code."
-        ) from error
 
 
 @public
@@ -258,7 +219,7 @@ def load_model(path: PathLike | bytes) -> Any:
     """
     note = read_note(path)
     path = os.fsdecode(path)
-    if note["format"] > _FORMAT:
+    if note["format"] > FORMAT:
         raise ValueError(
             f"{path!r} was written by skdaf {note['skdaf']}, in a format that this release "
             f"({__version__}) cannot read: update skdaf."

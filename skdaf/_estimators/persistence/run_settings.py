@@ -15,11 +15,8 @@ from sklearn.utils import Bunch
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from skdaf._core.callables import name_of
+from skdaf._estimators.persistence.trusted_types import RUN_PARAMETERS
 from skdaf._estimators.pretrained.names import NAMED
-
-RUN_PARAMETERS = {
-    *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
-}
 
 # Fitted attributes that also belong to a run, and functions that return their replacements.
 _RUN_ATTRIBUTES = {

@@ -110,7 +110,7 @@ def _is_class(name):
 
 
 def _has_class(name):
-    return trusted.find_class(name) is not None
+    return trusted.is_own_estimator(name) or trusted.find_class(name) is not None
 
 
 _SPARSE = [

@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.tree import BaseDecisionTree
 
 from skdaf._estimators.persistence.conditions import is_integers, is_within, require
 
@@ -63,6 +62,8 @@ def check_decision_tree(estimator):
 
 
 def _trees_of(estimator):
+    from sklearn.tree import BaseDecisionTree  # not at the top, because few models need it
+
     members = vars(estimator).get("estimators_", [])
     members = list(np.asarray(members, dtype=object).ravel()) if len(members) else []
     for member in members:

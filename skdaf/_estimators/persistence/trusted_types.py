@@ -23,6 +23,11 @@ _OWN_ESTIMATORS = {
     "SpectrogramTransformer",
 }
 
+# Parameters that belong to a run and not to a model, in all estimators.
+RUN_PARAMETERS = {
+    *("cache", "checkpoint", "device", "memory", "n_jobs", "n_threads", "pre_dispatch", "verbose"),
+}
+
 # --- scikit-learn ----------------------------------------------------------------------------
 
 # Where scikit-learn's public estimators are looked up.
@@ -229,10 +234,16 @@ TRUSTED_TYPES = (
 )
 
 
+def is_own_estimator(name):
+    """Return whether a name is that of an estimator of this package, without importing it."""
+    module, _, kind = name.rpartition(".")
+    return module == "skdaf" and kind in _OWN_ESTIMATORS
+
+
 def find_class(name):
     """Return a class whose objects are created with ``__new__`` and a state; None if unknown."""
     module, _, kind = name.rpartition(".")
-    if module == "skdaf" and kind in _OWN_ESTIMATORS:
+    if is_own_estimator(name):
         return getattr(importlib.import_module("skdaf"), kind)
     if name in _PARTS:
         return find_listed(name)

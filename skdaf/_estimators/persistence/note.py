@@ -1,0 +1,46 @@
+"""The note in a model file: the release and the format that `save_model` wrote it in."""
+
+import json
+import os
+
+from skdaf._core.archives import Archive, TooLargeError
+
+# The member of the archive with the release and the format of the file. The format changes when
+# older releases can no longer read new files. Files of all older formats can be read.
+NOTE, FORMAT = "skdaf.json", 1
+_MAX_NOTE_SIZE = 10_000
+
+
+def read_note(path):
+    """Return the release and the format that `save_model` noted in a file.
+
+    A file written by skops itself has no note, and is treated like a file of this release.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it was not written by `save_model`.
+    """
+    path = os.fsdecode(path)
+    if not os.path.isfile(path):
+        hint = ": it is a folder" if os.path.isdir(path) else ""
+        raise FileNotFoundError(f"There is no model file {path!r}{hint}.")
+    try:
+        with Archive(path, repr(path)) as archive:
+            if NOTE not in archive.sizes and "schema.json" in archive.sizes:
+                return {"skdaf": "unknown", "format": FORMAT}  # from skops.io.dump
+            if archive.sizes[NOTE] > _MAX_NOTE_SIZE:
+                raise ValueError("its note is too long")
+            note = json.loads(archive.read(NOTE))
+        release = str(note["skdaf"])[:100]
+        shown = release if release.isprintable() else ascii(release)
+        return {"skdaf": shown, "format": int(note["format"])}
+    except TooLargeError:
+        raise
+    except Exception as error:  # damaged archives raise all kinds of errors
+        raise ValueError(
+            f"{path!r} was not written by save_model, or is damaged. If it is a pickle "
+            "(joblib.dump), use joblib.load, but only if you trust it: pickles can run code."
+        ) from error

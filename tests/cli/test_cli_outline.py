@@ -1,0 +1,114 @@
+"""The command info without building the model."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_commands import invoke, misuse
+
+from skdaf import (
+    CNNAudioClassifier,
+    CNNAudioRegressor,
+    ConvAutoencoderEmbedder,
+    SpectrogramTransformer,
+    load_model,
+    save_model,
+)
+from skdaf.cli._files import _describe, _right_aligned
+from skdaf.cli._outline import describe_outline
+
+TONES = np.sin(np.outer(np.linspace(0.1, 1, 12), np.arange(2000))).astype(np.float32)
+KINDS = np.repeat(["low", "high"], 6)
+TINY = {"max_epochs": 1, "channels": (2, 3), "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Files of fitted models, by name."""
+    frontend = SpectrogramTransformer(n_mels=8, fmin=50.0, length="pad", n_jobs=2)
+    indicator = np.column_stack([KINDS == "low", np.arange(12) % 2])
+    spectrograms = np.random.default_rng(0).normal(size=(12, 9, 8)).astype(np.float32)
+    models = {
+        "classifier": CNNAudioClassifier(frontend, **TINY).fit(TONES, KINDS),
+        "several": CNNAudioClassifier(n_networks=2, **TINY).fit(
+            TONES, pd.DataFrame(indicator, columns=["a", "b"])
+        ),
+        "spectrograms": CNNAudioClassifier(**TINY).fit(spectrograms, np.arange(12) % 3),
+        "autoencoder": ConvAutoencoderEmbedder(**TINY).fit(spectrograms),
+        "regressor": CNNAudioRegressor(**TINY).fit(spectrograms, np.arange(12.0)),
+    }
+    folder = tmp_path_factory.mktemp("outline")
+    for name, model in models.items():
+        save_model(model, folder / f"{name}.skops")
+    return {name: str(folder / f"{name}.skops") for name in models}
+
+
+@pytest.mark.parametrize("name", ["classifier", "several", "spectrograms", "autoencoder"])
+def test_the_outline_has_the_same_facts_as_the_loaded_model(files, name):
+    assert describe_outline(files[name]) == _describe(load_model(files[name]))
+
+
+def test_models_without_an_outline_are_loaded(files):
+    assert describe_outline(files["regressor"]) is None
+    assert (
+        "targets" in json.loads(invoke("info", files["regressor"], "--json").stdout)["networks"][0]
+    )
+
+
+def test_info_loads_neither_torch_nor_scikit_learn(files):
+    code = (
+        "import sys\nfrom skdaf.cli import main\n"
+        "main(['info', sys.argv[1]], standalone_mode=False)\n"
+        "print(sorted({'torch', 'sklearn', 'scipy', 'pandas'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", code, files["classifier"]]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "front end: SpectrogramTransformer(fmin=50.0, length='pad', n_mels=8)\n" in out
+    assert out.endswith("[]\n")
+
+
+def changed(path, target, change):
+    """Write a copy of a model file with another schema."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "schema.json":
+                assert change(content.decode()) != content.decode()
+                content = change(content.decode()).encode()
+            new.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"_architecture"', '"network_weights"'),
+        ('"SpectrogramTransformer"', '"Popen"'),
+        ('"n_epochs_"', '"fit"'),
+        ('"channels"', '"n_maps"'),
+        ('"conv1.conv.weight"', '"conv1.conv.bias2"'),
+        ('"input_shape_"', '"input_shape"'),
+        ('"protocol":2', '"protocol":9'),
+    ],
+)
+def test_damaged_files_have_the_errors_of_load_model(files, tmp_path, before, after):
+    path = str(tmp_path / "damaged.skops")
+    changed(files["classifier"], path, lambda text: text.replace(before, after))
+    with pytest.raises(ValueError, match="damaged") as caught:
+        load_model(path)
+    assert describe_outline(path) is None
+    assert " ".join(str(caught.value).split())[:60] in misuse("info", path)
+
+
+def test_tables_look_as_pandas_prints_them():
+    rng = np.random.default_rng(0)
+    for width in (1, 4, 9):
+        rows = [
+            {"layer": "x" * rng.integers(1, 9), "outputs": int(rng.integers(10**width)), "mean": x}
+            for x in rng.normal(size=4) * 10.0**width
+        ]
+        shown = pd.DataFrame(rows).to_string(index=False, float_format="{:.4g}".format)
+        assert _right_aligned(rows) == shown
