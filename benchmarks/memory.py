@@ -17,13 +17,8 @@ its line, as a share of the largest value.
 """
 
 import argparse
-import re
-import select
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -32,23 +27,13 @@ import numpy as np
 from torch import nn
 
 from benchmarks import _fsdd
+from benchmarks._processes import measure
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
 
 MB = 1e6
 
 # Size of the spectrograms to fit on: clips of five seconds with the default front end.
 SHAPE = (500, 64)
-
-# The process waits before and after its task, so that its memory can be measured from outside.
-CHILD = """
-import sys
-from benchmarks import memory
-print("ready", flush=True)
-sys.stdin.readline()
-kept = memory.TASKS[sys.argv[1]](*sys.argv[2:])
-print("done", flush=True)
-sys.stdin.readline()
-"""
 
 
 def smallest_network(input_shape, n_outputs, **options):
@@ -76,45 +61,11 @@ def fit(path):
 TASKS = {"transform": transform, "predict": predict, "fit": fit}
 
 
-def memory_of(process, name):
-    """Return an entry of a process's status, in bytes; 0 if the process has ended."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    found = re.search(rf"^{name}:\s*(\d+) kB$", status, re.MULTILINE)
-    return 1024 * int(found[1]) if found else 0
-
-
-def next_step(process):
-    process.stdin.write("\n")
-    process.stdin.flush()
-
-
-def expect(process, line):
-    if process.stdout.readline() != f"{line}\n":
-        raise SystemExit(f"The process ended before it was {line}.")
-
-
-def measure(task, *arguments):
-    """Return the peak of own memory and of all memory (bytes), and the seconds of a task."""
-    command = [sys.executable, "-c", CHILD, task, *map(str, arguments)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-        expect(process, "ready")
-        own_idle, all_idle = memory_of(process, "RssAnon"), memory_of(process, "VmRSS")
-        own_most, start = 0, time.perf_counter()
-        next_step(process)
-        while not select.select([process.stdout], [], [], 0.003)[0]:
-            own_most = max(own_most, memory_of(process, "RssAnon"))
-        expect(process, "done")
-        seconds = time.perf_counter() - start
-        own_most = max(own_most, memory_of(process, "RssAnon"))
-        all_most = memory_of(process, "VmHWM")
-        next_step(process)
-    return own_most - own_idle, all_most - all_idle, seconds
-
-
 def medians(repeats, task, *arguments):
-    runs = [measure(task, *arguments) for _ in range(repeats)]
-    return [statistics.median(values) for values in zip(*runs, strict=True)]
+    """Return the medians of own memory, of all memory (bytes) and of the elapsed seconds."""
+    runs = [measure("benchmarks.memory", task, *arguments) for _ in range(repeats)]
+    values = [(run.own, run.all, run.elapsed) for run in runs]
+    return [statistics.median(column) for column in zip(*values, strict=True)]
 
 
 def table(*columns):

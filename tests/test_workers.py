@@ -15,7 +15,7 @@ import joblib
 import pytest
 import torch
 from helpers import ROOT
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from threadpoolctl import threadpool_info
 
@@ -130,6 +130,67 @@ def test_a_grid_search_gives_the_same_bytes(many, backend, tmp_path):
     for scores in ("split0_test_score", "split1_test_score"):
         assert found.cv_results_[scores].tobytes() == expected.cv_results_[scores].tobytes()
     assert found.predict_proba(many.filenames).tobytes() == probabilities.tobytes()
+
+
+# --- a dask cluster: killed workers, and tasks in tasks ---------------------------------------
+
+
+class KilledOnce:
+    """A function that kills the worker that calls it first, and otherwise returns its argument."""
+
+    def __init__(self, marker):
+        self.marker, self.main = marker, os.getpid()
+
+    def __call__(self, value, *_):
+        try:
+            assert os.getpid() != self.main or self.marker.exists(), "no worker called this"
+            self.marker.touch(exist_ok=False)
+        except FileExistsError:
+            return value
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def both_workers(cluster):
+    """Wait until a worker that was killed has been replaced: one alone gets no work."""
+    cluster.wait_for_workers(2, timeout=30)
+
+
+@pytest.mark.slow
+def test_fits_of_a_killed_worker_are_not_lost(both_workers, many, tmp_path):
+    """As in the recipe of the documentation: lists, which are sent with each task."""
+    X, y = many.filenames, many.target.tolist()
+    splits = StratifiedKFold(2).split(X, y)
+    splits = [(train.tolist(), test.tolist()) for train, test in splits]
+
+    def scores():
+        found = GridSearchCV(
+            tiny(augment=KilledOnce(tmp_path / "killed")),
+            {"learning_rate": [1e-2, 1e-3]},
+            scoring="neg_log_loss",
+            cv=splits,
+            refit=False,
+        )
+        return found.fit(X, y).cv_results_["mean_test_score"].tolist()
+
+    with joblib.parallel_config(backend="dask"):
+        after_a_kill = scores()
+    assert (tmp_path / "killed").exists()
+    with joblib.parallel_config(backend="sequential"):
+        assert scores() == after_a_kill
+
+
+def processes_of_chunks(_):
+    """Return the processes that compute the chunks of a task, and the process of the task."""
+    return set(map_chunks(process, range(500), n_jobs=None)), {os.getpid()}
+
+
+@pytest.mark.slow
+def test_a_task_does_not_distribute_its_own_chunks(both_workers):
+    with joblib.parallel_config(backend="dask"):
+        tasks = joblib.Parallel()(joblib.delayed(processes_of_chunks)(i) for i in range(4))
+    assert all(processes == own for processes, own in tasks)
+    assert os.getpid() not in set.union(*(own for _, own in tasks))
 
 
 # --- threads inside workers ------------------------------------------------------------------
@@ -271,7 +332,7 @@ INTERRUPTED = """
         while True:
             front_end.set_params(fmin=front_end.fmin + 0.01).fit_transform(sounds.filenames)
     else:
-        from sklearn.model_selection import GridSearchCV
+        from sklearn.model_selection import GridSearchCV, StratifiedKFold
         from skdaf import CNNAudioClassifier
 
         class Signal:
@@ -351,7 +412,7 @@ def test_an_interruption_leaves_neither_processes_nor_files(tmp_path, what, back
 
 
 @pytest.mark.slow
-def test_the_page_on_scaling_out_is_what_runs(cluster, tmp_path, monkeypatch, capsys):
+def test_the_page_on_scaling_out_is_what_runs(cluster, both_workers, tmp_path, monkeypatch, capsys):
     page = ROOT / "docs" / "scaling_out.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
     make_audio_dataset(

@@ -202,7 +202,7 @@ class Clip:
         return isinstance(self.path, Source)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AudioInfo:
     """Information from the header of a recording; `n_frames` is the length of the clip."""
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from functools import partial
 
+from skdaf._audio.cached_headers import read_infos_through
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
-from skdaf._audio.reading import read_clip, read_info
-from skdaf._audio.worker_paths import map_clips
+from skdaf._audio.reading import read_clip
+from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache
 from skdaf._core.parallel import CHUNK_SIZE
 
@@ -43,7 +44,7 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
     check_channel_of_waveforms(clips, channel)
     if not isinstance(clips[0], Clip):
         return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
-    infos = read_infos(clips, channel=channel, n_jobs=n_jobs)
+    infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs)
     rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
     return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
 
@@ -57,12 +58,12 @@ def check_channel_of_waveforms(clips, channel):
         )
 
 
-def read_infos(clips, *, channel=None, n_jobs=None):
+def read_infos(clips, *, channel=None, cache=None, n_jobs=None):
     """Return the AudioInfo of each clip; raise one AudioReadError for all unreadable clips."""
     infos, errors = [], []
-    for chunk, chunk_errors in map_clips(
-        partial(read_headers, channel=channel), clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE
-    ):
+    cache = None if cache is None else absolute_path(cache)
+    read = partial(read_headers, channel=channel, cache=cache)
+    for chunk, chunk_errors in map_clips(read, clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE):
         infos += chunk
         errors += chunk_errors
     if errors:
@@ -76,14 +77,11 @@ def read_infos(clips, *, channel=None, n_jobs=None):
     return infos
 
 
-def read_headers(clips, channel=None):
+def read_headers(clips, channel=None, cache=None):
     """Return the AudioInfo of each readable clip, and the errors for the others."""
     infos, errors = [], []
-    for clip in clips:
-        try:
-            infos.append(read_info(clip, channel))
-        except AudioReadError as error:
-            errors.append(error)
+    for found in read_infos_through(cache, clips, channel):
+        (errors if isinstance(found, AudioReadError) else infos).append(found)
     return infos, errors
 
 

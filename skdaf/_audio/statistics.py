@@ -15,7 +15,7 @@ from skdaf._audio.samples import to_mono
 _FULL_SCALE = 0.9999
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """Statistics of the samples of a clip.
 

@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 import zlib
+from contextlib import suppress
 
 _SUFFIX = ".cache"
 
@@ -31,6 +32,10 @@ _ENTRY = struct.Struct("<16sQI")
 # The location of an entry, packed to save memory: number of its file, offset, number of bytes,
 # checksum.
 _LOCATION = struct.Struct("<IQQI")
+
+# Values in a file that are at most this many bytes apart are read together: skipping a value takes
+# as long as reading one of this size. Such a read ends when it has this many bytes.
+_MAX_GAP, _MAX_READ = 2**13, 2**20
 
 # {folder: its index in this process}.
 _folders: dict = {}
@@ -146,18 +151,12 @@ class _Folder:
         wanted = {}
         for key in values:
             if key in self.locations:
-                number, *location = _LOCATION.unpack(self.locations[key])
-                wanted.setdefault(number, []).append((key, *location))
+                number, offset, n_bytes, checksum = _LOCATION.unpack(self.locations[key])
+                wanted.setdefault(number, []).append((offset, n_bytes, checksum, key))
         for number, entries in wanted.items():
-            try:
-                with open(self._path_of(number), "rb", buffering=0) as file:
-                    for key, offset, n_bytes, checksum in entries:
-                        file.seek(offset)
-                        value = file.read(n_bytes)
-                        if _checksum(key, value) == checksum:
-                            values[key] = value
-            except OSError:
-                continue
+            with suppress(OSError), open(self._path_of(number), "rb", buffering=0) as file:
+                for neighbors in _neighbors(entries):
+                    values.update(_read_valid(file, neighbors))
         return [values[key] for key in keys]
 
     def append(self, entries):
@@ -189,6 +188,30 @@ class _Folder:
 
     def _path_of(self, number):
         return os.path.join(self.path, self._names[number])
+
+
+def _neighbors(entries):
+    """Yield lists of entries (offset, bytes, checksum, key) that are close to each other."""
+    entries.sort()
+    neighbors, start, end = [], 0, 0
+    for entry in entries:
+        if neighbors and (entry[0] > end + _MAX_GAP or end > start + _MAX_READ):
+            yield neighbors
+            neighbors = []
+        neighbors.append(entry)
+        start, end = neighbors[0][0], entry[0] + entry[1]
+    yield neighbors
+
+
+def _read_valid(file, entries):
+    """Read neighboring entries at once; yield the keys and values of those with no damage."""
+    start, end = entries[0][0], entries[-1][0] + entries[-1][1]
+    file.seek(start)
+    content = file.read(end - start)
+    for offset, n_bytes, checksum, key in entries:
+        value = content[offset - start : offset - start + n_bytes]
+        if _checksum(key, value) == checksum:
+            yield key, value
 
 
 def _block(entries):

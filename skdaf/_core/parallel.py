@@ -1,12 +1,13 @@
 """Process many clips in parallel: chunks, workers, a limit for BLAS threads, a progress bar."""
 
+import ctypes
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
-import numpy as np
 import threadpoolctl
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
@@ -15,8 +16,15 @@ from skdaf._core.fourier_backends import chosen_backends, use_backends
 # Clips per chunk. Neither this nor the results depend on the number of workers.
 CHUNK_SIZE = 64
 
+# Workers on other machines get several chunks at once, because each task costs milliseconds, but
+# not so many that some of the workers have nothing to do at the end.
+_BATCHES_PER_WORKER, _MAX_BATCH = 4, 8
+
 # The memory of arrays up to this size, in bytes, stays with the process when it is freed.
 _REUSED_BYTES = 2**24
+
+# Parameters of glibc's `mallopt`.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 class _SingleBlasThread(SharedContext):
@@ -67,6 +75,12 @@ def is_worker_thread():
     return not is_main and get_active_backend()[0].nesting_level not in (None, 0)
 
 
+def _is_dask_task():
+    """Return whether this code runs in a task of a dask worker."""
+    state = getattr(sys.modules.get("distributed.utils"), "thread_state", None)
+    return hasattr(state, "execution_state")
+
+
 @contextmanager
 def progress_bar(total, description, unit, verbose):
     """Show a tqdm progress bar if `verbose` is true.
@@ -94,9 +108,10 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
     """Yield `function(chunk)` for each chunk of `items`, in order.
 
     The work runs through joblib, so `joblib.parallel_config` determines where. A single chunk is
-    computed in this process, without workers. Worker processes keep their own working directory,
-    so paths in `function` and `items` must be absolute. Workers use the same Fourier transforms
-    (`scipy.fft.set_backend`) as the thread that calls this function.
+    computed in this process, without workers, as are all chunks of a task of a dask worker with
+    `n_jobs=None`. Worker processes keep their own working directory, so paths in `function` and
+    `items` must be absolute. Workers use the same Fourier transforms (`scipy.fft.set_backend`) as
+    the thread that calls this function.
     """
     if n_jobs == 0:
         raise ValueError("n_jobs=0 is not allowed: expected None, 1, 2, ... or -1 for all cores.")
@@ -110,14 +125,17 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
 
 def _results(function, chunks, n_jobs):
     """Yield the results in order; if the backend allows it, as soon as each one is ready."""
-    if len(chunks) == 1:
-        yield _compute(function, chunks[0])
+    # joblib would distribute the work of a task on a dask cluster over the cluster again.
+    if len(chunks) == 1 or (n_jobs is None and _is_dask_task()):
+        yield from (_compute(function, chunk) for chunk in chunks)
         return
     backends = chosen_backends()
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     except ValueError:  # dask and some other backends only return all results at once
-        parallel = Parallel(n_jobs=n_jobs)
+        n_batches = _BATCHES_PER_WORKER * effective_n_jobs(n_jobs)
+        batch_size = min(_MAX_BATCH, max(1, len(chunks) // n_batches))
+        parallel = Parallel(n_jobs=n_jobs, batch_size=batch_size)
     try:
         yield from parallel(delayed(_compute)(function, chunk, backends) for chunk in chunks)
     except RuntimeError:
@@ -136,8 +154,11 @@ def _keep_freed_memory():
     """Make glibc keep freed memory for the next arrays; call this once per process.
 
     glibc returns large blocks to the system when they are freed. Getting them back page by page
-    takes a third of a worker's time. When a large block is freed, glibc raises its threshold for
-    this to the size of that block. This function therefore allocates and frees one block, whose
-    pages are never used. Other allocators are not affected.
+    takes a third of a worker's time. The thresholds are set explicitly, because glibc does not
+    adapt them where the environment sets one, as in the workers of dask. Other allocators are not
+    affected.
     """
-    np.empty(_REUSED_BYTES, dtype=np.uint8)
+    with suppress(AttributeError, OSError, TypeError):  # there is no glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _REUSED_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 2 * _REUSED_BYTES)

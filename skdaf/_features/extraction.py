@@ -4,7 +4,6 @@ Each kind of feature is a subclass of `Extraction`; `compute_rows` applies one t
 """
 
 import os
-import time
 import warnings
 from dataclasses import replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
+from skdaf._audio.file_state import clip_key, is_settled
 from skdaf._audio.lengths import check_channel_of_waveforms
 from skdaf._audio.opening import stat_audio
 from skdaf._audio.reading import read_clip
@@ -22,10 +22,6 @@ from skdaf._core.parallel import CHUNK_SIZE
 
 _MIN_CHUNK_SIZE = 4
 _N_SIZES_CHECKED = 8
-
-# Slightly more than the resolution of time stamps in file systems (ns): a clock tick, or two
-# seconds.
-_FINE_STEP, _COARSE_STEP = 50_000_000, 2_100_000_000
 
 
 class Extraction:
@@ -84,7 +80,7 @@ class Extraction:
             try:
                 status = stat_audio(clip.path)
                 keys[index] = self.key(clip, status)
-                if _is_settled(status):
+                if is_settled(status):
                     settled.add(index)
             except AudioReadError as error:
                 yield index, error
@@ -122,10 +118,7 @@ class Extraction:
 
     def key(self, clip, status):
         """Return the cache key of a clip: it depends on the file, the interval and the settings."""
-        path = os.path.abspath(clip.path)
-        # Tools can set the modification time back, but not the change time.
-        state = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-        return make_key(self._shared_key, path, state, clip.start, clip.end)
+        return clip_key(self._shared_key, clip, status)
 
     @cached_property
     def _shared_key(self):
@@ -162,16 +155,6 @@ class Extraction:
             return read_clip(clip, self.settings.sampling_rate, self.settings.channel)[0]
         check_channel_of_waveforms([clip], self.settings.channel)
         return clip
-
-
-def _is_settled(status):
-    """Return whether any later change to the file would show in its time stamps.
-
-    The resolution of time stamps is limited: two changes within one step look like one.
-    """
-    changed = status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
-    step = _COARSE_STEP if changed % 10**9 == 0 else _FINE_STEP
-    return not 0 <= time.time_ns() - changed <= step
 
 
 def compute_rows(extraction, clips, *, n_jobs, verbose, description):

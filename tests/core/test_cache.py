@@ -1,6 +1,7 @@
 """A cache on disk: keys and values, and several processes and threads that use it."""
 
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -54,6 +55,19 @@ def test_a_process_has_one_file_with_little_beside_the_values(cache, tmp_path):
 def test_the_same_key_twice_in_a_call(cache):
     cache.put_many({KEY: b"one"})
     assert cache.get_many([KEY, OTHER, KEY]) == [b"one", None, b"one"]
+
+
+def test_any_selection_of_entries_in_any_order(tmp_path):
+    # Neighbors are read at once, with gaps of any size between them; large entries are not.
+    rng = random.Random(0)
+    entries = {make_key(i): rng.randbytes(rng.choice([0, 5, 3000, 20_000])) for i in range(200)}
+    entries[make_key("large")] = rng.randbytes(2**20)
+    keys = list(entries)
+    for first in range(0, len(keys), 30):
+        Cache(tmp_path).put_many({key: entries[key] for key in keys[first : first + 30]})
+    for share in (1.0, 0.5, 0.1):
+        chosen = rng.sample(keys, round(share * len(keys)))
+        assert Cache(tmp_path).get_many(chosen) == [entries[key] for key in chosen]
 
 
 def test_entries_outlast_the_process(tmp_path):
