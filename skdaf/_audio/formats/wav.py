@@ -49,8 +49,8 @@ class Layout(NamedTuple):
     channels: int
     start: int  # the position of the samples, in bytes
     frames: int
-
-    format, subtype = "WAV", "PCM_16"
+    format: str = "WAV"
+    subtype: str = "PCM_16"
 
 
 class PlainWav(AudioFile):
@@ -65,12 +65,12 @@ class PlainWav(AudioFile):
     layout : Layout
     """
 
-    format, subtype = Layout.format, Layout.subtype
+    format, subtype = "WAV", "PCM_16"
 
     def __init__(self, descriptor, head, layout):
         self._descriptor = descriptor
         self._head = head
-        self.samplerate, self.channels, self._start, self.frames = layout
+        self.samplerate, self.channels, self._start, self.frames = layout[:4]
         self._position = self._start
 
     def __exit__(self, *exception):

@@ -132,7 +132,7 @@ def is_plain(path):
         return False
     samples, rate = found
     with file:
-        assert header[:2] + header[3:] == (file.samplerate, file.channels, file.frames)
+        assert header[:2] + header[3:4] == (file.samplerate, file.channels, file.frames)
         assert (*samples.shape, rate) == (file.frames, file.channels, file.samplerate)
         return True
 
