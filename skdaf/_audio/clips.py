@@ -157,6 +157,10 @@ class Clip:
     end: float | None = None
 
     def __post_init__(self) -> None:
+        # Most clips are whole files, with nothing to check or to convert.
+        is_whole = type(self.start) is float and self.start == 0.0 and self.end is None
+        if is_whole and type(self.path) is str:
+            return
         source = source_of(self.path, type(self.path).__name__)
         if source is None:
             raise TypeError(

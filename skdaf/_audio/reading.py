@@ -1,6 +1,7 @@
 """Read the samples of a clip, or the header of its file."""
 
 import os
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from skdaf._audio.blocks import read_blocks, span_of
 from skdaf._audio.clips import AudioInfo, AudioReadError, Clip
-from skdaf._audio.formats.wav import read_plain_wav
+from skdaf._audio.formats.wav import read_plain_header, read_plain_wav
 from skdaf._audio.opening import audio_errors, check_rate, on_disk, open_audio
 from skdaf._audio.resampling import resample
 from skdaf._audio.samples import to_float32, to_mono
@@ -47,9 +48,12 @@ def read_samples(clip, sampling_rate=None, channel=None):
     sampling_rate : int
         In Hz.
     """
-    block, rate = _read_whole(clip, channel)
-    if block is None:
+    found = None
+    if not clip.is_in_memory:
+        found = read_plain_wav(clip.path, partial(_checked_span, clip, channel))
+    if found is None:
         return _read_by_blocks(clip, sampling_rate, channel)
+    block, rate = found
     target = rate if sampling_rate is None else sampling_rate
     if target == rate and (channel is not None or block.shape[1] == 1):
         return to_mono(block, channel), target
@@ -57,15 +61,11 @@ def read_samples(clip, sampling_rate=None, channel=None):
         return resample(to_mono(to_float32(block), channel), rate, target), target
 
 
-def _read_whole(clip, channel):
-    """Return what `read_plain_wav` returns, and None also for parts and for audio in memory."""
-    if clip.start or clip.end is not None or clip.is_in_memory:
-        return None, 0
-    block, rate = read_plain_wav(clip.path)
-    if block is not None:
-        check_rate(rate, clip.path)
-        _check_channel(block.shape[1], clip.path, channel)
-    return block, rate
+def _checked_span(clip, channel, layout):
+    """Return the first frame and the number of frames of a clip in a plain WAV file."""
+    check_rate(layout.samplerate, clip.path)
+    _check_channel(layout.channels, clip.path, channel)
+    return span_of(clip, layout)
 
 
 def _read_by_blocks(clip, sampling_rate, channel):
@@ -86,6 +86,8 @@ def read_info(clip, channel=None):
     Only the header is read, unless it claims an unusually large number of frames. Raises
     AudioReadError if the file does not have the channel.
     """
+    if not clip.is_in_memory and (layout := read_plain_header(clip.path)) is not None:
+        return _info(layout, _checked_span(clip, channel, layout))
     with on_disk(clip) as clip, open_audio(clip.path) as file:
         _check_channel(file.channels, clip.path, channel)
         is_array = isinstance(clip.path, ArraySource)
@@ -97,8 +99,11 @@ def read_info(clip, channel=None):
 
 def info_of(clip, file):
     """Return the AudioInfo of a clip in an open file."""
-    _, n_frames = span_of(clip, file)
-    return AudioInfo(file.samplerate, n_frames, file.channels, file.format, file.subtype)
+    return _info(file, span_of(clip, file))
+
+
+def _info(file, span):
+    return AudioInfo(file.samplerate, span[1], file.channels, file.format, file.subtype)
 
 
 def _check_channel(n_channels, path, channel):

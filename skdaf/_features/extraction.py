@@ -14,7 +14,8 @@ from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.file_state import clip_key, is_settled
 from skdaf._audio.lengths import check_channel_of_waveforms
 from skdaf._audio.opening import stat_audio
-from skdaf._audio.reading import read_clip
+from skdaf._audio.reading import read_samples
+from skdaf._audio.samples import to_float32
 from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.fourier_backends import chosen_backends
@@ -40,8 +41,11 @@ class Extraction:
 
     - `compute(waveforms)`: return one array per waveform.
     - `from_bytes(value)`: restore a result from the bytes of its array.
-    - `finish(result, row)`: write the final row into `row`, which contains zeros.
+    - `finish(results, rows)`: write the final rows of several clips into `rows`.
     """
+
+    # Whether `compute` accepts int16 samples (see `read_samples`) beside float32.
+    accepts_integers = False
 
     # Clips are computed together up to about this number of samples: enough to make the overhead of
     # calls negligible, without using much memory.
@@ -51,19 +55,38 @@ class Extraction:
     # workers busy. A chunk of about this many bytes is worth sending to a worker.
     bytes_per_chunk = 2**21
 
+    # Results are finished together up to about this number of values, so that they are still in the
+    # processor's cache.
+    values_per_group = 2**16
+
     def __call__(self, clips):
         """Return an array with one row per clip, and the errors of clips that cannot be read."""
         output = np.zeros((len(clips), *self.row_shape), dtype=self.dtype)
         errors = []
+        for first, results in self._finishable(clips, errors):
+            self.finish(results, output[first : first + len(results)])
+        return output, errors
+
+    def _finishable(self, clips, errors):
+        """Yield the results of consecutive clips, and the index of the first; append errors."""
+        first, results, n_values = 0, [], 0
         for index, result in self._results(clips):
             if isinstance(result, AudioReadError):
                 errors.append(result)
-            else:
-                self.finish(result, output[index])
-        return output, errors
+                continue
+            if n_values > self.values_per_group or index != first + len(results):
+                if results:
+                    yield first, results
+                first, results, n_values = index, [], 0
+            results.append(result)
+            n_values += result.size
+        if results:
+            yield first, results
 
-    def finish(self, result, row):
-        row[...] = result
+    def finish(self, results, rows):
+        """Write the final rows of clips into an array of zeros."""
+        for row, result in zip(rows, results, strict=True):
+            row[...] = result
 
     def _results(self, clips):
         """Yield (index, result or error) in any order, from the cache if possible."""
@@ -152,7 +175,8 @@ class Extraction:
     def samples(self, clip):
         """Return the samples of a clip at the sampling rate of the settings."""
         if isinstance(clip, Clip):
-            return read_clip(clip, self.settings.sampling_rate, self.settings.channel)[0]
+            samples, _ = read_samples(clip, self.settings.sampling_rate, self.settings.channel)
+            return samples if self.accepts_integers else to_float32(samples)
         check_channel_of_waveforms([clip], self.settings.channel)
         return clip
 

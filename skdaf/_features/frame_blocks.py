@@ -51,12 +51,16 @@ def _clip_parts(first_frames, n_frames, size):
 
 def multiply_parts(parts, left, right, out):
     """Multiply the rows of each part of `left` by `right`, part by part, into `out`."""
-    is_vector = right.shape[1] == 1
-    for part in parts:
-        if is_vector or part.stop - part.start == 1:
+    if right.shape[1] == 1:
+        for part in parts:
             _multiply_vector(left[part], right, out[part])
+        return
+    for part in parts:
+        rows = left[part]
+        if len(rows) == 1:
+            _multiply_vector(rows, right, out[part])
         else:
-            np.matmul(left[part], right, out[part])
+            np.matmul(rows, right, out[part])
 
 
 def _multiply_vector(left, right, out):

@@ -6,11 +6,14 @@ from frequencies to bins; `resizing` brings spectrograms to the same size.
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy import fft
-from scipy.signal import get_window, savgol_filter
+from scipy.ndimage import convolve1d
+from scipy.signal import get_window, savgol_coeffs, savgol_filter
 
+from skdaf._audio.samples import INT16_STEP, to_float32
 from skdaf._core.estimator import is_count
 from skdaf._core.limits import check_mel_bands, check_windows
 from skdaf._features.filter_banks import N_CHROMA, chroma_weights, mel_blocks_of_squares
@@ -173,19 +176,16 @@ def compute_spectrograms(waveforms, settings):
     -------
     list of ndarray of shape (n_frames, n_bins), float32
     """
-    first_frames, n_frames, signal = _concatenate(waveforms, settings)
-    mel, chroma = _mel_and_chroma(first_frames, n_frames, signal, settings)
-    results = []
-    for first, n in zip(first_frames, n_frames, strict=True):
-        frames = slice(first, first + n)
-        log_mel = _below_peak(mel[frames], settings.top_db)
-        if settings.features == "mel":
-            results.append(log_mel)
-        elif settings.features == "mfcc":
-            results.append(mfcc(log_mel, settings.n_mfcc))
-        else:
-            results.append(np.hstack([log_mel, _chroma_decibels(chroma[frames], settings)]))
-    return results
+    first_frames, n_frames, signal, scale = _concatenate(waveforms, settings)
+    mel, chroma = _mel_and_chroma(first_frames, n_frames, signal, scale, settings)
+    _limit_to_peaks(mel, first_frames, n_frames, settings.top_db)
+    if settings.features == "mel+chroma":
+        _chroma_decibels(chroma, out=chroma)
+        _limit_to_peaks(chroma, first_frames, n_frames, settings.top_db)
+        mel = np.hstack([mel, chroma])
+    elif settings.features == "mfcc":
+        mel = _mfcc(mel, settings.n_mfcc, first_frames, n_frames)
+    return [mel[first : first + n] for first, n in zip(first_frames, n_frames, strict=True)]
 
 
 def mel_levels(samples, settings):
@@ -196,13 +196,19 @@ def mel_levels(samples, settings):
 
 
 def _concatenate(waveforms, settings):
-    """Return the first frame and the number of frames of each clip, and the common signal."""
+    """Return the first frame and number of frames of each clip, the common signal, and its scale.
+
+    The signal contains 16-bit samples as they are; times the scale, full scale is 1.
+    """
     hop, half = settings.hop_length, settings.n_fft // 2
     gap = -(-half // hop)
     first_frames, end = [], 0
     for samples in waveforms:
         first_frames.append(end)
         end += -(-len(samples) // hop) + gap
+    scale = INT16_STEP
+    if any(samples.dtype.kind == "f" for samples in waveforms):
+        waveforms, scale = [to_float32(samples) for samples in waveforms], np.float32(1.0)
     # The last clip needs silence until the end of its last frame; the gap after it is that long.
     signal = np.empty(half + end * hop + half, dtype=np.float32)
     end = 0
@@ -212,22 +218,24 @@ def _concatenate(waveforms, settings):
         end = start + len(samples)
         signal[start:end] = samples
     signal[end:] = 0.0
-    return first_frames, [settings.n_frames(len(samples)) for samples in waveforms], signal
+    return first_frames, [settings.n_frames(len(samples)) for samples in waveforms], signal, scale
 
 
-def _mel_and_chroma(first_frames, n_frames, signal, settings):
+def _mel_and_chroma(first_frames, n_frames, signal, scale, settings):
     """Return the level of each mel band, and the power in each pitch class (or None)."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, settings.n_fft)
     frames = frames[:: settings.hop_length]
+    # The scale is a power of two, so this does not change the products with the window.
+    window = scale * analysis_window(settings)
     mel = np.zeros((len(frames), settings.n_mels), dtype=np.float32)
     chroma = None
     if settings.features == "mel+chroma":
-        chroma = np.empty((len(frames), N_CHROMA), dtype=np.float32)
+        chroma = np.zeros((len(frames), N_CHROMA), dtype=np.float32)
     n_together = max(_FRAMES_PER_BLOCK, _SAMPLES_PER_BLOCK // settings.n_fft)
     windowed = np.empty((min(n_together, len(frames)), settings.n_fft), dtype=np.float32)
     for block, parts in frame_blocks(first_frames, n_frames, n_together):
         bands_of_block = mel[block]
-        squares = _squares(frames[block], windowed[: len(bands_of_block)], settings)
+        squares = _squares(frames[block], window, out=windowed[: len(bands_of_block)])
         for span, bands, weights in mel_blocks_of_squares(settings):
             multiply_parts(parts, squares[:, span], weights, out=bands_of_block[:, bands])
         _decibels(bands_of_block, out=bands_of_block)
@@ -237,10 +245,13 @@ def _mel_and_chroma(first_frames, n_frames, signal, settings):
     return mel, chroma
 
 
-def _squares(frames, windowed, settings):
-    """Return the squares of the real and the imaginary parts of spectra, alternating."""
-    np.multiply(frames, analysis_window(settings), out=windowed)
-    parts = transform_frames(windowed).view(np.float32)
+def _squares(frames, window, out):
+    """Return the squares of the real and the imaginary parts of spectra, alternating.
+
+    The array `out` is overwritten by something else.
+    """
+    np.multiply(frames, window, out=out)
+    parts = transform_frames(out).view(np.float32)
     return np.multiply(parts, parts, out=parts)
 
 
@@ -260,29 +271,67 @@ def _decibels(power, out=None):
     return levels
 
 
-def _below_peak(levels, top_db):
-    """Make levels relative to the highest one of a clip, and raise them to at least -top_db."""
-    levels -= np.maximum.reduce(levels, axis=None)
-    return levels if top_db is None else np.maximum(levels, -top_db, out=levels)
+def _limit_to_peaks(levels, first_frames, n_frames, top_db):
+    """Make levels relative to the highest one of each clip, and raise them to at least -top_db.
+
+    Frames between two clips count as frames of the first one, except for its peak.
+    """
+    n_bins = levels.shape[1]
+    spans = [
+        bound * n_bins
+        for first, n in zip(first_frames, n_frames, strict=True)
+        for bound in (first, first + n)
+    ]
+    if spans[-1] == levels.size:
+        spans.pop()
+    peaks = np.maximum.reduceat(levels.reshape(-1), spans)[::2]
+    n_slots = [end - first for first, end in pairwise([*first_frames, len(levels)])]
+    levels -= np.repeat(peaks, n_slots)[:, None]
+    if top_db is not None:
+        np.maximum(levels, -top_db, out=levels)
 
 
-def _chroma_decibels(chroma, settings):
-    """Return the level of each pitch class relative to the strongest one of its frame."""
+def _chroma_decibels(chroma, out):
+    """Write the level of each pitch class relative to the strongest one of its frame."""
     peaks = chroma.max(axis=1, keepdims=True)
     shares = np.divide(chroma, peaks, out=np.zeros_like(chroma), where=peaks > TINY)
-    return _below_peak(_decibels(shares), settings.top_db)
+    _decibels(shares, out=out)
 
 
 def mfcc(log_mel, n_mfcc):
     """Return cepstral coefficients, their deltas and delta-deltas: `(n_frames, 3 * n_mfcc)`."""
+    return _mfcc(log_mel, n_mfcc, [0], [len(log_mel)])
+
+
+def _mfcc(log_mel, n_mfcc, first_frames, n_frames):
+    """Return the same for several clips in one array."""
     cepstra = fft.dct(log_mel, axis=1, norm="ortho")[:, :n_mfcc]
-    return np.hstack([cepstra, _delta(cepstra, 1), _delta(cepstra, 2)])
+    features = np.hstack(
+        [cepstra, *(convolve1d(cepstra, _delta_weights(k), axis=0) for k in (1, 2))]
+    )
+    half, deltas = MAX_DELTA_FRAMES // 2, features[:, n_mfcc:]
+    for first, n in zip(first_frames, n_frames, strict=True):
+        if n < MAX_DELTA_FRAMES:
+            own = cepstra[first : first + n]
+            deltas[first : first + n] = np.hstack([_delta_of_few(own, k) for k in (1, 2)])
+            continue
+        # The slope of a line is the same everywhere, and so is the curvature of a parabola.
+        last = first + n - 1
+        deltas[first : first + half] = deltas[first + half]
+        deltas[last - half + 1 : last + 1] = deltas[last - half]
+    return features
 
 
-def _delta(values, order):
-    """Return the slope (order 1) or curvature (2) of a polynomial fitted to up to nine frames."""
+@lru_cache
+def _delta_weights(order):
+    """Return the weights of the slope (order 1) or curvature (2) of a polynomial."""
+    return savgol_coeffs(MAX_DELTA_FRAMES, polyorder=order, deriv=order)
+
+
+def _delta_of_few(values, order):
+    """Return the slope or curvature of fewer than nine frames: of an odd number, if possible."""
     n_frames = len(values)
-    width = min(MAX_DELTA_FRAMES, n_frames - 1 + n_frames % 2)
+    width = n_frames - 1 + n_frames % 2
     if width <= order:
         return np.zeros_like(values)
     return savgol_filter(values, width, polyorder=order, deriv=order, axis=0, mode="interp").astype(

@@ -24,6 +24,7 @@ class SpectrogramExtraction(Extraction):
 
     version = 4
     dtype = np.float32
+    accepts_integers = True
 
     def __post_init__(self):
         check_size(*self.row_shape)
@@ -45,15 +46,16 @@ class SpectrogramExtraction(Extraction):
     def from_bytes(self, value):
         return np.frombuffer(value, np.float32).reshape(-1, self.settings.n_bins)
 
-    def finish(self, spectrogram, row):
-        """Write a spectrogram at the common length, standardized if asked to."""
+    def finish(self, spectrograms, rows):
+        """Write spectrograms at the common length, standardized if asked to."""
         padding = self.padding if self.length.method == "pad" else None
         if not self.standardize:
-            row[...] = self.length.apply(spectrogram, padding)
+            for row, spectrogram in zip(rows, spectrograms, strict=True):
+                row[...] = self.length.apply(spectrogram, padding)
             return
         write_standardized(
-            spectrogram,
-            row,
+            spectrograms,
+            rows,
             self.length.apply,
             padding=padding,
             mean_subtraction=self.mean_subtraction,

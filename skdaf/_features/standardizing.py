@@ -1,5 +1,7 @@
 """Make clips comparable: soften pauses, subtract a part of the mean spectrum, standardize."""
 
+from itertools import accumulate
+
 import numpy as np
 
 # Levels more than this many dB below the peak are softened: they keep this share of the distance
@@ -13,6 +15,8 @@ MAX_DEVIATIONS = np.float32(10.0)
 
 # Clips with a smaller deviation, such as digital silence, are not scaled.
 MIN_DEVIATION = np.float32(1e-6)
+
+_FLOAT64 = np.dtype(np.float64)
 
 # Half of the mean spectrum is subtracted from clips of this many seconds. Chosen in experiments on
 # five sets of clips of 0.4 to 6 s.
@@ -28,16 +32,19 @@ def share_to_subtract(seconds):
     return float(seconds / (seconds + _SECONDS_FOR_HALF))
 
 
-def write_standardized(spectrogram, row, to_length, *, padding, mean_subtraction, soften):
-    """Standardize a spectrogram and write it into a row that may have a different length.
+def write_standardized(spectrograms, rows, to_length, *, padding, mean_subtraction, soften):
+    """Standardize spectrograms and write them into rows that may have a different length.
+
+    The clips share the operations that work value by value. Sums use the values of a single clip,
+    so its row does not depend on the others.
 
     Parameters
     ----------
-    spectrogram : ndarray of shape (n_own_frames, n_bins)
-    row : ndarray of shape (n_frames, n_bins)
+    spectrograms : list of ndarray of shape (n_own_frames, n_bins)
+    rows : ndarray of shape (n_clips, n_frames, n_bins)
         The array to overwrite.
     to_length : callable
-        ``to_length(spectrogram, padding)`` returns a spectrogram as long as the row. The mean and
+        ``to_length(spectrogram, padding)`` returns a spectrogram as long as a row. The mean and
         the deviation are those at the original length.
     padding : ndarray of shape (n_bins,) or None
         The frame that `to_length` appends to short clips; None if it never does.
@@ -46,23 +53,34 @@ def write_standardized(spectrogram, row, to_length, *, padding, mean_subtraction
     soften : bool
         Whether to soften the levels first.
     """
+    levels, paddings = np.concatenate(spectrograms), [padding] * len(spectrograms)
+    n_frames = list(map(len, spectrograms))
+    clips = [slice(end - n, end) for n, end in zip(n_frames, accumulate(n_frames), strict=True)]
     if soften:
-        spectrogram = soften_levels(spectrogram)
-        padding = None if padding is None else soften_levels(padding)
+        levels = soften_levels(levels)
+        paddings = [None if padding is None else soften_levels(padding)] * len(clips)
     if mean_subtraction:
-        mean_spectrum = spectrogram.mean(axis=0, dtype=np.float64)
-        offset = (mean_subtraction * mean_spectrum).astype(np.float32)
-        spectrogram = spectrogram - offset
-        padding = None if padding is None else padding - offset
-    mean, scale = standardization(spectrogram)
+        offsets = _offsets(levels, clips, n_frames, mean_subtraction)
+        levels -= np.repeat(offsets, n_frames, axis=0)
+        paddings = paddings if padding is None else paddings[0] - offsets
+    means, scales = standardization(levels, clips)
     if padding is not None:
         # A click has hardly any deviation: silence would be hundreds of deviations below it.
-        farthest = np.abs(spectrogram - mean).max()
-        scale = np.maximum(scale, farthest / MAX_DEVIATIONS)
-    np.subtract(to_length(spectrogram, padding), mean, out=row)
-    row /= scale
+        scales = np.maximum(scales, _farthest(levels, clips, means) / MAX_DEVIATIONS)
+    for row, clip, frame in zip(rows, clips, paddings, strict=True):
+        row[...] = to_length(levels[clip], frame)
+    rows -= means[:, None, None]
+    rows /= scales[:, None, None]
     if padding is not None:
-        np.clip(row, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=row)
+        np.clip(rows, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=rows)
+
+
+def _offsets(levels, clips, n_frames, share):
+    """Return what to subtract from each bin of each clip: a share of its mean."""
+    sums = np.empty((len(clips), levels.shape[1]))
+    for clip, row in zip(clips, sums, strict=True):
+        np.add.reduce(levels[clip], 0, _FLOAT64, row)
+    return (share * (sums / np.array(n_frames)[:, None])).astype(np.float32)
 
 
 def soften_levels(levels):
@@ -73,10 +91,34 @@ def soften_levels(levels):
     return np.maximum(levels, softened, out=softened)
 
 
-def standardization(spectrogram):
-    """Return the mean and the scale that give a clip zero mean and unit variance."""
-    values = spectrogram.reshape(-1)
-    mean = np.add.reduce(values) / np.float32(values.size)
-    centered = values - mean
-    deviation = np.sqrt(np.dot(centered, centered) / np.float32(values.size))
-    return mean, deviation if deviation > MIN_DEVIATION else np.float32(1.0)
+def standardization(levels, clips):
+    """Return the mean and the scale of each clip that give it zero mean and unit variance.
+
+    Parameters
+    ----------
+    levels : ndarray of shape (n_frames, n_bins), float32
+    clips : list of slice
+        The frames of each clip.
+
+    Returns
+    -------
+    means, scales : ndarray of shape (n_clips,), float32
+    """
+    n_bins, means, variances = levels.shape[1], [], []
+    values = levels.reshape(-1)
+    for clip in clips:
+        own = values[n_bins * clip.start : n_bins * clip.stop]
+        n_values = np.float32(own.size)
+        mean = np.add.reduce(own) / n_values
+        # A new array, because the order of the sums in a product may depend on its address.
+        centered = own - mean
+        means.append(mean)
+        variances.append(np.dot(centered, centered) / n_values)
+    deviations = np.sqrt(variances)
+    return np.array(means), np.where(deviations > MIN_DEVIATION, deviations, np.float32(1.0))
+
+
+def _farthest(levels, clips, means):
+    """Return the largest distance of a value from the mean of its clip."""
+    distances = [np.abs(levels[clip] - mean) for clip, mean in zip(clips, means, strict=True)]
+    return np.array([distance.max() for distance in distances])

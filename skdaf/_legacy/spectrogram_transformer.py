@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds_for
 from skdaf._audio.lengths import read_infos
+from skdaf._audio.samples import to_float32
 from skdaf._core.limits import check_recording
 from skdaf._core.public import public
 from skdaf._core.typing import Clips
@@ -63,6 +64,7 @@ class _LegacyExtraction(SpectrogramExtraction):
     def compute(self, waveforms):
         if self.settings.features != "mel+chroma":
             return super().compute(waveforms)
+        waveforms = [to_float32(samples) for samples in waveforms]
         for samples in waveforms:
             check_recording(self.settings.n_frames(len(samples)), self.settings.n_bins)
         return [

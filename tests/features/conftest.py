@@ -46,10 +46,10 @@ def reads(monkeypatch):
     """The list of clips whose samples have been read in this process."""
     seen = []
 
-    def read_clip(clip, *options):
+    def read_samples(clip, *options):
         seen.append(clip)
         return original(clip, *options)
 
-    original = extraction.read_clip
-    monkeypatch.setattr(extraction, "read_clip", read_clip)
+    original = extraction.read_samples
+    monkeypatch.setattr(extraction, "read_samples", read_samples)
     return seen

@@ -188,16 +188,16 @@ def test_a_file_written_again_before_the_clock_ticks(cache, tmp_path, monkeypatc
 
 
 def test_a_file_changed_while_it_is_read_is_not_cached(clips, cache, monkeypatch):
-    original = extraction.read_clip
+    original = extraction.read_samples
 
-    def read_clip(clip, *options):
+    def read_samples(clip, *options):
         result = original(clip, *options)
         if clip == clips[2]:
             write_noise(clip.path, 99, 5000)
         return result
 
     with monkeypatch.context() as patched:
-        patched.setattr(extraction, "read_clip", read_clip)
+        patched.setattr(extraction, "read_samples", read_samples)
         old_keys = [extract(cache).key(clip, os.stat(clip.path)) for clip in clips]
         extract(cache)(clips)
     stored = [value is not None for value in Cache(cache).get_many(old_keys)]
@@ -205,10 +205,10 @@ def test_a_file_changed_while_it_is_read_is_not_cached(clips, cache, monkeypatch
 
 
 def test_a_file_that_vanishes_while_it_is_read_is_not_cached(clips, cache, monkeypatch):
-    original = extraction.read_clip
+    original = extraction.read_samples
     monkeypatch.setattr(
         extraction,
-        "read_clip",
+        "read_samples",
         lambda clip, *options: (original(clip, *options), os.remove(clip.path))[0],
     )
     extract(cache)(clips[:1])
@@ -375,9 +375,9 @@ def test_another_process_reads_cached_values(paths, cache):
 
 
 def _transform_without_reading(transformer, paths):
-    original, seen = extraction.read_clip, []
-    extraction.read_clip = lambda *arguments: seen.append(arguments) or original(*arguments)
+    original, seen = extraction.read_samples, []
+    extraction.read_samples = lambda *arguments: seen.append(arguments) or original(*arguments)
     try:
         return transformer.transform(paths), len(seen)
     finally:
-        extraction.read_clip = original
+        extraction.read_samples = original

@@ -218,7 +218,7 @@ def test_cached_files_are_not_read_again(many, tmp_path, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a cached file was read")
 
-    monkeypatch.setattr("skdaf._features.extraction.read_clip", refuse)
+    monkeypatch.setattr("skdaf._features.extraction.read_samples", refuse)
     np.testing.assert_array_equal(transformer.transform(many), expected)
     np.testing.assert_array_equal(transformer.transform(many[::-1]), expected[::-1])
 

@@ -16,6 +16,7 @@ from skdaf._features.resizing import (
     resize,
 )
 from skdaf._features.spectrogram import (
+    FEATURES,
     compute_spectrograms,
     mfcc,
 )
@@ -263,3 +264,18 @@ def test_samples_are_not_changed_and_may_be_strided_and_read_only():
     results = compute_spectrograms(list(samples), make_settings())
     np.testing.assert_array_equal(samples, before)
     np.testing.assert_array_equal(results[1], compute_one(before[1].copy(), make_settings()))
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_16_bit_samples_give_the_same_bytes_as_floats(features):
+    rng = np.random.default_rng(0)
+    settings = make_settings(features=features)
+    integers = [
+        rng.integers(-loudest, loudest + 1, n).astype(np.int16)
+        for loudest, n in ((32767, 4000), (1, 900), (0, 500), (300, 1))
+    ]
+    floats = [samples / np.float32(2**15) for samples in integers]
+    expected = [levels.tobytes() for levels in compute_spectrograms(floats, settings)]
+    for waveforms in (integers, [*floats[:2], *integers[2:]], [*integers[:3], floats[3]]):
+        found = compute_spectrograms(waveforms, settings)
+        assert [levels.tobytes() for levels in found] == expected

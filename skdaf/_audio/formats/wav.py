@@ -7,6 +7,7 @@ all correct. libsndfile reads all other files, and reports errors in damaged one
 
 import os
 import struct
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,17 @@ _SCALE = np.float32(2.0**-15)
 _INT16 = np.dtype("<i2")
 
 
+class Layout(NamedTuple):
+    """The header of a plain WAV file, with the names of an `AudioFile`."""
+
+    samplerate: int
+    channels: int
+    start: int  # the position of the samples, in bytes
+    frames: int
+    format: str = "WAV"
+    subtype: str = "PCM_16"
+
+
 class PlainWav(AudioFile):
     """An open plain WAV file.
 
@@ -50,8 +62,7 @@ class PlainWav(AudioFile):
         The open file.
     head : bytes
         Its first bytes.
-    layout : tuple
-        See `_layout`.
+    layout : Layout
     """
 
     format, subtype = "WAV", "PCM_16"
@@ -59,7 +70,7 @@ class PlainWav(AudioFile):
     def __init__(self, descriptor, head, layout):
         self._descriptor = descriptor
         self._head = head
-        self.samplerate, self.channels, self._start, self.frames = layout
+        self.samplerate, self.channels, self._start, self.frames = layout[:4]
         self._position = self._start
 
     def __exit__(self, *exception):
@@ -110,64 +121,78 @@ def open_plain_wav(path, n_bytes):
     return PlainWav(descriptor, head, layout)
 
 
-def read_plain_wav(path):
-    """Read a whole plain WAV file in as few calls of the system as possible.
+def read_plain_header(path):
+    """Return the Layout of a plain WAV file; None if `open_audio` has to look at the path."""
+    return _with_descriptor(path, lambda descriptor: _read_head(descriptor)[1])
+
+
+def read_plain_wav(path, span_of=None):
+    """Read a plain WAV file in as few calls of the system as possible.
 
     Parameters
     ----------
     path : str or os.PathLike
         Any path: it may also be missing, a folder, a pipe or a device.
+    span_of : callable, default=None
+        Returns the first frame and the number of frames to read, given the Layout; None reads all.
 
     Returns
     -------
     samples : ndarray of shape (n_frames, n_channels), int16
-        The samples; ``samples * 2.0**-15`` are those of `PlainWav`. None if `open_audio` has to
-        read the file or to say why it cannot: it is not a plain WAV file, is very long, cannot be
-        read, or changes while it is read.
+        The samples; ``samples * 2.0**-15`` are those of `PlainWav`.
     sampling_rate : int
         In Hz.
+
+    The result is None if `open_audio` has to read the file or to say why it cannot: it is not a
+    plain WAV file, is very long, cannot be read, or changes while it is read.
     """
+    return _with_descriptor(path, lambda descriptor: _read_span(descriptor, span_of))
+
+
+def _with_descriptor(path, function):
+    """Return what a function returns for an open file; None if the system reports an error."""
     if _is_named_raw(path):
-        return None, 0
+        return None
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError):
-        return None, 0
+        return None
     try:
-        return _read_whole(descriptor)
+        return function(descriptor)
     except (OSError, MemoryError):
-        return None, 0
+        return None
     finally:
         os.close(descriptor)
+
+
+def _read_head(descriptor):
+    """Return the first bytes of a file, and its Layout or None."""
+    # Pipes, sockets and terminals cannot be read at a position, which is an error.
+    head = _read_at(descriptor, 0, _HEAD_BYTES)
+    n_bytes = len(head) if len(head) < _HEAD_BYTES else os.fstat(descriptor).st_size
+    return head, _layout(head, n_bytes)
+
+
+def _read_span(descriptor, span_of):
+    content, layout = _read_head(descriptor)
+    if layout is None:
+        return None
+    first, n_frames = (0, layout.frames) if span_of is None else span_of(layout)
+    channels = layout.channels
+    position, n_bytes = layout.start + 2 * channels * first, 2 * channels * n_frames
+    if position + n_bytes > len(content):
+        if n_bytes > _MAX_BYTES_AT_ONCE:
+            return None
+        content, position = _read_at(descriptor, position, n_bytes), 0
+        if len(content) < n_bytes:
+            return None
+    values = np.frombuffer(content, _INT16, n_frames * channels, position)
+    return values.reshape(-1, channels), layout.samplerate
 
 
 def _is_named_raw(path):
     """Return whether soundfile needs the format as arguments, because of the name."""
     return os.fspath(path)[-4:].lower() in (".raw", b".raw")
-
-
-def _read_whole(descriptor):
-    # Pipes, sockets and terminals cannot be read at a position, which is an error.
-    content = _read_at(descriptor, 0, _HEAD_BYTES)
-    is_complete = len(content) < _HEAD_BYTES
-    n_bytes = len(content) if is_complete else _claimed_bytes(content)
-    layout = None if n_bytes > _MAX_BYTES_AT_ONCE else _layout(content, n_bytes)
-    if layout is None:
-        return None, 0
-    rate, channels, start, n_frames = layout
-    n_values = n_frames * channels
-    if not is_complete:
-        # One byte more, to see that the file ends there.
-        content = _read_at(descriptor, start, 2 * n_values + 1)
-        if len(content) != 2 * n_values:
-            return None, 0
-        start = 0
-    return np.frombuffer(content, _INT16, n_values, start).reshape(-1, channels), rate
-
-
-def _claimed_bytes(head):
-    """Return how long a file is according to its first bytes."""
-    return _CHUNK.unpack_from(head)[1] + _CHUNK.size
 
 
 def _read_at(descriptor, position, n_bytes):
@@ -189,7 +214,7 @@ def _read(descriptor, n_bytes):
 
 
 def _layout(head, n_bytes):
-    """Return the rate, the channels, the position and the number of frames; None if not plain."""
+    """Return the Layout of a file with these first bytes and this size; None if not plain."""
     if len(head) < _RIFF.size + _CHUNK.size or n_bytes > _MAX_BYTES:
         return None
     riff, riff_bytes, wave, name, size, code, channels, rate, byte_rate, frame_bytes, bits = (
@@ -206,7 +231,7 @@ def _layout(head, n_bytes):
     start, data_bytes = _data_chunk(head)
     if start + data_bytes != n_bytes or data_bytes % frame_bytes or not data_bytes:
         return None
-    return rate, channels, start, data_bytes // frame_bytes
+    return Layout(rate, channels, start, data_bytes // frame_bytes)
 
 
 def _data_chunk(head):
