@@ -14,7 +14,8 @@ from scipy.signal import get_window, savgol_filter
 from skdaf._core.estimator import is_count
 from skdaf._core.limits import check_mel_bands, check_windows
 from skdaf._features.filter_banks import N_CHROMA, chroma_weights, mel_blocks_of_squares
-from skdaf._features.frame_blocks import frame_blocks, multiply_parts
+from skdaf._features.frame_blocks import multiply_parts
+from skdaf._features.shared_frames import blocks_of_squares, frames_of_clips
 
 FEATURES = ("mel", "mfcc", "mel+chroma")
 
@@ -172,11 +173,11 @@ def compute_spectrograms(waveforms, settings):
     -------
     list of ndarray of shape (n_frames, n_bins), float32
     """
-    first_frames, n_frames, signal = _concatenate(waveforms, settings)
-    mel, chroma = _mel_and_chroma(first_frames, n_frames, signal, settings)
+    clips, signal = _concatenate(waveforms, settings)
+    mel, chroma = _mel_and_chroma(clips, signal, settings)
     results = []
-    for first, n in zip(first_frames, n_frames, strict=True):
-        frames = slice(first, first + n)
+    for clip in clips:
+        frames = slice(clip.first, clip.first + clip.n_frames)
         log_mel = _below_peak(mel[frames], settings.top_db)
         if settings.features == "mel":
             results.append(log_mel)
@@ -195,7 +196,7 @@ def mel_levels(samples, settings):
 
 
 def _concatenate(waveforms, settings):
-    """Return the first frame and the number of frames of each clip, and the common signal."""
+    """Return the ClipFrames of each clip, and the common signal."""
     hop, half = settings.hop_length, settings.n_fft // 2
     gap = -(-half // hop)
     first_frames, end = [], 0
@@ -211,10 +212,10 @@ def _concatenate(waveforms, settings):
         end = start + len(samples)
         signal[start:end] = samples
     signal[end:] = 0.0
-    return first_frames, [settings.n_frames(len(samples)) for samples in waveforms], signal
+    return frames_of_clips(waveforms, first_frames, settings), signal
 
 
-def _mel_and_chroma(first_frames, n_frames, signal, settings):
+def _mel_and_chroma(clips, signal, settings):
     """Return the level of each mel band, and the power in each pitch class (or None)."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, settings.n_fft)
     frames = frames[:: settings.hop_length]
@@ -224,9 +225,12 @@ def _mel_and_chroma(first_frames, n_frames, signal, settings):
         chroma = np.empty((len(frames), N_CHROMA), dtype=np.float32)
     n_together = max(_FRAMES_PER_BLOCK, _SAMPLES_PER_BLOCK // settings.n_fft)
     windowed = np.empty((min(n_together, len(frames)), settings.n_fft), dtype=np.float32)
-    for block, parts in frame_blocks(first_frames, n_frames, n_together):
+
+    def squares_of(block):
+        return _squares(frames[block], windowed[: block.stop - block.start], settings)
+
+    for block, parts, squares in blocks_of_squares(squares_of, clips, n_together):
         bands_of_block = mel[block]
-        squares = _squares(frames[block], windowed[: len(bands_of_block)], settings)
         for span, bands, weights in mel_blocks_of_squares(settings):
             multiply_parts(parts, squares[:, span], weights, out=bands_of_block[:, bands])
         _decibels(bands_of_block, out=bands_of_block)
