@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from skdaf._audio.adjacent import read_clips
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.file_state import clip_key, is_settled
 from skdaf._audio.lengths import check_channel_of_waveforms
@@ -156,17 +157,26 @@ class Extraction:
     def _compute_clips(self, numbered_clips):
         """Yield (index, result or error), computing a group of clips at a time."""
         group, n_samples = {}, 0
-        for index, clip in numbered_clips:
-            try:
-                group[index] = self.samples(clip)
-            except AudioReadError as error:
-                yield index, error
+        for index, samples in self._read(numbered_clips):
+            if isinstance(samples, AudioReadError):
+                yield index, samples
                 continue
-            n_samples += len(group[index])
+            group[index] = samples
+            n_samples += len(samples)
             if n_samples > self.samples_per_group:
                 yield from self._compute_group(group)
                 group, n_samples = {}, 0
         yield from self._compute_group(group)
+
+    def _read(self, numbered_clips):
+        """Yield (index, samples or error)."""
+        indices, clips = [index for index, _ in numbered_clips], [c for _, c in numbered_clips]
+        if clips and isinstance(clips[0], Clip):
+            settings = self.settings
+            found = read_clips(clips, self.samples, settings.sampling_rate, settings.channel)
+        else:
+            found = map(self.samples, clips)
+        return zip(indices, found, strict=True)
 
     def _compute_group(self, group):
         if group:
@@ -216,10 +226,10 @@ def _n_bytes(clip):
     """Return the size of a whole recording or a waveform; 0 if the size is not readily known."""
     if not isinstance(clip, Clip):
         return clip.nbytes
-    if clip.is_in_memory:
-        return clip.path.nbytes
     if clip.start or clip.end is not None:
         return 0
+    if clip.is_in_memory:
+        return clip.path.nbytes
     try:
         return os.stat(clip.path).st_size
     except (OSError, ValueError):

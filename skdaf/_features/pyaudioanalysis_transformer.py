@@ -14,7 +14,6 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
 from skdaf._audio.lengths import rate_and_lengths
-from skdaf._audio.reading import read_samples
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
@@ -275,16 +274,11 @@ class PyAudioAnalysisExtraction(Extraction):
 
     version = 3
     dtype = np.float64
+    accepts_integers = True
 
     @property
     def row_shape(self):
         return (len(self.settings.names),)
-
-    def samples(self, clip):
-        # 16-bit samples are not converted: the features do not depend on their scale.
-        if isinstance(clip, Clip):
-            return read_samples(clip, self.settings.sampling_rate, self.settings.channel)[0]
-        return super().samples(clip)
 
     def compute(self, waveforms):
         return compute_features(waveforms, self.settings)

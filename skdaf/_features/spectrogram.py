@@ -18,7 +18,8 @@ from skdaf._core.estimator import is_count
 from skdaf._core.limits import check_mel_bands, check_windows
 from skdaf._features.filter_banks import N_CHROMA, chroma_weights, mel_blocks_of_squares
 from skdaf._features.fourier import transform_frames
-from skdaf._features.frame_blocks import frame_blocks, multiply_parts
+from skdaf._features.frame_blocks import multiply_parts
+from skdaf._features.shared_frames import blocks_of_squares, frames_of_clips
 
 FEATURES = ("mel", "mfcc", "mel+chroma")
 
@@ -176,8 +177,9 @@ def compute_spectrograms(waveforms, settings):
     -------
     list of ndarray of shape (n_frames, n_bins), float32
     """
-    first_frames, n_frames, signal, scale = _concatenate(waveforms, settings)
-    mel, chroma = _mel_and_chroma(first_frames, n_frames, signal, scale, settings)
+    clips, signal, scale = _concatenate(waveforms, settings)
+    mel, chroma = _mel_and_chroma(clips, signal, scale, settings)
+    first_frames, n_frames = [clip.first for clip in clips], [clip.n_frames for clip in clips]
     _limit_to_peaks(mel, first_frames, n_frames, settings.top_db)
     if settings.features == "mel+chroma":
         _chroma_decibels(chroma, out=chroma)
@@ -196,7 +198,7 @@ def mel_levels(samples, settings):
 
 
 def _concatenate(waveforms, settings):
-    """Return the first frame and number of frames of each clip, the common signal, and its scale.
+    """Return the ClipFrames of each clip, the common signal, and its scale.
 
     The signal contains 16-bit samples as they are; times the scale, full scale is 1.
     """
@@ -218,10 +220,10 @@ def _concatenate(waveforms, settings):
         end = start + len(samples)
         signal[start:end] = samples
     signal[end:] = 0.0
-    return first_frames, [settings.n_frames(len(samples)) for samples in waveforms], signal, scale
+    return frames_of_clips(waveforms, first_frames, settings), signal, scale
 
 
-def _mel_and_chroma(first_frames, n_frames, signal, scale, settings):
+def _mel_and_chroma(clips, signal, scale, settings):
     """Return the level of each mel band, and the power in each pitch class (or None)."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, settings.n_fft)
     frames = frames[:: settings.hop_length]
@@ -233,9 +235,12 @@ def _mel_and_chroma(first_frames, n_frames, signal, scale, settings):
         chroma = np.zeros((len(frames), N_CHROMA), dtype=np.float32)
     n_together = max(_FRAMES_PER_BLOCK, _SAMPLES_PER_BLOCK // settings.n_fft)
     windowed = np.empty((min(n_together, len(frames)), settings.n_fft), dtype=np.float32)
-    for block, parts in frame_blocks(first_frames, n_frames, n_together):
+
+    def squares_of(block):
+        return _squares(frames[block], window, windowed[: block.stop - block.start])
+
+    for block, parts, squares in blocks_of_squares(squares_of, clips, n_together):
         bands_of_block = mel[block]
-        squares = _squares(frames[block], window, out=windowed[: len(bands_of_block)])
         for span, bands, weights in mel_blocks_of_squares(settings):
             multiply_parts(parts, squares[:, span], weights, out=bands_of_block[:, bands])
         _decibels(bands_of_block, out=bands_of_block)

@@ -19,9 +19,12 @@ class AudioFile:
         The names that soundfile uses, such as "WAV" and "PCM_16".
     has_exact_length : bool
         True if the frames were counted by decoding the file. Other lengths come from headers.
+    has_exact_seek : bool
+        True if samples do not depend on where reading starts, not even by rounding.
     """
 
     has_exact_length = False
+    has_exact_seek = True
 
     def __enter__(self):
         return self

@@ -77,6 +77,12 @@ class LibsndfileFile(AudioFile, sf.SoundFile):
             return super().frames
         return min(super().frames, int(found[1]) // _GSM_BLOCK[0] * _GSM_BLOCK[1])
 
+    @property
+    def has_exact_seek(self):
+        # An Opus decoder predicts samples from earlier ones. After seeking, it only approaches the
+        # state in which it would have been.
+        return self.subtype != "OPUS"
+
     def seekable(self):
         """Return False, because soundfile would otherwise restart the decoder after each block."""
         return False
