@@ -42,7 +42,8 @@ class Extraction:
 
     and these methods:
 
-    - `compute(waveforms)`: return one array per waveform.
+    - `compute(waveforms)`: return one array per waveform. Waveforms may share memory, so they must
+      not be changed.
     - `from_bytes(value)`: restore a result from the bytes of its array.
     - `finish(result, row)`: write the final row into `row`, which contains zeros.
     """
