@@ -40,7 +40,8 @@ class Extraction:
 
     and these methods:
 
-    - `compute(waveforms)`: return one array per waveform.
+    - `compute(waveforms)`: return one array per waveform. Waveforms may share memory, so they must
+      not be changed.
     - `from_bytes(value)`: restore a result from the bytes of its array.
     - `finish(results, rows)`: write the final rows of several clips into `rows`.
     """

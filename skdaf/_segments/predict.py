@@ -111,11 +111,10 @@ def predict_segments(
 
     Notes
     -----
-    Windows that overlap or touch are cut out of samples that are decoded once, about two million at
-    a time; results are those of the windows as clips. The time is proportional to the length of the
-    recording. A few old codecs do not support seeking (GSM 6.10, G.721, G.723 and NMS ADPCM, DWVW):
-    with these, the time to decode grows with the square of the length, so convert very long
-    recordings to FLAC first.
+    Windows that overlap or touch are cut out of samples that are decoded together, with the same
+    results as for single clips. The time is proportional to the length of the recording. A few old
+    codecs do not support seeking (GSM 6.10, G.721, G.723 and NMS ADPCM, DWVW): with these, the time
+    to decode grows with the square of the length, so convert very long recordings to FLAC first.
 
     Examples
     --------
