@@ -54,8 +54,7 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
     kernel_size : int, default=3
         Side of the square convolution kernels. Must be odd.
     max_epochs : int or "auto", default="auto"
-        Maximum number of passes over the training clips. "auto" chooses about 1000 steps, in 10
-        to 100 epochs.
+        Maximum number of passes over the training clips; "auto" as in `CNNAudioClassifier`.
     batch_size : int or "auto", default="auto"
         Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
     learning_rate : float, default=3e-3

@@ -1,7 +1,6 @@
 """NetworkEstimator: the base class of estimators that train a network on spectrograms."""
 
 import copy
-import math
 import os
 from numbers import Integral, Real
 from typing import Any
@@ -56,9 +55,6 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
 
     #: Parameters that may be functions, which model files cannot contain.
     _callable_parameters = ("network", "loss", "optimizer", "augment")
-
-    #: How many clips all steps together process at most if `max_epochs` is "auto".
-    _most_clips_seen = math.inf
 
     _saved_attributes = {
         **Estimator._saved_attributes,

@@ -84,9 +84,9 @@ class CNNAudioClassifier(ClassifierBase):
         the classes in `torch.optim` do. It also gets ``lr=learning_rate`` and `weight_decay` if it
         has parameters with these names that a `functools.partial` does not set.
     max_epochs : int or "auto", default="auto"
-        Maximum number of passes over the training clips. "auto" chooses about 1000 steps, or 650
-        of at least 64 clips, in 10 to 100 epochs. The learning rate follows one cycle over all
-        epochs: it rises in the first quarter, then falls to zero [1]_.
+        Maximum number of passes over the training clips. "auto" chooses about 1000 steps, in 10
+        to 100 epochs. The learning rate follows one cycle over all epochs: it rises in the first
+        quarter, then falls to zero [1]_.
     batch_size : int or "auto", default="auto"
         Number of clips per step. "auto" is a sixteenth of the training clips, but between 8 and 64.
     learning_rate : float, default=3e-3

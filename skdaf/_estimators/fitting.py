@@ -24,9 +24,7 @@ _MIN_VALIDATION_CLIPS = 10
 # The learning rate falls to zero in any case, and with fewer clips each of them is needed to learn.
 _MIN_CLIPS_FOR_EARLY_STOPPING = 10_000
 
-# max_epochs="auto" aims for this number of steps, with these limits for the number of epochs. Many
-# clips make large batches, of which fewer are enough to learn labels, but not to learn to rebuild
-# spectrograms: see the attribute `_most_clips_seen` of estimators.
+# max_epochs="auto" aims for this number of steps, with these limits for the number of epochs.
 _TARGET_STEPS = 1000
 _MIN_EPOCHS, _MAX_EPOCHS = 10, 100
 
@@ -103,8 +101,7 @@ def make_plan(estimator, n_clips, has_validation, n_frozen=0):
     max_epochs = estimator.max_epochs
     if max_epochs == "auto":
         # Networks need a certain number of steps, which takes fewer epochs with many clips.
-        n_seen = min(_TARGET_STEPS * batch_size, estimator._most_clips_seen)
-        n_epochs = int(n_seen // n_clips)
+        n_epochs = _TARGET_STEPS * batch_size // n_clips
         max_epochs = int(np.clip(n_epochs, _MIN_EPOCHS, _MAX_EPOCHS))
     patience = estimator.patience or -(-max_epochs // 2)
     device = resolve_device(estimator.device)

@@ -58,9 +58,6 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
     fit, and `_encode_partial_targets`, those of a call of `partial_fit`.
     """
 
-    # 650 steps of 64 clips.
-    _most_clips_seen = 41_600
-
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
         "network": [StrOptions(set(NETWORKS)), callable],
