@@ -37,9 +37,9 @@ def n_transformed(monkeypatch):
     monkeypatch.setattr(shared_frames, "_MIN_SHARED_VALUES", 1)
     counts, squares = [], spectrogram._squares
 
-    def counted(frames, *options):
+    def counted(frames, *args, **kwargs):
         counts.append(len(frames))
-        return squares(frames, *options)
+        return squares(frames, *args, **kwargs)
 
     monkeypatch.setattr(spectrogram, "_squares", counted)
     return counts
