@@ -18,9 +18,9 @@ _PICKLE_ERRORS = (
 
 def load(path, *, trust=False, n_jobs=None, verbose=None):
     """Return the fitted estimator in a file; it shows progress bars unless --quiet is given."""
+    model = load_any(path, trust=trust)
     from sklearn.utils.validation import check_is_fitted
 
-    model = load_any(path, trust=trust)
     check_is_fitted(model)
     set_for_this_run(model, verbosity() if verbose is None else verbose, n_jobs)
     return model
@@ -71,9 +71,9 @@ def load_predictor(path, *, proba=False, **options):
 
     A classifier can be told from a regressor with `is_regressor` of scikit-learn.
     """
+    model = load(path, **options)
     from sklearn.base import is_classifier, is_regressor
 
-    model = load(path, **options)
     if not (is_classifier(model) or is_regressor(model)):
         advice = ' For its features, use "skdaf embed".' if hasattr(model, "transform") else ""
         raise ValueError(

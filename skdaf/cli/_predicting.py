@@ -60,11 +60,11 @@ def predict(
     """
     import pandas as pd
 
-    from skdaf._estimators.fitted import find_network
-
     _check_combination(proba, segments, layers_dropped, thresholds)
     files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs}
     if layers_dropped is not None:
+        from skdaf._estimators.fitted import find_network
+
         network = find_network(load(model, **options, **_progress(segments)))
         extractor = make_extractor(network, layers_dropped).fit(files)
         windows = {"window": window, "step": step} if segments else None
