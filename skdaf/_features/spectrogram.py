@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 from scipy import fft
-from scipy.signal import get_window, savgol_filter
+from scipy.ndimage import convolve1d
+from scipy.signal import get_window, savgol_coeffs, savgol_filter
 
 from skdaf._audio.samples import INT16_STEP, to_float32
 from skdaf._core.estimator import is_count
@@ -181,10 +182,9 @@ def compute_spectrograms(waveforms, settings):
         _chroma_decibels(chroma, out=chroma)
         _limit_to_peaks(chroma, first_frames, n_frames, settings.top_db)
         mel = np.hstack([mel, chroma])
-    results = [mel[first : first + n] for first, n in zip(first_frames, n_frames, strict=True)]
-    if settings.features == "mfcc":
-        return [mfcc(log_mel, settings.n_mfcc) for log_mel in results]
-    return results
+    elif settings.features == "mfcc":
+        mel = _mfcc(mel, settings.n_mfcc, first_frames, n_frames)
+    return [mel[first : first + n] for first, n in zip(first_frames, n_frames, strict=True)]
 
 
 def mel_levels(samples, settings):
@@ -284,8 +284,10 @@ def _limit_to_peaks(levels, first_frames, n_frames, top_db):
     if spans[-1] == levels.size:
         spans.pop()
     peaks = np.maximum.reduceat(levels.reshape(-1), spans)[::2]
-    n_slots = [end - first for first, end in pairwise([*first_frames, len(levels)])]
-    levels -= np.repeat(peaks, n_slots)[:, None]
+    if len(peaks) > 1:
+        n_slots = [end - first for first, end in pairwise([*first_frames, len(levels)])]
+        peaks = np.repeat(peaks, n_slots)[:, None]
+    levels -= peaks
     if top_db is not None:
         np.maximum(levels, -top_db, out=levels)
 
@@ -299,14 +301,38 @@ def _chroma_decibels(chroma, out):
 
 def mfcc(log_mel, n_mfcc):
     """Return cepstral coefficients, their deltas and delta-deltas: `(n_frames, 3 * n_mfcc)`."""
+    return _mfcc(log_mel, n_mfcc, [0], [len(log_mel)])
+
+
+def _mfcc(log_mel, n_mfcc, first_frames, n_frames):
+    """Return the same for several clips in one array."""
     cepstra = fft.dct(log_mel, axis=1, norm="ortho")[:, :n_mfcc]
-    return np.hstack([cepstra, _delta(cepstra, 1), _delta(cepstra, 2)])
+    features = np.hstack(
+        [cepstra, *(convolve1d(cepstra, _delta_weights(k), axis=0) for k in (1, 2))]
+    )
+    half, deltas = MAX_DELTA_FRAMES // 2, features[:, n_mfcc:]
+    for first, n in zip(first_frames, n_frames, strict=True):
+        if n < MAX_DELTA_FRAMES:
+            own = cepstra[first : first + n]
+            deltas[first : first + n] = np.hstack([_delta_of_few(own, k) for k in (1, 2)])
+            continue
+        # The slope of a line is the same everywhere, and so is the curvature of a parabola.
+        last = first + n - 1
+        deltas[first : first + half] = deltas[first + half]
+        deltas[last - half + 1 : last + 1] = deltas[last - half]
+    return features
 
 
-def _delta(values, order):
-    """Return the slope (order 1) or curvature (2) of a polynomial fitted to up to nine frames."""
+@lru_cache
+def _delta_weights(order):
+    """Return the weights of the slope (order 1) or curvature (2) of a polynomial."""
+    return savgol_coeffs(MAX_DELTA_FRAMES, polyorder=order, deriv=order)
+
+
+def _delta_of_few(values, order):
+    """Return the slope or curvature of fewer than nine frames: of an odd number, if possible."""
     n_frames = len(values)
-    width = min(MAX_DELTA_FRAMES, n_frames - 1 + n_frames % 2)
+    width = n_frames - 1 + n_frames % 2
     if width <= order:
         return np.zeros_like(values)
     return savgol_filter(values, width, polyorder=order, deriv=order, axis=0, mode="interp").astype(
