@@ -290,8 +290,10 @@ def _limit_to_peaks(levels, first_frames, n_frames, top_db):
     if spans[-1] == levels.size:
         spans.pop()
     peaks = np.maximum.reduceat(levels.reshape(-1), spans)[::2]
-    n_slots = [end - first for first, end in pairwise([*first_frames, len(levels)])]
-    levels -= np.repeat(peaks, n_slots)[:, None]
+    if len(peaks) > 1:
+        n_slots = [end - first for first, end in pairwise([*first_frames, len(levels)])]
+        peaks = np.repeat(peaks, n_slots)[:, None]
+    levels -= peaks
     if top_db is not None:
         np.maximum(levels, -top_db, out=levels)
 

@@ -22,12 +22,16 @@ class SpectrogramExtraction(Extraction):
     mean_subtraction: float
     cache: PathLike | None
 
-    version = 4
     dtype = np.float32
     accepts_integers = True
 
     def __post_init__(self):
         check_size(*self.row_shape)
+
+    @property
+    def version(self):
+        # Version 5 changed the deltas of cepstra in the first and the last four frames.
+        return 5 if self.settings.features == "mfcc" else 4
 
     @property
     def row_shape(self):

@@ -9,6 +9,7 @@ import numpy as np
 # locations.
 SOFTENING_DEPTH = np.float32(50.0)
 SOFTENING_SLOPE = np.float32(0.3)
+_SOFTENING_OFFSET = (1 - SOFTENING_SLOPE) * SOFTENING_DEPTH
 
 # The standardized values of padded clips stay within this distance of zero.
 MAX_DEVIATIONS = np.float32(10.0)
@@ -53,18 +54,19 @@ def write_standardized(spectrograms, rows, to_length, *, padding, mean_subtracti
     soften : bool
         Whether to soften the levels first.
     """
-    levels, paddings = np.concatenate(spectrograms), [padding] * len(spectrograms)
     n_frames = list(map(len, spectrograms))
     clips = [slice(end - n, end) for n, end in zip(n_frames, accumulate(n_frames), strict=True)]
+    levels, offsets = np.concatenate(spectrograms), np.float32(0.0)
     if soften:
         levels = soften_levels(levels)
-        paddings = [None if padding is None else soften_levels(padding)] * len(clips)
+        padding = None if padding is None else soften_levels(padding)
     if mean_subtraction:
-        offsets = _offsets(levels, clips, n_frames, mean_subtraction)
-        levels -= np.repeat(offsets, n_frames, axis=0)
-        paddings = paddings if padding is None else paddings[0] - offsets
+        offsets = _offsets(levels, clips, mean_subtraction)
+        levels -= offsets if len(clips) == 1 else np.repeat(offsets, n_frames, axis=0)
     means, scales = standardization(levels, clips)
+    paddings = [None] * len(clips)
     if padding is not None:
+        paddings = np.broadcast_to(padding - offsets, (len(clips), len(padding)))
         # A click has hardly any deviation: silence would be hundreds of deviations below it.
         scales = np.maximum(scales, _farthest(levels, clips, means) / MAX_DEVIATIONS)
     for row, clip, frame in zip(rows, clips, paddings, strict=True):
@@ -75,19 +77,20 @@ def write_standardized(spectrograms, rows, to_length, *, padding, mean_subtracti
         np.clip(rows, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=rows)
 
 
-def _offsets(levels, clips, n_frames, share):
+def _offsets(levels, clips, share):
     """Return what to subtract from each bin of each clip: a share of its mean."""
-    sums = np.empty((len(clips), levels.shape[1]))
-    for clip, row in zip(clips, sums, strict=True):
-        np.add.reduce(levels[clip], 0, _FLOAT64, row)
-    return (share * (sums / np.array(n_frames)[:, None])).astype(np.float32)
+    means = np.empty((len(clips), levels.shape[1]))
+    for clip, mean in zip(clips, means, strict=True):
+        np.add.reduce(levels[clip], 0, _FLOAT64, mean)
+        mean /= clip.stop - clip.start
+    return (share * means).astype(np.float32)
 
 
 def soften_levels(levels):
     """Raise very low levels, because the level of pauses depends on the microphone."""
     # The higher of two lines that cross at -SOFTENING_DEPTH: below that, the flatter one.
     softened = levels * SOFTENING_SLOPE
-    softened -= (1 - SOFTENING_SLOPE) * SOFTENING_DEPTH
+    softened -= _SOFTENING_OFFSET
     return np.maximum(levels, softened, out=softened)
 
 
