@@ -4,7 +4,6 @@
 - `cache`: store results in a folder that several processes can share.
 - `parallel`: process chunks in workers, show progress bars, limit BLAS to one thread.
 - `contexts`: context managers that several threads can share.
-- `turns`: threads take turns at short work.
 - `arrays`: convert tensors of other libraries to NumPy arrays, split large arrays into blocks.
 - `download`: download model files.
 - `callables`: the names and parameters of functions and classes that users pass.
