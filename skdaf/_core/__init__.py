@@ -5,7 +5,6 @@
 - `parallel`: process chunks in workers, show progress bars, limit BLAS to one thread.
 - `fourier_backends`: take the user's choice of `scipy.fft.set_backend` along to workers.
 - `contexts`: context managers that several threads can share.
-- `turns`: threads take turns at short work.
 - `arrays`: convert tensors of other libraries to NumPy arrays, split large arrays into blocks.
 - `download`: download model files.
 - `callables`: the names and parameters of functions and classes that users pass.

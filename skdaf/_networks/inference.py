@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skdaf._core.contexts import exit_thread_at_shutdown
-from skdaf._core.turns import Turns
 from skdaf._networks.device import reproducible, single_torch_thread
 from skdaf._networks.forward import forward, is_training
 
@@ -25,11 +24,6 @@ _MAX_BATCH = 512
 # Batches on other devices contain up to this many values: with 64 maps of this size, half a GB. The
 # free memory does not matter, because results differ by rounding between sizes of batches.
 _VALUES_PER_BATCH = 2**21
-
-# Threads take turns at spectrograms with up to this many values, such as two seconds of sound.
-_SHORT_VALUES = 2**13
-
-_turns = Turns()
 
 
 def evaluation_batch(input_shape: Sequence[int], device: str) -> int:
@@ -52,12 +46,6 @@ def apply_network(
     n_layers: int | None = None,
 ) -> NDArray[np.float32]:
     """Return the outputs of a network, or of its first layers, flattened to one row per clip."""
-    if device == "cpu" and math.prod(spectrograms.shape) <= _SHORT_VALUES:
-        return _turns.run(_apply_batches, network, spectrograms, device, n_layers)
-    return _apply_batches(network, spectrograms, device, n_layers)
-
-
-def _apply_batches(network, spectrograms, device, n_layers):
     outputs = []
     # Usually it is in this mode already, and checking takes less time than setting it.
     if is_training(network):
