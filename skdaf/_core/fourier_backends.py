@@ -52,7 +52,12 @@ def chosen_backends():
     """Return the Backends of this thread; None if SciPy's own does all transforms."""
     if "scipy.fft" not in sys.modules:
         return None
-    backends = Backends(_uarray().get_state()._pickle())
+    try:
+        parts = _uarray().get_state()._pickle()
+    except (ImportError, AttributeError):
+        # A later SciPy may have moved this. Workers then use SciPy's own transforms.
+        return None
+    backends = Backends(parts)
     return backends if backends.names else None
 
 

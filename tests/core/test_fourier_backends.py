@@ -46,6 +46,14 @@ def test_without_scipy_fft_there_is_no_backend():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_a_scipy_without_this_private_module_still_computes(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy._lib.uarray", None)
+    monkeypatch.delattr("scipy._lib.uarray", raising=False)
+    with scipy.fft.set_backend(fourier_backend):
+        assert chosen_backends() is None
+        assert set(map_chunks(names_here, range(200), n_jobs=2)) == {()}
+
+
 def test_a_backend_is_restored_in_another_thread_and_only_there():
     with scipy.fft.set_backend(fourier_backend):
         backends = chosen_backends()
