@@ -11,6 +11,7 @@
 - `checks`: limits on the size and the computing time of a network.
 - `weights`: weights as arrays.
 - `device`: device, precision, and the threads that torch may use.
+- `threads`: threads that share work on networks.
 - `inference`: apply a network to spectrograms; `forward`: its layers, with less overhead.
 - `saliency`: which parts of a spectrogram lead to a prediction.
 

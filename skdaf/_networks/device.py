@@ -107,6 +107,13 @@ def reproducible(device: str) -> AbstractContextManager:
     return _reproducible_cudnn if is_cuda(device) else nullcontext()
 
 
+def without_autocast(device: str) -> AbstractContextManager:
+    """Return a context in which a user's `torch.autocast`, which applies to one thread, is off."""
+    kind = torch.device(device).type
+    is_enabled = torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if is_enabled else nullcontext()
+
+
 def use_one_torch_thread() -> None:
     """Limit torch to one thread for work that the calling thread starts."""
     # The first query makes torch assign the number last set in any thread to the calling thread.

@@ -35,10 +35,25 @@ def is_training(network: nn.Module) -> bool:
     return network.training or any(is_training(child) for child in children if child is not None)
 
 
+def has_only_known_modules(network: nn.Module) -> bool:
+    """Return whether all modules are of torch or of this package, unchanged and without hooks."""
+    if torch_module._has_any_global_hook():
+        return False
+    return all(_is_known(module) and _is_plain(module) for module in network.modules())
+
+
+def _is_known(module):
+    return type(module).__module__.startswith(("torch.nn.", "skdaf."))
+
+
+def _is_plain(module):
+    has_hooks = module._forward_hooks or module._forward_pre_hooks
+    return not has_hooks and "forward" not in module.__dict__
+
+
 def _apply(module, x):
     function = _FUNCTIONS.get(type(module))
-    is_plain = not (module._forward_hooks or module._forward_pre_hooks)
-    if function is None or not is_plain or "forward" in module.__dict__:
+    if function is None or not _is_plain(module):
         return module(x)
     return function(module, x)
 

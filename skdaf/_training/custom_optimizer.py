@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from skdaf._core.callables import name_of, takes_argument
-from skdaf._training.replicas import Replica, WorkerThreads, add_gradients, shard_parameters
+from skdaf._networks.threads import WorkerThreads
+from skdaf._training.replicas import Replica, add_gradients, shard_parameters
 from skdaf._training.run import Plan, TrainingRun
 
 _PLAIN = (bool, int, float, str, type(None))

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from skdaf._networks.inference import evaluation_batch
+from skdaf._networks.threads import WorkerThreads
 from skdaf._networks.weights import load_arrays, to_arrays
 from skdaf._training.optimizers import make_optimizer
 from skdaf._training.replicas import (
     Replica,
-    WorkerThreads,
     average_statistics,
     make_replicas,
 )

@@ -12,9 +12,10 @@ from torch import nn
 from torch.optim.adamw import adamw
 
 from skdaf._networks.device import is_cuda
+from skdaf._networks.threads import WorkerThreads
 from skdaf._networks.weights import load_arrays, to_arrays
 from skdaf._training.custom_optimizer import CustomOptimizer
-from skdaf._training.replicas import Replica, WorkerThreads, add_gradients, shard_parameters
+from skdaf._training.replicas import Replica, add_gradients, shard_parameters
 from skdaf._training.run import TrainingRun
 
 

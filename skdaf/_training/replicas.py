@@ -6,9 +6,7 @@ cores.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skdaf._core.contexts import exit_thread_at_shutdown
-from skdaf._networks.device import use_one_torch_thread
 from skdaf._networks.layers import seed_dropout, use_running_statistics
 from skdaf._networks.weights import load_arrays, to_arrays
 from skdaf._training.augmentation import mix
@@ -147,38 +144,6 @@ def add_gradients(shard: Iterable[tuple[nn.Parameter, ...]]) -> None:
                 first.grad = other.grad
             elif other.grad is not None:
                 first.grad.add_(other.grad)
-
-
-class WorkerThreads:
-    """The calling thread and a pool of others, in each of which torch uses one thread."""
-
-    def __init__(self, n_threads: int):
-        self.pool = (
-            ThreadPoolExecutor(n_threads - 1, "skdaf-training", use_one_torch_thread)
-            if n_threads > 1
-            else None
-        )
-
-    def shutdown(self) -> None:
-        if self.pool is not None:
-            self.pool.shutdown()
-
-    def map(self, function: Callable, *sequences: Sequence) -> list:
-        """Return the results as a list; the first call runs in the calling thread."""
-        calls = [partial(function, *args) for args in zip(*sequences, strict=True)]
-        others = [self._submit(call) for call in calls[1:]]
-        return [calls[0](), *(result() for result in others)]
-
-    def _submit(self, call):
-        """Start a call in the pool; return a function that waits for its result."""
-        if self.pool is not None:
-            try:
-                return self.pool.submit(call).result
-            except RuntimeError:
-                # After the main thread has ended, pools refuse work, but other threads may still
-                # be training. This thread then does everything itself, with the same result.
-                self.pool = None
-        return call
 
 
 def _replicate(network):

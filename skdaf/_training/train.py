@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from numpy.typing import NDArray
 
 from skdaf._core.parallel import is_worker_thread
-from skdaf._networks.device import reproducible, single_torch_thread
+from skdaf._networks.device import reproducible, single_torch_thread, without_autocast
 from skdaf._networks.weights import get_weights, set_weights
 from skdaf._training.checkpoint import Checkpoint
 from skdaf._training.loop import Loop
@@ -113,6 +113,7 @@ def _loop(run):
     with (
         single_torch_thread as n_threads,
         reproducible(run.plan.device),
+        without_autocast(run.plan.device),
         Loop(place_examples(run), n_threads=1 if is_worker_thread() else n_threads) as loop,
     ):
         yield loop

@@ -144,6 +144,14 @@ def test_bytes_do_not_depend_on_the_number_of_torch_threads(precision):
         assert history == results[0][1]
 
 
+def test_autocast_around_a_training_has_no_effect():
+    plan = make_plan(precision="float32")
+    history = fit(make_examples(120), plan, np.arange(80), np.arange(80, 120))[1].history
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = fit(make_examples(120), plan, np.arange(80), np.arange(80, 120))[1].history
+    assert inside == history
+
+
 def network_without_batch_norm(seed=0):
     """Build a network in which a clip does not depend on the others of its batch."""
     torch.manual_seed(seed)
