@@ -100,3 +100,11 @@ def with_new_parameter(monkeypatch):
         monkeypatch.setattr(kind, "__init__", later)
 
     return with_new_parameter
+
+
+@pytest.fixture(scope="module")
+def small_batches_are_split():
+    """Split batches of small spectrograms in training, as those of large ones are."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("skdaf._training.loop._MIN_VALUES_PER_THREAD", 1)
+        yield

@@ -9,7 +9,7 @@ import pytest
 
 from skdaf import CNNAudioClassifier, SpectrogramTransformer
 
-pytestmark = pytest.mark.oldest
+pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("small_batches_are_split")]
 
 RATE = 8000
 

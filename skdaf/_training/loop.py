@@ -19,8 +19,10 @@ from skdaf._training.run import TrainingRun
 from skdaf._training.sampling import draw_by_weight
 from skdaf._training.state import TrainingState
 
-# A second thread pays off with at least this many clips per thread in every step.
+# A second thread pays off with at least this many clips, and values of spectrograms, per thread in
+# every step. Less work takes less time than starting the operations of torch.
 _MIN_CLIPS_PER_THREAD = 8
+_MIN_VALUES_PER_THREAD = 20_000
 
 # Share of the steps during which the learning rate rises.
 _WARM_UP = 0.25
@@ -40,11 +42,17 @@ class Loop:
         self.n_batches = max(1, min(math.ceil(n_rows / plan.batch_size), n_rows // 2))
         self.n_steps = 0
         run.network[: plan.n_frozen].requires_grad_(False)
-        # Two halves would not be faster on a GPU, which has threads of its own.
-        is_split = plan.device == "cpu" and n_rows // self.n_batches >= 2 * _MIN_CLIPS_PER_THREAD
-        self.replicas = make_replicas(run, 2 if is_split else 1)
+        self.replicas = make_replicas(run, 2 if self._is_split(n_rows // self.n_batches) else 1)
         self.optimizer = make_optimizer(run, self.replicas)
         self.workers = WorkerThreads(min(len(self.replicas), n_threads))
+
+    def _is_split(self, n_clips):
+        """Return whether batches of this many clips are split into halves."""
+        # Two halves would not be faster on a GPU, which has threads of its own.
+        if self.run.plan.device != "cpu" or n_clips < 2 * _MIN_CLIPS_PER_THREAD:
+            return False
+        n_values = n_clips * math.prod(self.run.examples.inputs.shape[1:])
+        return n_values >= 2 * _MIN_VALUES_PER_THREAD
 
     def __enter__(self):
         return self

@@ -25,7 +25,7 @@ from skdaf._networks.weights import get_weights
 from skdaf._training.loop import one_cycle
 from skdaf._training.train import train
 
-pytestmark = pytest.mark.oldest
+pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("small_batches_are_split")]
 
 SGD = functools.partial(torch.optim.SGD, momentum=0.9)
 

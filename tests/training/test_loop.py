@@ -56,6 +56,7 @@ def test_one_cycle_of_few_steps_has_a_positive_rate_in_each(n_steps):
 
 
 @pytest.mark.oldest
+@pytest.mark.usefixtures("small_batches_are_split")
 @pytest.mark.parametrize("where", ["single_torch_thread", "workers of a loop"])
 def test_a_new_thread_uses_one_torch_thread_whatever_others_set(where):
     before = torch.get_num_threads()

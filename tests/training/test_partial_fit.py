@@ -61,7 +61,8 @@ def test_calls_learn(kind):
 
 
 @both_kinds
-def test_the_same_calls_give_the_same_bytes_for_any_number_of_threads(kind):
+def test_the_same_calls_give_the_same_bytes_for_any_number_of_threads(kind, monkeypatch):
+    monkeypatch.setattr("skdaf._training.loop._MIN_VALUES_PER_THREAD", 1)
     expected = calls(kind)
     n_threads = torch.get_num_threads()
     try:

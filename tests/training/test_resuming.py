@@ -27,7 +27,7 @@ from skdaf import CNNAudioClassifier, load_model, save_model
 from skdaf._networks.weights import get_weights
 from skdaf._training.checkpoint import unpack
 
-pytestmark = pytest.mark.oldest
+pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("small_batches_are_split")]
 
 
 def network_with_unusual_statistics(input_shape, n_outputs, **options):

@@ -19,7 +19,7 @@ from skdaf._training.objectives import Objective
 from skdaf._training.run import Examples
 from skdaf._training.train import train
 
-pytestmark = pytest.mark.oldest
+pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("small_batches_are_split")]
 
 
 def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed=0, report=None):
@@ -202,7 +202,7 @@ def test_running_statistics_cover_all_parts_of_a_batch():
     assert norm.num_batches_tracked == 60
 
 
-def test_small_batches_are_not_split():
+def test_small_batches_are_not_split(monkeypatch):
     sizes = []
     plan = make_plan(max_epochs=1, augment=lambda x, g: sizes.append(len(x)) or x)
     fit(plan=replace(plan, batch_size=15))
@@ -210,6 +210,10 @@ def test_small_batches_are_not_split():
     sizes.clear()
     fit(plan=replace(plan, batch_size=60))
     assert sizes == [30, 30]
+    sizes.clear()
+    monkeypatch.setattr("skdaf._training.loop._MIN_VALUES_PER_THREAD", 30 * 120 + 1)
+    fit(plan=replace(plan, batch_size=60))
+    assert sizes == [60]
 
 
 def test_bfloat16_learns_equally_well_and_keeps_float32_weights():
