@@ -13,6 +13,7 @@ import skdaf.datasets
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from architecture_map import PackageMap
+from source_links import defining_module, source_and_lines
 
 project = "skdaf"
 author = "The skdaf developers"
@@ -22,6 +23,7 @@ release = version = skdaf.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
@@ -124,7 +126,7 @@ html_css_files = ["skdaf.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": "skdaf"},
+    "logo": {"text": f"skdaf {release}"},
     "github_url": "https://github.com/skdaf/skdaf",
     "navbar_align": "left",
     "header_links_before_dropdown": 5,
@@ -145,9 +147,24 @@ WITHOUT_SIDEBAR = [
 html_sidebars = {page: [] for page in WITHOUT_SIDEBAR}
 
 
+
+def breakable_titles(app, pagename, templatename, context, doctree):
+    """Let titles break inside long names, such as `load_deep_audio_features`, on narrow screens."""
+
+    def with_breaks(title):
+        parts = re.split("(<[^>]*>)", title[0])
+        parts[::2] = [re.sub(r"(?<=\w[._])(?=\w)|(?<=[a-z])(?=[A-Z])", "<wbr>", p) for p in parts[::2]]
+        return "".join(parts)
+
+    context["body"] = re.sub(r"<h[1-4]>.*?</h[1-4]>", with_breaks, context.get("body", ""))
+
+
 def setup(app):
     """Connect what is defined above."""
     app.add_directive("package-map", PackageMap)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("autodoc-process-docstring", without_foreign_references)
     app.connect("doctree-read", link_names)
+    app.connect("html-page-context", breakable_titles)
+    app.connect("viewcode-follow-imported", defining_module)
+    app.connect("viewcode-find-source", source_and_lines)
