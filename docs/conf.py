@@ -143,9 +143,9 @@ WITHOUT_SIDEBAR = [
     "changelog",
     "coming_from_deep_audio_features",
     "getting_started",
+    "tasks",
 ]
 html_sidebars = {page: [] for page in WITHOUT_SIDEBAR}
-
 
 
 def breakable_titles(app, pagename, templatename, context, doctree):
@@ -153,7 +153,9 @@ def breakable_titles(app, pagename, templatename, context, doctree):
 
     def with_breaks(title):
         parts = re.split("(<[^>]*>)", title[0])
-        parts[::2] = [re.sub(r"(?<=\w[._])(?=\w)|(?<=[a-z])(?=[A-Z])", "<wbr>", p) for p in parts[::2]]
+        parts[::2] = [
+            re.sub(r"(?<=\w[._])(?=\w)|(?<=[a-z])(?=[A-Z])", "<wbr>", p) for p in parts[::2]
+        ]
         return "".join(parts)
 
     context["body"] = re.sub(r"<h[1-4]>.*?</h[1-4]>", with_breaks, context.get("body", ""))

@@ -175,6 +175,25 @@ def test_the_table_of_the_page_has_all_clients_that_were_tried_with_every_form()
     assert {cell for row in ROWS for cell in row[1:]} == {"yes", "no", "-"}
 
 
+# How the list "At a glance" begins the item of the tools whose first form is this one.
+GLANCE = {
+    "list": "Works with a list",
+    "array": "Needs an array",
+    "table": "Needs a table",
+    "row numbers": "Needs row numbers",
+    None: "Needs features",
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_the_page_names_the_form_with_the_least_work_for_each_tool(row):
+    forms = [form for form, cell in zip(HEAD[1:], row[1:], strict=True) if cell == "yes"]
+    glance = PAGE.split("## At a glance")[1].split("\n## ")[0]
+    items = [" ".join(item.split()) for item in glance.split("\n- ")]
+    item = next(item for item in items if GLANCE[next(iter(forms), None)] in item)
+    assert re.search(rf"\b{row[0].split(',')[0]}\b", item)
+
+
 def test_a_pipeline_of_row_numbers_can_be_pickled_but_not_saved(prepared, tmp_path):
     fitted = prepared["row_classifier"].fit(prepared["rows"], prepared["y"])
     joblib.dump(fitted, tmp_path / "model.joblib")
