@@ -12,8 +12,8 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 ROOT = Path(__file__).resolve().parents[1]
-BOX = 138, 44  # width and height of a package, in pixels
-GAP = 34, 56  # between packages side by side, and between rows
+BOX = 150, 46  # width and height of a package, in pixels
+GAP = 22, 50  # between packages side by side, and between rows
 
 
 def allowed_imports():
@@ -91,7 +91,7 @@ def picture():
 def _arrow(start, end):
     top, bottom = start[1] + BOX[1] / 2, end[1] - BOX[1] / 2
     if bottom - top > GAP[1] + 1:  # around the packages of the rows between
-        x, side = start[0] + BOX[0] / 2, max(start[0], end[0]) + BOX[0]
+        x, side = start[0] + BOX[0] / 2, max(start[0], end[0]) + 0.75 * BOX[0]
         path = f"M{x:.0f} {start[1]:.0f}C{side:.0f} {start[1]:.0f} "
         path += f"{side:.0f} {top:.0f} {end[0]:.0f} {bottom:.0f}"
         return f'<path class="arrow" d="{path}" marker-end="url(#tip)"/>'
@@ -105,7 +105,7 @@ def _box(name, x, y):
     left, top = x - BOX[0] / 2, y - BOX[1] / 2
     return (
         f'<rect x="{left:.0f}" y="{top:.0f}" width="{BOX[0]}" height="{BOX[1]}" rx="6"/>'
-        f'<text x="{x:.0f}" y="{y + 5:.0f}">{escape(name)}</text>'
+        f'<text x="{x:.0f}" y="{y + 6:.0f}">{escape(name)}</text>'
     )
 
 
