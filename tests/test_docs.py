@@ -1,5 +1,7 @@
 """The pages of the documentation: their Python runs, and the API reference is complete."""
 
+import importlib
+import inspect
 import re
 import runpy
 
@@ -97,3 +99,21 @@ def test_the_reference_lists_every_public_name():
         entries = r"^   (\w+)$|^\.\. py:data:: (\w+)$"
         listed = ["".join(names) for names in re.findall(entries, part, re.MULTILINE)]
         assert sorted(listed) == sorted(set(module.__all__) - {"datasets"})
+
+
+def test_sources_of_the_reference_are_found(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(DOCS)
+    links = importlib.import_module("source_links")
+    for module in (skdaf, skdaf.datasets):
+        for name in module.__all__:
+            if callable(getattr(module, name)):
+                home = importlib.import_module(links.defining_module(None, module.__name__, name))
+                assert re.search(rf"^(class|def) {name}\b", inspect.getsource(home), re.MULTILINE)
+    # A method that a class of skdaf inherits from another one, and one that it inherits from others.
+    inherited = "CNNAudioRegressor.history_frame"
+    home = links.defining_module(None, "skdaf", inherited)
+    _, lines = links.source_and_lines(None, home)
+    assert lines[inherited] == lines["NetworkEstimator.history_frame"]
+    home = links.defining_module(None, "skdaf", "CNNAudioRegressor.set_callbacks")
+    assert "CNNAudioRegressor.set_callbacks" not in links.source_and_lines(None, home)[1]
