@@ -110,7 +110,7 @@ def test_sources_of_the_reference_are_found(monkeypatch):
             if callable(getattr(module, name)):
                 home = importlib.import_module(links.defining_module(None, module.__name__, name))
                 assert re.search(rf"^(class|def) {name}\b", inspect.getsource(home), re.MULTILINE)
-    # A method that a class of skdaf inherits from another one, and one that it inherits from others.
+    # A method inherited from another class of skdaf, and one from scikit-learn.
     inherited = "CNNAudioRegressor.history_frame"
     home = links.defining_module(None, "skdaf", inherited)
     _, lines = links.source_and_lines(None, home)
