@@ -51,8 +51,8 @@ def _apply_sequence(module, x):
 
 _WEIGHTS = {"weight", "bias"}
 
-# `_parameters` and `_buffers`, because looking up the attributes of a module is slow. An own network
-# may have a weight elsewhere, and layers that stay in training mode.
+# `_parameters` and `_buffers`, because looking up the attributes of a module is slow. Networks of
+# users may have a weight elsewhere, and layers that stay in training mode.
 
 
 def _apply_conv(module, x):
