@@ -1,4 +1,4 @@
-"""Networks that are chosen by name, without building them: their options, the sizes of their layers.
+"""Options and layer sizes of networks that are chosen by name, without building them.
 
 This file does not import torch, which takes longer than everything that the command `skdaf info`
 does with these sizes.
