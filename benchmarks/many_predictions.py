@@ -6,8 +6,9 @@ Each version is loaded once, in a process of its own, from the folder in which i
 checkout of another version. The processes take turns, so that other work on the machine affects
 both. A turn predicts spoken digits of 0.4 s, whose paths are repeated to get the number of files.
 
-The table shows CPU time, and the rate that follows from it, because the network and the front end
-use one core. Times are medians over turns; the ratio is the median of the ratios of each turn.
+The front end uses one core, the network all cores of the process: `taskset -c 0` limits both to
+one. Times are medians over turns; ratios are medians of the ratios of each turn, where values above
+1 mean that a version is faster than that of the last row.
 """
 
 import argparse
@@ -33,9 +34,9 @@ paths = json.load(open(sys.argv[3]))
 files = [paths[index % len(paths)] for index in range(n_files)]
 model.predict(files[:200])
 for _ in sys.stdin:
-    start = time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     model.predict(files)
-    print(time.process_time() - start, flush=True)
+    print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu]), flush=True)
 """
 
 
@@ -51,10 +52,10 @@ def start(folder, *arguments):
 
 
 def take_turn(process):
-    """Return the CPU seconds of one turn."""
+    """Return the wall and CPU seconds of one turn."""
     process.stdin.write("\n")
     process.stdin.flush()
-    return float(process.stdout.readline())
+    return json.loads(process.stdout.readline())
 
 
 def measure(folders, n_files, n_turns):
@@ -82,12 +83,18 @@ def main():
     arguments = parser.parse_args()
     folders = [str(ROOT), *filter(None, [arguments.other])]
     turns = measure(folders, arguments.files, arguments.turns)
-    print("| version | CPU time (s) | files per second | rate compared to the last row |")
-    print("|---" * 4 + "|")
+    print("| version | files/s | CPU time per file (ms) | ratio of wall times | of CPU times |")
+    print("|---" * 5 + "|")
     for name in folders:
-        seconds = statistics.median(turn[name] for turn in turns)
-        ratio = statistics.median(turn[folders[-1]] / turn[name] for turn in turns)
-        print(f"| {name} | {seconds:.2f} | {arguments.files / seconds:.0f} | {ratio:.2f} |")
+        wall, cpu = (statistics.median(turn[name][kind] for turn in turns) for kind in (0, 1))
+        ratios = [
+            statistics.median(turn[folders[-1]][kind] / turn[name][kind] for turn in turns)
+            for kind in (0, 1)
+        ]
+        print(
+            f"| {name} | {arguments.files / wall:.0f} | {1e3 * cpu / arguments.files:.3f} "
+            f"| {ratios[0]:.2f} | {ratios[1]:.2f} |"
+        )
 
 
 if __name__ == "__main__":

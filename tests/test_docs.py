@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 ELSEWHERE = {
     "long_recordings": "segments/test_predict.py",
     "long_training": "test_readme.py",
+    "tour": "test_readme.py",
     "other_libraries": "test_other_libraries.py",
     "scaling_out": "test_workers.py",
     "command_line": "cli/test_cli_page.py",

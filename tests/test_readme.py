@@ -1,27 +1,28 @@
-"""The Python and the commands that README shows run."""
+"""The Python and the commands of README and of the tour run."""
 
-import pickle
 import re
 import runpy
 import shlex
+import shutil
 import tomllib
 
 import pytest
 from click.testing import CliRunner
 from helpers import ROOT, run_python
-from legacy_models import classifier_model
 
+from skdaf import load_model
 from skdaf.cli import main
 from skdaf.datasets import make_audio_dataset
 
 pytestmark = pytest.mark.oldest
 
+KINDS = ["high_tone", "low_tone", "white_noise"]
+
 
 def make_recordings(folder):
     """Write three classes, which need less time than nine."""
-    kinds = ["low_tone", "high_tone", "white_noise"]
     make_audio_dataset(
-        folder / "recordings", classes=kinds, n_clips_per_class=12, duration=(0.2, 0.3)
+        folder / "recordings", classes=KINDS, n_clips_per_class=12, duration=(0.2, 0.3)
     )
 
 
@@ -30,17 +31,39 @@ def blocks(language, page="README.md"):
     return re.findall(rf"^\n```{language}\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE)
 
 
+def shorter(code, replacements):
+    """Return code that fits fewer and smaller models: no scores matter here."""
+    for long, short in replacements.items():
+        assert long in code, long
+        code = code.replace(long, short)
+    return code
+
+
 @pytest.mark.slow
-def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch):
+def test_the_python_of_the_readme_runs(tmp_path):
     make_recordings(tmp_path)
+    shutil.copy(next(tmp_path.glob("recordings/low_tone/*")), tmp_path / "new.wav")
     code = "\n".join(blocks("python"))
-    # The search fits 25 models on the page, and no scores matter here.
-    for parameters in ('(cache="spectrograms"), random_state=0', "(random_state=0, verbose=1"):
-        assert parameters in code
-        code = code.replace(parameters, f"{parameters}, max_epochs=2")
-    assert "cv=3" in code
-    code = code.replace("cv=3", "cv=2")
-    (tmp_path / "model.pt").write_bytes(pickle.dumps(classifier_model()))
+    code = shorter(code, {"(random_state=0": "(random_state=0, max_epochs=2", "cv=3": "cv=2"})
+    run_python(code, cwd=tmp_path)
+    assert load_model(tmp_path / "model.skops").classes_.tolist() == KINDS
+
+
+@pytest.mark.slow
+def test_the_tour_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    make_recordings(tmp_path)
+    code = "\n".join(blocks("python", "docs/tour.md"))
+    # The search fits 25 models on the page.
+    code = shorter(
+        code,
+        {
+            '(cache="spectrograms"), random_state=0': (
+                '(cache="spectrograms"), random_state=0, max_epochs=2'
+            ),
+            "(random_state=0, verbose=1": "(random_state=0, verbose=1, max_epochs=2",
+            "cv=3": "cv=2",
+        },
+    )
     # In a new process: the search starts workers, which must be able to import everything.
     run_python(code, cwd=tmp_path)
     assert (tmp_path / "model.joblib").is_file()
@@ -50,6 +73,14 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     run_commands()
     assert (tmp_path / "labels.txt").is_file()
+
+
+def test_the_readme_is_short_and_its_links_lead_to_files():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 @pytest.mark.slow
@@ -69,8 +100,8 @@ def test_the_page_on_long_training_runs_shows_their_output(tmp_path, monkeypatch
 
 
 def run_commands():
-    """Run the commands of README that call `skdaf`, with fewer epochs."""
-    lines = re.findall(r"^skdaf .*$", "".join(blocks("sh")), flags=re.MULTILINE)
+    """Run the commands of the tour, with fewer epochs."""
+    lines = re.findall(r"^skdaf .*$", "".join(blocks("sh", "docs/tour.md")), flags=re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
         _, *arguments = shlex.split(line, comments=True)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from skdaf._audio.blocks import span_of
 from skdaf._audio.clips import AudioReadError, Clip
 from skdaf._audio.opening import on_disk, open_audio
-from skdaf._audio.reading import read_clip
+from skdaf._audio.reading import read_mono
 from skdaf._audio.resampling import resample
 
 # Clips are decoded together up to this many samples, or up to this multiple of the length of the
@@ -68,28 +68,28 @@ def _read_together(run, channel):
     if len(run) == 1:
         return [None], None
     try:
-        with on_disk(Clip(run[0].path)) as whole:
-            rate, spans = _spans(whole, run)
+        # Opened only once, because the file may be replaced at any time.
+        with on_disk(Clip(run[0].path)) as whole, open_audio(whole.path) as file:
+            rate, spans = file.samplerate, _spans(run, file)
             if not spans:
                 return [None] * len(run), None
             start, stop = spans[0][0], max(stop for _, stop in spans)
-            samples, _ = read_clip(Clip(whole.path, start / rate, stop / rate), None, channel)
+            samples = read_mono(Clip(whole.path, start / rate, stop / rate), file, channel)
     except AudioReadError:
         return [None] * len(run), None
     return [samples[first - start : stop - start] for first, stop in spans], rate
 
 
-def _spans(whole, run):
-    """Return the rate of a recording, and (first, stop) of the clips to decode together."""
+def _spans(run, file):
+    """Return (first, stop) of the clips to decode together from an open file."""
     spans = []
-    with open_audio(whole.path) as file:
-        for clip in run if file.has_exact_seek else ():
-            first, n_samples = span_of(clip, file)
-            spans.append((first, first + n_samples))
-            longest = max(_MAX_SAMPLES, _MAX_CLIP_LENGTHS * (spans[0][1] - spans[0][0]))
-            if spans[-1][1] - spans[0][0] > longest:
-                return file.samplerate, spans[:-1]
-        return file.samplerate, spans
+    for clip in run if file.has_exact_seek else ():
+        first, n_samples = span_of(clip, file)
+        spans.append((first, first + n_samples))
+        longest = max(_MAX_SAMPLES, _MAX_CLIP_LENGTHS * (spans[0][1] - spans[0][0]))
+        if spans[-1][1] - spans[0][0] > longest:
+            return spans[:-1]
+    return spans
 
 
 def _finished(clip, samples, rate, read_alone, sampling_rate):

@@ -1,5 +1,6 @@
 """Read the headers of clips through a cache: in some formats, this takes as long as decoding."""
 
+from contextlib import suppress
 from dataclasses import astuple
 
 from skdaf._audio.clips import AudioInfo, AudioReadError
@@ -18,15 +19,16 @@ def read_infos_through(cache, clips, channel):
     Parameters
     ----------
     cache : str, path-like or None
-        The folder of the cache; None for none.
+        The folder of the cache; None for none. If it cannot be used, the headers are read.
     clips : list of Clip
     channel : int or None
         The channel that the files must have.
     """
+    cache = _open(cache)
     if cache is None:
         yield from (_read(clip, channel) for clip in clips)
         return
-    cache, prefix = Cache(cache), f"header {_VERSION} {channel}"
+    prefix = f"header {_VERSION} {channel}"
     keys, new = [_key(prefix, clip) for clip in clips], {}
     stored = [key for key in keys if key is not None]
     known = dict(zip(stored, cache.get_many(stored), strict=True))
@@ -38,6 +40,17 @@ def read_infos_through(cache, clips, channel):
             new[key] = _to_bytes(found)
         yield found
     cache.put_many(new)
+
+
+def _open(folder):
+    """Return the Cache; None if there is none or it cannot be used.
+
+    The main process reports a folder that it cannot use. Workers may run on a machine without it;
+    they warn when they compute something from the samples.
+    """
+    with suppress(ValueError):
+        return None if folder is None else Cache(folder)
+    return None
 
 
 def _read(clip, channel):

@@ -31,8 +31,9 @@ def clip_key(prefix, clip, status):
 def is_settled(status):
     """Return whether any later change to the file would show in its time stamps.
 
-    The resolution of time stamps is limited: two changes within one step look like one.
+    The resolution of time stamps is limited: two changes within one step look like one. A change
+    slightly in the future has just happened, on a server whose clock is ahead.
     """
     changed = status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
     step = _COARSE_STEP if changed % 10**9 == 0 else _FINE_STEP
-    return not 0 <= time.time_ns() - changed <= step
+    return not -_COARSE_STEP <= time.time_ns() - changed <= step

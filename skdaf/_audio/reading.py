@@ -71,13 +71,17 @@ def _checked_span(clip, channel, layout):
 def _read_by_blocks(clip, sampling_rate, channel):
     """Return the mono float32 samples of any clip, and their rate."""
     with on_disk(clip) as clip, open_audio(clip.path) as file:
-        _check_channel(file.channels, clip.path, channel)
-        blocks = [to_mono(block, channel) for block in read_blocks(clip, file)]
-        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-        rate = file.samplerate
+        samples, rate = read_mono(clip, file, channel), file.samplerate
         if sampling_rate is None:
             return samples, rate
         return resample(samples, rate, sampling_rate), sampling_rate
+
+
+def read_mono(clip, file, channel=None):
+    """Return the mono float32 samples of a clip in an open file, at the rate of the file."""
+    _check_channel(file.channels, clip.path, channel)
+    blocks = [to_mono(block, channel) for block in read_blocks(clip, file)]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def read_info(clip, channel=None):

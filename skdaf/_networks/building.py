@@ -17,11 +17,12 @@ from torch import nn
 
 from skdaf._networks.architectures import Shape, build_autoencoder, build_cnn, build_daf
 from skdaf._networks.builders import Builder, call_builder
-from skdaf._networks.checks import check_options, check_weights, check_work
+from skdaf._networks.checks import check_weights, check_work
 from skdaf._networks.custom import as_layers
 from skdaf._networks.device import single_torch_thread
 from skdaf._networks.layers import replace_dropout
 from skdaf._networks.legacy import build_legacy_autoencoder, build_legacy_daf
+from skdaf._networks.sizes import check_options, is_option, is_size
 from skdaf._networks.transfer import ENCODERS, build_on_encoder
 from skdaf._networks.weights import replace_weights, set_weights
 
@@ -34,8 +35,6 @@ _OTHER_NETWORKS = {
     "legacy autoencoder": build_legacy_autoencoder,
     "legacy daf": build_legacy_daf,
 }
-
-_SIZES = ("kernel_size", "n_maps", "n_networks")
 
 # Reentrant, because the function of a user may load a model to use its layers.
 _build_lock = threading.RLock()
@@ -173,8 +172,8 @@ def check_architecture(architecture: Any) -> None:
         or not all(map(_is_option, options, options.values()))
     ):
         raise ValueError("the options of its network are damaged")
-    is_shape = type(shape) in (tuple, list) and len(shape) == 2 and all(map(_is_size, shape))
-    if not is_shape or not _is_size(architecture["n_outputs"]):
+    is_shape = type(shape) in (tuple, list) and len(shape) == 2 and all(map(is_size, shape))
+    if not is_shape or not is_size(architecture["n_outputs"]):
         raise ValueError("the sizes of its network are damaged")
     _check_size(**architecture)
 
@@ -203,15 +202,5 @@ def _check_size(network, input_shape, n_outputs, options):
     check_weights(_build_on_meta(network, input_shape, n_outputs, options), network)
 
 
-def _is_size(value):
-    return type(value) is int and value > 0
-
-
 def _is_option(name, value):
-    if value is None:
-        return name in ("channels", "kernel_size", "hidden_units", "dropout")
-    if name in ("channels", "hidden_units"):
-        return type(value) in (tuple, list) and all(map(_is_size, value))
-    if name == "dropout":
-        return type(value) in (int, float) and 0 <= value < 1
-    return _is_size(value) if name in _SIZES else value in ENCODERS
+    return value in ENCODERS if name == "encoder" else is_option(name, value)

@@ -3,35 +3,17 @@
 They protect against typos in parameters and against untrusted model files.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import torch
 from torch import nn
 
 from skdaf._core.limits import (
     MAX_ACTIVATIONS,
-    MAX_BLOCKS,
-    MAX_KERNEL_SIZE,
     MAX_MULTIPLICATIONS,
-    MAX_UNITS,
     MAX_WEIGHTS,
     check_at_most,
-    check_size,
 )
-
-
-def check_options(input_shape: tuple[int, int], n_outputs: int, options: Mapping[str, Any]) -> None:
-    """Raise ValueError if a size in the arguments of a builder is too large."""
-    check_size(*input_shape)
-    check_at_most(n_outputs, MAX_UNITS, "The number of outputs")
-    for name in ("channels", "hidden_units"):
-        sizes = options.get(name) or ()
-        check_at_most(len(sizes), MAX_BLOCKS, f"The number of {name}")
-        check_at_most(max(sizes, default=0), MAX_UNITS, name)
-    check_at_most(options.get("kernel_size") or 0, MAX_KERNEL_SIZE, "kernel_size")
-    check_at_most(options.get("n_networks") or 0, MAX_BLOCKS, "n_networks")
 
 
 def check_weights(network: nn.Module, name: str) -> None:

@@ -64,13 +64,16 @@ def _apply_sequence(module, x):
     return x
 
 
-# `_parameters` and `_buffers`, because looking up the attributes of a module is slow.
+_WEIGHTS = {"weight", "bias"}
+
+# `_parameters` and `_buffers`, because looking up the attributes of a module is slow. Networks of
+# users may have a weight elsewhere, and layers that stay in training mode.
 
 
 def _apply_conv(module, x):
-    if module.padding_mode != "zeros":
-        return module(x)
     weights = module._parameters
+    if module.padding_mode != "zeros" or not weights.keys() >= _WEIGHTS:
+        return module(x)
     return torch.conv2d(
         x,
         weights["weight"],
@@ -84,7 +87,7 @@ def _apply_conv(module, x):
 
 def _apply_norm(module, x):
     weights, statistics = module._parameters, module._buffers
-    if statistics["running_mean"] is None:
+    if module.training or not weights.keys() >= _WEIGHTS or not _has_statistics(statistics):
         return module(x)
     return torch.batch_norm(
         x,
@@ -99,6 +102,11 @@ def _apply_norm(module, x):
     )
 
 
+def _has_statistics(buffers):
+    found = buffers.get("running_mean"), buffers.get("running_var")
+    return all(statistic is not None for statistic in found)
+
+
 def _apply_pool(module, x):
     if module.return_indices:
         return module(x)
@@ -108,11 +116,14 @@ def _apply_pool(module, x):
 
 
 def _apply_linear(module, x):
-    return functional.linear(x, module._parameters["weight"], module._parameters["bias"])
+    weights = module._parameters
+    if not weights.keys() >= _WEIGHTS:
+        return module(x)
+    return functional.linear(x, weights["weight"], weights["bias"])
 
 
-def _apply_nothing(module, x):
-    return x
+def _apply_dropout(module, x):
+    return module(x) if module.training else x
 
 
 _FUNCTIONS = {
@@ -123,5 +134,5 @@ _FUNCTIONS = {
     nn.Linear: _apply_linear,
     nn.ReLU: lambda module, x: torch.relu(x),
     nn.Flatten: lambda module, x: torch.flatten(x, module.start_dim, module.end_dim),
-    Dropout: _apply_nothing,
+    Dropout: _apply_dropout,
 }

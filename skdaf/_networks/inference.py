@@ -84,5 +84,5 @@ def _can_use_threads(network, device):
     """Return whether several threads may apply a network at the same time, and would be faster."""
     if device != "cpu" or is_worker_thread():
         return False
-    # Modules and hooks of users may keep values between calls.
-    return has_only_known_modules(network)
+    # Modules and hooks of users may keep values between calls, as layers in training mode do.
+    return has_only_known_modules(network) and not is_training(network)

@@ -1,4 +1,4 @@
-"""Sizes of the maps and weights of networks that are chosen by name, without building them.
+"""Options and layer sizes of networks that are chosen by name, without building them.
 
 This file does not import torch, which takes longer than everything that the command `skdaf info`
 does with these sizes.
@@ -7,6 +7,14 @@ does with these sizes.
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from skdaf._core.limits import (
+    MAX_BLOCKS,
+    MAX_KERNEL_SIZE,
+    MAX_UNITS,
+    check_at_most,
+    check_size,
+)
 
 Size = tuple[int, int]
 
@@ -35,6 +43,34 @@ class LayerSizes(NamedTuple):
         """The number of weights that training changes."""
         shapes = self.weights.items()
         return sum(math.prod(shape) for name, shape in shapes if not name.endswith(_STATISTICS))
+
+
+def is_size(value: object) -> bool:
+    """Return whether a value from a file is a positive integer."""
+    return type(value) is int and value > 0
+
+
+def is_option(name: str, value: Any) -> bool:
+    """Return whether a value from a file can be an option of a network that is chosen by name."""
+    if value is None:
+        return name in ("channels", "kernel_size", "hidden_units", "dropout")
+    if name in ("channels", "hidden_units"):
+        return type(value) in (tuple, list) and all(map(is_size, value))
+    if name == "dropout":
+        return type(value) in (int, float) and 0 <= value < 1
+    return name in ("kernel_size", "n_maps", "n_networks") and is_size(value)
+
+
+def check_options(input_shape: tuple[int, int], n_outputs: int, options: Mapping[str, Any]) -> None:
+    """Raise ValueError if a size in the arguments of a builder is too large."""
+    check_size(*input_shape)
+    check_at_most(n_outputs, MAX_UNITS, "The number of outputs")
+    for name in ("channels", "hidden_units"):
+        sizes = options.get(name) or ()
+        check_at_most(len(sizes), MAX_BLOCKS, f"The number of {name}")
+        check_at_most(max(sizes, default=0), MAX_UNITS, name)
+    check_at_most(options.get("kernel_size") or 0, MAX_KERNEL_SIZE, "kernel_size")
+    check_at_most(options.get("n_networks") or 0, MAX_BLOCKS, "n_networks")
 
 
 def halving_steps(size: Sequence[int]) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
 """Load and save model files, and make transformers of loaded models."""
 
-import pickle
 import zipfile
 
 from skdaf._estimators.pretrained.names import ONNX_ENDINGS
@@ -8,12 +7,6 @@ from skdaf.cli._program import note, verbosity
 
 # Parameters that belong to a single run, with the values that model files store.
 _RUN_PARAMETERS = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": None}
-
-# Errors that joblib raises for a file that is not a pickle.
-_PICKLE_ERRORS = (
-    *(AttributeError, EOFError, ImportError, LookupError, ValueError),
-    pickle.UnpicklingError,
-)
 
 
 def load(path, *, trust=False, n_jobs=None, verbose=None):
@@ -53,8 +46,11 @@ def load_any(path, *, trust=False):
 def _is_model_file(path):
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as file:
-        return "schema.json" in file.namelist()
+    try:
+        with zipfile.ZipFile(path) as file:
+            return "schema.json" in file.namelist()
+    except Exception:  # damaged archives raise all kinds of errors
+        return False
 
 
 def _unpickle(path):
@@ -62,7 +58,7 @@ def _unpickle(path):
 
     try:
         return joblib.load(path)
-    except _PICKLE_ERRORS as error:
+    except Exception as error:  # damaged pickles raise all kinds of errors
         raise ValueError(f"{path!r} cannot be loaded as a pickle: {error!r}.") from error
 
 

@@ -1,6 +1,8 @@
 """Adjacent clips are decoded together, with the samples and the errors of clips read alone."""
 
 import io
+import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from helpers import noise, stereo_tones, write_audio, write_format
 from skdaf import AudioReadError, Clip
 from skdaf._audio import adjacent
 from skdaf._audio.adjacent import read_clips
+from skdaf._audio.opening import open_audio
 from skdaf._audio.reading import read_clip
 from skdaf._features.windows import cut_windows
 
@@ -61,13 +64,13 @@ def windows_of(source, window=0.5, step=0.2):
 @pytest.fixture
 def decoded(monkeypatch):
     """What is decoded together, as clips."""
-    read = []
+    read, read_mono = [], adjacent.read_mono
 
     def counted(clip, *options):
         read.append(clip)
-        return read_clip(clip, *options)
+        return read_mono(clip, *options)
 
-    monkeypatch.setattr(adjacent, "read_clip", counted)
+    monkeypatch.setattr(adjacent, "read_mono", counted)
     return read
 
 
@@ -134,6 +137,26 @@ def test_equal_times_and_times_beyond_the_end(tmp_path):
     path = write_audio(tmp_path / "a.wav", noise(n_samples=RATE))
     times = [(0, 0.2), (0, 0.2), (0.1, 0.3), (0.2, 99.0), (0.9, None)]
     assert_as_alone([Clip(path, start, end) for start, end in times])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="open files cannot be replaced")
+@pytest.mark.parametrize(("rate", "n_samples"), [(RATE // 2, 3 * RATE), (RATE, RATE)])
+def test_a_recording_replaced_while_it_is_read(tmp_path, monkeypatch, rate, n_samples):
+    path = write_audio(tmp_path / "a.wav", noise(n_samples=3 * RATE))
+    other = write_audio(tmp_path / "b.wav", noise(1, n_samples), rate)
+    clips = windows_of(path)
+    expected = [read_alone(clip) for clip in clips]
+
+    @contextmanager
+    def open_and_replace(name):
+        with open_audio(name) as file:
+            if os.path.exists(other):
+                os.replace(other, name)
+            yield file
+
+    monkeypatch.setattr(adjacent, "open_audio", open_and_replace)
+    for found, samples in zip(read_together(clips), expected, strict=True):
+        np.testing.assert_array_equal(found, samples)
 
 
 def test_no_clips():

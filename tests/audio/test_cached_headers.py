@@ -99,6 +99,12 @@ def test_audio_in_memory_is_not_stored(tmp_path, reads):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_without_a_usable_cache_the_headers_are_read(clips, tmp_path):
+    expected = through(None, clips)
+    (tmp_path / "cache").write_text("not a folder")
+    assert through(tmp_path / "cache", clips) == expected
+
+
 def test_a_second_fit_reads_no_header(clips, tmp_path, reads):
     paths = [clip.path for clip in clips[:3]]
     first = SpectrogramTransformer(cache=tmp_path / "cache").fit(paths)

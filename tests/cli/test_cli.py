@@ -5,6 +5,7 @@ the process of the tests, which saves the time for imports.
 """
 
 import os
+import random
 import re
 import shlex
 import shutil
@@ -231,3 +232,18 @@ def test_damaged_models(tmp_path):
     whole = Path("model.skops").read_bytes()
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
     assert "save_model" in misuse("predict", tmp_path / "cut", "long.wav")
+    # The end of an archive says where its directory is.
+    (tmp_path / "no directory").write_bytes(whole.replace(b"PK\1\2", b"PK\1\0"))
+    for command in ("info", "predict"):
+        files = ["long.wav"] if command == "predict" else []
+        assert "save_model" in misuse(command, tmp_path / "no directory", *files)
+
+
+@pytest.mark.parametrize("compress", [0, 3, ("bz2", 3), ("lzma", 3)])
+def test_damaged_pickles(tmp_path, compress):
+    joblib.dump(random.Random(0).randbytes(9999), tmp_path / "whole", compress=compress)
+    whole = (tmp_path / "whole").read_bytes()
+    damages = whole[:5000], whole[:100] + b"\xff" * 99 + whole[199:], b"\x80\x04K\x01\x85R."
+    for damaged in damages:
+        (tmp_path / "damaged").write_bytes(damaged)
+        misuse("info", tmp_path / "damaged", "--trust")

@@ -103,6 +103,33 @@ def test_damaged_files_have_the_errors_of_load_model(files, tmp_path, before, af
     assert " ".join(str(caught.value).split())[:60] in misuse("info", path)
 
 
+def with_option(path, target, name, value):
+    """Write a copy of a model file with another option of its network, which is a plain value."""
+
+    def change(text):
+        schema = json.loads(text)
+        architecture = schema["content"]["content"]["_architecture"]["content"]
+        options = architecture["options"]["content"]
+        plain = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode"}
+        options[name] = plain | {"content": value, "is_json": True}
+        return json.dumps(schema)
+
+    changed(path, target, change)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("kernel_size", "3.0"), ("n_networks", "2.0"), ("dropout", "1"), ("dropout", '"x"')],
+)
+def test_options_that_no_network_has_are_not_described(files, tmp_path, name, value):
+    path = str(tmp_path / "damaged.skops")
+    with_option(files["several"], path, name, value)
+    with pytest.raises(ValueError, match="options of its network are damaged"):
+        load_model(path)
+    assert describe_outline(path) is None
+    assert "options of its network" in misuse("info", path)
+
+
 def test_tables_look_as_pandas_prints_them():
     rng = np.random.default_rng(0)
     for width in (1, 4, 9):

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from threading import Thread
+from types import SimpleNamespace
 
 import fourier_backend
 import joblib
@@ -88,6 +89,45 @@ def test_a_global_backend_counts_too(global_backend):
         assert names_here() == NAMES
 
 
+class Instance:
+    """A backend with a parameter. SciPy stores the contexts of threads in its attributes."""
+
+    __ua_domain__ = "numpy.scipy.fft"
+
+    def __init__(self, n_bits):
+        self.n_bits = n_bits
+
+    def __ua_function__(self, method, args, kwargs):
+        return NotImplemented
+
+
+def test_instances_are_named_by_their_parameters():
+    name = f"{__name__}.Instance {{'n_bits': "
+    for n_bits in (1, 2):
+        with scipy.fft.set_backend(Instance(n_bits)):
+            assert names_here() == (name + f"{n_bits}}}",)
+    first, second = Instance(1), Instance(1)
+    with scipy.fft.set_backend(first), scipy.fft.skip_backend(second):
+        assert names_here() == (name + "1}",)
+    with scipy.fft.set_backend(first), scipy.fft.skip_backend(first):
+        assert names_here() == ()
+    with scipy.fft.set_backend(SimpleNamespace(__ua_domain__="numpy.scipy.fft", f=names_here)):
+        assert names_here()[0].endswith("'f': <function names_here>}")
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
+def test_instances_and_classes_are_sent_to_workers(backend):
+    class Local(Instance):  # which only cloudpickle can pickle
+        pass
+
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        for chosen in (Instance(3), Local(3), Local):
+            with scipy.fft.set_backend(chosen), scipy.fft.set_backend(chosen, coerce=True):
+                names = names_here()
+                assert len(names) == 1
+                assert set(map_chunks(names_here, range(200), n_jobs=None)) == {names}
+
+
 class Broken:
     """A backend that cannot be sent to other processes."""
 
@@ -100,8 +140,29 @@ class Broken:
         return NotImplemented
 
 
-def test_a_backend_that_cannot_be_sent_raises_its_own_error():
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_a_backend_that_cannot_be_sent_raises_its_own_error(backend):
     with scipy.fft.set_backend(Broken()):
         assert len(list(map_chunks(names_here, range(200), n_jobs=None))) == 4
-        with pytest.raises(Exception, match=r"(?i)pickle|other processes"):
+        with (
+            joblib.parallel_config(backend=backend),
+            pytest.raises(RuntimeError, match=r"fft cannot be sent .*'this backend is not for"),
+        ):
             list(map_chunks(names_here, range(200), n_jobs=2))
+
+
+class OnlyHere:
+    """A backend that can be pickled, but not unpickled."""
+
+    __ua_domain__ = "numpy.scipy.fft"
+
+    def __reduce__(self):
+        return int, ("not a number",)
+
+
+def test_a_backend_that_cannot_be_restored_raises_its_own_error():
+    with (
+        scipy.fft.set_backend(OnlyHere()),
+        pytest.raises(ValueError, match="not a number"),
+    ):
+        list(map_chunks(names_here, range(200), n_jobs=2))

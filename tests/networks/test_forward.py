@@ -104,3 +104,34 @@ def test_any_layer_can_be_in_training_mode(network):
     assert is_training(network)
     apply_network(network, np.zeros((1, *SHAPE)), "cpu")
     assert not is_training(network)
+
+
+def keep_as_buffer(layer, name):
+    """Keep a weight from training, as users do: it is no parameter any more."""
+    tensor = getattr(layer, name).data
+    delattr(layer, name)
+    layer.register_buffer(name, tensor)
+
+
+def keep_training(layer):
+    """Let a layer stay in training mode, as users do for dropout in predictions."""
+    layer.training, layer.train = True, lambda mode=True: layer
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        *((place, keep_as_buffer) for place in ("conv2.conv", "conv2.norm", "output.linear")),
+        *((place, keep_training) for place in ("conv2.norm", "dense1.dropout")),
+    ],
+)
+def test_layers_that_users_have_changed_are_called(network, place, change):
+    layer, rows = network.get_submodule(place), inputs(2).squeeze(1).numpy()
+    before = apply_network(network, rows, "cpu")
+    if change is keep_training:
+        keep_training(layer)
+        assert not np.array_equal(apply_network(network, rows, "cpu"), before)
+    else:
+        for name in ("weight", "bias"):
+            keep_as_buffer(layer, name)
+            assert np.array_equal(apply_network(network, rows, "cpu"), before)

@@ -36,13 +36,13 @@ def values_of(table):
 @pytest.fixture
 def n_decoded(monkeypatch):
     """How often several windows were decoded together."""
-    counts, read_clip = [], adjacent.read_clip
+    counts, read_mono = [], adjacent.read_mono
 
     def counted(*arguments):
         counts.append(1)
-        return read_clip(*arguments)
+        return read_mono(*arguments)
 
-    monkeypatch.setattr(adjacent, "read_clip", counted)
+    monkeypatch.setattr(adjacent, "read_mono", counted)
     return counts
 
 

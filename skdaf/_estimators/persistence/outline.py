@@ -17,7 +17,7 @@ from skdaf._core.archives import Archive
 from skdaf._estimators.persistence.note import FORMAT, read_note
 from skdaf._estimators.persistence.schema import read_schema, scalar
 from skdaf._estimators.persistence.trusted_types import RUN_PARAMETERS
-from skdaf._networks.sizes import layer_sizes
+from skdaf._networks.sizes import check_options, is_option, is_size, layer_sizes
 
 # The modules of the estimators that have an outline.
 _MODULES = {
@@ -137,9 +137,13 @@ def _checked_layers(estimator):
     _check_front_end(state["frontend_"])
     architecture = state["_architecture"]
     _expect(set(architecture) == {"network", "input_shape", "n_outputs", "options"})
+    options = architecture["options"]
+    _expect(is_size(architecture["n_outputs"]))
+    _expect(all(map(is_option, options, options.values())))
+    check_options(architecture["input_shape"], architecture["n_outputs"], options)
     _expect(tuple(architecture["input_shape"]) == state["input_shape_"])
     counts = [*state["input_shape_"], state["n_epochs_"], state["best_epoch_"]]
-    _expect(len(counts) == 4 and all(type(count) is int and count > 0 for count in counts))
+    _expect(len(counts) == 4 and all(map(is_size, counts)))
     if estimator.kind == "CNNAudioClassifier":
         classes, names = state["classes_"], state.get("_label_names")
         for labels in (classes, classes if names is None else names):
