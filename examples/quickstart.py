@@ -2,9 +2,9 @@
 
 python examples/quickstart.py           ten synthetic spoken words of new speakers
 python examples/quickstart.py FOLDER    your recordings, one folder per class
-python examples/quickstart.py TABLE     your recordings in a CSV or TSV file with the
-                                        columns path and label; add group or fold if
-                                        clips are related, as those of a speaker
+python examples/quickstart.py TABLE     your recordings in a CSV or TSV file with
+                                        columns path, label and (for related clips, such
+                                        as those of a speaker) group or fold
 """
 
 import sys
@@ -68,9 +68,7 @@ def load(source, workspace):
         print(
             "Synthetic speech: 16 speakers say each of ten words three times. They"
         )
-        print(
-            "differ in voice, accent, tempo, room and noise. Four are new in the test."
-        )
+        print("differ in voice, accent, tempo and noise. Four are new in the test.")
         recordings = make_speech_dataset(Path(workspace, "speech"), n_speakers=16)
     else:
         recordings = recordings_of(Path(source))
@@ -108,21 +106,21 @@ def check(labels, groups):
     rare, count = str(classes[counts.argmin()]), counts.min()
     if count < MIN_CLIPS:
         sys.exit(
-            f"The class {rare!r} has {count} recordings, but at least {MIN_CLIPS} of each "
-            "class are needed."
+            f"The class {rare!r} has {count} recordings, but each class needs at "
+            f"least {MIN_CLIPS}."
         )
     for name in classes if groups is not None else []:
         if len(set(groups[labels == name])) < 2:
             sys.exit(
-                f"All recordings of the class {str(name)!r} are in one group or fold, but "
-                "at least two are needed: one to train and one to test."
+                f"All recordings of the class {str(name)!r} are in one group or "
+                "fold, but at least two are needed: one to train and one to test."
             )
 
 
 def split(labels, groups):
-    """Return the numbers of the clips for training and for testing, as whole groups.
+    """Return the numbers of the clips for training and testing, as whole groups.
 
-    A quarter of the clips is for testing, or more if a class has fewer than four groups.
+    A quarter of them is for testing, or more if a class has fewer than four groups.
     """
     if groups is None:
         groups = np.arange(len(labels))  # clips are not related
@@ -164,6 +162,9 @@ def draw(cnn, labels, predictions, clips):
         print('For a picture, install matplotlib: pip install "skdaf[plot]"')
         return
     figure = Figure(figsize=(13, 9.5), layout="constrained")
+    n_classes = len(np.unique(labels))
+    title = f"{len(labels)} test clips of {n_classes} classes, new to the models"
+    figure.suptitle(title, fontsize=15)
     left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1], wspace=0.03)
     bars, matrix = left.subplots(2, 1, height_ratios=[1, 4.2])
     draw_accuracies(bars, labels, predictions)
@@ -174,9 +175,7 @@ def draw(cnn, labels, predictions, clips):
     except OSError as error:
         print(f"The picture is not saved: {error}")
     else:
-        print(
-            f"The picture {PICTURE} shows accuracies, confusions and a clip per class."
-        )
+        print(f"{PICTURE} shows accuracies, confusions and a clip of each class.")
 
 
 def draw_accuracies(ax, labels, predictions):
@@ -185,21 +184,23 @@ def draw_accuracies(ax, labels, predictions):
     ]
     bars = ax.barh([*predictions], accuracies, color=["0.7", "C0", "C2"])
     ax.bar_label(bars, fmt="%.2f", padding=4)
-    ax.set(xlim=(0, 1.1), title="Accuracy on clips that the models have not seen")
+    ax.set(xlim=(0, 1.1), title="Accuracy of three models")
     ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
 
 
 def draw_confusions(ax, labels, predicted):
     few = len({*labels, *predicted}) <= 20
-    ConfusionMatrixDisplay.from_predictions(
+    display = ConfusionMatrixDisplay.from_predictions(
         labels, predicted, ax=ax, cmap="Blues", colorbar=False, include_values=few
     )
+    for text in display.text_.ravel() if few else []:
+        text.set_visible(text.get_text() != "0")
     ax.tick_params(axis="x", rotation=45 if few else 90)
     ax.set(
-        title="Combined: how many clips of each class got which label",
+        title="Combined model: predictions by class",
         ylabel="true class",
-        xlabel="predicted class (off the diagonal: errors)",
+        xlabel="predicted class (errors are off the diagonal)",
     )
 
 
@@ -211,11 +212,10 @@ def draw_clips(figure, cnn, clips, classes):
     )
     for ax, name in zip(axes, classes, strict=False):
         ax.set_title(name, fontsize=10)
+        ax.label_outer()
     for ax in axes[len(clips) :]:
         ax.set_visible(False)
-    figure.suptitle(
-        "What the network sees: a test clip of each class (bright is loud)"
-    )
+    figure.suptitle("A clip of each class, as the network sees it (bright: loud)")
 
 
 def save_load_predict(model, path, label, workspace):

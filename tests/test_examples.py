@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import matplotlib
+import numpy as np
+import pandas as pd
 import pytest
 from helpers import ROOT, shorten_fits
 
+from skdaf import CNNAudioClassifier
 from skdaf.datasets import make_audio_dataset
 
 EXAMPLES = ROOT / "examples"
@@ -59,17 +62,95 @@ def test_examples_are_numbered():
     assert others == {"quickstart.py", "serve_fastapi.py"}
 
 
+# The demo.
+
+
+@pytest.fixture
+def demo(monkeypatch, tmp_path, capsys):
+    """Run the demo on a folder or table with short fits; return what it prints."""
+
+    def demo(source, max_epochs=2):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["quickstart.py", str(source)])
+        shorten_fits(monkeypatch, max_epochs)
+        runpy.run_path(str(EXAMPLES / "quickstart.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    return demo
+
+
+def refusal(demo, source):
+    """Return the message with which the demo ends, which is one line."""
+    with pytest.raises(SystemExit) as info:
+        demo(source)
+    message = info.value.code
+    assert isinstance(message, str)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def table(sounds, tmp_path):
+    """The path of a table of the sounds, with four groups."""
+    path = tmp_path / "clips.csv"
+    names = np.array(sounds.target_names)[sounds.target]
+    table = pd.DataFrame({"path": sounds.filenames, "label": names})
+    table.assign(group=np.arange(len(table)) % 4).to_csv(path, index=False)
+    return path
+
+
 @pytest.mark.slow
-def test_quickstart(sounds, tmp_path, monkeypatch, capsys):
-    folder = Path(sounds.filenames[0]).parents[1]
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["quickstart.py", str(folder)])
-    shorten_fits(monkeypatch, max_epochs=20)
-    runpy.run_path(str(EXAMPLES / "quickstart.py"), run_name="__main__")
-    printed = capsys.readouterr().out
-    assert "60 recordings of 3 classes" in printed
+def test_demo_on_a_folder(demo, sounds, tmp_path):
+    printed = demo(Path(sounds.filenames[0]).parents[1], max_epochs=20)
+    assert "60 recordings of 3 classes\nTraining on 45 clips, testing on 15 others" in printed
     assert "macro avg" in printed
-    assert "The saved model takes" in printed
+    assert "Loaded again, it predicts" in printed
+    assert "skdaf-demo.png shows" in printed
+    assert (tmp_path / "skdaf-demo.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_demo_on_a_table_without_matplotlib(demo, table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    printed = demo(table)
+    assert "Training on 45 clips" in printed
+    assert 'pip install "skdaf[plot]"' in printed
+    assert "Loaded again, it predicts" in printed
+
+
+@pytest.mark.slow
+def test_demo_on_synthetic_speech(monkeypatch, tmp_path):
+    """The network recognizes most words of new speakers, but not all."""
+    module = runpy.run_path(str(EXAMPLES / "quickstart.py"))
+    paths, labels, groups = module["load"](None, tmp_path)
+    train, test = module["split"](labels, groups)
+    assert len(set(groups[test])) == 4
+    assert not {*groups[train]} & {*groups[test]}
+    network = CNNAudioClassifier(random_state=0, max_epochs=15).fit(paths[train], labels[train])
+    assert 0.6 < network.score(paths[test], labels[test]) < 1
+
+
+def test_the_demo_says_what_is_missing(demo, sounds, table, tmp_path):
+    assert refusal(demo, tmp_path / "absent").startswith("There is no folder or table")
+    (tmp_path / "empty").mkdir()
+    assert "empty" in refusal(demo, tmp_path / "empty")
+
+    rows = pd.read_csv(table)
+    rows[rows.label == "low_tone"].to_csv(table, index=False)
+    assert "The only class is 'low_tone'" in refusal(demo, table)
+    rows.drop(columns="label").to_csv(table, index=False)
+    assert "label" in refusal(demo, table)
+    rows[5:].groupby("label").head(7).to_csv(table, index=False)
+    assert refusal(demo, table).endswith("has 7 recordings, but each class needs at least 8.")
+    rows.assign(group=rows.label).to_csv(table, index=False)
+    assert "are in one group or fold" in refusal(demo, table)
+
+
+def test_the_demo_names_recordings_that_cannot_be_read(demo, sounds, table):
+    rows = pd.read_csv(table)
+    rows.loc[0, "path"] = str(table)
+    rows.to_csv(table, index=False)
+    assert str(table) in refusal(demo, table)
 
 
 # Claims in the text of an example about its results, and the number of its figures.
