@@ -3,8 +3,8 @@
 python examples/quickstart.py           ten synthetic spoken words of new speakers
 python examples/quickstart.py FOLDER    your recordings, one folder per class
 python examples/quickstart.py TABLE     your recordings in a CSV or TSV file with
-                                        columns path, label and (for related clips, such
-                                        as those of a speaker) group or fold
+                                        the columns path and label, and with group
+                                        or fold if recordings are related
 """
 
 import sys

@@ -1,8 +1,12 @@
 """Every example runs, on synthetic sounds and on spoken digits, and its claims are true."""
 
+import ast
+import json
+import re
 import runpy
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -151,6 +155,70 @@ def test_the_demo_names_recordings_that_cannot_be_read(demo, sounds, table):
     rows.loc[0, "path"] = str(table)
     rows.to_csv(table, index=False)
     assert str(table) in refusal(demo, table)
+
+
+# The notebook.
+
+NOTEBOOK = EXAMPLES / "getting_started.ipynb"
+OWN_RECORDINGS = "recordings = datasets.load_audio_folders(folder)"
+
+
+def code_cells():
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def run_cell(source, variables):
+    """Run a cell; return the value of its last line, which a notebook shows."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, str(NOTEBOOK), "exec"), variables)
+    return last and eval(compile(ast.Expression(last.value), str(NOTEBOOK), "eval"), variables)
+
+
+@pytest.fixture
+def run_notebook(monkeypatch, tmp_path, capsys):
+    """Run all cells; return the variables, after checking that each cell shows something."""
+
+    def run_notebook(replaced=None, by=None, folder=None):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        variables = {"folder": folder}
+        for cell in code_cells():
+            source = "".join(cell["source"])
+            if replaced and replaced in source:
+                source = source.replace(replaced, by)
+                replaced = None
+            value = run_cell(source, variables)
+            assert capsys.readouterr().out or plt.get_fignums() or value is not None, source
+            plt.close("all")
+        assert replaced is None
+        return variables
+
+    plt.close("all")
+    return run_notebook
+
+
+@pytest.mark.slow
+def test_notebook(run_notebook, monkeypatch):
+    shorten_fits(monkeypatch, max_epochs=40)
+    variables = run_notebook()
+    assert (variables["predicted"] == variables["labels"][variables["test"]]).mean() > 0.6
+    assert set(variables["groups"]) == {f"speaker_{number:02d}" for number in range(12)}
+
+
+@pytest.mark.slow
+def test_notebook_with_one_line_changed(run_notebook, sounds, monkeypatch):
+    shorten_fits(monkeypatch, max_epochs=3)
+    source = "".join(code_cells()[0]["source"])
+    made = re.search(r"^recordings = .*?^\)$", source, re.DOTALL | re.MULTILINE)[0]
+    folder = Path(sounds.filenames[0]).parents[1]
+    variables = run_notebook(made, OWN_RECORDINGS, folder)
+    assert len(variables["paths"]) == 60
+
+
+def test_the_notebook_is_stored_without_outputs():
+    assert all(cell["outputs"] == [] for cell in code_cells())
+    assert all(cell["execution_count"] is None for cell in code_cells())
 
 
 # Claims in the text of an example about its results, and the number of its figures.
