@@ -243,6 +243,10 @@ CLAIMS = {
         "all(table.both > table[['from scratch', 'pretrained']].max(axis='columns') - 0.05)",
         1,
     ),
+    "plot_12_audio_and_numbers.py": (
+        "scores['both'].mean() > max(scores['sound'].mean(), scores['temperature'].mean()) + 0.1",
+        3,
+    ),
 }
 
 
