@@ -37,7 +37,7 @@ def chirping(chirps_per_second, rng):
 
 rng = np.random.default_rng(0)
 rows = []
-for number in range(180):
+for number in range(300):
     species = [*SPEEDS][number % 2]
     temperature = rng.uniform(14, 30)
     speed = SPEEDS[species] * (temperature - 4) * np.exp(rng.normal(0, 0.05))
@@ -67,7 +67,7 @@ from skdaf import SpectrogramDisplay, SpectrogramTransformer
 
 similar = (table.speed - 2).abs().groupby(table.species).idxmin()
 titles = [f"{table.species[i]}, {table.temperature[i]:.0f} °C" for i in similar]
-frontend = SpectrogramTransformer().fit(table)
+frontend = SpectrogramTransformer(hop_length=0.02).fit(table)
 SpectrogramDisplay.from_estimator(frontend, table.loc[similar], titles)
 
 # %%
@@ -85,14 +85,16 @@ from sklearn.preprocessing import StandardScaler
 
 from skdaf import CNNAudioClassifier, CNNFeatureExtractor
 
-network = CNNFeatureExtractor(CNNAudioClassifier(max_epochs=8, random_state=0))
+network = CNNFeatureExtractor(
+    CNNAudioClassifier(frontend, max_epochs=8, random_state=0)
+)
 sound = ("sound", make_pipeline(network, StandardScaler()), ["path"])
 number = ("number", StandardScaler(), ["temperature"])
 
 
 def model_of(*columns):
     return make_pipeline(
-        ColumnTransformer([*columns]), LogisticRegression(C=0.1, max_iter=1000)
+        ColumnTransformer([*columns]), LogisticRegression(max_iter=1000)
     )
 
 
