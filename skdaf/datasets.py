@@ -1,4 +1,4 @@
-"""Labeled datasets: recordings in class folders or in a table, or synthetic sounds."""
+"""Labeled datasets: recordings in class folders or in a table, or synthetic sounds and speech."""
 
 import os
 import zlib
@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skdaf._audio.folders import check_folder, classes_of, list_class, walk, warn_about_left_out
+from skdaf._audio.folders import classes_of, list_class, warn_about_left_out
+from skdaf._audio.generated import check_duration, check_names, seed_of, write_clips
 from skdaf._audio.metadata.loading import load_rows
+from skdaf._audio.speech import WORDS, speech_clips
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
-from skdaf._core.files import write_whole
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 
-__all__ = ["load_audio_folders", "load_audio_table", "make_audio_dataset"]
+__all__ = ["load_audio_folders", "load_audio_table", "make_audio_dataset", "make_speech_dataset"]
 
 Subtype: TypeAlias = Literal[
     "PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"
@@ -222,30 +223,6 @@ def load_audio_table(
     )
 
 
-def _check_nothing_else(directory, clips):
-    """Raise if a directory contains anything but the clips that would be written there."""
-    class_folders = {path.parent for path in clips}
-    for parent, folders, files in walk(directory):
-        foreign = [parent / name for name in folders if parent / name not in class_folders]
-        paths = [parent / name for name in files]
-        foreign += [p for p in paths if p not in clips or p.read_bytes() != clips[p]()]
-        if foreign:
-            raise FileExistsError(
-                f"{str(foreign[0])!r} is not part of the dataset to be written. Choose a new or "
-                "empty directory, or repeat the arguments of the call that wrote this one."
-            )
-
-
-def _check_clip_arguments(classes, duration):
-    unknown = [name for name in classes if name not in KINDS]
-    if unknown:
-        raise ValueError(f"Unknown class {unknown[0]!r}. Known classes are {', '.join(KINDS)}.")
-    if not classes or len(set(classes)) < len(classes):
-        raise ValueError(f"Got classes={classes!r} but expected one or more different names.")
-    if len(duration) != 2 or not 0.01 <= duration[0] <= duration[1] < np.inf:
-        raise ValueError(f"Got duration={duration!r} but expected 0.01 <= shortest <= longest (s).")
-
-
 @validate_params(
     {
         "directory": [str, os.PathLike],
@@ -328,13 +305,13 @@ def make_audio_dataset(
     'high_energy_000.wav'
     """
     classes, directory = [str(name) for name in classes], Path(directory)
-    _check_clip_arguments(classes, duration)
-    if not isinstance(random_state, Integral):
-        random_state = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    check_names(classes, KINDS, "classes", "class")
+    check_duration(duration)
+    seed = seed_of(random_state)
 
     def content(kind, index):
         # crc32, because the hash() of a string differs between processes.
-        rng = np.random.default_rng([random_state, zlib.crc32(kind.encode()), index])
+        rng = np.random.default_rng([seed, zlib.crc32(kind.encode()), index])
         samples = synthesize(kind, rng, duration, sampling_rate)
         return wav_bytes(samples, sampling_rate, subtype)
 
@@ -343,11 +320,78 @@ def make_audio_dataset(
         for kind in classes
         for index in range(n_clips_per_class)
     }
-    if directory.exists():
-        check_folder(directory)
-        _check_nothing_else(directory, clips)
-    for path, make in clips.items():
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, make())
+    write_clips(directory, clips)
     return load_audio_folders(directory)
+
+
+@validate_params(
+    {
+        "directory": [str, os.PathLike],
+        "words": ["array-like"],
+        "n_speakers": [Interval(Integral, 1, None, closed="left")],
+        "n_takes": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+)
+def make_speech_dataset(
+    directory: PathLike,
+    *,
+    words: Sequence[str] = tuple(WORDS),
+    n_speakers: int = 12,
+    n_takes: int = 3,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Bunch:
+    """Write synthetic speech as WAV files: words of speakers with different voices.
+
+    The speakers differ in pitch, size, tempo, accent, voice, room, microphone and noise. As with
+    real speech, test a model on speakers that are new to it: `groups` names the speaker of each
+    clip. The files are ``directory/<word>/<speaker>_<take>.wav``, mono, 16 kHz and 16 bits.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        The folder to write to. It is created if it does not exist.
+    words : array-like of str, default=all
+        The words that each speaker says: some of "down", "go", "left", "no", "off", "on", "right",
+        "stop", "up" and "yes". They are the classes.
+    n_speakers : int, default=12
+        The number of speakers.
+    n_takes : int, default=3
+        How often each speaker says each word.
+    random_state : int, RandomState instance or None, default=0
+        With an int, a clip depends only on this seed, its speaker, word and take. You can therefore
+        add speakers, words or takes to an existing dataset without changing its other files.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        `filenames`, `target` and `target_names`, as :func:`load_audio_folders` returns them, and
+        `groups`, ndarray of shape (n_files,): the names of the speakers.
+
+    Raises
+    ------
+    FileExistsError
+        If `directory` contains other files, as in :func:`make_audio_dataset`.
+    NotADirectoryError
+        If `directory` is a file.
+    ValueError
+        If a word is unknown or given twice, or another argument is out of range.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skdaf.datasets import make_speech_dataset
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     speech = make_speech_dataset(directory, words=["no", "yes"], n_speakers=2, n_takes=1)
+    >>> speech.target_names, speech.target
+    (['no', 'yes'], array([0, 0, 1, 1]))
+    >>> print(*speech.groups)
+    speaker_00 speaker_01 speaker_00 speaker_01
+    """
+    words, directory = [str(word) for word in words], Path(directory)
+    check_names(words, WORDS, "words", "word")
+    clips = speech_clips(directory, words, n_speakers, n_takes, seed_of(random_state))
+    write_clips(directory, clips)
+    recordings = load_audio_folders(directory)
+    speakers = [Path(path).stem.rpartition("_")[0] for path in recordings.filenames]
+    return Bunch(**recordings, groups=np.array(speakers))

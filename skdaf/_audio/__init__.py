@@ -10,7 +10,8 @@ Forms of X:
 - `times`: convert times and durations to seconds.
 - `folders`: find the recordings below folders.
 - `metadata`: find the recordings, labels, groups and folds in metadata tables.
-- `synthesis`: synthetic sounds.
+- `synthesis`, `speech`: synthetic sounds and speech.
+- `generated`: check the arguments of generators, and write their clips.
 
 Reading:
 

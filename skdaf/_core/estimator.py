@@ -1,5 +1,6 @@
 """The base class of all estimators, and checks of attributes that come from a file."""
 
+from contextlib import contextmanager
 from inspect import signature
 from numbers import Integral
 from typing import Any
@@ -27,6 +28,25 @@ def is_flag(value):
 def is_names(value):
     """Return whether a value is an array of names."""
     return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OU"
+
+
+@contextmanager
+def unchanged_on_error(estimator):
+    """Restore the fitted attributes of an estimator if a fit fails or is interrupted.
+
+    Otherwise, an estimator that was fitted before would have the classes of the new data, but the
+    network of the old data.
+    """
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        # Others belong to the callbacks of scikit-learn, which are not finished yet.
+        for name in estimator._saved_attributes:
+            vars(estimator).pop(name, None)
+            if name in before:
+                setattr(estimator, name, before[name])
+        raise
 
 
 class Estimator(BaseEstimator):

@@ -6,6 +6,7 @@ edges of its mel bands in Hz (or None).
 
 import numpy as np
 
+from skdaf._display.style import size_in_inches
 from skdaf._features.filter_banks import N_CHROMA, hz_to_mel, mel_to_hz
 
 _OCTAVES = [0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000]
@@ -39,7 +40,7 @@ def axis_label(features, frequencies):
 def format_frequency_axis(ax, features, frequencies, n_bins):
     """Set the scale, the limits and the ticks of the axis."""
     edges = bin_edges(features, frequencies, n_bins)
-    names, height = None, ax.get_position().height * ax.figure.get_figheight()
+    names, height = None, size_in_inches(ax)[1]
     if _is_in_hz(features, frequencies):
         ax.set_yscale("function", functions=(hz_to_mel, mel_to_hz))
         ticks = _ticks(frequencies)

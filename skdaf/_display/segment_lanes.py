@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdaf._display.style import COLORS, plain_text, text_width
+from skdaf._display.style import COLORS, plain_text, size_in_inches, text_width
 
 # The longest name of a class in a legend or next to a band.
 MAX_NAME_LENGTH = 34
@@ -38,7 +38,7 @@ def draw_lanes(ax, lanes, classes, duration, multilabel):
         Whether each class has its own row in a lane.
     """
     bars = {}
-    inches = ax.get_position().width * ax.figure.get_figwidth()
+    inches = size_in_inches(ax)[0]
     for lane, (name, table) in enumerate(lanes.items()):
         labels = table.label.astype(str).to_numpy()
         has_borders = len(table) <= _MAX_BORDERS

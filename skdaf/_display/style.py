@@ -43,10 +43,15 @@ def check_axes(ax, n_axes):
     return axes
 
 
+def size_in_inches(ax):
+    """Return the width and the height of axes in a figure or a subfigure."""
+    return ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
+
+
 def add_colorbar(image, axes, label, height=None):
     """Draw one slim color bar next to the axes; `height` is their height in inches."""
     figure = axes[0].figure
-    height = figure.get_figheight() if height is None else height
+    height = figure.bbox.height / figure.dpi if height is None else height
     return figure.colorbar(image, ax=list(axes), label=label, aspect=max(12, 9 * height), pad=0.02)
 
 

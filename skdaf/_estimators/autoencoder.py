@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.inputs import validate_clips
+from skdaf._core.estimator import unchanged_on_error
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
@@ -222,6 +223,10 @@ class ConvAutoencoderEmbedder(TransformerMixin, NetworkEstimator):
         ValueError
             If there are fewer than two clips, or if the loss becomes NaN or infinite.
         """
+        with unchanged_on_error(self):
+            return self._fit(X, sample_weight)
+
+    def _fit(self, X, sample_weight):
         self._check_parameters()
         continued = is_continued(self)
         kind, clips = validate_clips(self, X, reset=not continued)

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdaf._core.estimator import is_flag
+from skdaf._core.estimator import is_flag, unchanged_on_error
 from skdaf._core.typing import Clips
 from skdaf._core.validation import fit_context
 from skdaf._estimators.continuing import has_network
@@ -286,7 +286,8 @@ class ClassifierBase(ClassifierMixin, SupervisedEstimator):
         >>> classifier.n_epochs_, classifier.score(tones, names)
         (5, 1.0)
         """
-        labels = self._partial_fit(X, y, sample_weight, classes=classes)
+        with unchanged_on_error(self):
+            labels = self._partial_fit(X, y, sample_weight, classes=classes)
         self._class_counts = labels.counts
         return self
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skdaf._core.estimator import unchanged_on_error
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
@@ -359,4 +360,5 @@ class CNNAudioClassifier(ClassifierBase):
         UserWarning
             If all clips have the same one of several labels, or none has it.
         """
-        return self._fit(X, y, sample_weight, groups, X_val, y_val)
+        with unchanged_on_error(self):
+            return self._fit(X, y, sample_weight, groups, X_val, y_val)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skdaf._core.estimator import is_flag
+from skdaf._core.estimator import is_flag, unchanged_on_error
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import fit_context
@@ -263,7 +263,8 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         ValueError
             If there are fewer than two clips, or if the loss becomes NaN or infinite.
         """
-        return self._fit(X, y, sample_weight, groups, X_val, y_val)
+        with unchanged_on_error(self):
+            return self._fit(X, y, sample_weight, groups, X_val, y_val)
 
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X: Clips, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -309,7 +310,8 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         >>> regressor.n_epochs_, bool(regressor.score(tones, pitches) > 0.8)
         (20, True)
         """
-        self._partial_fit(X, y, sample_weight)
+        with unchanged_on_error(self):
+            self._partial_fit(X, y, sample_weight)
         return self
 
     def predict(self, X: Clips) -> NDArray[np.float64]:

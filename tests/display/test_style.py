@@ -78,3 +78,25 @@ def no_matplotlib(monkeypatch):
 def test_the_error_without_matplotlib_says_how_to_install_it(name, no_matplotlib):
     with pytest.raises(ImportError, match=rf"{name} .*skdaf\[plot\]"):
         DRAWINGS[name]()
+
+
+# Panels in a part of a figure.
+
+IN_SUBFIGURE = {
+    "spectrogram": lambda model, X, y, ax: SpectrogramDisplay.from_estimator(model, X[:1], ax=ax),
+    "saliency": lambda model, X, y, ax: SaliencyDisplay.from_estimator(model, X[:1], ax=ax),
+    "embedding": lambda model, X, y, ax: EmbeddingDisplay.from_estimator(model, X, y, ax=ax),
+    "durations": lambda model, X, y, ax: DurationDisplay.from_clips(X, y, ax=ax),
+    "segments": lambda model, X, y, ax: SegmentsDisplay.from_predictions(
+        None, pd.DataFrame({"start": [0.0, 1.0], "end": [1.0, 2.0], "label": ["a", "b"]}), ax=ax
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_SUBFIGURE)
+def test_axes_of_subfigures_are_accepted(name, classifier, sounds, sound_labels):
+    part = plt.figure(layout="constrained").subfigures(1, 2)[1]
+    ax = part.subplots()
+    display = IN_SUBFIGURE[name](classifier, sounds.filenames, sound_labels, ax)
+    assert np.atleast_1d(display.ax_)[0] is ax
+    assert ax.has_data()

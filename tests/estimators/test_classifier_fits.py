@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from helpers import small_classifier
+from helpers import small_classifier, small_embedder
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skdaf import AudioReadError, CNNAudioClassifier, SpectrogramTransformer
+from skdaf import AudioReadError, CNNAudioClassifier, CNNAudioRegressor, SpectrogramTransformer
 
 pytestmark = pytest.mark.oldest
 
@@ -252,6 +253,37 @@ class TestErrors:
             classifier = small_classifier(augment=interrupt).fit(sounds.filenames, sounds.target)
         assert classifier.predict(sounds.filenames).shape == (60,)
         assert classifier.n_epochs_ < 8
+
+
+NETWORKS = [small_classifier(), CNNAudioRegressor(random_state=0), small_embedder()]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("model", NETWORKS)
+def test_a_fit_that_fails_changes_nothing(model, method, error):
+    def fail(batch, generator):
+        raise error
+
+    if not hasattr(model, method):
+        pytest.skip("does not have this method")
+    X, y = np.random.default_rng(0).random((24, 12, 16)), np.arange(24) % 2
+    model = clone(model).set_params(max_epochs=2, augment=fail)
+    with pytest.raises(error):
+        model.fit(X, y)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+
+    model.set_params(augment=None).fit(X, y)
+    outputs, before = model.layer_outputs(X), dict(vars(model))
+    model.set_params(augment=fail)
+    other = (X[:, 2:], 10 + np.arange(24) % 3) if method == "fit" else (X, y)
+    with pytest.raises(error):
+        getattr(model, method)(*other)
+    del before["augment"]
+    assert all(vars(model)[name] is value for name, value in before.items())
+    assert vars(model).keys() - before.keys() == {"augment"}
+    np.testing.assert_array_equal(model.layer_outputs(X), outputs)
 
 
 class TestVerbosity:
