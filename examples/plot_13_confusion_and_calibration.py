@@ -180,8 +180,8 @@ right.set(
 )
 
 # %%
-# Use clips for calibration that are as new to the network as later ones will be. For
-# the spoken digits, they come from another speaker. With other takes of the
+# Use clips for calibration that are as new to the network as later ones will be.
+# For the spoken digits, they come from another speaker. With other takes of the
 # speakers in the training set, on which the network makes no mistakes, all
 # calibrated probabilities of the test clips are close to 1, and a sixth of the
 # labels is wrong.
