@@ -37,9 +37,8 @@ from skdaf import (
     save_model,
 )
 
-DOCS = Path(__file__).parents[1] / "docs"
-RESULTS = DOCS / "learning_curves.csv"
-PICTURE = DOCS / "_static" / "learning_curves.svg"
+# The page "Which model should I use?" draws a figure of it.
+RESULTS = Path(__file__).parents[1] / "docs" / "learning_curves.csv"
 
 # Clips per class; a class that has fewer gives all of them.
 SIZES = {
