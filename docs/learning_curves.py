@@ -5,8 +5,9 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
+import matplotlib
 import pandas as pd
+from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).with_name("learning_curves.csv")
 PICTURE = Path(__file__).parent / "_static" / "learning_curves.svg"
@@ -78,8 +79,9 @@ def draw_panel(ax, results, name):
 def draw():
     """Write the figure."""
     results = pd.read_csv(RESULTS)
-    with plt.rc_context(SETTINGS):
-        figure, axes = plt.subplots(2, 2, figsize=(7.6, 6.4), layout="constrained")
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(7.6, 6.4), layout="constrained")
+        axes = figure.subplots(2, 2)
         for ax, name in zip(axes.flat, PANELS, strict=True):
             draw_panel(ax, results, name)
         for ax in axes[-1]:
@@ -87,7 +89,6 @@ def draw():
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         figure.savefig(PICTURE, transparent=True, metadata={"Date": None})
-    plt.close(figure)
 
 
 if __name__ == "__main__":
