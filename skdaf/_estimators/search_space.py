@@ -56,10 +56,10 @@ def search_space(
         `label_smoothing`, and `length` and `n_mels` of the front end. It needs many more
         candidates, some of which take several times as long.
     prefix : str, default=""
-        What to put before the names, such as "cnn__" for a step "cnn" of a pipeline, or "cnn1__"
-        for a `make_combined_classifier`.
+        What to put before the names, such as ``"cnn__"`` for a step "cnn" of a pipeline, or
+        ``"cnn1__"`` for a `make_combined_classifier`.
     frontend_prefix : str, default=None
-        What to put before the names of front-end parameters. If None, `prefix` and "frontend__".
+        What to put before the names of front-end parameters. If None, `prefix` and ``"frontend__"``.
         If the front end is a step of a pipeline, its name and two underscores.
 
     Returns
