@@ -59,8 +59,8 @@ def search_space(
         What to put before the names, such as ``"cnn__"`` for a step "cnn" of a pipeline, or
         ``"cnn1__"`` for a `make_combined_classifier`.
     frontend_prefix : str, default=None
-        What to put before the names of front-end parameters. If None, `prefix` and ``"frontend__"``.
-        If the front end is a step of a pipeline, its name and two underscores.
+        What to put before the names of front-end parameters. If None, `prefix` and
+        ``"frontend__"``. If the front end is a step of a pipeline, its name and two underscores.
 
     Returns
     -------
