@@ -52,4 +52,5 @@ docs: .venv/installed-docs
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest docs/_build docs/gallery docs/generated docs/sg_execution_times.rst
+	rm -rf .venv .venv-oldest docs/_build docs/_static/learning_curves.svg docs/gallery \
+	    docs/generated docs/sg_execution_times.rst

@@ -12,6 +12,7 @@ import skdaf
 import skdaf.datasets
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import learning_curves
 from architecture_map import PackageMap
 from source_links import defining_module, source_and_lines
 
@@ -163,6 +164,7 @@ def breakable_titles(app, pagename, templatename, context, doctree):
 
 def setup(app):
     """Connect what is defined above."""
+    learning_curves.draw()  # before pages are read: one of them shows the figure
     app.add_directive("package-map", PackageMap)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("autodoc-process-docstring", without_foreign_references)

@@ -8,7 +8,7 @@ Tune the front end and the network together, and compute each spectrogram only o
 # %%
 # Recordings
 # ----------
-# Four classes of noisy sounds, or some takes of the spoken digits.
+# Four classes of sounds in loud noise, or some takes of the spoken digits.
 
 import os
 import tempfile
@@ -18,8 +18,9 @@ from time import perf_counter
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import soundfile
 
-from skdaf import CNNAudioClassifier, SpectrogramTransformer
+from skdaf import CNNAudioClassifier, SpectrogramTransformer, load_audio
 from skdaf.datasets import load_audio_folders, make_audio_dataset
 
 workspace = tempfile.TemporaryDirectory()
@@ -37,6 +38,13 @@ else:
         n_clips_per_class=24,
         duration=(0.2, 0.4),
     )
+    rng = np.random.default_rng(0)
+    for path in recordings.filenames:
+        samples, rate = load_audio(path)
+        noise = (
+            samples.std() * rng.uniform(1, 3) * rng.standard_normal(len(samples))
+        )
+        soundfile.write(path, samples + noise, rate, subtype="FLOAT")
     selected = np.ones(len(recordings.filenames), dtype=bool)
 paths = np.array(recordings.filenames)[selected]
 labels = np.asarray(recordings.target_names)[recordings.target][selected]
@@ -95,7 +103,9 @@ ax.barh(names, results.mean_test_score, xerr=results.std_test_score, color="0.6"
 ax.axvline(1 / len(set(labels)), color="black", linestyle=":", label="chance")
 ax.invert_yaxis()
 ax.set(
-    xlabel="accuracy (mean and standard deviation of three folds)", xlim=(0, 1.05)
+    title="candidates of the search",
+    xlabel="accuracy (mean and standard deviation of three folds)",
+    xlim=(0, 1.05),
 )
 figure.legend(loc="outside upper right")
 

@@ -136,6 +136,7 @@ for (name, values), marker in zip(accuracies.items(), "osD", strict=True):
     print(f"{name:20}", *(f"{value:.3f}" for value in values.mean(axis=1)))
 ax.axhline(1 / n_classes, color="black", linestyle=":", label="chance")
 ax.set(
+    title="starting points for a new task",
     xlabel="training clips per class",
     ylabel="accuracy on other clips",
     xticks=clips_per_class,

@@ -9,6 +9,7 @@ does not use labels, and with the last hidden layer of a classifier.
 # %%
 # Recordings
 # ----------
+# Five classes of synthetic sounds in noise, or some takes of the spoken digits.
 
 import os
 import tempfile
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import soundfile
 from sklearn.model_selection import train_test_split
 
+from skdaf import load_audio
 from skdaf.datasets import load_audio_folders, make_audio_dataset
 
 workspace = tempfile.TemporaryDirectory()
@@ -41,6 +44,13 @@ else:
         n_clips_per_class=30,
         duration=(0.2, 0.4),
     )
+    rng = np.random.default_rng(0)
+    for path in recordings.filenames:
+        samples, rate = load_audio(path)
+        noise = (
+            samples.std() * rng.uniform(0.5, 2) * rng.standard_normal(len(samples))
+        )
+        soundfile.write(path, samples + noise, rate, subtype="FLOAT")
     selected = np.ones(len(recordings.filenames), dtype=bool)
 paths = np.array(recordings.filenames)[selected]
 labels = np.asarray(recordings.target_names)[recordings.target][selected]

@@ -121,7 +121,11 @@ ax.bar(
 for place, values in enumerate(scores.values()):
     ax.plot(np.full(len(values), place), values, "ko", markersize=5, alpha=0.6)
 ax.axhline(0.5, color="black", linestyle=":", label="chance")
-ax.set(ylabel="accuracy (bars: mean, dots: folds)", ylim=(0, 1.05))
+ax.set(
+    title="two splits of the same clips",
+    ylabel="accuracy (bars: mean, dots: folds)",
+    ylim=(0, 1.05),
+)
 ax.legend(loc="lower left")
 
 # %%

@@ -112,7 +112,9 @@ for count in counts:
 table = pd.DataFrame(
     accuracies, index=[f"{count} clips per class" for count in counts]
 )
-ax = table.plot.bar(rot=0, ylabel="accuracy", ylim=(0, 1))
+ax = table.plot.bar(
+    rot=0, title="few and many clips", ylabel="accuracy", ylim=(0, 1)
+)
 ax.axhline(1 / len(np.unique(labels)), color="gray", linestyle=":", label="chance")
 ax.legend(loc="upper left", ncols=2)
 plt.show()

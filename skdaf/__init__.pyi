@@ -28,6 +28,7 @@ from ._estimators.pretrained.transformer import (
     PretrainedFeatureExtractor as PretrainedFeatureExtractor,
 )
 from ._estimators.regressor import CNNAudioRegressor as CNNAudioRegressor
+from ._estimators.search_space import search_space as search_space
 from ._features.pyaudioanalysis_transformer import (
     PyAudioAnalysisTransformer as PyAudioAnalysisTransformer,
 )

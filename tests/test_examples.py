@@ -247,6 +247,10 @@ CLAIMS = {
         "scores['both'].mean() > max(scores['sound'].mean(), scores['temperature'].mean()) + 0.1",
         3,
     ),
+    "plot_13_confusion_and_calibration.py": (
+        "log_loss(test_y, results['calibrated']) < log_loss(test_y, results['network'])",
+        2,
+    ),
 }
 
 
