@@ -1,14 +1,14 @@
 """What a search over `skdaf.search_space` brings beyond the default parameters.
 
     python -m benchmarks.search_spaces [--sets esc10 emodb4 ...] [--size small] [--fold 1]
-                                       [--candidates 8] [--inner-folds 2] [--epochs 20]
+                                       [--candidates 8] [--inner-folds 2] [--epochs auto]
 
 Nested: candidates are compared on training clips only, of which each of the first inner folds
 (other recordings, other speakers) is held out once. The best candidate and the defaults are then
 fitted on all training clips, with the default number of epochs, and scored on the fold that no
-candidate has seen. `--epochs` makes the search cheaper: a cycle of that many epochs per candidate.
-The first candidate has default parameters. Spectrograms come from a cache; seconds are processor
-time.
+candidate has seen. `--epochs 20` makes the search cheaper, with a cycle of that many epochs per
+candidate, but favors candidates that learn fast. The first candidate has default parameters.
+Spectrograms come from a cache; seconds are processor time.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def main():
     parser.add_argument("--fold", default="1", help="the fold that is held out from the search")
     parser.add_argument("--candidates", type=int, default=8)
     parser.add_argument("--inner-folds", type=int, default=2)
-    parser.add_argument("--epochs", type=epochs, default=20, help='a number, or "auto"')
+    parser.add_argument("--epochs", type=epochs, default="auto", help='a number, or "auto"')
     arguments = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as cache:
