@@ -233,8 +233,16 @@ def test_segments_compared_with_rare_events(tmp_path):
     assert facts["events"]["low_tone"] == {
         **{"precision": None, "recall": 0.0, "f1": 0.0},
         **{"n_true": 1, "n_predicted": 0, "false_alarms_per_hour": 0.0},
+        **{"overlap_precision": None, "overlap_recall": 0.0},
     }
+    assert facts["collar"] == 0.2
+    arguments += ["--collar", "0.7"]
+    assert json.loads(invoke(*arguments, "--format", "json").stdout)["collar"] == 0.7
     assert facts["scored_seconds"] == facts["duration"] > 1
+
+
+def test_a_collar_needs_annotations():
+    assert "--collar needs --truth" in misuse("segments", "model.skops", "long.wav", "--collar", 1)
 
 
 @pytest.mark.filterwarnings("default")
