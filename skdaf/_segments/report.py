@@ -12,7 +12,7 @@ from skdaf._core.validation import validate_params
 from skdaf._segments.boundaries import boundary_scores
 from skdaf._segments.events import event_scores
 from skdaf._segments.frames import class_scores, confusion_matrix
-from skdaf._segments.merge import merge_segments, without_labels
+from skdaf._segments.merge import merge_segments, warn_of_unknown, without_labels
 from skdaf._segments.multilabel import label_sets
 from skdaf._segments.pieces import has_probabilities
 from skdaf._segments.scores import SegmentReport
@@ -121,6 +121,12 @@ def segment_report(
         there is no `background`, `true` contains no frame, a parameter is out of range, or a
         segment ends after `duration`.
 
+    Warns
+    -----
+    UserWarning
+        If a background label occurs in neither table, although every instant has one of the classes
+        of `predicted`, whose probabilities are known. Where there are gaps, they are background.
+
     See Also
     --------
     sklearn.metrics.classification_report : The same scores for clips.
@@ -189,6 +195,8 @@ def segment_report(
         )
     duration = _duration(duration, true=true, predicted=predicted)
     true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
+    if not multilabel and _is_complete(predicted, duration):
+        warn_of_unknown(labels, predicted, true.label)
     both_events = [_events(table, labels, multilabel) for table in (true, predicted)]
     events, overall = event_scores(both_events[0], both_events[1], collar, duration)
     true, true_sets = _without_overlaps(true, multilabel)
@@ -254,6 +262,13 @@ def _duration(duration, **tables):
                 f"duration={duration:.10g}."
             )
     return max(ends.values(), default=0.0) if duration is None else float(duration)
+
+
+def _is_complete(predicted, duration):
+    """Return whether a classifier chose one of its classes for each instant of the recording."""
+    if len(predicted) == 0 or not has_probabilities(predicted):
+        return False
+    return duration - _total_time(merge_segments(predicted)) < SAME_TIME
 
 
 def _total_time(table):

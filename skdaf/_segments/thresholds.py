@@ -19,6 +19,9 @@ from skdaf._segments.tables import (
     probability_columns,
 )
 
+# In seconds: tables may be rounded.
+_SAME_DURATION = 0.01
+
 _PROBABILITY = StrictInterval(Real, 0, 1, closed="right")
 
 
@@ -116,7 +119,8 @@ def tune_thresholds(
         If no window contains a class, or if `predicted` has a column of probabilities for a class
         that neither occurs in `true` nor is background. Such a class gets no threshold, so
         `predict_segments` gives its label to windows in which it is the most probable class and no
-        other class reaches its threshold.
+        other class reaches its threshold. Also if the rows of `predicted` have different durations,
+        as after `merge_segments`: thresholds are for windows.
 
     See Also
     --------
@@ -135,6 +139,12 @@ def tune_thresholds(
     """
     background = as_texts(background, "background")
     pairs = _pairs(true, predicted, background)
+    if not all(_are_windows(windows) for _, windows in pairs):
+        warnings.warn(
+            "The rows of predicted have different durations, as after merge_segments. The "
+            "thresholds apply to windows: pass the table that predict_segments returns.",
+            stacklevel=2,
+        )
     classes = sorted({label for events, _ in pairs for label in events.label})
     if not classes:
         raise ValueError("true has no segments of a class that is not background.")
@@ -185,6 +195,15 @@ def _pairs(true, predicted, background):
         windows = windows.drop_duplicates(["start", "end"], ignore_index=True)
         pairs.append((without_labels(events, background), windows))
     return pairs
+
+
+def _are_windows(table):
+    """Return whether all rows have the same duration; only the last one may be shorter."""
+    if len(table) == 0:
+        return True
+    durations = (table.end - table.start).to_numpy()
+    is_shorter = durations < durations[0] - _SAME_DURATION
+    return not is_shorter[:-1].any() and (durations < durations[0] + _SAME_DURATION).all()
 
 
 def _other_classes(tables, labels):

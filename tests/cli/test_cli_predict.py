@@ -114,7 +114,7 @@ def test_labels_and_column_names_do_not_depend_on_options(tmp_path):
     (probabilities,) = json.loads(invoke(*arguments, "--proba").stdout)
     assert plain == {"file": "long.wav", "label": "file"}
     assert probabilities == {**plain, "file_": 0.25, "label_": 0.75}
-    windows = ["--segments", "--window", "99"]
+    windows = ["--segments", "--window", "9"]
     (window,) = json.loads(invoke(*arguments, *windows, "--proba").stdout)
     assert list(window) == ["file", "start", "end", "label", "file_", "label_"]
     assert {name: window[name] for name in probabilities} == probabilities
