@@ -19,7 +19,7 @@ _FOR_CLASSES = ("min_duration", "thresholds", "background", "truth", "collar")
 
 _COLUMNS = ["start", "end", "label"]
 
-# Formats that write_segments writes, without probabilities.
+# Formats that write_segments writes.
 _LABEL_FORMATS = ("audacity", "raven")
 
 
@@ -71,12 +71,13 @@ _LABEL_FORMATS = ("audacity", "raven")
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "csv", "json", "audacity", "raven"]),
-    help="Format of the results; audacity and raven need --output.  [default: from the extension "
-    "of the output file, else table]",
+    type=click.Choice(["table", "csv", "json", "audacity", "raven"], case_sensitive=False),
+    help="Format of the results; audacity and raven need --output.  [default: from the name of the "
+    "output file, else table]",
 )
 @output_option(
-    "Write the segments to this file: *.csv, *.json, or otherwise Audacity labels (numbers: CSV)."
+    "Write the segments to this file: *.csv, *.json, *.selections.txt (Raven), or otherwise "
+    "Audacity labels (numbers: CSV)."
 )
 @using_options
 def segments(
@@ -285,7 +286,7 @@ def _write_segments(found, output, format_, announce=True):
     if format_ not in _LABEL_FORMATS and (format_ or format_by_name(output)):
         show(found, format_, output, announce=announce)
     else:
-        write_segments(found, output, format=format_ or "audacity")
+        write_segments(found, output, format=format_)
         if announce:
             note(f"Wrote {len(found)} segments to {output}")
 

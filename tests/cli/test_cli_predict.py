@@ -209,6 +209,15 @@ def test_segments_above_thresholds_without_background(tmp_path):
     assert (row["label"], row["start"]) == ("low_tone", 0)
 
 
+def test_the_name_of_the_file_chooses_the_table_of_raven(tmp_path):
+    path = tmp_path / "a.selections.txt"
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "-o", path]
+    invoke(*arguments)
+    assert path.read_text().splitlines()[0].endswith("\tAnnotation")
+    invoke(*arguments, "--proba", "--format", "RAVEN")
+    assert path.read_text().splitlines()[0].endswith("\tAnnotation\tScore")
+
+
 @pytest.mark.parametrize(("format_", "first"), [("raven", "Selection"), ("audacity", "0.000000")])
 def test_segments_in_other_formats(tmp_path, format_, first):
     arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "-o", tmp_path / "a.csv"]
