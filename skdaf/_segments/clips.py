@@ -9,9 +9,11 @@ import pandas as pd
 from skdaf._audio.clips import Clip
 from skdaf._audio.reading import read_info
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._features.windows import Windows, cut_windows
 from skdaf._segments.batches import SECONDS
+from skdaf._segments.reading import read_table
 from skdaf._segments.tables import N_DECIMALS, check_segments
 from skdaf._segments.thresholds import contains
 
@@ -20,7 +22,7 @@ from skdaf._segments.thresholds import contains
 @validate_params({"window": [*SECONDS, None], "step": [*SECONDS, None], "multilabel": ["boolean"]})
 def clips_from_segments(
     path: Any,
-    segments: pd.DataFrame,
+    segments: pd.DataFrame | PathLike,
     *,
     window: float | None = None,
     step: float | None = None,
@@ -35,8 +37,9 @@ def clips_from_segments(
         The recording; also a file opened for reading bytes, or a pair
         ``(samples, sampling_rate)``. Without a `window`, a file is not read; with one, only its
         header is read.
-    segments : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`, as returned by `read_segments`.
+    segments : pandas.DataFrame, str or os.PathLike
+        With the columns `start`, `end` (s) and `label`, as returned by `read_segments`; or the path
+        of a file for it.
     window : float, default=None
         Length in seconds of the windows into which each segment is split; the last window of a
         segment may be shorter, as in `predict_segments`. If None, segments are not split. Networks
@@ -112,7 +115,7 @@ def clips_from_segments(
     ['cat', 'cat', 'dog', 'quiet', 'quiet', 'quiet']
     """
     _check_needs_of_window(window, step, multilabel, background)
-    table = check_segments(segments, "segments")
+    table = check_segments(read_table(segments), "segments")
     # All clips share one source, so that an open file is read only once.
     recording = Clip(path).path
     if multilabel:

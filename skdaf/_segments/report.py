@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._segments.boundaries import boundary_scores
 from skdaf._segments.events import event_scores
@@ -15,6 +16,7 @@ from skdaf._segments.frames import class_scores, confusion_matrix
 from skdaf._segments.merge import merge_segments, warn_of_unknown, without_labels
 from skdaf._segments.multilabel import label_sets
 from skdaf._segments.pieces import has_probabilities
+from skdaf._segments.reading import read_table
 from skdaf._segments.scores import SegmentReport
 from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
 
@@ -32,8 +34,8 @@ _TIMES = ["start", "end"]
     }
 )
 def segment_report(
-    true: pd.DataFrame,
-    predicted: pd.DataFrame,
+    true: pd.DataFrame | PathLike,
+    predicted: pd.DataFrame | PathLike,
     *,
     resolution: float = 0.1,
     tolerance: float = 0.5,
@@ -77,9 +79,10 @@ def segment_report(
 
     Parameters
     ----------
-    true, predicted : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`. Labels are compared as text, because files
-        contain text. Rows of `predicted` without a label are not segments.
+    true, predicted : pandas.DataFrame, str or os.PathLike
+        With the columns `start`, `end` (s) and `label`, or the paths of files for `read_segments`.
+        Labels are compared as text, because files contain text. Rows of `predicted` without a label
+        are not segments.
     resolution : float, default=0.1
         Time between frames in seconds. It does not affect the computing time.
     tolerance : float, default=0.5
@@ -186,8 +189,8 @@ def segment_report(
     (1.0, 30.0, 120.0)
     """
     labels = as_texts(background, "background")
-    true = check_segments(true, "true")
-    predicted = check_segments(predicted, "predicted", unlabeled=True)
+    true = check_segments(read_table(true), "true")
+    predicted = check_segments(read_table(predicted), "predicted", unlabeled=True)
     if len(true) == 0 and not labels:
         raise ValueError(
             "true has no segments: pass background= (and duration=) to score a recording without "

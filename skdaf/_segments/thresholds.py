@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 from skdaf._core.validation import StrictInterval
 from skdaf._segments.merge import without_labels
+from skdaf._segments.reading import read_table
 from skdaf._segments.tables import (
     COLUMNS,
     SAME_TIME,
@@ -74,7 +76,7 @@ def winners(probabilities, thresholds):
 
 @public
 def tune_thresholds(
-    true: pd.DataFrame | Sequence[pd.DataFrame],
+    true: pd.DataFrame | PathLike | Sequence[pd.DataFrame | PathLike],
     predicted: pd.DataFrame | Sequence[pd.DataFrame],
     *,
     background: Any = None,
@@ -90,9 +92,9 @@ def tune_thresholds(
 
     Parameters
     ----------
-    true : pandas.DataFrame or list of them
+    true : pandas.DataFrame, str, os.PathLike, or list of them
         The true segments of a recording, or of several, with the columns `start`, `end` (s) and
-        `label`. All events must be annotated.
+        `label`, or the paths of files for `read_segments`. All events must be annotated.
     predicted : pandas.DataFrame or list of them
         The windows of the same recordings, as returned by `predict_segments`, with a column of
         probabilities for each class.
@@ -188,7 +190,7 @@ def _pairs(true, predicted, background):
         )
     pairs = []
     for events, windows in zip(trues, predictions, strict=True):
-        events = check_segments(events, "true")
+        events = check_segments(read_table(events), "true")
         events = events.assign(label=events.label.astype(str))
         windows = check_segments(windows, "predicted", unlabeled=True)
         # With several labels per clip, a window has a row for each.

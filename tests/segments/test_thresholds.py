@@ -185,7 +185,7 @@ class TestTune:
         with pytest.raises(ValueError, match="no segments"):
             tune_thresholds(true, windows, background="a")
         with pytest.raises(TypeError, match="true must be a table"):
-            tune_thresholds("a.txt", windows)
+            tune_thresholds(3, windows)
 
 
 def test_merged_segments_instead_of_windows_give_a_warning():
