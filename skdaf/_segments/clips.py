@@ -16,6 +16,7 @@ from skdaf._segments.batches import SECONDS
 from skdaf._segments.reading import read_table
 from skdaf._segments.tables import N_DECIMALS, check_segments
 from skdaf._segments.thresholds import contains
+from skdaf._segments.window_lengths import LONGEST_WINDOW, warn_about_short_recording
 
 
 @public
@@ -81,6 +82,11 @@ def clips_from_segments(
         is out of range, there is a `step` or a `background`, or are several labels, without a
         `window`, or `background` is the label of a segment.
 
+    Warns
+    -----
+    UserWarning
+        If `window` exceeds 30 s and the recording. Milliseconds are a common mistake.
+
     See Also
     --------
     read_segments : Read annotations.
@@ -118,6 +124,11 @@ def clips_from_segments(
     table = check_segments(read_table(segments), "segments")
     # All clips share one source, so that an open file is read only once.
     recording = Clip(path).path
+    if window is not None and window > LONGEST_WINDOW:
+        info = read_info(Clip(recording))
+        seconds = info.n_frames / info.sampling_rate
+        # The decorator that checks parameters is in between.
+        warn_about_short_recording(Clip(recording), window, seconds, stacklevel=4)
     if multilabel:
         windows, _ = cut_windows([Clip(recording)], window, step or window, None)
         return list(windows), _indicator(windows, table)

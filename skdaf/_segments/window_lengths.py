@@ -9,7 +9,7 @@ from skdaf._features.usual_length import usual_seconds
 _MAX_FACTOR = 4.0
 
 # In seconds. Up to here, recordings may well be shorter than a window.
-_LONGEST_WINDOW = 30.0
+LONGEST_WINDOW = 30.0
 
 
 def warn_about_window(estimator, window):
@@ -29,7 +29,7 @@ def warn_about_window(estimator, window):
 
 def warn_about_short_recording(clip, window, seconds, stacklevel):
     """Warn if a window is longer than the recording, and so long that it may be a mistake."""
-    if window > max(seconds, _LONGEST_WINDOW):
+    if window > max(seconds, LONGEST_WINDOW):
         warnings.warn(
             f"window={window:g} s is longer than the recording {clip.name!r} ({seconds:.4g} s), so "
             "there is only one window. Durations are in seconds, not in milliseconds.",

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import small_frontend, small_pipeline
+from helpers import segment_table, small_frontend, small_pipeline
 from sklearn.linear_model import LogisticRegression
 
-from skdaf import predict_segments, predict_stream, transform_segments
+from skdaf import clips_from_segments, predict_segments, predict_stream, transform_segments
 from skdaf._features.usual_length import usual_seconds
 
 RATE = 8000
@@ -61,3 +61,6 @@ class TestWarning:
         with pytest.warns(UserWarning, match=r"window=1000 s is longer .*\(40 s\)"):
             transform_segments(frontend, SOUND, window=1000)
         transform_segments(frontend, clips_of(0.5)[0], window=1)
+        with pytest.warns(UserWarning, match="window=500 s is longer") as caught:
+            clips_from_segments(SOUND, segment_table((0, 1, "a")), window=500)
+        assert caught[0].filename == __file__
