@@ -13,7 +13,7 @@ from skdaf._core.typing import Clips
 from skdaf._core.validation import validate_params
 from skdaf._display.clip_spectrogram import input_times, settings_for
 from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters
-from skdaf._display.style import require_matplotlib
+from skdaf._display.style import plain_text, require_matplotlib
 from skdaf._display.typing import ManyAxes
 from skdaf._estimators.fitted import find_frontend, find_network, load_if_path
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
@@ -148,7 +148,8 @@ class SaliencyDisplay:
         saliencies, titles = _explain(classifier, np.asarray(inputs), target, layer, method)
         parameters = display_parameters(frontend, kind, clips, processed=False)
         if y is not None:
-            titles = [f"{title}, true: {label}" for title, label in zip(titles, y, strict=True)]
+            labels = map(plain_text, np.asarray(y))
+            titles = [f"{title}, true: {true}" for title, true in zip(titles, labels, strict=True)]
         spectrograms = SpectrogramDisplay(**parameters, titles=titles)
         display = cls(list(saliencies), spectrograms, times=_input_times(frontend, kind, clips))
         return display.plot(ax, colorbar=colorbar, im_kw=im_kw)
