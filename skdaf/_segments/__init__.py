@@ -14,5 +14,6 @@
 - `merge_stream`: `merge_stream`, the same for rows that are still arriving, with its steps in
   `stream_rows`, `stream_pieces` and `stream_labels`.
 - `multilabel`: segments with different labels that cover the same time.
-- `report`: `segment_report`, with the scores of `frames` and `events`.
+- `report`: `segment_report`, with the scores of `frames` and `events`; `scores`: `SegmentReport`.
+- `window_lengths`: warnings about windows that are probably too long or too short.
 """

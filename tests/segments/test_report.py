@@ -195,7 +195,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("name", ["true", "predicted"])
     def test_the_table_is_named(self, name):
-        tables = {"true": even("ab"), "predicted": even("ab"), name: "labels.txt"}
+        tables = {"true": even("ab"), "predicted": even("ab"), name: 3}
         with pytest.raises(TypeError, match=f"{name} must be a table"):
             segment_report(**tables)
         tables[name] = segment_table((1, 1, "a"))
