@@ -82,19 +82,22 @@ def _is_dask_task():
 
 
 @contextmanager
-def progress_bar(total, description, unit, verbose):
+def progress_bar(total, description, unit, verbose, initial=0):
     """Show a tqdm progress bar if `verbose` is true.
 
     Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
     such as a loss, are shown next to the bar. Bytes (unit "B") are shown in kB, MB and so on. The
-    total can be None if it is not known.
+    total can be None if it is not known. `initial` items were done earlier: they are in the bar,
+    but not in its estimate of the remaining time.
     """
     if not verbose:
         yield lambda n, **figures: None
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=description, unit=unit, unit_scale=unit == "B") as bar:
+    with tqdm(
+        total=total, desc=description, unit=unit, unit_scale=unit == "B", initial=initial
+    ) as bar:
 
         def advance(n, **figures):
             if figures:

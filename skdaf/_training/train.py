@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 
 from numpy.typing import NDArray
+from torch import nn
 
 from skdaf._core.parallel import is_worker_thread
 from skdaf._networks.device import reproducible, single_torch_thread, without_autocast
@@ -61,6 +62,11 @@ def train(
         set_weights(network, state.best_weights)
     network.eval()
     return state
+
+
+def count_stored_epochs(checkpoint: Checkpoint | None, network: nn.Module) -> int:
+    """Return how many epochs `train` reports from a checkpoint before it runs new ones."""
+    return 0 if checkpoint is None else _stored_state(checkpoint, network).n_epochs
 
 
 def _run_epochs(run, state, report, checkpoint):

@@ -276,3 +276,12 @@ def test_the_bar_shows_figures(capfd):
     with progress_bar(2, "Epochs", "epoch", 0) as advance:
         advance(1, loss=0.25)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_estimate_of_a_bar_leaves_out_what_was_done_earlier(capfd, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    with progress_bar(100, "Epochs", "epoch", 1, initial=90) as advance:
+        now[0] = 10.0
+        advance(1)
+    assert "91/100 [00:10<01:30, 10.00s/epoch]" in capfd.readouterr().err
