@@ -35,7 +35,7 @@ def test_a_warning_counts_the_files_left_out_per_class(tmp_path, monkeypatch, ha
     assert f"({2 - has_ffmpeg} in 'high_tone', 2 in 'low_tone')" in line
     assert repr(str(tmp_path / "recordings" / "low_tone" / "x.mid")) in line
     assert ("skdaf[ffmpeg]" in line) is not has_ffmpeg
-    assert result.stderr.endswith("\n36 files, 0 bad\n")
+    assert result.stderr.endswith("\n36 files: no problems\n")
 
 
 def test_the_error_for_a_folder_of_files_for_ffmpeg_says_how_to_read_them(tmp_path, monkeypatch):
@@ -72,7 +72,8 @@ def test_check_reports_channels_that_cancel_and_odd_durations(tmp_path):
     rows = json.loads(invoke("check", tmp_path, "--format", "json").stdout)
     assert [Path(row["path"]).name for row in rows if row["cancels"]] == ["opposite.wav"]
     assert [Path(row["path"]).name for row in rows if row["odd_duration"]] == ["long.wav"]
-    assert "6 files, 2 bad" in invoke("check", tmp_path, "--strict", status=1).stderr
+    expected = "6 files: 1 with channels that cancel out, 1 with an odd duration\n"
+    assert expected in invoke("check", tmp_path, "--strict", status=1).stderr
 
 
 def test_info():
@@ -107,12 +108,12 @@ def test_check(workspace, tmp_path):
     result = run("check", "recordings", "--format", "csv", cwd=tmp_path, status=1)
     table = pd.read_csv(io.StringIO(result.stdout))
     assert list(table.path[~table.ok]) == [os.path.join("recordings", "bad.wav")]
-    assert "37 files, 1 bad" in result.stderr
+    assert "37 files: 1 unreadable\n" in result.stderr
 
 
 def test_check_strict(tmp_path):
     sf.write(tmp_path / "silence.wav", np.zeros(800), 8000)
-    invoke("check", tmp_path)
+    assert "1 file: 1 silent\n" in invoke("check", tmp_path).stderr
     invoke("check", tmp_path, "--strict", status=1)
 
 
@@ -129,7 +130,8 @@ def test_check_finds_duplicates_and_label_conflicts(tmp_path, form):
     table = pd.read_csv(io.StringIO(result.stdout))
     assert list(table.duplicate_of.fillna("")) == ["", str(paths[0]), str(paths[0])]
     assert table.label_conflict.all()
-    assert "3 files, 3 bad" in invoke("check", *arguments, "--strict", status=1).stderr
+    expected = "3 files: 2 copies of others, 3 with conflicting labels\n"
+    assert expected in invoke("check", *arguments, "--strict", status=1).stderr
     # Duplicates in one class are not a conflict, even in different subfolders.
     paths[2].unlink()
     sf.write(paths[2], -sound, 8000)
