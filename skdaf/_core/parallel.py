@@ -3,7 +3,8 @@
 import ctypes
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 
 import threadpoolctl
@@ -90,6 +91,10 @@ def progress_bar(total, description, unit, verbose, initial=0):
     total can be None if it is not known. `initial` items were done earlier: they are in the bar,
     but not in its estimate of the remaining time.
     """
+    joined = _joined.get()
+    if joined is not None:
+        yield joined.advance_of(description, unit, verbose)
+        return
     if not verbose:
         yield lambda n, **figures: None
         return
@@ -105,6 +110,53 @@ def progress_bar(total, description, unit, verbose, initial=0):
             bar.update(n)
 
         yield advance
+
+
+_joined: ContextVar = ContextVar("joined", default=None)
+
+
+class JoinedProgress:
+    """Let the progress bars of successive parts of the same work be one.
+
+    Bars that are shown inside `active()` are joined by their description. The bars stay on the
+    screen until the end of the context of this object.
+
+    Parameters
+    ----------
+    total : int
+        The total of each joined bar.
+    """
+
+    def __init__(self, total):
+        self._total = total
+        self._bars = {}
+
+    def __enter__(self):
+        self._stack = ExitStack()
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    @contextmanager
+    def active(self):
+        """Join the bars that this thread shows inside the context."""
+        token = _joined.set(self)
+        try:
+            yield
+        finally:
+            _joined.reset(token)
+
+    def advance_of(self, description, unit, verbose):
+        """Return the function that advances the joined bar with a description."""
+        token = _joined.set(None)
+        try:
+            if description not in self._bars:
+                bar = progress_bar(self._total, description, unit, verbose)
+                self._bars[description] = self._stack.enter_context(bar)
+        finally:
+            _joined.reset(token)
+        return self._bars[description]
 
 
 def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):

@@ -9,7 +9,13 @@ import pytest
 from joblib._parallel_backends import ThreadingBackend
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skdaf._core.parallel import CHUNK_SIZE, map_chunks, progress_bar, single_blas_thread
+from skdaf._core.parallel import (
+    CHUNK_SIZE,
+    JoinedProgress,
+    map_chunks,
+    progress_bar,
+    single_blas_thread,
+)
 
 pytestmark = pytest.mark.oldest
 
@@ -285,3 +291,16 @@ def test_the_estimate_of_a_bar_leaves_out_what_was_done_earlier(capfd, monkeypat
         now[0] = 10.0
         advance(1)
     assert "91/100 [00:10<01:30, 10.00s/epoch]" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_the_bars_of_successive_parts_are_one(capfd, verbose):
+    with JoinedProgress(200) as progress:
+        for _ in range(2):
+            with progress.active():
+                list(map_chunks(len, range(100), n_jobs=None, verbose=verbose, description="Part"))
+            list(map_chunks(len, range(3), n_jobs=None, verbose=verbose, description="Other"))
+    err = capfd.readouterr().err
+    assert ("200/200" in err) == bool(verbose)
+    assert "100/100" not in err
+    assert err.count("3/3") == 2 * verbose

@@ -295,6 +295,19 @@ class TestVerbosity:
             )
         assert capfd.readouterr() == ("", "")
 
+    def test_one_bar_for_a_prediction_in_batches(self, sounds, capfd, monkeypatch):
+        classifier = small_classifier(max_epochs=1).fit(sounds.filenames, sounds.target)
+        files = 3 * sounds.filenames
+        expected = classifier.predict_proba(files)
+        monkeypatch.setattr("skdaf._estimators.frontend._BYTES_PER_BATCH", 1)
+        np.testing.assert_array_equal(classifier.predict_proba(files), expected)
+        assert capfd.readouterr().err == ""
+        classifier.set_params(verbose=1).predict(files)
+        last_lines = [line for line in capfd.readouterr().err.split("\n") if line]
+        assert len(last_lines) == 1
+        assert "Spectrograms: 100%" in last_lines[0]
+        assert "180/180" in last_lines[0]
+
     def test_progress_bars_for_clips_and_epochs(self, sounds, capfd):
         small_classifier(max_epochs=3, verbose=1, early_stopping=True, validation_fraction=0.2).fit(
             sounds.filenames, sounds.target
