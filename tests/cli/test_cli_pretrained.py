@@ -39,7 +39,8 @@ def test_similar(tmp_path):
     index = tmp_path / "index.skops"
     invoke("similar", "index", "silero-vad", "recordings", "-o", index)
     file = load_audio_folders(["recordings"]).filenames[0]
-    rows = json.loads(invoke("similar", "query", index, file, "--format", "json").stdout)
+    query = ["similar", "query", index, file, "--include-self", "--format", "json"]
+    rows = json.loads(invoke(*query).stdout)
     assert rows[0]["file"] == file
     assert rows[0]["distance"] < 1e-5
 
