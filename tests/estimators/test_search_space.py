@@ -11,7 +11,9 @@ from skdaf import (
     CNNAudioClassifier,
     CNNAudioRegressor,
     SpectrogramTransformer,
+    load_model,
     make_combined_classifier,
+    save_model,
     search_space,
 )
 
@@ -48,16 +50,15 @@ def test_the_default_is_small_and_part_of_large():
 def test_every_kind_of_candidate_trains(size):
     space = search_space(size)
     drawn = list(candidates(space))
-    for name, values in space.items():
-        if isinstance(values, list):  # the draws cover every listed value
-            assert {repr(one[name]) for one in drawn} == {repr(value) for value in values}
+    for name in ("augment", "frontend__mean_subtraction"):  # every kind of value is drawn
+        assert {repr(one[name]) for one in drawn} == set(map(repr, space[name]))
     for candidate in drawn:
         fitted = tiny().set_params(**candidate).fit(WAVEFORMS, LABELS)
         assert fitted.predict(WAVEFORMS).shape == (8,)
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_values_of_the_defaults_are_inside(size):
+def test_the_defaults_are_among_the_values(size):
     default = clone(CNNAudioClassifier(SpectrogramTransformer())).get_params()
     # What None or "auto" stands for.
     default |= {
@@ -67,11 +68,7 @@ def test_values_of_the_defaults_are_inside(size):
         "frontend__length": "resize",
     }
     for name, values in search_space(size).items():
-        if isinstance(values, list):
-            assert default[name] in values, name
-        else:
-            low, high = values.support()
-            assert low <= default[name] <= high, name
+        assert default[name] in values, name
 
 
 def test_small_fits_regressors():
@@ -93,6 +90,15 @@ def test_prefixes_of_a_pipeline():
     search = RandomizedSearchCV(Pipeline(steps), space, n_iter=2, cv=2, random_state=0)
     search.fit(WAVEFORMS, LABELS)
     assert search.best_params_.keys() == space.keys()
+
+
+def test_a_search_can_be_saved(tmp_path):
+    search = RandomizedSearchCV(tiny(), search_space("large"), n_iter=1, cv=2, random_state=0)
+    search.fit(WAVEFORMS, LABELS)
+    save_model(search, tmp_path / "search.skops")
+    loaded = load_model(tmp_path / "search.skops")
+    np.testing.assert_array_equal(loaded.predict(WAVEFORMS), search.predict(WAVEFORMS))
+    assert loaded.best_params_ == search.best_params_
 
 
 def test_the_result_can_be_changed():
