@@ -37,6 +37,17 @@ class Seconds(_param_validation.Interval):  # type: ignore[misc]
         return f"{super().__str__()} (seconds)"
 
 
+class ExplainedOptions(_param_validation.StrOptions):  # type: ignore[misc]
+    """A choice of texts; messages explain the parameter, for names that suggest another type."""
+
+    def __init__(self, options: set[str], explanation: str) -> None:
+        super().__init__(options)
+        self.explanation = explanation
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} ({self.explanation})"
+
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
