@@ -29,8 +29,8 @@ _MAX_CHANNELS, _MIN_SAMPLES = 8, 600
 _MAX_LAST_CHANNELS, _MAX_FRAMES = 2, 4000
 
 _EXPECTED_COLUMN = (
-    "Expected paths: a table with a column 'path' (rename the column of files), or only that column, "
-    "as table['path'] or by its name as a string in a ColumnTransformer."
+    "Expected paths: a table with a column 'path' (rename the column of files), or only that "
+    "column, as table['path'] or by its name as a string in a ColumnTransformer."
 )
 
 # The kind and the plain form of an X that one estimator has validated and passes to another.

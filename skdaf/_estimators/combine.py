@@ -89,10 +89,11 @@ def make_combined_classifier(
         Unfitted. With "vote", you can search over ``weights`` (one for each of ``estimators``,
         including those that are "drop"; default: 3 for each network, 1 for the hand-crafted
         features), ``cnn1__max_epochs``, ``handcrafted__logistic__C``, and ``cnn1`` or
-        ``handcrafted`` with "drop" as one of the values. With "svc", the pipeline has the steps "features", a `FeatureUnion` in which each
-        block is scaled as a whole so that all have the same weight, and "svc": you can search over
-        ``svc__C``, ``features__cnn1__pca__n_components``,
-        ``features__cnn1__extractor__layers_dropped``, or ``features__handcrafted``.
+        ``handcrafted`` with "drop" as one of the values. With "svc", the pipeline has the steps
+        "features", a `FeatureUnion` in which each block is scaled as a whole so that all have the
+        same weight, and "svc": you can search over ``svc__C``,
+        ``features__cnn1__pca__n_components``, ``features__cnn1__extractor__layers_dropped``, or
+        ``features__handcrafted``.
 
     See Also
     --------

@@ -129,7 +129,7 @@ def test_wrong_types_of_tables(tmp_path):
             load_audio_table(table)
     with pytest.raises(FileNotFoundError, match=r"no\.csv"):
         load_audio_table(tmp_path / "no.csv")
-    with pytest.raises(FileNotFoundError, match="there is no folder '.*no'"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*no'"):
         load_audio_table(tmp_path / "no" / "no.csv")
     with pytest.raises(IsADirectoryError, match="load_audio_folders"):
         load_audio_table(tmp_path)
