@@ -4,6 +4,7 @@
 determine what X is.
 """
 
+import re
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from skdaf._audio.clips import Clip
+from skdaf._audio.columns import column_names
 from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._audio.samples import MAX_SAMPLE
 from skdaf._core.arrays import blocks
@@ -25,6 +27,11 @@ _MAX_CHANNELS, _MIN_SAMPLES = 8, 600
 
 # The same if samples come before channels: few channels, and more samples than a clip has frames.
 _MAX_LAST_CHANNELS, _MAX_FRAMES = 2, 4000
+
+_EXPECTED_COLUMN = (
+    "Expected paths: a table with a column 'path' (rename the column of files), or only that "
+    "column, as table['path'] or by its name as a string in a ColumnTransformer."
+)
 
 # The kind and the plain form of an X that one estimator has validated and passes to another.
 _validated = ContextVar("_validated", default=(None, None))
@@ -138,10 +145,39 @@ def _validate(estimator, X, reset):
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
             "[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms."
         )
+    _check_is_no_column(X)
     # scikit-learn checks Python lists and numeric tables, with its own rules and messages.
     with np.errstate(over="ignore"):
         data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
+    _check_are_samples(X, data)
     return "waveforms", _check_level(_check_finite(data, "X"), "X")
+
+
+def _check_is_no_column(X):
+    """Raise ValueError for a column of numbers that was selected from a table."""
+    is_column = len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray)
+    if is_column:
+        raise ValueError(
+            f"Expected 2D array, got a column of numbers instead ({type(X).__name__}, {X.dtype}). "
+            f"{_EXPECTED_COLUMN}"
+        )
+
+
+def _check_are_samples(X, data):
+    """Raise ValueError for measurements, which would become waveforms of a few samples."""
+    if data.shape[1] == 1:
+        raise ValueError(
+            f"Found array with 1 feature(s) (shape={data.shape}), a single number for each clip. "
+            f"{_EXPECTED_COLUMN}"
+        )
+    # Columns of samples are numbered, in any style.
+    names = column_names(X) or ()
+    unnumbered = [name for name in names if isinstance(name, str) and not re.search(r"\d", name)]
+    if unnumbered:
+        raise ValueError(
+            f"X is a table of numbers with the columns {list(names)[:20]}. {_EXPECTED_COLUMN} If "
+            "each row contains the samples of a waveform, pass an array (X.to_numpy())."
+        )
 
 
 def _check_no_channels(shape):

@@ -135,7 +135,11 @@ def _all_epochs(loop, state, checkpoint):
 
 
 def _is_second_interrupt():
-    """Return whether another fit was interrupted in the last seconds; record this interruption."""
+    """Return whether a fit was interrupted in the last seconds; record this interruption.
+
+    The fits of a search are separate calls, so the count cannot restart with each of them: the
+    second interruption must stop a search whose fits take less time than a keypress.
+    """
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()
     return _last_interrupt - before < _SECOND_INTERRUPT_WITHIN

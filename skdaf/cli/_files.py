@@ -14,7 +14,7 @@ from skdaf.cli._options import (
 )
 from skdaf.cli._outline import describe_outline
 from skdaf.cli._paths import InputPath, OutputFile
-from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained
+from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained, needed_packages
 from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option, verbosity
 from skdaf.cli._recordings import any_argument, recordings_options
 from skdaf.cli._tables import show
@@ -68,6 +68,9 @@ def _describe(model):
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
     if not facts["fitted"]:
         facts["parameters"] = _one_line(model)
+    needed = needed_packages(model)
+    if needed:
+        facts["packages"] = needed
     return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}
 
 

@@ -29,6 +29,16 @@ def same_bytes(classifier, other, X):
     return np.array_equal(classifier.predict_proba(X), other.predict_proba(X))
 
 
+def test_swapped_files_and_labels_are_noted(sounds):
+    files = sounds.filenames[:6]
+    with pytest.raises(AudioReadError, match="'angry': no such file") as caught:
+        small_classifier().fit(["angry", "happy"] * 3, files)
+    assert any(note.startswith("y contains files") for note in caught.value.__notes__)
+    with pytest.raises(AudioReadError) as caught:
+        small_classifier().fit(["angry", "happy"] * 3, [*"ababab"])
+    assert not any(note.startswith("y contains") for note in caught.value.__notes__)
+
+
 class TestNestedFrontEnd:
     def test_parameters_of_the_default_front_end_can_be_set(self, sounds):
         classifier = CNNAudioClassifier().set_params(frontend__n_mels=20, max_epochs=1)

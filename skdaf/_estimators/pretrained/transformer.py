@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,10 +15,10 @@ from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_sounds
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_names, is_positive_count
-from skdaf._core.limits import MAX_SAMPLING_RATE
+from skdaf._core.limits import MAX_SAMPLING_RATE, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
-from skdaf._core.validation import fit_context
+from skdaf._core.validation import Seconds, fit_context
 from skdaf._estimators.persistence.run_settings import CodeError
 from skdaf._estimators.pretrained.checks import (
     check_cache,
@@ -155,8 +155,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
             Interval(Integral, MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, closed="both"),
             None,
         ],
-        "window": [Interval(Real, 0, None, closed="neither"), None],
-        "step": [Interval(Real, 0, None, closed="neither"), None],
+        "window": [Seconds(MAX_WINDOW), None],
+        "step": [Seconds(MAX_WINDOW), None],
         "pooling": [StrOptions(set(POOLINGS))],
         "output": [Integral, str, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
