@@ -1,6 +1,7 @@
 """A part of a recording, information from its header, and the error for unreadable recordings."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class AudioReadError(ValueError):
 
     @classmethod
     def join(cls, errors: Sequence["AudioReadError"]) -> "AudioReadError":
-        """Return one error for several.
+        """Return one error for several; equal ones are shown once, with their number.
 
         Parameters
         ----------
@@ -97,10 +98,13 @@ class AudioReadError(ValueError):
         """
         if len(errors) == 1:
             return errors[0]
-        shown = "\n".join(f"  {error}" for error in errors[:10])
-        rest = f"\n  ... and {len(errors) - 10} more" if len(errors) > 10 else ""
+        # Many clips may be of one recording that is missing.
+        counts = Counter(map(str, errors))
+        lines = [f"  {text}" + f" ({n} clips)" * (n > 1) for text, n in counts.items()]
+        n_more = sum([*counts.values()][10:])
+        lines[10:] = [f"  ... and {n_more} more"] if n_more else []
         paths = [path for error in errors for path in error.paths]
-        return cls(f"{len(errors)} clips could not be read:\n{shown}{rest}", paths)
+        return cls("\n".join([f"{len(errors)} clips could not be read:", *lines]), paths)
 
 
 def raise_errors(errors):

@@ -1,18 +1,10 @@
 """The classes and probabilities in tables of segments, for `SegmentsDisplay`."""
 
-import os
-
 import numpy as np
 
 from skdaf._display.clip_spectrogram import MAX_FRAMES
 from skdaf._segments.pieces import without_overlaps
-from skdaf._segments.reading import read_segments
 from skdaf._segments.tables import COLUMNS, check_segments, probability_columns
-
-
-def read_table(segments):
-    """Return a table of segments, which may be the path of a file; None stays None."""
-    return read_segments(segments) if isinstance(segments, (str, os.PathLike)) else segments
 
 
 def probability_bands(table):

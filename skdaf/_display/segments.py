@@ -13,7 +13,6 @@ from skdaf._display.segment_bands import (
     all_classes,
     band_values,
     probability_bands,
-    read_table,
 )
 from skdaf._display.segment_lanes import MAX_NAME_LENGTH, draw_lanes, draw_legend
 from skdaf._display.spectrogram import SpectrogramDisplay
@@ -29,6 +28,7 @@ from skdaf._display.typing import Colormap, ManyAxes
 from skdaf._estimators.fitted import find_frontend, load_if_path
 from skdaf._segments.merge import merge_segments, without_labels
 from skdaf._segments.predict import is_multilabel, predict_segments
+from skdaf._segments.reading import read_table
 from skdaf._segments.tables import as_texts, check_segments
 
 # In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane, and of the

@@ -13,6 +13,7 @@ from skdaf._audio.sources import is_source
 from skdaf._core.parallel import progress_bar
 from skdaf._estimators.fitted import load_if_path
 from skdaf._features.windows import Windows
+from skdaf._segments.window_lengths import warn_about_short_recording
 
 # The constraint of a parameter that is a duration.
 SECONDS = [Interval(Real, 0, None, closed="neither")]
@@ -57,6 +58,9 @@ def map_windows(function, path, *, window, step, batch_size, verbose, descriptio
     """
     with on_disk(_one_recording(path)) as clip:
         info = read_info(clip)
+        seconds = info.n_frames / info.sampling_rate
+        # The decorator that checks parameters is in between.
+        warn_about_short_recording(clip, window, seconds, stacklevel=5)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
         results = []
         with progress_bar(len(windows), description, "window", verbose) as advance:

@@ -1,28 +1,34 @@
 """clips_from_segments: turn annotated segments into clips for training."""
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skdaf._audio.clips import Clip
+from skdaf._audio.reading import read_info
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
-from skdaf._features.windows import cut_windows
+from skdaf._features.windows import Windows, cut_windows
 from skdaf._segments.batches import SECONDS
-from skdaf._segments.tables import check_segments
+from skdaf._segments.reading import read_table
+from skdaf._segments.tables import N_DECIMALS, check_segments
 from skdaf._segments.thresholds import contains
+from skdaf._segments.window_lengths import LONGEST_WINDOW, warn_about_short_recording
 
 
 @public
 @validate_params({"window": [*SECONDS, None], "step": [*SECONDS, None], "multilabel": ["boolean"]})
 def clips_from_segments(
     path: Any,
-    segments: pd.DataFrame,
+    segments: pd.DataFrame | PathLike,
     *,
     window: float | None = None,
     step: float | None = None,
     multilabel: bool = False,
+    background: Any = None,
 ) -> tuple[list[Clip], Any]:
     """Turn the annotated segments of a recording into clips and labels for training.
 
@@ -32,8 +38,9 @@ def clips_from_segments(
         The recording; also a file opened for reading bytes, or a pair
         ``(samples, sampling_rate)``. Without a `window`, a file is not read; with one, only its
         header is read.
-    segments : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`, as returned by `read_segments`.
+    segments : pandas.DataFrame, str or os.PathLike
+        With the columns `start`, `end` (s) and `label`, as returned by `read_segments`; or the path
+        of a file for it.
     window : float, default=None
         Length in seconds of the windows into which each segment is split; the last window of a
         segment may be shorter, as in `predict_segments`. If None, segments are not split. Networks
@@ -45,6 +52,13 @@ def clips_from_segments(
         windows of the whole recording, and can have any number of labels: those of segments that
         cover at least half of the window, or of which the window covers at least half. Requires a
         `window`, and annotations of the whole recording.
+    background : label, default=None
+        The label of the time in which nothing is annotated, for annotations that list all events of
+        a recording, and only these. The windows of this time are added to the clips, so that a
+        classifier learns what is not an event. They are cut between the events, all of the full
+        length, and touch no event: a window that contains a part of one is not a good example of
+        either. The table may then be empty. Requires a `window`. A multilabel indicator needs none:
+        its windows without an event are rows of zeros.
 
     Returns
     -------
@@ -61,10 +75,17 @@ def clips_from_segments(
     AudioReadError
         If there is a `window` and the recording cannot be read, or ends before a segment starts.
     TypeError
-        If `path` is not a recording, or `segments` is not a table.
+        If `path` is not a recording, `segments` is not a table, or `background` is not a label of
+        the same type as the others.
     ValueError
         If a column or a value is missing, a segment has no duration or an empty label, a parameter
-        is out of range, or there is a `step`, or are several labels, without a `window`.
+        is out of range, there is a `step` or a `background`, or are several labels, without a
+        `window`, or `background` is the label of a segment.
+
+    Warns
+    -----
+    UserWarning
+        If `window` exceeds 30 s and the recording. Milliseconds are a common mistake.
 
     See Also
     --------
@@ -76,6 +97,10 @@ def clips_from_segments(
     Neighboring windows sound alike. In cross-validation, keep the windows of one recording
     together, for example with ``GroupKFold``.
 
+    If events are rare, most clips are background. This is how often a detector will meet it, but
+    training takes longer. For fewer of them, call the function twice: with a `step` for the events,
+    and without one, or with a longer one, for the background.
+
     Examples
     --------
     >>> import pandas as pd
@@ -84,22 +109,100 @@ def clips_from_segments(
     >>> clips, labels = clips_from_segments("yard.wav", segments)
     >>> clips[1], labels[1].item()
     (Clip(path='yard.wav', start=2.5, end=4.0), 'dog')
+
+    If only the events are annotated, the rest of the recording is background:
+
+    >>> import numpy as np
+    >>> recording = np.zeros(80_000), 8000
+    >>> clips, labels = clips_from_segments(recording, segments, window=2, background="quiet")
+    >>> [(clip.start, clip.end) for clip in clips]
+    [(0.0, 2.0), (2.0, 2.5), (2.5, 4.0), (4.0, 6.0), (6.0, 8.0), (8.0, 10.0)]
+    >>> labels.tolist()
+    ['cat', 'cat', 'dog', 'quiet', 'quiet', 'quiet']
     """
-    if window is None and (step is not None or multilabel):
-        needing = "multilabel=True" if multilabel else f"step={step}"
-        raise ValueError(f"{needing} needs a window, but window is None.")
-    table = check_segments(segments, "segments")
+    _check_needs_of_window(window, step, multilabel, background)
+    table = check_segments(read_table(segments), "segments")
     # All clips share one source, so that an open file is read only once.
     recording = Clip(path).path
+    if window is not None and window > LONGEST_WINDOW:
+        info = read_info(Clip(recording))
+        seconds = info.n_frames / info.sampling_rate
+        # The decorator that checks parameters is in between.
+        warn_about_short_recording(Clip(recording), window, seconds, stacklevel=4)
     if multilabel:
         windows, _ = cut_windows([Clip(recording)], window, step or window, None)
         return list(windows), _indicator(windows, table)
     clips = [Clip(recording, *span) for span in zip(table.start, table.end, strict=True)]
     labels = np.array(table.label.tolist())
-    if window is None or not clips:
+    if background is not None:
+        _check_background(background, labels)
+    if window is not None and clips:
+        clips, firsts = cut_windows(clips, window, step or window, None)
+        labels = np.repeat(labels, np.diff([*firsts, len(clips)]))
+    if background is None:
         return clips, labels
-    windows, firsts = cut_windows(clips, window, step or window, None)
-    return windows, np.repeat(labels, np.diff([*firsts, len(windows)]))
+    others = _windows_between(table, Clip(recording), window, step or window)
+    return _in_order(clips + others, [*labels.tolist(), *[background] * len(others)])
+
+
+def _check_needs_of_window(window, step, multilabel, background):
+    if multilabel and background is not None:
+        raise ValueError(
+            f"background={background!r} is not needed with multilabel=True, which returns all "
+            "windows: those without an event are rows of zeros. Omit it."
+        )
+    needing = {
+        f"step={step}": step is not None,
+        "multilabel=True": multilabel,
+        f"background={background!r}": background is not None,
+    }
+    for what, is_given in needing.items():
+        if is_given and window is None:
+            raise ValueError(f"{what} needs a window, but window is None.")
+
+
+def _check_background(background, labels):
+    """Raise unless a label can be that of the time without an event."""
+    if not isinstance(background, (str, Number, np.generic)):
+        raise TypeError(f"background must be a label, got {background!r}.")
+    is_text = [isinstance(label, str) for label in (*labels[:1].tolist(), background)]
+    if len({*is_text}) > 1:
+        # An array of both would turn numbers into texts.
+        raise TypeError(
+            f"background must be of the same type as the labels, got {background!r} and the labels "
+            f"{np.unique(labels).tolist()}."
+        )
+    if str(background) in {str(label) for label in np.unique(labels)}:
+        raise ValueError(
+            f"background={background!r} is the label of a segment: time without a segment needs a "
+            "label of its own. If the table has segments for all of the background, omit it."
+        )
+
+
+def _windows_between(table, recording, window, step):
+    """Return the windows of full length of a recording that touch no segment."""
+    info = read_info(recording)
+    rate, n_samples = info.sampling_rate, info.n_frames
+    # Whole samples, of which none belongs to a segment.
+    starts = np.minimum(np.floor(np.round(table.start * rate, N_DECIMALS)), n_samples).astype(int)
+    ends = np.ceil(np.round(table.end * rate, N_DECIMALS)).astype(int)
+    firsts = np.maximum.accumulate(np.append(0, ends))
+    found = []
+    for first, last in zip(firsts.tolist(), [*starts.tolist(), n_samples], strict=True):
+        if first < last:
+            gap = Clip(recording.path, first / rate, last / rate)
+            windows = Windows(gap, window, step, rate, last - first)
+            # Only the last one can be shorter.
+            found += windows[
+                : len(windows) - ((last - first - windows.starts[-1]) < windows.length)
+            ]
+    return found
+
+
+def _in_order(clips, labels):
+    """Return clips and an array of their labels, sorted by time."""
+    order = np.argsort([clip.start for clip in clips], kind="stable")
+    return [clips[i] for i in order], np.array(labels)[order]
 
 
 def _indicator(windows, table):

@@ -4,6 +4,8 @@ An event is a segment of a class that is not background. A predicted event is a 
 class of a true event, starts within `collar` of it, and ends within `collar` or `END_SHARE` of the
 duration of the true event, whichever is more. Each event is used once, and as many as possible are
 paired: these are the hits of the event-based metrics of sed_eval, with its optimal matching.
+
+Overlaps are counted besides, because a detector can find all events and yet miss their boundaries.
 """
 
 import numpy as np
@@ -31,7 +33,7 @@ def event_scores(true, predicted, collar, duration):
         _counts(*(_events_of(table, label) for table in (true, predicted)), collar)
         for label in classes
     ]
-    counts = np.array(counts, dtype=int).reshape(-1, 4)
+    counts = np.array(counts, dtype=int).reshape(-1, 5)
     columns = _scores(*counts.T, duration)
     overall = _scores(*counts.sum(axis=0)[:, None], duration)
     return pd.DataFrame(columns, index=classes), {
@@ -39,7 +41,7 @@ def event_scores(true, predicted, collar, duration):
     }
 
 
-def _scores(n_hits, n_true, n_predicted, n_false_alarms, duration):
+def _scores(n_hits, n_true, n_predicted, n_found, n_correct, duration):
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
         return {
             "precision": n_hits / n_predicted,
@@ -47,14 +49,19 @@ def _scores(n_hits, n_true, n_predicted, n_false_alarms, duration):
             "f1": 2 * n_hits / (n_true + n_predicted),
             "n_true": n_true,
             "n_predicted": n_predicted,
-            "false_alarms_per_hour": n_false_alarms * 3600 / duration,
+            "false_alarms_per_hour": (n_predicted - n_correct) * 3600 / duration,
+            "overlap_precision": n_correct / n_predicted,
+            "overlap_recall": n_found / n_true,
         }
 
 
 def _counts(true, predicted, collar):
-    """Return the number of hits, of true and predicted events, and of false alarms of a class."""
-    n_false_alarms = len(predicted) - int(_overlapped(predicted, true).sum())
-    return count_hits(true, predicted, collar), len(true), len(predicted), n_false_alarms
+    """Return how many events of a class are hits, true, predicted, and overlap one another.
+
+    The latter are two numbers: of true events, and of predicted ones.
+    """
+    overlaps = (int(_overlapped(*pair).sum()) for pair in ((true, predicted), (predicted, true)))
+    return count_hits(true, predicted, collar), len(true), len(predicted), *overlaps
 
 
 def _events_of(table, label):

@@ -134,7 +134,7 @@ def merge_segments(
     """
     dropped = as_texts(background, "background")
     table = check_segments(segments, "segments", unlabeled=True)
-    _warn_of_unknown(dropped, labeled(table))
+    warn_of_unknown(dropped, labeled(table))
     if multilabel:
         return without_labels(merge_by_label(table, smooth, min_duration), dropped)
     pieces = without_overlaps(labeled(table))
@@ -149,9 +149,12 @@ def merge_segments(
     return without_labels(pieces, dropped) if dropped else pieces
 
 
-def _warn_of_unknown(background, table):
-    """Warn of background labels that the table does not have, as they may be misspelled."""
-    labels = {str(label) for label in table.label.unique()}
+def warn_of_unknown(background, table, others=()):
+    """Warn of background labels that the table does not have, as they may be misspelled.
+
+    `others` are labels that are known from elsewhere, as text.
+    """
+    labels = {str(label) for label in table.label.unique()} | {*others}
     # A class may have a column of probabilities without being the label of any window.
     columns = {str(name) for name in table.columns}
     names = dict(zip(background, probability_columns(background), strict=True))

@@ -17,6 +17,7 @@ from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
 from skdaf._segments.multilabel import one_row_per_label
 from skdaf._segments.tables import probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners
+from skdaf._segments.window_lengths import warn_about_window
 
 # The constraints of functions that predict windows.
 PREDICTION_CONSTRAINTS = {
@@ -101,6 +102,13 @@ def predict_segments(
         If a parameter is out of range, `threshold` has an unknown class, or there is a `threshold`
         but the estimator has no `predict_proba`.
 
+    Warns
+    -----
+    UserWarning
+        If `window` is at least four times as long as most clips of the training, or at most a
+        quarter of them (networks know this length, unless their front end has `n_frames`); or if it
+        exceeds 30 s and the recording. Milliseconds are a common mistake.
+
     See Also
     --------
     merge_segments : Join windows with the same label, with smoothing.
@@ -150,6 +158,7 @@ def predict_segments(
     [False, False, True, True]
     """
     predictor = WindowPredictor(estimator, threshold)
+    warn_about_window(predictor.estimator, window)
     tables = map_windows(
         partial(_table, predictor),
         path,

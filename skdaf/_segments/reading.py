@@ -122,6 +122,11 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     return table if rows else table.astype(types)
 
 
+def read_table(segments):
+    """Return a table of segments, which may be the path of a file; None stays None."""
+    return read_segments(segments) if isinstance(segments, (str, os.PathLike)) else segments
+
+
 def _decoded(content, name):
     """Return the text of a file and the name of its encoding."""
     # Text begins with ASCII in all formats, so one of the first two bytes is zero in UTF-16.

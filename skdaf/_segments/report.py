@@ -1,6 +1,5 @@
 """segment_report: compare predicted segments with the true ones."""
 
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -9,144 +8,19 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._segments.boundaries import boundary_scores
-from skdaf._segments.events import END_SHARE, event_scores
+from skdaf._segments.events import event_scores
 from skdaf._segments.frames import class_scores, confusion_matrix
-from skdaf._segments.merge import merge_segments, without_labels
+from skdaf._segments.merge import merge_segments, warn_of_unknown, without_labels
 from skdaf._segments.multilabel import label_sets
 from skdaf._segments.pieces import has_probabilities
+from skdaf._segments.reading import read_table
+from skdaf._segments.scores import SegmentReport
 from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
 
 _TIMES = ["start", "end"]
-
-# A larger confusion matrix is not shown as text.
-_MAX_SHOWN = 50
-
-
-@public
-@dataclass(frozen=True, repr=False)
-class SegmentReport:
-    """Scores of predicted segments, as returned by `segment_report`.
-
-    ``print(report)`` shows them as text.
-
-    Parameters
-    ----------
-    accuracy : float
-        Share of the frames with the correct label.
-    macro_f1 : float
-        Mean F1 of the classes that occur in the true segments.
-    per_class : pandas.DataFrame
-        One row per class with `precision`, `recall`, `f1`, and `support` in frames.
-    confusion_matrix : pandas.DataFrame
-        Counts of frames; rows are true labels, columns predicted ones.
-    boundary_precision, boundary_recall, boundary_f1 : float
-        Share of the predicted boundaries that are correct, share of the true boundaries that are
-        found, and their harmonic mean. NaN if there are no boundaries.
-    resolution, tolerance : float
-        The parameters of `segment_report`, in seconds.
-    events : pandas.DataFrame
-        One row per class that is not background, with `precision`, `recall` and `f1` of its events,
-        `n_true`, `n_predicted` and `false_alarms_per_hour`.
-    event_precision, event_recall, event_f1 : float
-        The same for the events of all classes together. NaN if there are no events.
-    false_alarms_per_hour : float
-        Predicted events per hour that overlap no true event of their class.
-    collar : float
-        The parameter of `segment_report`, in seconds.
-    annotated_seconds, scored_seconds, duration : float
-        The time that segments of the true table cover, the time whose frames are scored, and the
-        duration of the recording, in seconds.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skdaf import segment_report
-    >>> truth = pd.DataFrame({"start": [0.0, 1.0], "end": [1.0, 2.0], "label": ["dog", "rain"]})
-    >>> segment_report(truth, truth).accuracy
-    1.0
-    """
-
-    accuracy: float
-    macro_f1: float
-    per_class: pd.DataFrame
-    confusion_matrix: pd.DataFrame
-    boundary_precision: float
-    boundary_recall: float
-    boundary_f1: float
-    resolution: float
-    tolerance: float
-    events: pd.DataFrame
-    event_precision: float
-    event_recall: float
-    event_f1: float
-    false_alarms_per_hour: float
-    collar: float
-    annotated_seconds: float
-    scored_seconds: float
-    duration: float
-
-    def __repr__(self) -> str:
-        n_frames = int(self.confusion_matrix.to_numpy().sum())
-        return "\n".join(
-            [
-                f"Accuracy {self.accuracy:.3f}, macro F1 {self.macro_f1:.3f}, over {n_frames} "
-                f"frames of {self.resolution:g} s{self._what_was_scored()}",
-                "",
-                self.per_class.to_string(float_format="{:.3f}".format),
-                "",
-                f"Boundaries within {self.tolerance:g} s: precision {self.boundary_precision:.3f},"
-                f" recall {self.boundary_recall:.3f}, F1 {self.boundary_f1:.3f}",
-                "",
-                f"Events in {self.duration:.10g} s, starts within {self.collar:g} s, ends within "
-                f"{self.collar:g} s or {END_SHARE:.0%} of the duration:",
-                self._events_as_text(),
-                "",
-                *self._confusion_as_text(),
-            ]
-        )
-
-    def _confusion_as_text(self):
-        n_rows, n_columns = self.confusion_matrix.shape
-        if max(n_rows, n_columns) > _MAX_SHOWN:
-            return [f"Frames: see confusion_matrix ({n_rows} x {n_columns})."]
-        # The names of the axes would need another line.
-        matrix = self.confusion_matrix.rename_axis(index=None, columns=None)
-        return ["Frames (rows: true labels, columns: predicted labels):", matrix.to_string()]
-
-    def _what_was_scored(self):
-        """Return a text that says how much time was not annotated or not scored, if any."""
-        if self.duration - self.annotated_seconds < SAME_TIME:
-            return ""
-        annotated, scored, duration = (
-            f"{seconds:.10g}"
-            for seconds in (self.annotated_seconds, self.scored_seconds, self.duration)
-        )
-        if annotated == scored:
-            return f": only the annotated {annotated} s of {duration} s"
-        return f": {scored} s of {duration} s, of which {annotated} s are annotated"
-
-    def _events_as_text(self):
-        if self.events.empty:
-            return "none"
-        shown = {"n_true": "true", "n_predicted": "predicted"}
-        shown["false_alarms_per_hour"] = "false alarms/h"
-        overall = pd.DataFrame(
-            {
-                "precision": self.event_precision,
-                "recall": self.event_recall,
-                "f1": self.event_f1,
-                "n_true": self.events.n_true.sum(),
-                "n_predicted": self.events.n_predicted.sum(),
-                "false_alarms_per_hour": self.false_alarms_per_hour,
-            },
-            index=["(all)"],
-        )
-        table = pd.concat([self.events, overall]).rename(columns=shown)
-        return table.to_string(
-            float_format="{:.3f}".format, formatters={"false alarms/h": "{:.1f}".format}
-        )
 
 
 @public
@@ -160,8 +34,8 @@ class SegmentReport:
     }
 )
 def segment_report(
-    true: pd.DataFrame,
-    predicted: pd.DataFrame,
+    true: pd.DataFrame | PathLike,
+    predicted: pd.DataFrame | PathLike,
     *,
     resolution: float = 0.1,
     tolerance: float = 0.5,
@@ -194,16 +68,21 @@ def segment_report(
     A predicted event is a hit if it has the class of a true event, starts within `collar` seconds
     of its start, and ends within `collar` seconds or 20 % of the duration of the true event,
     whichever is more. Each event is used once, with as many hits as possible. These are the
-    event-based scores of sed_eval [3]_. A false alarm is a predicted event that overlaps no true
-    event of its class. `true` must list all events of the recording: events count everywhere, also
+    event-based scores of sed_eval [3]_. Windows are too coarse for them if they are longer than the
+    collar. Therefore, the report also counts overlaps, wherever events start and end: the share of
+    the true events that a predicted event of their class overlaps (overlap recall), and the share
+    of the predicted events that overlap a true event of their class (overlap precision). One event
+    may overlap several. A false alarm is a predicted event that overlaps no true event of its
+    class. `true` must list all events of the recording: events count everywhere, also
     where `true` has no segment. If only a part of the recording was annotated, leave out the other
     predictions.
 
     Parameters
     ----------
-    true, predicted : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`. Labels are compared as text, because files
-        contain text. Rows of `predicted` without a label are not segments.
+    true, predicted : pandas.DataFrame, str or os.PathLike
+        With the columns `start`, `end` (s) and `label`, or the paths of files for `read_segments`.
+        Labels are compared as text, because files contain text. Rows of `predicted` without a label
+        are not segments.
     resolution : float, default=0.1
         Time between frames in seconds. It does not affect the computing time.
     tolerance : float, default=0.5
@@ -230,9 +109,9 @@ def segment_report(
         `support`; 0 if a class has no frames), `confusion_matrix`, `boundary_precision`,
         `boundary_recall` and `boundary_f1` (NaN if there are no boundaries), `events` (a table with
         the scores of each class; a precision without predicted events and a recall without true
-        ones are NaN, and F1 is 0 then), `event_precision`, `event_recall` and `event_f1` of all
-        classes together, `false_alarms_per_hour`, `annotated_seconds`, `scored_seconds` and
-        `duration`.
+        ones are NaN, and F1 is 0 then), `event_precision`, `event_recall`, `event_f1`,
+        `overlap_precision` and `overlap_recall` of all classes together, `false_alarms_per_hour`,
+        `annotated_seconds`, `scored_seconds` and `duration`.
         ``print(report)`` shows all of them; its first line says how much of the recording was
         scored, if not all of it was annotated.
 
@@ -244,6 +123,12 @@ def segment_report(
         If a column or a value is missing, a segment has no duration, `true` has no segments and
         there is no `background`, `true` contains no frame, a parameter is out of range, or a
         segment ends after `duration`.
+
+    Warns
+    -----
+    UserWarning
+        If a background label occurs in neither table, although every instant has one of the classes
+        of `predicted`, whose probabilities are known. Where there are gaps, they are background.
 
     See Also
     --------
@@ -284,6 +169,12 @@ def segment_report(
     dog        0.000   0.000 0.000     1          1            0.0
     (all)      0.000   0.000 0.000     2          2            0.0
     <BLANKLINE>
+    Events that overlap one of the same class, wherever they start and end:
+           precision  recall
+    cat        1.000   1.000
+    dog        1.000   1.000
+    (all)      1.000   1.000
+    <BLANKLINE>
     Frames (rows: true labels, columns: predicted labels):
          cat  dog
     cat   40    0
@@ -298,8 +189,8 @@ def segment_report(
     (1.0, 30.0, 120.0)
     """
     labels = as_texts(background, "background")
-    true = check_segments(true, "true")
-    predicted = check_segments(predicted, "predicted", unlabeled=True)
+    true = check_segments(read_table(true), "true")
+    predicted = check_segments(read_table(predicted), "predicted", unlabeled=True)
     if len(true) == 0 and not labels:
         raise ValueError(
             "true has no segments: pass background= (and duration=) to score a recording without "
@@ -307,6 +198,8 @@ def segment_report(
         )
     duration = _duration(duration, true=true, predicted=predicted)
     true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
+    if not multilabel and _is_complete(predicted, duration):
+        warn_of_unknown(labels, predicted, true.label)
     both_events = [_events(table, labels, multilabel) for table in (true, predicted)]
     events, overall = event_scores(both_events[0], both_events[1], collar, duration)
     true, true_sets = _without_overlaps(true, multilabel)
@@ -328,15 +221,19 @@ def segment_report(
         resolution=resolution,
         tolerance=tolerance,
         events=events,
-        event_precision=overall["precision"],
-        event_recall=overall["recall"],
-        event_f1=overall["f1"],
-        false_alarms_per_hour=overall["false_alarms_per_hour"],
+        **_of_all_classes(overall),
         collar=collar,
         annotated_seconds=annotated,
         scored_seconds=_total_time(true),
         duration=duration,
     )
+
+
+def _of_all_classes(scores):
+    """Return scores of the events of all classes together, named as in `SegmentReport`."""
+    names = {f"event_{name}": name for name in ("precision", "recall", "f1")}
+    names |= {name: name for name in scores if name.startswith(("false_alarms", "overlap"))}
+    return {name: scores[old] for name, old in names.items()}
 
 
 def _with_text_labels(table):
@@ -368,6 +265,13 @@ def _duration(duration, **tables):
                 f"duration={duration:.10g}."
             )
     return max(ends.values(), default=0.0) if duration is None else float(duration)
+
+
+def _is_complete(predicted, duration):
+    """Return whether a classifier chose one of its classes for each instant of the recording."""
+    if len(predicted) == 0 or not has_probabilities(predicted):
+        return False
+    return duration - _total_time(merge_segments(predicted)) < SAME_TIME
 
 
 def _total_time(table):

@@ -13,6 +13,7 @@ from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._features.windows import Windows, in_samples
 from skdaf._segments.predict import PREDICTION_CONSTRAINTS, WindowPredictor
+from skdaf._segments.window_lengths import warn_about_window
 
 _NAME = "the stream"
 
@@ -84,6 +85,12 @@ def predict_stream(
         If a parameter is out of range, as in `predict_segments`, or the blocks have different
         types or numbers of channels.
 
+    Warns
+    -----
+    UserWarning
+        If the window is much longer or shorter than the clips of the training, as in
+        `predict_segments`.
+
     See Also
     --------
     predict_segments : The same for recordings that are complete.
@@ -112,6 +119,7 @@ def predict_stream(
     2.0 2.75 quiet
     """
     predictor = WindowPredictor(estimator, threshold)
+    warn_about_window(predictor.estimator, window)
     _check_blocks(blocks)
     rate = stream_rate(sampling_rate)
     batches = _batches(blocks, rate, window, step or window, batch_size)

@@ -1,5 +1,6 @@
 """Tables of segments: check them, and name their columns of probabilities and of numbers."""
 
+import os
 import re
 from numbers import Number
 
@@ -128,9 +129,11 @@ def _as_pandas(segments, name):
         return segments
     names = None if is_lazy(segments) else column_names(segments)
     if names is None or isinstance(segments, np.ndarray):
+        is_path = isinstance(segments, (str, os.PathLike))
+        advice = " Read a file with read_segments." if is_path else ""
         raise TypeError(
             f"{name} must be a table (pandas DataFrame) with the columns start, end (s) and label, "
-            f"got a {type(segments).__name__}."
+            f"got a {type(segments).__name__}.{advice}"
         )
     return pd.DataFrame({column: column_values(segments, column) for column in names})
 

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from skdaf._core.public import public
+from skdaf._core.typing import PathLike
 from skdaf._core.validation import StrictInterval
 from skdaf._segments.merge import without_labels
+from skdaf._segments.reading import read_table
 from skdaf._segments.tables import (
     COLUMNS,
     SAME_TIME,
@@ -18,6 +20,9 @@ from skdaf._segments.tables import (
     check_segments,
     probability_columns,
 )
+
+# In seconds: tables may be rounded.
+_SAME_DURATION = 0.01
 
 _PROBABILITY = StrictInterval(Real, 0, 1, closed="right")
 
@@ -71,7 +76,7 @@ def winners(probabilities, thresholds):
 
 @public
 def tune_thresholds(
-    true: pd.DataFrame | Sequence[pd.DataFrame],
+    true: pd.DataFrame | PathLike | Sequence[pd.DataFrame | PathLike],
     predicted: pd.DataFrame | Sequence[pd.DataFrame],
     *,
     background: Any = None,
@@ -87,9 +92,9 @@ def tune_thresholds(
 
     Parameters
     ----------
-    true : pandas.DataFrame or list of them
+    true : pandas.DataFrame, str, os.PathLike, or list of them
         The true segments of a recording, or of several, with the columns `start`, `end` (s) and
-        `label`. All events must be annotated.
+        `label`, or the paths of files for `read_segments`. All events must be annotated.
     predicted : pandas.DataFrame or list of them
         The windows of the same recordings, as returned by `predict_segments`, with a column of
         probabilities for each class.
@@ -116,7 +121,8 @@ def tune_thresholds(
         If no window contains a class, or if `predicted` has a column of probabilities for a class
         that neither occurs in `true` nor is background. Such a class gets no threshold, so
         `predict_segments` gives its label to windows in which it is the most probable class and no
-        other class reaches its threshold.
+        other class reaches its threshold. Also if the rows of `predicted` have different durations,
+        as after `merge_segments`: thresholds are for windows.
 
     See Also
     --------
@@ -135,6 +141,12 @@ def tune_thresholds(
     """
     background = as_texts(background, "background")
     pairs = _pairs(true, predicted, background)
+    if not all(_are_windows(windows) for _, windows in pairs):
+        warnings.warn(
+            "The rows of predicted have different durations, as after merge_segments. The "
+            "thresholds apply to windows: pass the table that predict_segments returns.",
+            stacklevel=2,
+        )
     classes = sorted({label for events, _ in pairs for label in events.label})
     if not classes:
         raise ValueError("true has no segments of a class that is not background.")
@@ -178,13 +190,22 @@ def _pairs(true, predicted, background):
         )
     pairs = []
     for events, windows in zip(trues, predictions, strict=True):
-        events = check_segments(events, "true")
+        events = check_segments(read_table(events), "true")
         events = events.assign(label=events.label.astype(str))
         windows = check_segments(windows, "predicted", unlabeled=True)
         # With several labels per clip, a window has a row for each.
         windows = windows.drop_duplicates(["start", "end"], ignore_index=True)
         pairs.append((without_labels(events, background), windows))
     return pairs
+
+
+def _are_windows(table):
+    """Return whether all rows have the same duration; only the last one may be shorter."""
+    if len(table) == 0:
+        return True
+    durations = (table.end - table.start).to_numpy()
+    is_shorter = durations < durations[0] - _SAME_DURATION
+    return not is_shorter[:-1].any() and (durations < durations[0] + _SAME_DURATION).all()
 
 
 def _other_classes(tables, labels):

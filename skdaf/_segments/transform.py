@@ -72,6 +72,11 @@ def transform_segments(
     ValueError
         If a parameter is out of range, or the transformer does not return one row per window.
 
+    Warns
+    -----
+    UserWarning
+        If `window` exceeds 30 s and the recording.
+
     See Also
     --------
     predict_segments : Classify the same windows.

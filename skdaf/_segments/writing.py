@@ -6,28 +6,32 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import StrOptions
 
 from skdaf._audio.columns import column_names
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
+from skdaf._segments.pieces import has_probabilities
 from skdaf._segments.tables import (
     COLUMNS,
     check_segments,
     check_values,
     find_value_columns,
     labeled,
+    probability_columns,
 )
 
 # Without limits of frequency, a selection belongs to a view of the waveform.
 _RAVEN_COLUMNS = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Annotation"]
 _RAVEN_VIEW = ["Waveform 1", "1"]
+_RAVEN_SCORE = "Score"
+
+_FORMATS = ("audacity", "raven", "csv")
 
 
 @public
-@validate_params({"format": [StrOptions({"audacity", "raven", "csv"}), None]})
+@validate_params({"format": [str, None]})
 def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None = None) -> None:
     """Write segments as labels for Audacity, as a selection table for Raven, or as CSV.
 
@@ -37,17 +41,20 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
     Parameters
     ----------
     segments : pandas.DataFrame
-        With the columns `start`, `end` (s) and `label`; other columns are not written. Labels are
-        written as text and may be empty. Rows without a label, such as windows below the threshold
-        of `predict_segments`, are not segments and not written. Rows are sorted by time. The
-        numbers of a regressor (`value`, or `value_0`, `value_1`, ...) are written instead of
-        labels, with all digits; only CSV can contain them.
+        With the columns `start`, `end` (s) and `label`; other columns are not written, except for
+        probabilities in tables for Raven. Labels are written as text and may be empty. Rows without
+        a label, such as windows below the threshold of `predict_segments`, are not segments and not
+        written. Rows are sorted by time. The numbers of a regressor (`value`, or `value_0`,
+        `value_1`, ...) are written instead of labels, with all digits; only CSV can contain them.
     path : str or os.PathLike
         The file to write. An existing file is replaced only when the new one is complete.
     format : {"audacity", "raven", "csv"}, default=None
         "audacity" writes start, end and label, separated by tabs; "raven" a selection table, with
-        the label as the annotation; "csv" a table with the columns `start`, `end` and `label`. If
-        None, "csv" for files called ``*.csv``, else "audacity".
+        the label in the column Annotation and, if `segments` has a column of probabilities for each
+        label, the probability of the label in the column Score; "csv" a table with the columns
+        `start`, `end` and `label`. In upper or lower case. If None, the name of the file decides:
+        "csv" for ``*.csv``, "raven" for ``*.selections.txt``, as Raven calls its tables, else
+        "audacity".
 
     Raises
     ------
@@ -58,8 +65,8 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
     ValueError
         If a column, a start or an end is missing, a segment ends before it starts, or a label could
         not be read back: it contains a tab or a line break, has surrounding spaces, or is not valid
-        Unicode; or if the segments have numbers and the format is not "csv". In that case, nothing
-        is written.
+        Unicode; or if the segments have numbers and the format is not "csv", or the format is
+        unknown. In that case, nothing is written.
 
     See Also
     --------
@@ -78,28 +85,56 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
     0.000000    1.500000    cat
     1.500000    4.000000    dog
     """
-    if format is None:
-        format = "csv" if Path(path).suffix.lower() == ".csv" else "audacity"
+    format = segment_format(path) if format is None else format.lower()
+    if format not in _FORMATS:
+        raise ValueError(
+            f"The 'format' parameter of write_segments must be one of {', '.join(_FORMATS)} or "
+            f"None, got {format!r}."
+        )
     values = find_value_columns(column_names(segments))
     if values:
         text = _csv(["start", "end", *values], _rows_with_numbers(segments, values, format))
     elif format == "csv":
         text = _csv(COLUMNS, _rows_with_labels(segments))
     else:
-        write = _raven if format == "raven" else _tab_separated
-        text = write(_rows_with_labels(segments))
+        is_raven = format == "raven"
+        rows = _rows_with_labels(segments, with_scores=is_raven)
+        text = _raven(rows) if is_raven else _tab_separated(rows)
     write_whole(path, text.encode())
 
 
-def _rows_with_labels(segments):
-    """Return the texts of the start, the end and the label of each segment."""
+def segment_format(path):
+    """Return the format for the name of a file."""
+    name = Path(path).name.lower()
+    if name.endswith(".csv"):
+        return "csv"
+    return "raven" if name.endswith(".selections.txt") else "audacity"
+
+
+def _rows_with_labels(segments, with_scores=False):
+    """Return the texts of the start, the end and the label of each segment.
+
+    With scores, these are followed by the probability of the label, if the table has it.
+    """
     table = labeled(check_segments(segments, "segments", points=True, unlabeled=True))
     labels = [str(label) for label in table.label]
     for label in labels:
         problem = _problem_of_label(label)
         if problem:
             raise ValueError(f"The label {label!r} {problem}, so it could not be read back.")
-    return _with_times(table, labels)
+    scores = _scores(table) if with_scores and len(table) else None
+    return _with_times(table, labels, *([] if scores is None else [scores]))
+
+
+def _scores(table):
+    """Return the probability of the label of each segment as text; None if they are not known."""
+    if not has_probabilities(table):
+        return None
+    labels = table.label.unique()
+    columns = dict(zip(labels, probability_columns(labels), strict=True))
+    values = [row[columns[row["label"]]] for _, row in table.iterrows()]
+    is_probability = all(0 <= value <= 1 for value in values)
+    return [f"{value:.4f}" for value in values] if is_probability else None
 
 
 def _rows_with_numbers(segments, columns, format_):
@@ -126,7 +161,8 @@ def _tab_separated(rows):
 
 def _raven(rows):
     selections = [[str(i), *_RAVEN_VIEW, *row] for i, row in enumerate(rows, start=1)]
-    return _tab_separated([_RAVEN_COLUMNS, *selections])
+    has_scores = bool(selections) and len(selections[0]) > len(_RAVEN_COLUMNS)
+    return _tab_separated([[*_RAVEN_COLUMNS, *[_RAVEN_SCORE] * has_scores], *selections])
 
 
 def _csv(names, rows):

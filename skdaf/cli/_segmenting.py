@@ -15,11 +15,11 @@ from skdaf.cli._text import echo, to_json, visible
 from skdaf.cli._thresholds import as_threshold, threshold_option
 
 # Parameters that do not apply to numbers.
-_FOR_CLASSES = ("min_duration", "thresholds", "background", "truth")
+_FOR_CLASSES = ("min_duration", "thresholds", "background", "truth", "collar")
 
 _COLUMNS = ["start", "end", "label"]
 
-# Formats that write_segments writes, without probabilities.
+# Formats that write_segments writes.
 _LABEL_FORMATS = ("audacity", "raven")
 
 
@@ -62,14 +62,22 @@ _LABEL_FORMATS = ("audacity", "raven")
     "agree with them, instead of the segments.",
 )
 @click.option(
+    "--collar",
+    type=float,
+    metavar="SECONDS",
+    help="With --truth, how far the start of an event may be from the true one: about half a "
+    "window, and a step. Windows of 1 s cannot meet the default.  [default: 0.2]",
+)
+@click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "csv", "json", "audacity", "raven"]),
-    help="Format of the results; audacity and raven need --output.  [default: from the extension "
-    "of the output file, else table]",
+    type=click.Choice(["table", "csv", "json", "audacity", "raven"], case_sensitive=False),
+    help="Format of the results; audacity and raven need --output.  [default: from the name of the "
+    "output file, else table]",
 )
 @output_option(
-    "Write the segments to this file: *.csv, *.json, or otherwise Audacity labels (numbers: CSV)."
+    "Write the segments to this file: *.csv, *.json, *.selections.txt (Raven), or otherwise "
+    "Audacity labels (numbers: CSV)."
 )
 @using_options
 def segments(
@@ -86,6 +94,7 @@ def segments(
     background,
     proba,
     truth,
+    collar,
     format_,
     output,
     trust,
@@ -108,6 +117,7 @@ def segments(
 
     check_raw_audio_options(recording, rate, channels, sample_format)
     _check_format(format_, truth, output)
+    _check_collar(collar, truth)
     threshold, background = as_threshold(thresholds), list(background) or None
     annotations, annotated = (None, set()) if truth is None else _read_truth(truth, background)
     predictor = load_predictor(model, proba=proba, trust=trust, n_jobs=n_jobs, verbose=0)
@@ -135,6 +145,7 @@ def segments(
     if annotations is not None:
         # Annotations may end a little after the last sample.
         scoring = {"duration": max(end, annotations.end.max()), "multilabel": several}
+        scoring |= {} if collar is None else {"collar": collar}
         _show_agreement(annotations, found, format_, background=background, **scoring)
     elif output is None and stream is None:
         show(found, format_)
@@ -181,6 +192,11 @@ def _check_format(format_, truth, output):
         raise click.UsageError("With --truth, --format must be table or json.")
     if format_ in _LABEL_FORMATS and output is None:
         raise click.UsageError(f"--format {format_} requires --output.")
+
+
+def _check_collar(collar, truth):
+    if collar is not None and truth is None:
+        raise click.UsageError("--collar needs --truth.")
 
 
 def _curve(regressor, recording, options, smooth, format_, output):
@@ -270,7 +286,7 @@ def _write_segments(found, output, format_, announce=True):
     if format_ not in _LABEL_FORMATS and (format_ or format_by_name(output)):
         show(found, format_, output, announce=announce)
     else:
-        write_segments(found, output, format=format_ or "audacity")
+        write_segments(found, output, format=format_)
         if announce:
             note(f"Wrote {len(found)} segments to {output}")
 

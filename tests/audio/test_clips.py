@@ -40,6 +40,20 @@ def test_joined_errors_list_the_first_ten_and_the_count(n):
     assert joined.paths == names
 
 
+def test_a_recording_of_many_clips_is_listed_once():
+    names = ["a.wav"] * 40 + ["b.wav"] + [f"{i}.wav" for i in range(10)]
+    joined = AudioReadError.join([AudioReadError.of(name, "no such file") for name in names])
+    lines = str(joined).splitlines()
+    assert lines[0] == "51 clips could not be read:"
+    assert lines[1:4] == [
+        "  'a.wav': no such file (40 clips)",
+        "  'b.wav': no such file",
+        "  '0.wav': no such file",
+    ]
+    assert lines[-1] == "  ... and 2 more"
+    assert joined.paths == names
+
+
 @pytest.mark.parametrize("path", [3, None, b"a.wav", ["a.wav"]])
 def test_a_clip_needs_a_path(path):
     with pytest.raises(TypeError, match="Clip needs a path"):

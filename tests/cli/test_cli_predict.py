@@ -113,7 +113,7 @@ def test_labels_and_column_names_do_not_depend_on_options(tmp_path):
     (probabilities,) = json.loads(invoke(*arguments, "--proba").stdout)
     assert plain == {"file": "long.wav", "label": "file"}
     assert probabilities == {**plain, "file_": 0.25, "label_": 0.75}
-    windows = ["--segments", "--window", "99"]
+    windows = ["--segments", "--window", "9"]
     (window,) = json.loads(invoke(*arguments, *windows, "--proba").stdout)
     assert list(window) == ["file", "start", "end", "label", "file_", "label_"]
     assert {name: window[name] for name in probabilities} == probabilities
@@ -204,6 +204,15 @@ def test_segments_above_thresholds_without_background(tmp_path):
     assert (row["label"], row["start"]) == ("low_tone", 0)
 
 
+def test_the_name_of_the_file_chooses_the_table_of_raven(tmp_path):
+    path = tmp_path / "a.selections.txt"
+    arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "-o", path]
+    invoke(*arguments)
+    assert path.read_text().splitlines()[0].endswith("\tAnnotation")
+    invoke(*arguments, "--proba", "--format", "RAVEN")
+    assert path.read_text().splitlines()[0].endswith("\tAnnotation\tScore")
+
+
 @pytest.mark.parametrize(("format_", "first"), [("raven", "Selection"), ("audacity", "0.000000")])
 def test_segments_in_other_formats(tmp_path, format_, first):
     arguments = ["segments", "model.skops", "long.wav", "--window", "0.2", "-o", tmp_path / "a.csv"]
@@ -228,8 +237,16 @@ def test_segments_compared_with_rare_events(tmp_path):
     assert facts["events"]["low_tone"] == {
         **{"precision": None, "recall": 0.0, "f1": 0.0},
         **{"n_true": 1, "n_predicted": 0, "false_alarms_per_hour": 0.0},
+        **{"overlap_precision": None, "overlap_recall": 0.0},
     }
+    assert facts["collar"] == 0.2
+    arguments += ["--collar", "0.7"]
+    assert json.loads(invoke(*arguments, "--format", "json").stdout)["collar"] == 0.7
     assert facts["scored_seconds"] == facts["duration"] > 1
+
+
+def test_a_collar_needs_annotations():
+    assert "--collar needs --truth" in misuse("segments", "model.skops", "long.wav", "--collar", 1)
 
 
 @pytest.mark.filterwarnings("default")

@@ -95,6 +95,83 @@ class TestClipsFromSegments:
                         np.testing.assert_array_equal(load_audio(clip)[0], load_audio(wanted)[0])
 
 
+class TestBackground:
+    """The time in which nothing is annotated gets a label."""
+
+    SOUND = np.zeros(80_000), 8000
+    EVENTS = pd.DataFrame({"start": [6.0, 2.2, 2.5], "end": [7.0, 4.0, 3.0], "label": [*"bab"]})
+
+    def spans(self, segments, sound=SOUND, **options):
+        clips, labels = clips_from_segments(sound, segments, background="none", **options)
+        assert len({id(clip.path) for clip in clips}) <= 1
+        assert sorted(clip.start for clip in clips) == [clip.start for clip in clips]
+        return [(c.start, c.end) for c, x in zip(clips, labels, strict=True) if x == "none"]
+
+    def test_windows_between_the_events_have_the_full_length(self):
+        assert self.spans(self.EVENTS, window=1) == [
+            *[(0, 1), (1, 2), (4, 5), (5, 6)],
+            *[(7, 8), (8, 9), (9, 10)],
+        ]
+
+    def test_windows_can_overlap(self):
+        found = self.spans(self.EVENTS, window=1, step=0.5)
+        assert found[:3] == [(0, 1), (0.5, 1.5), (1, 2)]
+        assert found[-1] == (9, 10)
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_no_window_touches_an_event(self, seed):
+        rng = np.random.default_rng(seed)
+        starts = rng.uniform(0, 9, 6)
+        events = pd.DataFrame({"start": starts, "end": starts + rng.uniform(0.1, 1, 6)})
+        found = self.spans(events.assign(label="a"), window=0.3, step=0.1)
+        assert found
+        for start, end in found:
+            assert ((events.end <= start) | (events.start >= end)).all()
+            assert round((end - start) * 8000) == 2400
+        assert min(starts) < 0.3 or found[0][0] == 0
+
+    def test_events_keep_their_clips(self):
+        clips, labels = clips_from_segments(self.SOUND, self.EVENTS, window=1, background="none")
+        expected, same = clips_from_segments(self.SOUND, self.EVENTS, window=1)
+        is_event = labels != "none"
+        times = [(c.start, c.end) for c, keep in zip(clips, is_event, strict=True) if keep]
+        assert sorted(times) == sorted((c.start, c.end) for c in expected)
+        assert sorted(labels[is_event]) == sorted(same)
+
+    def test_a_recording_without_events_is_background(self):
+        assert self.spans(self.EVENTS[:0], window=4) == [(0, 4), (4, 8)]
+
+    def test_an_event_may_end_after_the_recording(self):
+        events = pd.DataFrame({"start": [2.0], "end": [11.0], "label": "a"})
+        assert self.spans(events, window=1) == [(0, 1), (1, 2)]
+
+    def test_a_recording_without_room_has_none(self):
+        assert (
+            self.spans(pd.DataFrame({"start": [0.5], "end": [9.9], "label": "a"}), window=1) == []
+        )
+        assert self.spans(self.EVENTS[:0], window=11) == []
+
+    def test_labels_can_be_numbers(self):
+        events = self.EVENTS.assign(label=[1, 2, 2])
+        _, labels = clips_from_segments(self.SOUND, events, window=1, background=0)
+        assert labels.dtype.kind == "i"
+        assert sorted({*labels.tolist()}) == [0, 1, 2]
+
+    @pytest.mark.parametrize(
+        ("options", "error", "message"),
+        [
+            ({"background": "b", "window": 1}, ValueError, "'b' is the label of a segment"),
+            ({"background": 0, "window": 1}, TypeError, "same type"),
+            ({"background": ["x"], "window": 1}, TypeError, "must be a label"),
+            ({"background": "x"}, ValueError, "'x' needs a window"),
+            ({"background": "x", "window": 1, "multilabel": True}, ValueError, "rows of zeros"),
+        ],
+    )
+    def test_others_are_refused(self, options, error, message):
+        with pytest.raises(error, match=message):
+            clips_from_segments(self.SOUND, self.EVENTS, **options)
+
+
 def test_segments_with_an_empty_label_are_refused(tmp_path):
     (tmp_path / "labels.txt").write_text("0\t1\tdog\n1\t2\t\n")
     segments = read_segments(tmp_path / "labels.txt")

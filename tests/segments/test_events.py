@@ -48,8 +48,11 @@ class TestScores:
             allowed = max(collar, 0.2 * (one[1] - one[0]))
             return abs(one[0] - other[0]) <= collar and abs(one[1] - other[1]) <= allowed
 
+        def overlaps(some, others):
+            return [any(a[0] < b[1] and b[0] < a[1] for b in others) for a in some]
+
         report = segment_report(true, predicted, collar=collar)
-        total = np.zeros(3)
+        total, n_overlapped = np.zeros(3), np.zeros(2)
         for label in {*true.label, *predicted.label}:
             spans = [
                 t.loc[t.label == label, ["start", "end"]].to_numpy() for t in (true, predicted)
@@ -61,10 +64,28 @@ class TestScores:
             assert row.f1 == pytest.approx(2 * n_hits / (n_true + n_predicted))
             for score, whole in ((row.precision, n_predicted), (row.recall, n_true)):
                 np.testing.assert_allclose(score, n_hits / whole if whole else np.nan)
+            overlapped = overlaps(*spans), overlaps(*spans[::-1])
+            n_overlapped += [sum(one) for one in overlapped]
+            found, correct = (np.mean(one) if one else np.nan for one in overlapped)
+            np.testing.assert_allclose(row.overlap_recall, found)
+            np.testing.assert_allclose(row.overlap_precision, correct)
         if len(predicted):
             assert report.event_precision == pytest.approx(total[0] / total[2])
+            assert report.overlap_precision == pytest.approx(n_overlapped[1] / total[2])
+        assert report.overlap_recall == pytest.approx(n_overlapped[0] / total[1])
         assert report.event_recall == pytest.approx(total[0] / total[1])
         np.testing.assert_allclose(report.event_f1, 2 * total[0] / total[1:].sum())
+
+    def test_loose_boundaries_are_told_from_missed_events(self):
+        true = segment_table((10, 12, "a"), (20, 22, "a"), (30, 32, "a"), (40, 41, "b"))
+        # Two events in one, a false alarm, and the wrong class.
+        predicted = segment_table((9, 25, "a"), (50, 51, "a"), (40, 41, "a"))
+        report = segment_report(true, predicted, background="none")
+        assert report.event_f1 == 0
+        assert (report.overlap_precision, report.overlap_recall) == (1 / 3, 2 / 4)
+        assert report.events.overlap_recall.tolist() == [2 / 3, 0]
+        text = str(report)
+        assert "a          0.333   0.667\n" in text.split("overlap one of the same class")[1]
 
     def test_random_tables_have_hits_and_misses(self):
         scores = [segment_report(*random_events(seed)).event_f1 for seed in range(50)]

@@ -210,3 +210,30 @@ class TestErrors:
     def test_no_true_segments_need_a_background(self, background):
         with pytest.raises(ValueError, match=r"true has no segments: pass background= \(and dur"):
             segment_report(segment_table(), even("aaa"), background=background)
+
+
+class TestUnknownBackground:
+    """A label that occurs nowhere may be misspelled, unless it stands for the gaps."""
+
+    TRUE = segment_table((1, 2, "dog"))
+    WINDOWS = segment_table(
+        *[(0, 1, "wind", 0.1, 0.9), (1, 2, "dog", 0.8, 0.2), (2, 3, "wind", 0.3, 0.7)],
+        columns=["dog", "wind"],
+    )
+
+    def test_gives_a_warning(self):
+        with pytest.warns(UserWarning, match=r"\['wnid'\]: the labels are \['dog', 'wind'\]"):
+            segment_report(self.TRUE, self.WINDOWS, background="wnid")
+
+    @pytest.mark.parametrize(
+        ("predicted", "background"),
+        [
+            (WINDOWS, "wind"),
+            (WINDOWS[WINDOWS.label == "dog"], "quiet"),
+            (WINDOWS.assign(label=["wind", "dog", None]), "quiet"),
+            (WINDOWS[["start", "end", "label"]], "quiet"),
+            (WINDOWS[:0], "quiet"),
+        ],
+    )
+    def test_gaps_are_background(self, predicted, background):
+        segment_report(self.TRUE, predicted, background=background, duration=3)

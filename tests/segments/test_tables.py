@@ -8,6 +8,13 @@ import pytest
 from helpers import segment_table
 from pandas.testing import assert_frame_equal, assert_series_equal
 
+from skdaf import (
+    clips_from_segments,
+    merge_segments,
+    segment_report,
+    tune_thresholds,
+    write_segments,
+)
 from skdaf._segments.tables import as_texts, check_segments, labeled, probability_columns
 
 
@@ -144,3 +151,15 @@ class TestCheck:
 )
 def test_names_of_probability_columns(classes, expected):
     assert probability_columns(classes) == expected
+
+
+def test_annotations_can_be_paths(tmp_path):
+    events = segment_table((0.0, 1.0, "a"), (2.0, 3.0, "b"))
+    windows = segment_table((0, 1, "a", 0.9, 0.1), (2, 3, "b", 0.2, 0.8), columns=["a", "b"])
+    path = tmp_path / "a.txt"
+    write_segments(events, path)
+    assert clips_from_segments("a.wav", path)[0] == clips_from_segments("a.wav", events)[0]
+    assert str(segment_report(path, str(path))) == str(segment_report(events, events))
+    assert tune_thresholds([path], [windows]) == tune_thresholds(events, windows)
+    with pytest.raises(TypeError, match="Read a file with read_segments"):
+        merge_segments(path)

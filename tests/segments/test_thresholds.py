@@ -185,4 +185,13 @@ class TestTune:
         with pytest.raises(ValueError, match="no segments"):
             tune_thresholds(true, windows, background="a")
         with pytest.raises(TypeError, match="true must be a table"):
-            tune_thresholds("a.txt", windows)
+            tune_thresholds(3, windows)
+
+
+def test_merged_segments_instead_of_windows_give_a_warning():
+    true = segment_table((2, 4, "bird"))
+    rows = [(0, 2, "wind", 0.1), (2, 4, "bird", 0.8), (4, 6, "wind", 0.2), (6, 8, "wind", 0.1)]
+    windows = segment_table(*rows, (8, 9, "wind", 0.1), columns=["bird"])  # the last one is shorter
+    assert tune_thresholds(true, windows) == {"bird": 0.8}
+    with pytest.warns(UserWarning, match="as after merge_segments"):
+        tune_thresholds(true, merge_segments(windows.iloc[1:]))

@@ -49,6 +49,29 @@ class TestWrite:
             b"2\tWaveform 1\t1\t1.000000\t2.500000\tb\n"
         )
 
+    @pytest.mark.parametrize("name", ["A.Table.1.selections.txt", "a.Selections.TXT"])
+    def test_the_name_of_the_file_chooses_raven(self, tmp_path, name):
+        segments = segment_table((0, 1, "a"))
+        write_segments(segments, tmp_path / name)
+        write_segments(segments, tmp_path / "b", format="Raven")
+        assert (tmp_path / name).read_bytes() == (tmp_path / "b").read_bytes()
+        assert (tmp_path / "b").read_text().startswith("Selection\t")
+        write_segments(segments, tmp_path / name, format="audacity")
+        assert (tmp_path / name).read_text().startswith("0.000000\t")
+
+    def test_a_raven_table_has_the_probability_of_the_label(self, tmp_path):
+        rows = [(0, 1, "a", 0.75, 0.2, 9), (1, 2, "end", 0.1, 1, 9), (2, 3, None, 0.1, 0.2, 9)]
+        segments = segment_table(*rows, columns=["a", "end_", "n"])
+        path = tmp_path / "a.selections.txt"
+        write_segments(segments, path)
+        found = pd.read_csv(path, sep="\t")
+        assert found.columns[-2:].tolist() == ["Annotation", "Score"]
+        assert found.Score.tolist() == [0.75, 1]
+        assert read_segments(path).label.tolist() == ["a", "end"]
+        for table in (segments.drop(columns="a"), segments.assign(a=7), segments[2:]):
+            write_segments(table, path)
+            assert "Score" not in path.read_text()
+
     @pytest.mark.parametrize("name", ["a.csv", "a.CSV"])
     def test_the_name_of_the_file_chooses_csv(self, tmp_path, name):
         segments = segment_table((0, 1, "a, b"), (1, 2, 'say "c"'))
@@ -60,9 +83,9 @@ class TestWrite:
         write_segments(segments, tmp_path / name, format="audacity")
         assert (tmp_path / name).read_bytes().startswith(b"0.000000\t1.000000\ta, b\n")
 
-    @pytest.mark.parametrize("value", ["xml", "Raven", 3])
+    @pytest.mark.parametrize("value", ["xml", 3])
     def test_other_formats_are_refused(self, tmp_path, value):
-        with pytest.raises(ValueError, match=r"'format' parameter.*raven"):
+        with pytest.raises(ValueError, match=r"'format' parameter.*(raven|str)"):
             write_segments(segment_table((0, 1, "a")), tmp_path / "a.txt", format=value)
 
     @pytest.mark.parametrize("format_", FORMATS)

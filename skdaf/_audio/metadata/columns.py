@@ -30,6 +30,12 @@ _LIKELY = {
     "fold": ["fold", "split", "set", "subset", "partition"],
     "target": ["target", "value", "y", "score", "rating", "label"],
 }
+# The times of segments of one recording, in lower case: tables of Raven, BirdNET, and others.
+_TIMES_OF_SEGMENTS = (
+    ("begin time (s)", "end time (s)"),
+    ("start (s)", "end (s)"),
+    ("start", "end"),
+)
 _OPTIONAL = ("group", "fold", "start", "end")
 
 
@@ -106,9 +112,20 @@ def _missing_message(metadata, chosen, missing):
         for parameter, names in missing.items()
         if names
     }
+    if "path" in likely and likely["path"] is None and _has_segments(metadata):
+        return (
+            f"{message} It lists segments of one recording. To train on them, write a table with "
+            "the columns path (the recording), label, start and end (in seconds), or cut clips in "
+            "Python with clips_from_segments."
+        )
     spelling = metadata.spelling
     hints = [spelling.given(*pair) for pair in likely.items() if pair[1] is not None]
     return f"{message} Did you mean {spelling.separator.join(hints)}?" if hints else message
+
+
+def _has_segments(metadata):
+    names = {str(column).strip().lower() for column in metadata.columns}
+    return any(names.issuperset(times) for times in _TIMES_OF_SEGMENTS)
 
 
 def _missing_name(name, missing):

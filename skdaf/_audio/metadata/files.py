@@ -56,15 +56,25 @@ def _spellings(name):
 
 
 def _missing_message(metadata, column, names, missing, root):
-    shown = [f"{names[row]!r} ({metadata.at(row)})" for row in missing[:_MAX_NAMES]]
-    rest = f" and {len(missing) - _MAX_NAMES} more" if len(missing) > _MAX_NAMES else ""
+    # Many rows may be parts of one recording.
+    rows = {}
+    for row in missing:
+        rows.setdefault(names[row], []).append(row)
+    shown = [_with_rows(metadata, *one) for one in list(rows.items())[:_MAX_NAMES]]
+    rest = f" and {len(rows) - _MAX_NAMES} more" if len(rows) > _MAX_NAMES else ""
     start = f"the folder {str(root)!r}" if root else f"the current folder {os.getcwd()!r}"
-    files = f"{len(names)} file{'s' * (len(names) > 1)}"
+    n_files = len({*names})
+    files = f"{n_files} file{'s' * (n_files > 1)}"
     hint = _hint(metadata, column, names[missing[0]], root)
     return (
-        f"{metadata.title}: {len(missing)} of {files} not found: {', '.join(shown)}{rest}. "
+        f"{metadata.title}: {len(rows)} of {files} not found: {', '.join(shown)}{rest}. "
         f"Relative paths start from {start}.{hint}"
     )
+
+
+def _with_rows(metadata, name, rows):
+    others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f"{name!r} ({metadata.at(rows[0])}{others})"
 
 
 def _hint(metadata, column, name, root):

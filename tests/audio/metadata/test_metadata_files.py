@@ -156,3 +156,14 @@ def test_many_repeats_are_counted(tmp_path):
     touch(*(tmp_path / name for name in names))
     with pytest.raises(ValueError, match=r"7 recordings have several rows: .* and 2 more\."):
         load_audio_table(frame(*names, *names), root=tmp_path)
+
+
+def test_a_recording_of_many_rows_is_listed_once(tmp_path):
+    table = tmp_path / "a.csv"
+    rows = [f"gone.wav,{i},{i + 1},x" for i in range(20)] + ["other.wav,0,1,x"]
+    table.write_text("\n".join(["path,start,end,label", *rows]))
+    expected = (
+        r"2 of 2 files not found: 'gone\.wav' \(line 2 and 19 more\), 'other\.wav' \(line 22\)"
+    )
+    with pytest.raises(FileNotFoundError, match=expected):
+        load_audio_table(table)

@@ -211,3 +211,15 @@ def test_groups_and_folds_are_those_of_splitters(tmp_path, form):
         **{"filenames": X, "target": None, "target_names": None},
         **{"groups": None, "folds": None},
     }
+
+
+RAVEN = "Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation\n1\t0.5\t1.5\tdog\n"
+
+
+@pytest.mark.parametrize("text", [RAVEN, "start,end,label\n0,1,dog\n"])
+def test_segments_of_one_recording_are_no_table_of_recordings(tmp_path, text):
+    path = tmp_path / "site.selections.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"no column 'path'.*clips_from_segments") as raised:
+        load_audio_table(path)
+    assert "path (the recording), label, start and end" in str(raised.value)
