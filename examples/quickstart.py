@@ -159,7 +159,7 @@ def draw(cnn, labels, predictions, clips):
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        print('For a picture, install matplotlib: pip install "skdaf[plot]"')
+        print("For a picture, install matplotlib: pip install matplotlib")
         return
     figure = Figure(figsize=(13, 9.5), layout="constrained")
     n_classes = len(np.unique(labels))

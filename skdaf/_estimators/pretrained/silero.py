@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from skdaf._core.contexts import exit_thread_at_shutdown
+from skdaf._core.requirements import how_to_install
 from skdaf._estimators.pretrained.backbone import Backbone
 from skdaf._estimators.pretrained.packages import (
     find_in_package,
@@ -19,7 +20,7 @@ from skdaf._estimators.pretrained.packages import (
 )
 
 _MODEL = "silero-vad"
-_INSTALL = 'pip install "skdaf[pretrained]"'
+_INSTALL = how_to_install("silero-vad onnxruntime", "pretrained")
 
 _SAMPLING_RATE = 16_000
 
