@@ -18,7 +18,7 @@ from skdaf._audio.levels import MAX_SCALED, loudest, warn_of_unscaled
 from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._audio.samples import MAX_SAMPLE
 from skdaf._audio.sources import ArraySource
-from skdaf._core.arrays import blocks
+from skdaf._core.arrays import blocks, is_scalar
 
 # A 3-D array with at most _MAX_CHANNELS "frames" and at least _MIN_SAMPLES "bins" contains channels
 # and samples, unless the number of bins is typical of a Fourier transform or a network (see
@@ -143,6 +143,12 @@ def _validate(estimator, X, reset):
         raise ValueError(
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
             "[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms."
+        )
+    if isinstance(X, list) and X and is_scalar(X[0]):
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: X[0] is the number {X[0]!r}. Pass a list of "
+            "paths (str or os.PathLike), or a single waveform as [waveform] or "
+            "[(waveform, sampling_rate)]."
         )
     # scikit-learn checks Python lists and numeric tables, with its own rules and messages.
     with np.errstate(over="ignore"):
