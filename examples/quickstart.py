@@ -46,6 +46,11 @@ ABOUT = {
 def main(source, workspace):
     paths, labels, groups = load(source, workspace)
     train, test = split(labels, groups)
+    if groups is None:
+        print(
+            "Clips are split at random. If several come from one recording or\n"
+            "speaker, that is too easy: pass a table with a column group."
+        )
     print(f"Training on {len(train)} clips, testing on {len(test)} others.\n")
     models, predictions = compare(paths, labels, train, test)
 
@@ -163,7 +168,7 @@ def draw(cnn, labels, predictions, clips):
         return
     figure = Figure(figsize=(13, 9.5), layout="constrained")
     n_classes = len(np.unique(labels))
-    title = f"{len(labels)} test clips of {n_classes} classes, new to the models"
+    title = f"{len(labels)} test clips of {n_classes} classes, not used in training"
     figure.suptitle(title, fontsize=15)
     left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1], wspace=0.03)
     bars, matrix = left.subplots(2, 1, height_ratios=[1, 4.2])
@@ -215,7 +220,7 @@ def draw_clips(figure, cnn, clips, classes):
         ax.label_outer()
     for ax in axes[len(clips) :]:
         ax.set_visible(False)
-    figure.suptitle("A clip of each class, as the network sees it (bright: loud)")
+    figure.suptitle("A clip of each class (bright: loud)")
 
 
 def save_load_predict(model, path, label, workspace):

@@ -3,7 +3,7 @@
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils._param_validation import StrOptions
 
@@ -13,12 +13,15 @@ from skdaf._core.typing import Clips
 from skdaf._core.validation import validate_params
 from skdaf._display.clip_spectrogram import input_times, settings_for
 from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters
-from skdaf._display.style import require_matplotlib
+from skdaf._display.style import plain_text, require_matplotlib
 from skdaf._display.typing import ManyAxes
 from skdaf._estimators.fitted import find_frontend, find_network, load_if_path
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 # From transparent to vermilion, which is visible on all grays, even to color-blind people.
+# Each panel takes about half a second.
+_MAX_PANELS = 40
+
 _SALIENCY_COLORS = [(0.84, 0.37, 0.0, 0.0), (0.84, 0.37, 0.0, 0.9)]
 
 
@@ -91,6 +94,7 @@ class SaliencyDisplay:
         cls,
         estimator: Any,
         X: Clips,
+        y: ArrayLike | None = None,
         *,
         target: Any = None,
         layer: str | None = None,
@@ -107,7 +111,9 @@ class SaliencyDisplay:
             A fitted `CNNAudioClassifier`, or a pipeline or search that contains one; or the path
             of a saved model.
         X : files, waveforms or spectrograms
-            The clips, one panel per clip.
+            The clips, one panel per clip; up to 40, because each takes a while to compute.
+        y : array-like of shape (n_clips,), default=None
+            The true label of each clip, for the titles.
         target : label or list of labels, default=None
             The class to explain, the same for all clips or one per clip. If None, the predicted
             class of each clip; with several labels per clip, the most probable one.
@@ -137,9 +143,13 @@ class SaliencyDisplay:
         classifier = _check_classifier(find_network(estimator), caller)
         _check_method(method=method)
         kind, clips = validate_clips(classifier, X, reset=False)
+        _check_panels(clips, y)
         inputs = clips if kind == "spectrograms" or frontend is None else frontend.transform(clips)
         saliencies, titles = _explain(classifier, np.asarray(inputs), target, layer, method)
         parameters = display_parameters(frontend, kind, clips, processed=False)
+        if y is not None:
+            labels = map(plain_text, np.asarray(y))
+            titles = [f"{title}, true: {true}" for title, true in zip(titles, labels, strict=True)]
         spectrograms = SpectrogramDisplay(**parameters, titles=titles)
         display = cls(list(saliencies), spectrograms, times=_input_times(frontend, kind, clips))
         return display.plot(ax, colorbar=colorbar, im_kw=im_kw)
@@ -205,6 +215,18 @@ def _check_classifier(network, caller):
     if not is_classifier(network):
         raise TypeError(f"{caller} needs a classifier, got a {type(network).__name__}.")
     return network
+
+
+def _check_panels(clips, y):
+    """Check that there are as many labels as clips, and not too many for a figure."""
+    if len(clips) > _MAX_PANELS:
+        raise ValueError(
+            f"X contains {len(clips)} clips, but a figure shows at most {_MAX_PANELS}: select some."
+        )
+    if y is not None and np.shape(y) != (len(clips),):
+        raise ValueError(
+            f"y must contain {len(clips)} labels, one per clip, got shape {np.shape(y)}."
+        )
 
 
 def _explain(classifier, inputs, target, layer, method):

@@ -149,6 +149,8 @@ class SpectrogramDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
+        if n_clips < 1:
+            raise ValueError(f"n_clips must be at least 1, got {n_clips!r}.")
         estimator = load_if_path(estimator)
         frontend, networks = find_frontend(estimator), find_networks(estimator)
         kind, data = validate_clips(networks[0] if networks else frontend, X, reset=False)

@@ -85,6 +85,8 @@ class TrainingDisplay:
     ) -> Self:
         """Show how a fitted estimator was trained.
 
+        The best epoch is marked if clips were held out (`early_stopping=True`, or X_val and y_val).
+
         Parameters
         ----------
         estimator : estimator, str or os.PathLike
@@ -107,7 +109,9 @@ class TrainingDisplay:
         network = find_network(estimator)
         loss = "Loss (cross-entropy)" if is_classifier(network) else "Mean squared error"
         history = network.history_frame().to_dict("list")
-        display = cls(history, best_epoch=network.best_epoch_, loss_name=loss)
+        # Without validation, the last epoch counts as the best.
+        best_epoch = network.best_epoch_ if "valid_loss" in history else None
+        display = cls(history, best_epoch=best_epoch, loss_name=loss)
         return display.plot(ax, kind=kind, line_kw=line_kw)
 
     @validate_params({"kind": [StrOptions({"both", "loss", "score"})], "line_kw": [dict, None]})

@@ -4,10 +4,12 @@ from typing import Any, Literal
 
 from skdaf._core.public import public
 
+_Values = dict[str, list[Any]]
+
 # Parameters of networks and of front ends. The page "How the defaults were chosen" shows what
 # they changed on real sounds; candidates of "small" all take about as long as the defaults. Lists,
 # because `save_model` does not store distributions, and so that the defaults are among the values.
-_SPACES = {
+_SPACES: dict[str, tuple[_Values, _Values]] = {
     "small": (
         {
             "augment": [

@@ -16,11 +16,17 @@ def check_transfer_parameters(estimator):
                 f"frozen_layers={estimator.frozen_layers!r} needs a pretrained network, but "
                 "pretrained is None."
             )
-    elif estimator.frontend is not None:
-        raise ValueError(
-            "frontend must be None, because the front end comes from the pretrained estimator, "
-            f"got {estimator.frontend!r}."
-        )
+        return
+    for name, what in (
+        ("frontend", "the front end comes"),
+        ("channels", "convolutional layers come"),
+        ("kernel_size", "convolutional layers come"),
+    ):
+        value = getattr(estimator, name, None)
+        if value is not None:
+            raise ValueError(
+                f"{name} must be None, because {what} from the pretrained estimator, got {value!r}."
+            )
 
 
 def find_source(pretrained):

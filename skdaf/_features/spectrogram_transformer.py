@@ -350,6 +350,12 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
 
     def _warn_about_empty_bands(self, settings):
         n_empty = count_empty_bands(settings)
+        if n_empty == self.n_mels:
+            raise ValueError(
+                f"All mel bands between fmin={settings.fmin:g} and fmax={settings.fmax:g} Hz are "
+                f"narrower than a window of window_length={self.window_length} (seconds) can "
+                "resolve, so spectrograms would be silent. Frequencies are in Hz."
+            )
         if n_empty:
             warnings.warn(
                 f"{n_empty} of n_mels={self.n_mels} mel bands are always silent: with "

@@ -48,6 +48,21 @@ def test_saliency_is_highest_in_the_band_that_decides(band_classifier):
         assert heat[max(0, place - 8) : place + 9].sum() > 0.5 * heat.sum()
 
 
+def test_titles_name_true_labels(band_classifier):
+    X, y = two_bands(2)
+    display = SaliencyDisplay.from_estimator(band_classifier, X, y)
+    titles = [ax.get_title("left") for ax in np.ravel(display.ax_)]
+    assert [title.rpartition(", true: ")[2] for title in titles] == y.tolist()
+    with pytest.raises(ValueError, match=r"y must contain 2 labels, .* got shape \(1,\)"):
+        SaliencyDisplay.from_estimator(band_classifier, X, y[:1])
+
+
+def test_too_many_clips_for_a_figure_are_refused_at_once(band_classifier):
+    X = [np.zeros(100)] * 41
+    with pytest.raises(ValueError, match="X contains 41 clips, but a figure shows at most 40"):
+        SaliencyDisplay.from_estimator(band_classifier, X)
+
+
 def test_saliencies_have_the_times_and_frequencies_of_the_clip(band_classifier):
     X, _ = two_bands(2, duration=0.8)
     display = SaliencyDisplay.from_estimator(band_classifier, X[:1])

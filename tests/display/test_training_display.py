@@ -25,9 +25,19 @@ def test_losses_and_scores_match_the_history(classifier):
     assert [ax.get_xlabel() for ax in display.ax_] == ["Epoch", "Epoch"]
     assert losses.get_ylabel() == "Loss (cross-entropy)"
     assert scores.get_ylabel() == "Accuracy"
-    for line in display.best_lines_:
-        assert line.get_xdata()[0] == classifier.best_epoch_
-    assert f"Best epoch ({classifier.best_epoch_})" in texts(losses.get_legend().get_texts())
+    # Nothing was held out, so no epoch is better than the last one.
+    assert "valid_loss" not in classifier.history_
+    assert list(display.best_lines_) == []
+
+
+def test_the_best_epoch_is_marked_after_validation(classifier, monkeypatch):
+    history = {**classifier.history_, "valid_loss": classifier.history_["train_loss"]}
+    monkeypatch.setattr(classifier, "history_", history)
+    monkeypatch.setattr(classifier, "best_epoch_", 2)
+    display = TrainingDisplay.from_estimator(classifier)
+    assert [line.get_xdata()[0] for line in display.best_lines_] == [2, 2]
+    legend = display.ax_[0].get_legend()
+    assert "Best epoch (2)" in texts(legend.get_texts())
 
 
 def test_curves_differ_without_colors():

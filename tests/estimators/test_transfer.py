@@ -211,3 +211,10 @@ class TestErrors:
     def test_a_front_end_in_addition_to_that_of_the_source(self, classifier, sounds, halves):
         with pytest.raises(ValueError, match="frontend must be None"):
             transferred(classifier, sounds.filenames, halves, frontend=SpectrogramTransformer())
+
+    @pytest.mark.parametrize("option", [{"channels": (4, 8)}, {"kernel_size": 5}])
+    def test_sizes_of_layers_in_addition_to_those_of_the_source(
+        self, classifier, sounds, halves, option
+    ):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} must be None, because conv"):
+            transferred(classifier, sounds.filenames, halves, **option)

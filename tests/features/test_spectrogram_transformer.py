@@ -408,6 +408,12 @@ def test_bands_that_the_window_cannot_resolve_warn(window_length, n_mels, rate):
     assert len(warned) == 1
 
 
+def test_frequencies_in_kilohertz_are_refused():
+    transformer = SpectrogramTransformer(fmin=0.2, fmax=16, sampling_rate=44100)
+    with pytest.raises(ValueError, match=r"fmin=0\.2 and fmax=16 Hz .* Frequencies are in Hz"):
+        transformer.fit(np.zeros((3, 8000)))
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_defaults_have_no_empty_band_at_any_usual_rate(rate):
     with warnings.catch_warnings():
