@@ -6,9 +6,10 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from numbers import Integral
 
 import threadpoolctl
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
@@ -164,18 +165,26 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
 
     The work runs through joblib, so `joblib.parallel_config` determines where. A single chunk is
     computed in this process, without workers, as are all chunks of a task of a dask worker with
-    `n_jobs=None`. Worker processes keep their own working directory, so paths in `function` and
+    `n_jobs=None`. There are never more workers than chunks or cores, whichever is higher. Worker
+    processes keep their own working directory, so paths in `function` and
     `items` must be absolute. Workers use the same Fourier transforms (`scipy.fft.set_backend`) as
     the thread that calls this function.
     """
-    if n_jobs == 0:
-        raise ValueError("n_jobs=0 is not allowed: expected None, 1, 2, ... or -1 for all cores.")
+    _check_n_jobs(n_jobs)
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
     with progress_bar(len(items), description, "clip", verbose) as advance:
         results = _results(function, chunks, n_jobs)
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))
             yield result
+
+
+def _check_n_jobs(n_jobs):
+    expected = "expected None, 1, 2, ... or -1 for all cores."
+    if not (n_jobs is None or isinstance(n_jobs, Integral)):
+        raise TypeError(f"n_jobs={n_jobs!r}: {expected}")
+    if n_jobs == 0:
+        raise ValueError(f"n_jobs=0 is not allowed: {expected}")
 
 
 def _results(function, chunks, n_jobs):
@@ -185,10 +194,16 @@ def _results(function, chunks, n_jobs):
         yield from (_compute(function, chunk) for chunk in chunks)
         return
     backends = chosen_backends()
+    n_workers = effective_n_jobs(n_jobs)
+    # A pool of more workers has some with nothing to do. Up to the number of cores, it keeps its
+    # size: another number of chunks in the next call would end workers, or start them again.
+    most = max(len(chunks), cpu_count())
+    if n_workers > most:
+        n_jobs = most
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     except ValueError:  # dask and some other backends only return all results at once
-        n_batches = _BATCHES_PER_WORKER * effective_n_jobs(n_jobs)
+        n_batches = _BATCHES_PER_WORKER * n_workers
         batch_size = min(_MAX_BATCH, max(1, len(chunks) // n_batches))
         parallel = Parallel(n_jobs=n_jobs, batch_size=batch_size)
     try:

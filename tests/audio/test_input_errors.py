@@ -164,6 +164,7 @@ def test_waveforms_that_are_not_finite(value, name):
         validate(np.full((1, 2, 3), value))
 
 
+@pytest.mark.filterwarnings("ignore:.* waveforms should be between -1 and 1")
 @pytest.mark.parametrize("value", [1e12, -1e30])
 def test_waveforms_whose_power_would_overflow(value):
     with pytest.raises(
@@ -272,3 +273,15 @@ def test_a_single_waveform_must_be_put_in_a_list():
 def test_the_error_for_a_folder_names_load_audio_folders():
     with pytest.raises(TypeError, match="load_audio_folders"):
         as_clips("folder")
+
+
+@pytest.mark.parametrize("X", [[None], np.array([None])])
+def test_none_is_no_clip(X):
+    with pytest.raises(TypeError, match=r"X\[0\] is None: expected a path \(str or os.PathLike\)"):
+        validate(X)
+
+
+@pytest.mark.parametrize("X", [[3], (0.5, 0.25), [np.int64(3)]])
+def test_lists_of_numbers_say_what_is_expected(X):
+    with pytest.raises(ValueError, match=r"X\[0\] is the number .*Pass a list of paths"):
+        validate(X)

@@ -1,4 +1,5 @@
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,34 @@ def test_chunks_contain_every_item_once_and_in_order(n):
 def test_zero_workers_are_an_error(n):
     with pytest.raises(ValueError, match="n_jobs=0"):
         list(map_chunks(list, range(n), n_jobs=0))
+
+
+@pytest.mark.parametrize("n_jobs", ["two", 2.0, [2]])
+def test_a_number_of_workers_that_is_no_integer_is_an_error(n_jobs):
+    with pytest.raises(TypeError, match=rf"n_jobs={re.escape(repr(n_jobs))}: expected None, 1, 2"):
+        list(map_chunks(list, range(500), n_jobs=n_jobs))
+
+
+class CountsWorkers(ThreadingBackend):
+    found = []
+
+    def configure(self, n_jobs=1, **options):
+        self.found.append(n_jobs)
+        return super().configure(n_jobs, **options)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "n_cores", "expected"),
+    [(1000, 2, 4), (1000, 6, 6), (3, 2, 3), (3, 6, 3), (np.int64(1000), 2, 4)],
+)
+def test_there_are_no_more_workers_than_chunks_or_cores(monkeypatch, n_jobs, n_cores, expected):
+    monkeypatch.setattr("skdaf._core.parallel.cpu_count", lambda: n_cores)
+    monkeypatch.setattr(CountsWorkers, "found", [])
+    joblib.register_parallel_backend("counts", CountsWorkers)
+    for options in ({"n_jobs": n_jobs}, {"n_jobs": None}):
+        with joblib.parallel_config(backend="counts", n_jobs=n_jobs):
+            assert list(map_chunks(len, range(8), chunk_size=2, **options)) == [2] * 4
+    assert CountsWorkers.found == [expected] * 2
 
 
 def test_the_chunk_size_can_be_chosen():

