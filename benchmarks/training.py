@@ -59,7 +59,7 @@ def import_skorch():
         return importlib.import_module("skorch")
     except ImportError:
         raise SystemExit(
-            'This benchmark compares with skorch, which is missing: pip install "skdaf[bench]"'
+            'This benchmark compares with skorch, which is missing: pip install ".[bench]"'
         ) from None
 
 

@@ -1,6 +1,7 @@
 """Serve a classifier over HTTP with FastAPI.
 
     pip install fastapi python-multipart uvicorn
+    # in a checkout; for a copy elsewhere, give its folder to --app-dir
     SKDAF_MODEL=model.skops uvicorn --app-dir examples serve_fastapi:app
     curl -F file=@clip.wav http://127.0.0.1:8000/predict
 
@@ -15,6 +16,8 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 import skdaf
 
@@ -43,15 +46,27 @@ MAX_REQUESTS = limit("SKDAF_MAX_REQUESTS", 64)
 @asynccontextmanager
 async def lifespan(app: FastAPI):
     """Load the model once; all threads share it."""
+    app.state.model = load_classifier()
+    anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
+    yield
+
+
+def load_classifier() -> Any:
+    """Return the model, if the endpoints can use it."""
     model = skdaf.load_model(MODEL)
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        raise ValueError(
+            f"SKDAF_MODEL={MODEL!r} contains a {type(model).__name__} that is not "
+            "fitted: call its fit before save_model."
+        ) from None
     if not hasattr(model, "predict_proba") or getattr(model, "multilabel_", False):
         raise ValueError(
             f"SKDAF_MODEL={MODEL!r} contains a {type(model).__name__}: expected a "
             "classifier with probabilities and one label per clip."
         )
-    app.state.model = model
-    anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
-    yield
+    return model
 
 
 class UploadLimits:
@@ -111,8 +126,25 @@ async def refuse_invalid_request(request: Request, error: RequestValidationError
     problem = error.errors()[0]
     name, message = problem["loc"][-1], problem["msg"]
     if name == "file":
-        message = "expected a file with a name in this field of a form"
+        message = (
+            f"expected a file with a name in this field of a form, {sent(error)}"
+        )
     return JSONResponse({"detail": f"{name}: {message}."}, 422)
+
+
+def sent(error: RequestValidationError) -> str:
+    """Return which fields a request had instead of a file, without their values."""
+    fields = [repr(name[:40]) for name in list(error.body or ())[:5]]
+    if "'file'" in fields:
+        return "got something else"
+    return f"got {', '.join(fields)}" if fields else "got no form"
+
+
+@app.exception_handler(Exception)
+async def answer_after_failure(request: Request, error: Exception):
+    # The client gets no details; the server prints the traceback to its log.
+    detail = "The server failed to answer this request: its log says why."
+    return JSONResponse({"detail": detail}, 500)
 
 
 async def only_file(request: Request, file: UploadFile) -> UploadFile:

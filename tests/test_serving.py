@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 from helpers import ROOT, import_or_skip, small_classifier, small_frontend, stereo_tones
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 import skdaf
 
@@ -138,14 +140,20 @@ def test_errors_name_the_upload_and_no_file_of_the_server(client, example):
 
 
 def test_requests_without_a_single_file_are_refused(client):
-    no_file = "file: expected a file with a name in this field of a form."
-    for response in (
-        client.post("/predict"),
-        client.post("/predict", data={"file": "secret"}),
-        client.post("/segments", files={"other": ("clip.wav", b"text")}),
-        post(client, "predict", b"secret", ""),
+    no_file = "file: expected a file with a name in this field of a form, got "
+    sound = {"sound": ("clip.wav", b"text")}
+    for response, problem in (
+        (client.post("/predict"), "no form."),
+        (client.post("/predict", content=b"secret"), "no form."),
+        (client.post("/predict", json={"file": "secret"}), "no form."),
+        (client.post("/predict", data={"file": "secret"}), "something else."),
+        (
+            client.post("/segments", files=sound, data={"x" * 50: "secret"}),
+            f"'{'x' * 40}', 'sound'.",
+        ),
+        (post(client, "predict", b"secret", ""), "something else."),
     ):
-        assert check_refused(response, 422) == no_file
+        assert check_refused(response, 422) == no_file + problem
     two = [("file", ("clip.wav", encoded(stereo_tones(), "WAV")))] * 2
     for endpoint in ("predict", "segments"):
         check_refused(client.post(f"/{endpoint}", files=two), 422, "one file, got several")
@@ -164,17 +172,44 @@ def test_a_limit_that_makes_no_sense_stops_the_start(example, monkeypatch, value
         example["limit"]("SKDAF_THREADS", 8)
 
 
-def test_a_model_that_is_no_classifier_stops_the_start(example, sounds, monkeypatch):
-    regressor = skdaf.CNNAudioRegressor(frontend=small_frontend(), max_epochs=1)
-    regressor.fit(sounds.filenames[:4], range(4))
-    monkeypatch.setattr("skdaf.load_model", lambda path: regressor)
+def start(example, model, monkeypatch):
+    """Start the server with a model."""
+    monkeypatch.setattr("skdaf.load_model", lambda path: model)
 
-    async def start():
+    async def lifespan():
         async with example["lifespan"](example["app"]):
             pass
 
+    asyncio.run(lifespan())
+
+
+def test_a_model_that_is_no_classifier_stops_the_start(example, sounds, monkeypatch):
+    regressor = skdaf.CNNAudioRegressor(frontend=small_frontend(), max_epochs=1)
+    regressor.fit(sounds.filenames[:4], range(4))
     with pytest.raises(ValueError, match="contains a CNNAudioRegressor: expected a classifier"):
-        asyncio.run(start())
+        start(example, regressor, monkeypatch)
+
+
+@pytest.mark.parametrize("wrap", [lambda c: c, make_pipeline, lambda c: GridSearchCV(c, {})])
+def test_a_model_that_is_not_fitted_stops_the_start(example, monkeypatch, wrap):
+    model = wrap(small_classifier())
+    with pytest.raises(ValueError, match=f"a {type(model).__name__} that is not fitted: call"):
+        start(example, model, monkeypatch)
+
+
+def test_unexpected_errors_are_json(client, example, monkeypatch):
+    def fail(*args, **options):
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr("skdaf.load_audio", fail)
+    testing = import_or_skip("fastapi.testclient")
+    failing = testing.TestClient(example["app"], raise_server_exceptions=False)
+    detail = check_refused(post(failing, "predict", b"text"), 500, "The server failed")
+    assert "secret" not in detail
+    # The server still gets the error, and prints it.
+    with pytest.raises(ZeroDivisionError):
+        post(client, "predict", b"text")
+    check_refused(client.get("/nothing"), 404, "Not Found")
 
 
 def test_recordings_that_are_too_long_are_refused(client):

@@ -4,6 +4,7 @@
 determine what X is.
 """
 
+import re
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,9 +15,12 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from skdaf._audio.clips import Clip
+from skdaf._audio.columns import column_names
+from skdaf._audio.levels import MAX_SCALED, loudest, warn_of_unscaled
 from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._audio.samples import MAX_SAMPLE
-from skdaf._core.arrays import blocks
+from skdaf._audio.sources import ArraySource
+from skdaf._core.arrays import blocks, is_scalar
 
 # A 3-D array with at most _MAX_CHANNELS "frames" and at least _MIN_SAMPLES "bins" contains channels
 # and samples, unless the number of bins is typical of a Fourier transform or a network (see
@@ -26,11 +30,19 @@ _MAX_CHANNELS, _MIN_SAMPLES = 8, 600
 # The same if samples come before channels: few channels, and more samples than a clip has frames.
 _MAX_LAST_CHANNELS, _MAX_FRAMES = 2, 4000
 
+_EXPECTED_COLUMN = (
+    "Expected paths: a table with a column 'path' (rename the column of files), or only that "
+    "column, as table['path'] or by its name as a string in a ColumnTransformer."
+)
+
 # The kind and the plain form of an X that one estimator has validated and passes to another.
 _validated = ContextVar("_validated", default=(None, None))
 
 # Front ends that have warned about waveforms without a rate. Each one warns once.
 _warned: WeakSet = WeakSet()
+
+# Estimators that have warned about samples far above full scale. Each one warns once.
+_warned_of_level: WeakSet = WeakSet()
 
 
 class Float32Rows:
@@ -116,11 +128,12 @@ def _validate(estimator, X, reset):
     if clips is not None:
         if reset:
             _reset_features(estimator)
+        _check_sources(estimator, clips)
         return "files", clips
     if _is_list_of_arrays(X):
         if reset:
             _reset_features(estimator)
-        return "waveforms", [_check_waveform(i, x) for i, x in enumerate(X)]
+        return "waveforms", [_check_waveform(estimator, i, x) for i, x in enumerate(X)]
     n_dimensions = getattr(X, "ndim", 2)
     if n_dimensions == 3:
         _check_no_channels(X.shape)
@@ -138,10 +151,45 @@ def _validate(estimator, X, reset):
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
             "[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms."
         )
+    if isinstance(X, list) and X and is_scalar(X[0]):
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: X[0] is the number {X[0]!r}. Pass a list of "
+            "paths (str or os.PathLike), or a single waveform as [waveform] or "
+            "[(waveform, sampling_rate)]."
+        )
+    _check_is_no_column(X)
     # scikit-learn checks Python lists and numeric tables, with its own rules and messages.
     with np.errstate(over="ignore"):
         data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
-    return "waveforms", _check_level(_check_finite(data, "X"), "X")
+    _check_are_samples(X, data)
+    return "waveforms", _check_level(estimator, _check_finite(data, "X"), "X")
+
+
+def _check_is_no_column(X):
+    """Raise ValueError for a column of numbers that was selected from a table."""
+    is_column = len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray)
+    if is_column:
+        raise ValueError(
+            f"Expected 2D array, got a column of numbers instead ({type(X).__name__}, {X.dtype}). "
+            f"{_EXPECTED_COLUMN}"
+        )
+
+
+def _check_are_samples(X, data):
+    """Raise ValueError for measurements, which would become waveforms of a few samples."""
+    if data.shape[1] == 1:
+        raise ValueError(
+            f"Found array with 1 feature(s) (shape={data.shape}), a single number for each clip. "
+            f"{_EXPECTED_COLUMN}"
+        )
+    # Columns of samples are numbered, in any style.
+    names = column_names(X) or ()
+    unnumbered = [name for name in names if isinstance(name, str) and not re.search(r"\d", name)]
+    if unnumbered:
+        raise ValueError(
+            f"X is a table of numbers with the columns {list(names)[:20]}. {_EXPECTED_COLUMN} If "
+            "each row contains the samples of a waveform, pass an array (X.to_numpy())."
+        )
 
 
 def _check_no_channels(shape):
@@ -206,7 +254,7 @@ def _is_list_of_arrays(X):
     return is_rows and len({len(x) for x in X}) > 1
 
 
-def _check_waveform(position, samples):
+def _check_waveform(estimator, position, samples):
     samples = np.asarray(samples)
     if samples.ndim != 1:
         raise ValueError(
@@ -220,7 +268,7 @@ def _check_waveform(position, samples):
         checked = check_array(
             samples, dtype=np.float32, ensure_2d=False, ensure_all_finite=False, input_name=name
         )
-    return _check_level(_check_finite(checked, name), name)
+    return _check_level(estimator, _check_finite(checked, name), name)
 
 
 def _check_finite(values, name, first_row=0):
@@ -236,12 +284,27 @@ def _check_finite(values, name, first_row=0):
     raise ValueError(f"Input {name} contains {found}{clip} at {where} (counted from 0).")
 
 
-def _check_level(samples, name):
+def _check_level(estimator, samples, name):
     """Return finite samples; raise ValueError if their power overflows in float32."""
-    loudest = max(samples.max(), -samples.min())
-    if loudest >= MAX_SAMPLE:
-        raise ValueError(f"{name} contains a sample of {loudest:.3g}: full scale is 1.")
+    level = loudest(samples)
+    if level >= MAX_SAMPLE:
+        raise ValueError(f"{name} contains a sample of {level:.3g}: full scale is 1.")
+    _warn_once_of_level(estimator, level, name)
     return samples
+
+
+def _check_sources(estimator, clips):
+    """Warn of samples with a rate that are not scaled; files are read later, and not checked."""
+    for clip in clips:
+        # Not its subclasses: streams check their own blocks.
+        if type(clip.path) is ArraySource:
+            _warn_once_of_level(estimator, clip.path.level, clip.path.name)
+
+
+def _warn_once_of_level(estimator, level, name):
+    if level > MAX_SCALED and estimator not in _warned_of_level:
+        _warned_of_level.add(estimator)
+        warn_of_unscaled(level, name)
 
 
 def _check_spectrograms(estimator, X):

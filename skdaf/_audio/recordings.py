@@ -197,7 +197,7 @@ def _holds_recordings(X):
 
 def _is_numeric(value):
     """Return True if a value may be a number or a row of numbers, as scikit-learn accepts."""
-    if isinstance(value, (list, tuple, type(None))) or hasattr(value, "__float__"):
+    if isinstance(value, (list, tuple)) or hasattr(value, "__float__"):
         return column_names(value) is None
     return hasattr(value, "__array__") and column_names(value) is None
 

@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from numbers import Real
 from typing import Any, BinaryIO, TypeAlias
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skdaf._audio.formats.audio_file import AudioFile
+from skdaf._audio.levels import loudest
 from skdaf._core.arrays import as_array, is_array_like, is_scalar
 from skdaf._core.typing import PathLike
 
@@ -28,6 +30,9 @@ MAX_CHANNELS = 32
 # Integers of these types, in any byte order, are samples as stored in files. The numbers are the
 # offset to subtract and the full scale to divide by.
 _PCM = {"i1": (0, 2**7), "u1": (2**7, 2**7), "i2": (0, 2**15), "i4": (0, 2**31)}
+
+# The highest level is taken from this many samples, because an array can be larger than memory.
+_N_FOR_LEVEL = 2**20
 
 # Other libraries' names for "sampling_rate".
 _RATE_NAMES = ("sample_rate", "samplerate", "sr", "fs", "rate", "frame_rate")
@@ -68,6 +73,13 @@ class ArraySource(Source):
     @property
     def nbytes(self):
         return self.samples.nbytes
+
+    @cached_property
+    def level(self):
+        """The highest absolute value at the start of the samples; 1 for those scaled when read."""
+        is_scaled = self.samples.dtype.str[1:] in _PCM
+        # Many windows of a recording share its samples.
+        return 1 if is_scaled else float(loudest(self.samples[:_N_FOR_LEVEL]))
 
     def open(self):
         """Return the samples as an AudioFile."""

@@ -6,6 +6,7 @@ stream and a file of the same samples cannot differ.
 
 import numpy as np
 
+from skdaf._audio.levels import MAX_SCALED, loudest, warn_of_unscaled
 from skdaf._audio.opening import check_rate
 from skdaf._audio.samples import check_samples
 from skdaf._audio.sources import MAX_CHANNELS, ArrayFile, ArraySource, whole_rate
@@ -66,12 +67,13 @@ class BlockReader:
         self.sampling_rate = sampling_rate
         self.n_blocks = self.n_samples = 0
         self._kind = self._n_channels = self._last = None
+        self._has_warned = False
 
     def read(self, block, n_samples):
         """Yield a block as float32 `(n_samples, n_channels)`, or as several if it is longer.
 
         Raises an error that names the block if it contains no samples of the same kind as earlier
-        blocks, or if a sample is not finite.
+        blocks, or if a sample is not finite. Warns once if samples are far above full scale.
         """
         name = f"blocks[{self.n_blocks}]"
         self.n_blocks += 1
@@ -86,9 +88,18 @@ class BlockReader:
         for _ in range(0, len(samples), n_samples):
             part = file.read_block(n_samples)
             if not file.subtype.startswith("PCM_"):
-                check_samples(part, self.n_samples, self.sampling_rate, name)
+                self._check_level(part, name)
             self.n_samples += len(part)
             yield part
+
+    def _check_level(self, part, name):
+        level = loudest(part)
+        if level <= MAX_SCALED:  # false for NaN
+            return
+        check_samples(part, self.n_samples, self.sampling_rate, name)
+        if not self._has_warned:
+            self._has_warned = True
+            warn_of_unscaled(level, name)
 
     def _check_kind(self, samples, name):
         """Raise ValueError if samples differ from earlier ones in type or number of channels."""

@@ -25,6 +25,8 @@ _MAX_SPARSE_SIDE = 2**24
 # Nearest-neighbor trees may always have this many points; those in larger files may have more.
 _ALWAYS_ALLOWED_POINTS = 2**20
 _MAX_HEADER_BYTES = 10_000
+# The largest code point of Unicode; Python fails on a string with a larger one.
+_MAX_CODE_POINT = 0x10FFFF
 _FORMATS = {"csr": "csr_matrix", "csc": "csc_matrix"}
 
 
@@ -133,7 +135,8 @@ def read_array(content):
     Raises
     ------
     ValueError
-        If it contains objects, or if its size does not match its header.
+        If it contains objects, if its size does not match its header, or if it contains bytes that
+        are neither text nor truth values, where it declares these.
     """
     file = io.BytesIO(content)
     dtype, shape, order = read_header(file)
@@ -142,6 +145,7 @@ def read_array(content):
             f"an array declares the shape {str(shape)[:60]}, which does not match its size"
         )
     flat = np.frombuffer(content, dtype, math.prod(shape), file.tell())
+    _check_values(flat)
     # A copy is writable and aligned, and does not keep the content of the file in memory.
     return flat.reshape(shape, order=order).copy(order=order)
 
@@ -174,6 +178,25 @@ def _check_header(dtype, shape):
         raise ValueError("an array has an invalid shape")
     if 0 in shape and (max(shape) > MAX_EMPTY_SIDE or dtype.itemsize > _MAX_EMPTY_ITEM_BYTES):
         raise ValueError(f"an empty array declares {str(shape)[:60]} values of {str(dtype)[:60]}")
+
+
+def _check_values(flat):
+    """Check the text and the truth values in a one-dimensional array, or in its fields.
+
+    Lone surrogates and NUL are allowed: names of files can contain the former, labels both.
+    """
+    dtype = flat.dtype
+    for name in dtype.names or ():
+        _check_values(np.ascontiguousarray(flat[name]).reshape(-1))
+    if not flat.size:
+        return
+    if dtype.kind == "U":
+        points = flat.view(np.dtype("u4").newbyteorder(dtype.byteorder))
+        if points.max() > _MAX_CODE_POINT:
+            raise ValueError("an array of text contains code points that do not exist")
+    # NumPy counts the bytes of a mask, and trusts that each of them is 0 or 1.
+    if dtype.kind == "b" and flat.view("u1").max() > 1:
+        raise ValueError("an array of truth values contains other values")
 
 
 def _read_sparse(archive):

@@ -11,6 +11,7 @@ block of its file is incomplete, and nothing is appended to that file later.
 """
 
 import hashlib
+import math
 import os
 import secrets
 import struct
@@ -36,6 +37,10 @@ _LOCATION = struct.Struct("<IQQI")
 # Values in a file that are at most this many bytes apart are read together: skipping a value takes
 # as long as reading one of this size. Such a read ends when it has this many bytes.
 _MAX_GAP, _MAX_READ = 2**13, 2**20
+
+# After a failed write, a process adds nothing to the folder for this time, in seconds: each attempt
+# on a full disk costs time, and a warning per chunk would hide other messages.
+_PAUSE = 600.0
 
 # {folder: its index in this process}.
 _folders: dict = {}
@@ -92,17 +97,21 @@ class Cache:
             return folder.read(keys)
 
     def put_many(self, entries):
-        """Store a dict of bytes; warn, instead of raising an error, if they cannot be written."""
+        """Store a dict of bytes; warn, instead of raising an error, if they cannot be written.
+
+        After a failure, nothing is stored for some minutes, and there are no further warnings.
+        """
         if not entries:
             return
         folder = self._folder()
         try:
             with folder.lock:
-                folder.append(entries)
+                folder.append_unless_paused(entries)
         except OSError as error:
+            # Without the name of the file, which is random: Python shows equal warnings once.
             warnings.warn(
-                f"The cache in {self._path!r} could not be written ({error}); continuing without "
-                "it.",
+                f"The cache in {self._path!r} could not be written ({error.strerror or error}); "
+                f"nothing is added to it for the next {_PAUSE / 60:.0f} minutes.",
                 stacklevel=2,
             )
 
@@ -121,6 +130,7 @@ class _Folder:
         self._names = []  # names of the files; their positions are the numbers of the files
         self._indexed = {}  # {number of a file: number of bytes that are indexed}
         self._own = None  # number of the file that this process appends to
+        self._paused_until = -math.inf
 
     def refresh(self):
         """Index what has been added to the folder since the last call."""
@@ -158,6 +168,16 @@ class _Folder:
                 for neighbors in _neighbors(entries):
                     values.update(_read_valid(file, neighbors))
         return [values[key] for key in keys]
+
+    def append_unless_paused(self, entries):
+        """Append a block, unless an attempt failed a short time ago."""
+        if time.monotonic() < self._paused_until:
+            return
+        try:
+            self.append(entries)
+        except OSError:
+            self._paused_until = time.monotonic() + _PAUSE
+            raise
 
     def append(self, entries):
         """Append a block to the file of this process, completely or not at all."""

@@ -98,5 +98,9 @@ def write_whole(path, content):
         with replacing(path) as part:
             part.write_bytes(content)
     except OSError as error:
-        name = str(os.fspath(path))
-        raise type(error)(f"{name!r} could not be written: {error.strerror}") from error
+        name, reason = str(os.fspath(path)), error.strerror
+        folder = os.path.dirname(name)
+        if isinstance(error, FileNotFoundError) and folder and not os.path.isdir(folder):
+            reason = f"there is no folder {folder!r}"
+            reason += ". Python does not expand ~: use os.path.expanduser" if name[0] == "~" else ""
+        raise type(error)(f"{name!r} could not be written: {reason}") from error

@@ -11,6 +11,10 @@ MAX_WINDOW_SAMPLES = 2**20
 MAX_OVERLAP = 4096
 # Samples in any duration: more than a thousand years at the highest rate.
 MAX_SAMPLES = 2**60
+# Seconds of a frame of a spectrogram, and of a window of features. Larger numbers are likely to be
+# milliseconds or samples.
+MAX_FRAME = 1
+MAX_WINDOW = 900
 # Windows per second of `CNNFeatureExtractor`.
 MAX_WINDOWS_PER_SECOND = 1000
 # Samples from one analysis window to the next.

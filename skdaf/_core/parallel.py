@@ -3,11 +3,13 @@
 import ctypes
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
+from numbers import Integral
 
 import threadpoolctl
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
@@ -82,19 +84,26 @@ def _is_dask_task():
 
 
 @contextmanager
-def progress_bar(total, description, unit, verbose):
+def progress_bar(total, description, unit, verbose, initial=0):
     """Show a tqdm progress bar if `verbose` is true.
 
     Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
     such as a loss, are shown next to the bar. Bytes (unit "B") are shown in kB, MB and so on. The
-    total can be None if it is not known.
+    total can be None if it is not known. `initial` items were done earlier: they are in the bar,
+    but not in its estimate of the remaining time.
     """
+    joined = _joined.get()
+    if joined is not None:
+        yield joined.advance_of(description, unit, verbose)
+        return
     if not verbose:
         yield lambda n, **figures: None
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=description, unit=unit, unit_scale=unit == "B") as bar:
+    with tqdm(
+        total=total, desc=description, unit=unit, unit_scale=unit == "B", initial=initial
+    ) as bar:
 
         def advance(n, **figures):
             if figures:
@@ -104,23 +113,78 @@ def progress_bar(total, description, unit, verbose):
         yield advance
 
 
+_joined: ContextVar = ContextVar("joined", default=None)
+
+
+class JoinedProgress:
+    """Let the progress bars of successive parts of the same work be one.
+
+    Bars that are shown inside `active()` are joined by their description. The bars stay on the
+    screen until the end of the context of this object.
+
+    Parameters
+    ----------
+    total : int
+        The total of each joined bar.
+    """
+
+    def __init__(self, total):
+        self._total = total
+        self._bars = {}
+
+    def __enter__(self):
+        self._stack = ExitStack()
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    @contextmanager
+    def active(self):
+        """Join the bars that this thread shows inside the context."""
+        token = _joined.set(self)
+        try:
+            yield
+        finally:
+            _joined.reset(token)
+
+    def advance_of(self, description, unit, verbose):
+        """Return the function that advances the joined bar with a description."""
+        token = _joined.set(None)
+        try:
+            if description not in self._bars:
+                bar = progress_bar(self._total, description, unit, verbose)
+                self._bars[description] = self._stack.enter_context(bar)
+        finally:
+            _joined.reset(token)
+        return self._bars[description]
+
+
 def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):
     """Yield `function(chunk)` for each chunk of `items`, in order.
 
     The work runs through joblib, so `joblib.parallel_config` determines where. A single chunk is
     computed in this process, without workers, as are all chunks of a task of a dask worker with
-    `n_jobs=None`. Worker processes keep their own working directory, so paths in `function` and
+    `n_jobs=None`. There are never more workers than chunks or cores, whichever is higher. Worker
+    processes keep their own working directory, so paths in `function` and
     `items` must be absolute. Workers use the same Fourier transforms (`scipy.fft.set_backend`) as
     the thread that calls this function.
     """
-    if n_jobs == 0:
-        raise ValueError("n_jobs=0 is not allowed: expected None, 1, 2, ... or -1 for all cores.")
+    _check_n_jobs(n_jobs)
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
     with progress_bar(len(items), description, "clip", verbose) as advance:
         results = _results(function, chunks, n_jobs)
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))
             yield result
+
+
+def _check_n_jobs(n_jobs):
+    expected = "expected None, 1, 2, ... or -1 for all cores."
+    if not (n_jobs is None or isinstance(n_jobs, Integral)):
+        raise TypeError(f"n_jobs={n_jobs!r}: {expected}")
+    if n_jobs == 0:
+        raise ValueError(f"n_jobs=0 is not allowed: {expected}")
 
 
 def _results(function, chunks, n_jobs):
@@ -130,10 +194,16 @@ def _results(function, chunks, n_jobs):
         yield from (_compute(function, chunk) for chunk in chunks)
         return
     backends = chosen_backends()
+    n_workers = effective_n_jobs(n_jobs)
+    # A pool of more workers has some with nothing to do. Up to the number of cores, it keeps its
+    # size: another number of chunks in the next call would end workers, or start them again.
+    most = max(len(chunks), cpu_count())
+    if n_workers > most:
+        n_jobs = most
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     except ValueError:  # dask and some other backends only return all results at once
-        n_batches = _BATCHES_PER_WORKER * effective_n_jobs(n_jobs)
+        n_batches = _BATCHES_PER_WORKER * n_workers
         batch_size = min(_MAX_BATCH, max(1, len(chunks) // n_batches))
         parallel = Parallel(n_jobs=n_jobs, batch_size=batch_size)
     try:

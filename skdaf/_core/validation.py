@@ -1,10 +1,11 @@
-"""Validation of parameters: typed versions of scikit-learn's decorators, and a constraint.
+"""Validation of parameters: typed versions of scikit-learn's decorators, and constraints.
 
 scikit-learn is not typed: if its decorators were used directly, type checkers would not know the
 signatures of the decorated functions and methods.
 """
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,30 @@ class StrictInterval(_param_validation.Interval):  # type: ignore[misc]
     def is_satisfied_by(self, val: Any) -> bool:
         """Return whether a value is a number in the interval."""
         return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+
+
+class Seconds(_param_validation.Interval):  # type: ignore[misc]
+    """The interval of positive numbers up to a maximum; messages name the unit.
+
+    The maximum tells seconds from milliseconds and samples.
+    """
+
+    def __init__(self, maximum: float) -> None:
+        super().__init__(Real, 0, maximum, closed="right")
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (seconds)"
+
+
+class ExplainedOptions(_param_validation.StrOptions):  # type: ignore[misc]
+    """A choice of texts; messages explain the parameter, for names that suggest another type."""
+
+    def __init__(self, options: set[str], explanation: str) -> None:
+        super().__init__(options)
+        self.explanation = explanation
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} ({self.explanation})"
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

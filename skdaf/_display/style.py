@@ -4,6 +4,8 @@ import unicodedata
 
 import numpy as np
 
+from skdaf._core.requirements import how_to_install
+
 # The colors of Okabe and Ito, which color-blind people can distinguish; without yellow, which is
 # hard to see on white.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]
@@ -18,8 +20,7 @@ def require_matplotlib(caller):
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f'{caller} needs matplotlib. Install it with "pip install matplotlib", or together '
-            'with skdaf: "pip install skdaf[plot]".'
+            f"{caller} needs matplotlib. Install it with: " + how_to_install("matplotlib", "plot")
         ) from error
 
 

@@ -61,9 +61,10 @@ def make_combined_classifier(
         `CNNAudioClassifier` to train votes with its own probabilities. A
         `PretrainedFeatureExtractor`, the name of one of its models ("silero-vad"), or the path of
         an ``.onnx`` file, becomes a block "pretrained1" and so on, whose features are standardized.
-    handcrafted : bool or transformer, default=True
+    handcrafted : bool, transformer or "drop", default=True
         Whether to add a block "handcrafted" with a `PyAudioAnalysisTransformer`. You can also
-        pass another transformer of clips.
+        pass another transformer of clips, or "drop" to keep the name for a search without using
+        the block.
     method : {"vote", "svc"}, default="vote"
         "vote" averages the probabilities of the blocks; a `LogisticRegression` turns features into
         probabilities. "svc" trains one SVC on the features of all blocks together, as
@@ -85,12 +86,14 @@ def make_combined_classifier(
     Returns
     -------
     classifier : sklearn.ensemble.VotingClassifier or sklearn.pipeline.Pipeline
-        Unfitted. With "vote", you can search over ``weights``, ``cnn1__max_epochs``,
-        ``handcrafted__logistic__C``, and ``cnn1`` or ``handcrafted`` with "drop" as one of the
-        values. With "svc", the pipeline has the steps "features", a `FeatureUnion` in which each
-        block is scaled as a whole so that all have the same weight, and "svc": you can search over
-        ``svc__C``, ``features__cnn1__pca__n_components``,
-        ``features__cnn1__extractor__layers_dropped``, or ``features__handcrafted``.
+        Unfitted. With "vote", you can search over ``weights`` (one for each of ``estimators``,
+        including those that are "drop"; default: 3 for each network, 1 for the hand-crafted
+        features), ``cnn1__max_epochs``, ``handcrafted__logistic__C``, and ``cnn1`` or
+        ``handcrafted`` with "drop" as one of the values. With "svc", the pipeline has the steps
+        "features", a `FeatureUnion` in which each block is scaled as a whole so that all have the
+        same weight, and "svc": you can search over ``svc__C``,
+        ``features__cnn1__pca__n_components``, ``features__cnn1__extractor__layers_dropped``, or
+        ``features__handcrafted``.
 
     See Also
     --------
@@ -125,17 +128,19 @@ def make_combined_classifier(
             "There is nothing to combine: extractors is empty and handcrafted is False."
         )
     extractors = [_loaded_by_name(extractor) for extractor in extractors]
-    names = [*_block_names(extractors), "handcrafted"]
-    handcrafted_block = _handcrafted_block(handcrafted)
+    names = list(_block_names(extractors))
+    handcrafted_blocks = _handcrafted_blocks(handcrafted)
+    names += ["handcrafted"] * len(handcrafted_blocks)
     if method == "vote":
         voters = [_network_voter(one, n_components, C, memory) for one in extractors]
-        voters.append(_voter(handcrafted_block, C, memory))
-        weights = [_VOTES_OF_NETWORK] * len(extractors) + [_VOTES_OF_HANDCRAFTED]
+        voters += [_voter(block, C, memory) for block in handcrafted_blocks]
+        weights = [_VOTES_OF_NETWORK] * len(extractors)
+        weights += [_VOTES_OF_HANDCRAFTED] * len(handcrafted_blocks)
         named = list(zip(names, voters, strict=True))
         return VotingClassifier(named, voting="soft", weights=weights, n_jobs=n_jobs)
     if method != "svc":
         raise ValueError(f"method must be 'vote' or 'svc', got {method!r}.")
-    blocks = [*(_network_block(one, n_components) for one in extractors), handcrafted_block]
+    blocks = [*(_network_block(one, n_components) for one in extractors), *handcrafted_blocks]
     named = list(zip(names, blocks, strict=True))
     features = FeatureUnion(named, n_jobs=n_jobs, verbose_feature_names_out=True)
     svc = SVC(C=1.0 if C is None else C, gamma=gamma, class_weight="balanced")
@@ -211,11 +216,18 @@ def _network_block(extractor, n_components):
     )
 
 
-def _handcrafted_block(handcrafted):
-    # With "drop", the name of the block remains, so that a search can set a transformer.
-    if handcrafted is False or handcrafted == "drop":
-        return "drop"
-    return _standardized_block(PyAudioAnalysisTransformer() if handcrafted is True else handcrafted)
+def _handcrafted_blocks(handcrafted):
+    """Return a list with the hand-crafted block; without it, an empty list.
+
+    Without it, `weights` of the votes are those of the networks only. With "drop", the name
+    remains, so that a search can set a transformer.
+    """
+    if handcrafted is False:
+        return []
+    if isinstance(handcrafted, str) and handcrafted == "drop":
+        return ["drop"]
+    transformer = PyAudioAnalysisTransformer() if handcrafted is True else handcrafted
+    return [_standardized_block(transformer)]
 
 
 def _standardized_block(transformer):

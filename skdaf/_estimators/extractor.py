@@ -1,7 +1,7 @@
 """CNNFeatureExtractor: the inner layers of a network as features."""
 
 import os
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
-from skdaf._core.limits import MAX_WINDOWS_PER_SECOND, check_at_most
+from skdaf._core.limits import MAX_WINDOW, MAX_WINDOWS_PER_SECOND, check_at_most
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
-from skdaf._core.validation import fit_context
+from skdaf._core.validation import Seconds, fit_context
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps
 from skdaf._estimators.classifier import CNNAudioClassifier
@@ -108,8 +108,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"]), str, os.PathLike, None],
         "layers_dropped": [Interval(Integral, 0, None, closed="left")],
-        "window": [Interval(Real, 0, None, closed="neither"), None],
-        "step": [Interval(Real, 0, None, closed="neither"), None],
+        "window": [Seconds(MAX_WINDOW), None],
+        "step": [Seconds(MAX_WINDOW), None],
         "n_jobs": [Integral, None],
     }
 

@@ -199,13 +199,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         scaled : ndarray of shape (n_samples, n_features)
-            With the data type of `X`.
+            As float64, so that the probabilities of a classifier on them sum to one.
         """
         check_is_fitted(self)
         features = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return ((features - self.mean_) / self.scale_).astype(features.dtype, copy=False)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+        return (features - self.mean_) / self.scale_

@@ -1,5 +1,6 @@
 """Fit the network of an estimator: held-out clips, the training plan, training itself."""
 
+import itertools
 import math
 import warnings
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from skdaf._networks.device import resolve_device, resolve_precision
 from skdaf._networks.weights import get_weights
 from skdaf._training.augmentation import compose
 from skdaf._training.run import Plan
-from skdaf._training.train import train, train_one_epoch
+from skdaf._training.train import count_stored_epochs, train, train_one_epoch
 
 # With fewer held-out clips, the validation loss is too noisy to compare epochs.
 _MIN_VALIDATION_CLIPS = 10
@@ -147,7 +148,8 @@ def train_network(estimator, run, architecture, checkpoint, y=None, *, is_contin
     is_continued : bool, default=False
         Whether the epochs come after those of the previous fit.
     """
-    with _reported(estimator, run, architecture, y) as report:
+    n_stored = count_stored_epochs(checkpoint, run.network)
+    with _reported(estimator, run, architecture, y, n_stored) as report:
         state = train(run, report=report, checkpoint=checkpoint)
         _set_results(estimator, run.network, architecture, state, is_continued)
         for name in PARTIAL_ATTRIBUTES:
@@ -167,16 +169,23 @@ def train_network_partially(estimator, run, architecture, y=None):
 
 
 @contextmanager
-def _reported(estimator, run, architecture, y):
-    """Return a context with a function that shows an epoch and informs scikit-learn's callbacks."""
+def _reported(estimator, run, architecture, y, n_stored=0):
+    """Return a context with a function that shows an epoch and informs scikit-learn's callbacks.
+
+    The first `n_stored` epochs come from a checkpoint: callbacks need them, the bar has them.
+    """
     max_epochs, X = run.plan.max_epochs, run.examples.inputs
+    resumed = f", resumed after epoch {n_stored} of {max_epochs}" if n_stored else ""
+    numbers = itertools.count(1)
     with (
-        progress_bar(max_epochs, "Training", "epoch", estimator.verbose) as advance,
+        progress_bar(
+            max_epochs, f"Training{resumed}", "epoch", estimator.verbose, initial=n_stored
+        ) as advance,
         callback_steps(estimator, max_epochs, X, y) as steps,
     ):
 
         def report(values):
-            advance(1, **_progress_values(values))
+            advance(int(next(numbers) > n_stored), **_progress_values(values))
             return steps.end_step("epoch", lambda: _attributes_so_far(run.network, architecture))
 
         yield report

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator
-from skdaf._core.parallel import CHUNK_SIZE
+from skdaf._core.parallel import CHUNK_SIZE, JoinedProgress
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
@@ -91,9 +91,14 @@ class FrontendMixin(Estimator):
         bytes_per_clip = np.dtype(np.float32).itemsize * math.prod(self.input_shape_)
         # Whole chunks, so that the size of a batch does not change any bytes.
         n_clips = CHUNK_SIZE * max(1, _BYTES_PER_BATCH // (CHUNK_SIZE * bytes_per_clip))
-        for first in range(0, len(clips), n_clips):
-            batch = clips[first : first + n_clips]
-            yield batch if kind == "spectrograms" else self._transform(kind, batch)
+        with JoinedProgress(len(clips)) as progress:
+            for first in range(0, len(clips), n_clips):
+                batch = clips[first : first + n_clips]
+                if kind != "spectrograms":
+                    # Not around the `yield`, because the caller may show bars of its own.
+                    with progress.active():
+                        batch = self._transform(kind, batch)
+                yield batch
 
     def _transform(self, kind, clips, check=False):
         with validated(self.frontend_, kind, clips):

@@ -160,7 +160,8 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
         if continued:
             check_same_frontend(self)
             return self._apply_frontend(kind, data.clips)
-        return self._fit_frontend(kind, data.clips, data.y, source)
+        with _swapped_explained(data.y):
+            return self._fit_frontend(kind, data.clips, data.y, source)
 
     def _start_network(self, source, seed, continued):
         """Return the network to train, and its architecture; a copy if training is continued."""
@@ -211,6 +212,20 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
         if state.get("network_params"):
             raise ValueError("network_params belong to a function, which no file contains")
         super()._check_saved_state(state)
+
+
+@contextmanager
+def _swapped_explained(y):
+    """Add a note to errors about files if `y` contains files."""
+    try:
+        yield
+    except AudioReadError as error:
+        first = next(iter(y), None)
+        if isinstance(first, (str, os.PathLike)) and os.path.isfile(first):
+            error.add_note(
+                "y contains files: pass the files first, as X, and then the labels, as y."
+            )
+        raise
 
 
 @contextmanager

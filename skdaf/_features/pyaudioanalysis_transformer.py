@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Self
 
 import numpy as np
@@ -15,9 +15,10 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
+from skdaf._core.limits import MAX_FRAME, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
-from skdaf._core.validation import fit_context
+from skdaf._core.validation import Seconds, fit_context
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.pyaudioanalysis import PyAudioAnalysisSettings, compute_features
 
@@ -125,10 +126,10 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     }
 
     _parameter_constraints = {
-        "mid_window": [Interval(Real, 0, None, closed="neither")],
-        "mid_step": [Interval(Real, 0, None, closed="neither")],
-        "short_window": [Interval(Real, 0, None, closed="neither")],
-        "short_step": [Interval(Real, 0, None, closed="neither")],
+        "mid_window": [Seconds(MAX_WINDOW)],
+        "mid_step": [Seconds(MAX_WINDOW)],
+        "short_window": [Seconds(MAX_FRAME)],
+        "short_step": [Seconds(MAX_FRAME)],
         "deltas": ["boolean"],
         "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
         "channel": [Interval(Integral, 0, None, closed="left"), None],

@@ -17,9 +17,10 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count
+from skdaf._core.limits import MAX_FRAME
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
-from skdaf._core.validation import StrictInterval, fit_context
+from skdaf._core.validation import ExplainedOptions, Seconds, StrictInterval, fit_context
 from skdaf._features.extraction import compute_rows
 from skdaf._features.filter_banks import count_empty_bands
 from skdaf._features.resizing import METHODS, CommonLength, warn_about_long_clips
@@ -160,8 +161,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
     _parameter_constraints = {
         "features": [StrOptions(set(FEATURES))],
         "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
-        "window_length": [Interval(Real, 0, 1, closed="right")],
-        "hop_length": [Interval(Real, 0, 1, closed="right")],
+        "window_length": [Seconds(MAX_FRAME)],
+        "hop_length": [Seconds(MAX_FRAME)],
         "n_mels": [Interval(Integral, 1, None, closed="left")],
         "n_mfcc": [Interval(Integral, 1, None, closed="left")],
         "fmin": [Interval(Real, 0, None, closed="left")],
@@ -170,7 +171,9 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "standardize": ["boolean"],
         "mean_subtraction": [StrictInterval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "n_frames": [Interval(Integral, 1, None, closed="left"), None],
-        "length": [StrOptions({"auto", *METHODS})],
+        "length": [
+            ExplainedOptions({"auto", *METHODS}, "how clips get `n_frames` frames, not a number")
+        ],
         "channel": [Interval(Integral, 0, None, closed="left"), None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],

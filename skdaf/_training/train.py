@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 
 from numpy.typing import NDArray
+from torch import nn
 
 from skdaf._core.parallel import is_worker_thread
 from skdaf._networks.device import reproducible, single_torch_thread, without_autocast
@@ -61,6 +62,11 @@ def train(
         set_weights(network, state.best_weights)
     network.eval()
     return state
+
+
+def count_stored_epochs(checkpoint: Checkpoint | None, network: nn.Module) -> int:
+    """Return how many epochs `train` reports from a checkpoint before it runs new ones."""
+    return 0 if checkpoint is None else _stored_state(checkpoint, network).n_epochs
 
 
 def _run_epochs(run, state, report, checkpoint):
@@ -129,7 +135,11 @@ def _all_epochs(loop, state, checkpoint):
 
 
 def _is_second_interrupt():
-    """Return whether another fit was interrupted in the last seconds; record this interruption."""
+    """Return whether a fit was interrupted in the last seconds; record this interruption.
+
+    The fits of a search are separate calls, so the count cannot restart with each of them: the
+    second interruption must stop a search whose fits take less time than a keypress.
+    """
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()
     return _last_interrupt - before < _SECOND_INTERRUPT_WITHIN

@@ -3,8 +3,10 @@
 Heavy imports happen only when a command runs, so help and shell completion are fast.
 
 - `_training`: train, transfer, combine.
+- `_copies`: the warning about copies of training clips in --test-fraction.
 - `_combining`: the option --config of combine.
 - `_predicting`: predict, embed, report.
+- `_skipping`: the option --skip-unreadable of predict and embed.
 - `_segmenting`: segments.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.

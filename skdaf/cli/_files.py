@@ -14,7 +14,7 @@ from skdaf.cli._options import (
 )
 from skdaf.cli._outline import describe_outline
 from skdaf.cli._paths import InputPath, OutputFile
-from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained
+from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained, needed_packages
 from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option, verbosity
 from skdaf.cli._recordings import any_argument, recordings_options
 from skdaf.cli._tables import show
@@ -68,6 +68,9 @@ def _describe(model):
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
     if not facts["fitted"]:
         facts["parameters"] = _one_line(model)
+    needed = needed_packages(model)
+    if needed:
+        facts["packages"] = needed
     return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}
 
 
@@ -164,6 +167,18 @@ def _right_aligned(rows):
     return "\n".join(map(" ".join, zip(*columns, strict=True)))
 
 
+# What the last line of "skdaf check" counts: columns of the table, and how to say it.
+_FINDINGS = {
+    "unreadable": "unreadable",
+    "is_copy": "copies of others",
+    "label_conflict": "with conflicting labels",
+    "silent": "silent",
+    "clipped": "clipped",
+    "cancels": "with channels that cancel out",
+    "odd_duration": "with an odd duration",
+}
+
+
 @click.command(cls=Command)
 @recordings_options(any_argument)
 @click.option(
@@ -182,6 +197,8 @@ def check(recordings, strict, format_, output, n_jobs):
     status is 1 if any recording is bad. Without --strict, only recordings that cannot be read are
     bad.
 
+    The last line counts the findings of each kind; a recording can have several.
+
     Duplicates contain the same samples; a label conflict is a duplicate in another class folder, or
     with another label in the table. Channels cancel out if their mean, which other commands use, is
     silent. A duration is odd if it differs widely from almost all others.
@@ -192,19 +209,26 @@ def check(recordings, strict, format_, output, n_jobs):
 
     files, labels = recordings.with_folder_names()
     table = check_audio(files, labels, n_jobs=n_jobs, verbose=verbosity())
-    bad = ~table.ok
-    if strict:
-        bad |= table.silent | table.clipped | table.cancels | table.odd_duration
-        bad |= table.duplicate_of.ne("") | table.get("label_conflict", False)
+    findings = table.assign(unreadable=~table.ok, is_copy=table.duplicate_of.ne(""))
+    findings = findings.reindex(columns=list(_FINDINGS), fill_value=False)
     # Whole recordings have no times.
     unused = [] if (table.start.ne(0) | table.end.notna()).any() else ["start", "end"]
     # The problem comes last, because it may be long.
     hidden = [name for name in (*unused, "problem", "label") if name in table]
     table = table.drop(columns=hidden).assign(problem=table.problem)
     show(table, format_, output)
-    note(f"{len(table)} file{'s' * (len(table) != 1)}, {bad.sum()} bad")
-    if bad.any():
+    note(_summary(findings))
+    if findings.any(axis=None) if strict else findings.unreadable.any():
         click.get_current_context().exit(1)
+
+
+def _summary(findings):
+    """Return one line: the number of files, and how many there are of each finding."""
+    names = dict(_FINDINGS)
+    if findings.is_copy.sum() == 1:
+        names["is_copy"] = "copy of another"
+    found = ", ".join(f"{findings[c].sum()} {names[c]}" for c in names if findings[c].any())
+    return f"{len(findings)} file{'s' * (len(findings) != 1)}: {found or 'no problems'}"
 
 
 @click.command(cls=Command)

@@ -2,6 +2,7 @@
 
 import zipfile
 
+from skdaf._estimators.persistence.other_files import likely_content
 from skdaf._estimators.pretrained.names import ONNX_ENDINGS
 from skdaf.cli._program import note, verbosity
 
@@ -32,6 +33,10 @@ def load_any(path, *, trust=False):
         raise ValueError(
             f"{path!r} is no model file of skdaf, but an ONNX network: "
             'use "skdaf embed", or train a classifier on its features with "skdaf combine".'
+        )
+    elif (content := likely_content(path)) is not None:
+        raise ValueError(
+            f"{path!r} was not written by save_model, or it is damaged: the file {content}."
         )
     else:
         raise ValueError(

@@ -19,6 +19,7 @@ from skdaf.cli._pretrained import ModelOrName, load_transformer, settings_option
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_data, report_text
+from skdaf.cli._skipping import readable, skip_option
 from skdaf.cli._tables import audio_files, format_by_name, show, write
 from skdaf.cli._text import to_json
 from skdaf.cli._thresholds import as_threshold, threshold_option
@@ -36,6 +37,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 @window_options
 @threshold_option
 @layers_option
+@skip_option
 @table_options
 @using_options
 def predict(
@@ -47,6 +49,7 @@ def predict(
     step,
     thresholds,
     layers_dropped,
+    skip_unreadable,
     format_,
     output,
     trust,
@@ -60,24 +63,28 @@ def predict(
     """
     import pandas as pd
 
-    _check_combination(proba, segments, layers_dropped, thresholds)
-    files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs}
-    if layers_dropped is not None:
-        from skdaf._estimators.fitted import find_network
+    from skdaf._estimators.fitted import find_network
 
-        network = find_network(load(model, **options, **_progress(segments)))
-        extractor = make_extractor(network, layers_dropped).fit(files)
-        windows = {"window": window, "step": step} if segments else None
-        # CSV by default, because a text table would have too many columns to be readable.
-        show(_features(extractor, files, windows), format_, output, "csv")
-        return
-    predictor = load_predictor(model, proba=proba, **options, **_progress(segments))
-    if segments:
-        windows = {"window": window, "step": step, "threshold": as_threshold(thresholds)}
-        tables = [_windows(predictor, file, proba, windows) for file in files]
-        show(pd.concat(tables, ignore_index=True), format_, output)
-        return
-    show(_predictions(predictor, files, proba), format_, output)
+    _check_combination(proba, segments, layers_dropped, thresholds)
+    files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs, **_progress(segments)}
+    if layers_dropped is None:
+        fitted = load_predictor(model, proba=proba, **options)
+    else:
+        fitted = load(model, **options)
+    with readable(files, skip_unreadable, n_jobs) as files:
+        if layers_dropped is not None:
+            extractor = make_extractor(find_network(fitted), layers_dropped).fit(files)
+            table = _features(
+                extractor, files, {"window": window, "step": step} if segments else None
+            )
+        elif segments:
+            windows = {"window": window, "step": step, "threshold": as_threshold(thresholds)}
+            tables = [_windows(fitted, file, proba, windows) for file in files]
+            table = pd.concat(tables, ignore_index=True)
+        else:
+            table = _predictions(fitted, files, proba)
+        # CSV for layers, because a text table would have too many columns to be readable.
+        show(table, format_, output, "table" if layers_dropped is None else "csv")
 
 
 def _check_combination(proba, segments, layers_dropped, thresholds):
@@ -187,8 +194,21 @@ def _features_of_windows(transformer, file, windows):
 @window_options
 @layers_option
 @settings_option
+@skip_option
 @using_options
-def embed(model, paths, output, segments, window, step, layers_dropped, settings, trust, n_jobs):
+def embed(
+    model,
+    paths,
+    output,
+    segments,
+    window,
+    step,
+    layers_dropped,
+    settings,
+    skip_unreadable,
+    trust,
+    n_jobs,
+):
     """Compute embeddings of recordings.
 
     An autoencoder returns its embeddings, a classifier the input of its last layer, and a pipeline
@@ -205,20 +225,21 @@ def embed(model, paths, output, segments, window, step, layers_dropped, settings
     files = audio_files(paths)
     if as_array:
         _check_lines(files)
-    transformer = load_transformer(
-        model,
-        files,
-        settings=settings,
-        layers_dropped=layers_dropped,
-        trust=trust,
-        n_jobs=n_jobs,
-        verbose=0 if segments else None,
-    )
-    if as_array:
-        _save_array(transformer.transform(files), files, output)
-    else:
-        windows = {"window": window, "step": step} if segments else None
-        show(_features(transformer, files, windows), "csv", output)
+    with readable(files, skip_unreadable, n_jobs) as files:
+        transformer = load_transformer(
+            model,
+            files,
+            settings=settings,
+            layers_dropped=layers_dropped,
+            trust=trust,
+            n_jobs=n_jobs,
+            verbose=0 if segments else None,
+        )
+        if as_array:
+            _save_array(transformer.transform(files), files, output)
+        else:
+            windows = {"window": window, "step": step} if segments else None
+            show(_features(transformer, files, windows), "csv", output)
 
 
 def _check_lines(files):

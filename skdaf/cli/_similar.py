@@ -1,5 +1,7 @@
 """Commands that search for similar recordings: similar index, similar query."""
 
+import os
+
 import click
 
 from skdaf.cli._models import load, save
@@ -131,15 +133,21 @@ def _check_vectors(model, features):
     metavar="N",
     help="Number of similar recordings or places to list for each PATH.",
 )
+@click.option(
+    "--include-self",
+    is_flag=True,
+    help="Also list the given recording itself, if it is in the index.",
+)
 @table_options
 @trust_option
 @jobs_option
 @quiet_option
-def query(index, paths, count, format_, output, trust, n_jobs):
+def query(index, paths, count, include_self, format_, output, trust, n_jobs):
     """Find recordings in an index that are similar to the given ones.
 
     The distance is the cosine distance between the features: 0 if they have the same direction, 1
-    if they are orthogonal.
+    if they are orthogonal. A given recording that is in the index is left out of its own results;
+    copies of it under other names are listed, with distances of about 0.
 
     In an index built with --window, the query finds places: the windows that are most similar to
     the whole given recording, with their start and end. Windows that overlap a more similar one are
@@ -157,13 +165,11 @@ def query(index, paths, count, format_, output, trust, n_jobs):
     check_output_is_not_listed(index, output, map(str, indexed))
     files = audio_files(paths)
     features = pipeline[0].transform(files)
+    own = [[]] * len(files) if include_self else _own_rows(files, indexed)
     if hasattr(neighbors, "spans_"):
-        places, found = ["start", "end"], _nearest_places(neighbors, features, count)
+        places, found = ["start", "end"], _nearest_places(neighbors, features, count, own)
     else:
-        places, found = (
-            [],
-            zip(*neighbors.kneighbors(features, min(count, len(indexed))), strict=True),
-        )
+        places, found = [], _nearest(neighbors, features, count, own)
     rows = [
         (file, rank, indexed[i], *(neighbors.spans_[i] if places else ()), max(0.0, distance))
         for file, nearest in zip(files, found, strict=True)
@@ -174,11 +180,32 @@ def query(index, paths, count, format_, output, trust, n_jobs):
     )
 
 
-def _nearest_places(neighbors, features, count):
+def _own_rows(files, indexed):
+    """Return the numbers of the rows of an index that belong to each file itself."""
+    rows = {}
+    for number, name in enumerate(indexed):
+        rows.setdefault(os.path.abspath(name), []).append(number)
+    return [rows.get(os.path.abspath(file), []) for file in files]
+
+
+def _nearest(neighbors, features, count, own):
+    """Yield the distances and the numbers of the nearest recordings for each query."""
+    n_found = min(count + max(map(len, own)), len(neighbors.files_))
+    found = neighbors.kneighbors(features, n_found)
+    for distances, rows, left_out in zip(*found, own, strict=True):
+        chosen = [place for place, row in enumerate(rows) if row not in left_out][:count]
+        yield distances[chosen], rows[chosen]
+
+
+def _nearest_places(neighbors, features, count, own):
     """Yield the distances and the numbers of the nearest windows for each query."""
-    for row in features:
+    import numpy as np
+
+    for row, left_out in zip(features, own, strict=True):
         # One query at a time, because all windows are sorted.
         (distances,), (windows,) = neighbors.kneighbors(row[None], len(neighbors.files_))
+        others = ~np.isin(windows, left_out)
+        distances, windows = distances[others], windows[others]
         chosen = _without_overlaps(windows, neighbors.files_, neighbors.spans_, count)
         yield distances[chosen], windows[chosen]
 

@@ -10,6 +10,7 @@ from skdaf.cli._combining import (
     pipeline_of_config,
     search_of_config,
 )
+from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._models import load, save
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._options import (
@@ -291,6 +292,8 @@ def _fit(model, paths, labels, test_fraction, output, noted=None, targets=None, 
     """
     classes = None if targets else labels
     (paths, labels), test_clips = _split(paths, labels, classes, test_fraction)
+    if test_clips:
+        warn_about_copies(paths, test_clips[0])
     note(f"Training on {len(paths)} clips{_kinds(classes)}")
     model = train(model, paths, labels) if train else model.fit(paths, labels)
     if hasattr(model, "history_"):

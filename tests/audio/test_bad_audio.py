@@ -151,6 +151,7 @@ def test_resampling_keeps_length_and_finiteness(n, source, target, level):
     assert np.isfinite(resampled).all()
 
 
+@pytest.mark.filterwarnings("ignore:.* waveforms should be between -1 and 1")
 @given(
     st.lists(
         st_numpy.arrays(
@@ -176,6 +177,7 @@ def test_spectrograms_of_finite_samples_are_finite(
     assert np.isfinite(front_end.fit_transform(waveforms)).all()
 
 
+@pytest.mark.filterwarnings("ignore:.* waveforms should be between -1 and 1")
 @pytest.mark.parametrize(
     ("rate", "window_length"), [(16_000, 0.032), (192_000, 0.032), (48_000, 1.0)]
 )

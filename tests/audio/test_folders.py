@@ -196,7 +196,7 @@ def test_audio_for_ffmpeg_is_listed_if_pyav_is_installed(tmp_path, has_ffmpeg):
         found = relative_names(load_audio_folders(tmp_path), tmp_path)
         assert found == sorted(f"a/{name}" for name in names)
         return
-    with pytest.warns(UserWarning, match=re.escape('pip install "skdaf[ffmpeg]"')) as log:
+    with pytest.warns(UserWarning, match=re.escape('pip install av, or the extra "ffmpeg"')) as log:
         assert relative_names(load_audio_folders(tmp_path), tmp_path) == ["a/1.wav"]
     assert f"Left out {len(names) - 1} audio or video files ({len(names) - 1} in 'a')" in str(
         log[0].message
@@ -225,8 +225,8 @@ def test_one_warning_counts_class_by_class_and_names_the_first_files(tmp_path):
         assert repr(str(tmp_path / path)) in text
     assert "c/08.m4a" not in text
     assert text.endswith(
-        ' and 1 more. To read 10 of them, install FFmpeg: pip install "skdaf[ffmpeg]". '
-        "Convert the others to FLAC."
+        ' and 1 more. To read 10 of them, install FFmpeg: pip install av, or the extra "ffmpeg" '
+        "of skdaf. Convert the others to FLAC."
     )
     assert warning.filename == __file__
 
@@ -238,7 +238,7 @@ def test_a_class_of_left_out_files_only_says_how_to_read_them(tmp_path):
         ValueError, match=rf"{naming(tmp_path / 'b', tmp_path / 'b/1.m4a')}"
     ) as info:
         load_audio_folders(tmp_path)
-    assert 'pip install "skdaf[ffmpeg]"' in str(info.value)
+    assert 'pip install av, or the extra "ffmpeg"' in str(info.value)
 
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"

@@ -11,6 +11,7 @@ from helpers import OwnPath
 from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 
 from skdaf import Clip, SpectrogramTransformer
 from skdaf._audio.inputs import validate_clips
@@ -82,10 +83,36 @@ def test_numbers_in_one_dimension(X):
         validate(X)
 
 
-@pytest.mark.parametrize("X", [pd.Series([1.0, 2.0])])
-def test_a_series_of_numbers(X):
-    with pytest.raises(ValueError, match=r"Expected (a )?2"):
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_series_of_numbers(library):
+    column = pytest.importorskip(library).Series([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"a column of numbers .*a column 'path'"):
+        validate(column)
+
+
+@pytest.mark.parametrize(
+    "X", [np.ones((3, 1)), np.ones((3, 1), dtype=object), [[1.0], [2.0]], torch.ones(3, 1)], ids=str
+)
+def test_one_number_for_each_clip(X):
+    with pytest.raises(ValueError, match=r"1 feature\(s\) .*a column 'path'"):
         validate(X)
+
+
+@pytest.mark.parametrize("columns", [["age"], ["age1"], ["age", "weight"], ["t0", "t1", "label"]])
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_table_of_measurements(library, columns):
+    module = pytest.importorskip(library)
+    table = {name: [1.0, 2.0, 3.0] for name in columns}
+    table = module.table(table) if library == "pyarrow" else module.DataFrame(table)
+    with pytest.raises(ValueError, match=r"a column 'path' \(rename .*ColumnTransformer"):
+        validate(table)
+
+
+def test_a_numeric_column_in_a_column_transformer():
+    table = pd.DataFrame({"path": ["a.wav"] * 3, "age": [20, 30, 40]})
+    columns = ColumnTransformer([("audio", SpectrogramTransformer(), ["age"])])
+    with pytest.raises(ValueError, match="a single number for each clip"):
+        columns.fit(table)
 
 
 @pytest.mark.parametrize("wrong", [3, None, np.nan, pd.NA, b"c.wav", ["c.wav"], np.zeros(2)])
@@ -137,6 +164,7 @@ def test_waveforms_that_are_not_finite(value, name):
         validate(np.full((1, 2, 3), value))
 
 
+@pytest.mark.filterwarnings("ignore:.* waveforms should be between -1 and 1")
 @pytest.mark.parametrize("value", [1e12, -1e30])
 def test_waveforms_whose_power_would_overflow(value):
     with pytest.raises(
@@ -245,3 +273,15 @@ def test_a_single_waveform_must_be_put_in_a_list():
 def test_the_error_for_a_folder_names_load_audio_folders():
     with pytest.raises(TypeError, match="load_audio_folders"):
         as_clips("folder")
+
+
+@pytest.mark.parametrize("X", [[None], np.array([None])])
+def test_none_is_no_clip(X):
+    with pytest.raises(TypeError, match=r"X\[0\] is None: expected a path \(str or os.PathLike\)"):
+        validate(X)
+
+
+@pytest.mark.parametrize("X", [[3], (0.5, 0.25), [np.int64(3)]])
+def test_lists_of_numbers_say_what_is_expected(X):
+    with pytest.raises(ValueError, match=r"X\[0\] is the number .*Pass a list of paths"):
+        validate(X)

@@ -243,17 +243,20 @@ def test_numbers_beyond_float32_are_infinite():
         validate(np.full((1, 2, 3), 1e300))
 
 
+NUMBERED = ["sample0", "sample1", "s.2", "3"]
+
+
 def test_a_table_with_names_leaves_them_on_the_estimator():
     estimator = Estimator()
-    validate(pd.DataFrame(TABLE, columns=list("wxyz")), estimator)
+    validate(pd.DataFrame(TABLE, columns=NUMBERED), estimator)
     assert estimator.n_features_in_ == 4
-    assert list(estimator.feature_names_in_) == list("wxyz")
+    assert list(estimator.feature_names_in_) == NUMBERED
 
 
 @pytest.mark.parametrize("X", [NAMES, ROWS, np.zeros((2, 3, 4))])
 def test_a_fit_without_features_deletes_those_of_an_earlier_fit(X):
     estimator = Estimator()
-    validate(pd.DataFrame(TABLE, columns=list("wxyz")), estimator)
+    validate(pd.DataFrame(TABLE, columns=NUMBERED), estimator)
     validate(X, estimator)
     assert not hasattr(estimator, "n_features_in_")
     assert not hasattr(estimator, "feature_names_in_")

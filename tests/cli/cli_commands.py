@@ -1,5 +1,6 @@
 """Run the `skdaf` command, for the tests of its commands."""
 
+import io
 import os
 import pickle
 import re
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 from click.testing import CliRunner
 
 from skdaf import CNNAudioClassifier
@@ -34,6 +36,11 @@ def invoke(*arguments, status=0):
     assert not unexpected, result.exc_info
     assert result.exit_code == status, result.stderr
     return result
+
+
+def read_csv(*arguments):
+    """Run a command that prints CSV; return the table."""
+    return pd.read_csv(io.StringIO(invoke(*arguments).stdout))
 
 
 def misuse(*arguments):

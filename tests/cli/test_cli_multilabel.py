@@ -110,6 +110,8 @@ def test_a_report_on_one_label_per_recording_and_on_fewer_labels(folder, model, 
     assert facts["labels"]["mid"]["average_precision"] is None
 
 
+# The sounds of one set of labels are all the same.
+@pytest.mark.filterwarnings("ignore:12 of the clips .* are copies of training clips")
 def test_held_out_recordings(folder, tmp_path):
     result = invoke(
         *("train", "--table", folder / "lists.csv", "--label-separator", ";", *SMALL),
@@ -141,7 +143,7 @@ def test_info_and_check(folder, model):
     facts = json.loads(invoke("info", model, "--json").stdout)
     assert facts["labels"] == list(TONES)
     result = invoke("check", "--table", folder / "lists.csv", "--label-separator", ";")
-    assert "48 files, 0 bad" in result.stderr
+    assert "48 files: 40 copies of others\n" in result.stderr
 
 
 @pytest.mark.parametrize(

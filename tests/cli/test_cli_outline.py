@@ -1,6 +1,7 @@
 """The command info without building the model."""
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_commands import invoke, misuse
+from crafting import change_array
 
 from skdaf import (
     CNNAudioClassifier,
@@ -101,6 +103,16 @@ def test_damaged_files_have_the_errors_of_load_model(files, tmp_path, before, af
         load_model(path)
     assert describe_outline(path) is None
     assert " ".join(str(caught.value).split())[:60] in misuse("info", path)
+
+
+def test_classes_that_are_no_text_are_reported(files, tmp_path):
+    path = str(tmp_path / "damaged.skops")
+    shutil.copy(files["classifier"], path)
+    change_array(path, lambda state: state["classes_"], lambda v: v.view("u4").fill(2**32 - 1))
+    with pytest.raises(ValueError, match="is damaged: an array of text contains code points"):
+        load_model(path)
+    for command in (("info", path), ("predict", path, path)):
+        assert "is damaged: an array of text contains" in " ".join(misuse(*command).split())
 
 
 def with_option(path, target, name, value):

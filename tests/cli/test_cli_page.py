@@ -56,6 +56,12 @@ def make_recordings(folder):
     (folder / "broken.yaml").write_text(config.replace("n_components", "n_component"))
 
 
+def python_with(text):
+    """Return the Python code of the page that contains a text."""
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.M)
+    return next(block for block in blocks if text in block)
+
+
 def run(command):
     """Return the output of a command, which may get a file from `cat`."""
     source, pipe, rest = command.partition(" | ")
@@ -101,18 +107,34 @@ def test_all_commands_of_the_page_are_found():
     assert len([*sessions()]) == n_commands > 20
 
 
+def test_the_recipe_leaves_out_bad_files_and_copies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    columns = "path,ok,duration,duplicate_of,label_conflict,problem\n"
+    rows = ["r/a/1.wav,True,1.0,,False,", "r/a/2.wav,True,1.0,r/a/1.wav,False,"]
+    rows += [
+        "r/b/3.wav,False,,,False,damaged",
+        "r/b/4.wav,True,1.0,,True,",
+        "r/b/5.wav,True,1.0,,False,",
+    ]
+    Path("check.csv").write_text(columns + "\n".join(rows))
+    exec(python_with("check.csv"))
+    assert Path("good.csv").read_text() == "path,label\nr/a/1.wav,a\nr/b/5.wav,b\n"
+
+
 @pytest.mark.slow
 def test_commands_print_what_the_page_shows(tmp_path, monkeypatch):
     make_recordings(tmp_path)
     monkeypatch.chdir(tmp_path)
     shorten_fits(monkeypatch, max_epochs=15)  # enough for the labels that the page shows
     for command, shown in sessions():
-        if command == "skdaf check new":
+        if command.startswith("skdaf check new"):
             copy, cut = Path("new/low_tone/copy.wav"), Path("new/low_tone/cut.wav")
             shutil.copy("new/high_tone/high_tone_000.wav", copy)
             cut.write_bytes(Path("new/low_tone/low_tone_000.wav").read_bytes()[:3000])
         written = run(command)
-        if command == "skdaf check new":
+        if command.startswith("skdaf check new"):
             copy.unlink()
             cut.unlink()
+        if command == "skdaf check new -o check.csv":
+            exec(python_with("check.csv"))
         assert agree(shown, written), f"$ {command}\n{written}"

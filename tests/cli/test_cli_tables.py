@@ -119,7 +119,7 @@ def test_check(table, tmp_path):
     options = ["--table", table, "--root", "."]
     ours, theirs = invoke("check", *options), invoke("check", "recordings")
     assert ours.stdout == theirs.stdout
-    assert ours.stderr == "36 files, 0 bad\n"
+    assert ours.stderr == "36 files: no problems\n"
     clips = pd.read_csv(table)
     clips.loc[len(clips)] = [str(tmp_path / "copy.wav"), "other"]
     clips.to_csv(tmp_path / "clips.csv", index=False)
@@ -196,4 +196,4 @@ def test_errors_write_options(table, esc_50, tmp_path):
 def test_check_without_labels(table, tmp_path):
     pd.read_csv(table)[["path"]].to_csv(tmp_path / "clips.csv", index=False)
     options = ["--table", tmp_path / "clips.csv", "--root", ".", "--column", "label="]
-    assert invoke("check", *options, "--strict").stderr == "36 files, 0 bad\n"
+    assert invoke("check", *options, "--strict").stderr == "36 files: no problems\n"

@@ -25,6 +25,10 @@ def archive_of(method=zipfile.ZIP_DEFLATED, **members):
         np.asfortranarray(np.arange(6).reshape(2, 3)),
         np.array(3),
         np.array(["dog", "\u00e9"]),
+        np.array(["dog", "\U0010ffff"], ">U3"),
+        np.array(["\udc80", "a\0b"]),
+        np.array([], "U3"),
+        np.array([True, False]),
         np.zeros((0, 4), "f"),
         np.zeros(2, [("a", "<f8"), ("b", "i1")]),
         np.array(["2020-01-01"], "datetime64[D]"),
@@ -58,6 +62,25 @@ def test_headers_with_wrong_declarations_are_refused(header, reason):
     content = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header
     with pytest.raises((ValueError, SyntaxError, MemoryError, RecursionError), match=reason):
         read_array(content)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bad", "reason"),
+    [
+        ("<U2", b"\xff\xff\xff\xff", "code points"),
+        ("<U2", b"\0\0\x11\0", "code points"),
+        (">U2", b"\0\x11\0\0", "code points"),
+        ([("a", "i1"), ("b", "<U1", (2,))], b"\0\0\x11\0", "code points"),
+        ([("a", "i1"), ("b", [("c", "<U2")])], b"\0\0\x11\0", "code points"),
+        ("?", b"\x02", "truth values"),
+        ([("a", "i1"), ("b", "?")], b"\x02", "truth values"),
+    ],
+)
+def test_bytes_that_are_no_text_and_no_truth_value_are_refused(dtype, bad, reason):
+    content = npy(np.zeros(3, dtype))
+    read_array(content)
+    with pytest.raises(ValueError, match=reason):
+        read_array(content[: -len(bad)] + bad)
 
 
 def test_an_array_in_two_places_is_read_once():

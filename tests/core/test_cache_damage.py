@@ -145,7 +145,7 @@ def test_foreign_files_are_left_alone(tmp_path):
 
 
 FULL_DISK = """
-    import resource, sys, warnings
+    import resource, sys, time, warnings
     from skdaf._core.cache import Cache, make_key
 
     cache = Cache(sys.argv[1])
@@ -160,6 +160,10 @@ FULL_DISK = """
     print(*[warning.message for warning in caught])
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert cache.get_many([make_key("b")]) == [None]
+    cache.put_many({make_key("b"): b"ignored"})
+    assert cache.get_many([make_key("b")]) == [None]
+    now = time.monotonic()
+    time.monotonic = lambda: now + 601
     cache.put_many({make_key("b"): b"two"})
     assert cache.get_many([make_key("b")]) == [b"two"]
 """
@@ -191,7 +195,7 @@ def test_a_folder_without_write_permission_is_read(cache, tmp_path, monkeypatch)
 
     # Not with permissions, which do not bind root.
     monkeypatch.setattr("builtins.open", refuse)
-    with pytest.warns(UserWarning, match="could not be written.*Permission denied"):
+    with pytest.warns(UserWarning, match=r"cache' could not be written \(Permission denied\)"):
         reader.put_many({OTHER: b"two"})
     assert reader.get_many([KEY, OTHER]) == [b"one", None]
 

@@ -1,4 +1,5 @@
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,13 @@ import pytest
 from joblib._parallel_backends import ThreadingBackend
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skdaf._core.parallel import CHUNK_SIZE, map_chunks, progress_bar, single_blas_thread
+from skdaf._core.parallel import (
+    CHUNK_SIZE,
+    JoinedProgress,
+    map_chunks,
+    progress_bar,
+    single_blas_thread,
+)
 
 pytestmark = pytest.mark.oldest
 
@@ -76,6 +83,34 @@ def test_chunks_contain_every_item_once_and_in_order(n):
 def test_zero_workers_are_an_error(n):
     with pytest.raises(ValueError, match="n_jobs=0"):
         list(map_chunks(list, range(n), n_jobs=0))
+
+
+@pytest.mark.parametrize("n_jobs", ["two", 2.0, [2]])
+def test_a_number_of_workers_that_is_no_integer_is_an_error(n_jobs):
+    with pytest.raises(TypeError, match=rf"n_jobs={re.escape(repr(n_jobs))}: expected None, 1, 2"):
+        list(map_chunks(list, range(500), n_jobs=n_jobs))
+
+
+class CountsWorkers(ThreadingBackend):
+    found = []
+
+    def configure(self, n_jobs=1, **options):
+        self.found.append(n_jobs)
+        return super().configure(n_jobs, **options)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "n_cores", "expected"),
+    [(1000, 2, 4), (1000, 6, 6), (3, 2, 3), (3, 6, 3), (np.int64(1000), 2, 4)],
+)
+def test_there_are_no_more_workers_than_chunks_or_cores(monkeypatch, n_jobs, n_cores, expected):
+    monkeypatch.setattr("skdaf._core.parallel.cpu_count", lambda: n_cores)
+    monkeypatch.setattr(CountsWorkers, "found", [])
+    joblib.register_parallel_backend("counts", CountsWorkers)
+    for options in ({"n_jobs": n_jobs}, {"n_jobs": None}):
+        with joblib.parallel_config(backend="counts", n_jobs=n_jobs):
+            assert list(map_chunks(len, range(8), chunk_size=2, **options)) == [2] * 4
+    assert CountsWorkers.found == [expected] * 2
 
 
 def test_the_chunk_size_can_be_chosen():
@@ -276,3 +311,25 @@ def test_the_bar_shows_figures(capfd):
     with progress_bar(2, "Epochs", "epoch", 0) as advance:
         advance(1, loss=0.25)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_estimate_of_a_bar_leaves_out_what_was_done_earlier(capfd, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    with progress_bar(100, "Epochs", "epoch", 1, initial=90) as advance:
+        now[0] = 10.0
+        advance(1)
+    assert "91/100 [00:10<01:30, 10.00s/epoch]" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_the_bars_of_successive_parts_are_one(capfd, verbose):
+    with JoinedProgress(200) as progress:
+        for _ in range(2):
+            with progress.active():
+                list(map_chunks(len, range(100), n_jobs=None, verbose=verbose, description="Part"))
+            list(map_chunks(len, range(3), n_jobs=None, verbose=verbose, description="Other"))
+    err = capfd.readouterr().err
+    assert ("200/200" in err) == bool(verbose)
+    assert "100/100" not in err
+    assert err.count("3/3") == 2 * verbose

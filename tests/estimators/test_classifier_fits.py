@@ -29,6 +29,16 @@ def same_bytes(classifier, other, X):
     return np.array_equal(classifier.predict_proba(X), other.predict_proba(X))
 
 
+def test_swapped_files_and_labels_are_noted(sounds):
+    files = sounds.filenames[:6]
+    with pytest.raises(AudioReadError, match="'angry': no such file") as caught:
+        small_classifier().fit(["angry", "happy"] * 3, files)
+    assert any(note.startswith("y contains files") for note in caught.value.__notes__)
+    with pytest.raises(AudioReadError) as caught:
+        small_classifier().fit(["angry", "happy"] * 3, [*"ababab"])
+    assert not any(note.startswith("y contains") for note in caught.value.__notes__)
+
+
 class TestNestedFrontEnd:
     def test_parameters_of_the_default_front_end_can_be_set(self, sounds):
         classifier = CNNAudioClassifier().set_params(frontend__n_mels=20, max_epochs=1)
@@ -294,6 +304,19 @@ class TestVerbosity:
                 sounds.filenames
             )
         assert capfd.readouterr() == ("", "")
+
+    def test_one_bar_for_a_prediction_in_batches(self, sounds, capfd, monkeypatch):
+        classifier = small_classifier(max_epochs=1).fit(sounds.filenames, sounds.target)
+        files = 3 * sounds.filenames
+        expected = classifier.predict_proba(files)
+        monkeypatch.setattr("skdaf._estimators.frontend._BYTES_PER_BATCH", 1)
+        np.testing.assert_array_equal(classifier.predict_proba(files), expected)
+        assert capfd.readouterr().err == ""
+        classifier.set_params(verbose=1).predict(files)
+        last_lines = [line for line in capfd.readouterr().err.split("\n") if line]
+        assert len(last_lines) == 1
+        assert "Spectrograms: 100%" in last_lines[0]
+        assert "180/180" in last_lines[0]
 
     def test_progress_bars_for_clips_and_epochs(self, sounds, capfd):
         small_classifier(max_epochs=3, verbose=1, early_stopping=True, validation_fraction=0.2).fit(

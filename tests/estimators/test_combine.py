@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from functools import partial
 
 import joblib
@@ -10,6 +11,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
@@ -173,6 +175,23 @@ class TestVotes:
             combined.predict_proba(sounds.filenames),
             (3 * blocks[0] + 3 * blocks[1] + blocks[2]) / 7,
         )
+
+    def test_weights_are_those_of_the_estimators_that_vote(self, frozen, sounds):
+        combined = make_combined_classifier([frozen, frozen], handcrafted=False)
+        assert list(combined.named_estimators) == ["cnn1", "cnn2"]
+        assert combined.weights == [3, 3]
+        combined.set_params(weights=[1, 2]).fit(sounds.filenames, sounds.target)
+        assert combined.predict_proba(sounds.filenames[:2]).shape == (2, 3)
+        kept = make_combined_classifier([frozen], handcrafted="drop")
+        assert (dict(kept.estimators)["handcrafted"], kept.weights) == ("drop", [3, 1])
+
+    def test_probabilities_sum_to_one_in_float64(self, frozen, sounds):
+        combined = make_combined_classifier(frozen).fit(sounds.filenames, sounds.target)
+        probabilities = combined.predict_proba(sounds.filenames)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            log_loss(sounds.target, probabilities)
 
     def test_a_network_to_train_votes_itself_and_other_networks_through_their_features(
         self, frozen, tmp_path

@@ -112,7 +112,8 @@ def test_a_front_end_from_another_network_validates_nothing_again(sounds, n_vali
     X = sounds.filenames[:N_CLIPS]
     source = small_classifier(max_epochs=1).fit(X, LABELS)
     n_validated()
-    classifier = small_classifier(frontend=None, pretrained=FrozenEstimator(source), max_epochs=1)
+    changes = {"frontend": None, "channels": None, "pretrained": FrozenEstimator(source)}
+    classifier = small_classifier(**changes, max_epochs=1)
     check_every_method(classifier, X, LABELS, n_validated)
 
 

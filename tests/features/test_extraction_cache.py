@@ -327,6 +327,25 @@ def test_workers_share_a_cache(many, cache, reads, backend):
     assert reads == []
 
 
+def test_a_full_disk_gives_one_warning_and_one_attempt_per_fit(many, cache, monkeypatch):
+    attempts, open_file = [], open
+
+    def refuse(path, mode="r", *args, **options):
+        if mode == "ab":
+            attempts.append(path)
+            raise OSError(28, "No space left on device", path)
+        return open_file(path, mode, *args, **options)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    # The headers are one chunk, and the spectrograms are three.
+    with pytest.warns(UserWarning, match="written") as seen:
+        cached = SpectrogramTransformer(n_mels=16, cache=cache).fit_transform(many)
+    assert len(seen) == len(attempts) == 1
+    assert os.path.basename(attempts[0]) not in str(seen[0].message)
+    plain = SpectrogramTransformer(n_mels=16).fit_transform(many)
+    np.testing.assert_array_equal(cached, plain)
+
+
 def _transform(transformer, paths, queue):
     try:
         queue.put(transformer.transform(paths).tobytes())

@@ -90,6 +90,10 @@ def test_a_single_path_is_refused(paths):
         ("mid_step", -1.0),
         ("short_window", "0.05"),
         ("short_step", 0.0),
+        ("mid_window", 1000),
+        ("mid_step", 1000.0),
+        ("short_window", 50),
+        ("short_step", np.inf),
         ("deltas", None),
         ("sampling_rate", 16000.0),
         ("sampling_rate", 10),
@@ -101,6 +105,11 @@ def test_a_single_path_is_refused(paths):
 def test_wrong_parameters_are_named(name, value):
     with pytest.raises(InvalidParameterError, match=name):
         PyAudioAnalysisTransformer(**{name: value}).fit(np.zeros((2, 400)))
+
+
+def test_errors_of_durations_name_the_unit():
+    with pytest.raises(InvalidParameterError, match=r"\(0\.0, 1\.0\] \(seconds\)\. Got 50 instead"):
+        PyAudioAnalysisTransformer(short_window=50, short_step=50).fit(np.zeros((2, 400)))
 
 
 # --- errors ---

@@ -154,6 +154,17 @@ def test_errors_name_the_bad_parameter(name):
     assert repr(BAD_PARAMETERS[name]) in str(caught.value)
 
 
+def test_a_length_in_frames_belongs_to_another_parameter():
+    with pytest.raises(InvalidParameterError, match=r"`n_frames` frames.*Got 2000 instead"):
+        SpectrogramTransformer(length=2000).fit(np.zeros((2, 400)))
+
+
+@pytest.mark.parametrize("name", ["window_length", "hop_length"])
+def test_frames_are_given_in_seconds(name):
+    with pytest.raises(InvalidParameterError, match=r"\(0\.0, 1\.0\] \(seconds\)\. Got 25"):
+        SpectrogramTransformer(**{name: 25}).fit(np.zeros((2, 400)))
+
+
 @pytest.mark.parametrize("name", ["window_length", "hop_length"])
 def test_times_in_milliseconds_or_samples_are_refused(name):
     for value in (25, 512):

@@ -112,6 +112,18 @@ def test_a_finished_fit_is_restored_without_training(tmp_path, capsys):
     assert os.path.getsize(tmp_path / name) < n_bytes + 16384
 
 
+def test_the_progress_bar_says_where_a_fit_resumes(tmp_path, capsys):
+    X, y = make_spectrograms()
+    fit_until(5, make_classifier(tmp_path), X, y)
+    capsys.readouterr()
+    make_classifier(tmp_path, verbose=1).fit(X, y)
+    shown = capsys.readouterr().err.split("\r")
+    assert "Training, resumed after epoch 4 of 6: 100%" in shown[-1]
+    assert "6/6" in shown[-1]
+    # The bar starts with the epochs of the checkpoint, and the time left is not known yet.
+    assert next(line for line in shown if line).count("4/6 [00:00<?") == 1
+
+
 def test_parameters_without_effect_do_not_make_another_fit(tmp_path, sounds, monkeypatch):
     def fit(**changes):
         changes = {"frontend__n_mels": 8, "frontend__n_frames": 10, "max_epochs": 2, **changes}

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import difflib
 import io
 import os
 import re
@@ -124,6 +125,8 @@ def _decoded(path, name, spelling):
         raise IsADirectoryError(
             f"{name} is a folder; expected a CSV or TSV file. {spelling.class_folders}"
         )
+    if not os.path.exists(path):
+        raise FileNotFoundError(_not_found(path, name))
     content = Path(path).read_bytes()
     try:
         text = content.decode(_BOMS.get(content[:2], "utf-8-sig"))
@@ -137,6 +140,16 @@ def _decoded(path, name, spelling):
             f"{name} is not text in UTF-8 or UTF-16: it has zeros. {spelling.other_files}"
         )
     return text
+
+
+def _not_found(path, name):
+    """Return the message for a table that does not exist, with similar names in its folder."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        return f"{name}: no such file; there is no folder {folder!r}."
+    close = difflib.get_close_matches(os.path.basename(path), sorted(os.listdir(folder)), n=3)
+    question = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return f"{name}: no such file in the folder {folder!r}.{question}"
 
 
 def _separator(text):

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from skdaf._core.requirements import how_to_install
+
 # Set 18 is the first with everything that the graphs need; onnxruntime reads it since 1.14.
 _OPSET = 18
 # The version of the file format that belongs to it.
@@ -28,7 +30,7 @@ def import_onnx() -> Any:
         import onnx
     except ImportError as error:
         raise ImportError(
-            'export_onnx needs onnx. Install it with: pip install "skdaf[export]"'
+            "export_onnx needs onnx. Install it with: " + how_to_install("onnx", "export")
         ) from error
     return onnx
 

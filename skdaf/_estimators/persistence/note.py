@@ -4,11 +4,15 @@ import json
 import os
 
 from skdaf._core.archives import Archive, TooLargeError
+from skdaf._estimators.persistence.other_files import likely_content, looks_like_pickle
 
 # The member of the archive with the release and the format of the file. The format changes when
 # older releases can no longer read new files. Files of all older formats can be read.
 NOTE, FORMAT = "skdaf.json", 1
 _MAX_NOTE_SIZE = 10_000
+
+# No system accepts longer paths.
+_MAX_PATH_BYTES = 32_767
 
 
 def read_note(path):
@@ -23,9 +27,11 @@ def read_note(path):
     ValueError
         If it was not written by `save_model`.
     """
+    _check_not_content(path)
     path = os.fsdecode(path)
     if not os.path.isfile(path):
         hint = ": it is a folder" if os.path.isdir(path) else ""
+        hint = ". Python does not expand ~: use os.path.expanduser" if path[:1] == "~" else hint
         raise FileNotFoundError(f"There is no model file {path!r}{hint}.")
     try:
         with Archive(path, repr(path)) as archive:
@@ -41,6 +47,27 @@ def read_note(path):
         raise
     except Exception as error:  # damaged archives raise all kinds of errors
         raise ValueError(
-            f"{path!r} was not written by save_model, or is damaged. If it is a pickle "
-            "(joblib.dump), use joblib.load, but only if you trust it: pickles can run code."
+            f"{path!r} was not written by save_model, or is damaged{_hint(path)}"
         ) from error
+
+
+def _check_not_content(path):
+    """Raise ValueError for the content of a file in place of its path."""
+    if isinstance(path, bytes) and (len(path) > _MAX_PATH_BYTES or b"\0" in path):
+        raise ValueError(
+            f"path is the content of a file ({len(path)} bytes), it seems: write it to a file, and "
+            "pass the path of this file."
+        )
+
+
+def _hint(path):
+    """Return the end of the message about a file that is not a model."""
+    content = likely_content(path)
+    if content is not None:
+        return f": the file {content}."
+    if looks_like_pickle(path):
+        return (
+            ". If it is a pickle (joblib.dump), use joblib.load, but only if you trust it: pickles "
+            "can run code."
+        )
+    return "."

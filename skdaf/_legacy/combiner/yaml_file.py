@@ -1,5 +1,7 @@
 """Read a YAML file with nothing but plain values."""
 
+from skdaf._core.requirements import how_to_install
+
 _MAX_BYTES = 2**20
 
 
@@ -22,7 +24,7 @@ def read_yaml(path):
         import yaml
     except ImportError as error:
         raise ImportError(
-            f'Reading {path!r} needs PyYAML. Install it with: pip install "skdaf[config]"'
+            f"Reading {path!r} needs PyYAML. Install it with: " + how_to_install("pyyaml", "config")
         ) from error
     with open(path, "rb") as file:
         content = file.read(_MAX_BYTES + 1)

@@ -112,12 +112,25 @@ def test_lines_are_counted_as_an_editor_does(folder):
         load(folder, text)
 
 
+def test_a_misspelled_table(tmp_path, monkeypatch):
+    (tmp_path / "utterances.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as caught:
+        load_audio_table("uterances.csv")
+    assert str(caught.value) == (
+        f"'uterances.csv': no such file in the folder {str(tmp_path)!r}. "
+        "Did you mean 'utterances.csv'?"
+    )
+
+
 def test_wrong_types_of_tables(tmp_path):
     for table in (None, 3, ["a.wav"], {"path": ["a.wav"]}):
         with pytest.raises(TypeError, match=type(table).__name__):
             load_audio_table(table)
     with pytest.raises(FileNotFoundError, match=r"no\.csv"):
         load_audio_table(tmp_path / "no.csv")
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*no'"):
+        load_audio_table(tmp_path / "no" / "no.csv")
     with pytest.raises(IsADirectoryError, match="load_audio_folders"):
         load_audio_table(tmp_path)
     with pytest.raises(ValueError, match="The table has no rows"):

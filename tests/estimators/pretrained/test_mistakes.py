@@ -47,6 +47,8 @@ def test_arrays_are_no_models(array, clips):
     [
         ({"window": 1e-9}, r"Windows per second \(one each step, window=1e-09, step=None\)"),
         ({"window": 1, "step": 1e-5}, r"window=1, step=1e-05\) must be at most 1000"),
+        ({"window": 1000}, r"'window' .* range \(0\.0, 900\.0\] \(seconds\) or None"),
+        ({"window": 1, "step": 1000}, r"'step' .* \(seconds\)"),
         ({"device": "banana"}, "device='banana' is unknown: expected 'auto', 'cpu'"),
         ({"sampling_rate": 10**12}, r"'sampling_rate' parameter .* range \[100, 10000000\]"),
     ],

@@ -9,8 +9,9 @@ from skdaf._audio.formats.containers.table import HEAD_BYTES, container_of
 from skdaf._audio.formats.ffmpeg.decoder import Decoder, idle_decoders
 from skdaf._audio.formats.ffmpeg.facts import DecodingError, facts_of
 from skdaf._audio.formats.ogg import check_ogg
+from skdaf._core.requirements import how_to_install
 
-HOW_TO_INSTALL = 'pip install "skdaf[ffmpeg]"'
+HOW_TO_INSTALL = how_to_install("av", "ffmpeg")
 
 
 def is_available():
