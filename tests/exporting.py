@@ -45,7 +45,7 @@ def difficult_clips(rate=16_000):
     ramp = samples * np.linspace(0.01, 1, len(samples))
     click = np.zeros(4000)
     click[1234] = 1.0
-    clips = [*(noise(n, n) for n in lengths), ramp, 1e4 * ramp, 1e-5 * ramp, click]
+    clips = [*(noise(n, n) for n in lengths), ramp, 500 * ramp, 1e-5 * ramp, click]
     clips += [np.zeros(1), np.zeros(3000), np.ones(2000), tone(440), tone(3000, 0.21) + 0.1]
     return [np.asarray(clip, dtype=np.float32) for clip in clips]
 

@@ -106,7 +106,8 @@ def table(sounds, tmp_path):
 @pytest.mark.slow
 def test_demo_on_a_folder(demo, sounds, tmp_path):
     printed = demo(Path(sounds.filenames[0]).parents[1], max_epochs=20)
-    assert "60 recordings of 3 classes\nTraining on 45 clips, testing on 15 others" in printed
+    assert "60 recordings of 3 classes\nClips are split at random." in printed
+    assert "Training on 45 clips, testing on 15 others" in printed
     assert "macro avg" in printed
     assert "Loaded again, it predicts" in printed
     assert "skdaf-demo.png shows" in printed

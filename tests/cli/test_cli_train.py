@@ -50,10 +50,12 @@ def test_train_on_class_folders_with_a_cache_and_a_test_set(tmp_path):
 
 def test_the_same_command_continues_from_its_checkpoint(tmp_path):
     folder, new = tmp_path / "checkpoints", tmp_path / "new.skops"
-    for command in (["train", "recordings"], ["transfer", "model.skops", "recordings"]):
+    train = ["train", "recordings", *SMALL]
+    transfer = ["transfer", "model.skops", "recordings", "--set", "max_epochs=2"]
+    for command in (train, transfer):
         written, texts = [], []
         for _ in range(2):
-            result = invoke(*command, "-o", new, "--checkpoint", folder, *SMALL)
+            result = invoke(*command, "-o", new, "--checkpoint", folder)
             written.append(sorted(folder.iterdir()))
             texts.append(result.stderr)
         # The second run has found the checkpoint of the first.

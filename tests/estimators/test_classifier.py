@@ -204,7 +204,7 @@ class TestFormsOfX:
         assert np.isfinite(classifier.predict_proba(X)).all()
 
     def test_clips_of_one_sample(self):
-        X = np.array([[0.1], [0.2], [-0.3], [0.4]])
+        X = [np.array([value]) for value in (0.1, 0.2, -0.3, 0.4)]
         assert small_classifier(max_epochs=1).fit(X, [0, 1, 0, 1]).predict(X).shape == (4,)
 
     def test_labels_in_tensors(self, sounds):
