@@ -313,11 +313,14 @@ def test_many_threads_predict_at_once(many, estimators, is_training):
 
 INTERRUPTED = """
     import os
+    import signal
     import sys
     import joblib
     from skdaf import SpectrogramTransformer
     from skdaf.datasets import make_audio_dataset
 
+    # Programs that a shell starts in the background ignore Ctrl-C, and so do their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     what, folder, backend = sys.argv[1:]
     joblib.parallel_config(backend=backend)
     sounds = make_audio_dataset(folder + "/sounds", n_clips_per_class=50, duration=(0.05, 0.1))
