@@ -51,11 +51,11 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         can change this parameter without fitting again. Conv layers return many features: one per
         channel and position.
     window : float, default=None
-        Length of sliding windows in seconds. The features of a clip are then the means over its
-        windows. If None, each clip is used as a whole.
+        Length of sliding windows in seconds, at most 900. The features of a clip are then the means
+        over its windows. If None, each clip is used as a whole.
     step : float, default=None
-        Step from one window to the next in seconds. If None, `window`, so that windows do not
-        overlap.
+        Step from one window to the next in seconds, at most 900. If None, `window`, so that windows
+        do not overlap.
     n_jobs : int, default=None
         Number of workers that read clips and compute spectrograms, unless the estimator sets its
         own.

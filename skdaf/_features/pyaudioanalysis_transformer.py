@@ -39,15 +39,15 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     Parameters
     ----------
     mid_window : float, default=1.0
-        Length of the mid-term windows in seconds. Windows that extend beyond the end of a clip are
-        cut there, and still have full weight in the average.
+        Length of the mid-term windows in seconds, at most 900. Windows that extend beyond the end
+        of a clip are cut there, and still have full weight in the average.
     mid_step : float, default=1.0
-        Step from one mid-term window to the next in seconds.
+        Step from one mid-term window to the next in seconds, at most 900.
     short_window : float, default=0.05
-        Length of the frames in seconds. Chroma and cepstrum are incomplete in very short frames;
-        see Notes.
+        Length of the frames in seconds, at most 1. Chroma and cepstrum are incomplete in very short
+        frames; see Notes.
     short_step : float, default=0.05
-        Step from one frame to the next in seconds. Halving it doubles the time.
+        Step from one frame to the next in seconds, at most 1. Halving it doubles the time.
     deltas : bool, default=True
         Whether to add the changes from frame to frame, for 136 features instead of 68.
     sampling_rate : int, default=None

@@ -67,13 +67,13 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         The sampling rate in Hz that the network takes; files are resampled to it. Required if the
         model does not say; if it does, another rate is an error.
     window : float, default=None
-        Length of sliding windows in seconds, which the network gets one at a time. If None, each
-        clip is used as a whole, unless the network takes windows of one length. Required for ONNX
-        files that accept any length but do not say what they need; their windows are padded with
-        zeros to this length.
+        Length of sliding windows in seconds, at most 900, which the network gets one at a time. If
+        None, each clip is used as a whole, unless the network takes windows of one length. Required
+        for ONNX files that accept any length but do not say what they need; their windows are
+        padded with zeros to this length.
     step : float, default=None
-        Step from one window to the next in seconds. If None, `window`, so that windows do not
-        overlap.
+        Step from one window to the next in seconds, at most 900. If None, `window`, so that windows
+        do not overlap.
     pooling : {"mean", "mean+std", "max", "none"}, default="mean"
         How the rows that a network returns for a clip (one per frame or window) become one: their
         means, means and standard deviations, maxima, or all of them one after the other, which
