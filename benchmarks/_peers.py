@@ -15,7 +15,13 @@ from skdaf import SpectrogramTransformer
 
 
 class MFCCStatistics(TransformerMixin, BaseEstimator):
-    """The mean and the standard deviation of 40 MFCC over each clip, as librosa computes them."""
+    """The mean and the standard deviation of 40 MFCC over each clip, as librosa computes them.
+
+    With `is_rich`, the deltas of the MFCC, and the minimum and the maximum over each clip, too.
+    """
+
+    def __init__(self, is_rich=False):
+        self.is_rich = is_rich
 
     def fit(self, X, y=None):
         # Files of one set may have different rates.
@@ -23,21 +29,29 @@ class MFCCStatistics(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        return np.array([mfcc_statistics(str(path), self.sampling_rate_) for path in X])
+        rate, is_rich = self.sampling_rate_, self.is_rich
+        return np.array([mfcc_statistics(str(path), rate, is_rich) for path in X])
 
 
 @cache
-def mfcc_statistics(path, sampling_rate):
+def mfcc_statistics(path, sampling_rate, is_rich):
     samples, _ = librosa.load(path, sr=sampling_rate)
     n_fft = min(2048, 2 ** int(np.log2(0.1 * sampling_rate)))
     mfcc = librosa.feature.mfcc(
         y=samples, sr=sampling_rate, n_mfcc=40, n_fft=n_fft, hop_length=n_fft // 4, n_mels=64
     )
-    return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
+    if not is_rich:
+        return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
+    both = np.concatenate([mfcc, librosa.feature.delta(mfcc, mode="nearest")])
+    return np.concatenate([f(axis=1) for f in (both.mean, both.std, both.min, both.max)])
 
 
 def mfcc_svc():
     return make_pipeline(MFCCStatistics(), StandardScaler(), SVC())
+
+
+def rich_mfcc_svc():
+    return make_pipeline(MFCCStatistics(is_rich=True), StandardScaler(), SVC(C=10))
 
 
 class PlainCNN(ClassifierMixin, BaseEstimator):
