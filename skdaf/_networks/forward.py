@@ -12,6 +12,20 @@ from torch.nn.modules import module as torch_module
 
 from skdaf._networks.layers import Dropout
 
+# Empty unless someone has registered hooks for all modules. Old versions of torch have no function
+# that tells, and fewer kinds of hooks.
+_GLOBAL_HOOKS = [
+    vars(torch_module).get(f"_global_{kind}", {})
+    for kind in (
+        "forward_pre_hooks",
+        "forward_hooks",
+        "forward_hooks_always_called",
+        "forward_hooks_with_kwargs",
+        "backward_pre_hooks",
+        "backward_hooks",
+    )
+]
+
 
 def forward(
     network: nn.Sequential, inputs: torch.Tensor, n_layers: int | None = None
@@ -20,7 +34,7 @@ def forward(
 
     They are the same as those of ``network(inputs)``, or of ``network[:n_layers](inputs)``.
     """
-    if torch_module._has_any_global_hook():
+    if any(_GLOBAL_HOOKS):
         return network[:n_layers](inputs) if n_layers is not None else network(inputs)
     if n_layers is None:
         return _apply(network, inputs)
@@ -37,7 +51,7 @@ def is_training(network: nn.Module) -> bool:
 
 def has_only_known_modules(network: nn.Module) -> bool:
     """Return whether all modules are of torch or of this package, unchanged and without hooks."""
-    if torch_module._has_any_global_hook():
+    if any(_GLOBAL_HOOKS):
         return False
     return all(_is_known(module) and _is_plain(module) for module in network.modules())
 
