@@ -7,6 +7,7 @@
 - `predict`: `predict_segments`.
 - `streaming`: `predict_stream`, the same for samples that are still arriving.
 - `clips`: `clips_from_segments`.
+- `recordings`: `clips_from_recordings`; `matching`: which table belongs to which recording.
 - `smoothing`: smooth the numbers of a regressor over time.
 - `transform`: `transform_segments`.
 - `thresholds`: which windows get a label; `tune_thresholds`.

@@ -16,9 +16,9 @@ from skdaf._segments.frames import class_scores, confusion_matrix
 from skdaf._segments.merge import merge_segments, warn_of_unknown, without_labels
 from skdaf._segments.multilabel import label_sets
 from skdaf._segments.pieces import has_probabilities
-from skdaf._segments.reading import read_table
+from skdaf._segments.reading import checked_table
 from skdaf._segments.scores import SegmentReport
-from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
+from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, labeled
 
 _TIMES = ["start", "end"]
 
@@ -189,8 +189,8 @@ def segment_report(
     (1.0, 30.0, 120.0)
     """
     labels = as_texts(background, "background")
-    true = check_segments(read_table(true), "true")
-    predicted = check_segments(read_table(predicted), "predicted", unlabeled=True)
+    true = checked_table(true, "true")
+    predicted = checked_table(predicted, "predicted", unlabeled=True)
     if len(true) == 0 and not labels:
         raise ValueError(
             "true has no segments: pass background= (and duration=) to score a recording without "

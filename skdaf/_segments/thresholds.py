@@ -12,7 +12,7 @@ from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import StrictInterval
 from skdaf._segments.merge import without_labels
-from skdaf._segments.reading import read_table
+from skdaf._segments.reading import checked_table
 from skdaf._segments.tables import (
     COLUMNS,
     SAME_TIME,
@@ -190,7 +190,7 @@ def _pairs(true, predicted, background):
         )
     pairs = []
     for events, windows in zip(trues, predictions, strict=True):
-        events = check_segments(read_table(events), "true")
+        events = checked_table(events, "true")
         events = events.assign(label=events.label.astype(str))
         windows = check_segments(windows, "predicted", unlabeled=True)
         # With several labels per clip, a window has a row for each.
