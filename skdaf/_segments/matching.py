@@ -55,8 +55,6 @@ def match_tables(recordings, tables, where):
             )
         for recording in owners:
             found[recording].append(table)
-    # A folder may contain tables of recordings with the same names in other folders.
-    found = {recording: _nearest(recording, own) for recording, own in found.items()}
     for recording, own in found.items():
         if len(own) > 1:
             raise ValueError(
