@@ -18,19 +18,19 @@ from skdaf._segments.tables import N_DECIMALS, SAME_TIME
 END_SHARE = 0.2
 
 
-def event_scores(true, predicted, collar, duration):
+def event_scores(pairs, collar, duration):
     """Return a table of the scores of each class, and a dict of those of all classes together.
 
     Parameters
     ----------
-    true, predicted : DataFrame
-        Events with labels as text, sorted by time.
+    pairs : list of pairs of DataFrames
+        The true and the predicted events of each recording, with labels as text, sorted by time.
     collar, duration : float
-        In seconds; `duration` is that of the recording.
+        In seconds; `duration` is that of all recordings together.
     """
-    classes = sorted({*true.label, *predicted.label})
+    classes = sorted({label for pair in pairs for table in pair for label in table.label})
     counts = [
-        _counts(*(events_of(table, label) for table in (true, predicted)), collar)
+        np.sum([_counts(*(events_of(t, label) for t in pair), collar) for pair in pairs], axis=0)
         for label in classes
     ]
     counts = np.array(counts, dtype=int).reshape(-1, 5)

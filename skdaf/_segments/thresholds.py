@@ -20,6 +20,7 @@ from skdaf._segments.tables import (
     SAME_TIME,
     as_texts,
     check_segments,
+    paired,
     probability_columns,
 )
 
@@ -200,17 +201,8 @@ def tune_thresholds(
 
 def _pairs(true, predicted, background):
     """Return pairs of checked tables: the events of a recording and its windows."""
-    trues, predictions = (
-        list(tables) if isinstance(tables, (list, tuple)) else [tables]
-        for tables in (true, predicted)
-    )
-    if len(trues) != len(predictions):
-        raise ValueError(
-            f"true and predicted must be tables of the same recordings, got {len(trues)} and "
-            f"{len(predictions)} tables."
-        )
     pairs = []
-    for events, windows in zip(trues, predictions, strict=True):
+    for events, windows in paired(true, predicted):
         events = checked_table(events, "true")
         events = events.assign(label=events.label.astype(str))
         windows = check_segments(windows, "predicted", unlabeled=True)
