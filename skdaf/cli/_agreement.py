@@ -114,8 +114,6 @@ class Truth:
 
     def show_thresholds(self, windows, format_, *, background, max_false_alarms_per_hour):
         """Print the thresholds that fit the windows of the recordings, as options or as JSON."""
-        import numpy as np
-
         from skdaf import tune_thresholds
 
         found = tune_thresholds(
@@ -124,10 +122,7 @@ class Truth:
             background=background,
             max_false_alarms_per_hour=max_false_alarms_per_hour,
         )
-        # As few digits as give the same number in the precision of the probabilities.
-        texts = {
-            label: np.format_float_positional(_as_computed(value)) for label, value in found.items()
-        }
+        texts = {label: _shortest(value, label, windows) for label, value in found.items()}
         if format_ == "json":
             echo(to_json({label: float(text) for label, text in texts.items()}))
             return
@@ -135,12 +130,22 @@ class Truth:
             echo(visible(f"--threshold {shlex.quote(f'{label}={text}')}"))
 
 
-def _as_computed(value):
-    """Return a number in single precision, if it has no more digits."""
-    import numpy as np
+def _shortest(threshold, label, windows):
+    """Return a threshold with as few digits as possible that the same windows reach, as text."""
+    from skdaf._segments.tables import probability_columns
 
-    single = np.float32(value)
-    return single if float(single) == value else np.float64(value)
+    (column,) = probability_columns([label])
+    below = max(
+        (table[column][table[column] < threshold].max() for table in windows),
+        key=lambda value: -1 if value != value else value,
+    )
+    for n_digits in range(2, 16):
+        # Rounded down, and compared in the precision of the probabilities.
+        text = f"{int(threshold * 10**n_digits) / 10**n_digits:.{n_digits}f}"
+        value = windows[0][column].dtype.type(text)
+        if 0 < value <= threshold and not value <= below:
+            return text
+    return repr(threshold)
 
 
 def _read(path, background):
