@@ -1,5 +1,6 @@
 """The option --annotations: recordings, and tables that say what occurs when in them."""
 
+import os
 from functools import wraps
 
 import click
@@ -140,5 +141,16 @@ def check_task(annotations, task):
 def labeled_clips(recordings, annotations):
     """Return the clips of a command, their labels, and their groups (None if there are none)."""
     if annotations is None:
+        _check_folders(recordings.folders)
         return *recordings.labeled(), None
     return annotations.clips(recordings.folders)
+
+
+def _check_folders(folders):
+    """Raise UsageError if one of the class folders is a file."""
+    files = [path for path in folders if os.path.isfile(path)]
+    if files:
+        raise click.UsageError(
+            f"{files[0]!r} is a file; expected class folders. To train on recordings with tables "
+            "of annotations, name the tables, or their folder, with --annotations."
+        )

@@ -127,6 +127,7 @@ def test_misused(tmp_path):
         return misuse("train", *arguments, "-o", tmp_path / "m.skops")
 
     (tmp_path / "A.txt").write_text("1\t1\tdog\n")
+    assert "'A.wav' is a file; expected class folders." in fails("A.wav")
     assert "No table found in --annotations" in fails("A.wav", "B.wav", "--annotations", tmp_path)
     assert "A.txt': segments, row 0" in fails("A.wav", "--annotations", tmp_path)
     assert "has 2 tables" in fails("A.wav", "--annotations", ".", "--annotations", tmp_path)

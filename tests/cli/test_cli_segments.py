@@ -14,6 +14,7 @@ from cli_commands import invoke, misuse, read_csv
 import skdaf
 from skdaf import predict_segments, read_segments, segment_report, tune_thresholds
 from skdaf.cli._agreement import _shortest
+from skdaf.cli._results import Results
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
 
@@ -56,6 +57,13 @@ class TestSeveralRecordings:
     def test_a_folder_of_one_recording_has_the_column_too(self, site):
         (site / "b.wav").unlink()
         assert json.loads(segments(site, "--format", "json").stdout)[0]["file"].endswith("a.wav")
+
+    def test_a_class_called_file(self, capsys):
+        results = Results(["a.wav"], True, "csv", None, [], "audacity")
+        table = pd.DataFrame({"start": [0.0], "end": [1.0], "label": ["file"], "file": [0.5]})
+        results.add("a.wav", table)
+        results.finish()
+        assert capsys.readouterr().out == "file,start,end,label,file_\na.wav,0.0,1.0,file,0.5\n"
 
     def test_a_table_of_all(self, site, tmp_path):
         result = segments(site, "-o", tmp_path / "all.csv")
