@@ -106,7 +106,8 @@ def segments(model, recordings, **values):
     check_raw_audio_options(recordings[0], *raw)
     check_truth_options(values)
     several = len(recordings) > 1 or os.path.isdir(recordings[0])
-    check_output(values["format_"], values["output"], several)
+    # With --truth, --format is that of the report.
+    check_output(None if values["truth"] else values["format_"], values["output"], several)
     files = list(recordings) if is_live else audio_files(recordings)
     check_figure(values["figure"], files)
     _check_live(is_live, values)

@@ -149,6 +149,8 @@ class TestSeveralRecordings:
     def test_misused(self, site, tmp_path):
         assert "pass a folder" in fails(site, "-o", tmp_path / "x.txt")
         assert "pass a folder" in fails(site, "-o", tmp_path / "x.csv", "--format", "raven")
+        report = ["--truth", site, "--format", "json"]
+        assert "pass a folder" in fails(site, "-o", tmp_path / "x.txt", *report)
         (site / "deep").mkdir()
         shutil.copy("long.wav", site / "deep" / "a.wav")
         sentence = fails(site, "-o", f"{tmp_path / 'new'}/")
