@@ -43,6 +43,7 @@ from ._segments.merge import merge_segments as merge_segments
 from ._segments.merge_stream import merge_stream as merge_stream
 from ._segments.predict import predict_segments as predict_segments
 from ._segments.reading import read_segments as read_segments
+from ._segments.recordings import clips_from_recordings as clips_from_recordings
 from ._segments.report import segment_report as segment_report
 from ._segments.scores import SegmentReport as SegmentReport
 from ._segments.streaming import predict_stream as predict_stream

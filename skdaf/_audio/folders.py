@@ -149,7 +149,8 @@ def _classes_below(root):
         raise ValueError(
             f"{problem} Pass a root folder that contains one folder per class and no recordings "
             "outside them, or a list of class folders. If the labels are in a table, use "
-            "skdaf.datasets.load_audio_table, or --table of the command."
+            "skdaf.datasets.load_audio_table, or --table of the command; if tables say what occurs "
+            "when in each recording, use skdaf.clips_from_recordings, or --annotations."
         )
     return _merged([root / name for name in folders])
 

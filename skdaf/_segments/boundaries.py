@@ -5,8 +5,18 @@ import numpy as np
 from skdaf._segments.tables import N_DECIMALS
 
 
-def boundary_scores(true, predicted, tolerance):
-    """Return precision, recall and F1 of the boundaries inside the labeled time."""
+def boundary_scores(counts):
+    """Return precision, recall and F1 of the boundaries of recordings, from `count_boundaries`."""
+    n_hits, n_found, n_expected = np.sum(counts, axis=0).tolist()
+    return (
+        _share(n_hits, n_found),
+        _share(n_hits, n_expected),
+        _share(2 * n_hits, n_found + n_expected),
+    )
+
+
+def count_boundaries(true, predicted, tolerance):
+    """Return how many boundaries inside the labeled time are hits, predicted, and true."""
     first, last = true.start.iloc[0], true.end.iloc[-1]
 
     def inside(instants):
@@ -14,12 +24,7 @@ def boundary_scores(true, predicted, tolerance):
 
     expected, found = inside(_boundaries(true)), inside(_boundaries(predicted))
     found = found[_distances(found, true) <= tolerance]
-    n_hits = count_matches(expected, found, tolerance)
-    return (
-        _share(n_hits, len(found)),
-        _share(n_hits, len(expected)),
-        _share(2 * n_hits, len(found) + len(expected)),
-    )
+    return count_matches(expected, found, tolerance), len(found), len(expected)
 
 
 def _boundaries(table):

@@ -13,8 +13,8 @@ from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._features.windows import Windows, cut_windows
 from skdaf._segments.batches import SECONDS
-from skdaf._segments.reading import read_table
-from skdaf._segments.tables import N_DECIMALS, check_segments
+from skdaf._segments.reading import checked_table
+from skdaf._segments.tables import N_DECIMALS
 from skdaf._segments.thresholds import contains
 from skdaf._segments.window_lengths import LONGEST_WINDOW, warn_about_short_recording
 
@@ -89,6 +89,7 @@ def clips_from_segments(
 
     See Also
     --------
+    clips_from_recordings : The same for several recordings.
     read_segments : Read annotations.
     predict_segments : Classify recordings with the trained estimator.
 
@@ -120,15 +121,23 @@ def clips_from_segments(
     >>> labels.tolist()
     ['cat', 'cat', 'dog', 'quiet', 'quiet', 'quiet']
     """
-    _check_needs_of_window(window, step, multilabel, background)
-    table = check_segments(read_table(segments), "segments")
+    check_needs_of_window(window, step, multilabel, background)
+    table = checked_table(segments, "segments")
+    # The decorator that checks parameters is in between.
+    return cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
+
+
+def cut_recording(path, table, window, step, multilabel, background, *, stacklevel):
+    """Return the clips and labels of a recording, whose checked table is sorted by time.
+
+    A warning points to the function that is `stacklevel` calls above this one.
+    """
     # All clips share one source, so that an open file is read only once.
     recording = Clip(path).path
     if window is not None and window > LONGEST_WINDOW:
         info = read_info(Clip(recording))
         seconds = info.n_frames / info.sampling_rate
-        # The decorator that checks parameters is in between.
-        warn_about_short_recording(Clip(recording), window, seconds, stacklevel=4)
+        warn_about_short_recording(Clip(recording), window, seconds, stacklevel=stacklevel + 1)
     if multilabel:
         windows, _ = cut_windows([Clip(recording)], window, step or window, None)
         return list(windows), _indicator(windows, table)
@@ -145,7 +154,8 @@ def clips_from_segments(
     return _in_order(clips + others, [*labels.tolist(), *[background] * len(others)])
 
 
-def _check_needs_of_window(window, step, multilabel, background):
+def check_needs_of_window(window, step, multilabel, background):
+    """Raise if there is a parameter that needs a window, but no window."""
     if multilabel and background is not None:
         raise ValueError(
             f"background={background!r} is not needed with multilabel=True, which returns all "

@@ -18,19 +18,19 @@ from skdaf._segments.tables import N_DECIMALS, SAME_TIME
 END_SHARE = 0.2
 
 
-def event_scores(true, predicted, collar, duration):
+def event_scores(pairs, collar, duration):
     """Return a table of the scores of each class, and a dict of those of all classes together.
 
     Parameters
     ----------
-    true, predicted : DataFrame
-        Events with labels as text, sorted by time.
+    pairs : list of pairs of DataFrames
+        The true and the predicted events of each recording, with labels as text, sorted by time.
     collar, duration : float
-        In seconds; `duration` is that of the recording.
+        In seconds; `duration` is that of all recordings together.
     """
-    classes = sorted({*true.label, *predicted.label})
+    classes = sorted({label for pair in pairs for table in pair for label in table.label})
     counts = [
-        _counts(*(_events_of(table, label) for table in (true, predicted)), collar)
+        np.sum([_counts(*(events_of(t, label) for t in pair), collar) for pair in pairs], axis=0)
         for label in classes
     ]
     counts = np.array(counts, dtype=int).reshape(-1, 5)
@@ -60,11 +60,11 @@ def _counts(true, predicted, collar):
 
     The latter are two numbers: of true events, and of predicted ones.
     """
-    overlaps = (int(_overlapped(*pair).sum()) for pair in ((true, predicted), (predicted, true)))
+    overlaps = (int(overlapped(*pair).sum()) for pair in ((true, predicted), (predicted, true)))
     return count_hits(true, predicted, collar), len(true), len(predicted), *overlaps
 
 
-def _events_of(table, label):
+def events_of(table, label):
     """Return an array of the starts and ends of a class; those that touch are one event."""
     spans = table.loc[table.label == label, ["start", "end"]].to_numpy()
     if len(spans) == 0:
@@ -74,7 +74,7 @@ def _events_of(table, label):
     return np.column_stack([spans[firsts, 0], np.maximum.reduceat(spans[:, 1], firsts)])
 
 
-def _overlapped(events, others):
+def overlapped(events, others):
     """Return which events overlap one of the others; both are sorted and have no overlaps."""
     if len(others) == 0:
         return np.zeros(len(events), dtype=bool)

@@ -32,6 +32,19 @@ def confusion_matrix(true, predicted, resolution):
     )
 
 
+def sum_of_matrices(matrices):
+    """Return the confusion matrix of several recordings together."""
+    if len(matrices) == 1:
+        return matrices[0]
+    total = matrices[0]
+    for matrix in matrices[1:]:
+        total = total.add(matrix, fill_value=0)
+    classes = sorted(total.index)
+    columns = [*classes, *[_NO_LABEL] * (_NO_LABEL in total.columns and _NO_LABEL not in classes)]
+    total = total.reindex(index=classes, columns=columns).fillna(0).astype(int)
+    return total.rename_axis(index="true", columns="predicted")
+
+
 def _first_frames(instants, resolution):
     """Return the number of the first frame whose middle is at or after each instant."""
     # Rounded, because 0.15 / 0.1 is not 1.5.

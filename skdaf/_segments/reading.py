@@ -17,7 +17,7 @@ from skdaf._segments.label_lines import (
     to_number,
 )
 from skdaf._segments.named_columns import find_header, read_rows
-from skdaf._segments.tables import COLUMNS
+from skdaf._segments.tables import COLUMNS, check_segments
 
 _EXPECTED = (
     "expected lines of start, end and label (numbers of seconds and a text, separated by tabs or "
@@ -125,6 +125,20 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
 def read_table(segments):
     """Return a table of segments, which may be the path of a file; None stays None."""
     return read_segments(segments) if isinstance(segments, (str, os.PathLike)) else segments
+
+
+def checked_table(segments, name, **options):
+    """Return a checked table of segments, which may be the path of a file, named in errors.
+
+    `name` and `options` are those of `check_segments`.
+    """
+    table = read_table(segments)
+    try:
+        return check_segments(table, name, **options)
+    except ValueError as error:
+        if table is segments:
+            raise
+        raise ValueError(f"{str(os.fspath(segments))!r}: {error}") from error
 
 
 def _decoded(content, name):

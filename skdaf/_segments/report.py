@@ -1,5 +1,6 @@
 """segment_report: compare predicted segments with the true ones."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,17 +11,19 @@ from sklearn.utils._param_validation import Interval
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
-from skdaf._segments.boundaries import boundary_scores
+from skdaf._segments.boundaries import boundary_scores, count_boundaries
 from skdaf._segments.events import event_scores
-from skdaf._segments.frames import class_scores, confusion_matrix
+from skdaf._segments.frames import class_scores, confusion_matrix, sum_of_matrices
 from skdaf._segments.merge import merge_segments, warn_of_unknown, without_labels
 from skdaf._segments.multilabel import label_sets
 from skdaf._segments.pieces import has_probabilities
-from skdaf._segments.reading import read_table
+from skdaf._segments.reading import checked_table
 from skdaf._segments.scores import SegmentReport
-from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, check_segments, labeled
+from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, labeled, paired
 
 _TIMES = ["start", "end"]
+
+_DURATION = Interval(Real, 0, None, closed="neither")
 
 
 @public
@@ -29,19 +32,19 @@ _TIMES = ["start", "end"]
         "resolution": [Interval(Real, 0, None, closed="neither")],
         "tolerance": [Interval(Real, 0, None, closed="left")],
         "collar": [Interval(Real, 0, None, closed="left")],
-        "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "duration": [_DURATION, list, tuple, np.ndarray, None],
         "multilabel": ["boolean"],
     }
 )
 def segment_report(
-    true: pd.DataFrame | PathLike,
-    predicted: pd.DataFrame | PathLike,
+    true: pd.DataFrame | PathLike | Sequence[pd.DataFrame | PathLike],
+    predicted: pd.DataFrame | PathLike | Sequence[pd.DataFrame | PathLike],
     *,
     resolution: float = 0.1,
     tolerance: float = 0.5,
     background: Any = None,
     collar: float = 0.2,
-    duration: float | None = None,
+    duration: float | Sequence[float | None] | None = None,
     multilabel: bool = False,
 ) -> SegmentReport:
     """Compare predicted segments with the true ones.
@@ -79,10 +82,11 @@ def segment_report(
 
     Parameters
     ----------
-    true, predicted : pandas.DataFrame, str or os.PathLike
+    true, predicted : pandas.DataFrame, str, os.PathLike, or list of them
         With the columns `start`, `end` (s) and `label`, or the paths of files for `read_segments`.
         Labels are compared as text, because files contain text. Rows of `predicted` without a label
-        are not segments.
+        are not segments. Lists contain the tables of several recordings, in the same order: the
+        report counts the frames, boundaries and events of all of them together.
     resolution : float, default=0.1
         Time between frames in seconds. It does not affect the computing time.
     tolerance : float, default=0.5
@@ -93,9 +97,9 @@ def segment_report(
         class has events.
     collar : float, default=0.2
         The largest distance between the starts of two events that match, in seconds.
-    duration : float, default=None
-        The duration of the recording in seconds. If None, the latest end in the two tables,
-        including rows of `predicted` without a label.
+    duration : float or list, default=None
+        The duration of the recording in seconds, or a list with that of each recording. If None,
+        the latest end in the two tables, including rows of `predicted` without a label.
     multilabel : bool, default=False
         Whether segments with different labels can cover the same time, in both tables. No overlaps
         are resolved then. A frame is correct if all of its labels are; the confusion matrix counts
@@ -121,8 +125,8 @@ def segment_report(
         If `true` or `predicted` is not a table, or `background` is not a label.
     ValueError
         If a column or a value is missing, a segment has no duration, `true` has no segments and
-        there is no `background`, `true` contains no frame, a parameter is out of range, or a
-        segment ends after `duration`.
+        there is no `background`, `true` contains no frame, a parameter is out of range, a segment
+        ends after `duration`, or lists have different lengths.
 
     Warns
     -----
@@ -189,27 +193,23 @@ def segment_report(
     (1.0, 30.0, 120.0)
     """
     labels = as_texts(background, "background")
-    true = check_segments(read_table(true), "true")
-    predicted = check_segments(read_table(predicted), "predicted", unlabeled=True)
-    if len(true) == 0 and not labels:
-        raise ValueError(
-            "true has no segments: pass background= (and duration=) to score a recording without "
-            "events."
-        )
-    duration = _duration(duration, true=true, predicted=predicted)
-    true, predicted = (_with_text_labels(labeled(table)) for table in (true, predicted))
-    if not multilabel and _is_complete(predicted, duration):
-        warn_of_unknown(labels, predicted, true.label)
-    both_events = [_events(table, labels, multilabel) for table in (true, predicted)]
-    events, overall = event_scores(both_events[0], both_events[1], collar, duration)
-    true, true_sets = _without_overlaps(true, multilabel)
-    predicted, predicted_sets = _without_overlaps(predicted, multilabel)
-    annotated = _total_time(true)
-    if labels:
-        true, predicted = (_filled(table, labels[0], duration) for table in (true, predicted))
-    confusion = confusion_matrix(true, predicted, resolution)
-    per_class = class_scores(confusion, true_sets | predicted_sets)
-    boundary_precision, boundary_recall, boundary_f1 = boundary_scores(true, predicted, tolerance)
+    recordings = [
+        _Recording(one, other, seconds, labels, multilabel)
+        for one, other, seconds in _with_durations(paired(true, predicted), duration)
+    ]
+    if not multilabel and all(one.is_complete() for one in recordings):
+        known = [label for one in recordings for label in one.true.label]
+        warn_of_unknown(labels, pd.concat([one.predicted for one in recordings]), known)
+    total = sum(one.duration for one in recordings)
+    events, overall = event_scores([one.events for one in recordings], collar, total)
+    pieces = [one.without_overlaps() for one in recordings]
+    confusion = sum_of_matrices(
+        [confusion_matrix(one, other, resolution) for one, other, _ in pieces]
+    )
+    per_class = class_scores(confusion, {k: v for *_, sets in pieces for k, v in sets.items()})
+    boundary_precision, boundary_recall, boundary_f1 = boundary_scores(
+        [count_boundaries(one, other, tolerance) for one, other, _ in pieces]
+    )
     return SegmentReport(
         accuracy=float(np.diag(confusion).sum() / confusion.to_numpy().sum()),
         macro_f1=float(per_class.f1[per_class.support > 0].mean()),
@@ -223,10 +223,64 @@ def segment_report(
         events=events,
         **_of_all_classes(overall),
         collar=collar,
-        annotated_seconds=annotated,
-        scored_seconds=_total_time(true),
-        duration=duration,
+        annotated_seconds=sum(one.annotated_seconds() for one in recordings),
+        scored_seconds=sum(_total_time(one) for one, *_ in pieces),
+        duration=total,
     )
+
+
+class _Recording:
+    """The tables of a recording, with labels as text, its events and its duration."""
+
+    def __init__(self, true, predicted, duration, background, multilabel):
+        true = checked_table(true, "true")
+        predicted = checked_table(predicted, "predicted", unlabeled=True)
+        if len(true) == 0 and not background:
+            raise ValueError(
+                "true has no segments: pass background= (and duration=) to score a recording "
+                "without events."
+            )
+        self.duration = _duration(duration, true=true, predicted=predicted)
+        self.true, self.predicted = (_with_text_labels(labeled(t)) for t in (true, predicted))
+        self._background, self._multilabel = background, multilabel
+        self.events = [_events(t, background, multilabel) for t in (self.true, self.predicted)]
+
+    def is_complete(self):
+        """Return whether a classifier chose one of its classes for each instant."""
+        return _is_complete(self.predicted, self.duration)
+
+    def annotated_seconds(self):
+        """Return the time that true segments cover."""
+        return _total_time(_without_overlaps(self.true, self._multilabel)[0])
+
+    def without_overlaps(self):
+        """Return both tables, without overlaps and gaps, and what labels of sets stand for."""
+        true, true_sets = _without_overlaps(self.true, self._multilabel)
+        predicted, predicted_sets = _without_overlaps(self.predicted, self._multilabel)
+        if self._background:
+            true, predicted = (
+                _filled(table, self._background[0], self.duration) for table in (true, predicted)
+            )
+        return true, predicted, true_sets | predicted_sets
+
+
+def _with_durations(pairs, duration):
+    """Return the tables of each recording and its duration, which may be None."""
+    if not pairs:
+        raise ValueError("true and predicted must contain at least one table, got empty lists.")
+    is_list = isinstance(duration, (list, tuple, np.ndarray))
+    durations = list(duration) if is_list else [duration] * len(pairs)
+    if len(durations) != len(pairs) or (not is_list and duration is not None and len(pairs) > 1):
+        raise ValueError(
+            f"duration must be a list of the durations of the {len(pairs)} recordings, got "
+            f"{duration!r}."
+        )
+    for seconds in durations:
+        if seconds is not None and not _DURATION.is_satisfied_by(seconds):
+            raise ValueError(
+                f"duration must contain numbers of seconds above 0, or None, got {seconds!r}."
+            )
+    return [(*tables, seconds) for tables, seconds in zip(pairs, durations, strict=True)]
 
 
 def _of_all_classes(scores):

@@ -124,6 +124,20 @@ def as_texts(labels, name):
     raise TypeError(f"{name} must be a label or a list of labels, got {labels!r}.")
 
 
+def paired(true, predicted):
+    """Return the tables of each recording; each parameter is a table or a list of them."""
+    trues, predictions = (
+        list(tables) if isinstance(tables, (list, tuple)) else [tables]
+        for tables in (true, predicted)
+    )
+    if len(trues) != len(predictions):
+        raise ValueError(
+            f"true and predicted must be tables of the same recordings, got {len(trues)} and "
+            f"{len(predictions)} tables."
+        )
+    return [*zip(trues, predictions, strict=True)]
+
+
 def _as_pandas(segments, name):
     if isinstance(segments, pd.DataFrame):
         return segments

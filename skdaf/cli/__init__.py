@@ -3,11 +3,12 @@
 Heavy imports happen only when a command runs, so help and shell completion are fast.
 
 - `_training`: train, transfer, combine.
+- `_fitting`: fit, save and report; `_annotations`: the option --annotations.
 - `_copies`: the warning about copies of training clips in --test-fraction.
 - `_combining`: the option --config of combine.
 - `_predicting`: predict, embed, report.
 - `_skipping`: the option --skip-unreadable of predict and embed.
-- `_segmenting`: segments.
+- `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
 - `_files`: info, check, convert, export; `_outline`: info of files that need not be loaded.

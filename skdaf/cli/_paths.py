@@ -124,6 +124,12 @@ def check_output_is_not_listed(index, output, files):
         _check_not_among(outputs, files, f"listed in {index!r}, an input")
 
 
+def check_outputs_are_not_listed(outputs, files):
+    """Check that a command does not overwrite one of its inputs with files in a folder."""
+    outputs = {_identity(output): (f"The output {output!r}", output) for output in outputs}
+    _check_not_among(outputs, files, "an input")
+
+
 def _check_not_among(outputs, files, what):
     """Raise if one of the files is an output, unless the output is new or a device."""
     if not any(os.path.isfile(output) for _, output in outputs.values()):

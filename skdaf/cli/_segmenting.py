@@ -1,31 +1,45 @@
-"""The command segments: divide a long recording into labeled segments."""
+"""The command segments: divide long recordings into labeled segments."""
 
-import warnings
+import os
 
 import click
 
+from skdaf.cli._agreement import Truth, check_truth_options, truth_options
+from skdaf.cli._figures import check_figure, draw_segments, draw_values, figure_option
 from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
 from skdaf.cli._paths import InputPath
-from skdaf.cli._program import Command, note, verbosity
+from skdaf.cli._program import Command, verbosity
 from skdaf.cli._raw_audio import STANDARD_INPUT, check_raw_audio_options, raw_audio_options
+from skdaf.cli._results import (
+    COLUMNS,
+    LABEL_FORMATS,
+    OutputFileOrFolder,
+    Results,
+    check_output,
+    is_folder,
+    write_segments,
+)
 from skdaf.cli._streaming import Stream
-from skdaf.cli._tables import format_by_name, show
-from skdaf.cli._text import echo, to_json, visible
+from skdaf.cli._tables import audio_files
 from skdaf.cli._thresholds import as_threshold, threshold_option
 
 # Parameters that do not apply to numbers.
-_FOR_CLASSES = ("min_duration", "thresholds", "background", "truth", "collar")
-
-_COLUMNS = ["start", "end", "label"]
-
-# Formats that write_segments writes.
-_LABEL_FORMATS = ("audacity", "raven")
+_FOR_CLASSES = (
+    *("min_duration", "thresholds", "background", "truth", "collar"),
+    *("tune_thresholds", "max_false_alarms_per_hour"),
+)
 
 
 @click.command(cls=Command)
 @model_argument
-@click.argument("recording", type=InputPath(dir_okay=False, allow_dash=True))
+@click.argument(
+    "recordings",
+    type=InputPath(allow_dash=True),
+    nargs=-1,
+    required=True,
+    metavar="RECORDING...",
+)
 @raw_audio_options
 @window_options
 @click.option(
@@ -54,20 +68,8 @@ _LABEL_FORMATS = ("audacity", "raven")
     "annotation belongs to the first one.",
 )
 @click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
-@click.option(
-    "--truth",
-    type=InputPath(dir_okay=False),
-    help="Annotations of the recording: labels exported from Audacity, a selection table of Raven, "
-    "results of BirdNET, or CSV lines of the form start,end,label. Print how well the segments "
-    "agree with them, instead of the segments.",
-)
-@click.option(
-    "--collar",
-    type=float,
-    metavar="SECONDS",
-    help="With --truth, how far the start of an event may be from the true one: about half a "
-    "window, and a step. Windows of 1 s cannot meet the default.  [default: 0.2]",
-)
+@truth_options
+@figure_option
 @click.option(
     "--format",
     "format_",
@@ -77,87 +79,176 @@ _LABEL_FORMATS = ("audacity", "raven")
 )
 @output_option(
     "Write the segments to this file: *.csv, *.json, *.selections.txt (Raven), or otherwise "
-    "Audacity labels (numbers: CSV)."
+    "Audacity labels (numbers: CSV). For a folder (FOLDER/), write a file for each recording, such "
+    "as SITE01.skdaf.txt.",
+    OutputFileOrFolder(),
 )
 @using_options
-def segments(
-    model,
-    recording,
-    rate,
-    channels,
-    sample_format,
-    window,
-    step,
-    smooth,
-    min_duration,
-    thresholds,
-    background,
-    proba,
-    truth,
-    collar,
-    format_,
-    output,
-    trust,
-    n_jobs,
-):
-    """Divide a long recording into labeled segments.
+def segments(model, recordings, **values):
+    """Divide long recordings into labeled segments.
 
-    Windows of the recording are classified, and neighboring windows with the same label become one
+    Windows of a recording are classified, and neighboring windows with the same label become one
     segment. With several labels per recording, each label has its own segments, which may overlap.
     A model that predicts numbers gives a row for each window instead, smoothed by a median.
 
-    If RECORDING is -, raw samples are read from standard input, and each segment is printed as soon
-    as it has ended.
+    RECORDING can be a folder, and there can be several: the results then have a column with the
+    file, or are written to a file for each recording. If RECORDING is -, raw samples are read from
+    standard input, and each segment is printed as soon as it has ended.
 
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
     from sklearn.base import is_regressor
 
-    from skdaf._segments.predict import is_multilabel
-
-    check_raw_audio_options(recording, rate, channels, sample_format)
-    _check_format(format_, truth, output)
-    _check_collar(collar, truth)
-    threshold, background = as_threshold(thresholds), list(background) or None
-    annotations, annotated = (None, set()) if truth is None else _read_truth(truth, background)
-    predictor = load_predictor(model, proba=proba, trust=trust, n_jobs=n_jobs, verbose=0)
-    stream = Stream(rate, channels, sample_format) if recording == STANDARD_INPUT else None
-    options = {"window": window, "step": step}
+    is_live = STANDARD_INPUT in recordings
+    if is_live and len(recordings) > 1:
+        raise click.UsageError("Standard input (-) must be the only recording.")
+    raw = [values.pop(name) for name in ("rate", "channels", "sample_format")]
+    check_raw_audio_options(recordings[0], *raw)
+    check_truth_options(values)
+    several = len(recordings) > 1 or os.path.isdir(recordings[0])
+    # With --truth, --format is that of the report.
+    check_output(None if values["truth"] else values["format_"], values["output"], several)
+    files = list(recordings) if is_live else audio_files(recordings)
+    check_figure(values["figure"], files)
+    _check_live(is_live, values)
+    background = list(values["background"]) or None
+    truth = Truth(files, values["truth"], background) if values["truth"] else None
+    loading = {name: values[name] for name in ("proba", "trust", "n_jobs")}
+    predictor = load_predictor(model, **loading, verbose=0)
+    job = _Job(predictor, files, several, background, truth, values)
+    stream = Stream(*raw) if is_live else None
     if is_regressor(predictor):
-        _check_curve(format_)
-        _curve(predictor, stream or recording, options, smooth, format_, output)
-        return
-    several = is_multilabel(predictor)
-    if not several:
-        # With several labels, none is needed for time without an event, but it may have a name.
-        _check_background(background, predictor, annotated)
-    options["threshold"] = threshold
-    merging = {"min_duration": min_duration, "smooth": smooth, "multilabel": several}
-    merging["background"] = _known(background, predictor)
-    kind = format_ if truth is None else None
-    if stream is None:
-        found, end = _segments(predictor, recording, options, merging, proba)
-        if output is not None:
-            _write_segments(found, output, kind)
+        _check_curve(values["format_"])
+        job.curves() if stream is None else job.live_curve(stream)
+    elif values["tune_thresholds"]:
+        job.tune()
     else:
-        writing = {"format_": kind, "output": output, "quiet": annotations is not None}
-        found, end = _live_segments(predictor, stream, options, merging, proba, **writing)
-    if annotations is not None:
-        # Annotations may end a little after the last sample.
-        scoring = {"duration": max(end, annotations.end.max()), "multilabel": several}
-        scoring |= {} if collar is None else {"collar": collar}
-        _show_agreement(annotations, found, format_, background=background, **scoring)
-    elif output is None and stream is None:
-        show(found, format_)
+        job.segments() if stream is None else job.live_segments(stream)
 
 
-def _segments(classifier, recording, options, merging, proba):
-    """Return the segments of a recording, and its end in seconds."""
-    from skdaf import merge_segments, predict_segments
+class _Job:
+    """What the command does with its recordings.
 
-    windows = predict_segments(classifier, recording, **options, verbose=verbosity())
-    found = merge_segments(windows, **merging)
-    return found if proba else found[_COLUMNS], windows.end.max()
+    Parameters
+    ----------
+    predictor : estimator
+    files : list of str
+        The recordings.
+    several : bool
+        Whether results have a column of recordings.
+    background : list of str or None
+    truth : Truth or None
+    values : dict
+        The other options of the command.
+    """
+
+    def __init__(self, predictor, files, several, background, truth, values):
+        self.predictor, self.files, self.several = predictor, files, several
+        self.background, self.truth, self.values = background, truth, values
+        self.windows = {name: values[name] for name in ("window", "step")}
+        self.output, self.smooth = values["output"], values["smooth"]
+        # With --truth, --format is that of the report.
+        self.format = values["format_"] if truth is None else None
+
+    def segments(self):
+        """Print or write the segments of all recordings, and how well they agree with the truth."""
+        from skdaf import merge_segments
+
+        merging, kept = self._merging(), []
+        results = self._results("audacity")
+        for file in self.files:
+            windows = self._predict(file, threshold=as_threshold(self.values["thresholds"]))
+            found = merge_segments(windows, **merging)
+            found = found if self.values["proba"] else found[COLUMNS]
+            if self.values["figure"] is not None:
+                draw_segments(self.values["figure"], windows, file, self.truth, merging)
+            if self.truth is None or self.output is not None:
+                results.add(file, found)
+            if self.truth is not None:
+                kept.append((found[COLUMNS], windows.end.max()))
+        results.finish(quiet=self.truth is not None)
+        if self.truth is not None:
+            self._show_agreement(kept)
+
+    def live_segments(self, stream):
+        """Print or write segments of standard input as they come."""
+        merging, options = self._merging(), dict(self.windows)
+        options["threshold"] = as_threshold(self.values["thresholds"])
+        writing = {"format_": self.format, "output": self.output, "quiet": self.truth is not None}
+        proba = self.values["proba"]
+        found, end = _live_segments(self.predictor, stream, options, merging, proba, **writing)
+        if self.truth is not None:
+            self._show_agreement([(found, end)])
+
+    def curves(self):
+        """Print or write the numbers of all recordings over time."""
+        from skdaf._segments.smoothing import smooth_values
+
+        results = self._results("csv")
+        for file in self.files:
+            windows = self._predict(file)
+            if self.values["figure"] is not None:
+                draw_values(self.values["figure"], windows, file, self.smooth)
+            results.add(file, smooth_values(windows, self.smooth))
+        results.finish()
+
+    def live_curve(self, stream):
+        """Print or write the numbers of standard input as they come."""
+        _live_curve(self.predictor, stream, self.windows, self.smooth, self.format, self.output)
+
+    def tune(self):
+        """Print the thresholds that fit the annotations."""
+        if not hasattr(self.predictor, "predict_proba"):
+            raise ValueError(
+                "--tune-thresholds needs probabilities, which this model does not predict."
+            )
+        _check_background(self.background, self.predictor, self.truth.labels)
+        self.truth.show_thresholds(
+            [self._predict(file) for file in self.files],
+            self.values["format_"],
+            background=self.background,
+            max_false_alarms_per_hour=self.values["max_false_alarms_per_hour"],
+        )
+
+    def _predict(self, file, **options):
+        from skdaf import predict_segments
+
+        return predict_segments(
+            self.predictor, file, **self.windows, **options, verbose=verbosity()
+        )
+
+    def _merging(self):
+        """Return the parameters of `merge_segments`, after a check of the background."""
+        from skdaf._segments.predict import is_multilabel
+
+        several_labels = is_multilabel(self.predictor)
+        if not several_labels:
+            # With several labels, none is needed for time without an event, but it may have a name.
+            annotated = set() if self.truth is None else self.truth.labels
+            _check_background(self.background, self.predictor, annotated)
+        return {
+            "min_duration": self.values["min_duration"],
+            "smooth": self.smooth,
+            "multilabel": several_labels,
+            "background": _known(self.background, self.predictor),
+        }
+
+    def _results(self, default):
+        inputs = [] if self.truth is None else self.truth.files
+        return Results(self.files, self.several, self.format, self.output, inputs, default)
+
+    def _show_agreement(self, kept):
+        from skdaf._segments.predict import is_multilabel
+
+        found, ends = zip(*kept, strict=True)
+        self.truth.show_agreement(
+            list(found),
+            ends,
+            self.values["format_"],
+            background=self.background,
+            collar=self.values["collar"],
+            multilabel=is_multilabel(self.predictor),
+        )
 
 
 def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet):
@@ -169,59 +260,51 @@ def _live_segments(classifier, stream, options, merging, proba, format_, output,
 
     rows = merge_stream(stream.rows(classifier, **options), **merging)
     if not proba:
-        rows = ({name: row[name] for name in _COLUMNS} for row in rows)
+        rows = ({name: row[name] for name in COLUMNS} for row in rows)
 
     def as_table(rows):
-        table = pd.DataFrame(rows, columns=stream.names if proba else _COLUMNS)
+        table = pd.DataFrame(rows, columns=stream.names if proba else COLUMNS)
         # Segments of several labels come in the order in which they end.
         return table.sort_values(["start", "end"], kind="stable", ignore_index=True)
 
     def write(rows, announce):
-        _write_segments(as_table(rows), output, format_, announce)
+        write_segments(as_table(rows), output, format_, announce=announce)
 
     rows = stream.consume(rows, None if output is None else write)
     if output is None and not quiet:
-        stream.show(rows, _COLUMNS, format_, names_of_labels(classifier))
+        stream.show(rows, COLUMNS, format_, names_of_labels(classifier))
     found = list(rows)
     stream.raise_problem()
     return as_table(found), stream.end
 
 
-def _check_format(format_, truth, output):
-    if truth is not None and format_ not in ("table", "json", None):
-        raise click.UsageError("With --truth, --format must be table or json.")
-    if format_ in _LABEL_FORMATS and output is None:
-        raise click.UsageError(f"--format {format_} requires --output.")
+def _check_live(is_live, values):
+    """Check that no option was given that needs a file."""
+    if is_live and values["tune_thresholds"]:
+        raise click.UsageError("--tune-thresholds needs files: standard input is not kept.")
+    if is_live and values["output"] is not None and is_folder(values["output"]):
+        raise click.UsageError(
+            f"--output {values['output']!r} is a folder, but standard input has no name: name a "
+            "file in it."
+        )
 
 
-def _check_collar(collar, truth):
-    if collar is not None and truth is None:
-        raise click.UsageError("--collar needs --truth.")
-
-
-def _curve(regressor, recording, options, smooth, format_, output):
-    """Print or write the numbers of a recording, or of a Stream, over time."""
+def _live_curve(regressor, stream, options, smooth, format_, output):
+    """Print or write the numbers of standard input over time, as they come."""
     import pandas as pd
 
-    from skdaf import predict_segments
-    from skdaf._segments.smoothing import smooth_stream, smooth_values
-
-    default = "table" if output is None else "csv"
-    if not isinstance(recording, Stream):
-        windows = predict_segments(regressor, recording, **options, verbose=verbosity())
-        show(smooth_values(windows, smooth), format_, output, default)
-        return
+    from skdaf._segments.smoothing import smooth_stream
 
     def write(rows, announce):
-        show(pd.DataFrame(rows), format_, output, default, announce)
+        write_segments(pd.DataFrame(rows), output, format_, "csv", announce)
 
-    rows = smooth_stream(recording.rows(regressor, **options), smooth)
-    rows = recording.consume(rows, None if output is None else write)
+    rows = smooth_stream(stream.rows(regressor, **options), smooth)
+    rows = stream.consume(rows, None if output is None else write)
     if output is None:
-        recording.show(rows, ["start", "end", "value"], format_)
+        stream.show(rows, ["start", "end", "value"], format_)
     for _ in rows:
         pass
-    recording.raise_problem()
+    stream.raise_problem()
 
 
 def _check_curve(format_):
@@ -235,7 +318,7 @@ def _check_curve(format_):
                 f"{parameter.opts[0]} needs a model that predicts classes, and this one predicts "
                 "numbers."
             )
-    if format_ in _LABEL_FORMATS:
+    if format_ in LABEL_FORMATS:
         raise click.UsageError(f"--format {format_} contains labels: use csv or json for numbers.")
 
 
@@ -256,59 +339,3 @@ def _check_background(background, classifier, annotated):
         raise ValueError(
             f"--background {unknown[0]!r} is not a class: the classes are {sorted(known)}."
         )
-
-
-def _read_truth(path, background):
-    """Return annotations with a duration, and all labels in the file.
-
-    Called before predicting, so that errors are reported early.
-    """
-    from skdaf import read_segments
-
-    table = read_segments(path)
-    is_span, has_label = table.start < table.end, table.label != ""
-    spans = table[is_span & has_label]
-    for n_left_out, problem in (
-        ((~is_span).sum(), "without a duration"),
-        ((is_span & ~has_label).sum(), "without a label"),
-    ):
-        if n_left_out:
-            segments = "segment" if n_left_out == 1 else "segments"
-            warnings.warn(f"Left out {n_left_out} {segments} {problem} in {path!r}.", stacklevel=2)
-    if spans.empty and background is None:
-        raise ValueError(f"{path!r} contains no segments: expected lines of start, end and label.")
-    return spans, {*table.label} - {""}
-
-
-def _write_segments(found, output, format_, announce=True):
-    from skdaf import write_segments
-
-    if format_ not in _LABEL_FORMATS and (format_ or format_by_name(output)):
-        show(found, format_, output, announce=announce)
-    else:
-        write_segments(found, output, format=format_)
-        if announce:
-            note(f"Wrote {len(found)} segments to {output}")
-
-
-def _show_agreement(annotations, found, format_, **options):
-    """Print how well segments agree with annotations, as text or as JSON."""
-    from skdaf import segment_report
-
-    if format_ != "json":
-        shown = (table.assign(label=table.label.map(visible)) for table in (annotations, found))
-        if options["background"] is not None:
-            options["background"] = [visible(label) for label in options["background"]]
-        echo(str(segment_report(*shown, **options)))
-        return
-    facts = vars(segment_report(annotations, found, **options))
-    echo(to_json({name: _json_value(value) for name, value in facts.items()}))
-
-
-def _json_value(value):
-    """Return a table as nested dicts. JSON has no NaN: scores that do not exist are None."""
-    if hasattr(value, "to_dict"):
-        value = value.to_dict("index")
-    if isinstance(value, dict):
-        return {name: _json_value(one) for name, one in value.items()}
-    return None if value != value else value

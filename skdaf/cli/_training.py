@@ -4,15 +4,15 @@ from functools import partial
 
 import click
 
+from skdaf.cli._annotations import annotation_options, check_task, labeled_clips
 from skdaf.cli._combining import (
     check_models_or_config,
     config_option,
     pipeline_of_config,
     search_of_config,
 )
-from skdaf.cli._copies import warn_about_copies
-from skdaf.cli._models import load, save
-from skdaf.cli._multilabel import is_indicator, strata
+from skdaf.cli._fitting import fit, fit_numbers
+from skdaf.cli._models import load
 from skdaf.cli._options import (
     WholeNumber,
     configure,
@@ -27,10 +27,8 @@ from skdaf.cli._pretrained import (
     is_pretrained,
     make_pretrained,
 )
-from skdaf.cli._program import Command, note, verbosity
+from skdaf.cli._program import Command, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
-from skdaf.cli._reports import report_text
-from skdaf.cli._text import echo
 
 class_weight_option = click.option(
     "--class-weight",
@@ -70,6 +68,7 @@ def task_option(help_text, *tasks):
 
 @click.command(cls=Command)
 @recordings_options(folders_argument)
+@annotation_options
 @task_option(
     "Learn classes from labels, numbers from a column of --table, or embeddings without labels.",
     *("regression", "representation"),
@@ -92,6 +91,7 @@ def task_option(help_text, *tasks):
 @training_options
 def train(
     recordings,
+    annotations,
     task,
     class_weight,
     cache,
@@ -110,6 +110,8 @@ def train(
     --column target=NAME. --task representation does not use labels: pass any folders and files, or
     a table.
 
+    With --annotations, pass recordings, or folders of them, in which tables say what occurs when.
+
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
     from skdaf import CNNAudioClassifier, CNNAudioRegressor, ConvAutoencoderEmbedder
@@ -120,19 +122,22 @@ def train(
     if channel is not None:
         values["frontend__channel"] = channel
     values |= _class_weight(class_weight, task) | dict(settings)
+    check_task(annotations, task)
+    options = {"test_fraction": test_fraction, "output": output}
     if task == "representation":
         model = configure(ConvAutoencoderEmbedder(), values)
-        _fit(model, recordings.unlabeled(), None, test_fraction, output)
+        fit(model, recordings.unlabeled(), None, **options)
     elif task == "regression":
-        model = configure(CNNAudioRegressor(), values)
-        _fit_numbers(model, recordings, test_fraction, output)
+        fit_numbers(configure(CNNAudioRegressor(), values), recordings, **options)
     else:
-        _fit(configure(CNNAudioClassifier(), values), *recordings.labeled(), test_fraction, output)
+        model = configure(CNNAudioClassifier(), values)
+        fit(model, *labeled_clips(recordings, annotations), **options)
 
 
 @click.command(cls=Command)
 @model_argument
 @recordings_options(folders_argument)
+@annotation_options
 @click.option(
     "--frozen-layers",
     default="0",
@@ -149,6 +154,7 @@ def train(
 def transfer(
     model,
     recordings,
+    annotations,
     frozen_layers,
     task,
     class_weight,
@@ -162,8 +168,8 @@ def transfer(
 ):
     """Train on new classes, starting from a trained network.
 
-    MODEL can contain a classifier, a regressor or an autoencoder. FOLDER and --table are the same
-    as for "skdaf train".
+    MODEL can contain a classifier, a regressor or an autoencoder. FOLDER, --table and --annotations
+    are the same as for "skdaf train".
 
     Example: skdaf transfer model.skops birds -o birds.skops --frozen-layers conv
     """
@@ -172,6 +178,7 @@ def transfer(
     from skdaf import CNNAudioClassifier, CNNAudioRegressor
     from skdaf._estimators.fitted import find_network
 
+    check_task(annotations, task)
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
     source = FrozenEstimator(find_network(load(model, trust=trust)))
     new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
@@ -180,11 +187,11 @@ def transfer(
     )
     configure(new, values | dict(settings))
     # The new file contains the path of the old one, not its weights.
-    noted = {"pretrained": model}
+    options = {"test_fraction": test_fraction, "output": output, "noted": {"pretrained": model}}
     if task == "regression":
-        _fit_numbers(new, recordings, test_fraction, output, noted)
+        fit_numbers(new, recordings, **options)
     else:
-        _fit(new, *recordings.labeled(), test_fraction, output, noted)
+        fit(new, *labeled_clips(recordings, annotations), **options)
 
 
 @click.command(cls=Command)
@@ -243,10 +250,11 @@ def combine(
     Example: skdaf combine a.skops b.skops --data recordings -o combined.skops
     """
     check_models_or_config(models, config)
+    options = {"test_fraction": test_fraction, "output": output}
     if config is not None:
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
-        _fit(pipeline, *recordings.with_one_label(), test_fraction, output, train=train)
+        fit(pipeline, *recordings.with_one_label(), train=train, **options)
         return
     from sklearn.calibration import CalibratedClassifierCV
 
@@ -264,7 +272,7 @@ def combine(
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
-    _fit(pipeline, *recordings.with_one_label(), test_fraction, output)
+    fit(pipeline, *recordings.with_one_label(), **options)
 
 
 def _class_weight(option, task):
@@ -276,83 +284,6 @@ def _class_weight(option, task):
 
 def _common(seed, n_jobs):
     return {"random_state": seed, "n_jobs": n_jobs, "verbose": verbosity()}
-
-
-def _fit_numbers(model, recordings, test_fraction, output, noted=None):
-    """Fit and save a regressor on the numbers in a table."""
-    targets = recordings.target_names()
-    _fit(model, *recordings.numbers(), test_fraction, output, noted, targets=targets)
-
-
-def _fit(model, paths, labels, test_fraction, output, noted=None, targets=None, train=None):
-    """Fit and save a model; report the scores on held-out clips, if any.
-
-    `labels` are numbers if `targets` are given: the names of their columns. `train` is a function
-    (model, clips, labels) -> fitted model, instead of `fit`.
-    """
-    classes = None if targets else labels
-    (paths, labels), test_clips = _split(paths, labels, classes, test_fraction)
-    if test_clips:
-        warn_about_copies(paths, test_clips[0])
-    note(f"Training on {len(paths)} clips{_kinds(classes)}")
-    model = train(model, paths, labels) if train else model.fit(paths, labels)
-    if hasattr(model, "history_"):
-        note(_summary(model))
-    report = test_clips and _report(model, *test_clips, targets)
-    save(model.set_params(**(noted or {})), output)
-    if report:
-        echo(report)
-
-
-def _kinds(classes):
-    if classes is None:
-        return ""
-    if is_indicator(classes):
-        return f" with {classes.shape[1]} labels"
-    return f" of {len(set(classes))} classes"
-
-
-def _split(paths, labels, classes, test_fraction):
-    """Return (clips, labels) for training and for testing (None without `test_fraction`)."""
-    if test_fraction is None:
-        return (paths, labels), None
-    from sklearn.model_selection import train_test_split
-    from sklearn.utils import _safe_indexing
-
-    stratify = None if classes is None else strata(classes, test_fraction)
-    # Always the same clips, so that models with different seeds can be compared.
-    try:
-        chosen = train_test_split(
-            range(len(paths)), test_size=test_fraction, stratify=stratify, random_state=0
-        )
-    except ValueError as error:
-        who = "each class needs" if classes is not None else "there must be"
-        raise ValueError(
-            f"--test-fraction {test_fraction:g} cannot be used with {len(paths)} clips: {who} "
-            f"clips for training and for testing ({error})."
-        ) from error
-    return tuple(
-        ([paths[row] for row in rows], None if labels is None else _safe_indexing(labels, rows))
-        for rows in chosen
-    )
-
-
-def _report(model, paths, labels, targets):
-    if labels is None:
-        return f"mean squared error on {len(paths)} clips: {-model.score(paths):.4g}"
-    return report_text(model, paths, labels, targets)
-
-
-def _summary(model):
-    """Return a line about the result of training."""
-    history = model.history_
-    kind, name = ("accuracy", "score") if "train_score" in history else ("loss", "loss")
-    values = [
-        f"{history[key][model.best_epoch_ - 1]:.3f} {where}"
-        for key, where in [(f"valid_{name}", "on held-out clips"), (f"train_{name}", "in training")]
-        if key in history
-    ]
-    return f"Kept epoch {model.best_epoch_} of {model.n_epochs_}: {kind} {', '.join(values)}"
 
 
 def _extractors(model, layers_dropped, **options):

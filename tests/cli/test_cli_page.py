@@ -47,6 +47,7 @@ def make_recordings(folder):
     paths = [Path(path).relative_to(folder).as_posix() for path in made.filenames]
     rows = "".join(f"{path},{pitches[Path(path).parent.name]}\n" for path in paths)
     (folder / "pitches.csv").write_text(f"path,pitch\n{rows}")
+    make_sites(folder / "sites", made.filenames)
     (folder / "sounds" / "dog").mkdir(parents=True)
     shutil.copy(new.filenames[0], folder / "sounds" / "dog")
     labels = [Path(path).parent.name for path in new.filenames]
@@ -54,6 +55,21 @@ def make_recordings(folder):
     config = re.search(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.M)[1]
     (folder / "config.yaml").write_text(config)
     (folder / "broken.yaml").write_text(config.replace("n_components", "n_component"))
+
+
+def make_sites(folder, files):
+    """Create recordings of 20 s, with a few tones in faint noise, and their tables."""
+    folder.mkdir()
+    tones = [path for path in files if Path(path).parent.name != "white_noise"]
+    for i, site in enumerate(["east", "north", "south"]):
+        samples = 0.001 * np.random.default_rng(i).standard_normal(20 * 16000)
+        lines = []
+        for start, path in zip(range(1, 19, 2), tones[i::9], strict=False):
+            sound, rate = sf.read(path)
+            samples[start * rate : start * rate + len(sound)] += sound
+            lines.append(f"{start}\t{start + len(sound) / rate}\t{Path(path).parent.name}\n")
+        sf.write(folder / f"{site}.wav", samples, 16000)
+        (folder / f"{site}.txt").write_text("".join(lines))
 
 
 def python_with(text):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,26 @@ def test_segments_are_a_curve(folder, tmp_path):
     assert not smooth.equals(plain)
     rows = json.loads(invoke(*arguments, "--format", "json").stdout)
     assert list(rows[0]) == ["start", "end", "value"]
+
+
+def test_curves_of_several_recordings(folder, tmp_path):
+    shutil.copy("long.wav", tmp_path / "a.wav")
+    arguments = ["segments", folder / "one.skops", "long.wav", tmp_path, "--window", "0.2"]
+    table = pd.read_csv(io.StringIO(invoke(*arguments, "--format", "csv").stdout))
+    assert list(table.columns) == ["file", "start", "end", "value"]
+    assert table.file.unique().tolist() == ["long.wav", str(tmp_path / "a.wav")]
+    invoke(*arguments, "-o", f"{tmp_path}/new/")
+    expected = predict_segments(folder / "one.skops", "long.wav", window=0.2)
+    for name in ("long", "a"):
+        found = pd.read_csv(tmp_path / "new" / f"{name}.skdaf.csv")
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_the_curve_is_drawn(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    options = ["--window", "0.2", "--figure", tmp_path / "curve.png"]
+    invoke("segments", folder / "one.skops", "long.wav", *options)
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_info(folder):

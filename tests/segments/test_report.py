@@ -237,3 +237,75 @@ class TestUnknownBackground:
     )
     def test_gaps_are_background(self, predicted, background):
         segment_report(self.TRUE, predicted, background=background, duration=3)
+
+
+class TestSeveralRecordings:
+    """Lists of tables: all recordings are counted together."""
+
+    TRUE = segment_table((0, 4, "cat"), (4, 10, "dog")), segment_table((0, 6, "dog"), (6, 9, "owl"))
+    FOUND = segment_table((0, 5, "cat"), (5, 8, "dog")), segment_table((0, 9, "dog"))
+
+    def test_one_table_is_like_a_list_of_one(self):
+        one = segment_report(self.TRUE[0], self.FOUND[0])
+        assert repr(segment_report([self.TRUE[0]], [self.FOUND[0]], duration=[10])) == repr(one)
+
+    def test_counts_are_added(self):
+        report = segment_report(self.TRUE, self.FOUND)
+        expected = pd.DataFrame(
+            [[40, 0, 0, 0], [10, 90, 0, 20], [0, 30, 0, 0]],
+            pd.Index(["cat", "dog", "owl"], name="true"),
+            pd.Index(["cat", "dog", "owl", "(none)"], name="predicted"),
+        )
+        pd.testing.assert_frame_equal(report.confusion_matrix, expected)
+        assert report.accuracy == 130 / 190
+        assert report.events.n_true.to_dict() == {"cat": 1, "dog": 2, "owl": 1}
+        assert report.events.n_predicted.to_dict() == {"cat": 1, "dog": 2, "owl": 0}
+        # The change at 4 s is not found within 0.5 s, and that at 6 s not at all.
+        assert (report.boundary_precision, report.boundary_recall) == (0, 0)
+        assert report.duration == report.scored_seconds == report.annotated_seconds == 19
+
+    def test_false_alarms_per_hour_of_all(self):
+        true = [segment_table((1, 2, "cat")), segment_table((0, 1, "cat"))[:0]]
+        found = [true[0], segment_table((3, 4, "cat"))]
+        report = segment_report(true, found, background="none", duration=[600, 1200])
+        assert report.false_alarms_per_hour == 2
+        assert (report.event_precision, report.event_recall) == (0.5, 1)
+
+    def test_events_do_not_meet_those_of_the_next_recording(self):
+        true = segment_table((0, 1, "cat"), (9, 10, "cat"))
+        report = segment_report([true] * 2, [true] * 2, background="none")
+        assert report.events.n_true["cat"] == 4
+
+    def test_several_labels(self):
+        true = segment_table((0, 2, "cat"), (1, 3, "dog"))
+        one = segment_report(true, true, multilabel=True)
+        both = segment_report([true] * 2, [true] * 2, multilabel=True)
+        pd.testing.assert_frame_equal(both.confusion_matrix, 2 * one.confusion_matrix)
+        assert both.per_class.support.tolist() == [40, 40]
+
+    def test_an_unknown_background_gives_one_warning(self):
+        windows = segment_table(
+            (0, 5, "cat", 1.0, 0.0), (5, 10, "dog", 0, 1), columns=["cat", "dog"]
+        )
+        true = self.TRUE[0]
+        with pytest.warns(UserWarning, match=r"background label \['x'\]") as caught:
+            segment_report([true] * 2, [windows] * 2, background="x")
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        # It is enough that it occurs in one of them.
+        named = segment_table((0, 10, "x"))
+        segment_report([true, named], [windows] * 2, background="x")
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="got 2 and 1 tables"):
+            segment_report(self.TRUE, self.FOUND[:1])
+        with pytest.raises(ValueError, match=r"durations of the 2 recordings, got 10"):
+            segment_report(self.TRUE, self.FOUND, duration=10)
+        with pytest.raises(ValueError, match=r"the 2 recordings, got \[10\]"):
+            segment_report(self.TRUE, self.FOUND, duration=[10])
+        with pytest.raises(ValueError, match=r"above 0, or None, got -1"):
+            segment_report(self.TRUE, self.FOUND, duration=[10, -1])
+        with pytest.raises(ValueError, match=r"empty lists"):
+            segment_report([], [])
+        with pytest.raises(ValueError, match=r"true has no segments"):
+            segment_report([self.TRUE[0], self.TRUE[1][:0]], self.FOUND)

@@ -1,0 +1,113 @@
+"""Which table of annotations belongs to which recording, by the names of the files."""
+
+import os
+import unicodedata
+from itertools import takewhile
+from pathlib import Path
+
+from skdaf._audio.folders import walk
+
+# The extensions of tables of annotations.
+_EXTENSIONS = (".txt", ".csv", ".tsv")
+
+# An error names at most this many files.
+_MAX_NAMES = 5
+
+_EXPECTED = (
+    "the name of a table is that of its recording and what a program appends: SITE01.txt, "
+    "SITE01.csv, SITE01.Table.1.selections.txt or SITE01.BirdNET.results.csv for SITE01.wav"
+)
+
+
+def table_files(paths):
+    """Return the files in a list of paths, and all tables in the folders in it."""
+    files = []
+    for path in map(os.fspath, paths):
+        if os.path.isdir(path):
+            names = (parent / name for parent, _, names in walk(path) for name in names)
+            files += sorted(str(file) for file in names if file.suffix.lower() in _EXTENSIONS)
+        else:
+            files.append(path)
+    return files
+
+
+def match_tables(recordings, tables, where):
+    """Return the table of each recording.
+
+    A table belongs to the recording whose name it begins with, followed by a dot. Of several such
+    recordings, it is the one with the longest name. Of recordings with the same name in different
+    folders, it is the one whose folders are called like those of the table.
+
+    Parameters
+    ----------
+    recordings, tables : list of str
+        Paths of files.
+    where : str
+        Where the tables were looked for, for errors.
+    """
+    by_name, found = _by_name(recordings), {recording: [] for recording in recordings}
+    for table in tables:
+        owners = _owners(table, by_name)
+        if len(owners) > 1:
+            raise ValueError(
+                f"The table {table!r} fits {len(owners)} recordings, {_names(owners)}: rename it, "
+                "or pass a list with the table of each recording."
+            )
+        for recording in owners:
+            found[recording].append(table)
+    for recording, own in found.items():
+        if len(own) > 1:
+            raise ValueError(
+                f"The recording {recording!r} has {len(own)} tables, {_names(own)}: keep one of "
+                "them, or pass a list with the table of each recording."
+            )
+    missing = [recording for recording, own in found.items() if not own]
+    if missing:
+        raise ValueError(
+            f"No table found in {where} for {_names(missing)}: {_EXPECTED}. Leave out recordings "
+            "that are not annotated; if nothing occurs in one, its table is an empty file."
+        )
+    return [own[0] for own in found.values()]
+
+
+def _by_name(recordings):
+    """Return the recordings for each name with which their tables can begin."""
+    found = {}
+    for recording in recordings:
+        name = _name(recording)
+        for beginning in {name, Path(name).stem}:
+            found.setdefault(beginning, []).append(recording)
+    return found
+
+
+def _name(path):
+    # Operating systems store the same name in different forms of Unicode.
+    return unicodedata.normalize("NFC", Path(path).name)
+
+
+def _owners(table, by_name):
+    """Return the recordings that fit a table best; none if none fits."""
+    parts = _name(table).split(".")
+    for n_parts in range(len(parts) - 1, 0, -1):
+        found = by_name.get(".".join(parts[:n_parts]))
+        if found:
+            return _nearest(table, found)
+    return []
+
+
+def _nearest(path, others):
+    """Return those of the other files whose folders are called most like those of a file."""
+    counts = [_n_common_folders(path, other) for other in others]
+    return [o for o, count in zip(others, counts, strict=True) if count == max(counts)]
+
+
+def _n_common_folders(*paths):
+    """Return how many folders, from the files upwards, are called the same."""
+    folders = (Path(os.path.abspath(path)).parts[-2::-1] for path in paths)
+    pairs = zip(*folders, strict=False)
+    return len([*takewhile(lambda pair: pair[0] == pair[1], pairs)])
+
+
+def _names(files):
+    shown = ", ".join(map(repr, files[:_MAX_NAMES]))
+    return shown + (f" and {len(files) - _MAX_NAMES} more" if len(files) > _MAX_NAMES else "")

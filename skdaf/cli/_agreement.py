@@ -1,0 +1,176 @@
+"""The options --truth and --tune-thresholds of segments: compare segments with annotations."""
+
+import shlex
+import warnings
+
+import click
+
+from skdaf.cli._annotations import AnnotationsPath, tables_of
+from skdaf.cli._options import combine_options
+from skdaf.cli._text import echo, to_json, visible
+
+# Options for segments, which are not used for thresholds: these apply to windows.
+_FOR_SEGMENTS = ("smooth", "min_duration", "thresholds", "proba", "collar", "output", "figure")
+
+truth_options = combine_options(
+    click.option(
+        "--truth",
+        type=AnnotationsPath(),
+        multiple=True,
+        metavar="PATH",
+        help="Annotations of the recording: labels exported from Audacity, a selection table of "
+        "Raven, results of BirdNET, or CSV lines of the form start,end,label. Print how well the "
+        "segments agree with them, instead of the segments. For several recordings, the folder of "
+        "the tables, whose names begin with those of the recordings.",
+    ),
+    click.option(
+        "--collar",
+        type=float,
+        metavar="SECONDS",
+        help="With --truth, how far the start of an event may be from the true one: about half a "
+        "window, and a step. Windows of 1 s cannot meet the default.  [default: 0.2]",
+    ),
+    click.option(
+        "--tune-thresholds",
+        is_flag=True,
+        help="With --truth, print the --threshold of each class with the best F1 over the windows "
+        "instead. Use recordings that the model was not trained on.",
+    ),
+    click.option(
+        "--max-false-alarms-per-hour",
+        type=click.FloatRange(0),
+        metavar="N",
+        help="With --tune-thresholds, print the lowest thresholds with at most N false alarms of "
+        "each class per hour.",
+    ),
+)
+
+
+def check_truth_options(values):
+    """Raise UsageError if options do not fit --truth and --tune-thresholds."""
+    truth, tune = values["truth"], values["tune_thresholds"]
+    if truth and values["format_"] not in ("table", "json", None):
+        raise click.UsageError("With --truth, --format must be table or json.")
+    for name in ("collar", "tune_thresholds"):
+        if values[name] not in (None, False) and not truth:
+            raise click.UsageError(f"{_option(name)} needs --truth.")
+    if values["max_false_alarms_per_hour"] is not None and not tune:
+        raise click.UsageError("--max-false-alarms-per-hour needs --tune-thresholds.")
+    source = click.get_current_context().get_parameter_source
+    for name in _FOR_SEGMENTS if tune else ():
+        if source(name).name != "DEFAULT":
+            raise click.UsageError(f"--tune-thresholds is about windows: omit {_option(name)}.")
+
+
+def _option(name):
+    names = {p.name: p.opts[0] for p in click.get_current_context().command.params}
+    return names[name]
+
+
+class Truth:
+    """The annotations of recordings.
+
+    Attributes
+    ----------
+    files : list of str
+        The file of each recording.
+    tables : list of DataFrame
+        The annotations with a duration and a label.
+    labels : set of str
+        All labels in the files.
+    """
+
+    def __init__(self, recordings, paths, background):
+        self.files = tables_of(recordings, paths, "--truth")
+        found = [_read(file, background) for file in self.files]
+        self.tables = [table for table, _ in found]
+        self.labels = {label for _, labels in found for label in labels}
+        if background is None and all(table.empty for table in self.tables):
+            raise ValueError(
+                f"{self.files[0]!r} contains no segments: expected lines of start, end and label."
+            )
+
+    def show_agreement(self, found, ends, format_, *, background, collar, multilabel):
+        """Print how well segments agree with the annotations, as text or as JSON."""
+        from skdaf import segment_report
+
+        # Annotations may end a little after the last sample.
+        durations = [
+            end if table.empty else max(end, table.end.max())
+            for table, end in zip(self.tables, ends, strict=True)
+        ]
+        options = {"duration": durations, "multilabel": multilabel, "background": background}
+        options |= {} if collar is None else {"collar": collar}
+        if format_ == "json":
+            facts = vars(segment_report(self.tables, found, **options))
+            echo(to_json({name: _json_value(value) for name, value in facts.items()}))
+            return
+        shown = (
+            [t.assign(label=t.label.map(visible)) for t in some] for some in (self.tables, found)
+        )
+        if background is not None:
+            options["background"] = [visible(label) for label in background]
+        echo(str(segment_report(*shown, **options)))
+
+    def show_thresholds(self, windows, format_, *, background, max_false_alarms_per_hour):
+        """Print the thresholds that fit the windows of the recordings, as options or as JSON."""
+        from skdaf import tune_thresholds
+
+        found = tune_thresholds(
+            self.tables,
+            windows,
+            background=background,
+            max_false_alarms_per_hour=max_false_alarms_per_hour,
+        )
+        texts = {label: _shortest(value, label, windows) for label, value in found.items()}
+        if format_ == "json":
+            echo(to_json({label: float(text) for label, text in texts.items()}))
+            return
+        for label, text in texts.items():
+            echo(visible(f"--threshold {shlex.quote(f'{label}={text}')}"))
+
+
+def _shortest(threshold, label, windows):
+    """Return a threshold with as few digits as possible that the same windows reach, as text."""
+    from skdaf._segments.tables import probability_columns
+
+    (column,) = probability_columns([label])
+    below = max(
+        (table[column][table[column] < threshold].max() for table in windows),
+        key=lambda value: -1 if value != value else value,
+    )
+    for n_digits in range(2, 16):
+        # Rounded down, and compared in the precision of the probabilities.
+        text = f"{int(threshold * 10**n_digits) / 10**n_digits:.{n_digits}f}"
+        value = windows[0][column].dtype.type(text)
+        if 0 < value <= threshold and not value <= below:
+            return text
+    return repr(threshold)
+
+
+def _read(path, background):
+    """Return annotations with a duration, and all labels in the file.
+
+    Called before predicting, so that errors are reported early.
+    """
+    from skdaf import read_segments
+
+    table = read_segments(path)
+    is_span, has_label = table.start < table.end, table.label != ""
+    for n_left_out, problem in (
+        ((~is_span).sum(), "without a duration"),
+        ((is_span & ~has_label).sum(), "without a label"),
+    ):
+        if n_left_out:
+            segments = "segment" if n_left_out == 1 else "segments"
+            warnings.warn(f"Left out {n_left_out} {segments} {problem} in {path!r}.", stacklevel=2)
+    return table[is_span & has_label], {*table.label} - {""}
+
+
+def _json_value(value):
+    """Return a table as nested dicts. JSON has no NaN: scores that do not exist are None."""
+    if hasattr(value, "to_dict"):
+        value = value.to_dict("index")
+    if isinstance(value, dict):
+        return {name: _json_value(one) for name, one in value.items()}
+    return None if value != value else value

@@ -1,0 +1,156 @@
+"""The option --annotations: recordings, and tables that say what occurs when in them."""
+
+import os
+from functools import wraps
+
+import click
+
+from skdaf.cli._options import combine_options
+from skdaf.cli._paths import InputPath
+from skdaf.cli._tables import audio_files
+
+
+class AnnotationsPath(InputPath):
+    """A file of annotations, or a folder that contains such files."""
+
+    def files(self, value):
+        """Return the tables."""
+        from skdaf._segments.matching import table_files
+
+        return table_files([value])
+
+
+_options = combine_options(
+    click.option(
+        "--annotations",
+        type=AnnotationsPath(),
+        multiple=True,
+        metavar="PATH",
+        help="Train on segments of long recordings: this folder contains the annotations of each "
+        "(labels exported from Audacity, selection tables of Raven, results of BirdNET, or CSV "
+        "lines of the form start,end,label), called SITE01.txt, SITE01.Table.1.selections.txt or "
+        "similar for SITE01.wav. May be the folder of the recordings. Can be repeated, also for "
+        "files. --test-fraction then holds out whole recordings.",
+    ),
+    click.option(
+        "--label-column",
+        metavar="NAME",
+        help="Column of the labels in the annotations.  [default: the usual one of each program]",
+    ),
+    click.option(
+        "--window",
+        type=float,
+        metavar="SECONDS",
+        help="Cut segments into windows of this length, that of the windows in which you will look "
+        "for the sounds (segments --window).  [default: segments are not cut]",
+    ),
+    click.option(
+        "--step",
+        type=float,
+        metavar="SECONDS",
+        help="Time in seconds from the start of one window to the next.  [default: the length of a "
+        "window]",
+    ),
+    click.option(
+        "--background",
+        metavar="NAME",
+        help="The annotations list all events, and nothing else: also train on the time between "
+        "them, as a class with this name.",
+    ),
+    click.option(
+        "--multilabel",
+        is_flag=True,
+        help="Segments with different labels can cover the same time.",
+    ),
+)
+
+
+class Annotations:
+    """The annotations of recordings.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files of annotations, and folders that contain them.
+    options : dict
+        Parameters of `clips_from_recordings`.
+    """
+
+    def __init__(self, paths, options):
+        self.paths, self._options = paths, options
+
+    def clips(self, folders):
+        """Return the clips, labels and groups of some recordings, or of folders of them."""
+        from skdaf import clips_from_recordings
+
+        recordings = audio_files(folders)
+        tables = tables_of(recordings, self.paths, "--annotations")
+        return clips_from_recordings(recordings, tables, **self._options)
+
+
+def tables_of(recordings, paths, option):
+    """Return the file of annotations of each recording.
+
+    Parameters
+    ----------
+    recordings : list of str
+    paths : sequence of str
+        Files of annotations, and folders that contain them.
+    option : str
+        The name of the option, for errors.
+    """
+    from skdaf._segments.matching import match_tables, table_files
+
+    tables = table_files(paths)
+    if len(recordings) == 1 and tables == list(paths) and len(tables) == 1:
+        return tables  # which may have any name
+    return match_tables(recordings, tables, f"{option} {' '.join(map(repr, paths))}")
+
+
+def annotation_options(command):
+    """Add the options; the command gets `annotations`, an `Annotations` or None."""
+
+    @wraps(command)
+    def run(annotations, **values):
+        names = ("label_column", "window", "step", "background", "multilabel")
+        options = {name: values.pop(name) for name in names}
+        _check_combination(annotations, options, values["recordings"])
+        found = Annotations(annotations, options) if annotations else None
+        return command(annotations=found, **values)
+
+    return _options(run)
+
+
+def _check_combination(annotations, options, recordings):
+    if annotations and recordings.table is not None:
+        raise click.UsageError("Pass --table or --annotations, not both.")
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value and not annotations:
+            raise click.UsageError(f"{option} requires --annotations.")
+        if value and name in ("step", "background", "multilabel") and options["window"] is None:
+            raise click.UsageError(f"{option} requires --window.")
+
+
+def check_task(annotations, task):
+    """Check that a command with --annotations learns classes."""
+    if annotations is not None and task != "classification":
+        raise click.UsageError("--annotations requires --task classification.")
+
+
+def labeled_clips(recordings, annotations):
+    """Return the clips of a command, their labels, and their groups (None if there are none)."""
+    if annotations is None:
+        _check_folders(recordings.folders)
+        return *recordings.labeled(), None
+    return annotations.clips(recordings.folders)
+
+
+def _check_folders(folders):
+    """Raise UsageError if one of the class folders is a file."""
+    files = [path for path in folders if os.path.isfile(path)]
+    if files:
+        raise click.UsageError(
+            f"{files[0]!r} is a file; expected class folders. To train on recordings with tables "
+            "of annotations, name the tables, or their folder, with --annotations."
+        )

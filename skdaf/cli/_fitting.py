@@ -1,0 +1,137 @@
+"""Fit a model, save it, and report its scores on clips that were held out."""
+
+import os
+import warnings
+
+from skdaf.cli._copies import warn_about_copies
+from skdaf.cli._models import save
+from skdaf.cli._multilabel import is_indicator, strata
+from skdaf.cli._program import note
+from skdaf.cli._reports import report_text
+from skdaf.cli._text import echo
+
+
+def fit_numbers(model, recordings, **options):
+    """Fit and save a regressor on the numbers in a table."""
+    fit(model, *recordings.numbers(), targets=recordings.target_names(), **options)
+
+
+def fit(
+    model,
+    paths,
+    labels,
+    groups=None,
+    *,
+    test_fraction,
+    output,
+    noted=None,
+    targets=None,
+    train=None,
+):
+    """Fit and save a model; report the scores on held-out clips, if any.
+
+    Parameters
+    ----------
+    model : estimator
+    paths, labels
+        The clips, and their labels, if any; or numbers, if `targets` is given.
+    groups : array, default=None
+        The recording of each clip: whole recordings are held out.
+    test_fraction, output
+        The options of the command.
+    noted : dict, default=None
+        Parameters that are set before the model is saved.
+    targets : sequence of str, default=None
+        The names of the columns of numbers.
+    train : callable, default=None
+        A function (model, clips, labels) -> fitted model, instead of `fit`.
+    """
+    classes, test_clips = None if targets else labels, None
+    if test_fraction is not None:
+        rows = _split(len(paths), classes, groups, test_fraction)
+        (paths, labels, groups), test_clips = (_chosen(r, paths, labels, groups) for r in rows)
+        warn_about_copies(paths, test_clips[0])
+        _show_held_out(labels, *test_clips[1:])
+    note(f"Training on {len(paths)} clips{_kinds(None if targets else labels)}")
+    # Of a single recording, `fit` could hold out none.
+    others = {} if groups is None or len(set(groups)) == 1 else {"groups": groups}
+    model = train(model, paths, labels) if train else model.fit(paths, labels, **others)
+    if hasattr(model, "history_"):
+        note(_summary(model))
+    report = test_clips and _report(model, *test_clips[:2], targets)
+    save(model.set_params(**(noted or {})), output)
+    if report:
+        echo(report)
+
+
+def _kinds(classes):
+    if classes is None:
+        return ""
+    if is_indicator(classes):
+        return f" with {classes.shape[1]} labels"
+    return f" of {len(set(classes))} classes"
+
+
+def _split(n_clips, classes, groups, test_fraction):
+    """Return the rows for training and those for testing."""
+    from sklearn.model_selection import GroupShuffleSplit, train_test_split
+
+    # Always the same clips, so that models with different seeds can be compared.
+    options = {"test_size": test_fraction, "random_state": 0}
+    try:
+        if groups is not None:
+            return next(GroupShuffleSplit(1, **options).split(range(n_clips), groups=groups))
+        stratify = None if classes is None else strata(classes, test_fraction)
+        return train_test_split(range(n_clips), stratify=stratify, **options)
+    except ValueError as error:
+        what, who = "clips", "each class needs" if classes is not None else "there must be"
+        if groups is not None:
+            n_clips, what, who = len(set(groups)), "recording(s)", "there must be"
+        raise ValueError(
+            f"--test-fraction {test_fraction:g} cannot be used with {n_clips} {what}: {who} "
+            f"{what.replace('(s)', 's')} for training and for testing ({error})."
+        ) from error
+
+
+def _chosen(rows, paths, labels, groups):
+    """Return some of the clips, of the labels and of the groups; the latter two may be None."""
+    from sklearn.utils import _safe_indexing
+
+    others = (None if x is None else _safe_indexing(x, rows) for x in (labels, groups))
+    return [paths[row] for row in rows], *others
+
+
+def _show_held_out(labels, test_labels, test_groups):
+    """Say which recordings are held out, and warn of classes that occur only in them."""
+    if test_groups is None:
+        return
+    names = [os.path.basename(path) for path in dict.fromkeys(test_groups)]
+    note(f"Held out {', '.join(names)}")
+    known, tested = (
+        {*map(str, some.columns[some.any()] if is_indicator(some) else some)}
+        for some in (labels, test_labels)
+    )
+    if tested - known:
+        warnings.warn(
+            f"The classes {sorted(tested - known)} occur only in the recordings that "
+            "--test-fraction holds out, so the model cannot learn them.",
+            stacklevel=2,
+        )
+
+
+def _report(model, paths, labels, targets):
+    if labels is None:
+        return f"mean squared error on {len(paths)} clips: {-model.score(paths):.4g}"
+    return report_text(model, paths, labels, targets)
+
+
+def _summary(model):
+    """Return a line about the result of training."""
+    history = model.history_
+    kind, name = ("accuracy", "score") if "train_score" in history else ("loss", "loss")
+    values = [
+        f"{history[key][model.best_epoch_ - 1]:.3f} {where}"
+        for key, where in [(f"valid_{name}", "on held-out clips"), (f"train_{name}", "in training")]
+        if key in history
+    ]
+    return f"Kept epoch {model.best_epoch_} of {model.n_epochs_}: {kind} {', '.join(values)}"

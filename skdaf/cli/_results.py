@@ -1,0 +1,153 @@
+"""Where the command segments writes its results: a table, or a file for each recording."""
+
+import os
+from pathlib import Path
+
+import click
+
+from skdaf.cli._paths import OutputFile, check_outputs_are_not_listed
+from skdaf.cli._program import note
+from skdaf.cli._tables import format_by_name, show
+
+COLUMNS = ["start", "end", "label"]
+
+# Formats that write_segments writes.
+LABEL_FORMATS = ("audacity", "raven")
+
+# What is appended to the name of a recording, without its extension. Thus, no annotations by hand
+# are replaced, and the names of files still tell which recording they belong to.
+_ENDINGS = {
+    "audacity": ".skdaf.txt",
+    "raven": ".skdaf.selections.txt",
+    "csv": ".skdaf.csv",
+    "json": ".skdaf.json",
+    "table": ".skdaf.table.txt",
+}
+
+
+def is_folder(path):
+    """Return whether an output is a folder: one that exists, or a name that ends with a slash."""
+    return path.endswith((os.sep, "/")) or os.path.isdir(path)
+
+
+class OutputFileOrFolder(OutputFile):
+    """A file to write, or a folder for a file for each recording."""
+
+    def files(self, value):
+        """Return the file; those in a folder are not known in advance."""
+        return [] if is_folder(value) else super().files(value)
+
+    def convert(self, value, param, ctx):
+        """Return the path."""
+        if not (value and is_folder(value)):
+            return super().convert(value, param, ctx)
+        # The parent of a folder that does not exist yet must be writable.
+        exists = os.path.isdir(value)
+        super().convert(os.path.join(value, "x") if exists else value.rstrip("/\\"), param, ctx)
+        return value
+
+
+class Results:
+    """The results of recordings, which are printed or written.
+
+    Parameters
+    ----------
+    recordings : list of str
+    several : bool
+        Whether tables have a column of recordings.
+    format_, output
+        The options of the command.
+    inputs : list of str
+        Other files that the command reads, which must not be replaced.
+    default : {"audacity", "csv"}
+        The format of files whose names do not choose another one.
+    """
+
+    def __init__(self, recordings, several, format_, output, inputs, default):
+        self._several, self._format, self._output = several, format_, output
+        self._default, self._tables, self._paths = default, [], {}
+        if output is not None and is_folder(output):
+            ending = _ENDINGS[format_ or default]
+            self._paths = {one: _path_in(output, one, ending) for one in recordings}
+            _check_paths(self._paths)
+            check_outputs_are_not_listed(self._paths.values(), [*recordings, *inputs])
+
+    def add(self, recording, table):
+        """Write the results of a recording to its file, or keep them for the table of all."""
+        if self._paths:
+            os.makedirs(self._output, exist_ok=True)
+            write_segments(table, self._paths[recording], self._format or self._default)
+        elif self._several:
+            table = table.set_axis(_free_names(table), axis="columns")
+            table.insert(0, "file", recording)
+            self._tables.append(table)
+        else:
+            self._tables.append(table)
+
+    def finish(self, quiet=False):
+        """Print or write the table of all recordings; print nothing if `quiet` is true."""
+        import pandas as pd
+
+        if self._paths or (quiet and self._output is None):
+            return
+        # Without empty tables, which could change the types of columns.
+        tables = [table for table in self._tables if len(table)] or self._tables[:1]
+        table = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+        if self._output is None:
+            show(table, self._format)
+        else:
+            write_segments(table, self._output, self._format, self._default)
+
+
+def check_output(format_, output, several):
+    """Raise UsageError if the results of several recordings do not fit into the output."""
+    if format_ in LABEL_FORMATS and output is None:
+        raise click.UsageError(f"--format {format_} requires --output.")
+    if not several or output is None or is_folder(output):
+        return
+    kind = format_ or format_by_name(output)
+    if kind in LABEL_FORMATS or kind is None:
+        raise click.UsageError(
+            f"--output {output!r} would contain the labels of several recordings: pass a folder "
+            f"({output}/) for a file of each, or a table (*.csv or *.json)."
+        )
+
+
+def write_segments(table, output, format_, default="audacity", announce=True):
+    """Write the segments or the numbers of a recording, or a table of several recordings."""
+    from skdaf import write_segments as write
+
+    if format_ in LABEL_FORMATS or (not (format_ or format_by_name(output)) and default != "csv"):
+        write(table, output, format=format_)
+        if announce:
+            note(f"Wrote {len(table)} segments to {output}")
+    else:
+        show(table, format_, output, default, announce)
+
+
+def _path_in(folder, recording, ending):
+    return os.path.join(folder, Path(recording).stem + ending)
+
+
+def _check_paths(paths):
+    """Raise ValueError if two recordings would have the same file."""
+    first = {}
+    for recording, path in paths.items():
+        if path in first:
+            raise ValueError(
+                f"The results of {first[path]!r} and {recording!r} would both be written to "
+                f"{path!r}: write a table instead (-o segments.csv), or use several folders."
+            )
+        first[path] = recording
+
+
+def _free_names(table):
+    """Return the names of the columns of a table; a class called file gets another name."""
+    names = {*table.columns}
+    return [_other_name(name, names) if name == "file" else name for name in table.columns]
+
+
+def _other_name(name, names):
+    while name in names:
+        name += "_"
+    return name

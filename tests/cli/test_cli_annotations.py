@@ -1,0 +1,147 @@
+"""The option --annotations of train and transfer: recordings, and tables of what occurs when."""
+
+import numpy as np
+import pytest
+import soundfile as sf
+from cli_commands import SMALL, invoke, misuse
+from helpers import segment_table, tone
+
+from skdaf import CNNAudioClassifier, load_model, write_segments
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory):
+    """A folder with four recordings of 6 s and their tables. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("field")
+    for i, site in enumerate("ABCD"):
+        samples = 0.01 * np.random.default_rng(i).standard_normal(6 * RATE)
+        samples[RATE : 2 * RATE] += 0.3 * tone(500, 1, RATE)
+        samples[4 * RATE : 5 * RATE] += 0.3 * tone(2000, 1, RATE)
+        sf.write(folder / f"{site}.wav", samples, RATE)
+        events = segment_table((1, 2, "low"), (4, 5, "high"))
+        write_segments(events, folder / f"{site}.Table.1.selections.txt")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def inside(field, monkeypatch):
+    monkeypatch.chdir(field)
+
+
+WINDOWS = ["--window", "0.5", "--step", "0.25", "--background", "nothing"]
+
+
+def train(*arguments, output):
+    return invoke("train", *arguments, "-o", output, *SMALL, "--set", "frontend__n_mels=16")
+
+
+def spy_on_fit(monkeypatch):
+    """Return a list of the arguments with which classifiers are fitted."""
+    calls, fit = [], CNNAudioClassifier.fit
+
+    def spy(self, X, y, **options):
+        calls.append((X, y, options))
+        return fit(self, X, y, **options)
+
+    monkeypatch.setattr(CNNAudioClassifier, "fit", spy)
+    return calls
+
+
+def test_train_on_a_folder_of_recordings_and_tables(tmp_path):
+    result = train(".", "--annotations", ".", *WINDOWS, output=tmp_path / "m.skops")
+    # Per recording: 2 x 3 windows of events, and 3, 7 and 3 of the time between them.
+    assert result.stderr.startswith("Training on 76 clips of 3 classes\n")
+    assert list(load_model(tmp_path / "m.skops").classes_) == ["high", "low", "nothing"]
+
+
+def test_whole_recordings_are_held_out(tmp_path, monkeypatch):
+    calls = spy_on_fit(monkeypatch)
+    options = ["--annotations", ".", *WINDOWS, "--test-fraction", "0.5"]
+    result = train("A.wav", "B.wav", "C.wav", "D.wav", *options, output=tmp_path / "m.skops")
+    ((clips, _, fitting),) = calls
+    trained = {clip.path for clip in clips}
+    assert len(trained) == 2
+    assert fitting["groups"].tolist() == [clip.path for clip in clips]
+    held_out, *_ = result.stderr.splitlines()
+    assert {*held_out.removeprefix("Held out ").split(", ")} == {
+        *("A.wav", "B.wav", "C.wav", "D.wav")
+    } - trained
+    assert "nothing" in result.stdout
+    assert result.stdout.count(" 38\n") > 0  # clips of two recordings
+
+
+def test_one_recording_has_no_groups(tmp_path, monkeypatch):
+    calls = spy_on_fit(monkeypatch)
+    # A single file may have any name.
+    options = ["--annotations", "B.Table.1.selections.txt", "--window", "0.5"]
+    train("A.wav", *options, output=tmp_path / "m.skops")
+    assert calls[0][2] == {}
+    assert calls[0][1].tolist() == ["low", "low", "high", "high"]
+
+
+def test_labels_in_another_column(tmp_path):
+    header = "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\tCall type\n"
+    rows = "1\t1\t2\tx\tsong\n2\t4\t5\tx\tcall\n"
+    (tmp_path / "A.txt").write_text(header + rows)
+    options = ["--annotations", tmp_path, "--label-column", "call type"]
+    train("A.wav", *options, output=tmp_path / "m.skops")
+    assert list(load_model(tmp_path / "m.skops").classes_) == ["call", "song"]
+
+
+def test_several_labels(tmp_path):
+    options = ["--annotations", ".", "--window", "1", "--multilabel"]
+    result = train(".", *options, output=tmp_path / "m.skops")
+    assert result.stderr.startswith("Training on 24 clips with 2 labels\n")
+    assert load_model(tmp_path / "m.skops").multilabel_
+
+
+def test_transfer(tmp_path):
+    train(".", "--annotations", ".", *WINDOWS, output=tmp_path / "old.skops")
+    result = invoke(
+        *("transfer", tmp_path / "old.skops", ".", "--annotations", ".", "--window", "0.5"),
+        *("-o", tmp_path / "new.skops", "--set", "max_epochs=1"),
+    )
+    assert result.stderr.startswith("Training on 16 clips of 2 classes\n")
+
+
+@pytest.mark.filterwarnings("default:The classes")
+def test_classes_of_held_out_recordings_only(tmp_path):
+    for name, label in [("A", "a"), ("B", "b")]:
+        write_segments(segment_table((1, 2, label), (4, 5, "both")), tmp_path / f"{name}.txt")
+    options = ["--annotations", tmp_path, "--window", "0.5", "--test-fraction", "0.5"]
+    result = train("A.wav", "B.wav", *options, output=tmp_path / "m.skops")
+    kept, lost = ("b", "a") if "Held out A.wav" in result.stderr else ("a", "b")
+    assert f"Warning: The classes ['{lost}'] occur only in the recordings" in result.stderr
+    assert list(load_model(tmp_path / "m.skops").classes_) == sorted([kept, "both"])
+
+
+def test_the_output_is_no_table():
+    options = ["--annotations", ".", "-o", "A.Table.1.selections.txt"]
+    assert "an input of this command" in misuse("train", ".", *options)
+
+
+def test_misused(tmp_path):
+    def fails(*arguments):
+        return misuse("train", *arguments, "-o", tmp_path / "m.skops")
+
+    (tmp_path / "A.txt").write_text("1\t1\tdog\n")
+    assert "'A.wav' is a file; expected class folders." in fails("A.wav")
+    assert "No table found in --annotations" in fails("A.wav", "B.wav", "--annotations", tmp_path)
+    assert "A.txt': segments, row 0" in fails("A.wav", "--annotations", tmp_path)
+    assert "has 2 tables" in fails("A.wav", "--annotations", ".", "--annotations", tmp_path)
+    for option in ("--window 1", "--step 1", "--background x", "--label-column x", "--multilabel"):
+        assert f"{option.split()[0]} requires --annotations" in fails("A.wav", *option.split())
+    for option in ("--step 1", "--background x", "--multilabel"):
+        assert f"{option.split()[0]} requires --window" in fails(
+            "A.wav", "--annotations", ".", *option.split()
+        )
+    assert "requires --task classification" in fails(
+        "A.wav", "--annotations", ".", "--task", "representation"
+    )
+    table = ["--table", "A.Table.1.selections.txt", "--annotations", "."]
+    assert "--table or --annotations, not both" in fails(*table)
+    fraction = ["A.wav", "--annotations", ".", "--test-fraction", "0.5"]
+    assert "cannot be used with 1 recording" in fails(*fraction)
+    assert not (tmp_path / "m.skops").exists()

@@ -1,0 +1,278 @@
+"""The command segments for several recordings; --tune-thresholds and --figure."""
+
+import io
+import json
+import shlex
+import shutil
+import sys
+import weakref
+
+import pandas as pd
+import pytest
+from cli_commands import invoke, misuse, read_csv
+
+import skdaf
+from skdaf import predict_segments, read_segments, segment_report, tune_thresholds
+from skdaf.cli._agreement import _shortest
+from skdaf.cli._results import Results
+
+pytestmark = pytest.mark.usefixtures("inside_workspace")
+
+WINDOW = ["--window", "0.2"]
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder with two recordings and their tables."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name in "ab":
+        shutil.copy("long.wav", folder / f"{name}.wav")
+        shutil.copy("truth.csv", folder / f"{name}.csv")
+    return folder
+
+
+def segments(*arguments):
+    return invoke("segments", "model.skops", *arguments, *WINDOW)
+
+
+def fails(*arguments):
+    return misuse("segments", "model.skops", *arguments, *WINDOW)
+
+
+class TestSeveralRecordings:
+    @pytest.mark.parametrize("as_folder", [True, False])
+    def test_a_column_names_the_recording(self, site, as_folder):
+        one = read_csv("segments", "model.skops", "long.wav", *WINDOW, "--format", "csv")
+        files = [str(site / "a.wav"), str(site / "b.wav")]
+        paths = [site] if as_folder else files
+        found = read_csv("segments", "model.skops", *paths, *WINDOW, "--format", "csv", "--proba")
+        assert list(found.columns[:4]) == ["file", "start", "end", "label"]
+        assert found.file.unique().tolist() == files
+        for file in files:
+            own = found[found.file == file].reset_index(drop=True)
+            pd.testing.assert_frame_equal(own[["start", "end", "label"]], one)
+        assert len(found.columns) == 7
+
+    def test_a_folder_of_one_recording_has_the_column_too(self, site):
+        (site / "b.wav").unlink()
+        assert json.loads(segments(site, "--format", "json").stdout)[0]["file"].endswith("a.wav")
+
+    def test_a_class_called_file(self, capsys):
+        results = Results(["a.wav"], True, "csv", None, [], "audacity")
+        table = pd.DataFrame({"start": [0.0], "end": [1.0], "label": ["file"], "file": [0.5]})
+        results.add("a.wav", table)
+        results.finish()
+        assert capsys.readouterr().out == "file,start,end,label,file_\na.wav,0.0,1.0,file,0.5\n"
+
+    def test_a_table_of_all(self, site, tmp_path):
+        result = segments(site, "-o", tmp_path / "all.csv")
+        assert pd.read_csv(tmp_path / "all.csv").file.nunique() == 2
+        assert result.stdout == ""
+        assert result.stderr.startswith("Wrote ")
+
+    def test_recordings_without_segments(self, site):
+        found = read_csv(
+            *("segments", "model.skops", site, "--threshold", "1", *WINDOW, "--format", "csv")
+        )
+        assert list(found.columns) == ["file", "start", "end", "label"]
+        assert len(found) == 0
+
+    @pytest.mark.parametrize(
+        ("format_", "ending"),
+        [
+            (None, ".skdaf.txt"),
+            ("audacity", ".skdaf.txt"),
+            ("raven", ".skdaf.selections.txt"),
+            ("csv", ".skdaf.csv"),
+        ],
+    )
+    def test_a_file_for_each(self, site, tmp_path, format_, ending):
+        options = [] if format_ is None else ["--format", format_]
+        out = tmp_path / "new"
+        result = segments(site, "-o", f"{out}/", *options)
+        assert sorted(path.name for path in out.iterdir()) == [f"a{ending}", f"b{ending}"]
+        assert result.stderr.count("Wrote ") == 2
+        segments("long.wav", "-o", tmp_path / "one.txt")
+        expected = read_segments(tmp_path / "one.txt")
+        for path in out.iterdir():
+            found = read_segments(path)
+            assert found.label.tolist() == expected.label.tolist()
+
+    def test_a_folder_also_takes_the_file_of_one_recording(self, tmp_path):
+        segments("long.wav", "-o", tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["long.skdaf.txt"]
+
+    def test_annotations_beside_the_recordings_are_not_replaced(self, site):
+        before = (site / "a.csv").read_text()
+        segments(site, "-o", site, "--format", "csv")
+        assert (site / "a.csv").read_text() == before
+
+    def test_corrected_results_that_the_command_reads_are_not_replaced(self, site):
+        for name in "ab":
+            (site / f"{name}.csv").rename(site / f"{name}.skdaf.txt")
+        sentence = fails(site, "--truth", site, "-o", site)
+        assert "a.skdaf.txt" in sentence
+        assert "an input of this command" in sentence
+
+    def test_one_report_of_all(self, site):
+        result = segments(site, "--truth", site, "--format", "json")
+        facts = json.loads(result.stdout)
+        one = json.loads(segments("long.wav", "--truth", "truth.csv", "--format", "json").stdout)
+        assert facts["duration"] == 2 * one["duration"]
+        assert facts["accuracy"] == one["accuracy"]
+        n_events = {label: row["n_true"] for label, row in facts["events"].items()}
+        assert n_events == {label: 2 * row["n_true"] for label, row in one["events"].items()}
+        assert segments(site, "--truth", site).stdout.startswith("Accuracy ")
+
+    def test_a_report_and_files(self, site, tmp_path):
+        result = segments(site, "--truth", site, "-o", tmp_path / "all.csv")
+        assert result.stdout.startswith("Accuracy ")
+        assert "file" in pd.read_csv(tmp_path / "all.csv")
+
+    def test_windows_are_not_kept(self, site, tmp_path, monkeypatch):
+        for i in range(4):
+            shutil.copy(site / "a.wav", site / f"{i}.wav")
+        tables, most = [], []
+
+        def spy(*arguments, **options):
+            most.append(sum(table() is not None for table in tables))
+            table = predict_segments(*arguments, **options)
+            tables.append(weakref.ref(table))
+            return table
+
+        monkeypatch.setattr(skdaf, "predict_segments", spy)
+        segments(site, "-o", f"{tmp_path}/out/")
+        assert len(most) == 6
+        assert max(most) <= 1
+
+    def test_misused(self, site, tmp_path):
+        assert "pass a folder" in fails(site, "-o", tmp_path / "x.txt")
+        assert "pass a folder" in fails(site, "-o", tmp_path / "x.csv", "--format", "raven")
+        report = ["--truth", site, "--format", "json"]
+        assert "pass a folder" in fails(site, "-o", tmp_path / "x.txt", *report)
+        (site / "deep").mkdir()
+        shutil.copy("long.wav", site / "deep" / "a.wav")
+        sentence = fails(site, "-o", f"{tmp_path / 'new'}/")
+        assert "would both be written" in sentence
+        assert not (tmp_path / "new").exists()
+        assert "fits 2 recordings" not in fails(site, "--truth", "truth.csv")
+        assert "only recording" in fails("-", "long.wav")
+        assert "does not exist" in fails("long.wav", "-o", f"{tmp_path / 'no' / 'new'}/")
+        (site / "a.csv").unlink()
+        shutil.rmtree(site / "deep")
+        assert "No table found in --truth" in fails(site, "--truth", site)
+
+
+class TestTuneThresholds:
+    OPTIONS = ["--truth", "truth.csv", "--tune-thresholds"]
+
+    def test_thresholds_are_options(self):
+        lines = segments("long.wav", *self.OPTIONS, "--background", "high_tone").stdout
+        words = shlex.split(lines)
+        windows = predict_segments("model.skops", "long.wav", window=0.2)
+        expected = tune_thresholds("truth.csv", windows, background="high_tone")
+        assert words[::2] == ["--threshold"] * len(expected)
+        found = dict(word.rsplit("=", 1) for word in words[1::2])
+        assert found.keys() == expected.keys()
+        for label, text in found.items():
+            assert len(text) < 8
+            reached = windows[label] >= float(text)
+            assert (reached == (windows[label] >= expected[label])).all()
+        # The same windows are detected.
+        table = read_csv("segments", "model.skops", "long.wav", *WINDOW, *words, "--format", "csv")
+        detected = predict_segments("model.skops", "long.wav", window=0.2, threshold=expected)
+        merged = skdaf.merge_segments(detected)
+        assert table.label.tolist() == merged.label.tolist()
+
+    def test_few_false_alarms_in_several_recordings(self, site):
+        options = ["--background", "high_tone", "--max-false-alarms-per-hour", "0"]
+        result = segments(
+            *(site, "--truth", site, "--tune-thresholds", *options, "--format", "json")
+        )
+        found = json.loads(result.stdout)
+        windows = predict_segments("model.skops", "long.wav", window=0.2)
+        expected = tune_thresholds(
+            *(["truth.csv"] * 2, [windows] * 2),
+            background="high_tone",
+            max_false_alarms_per_hour=0,
+        )
+        assert found == pytest.approx(expected, abs=0.02)
+        detected = predict_segments("model.skops", "long.wav", window=0.2, threshold=found)
+        found = skdaf.merge_segments(detected, background="high_tone")
+        report = segment_report("truth.csv", found, background="high_tone")
+        assert report.false_alarms_per_hour == 0
+
+    def test_labels_are_quoted(self, monkeypatch):
+        label = "house sparrow"
+        windows = pd.DataFrame({"start": [0.0], "end": [1.0], "label": label, label: 0.5})
+        monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
+        monkeypatch.setattr(skdaf, "tune_thresholds", lambda *_, **__: {label: 0.5})
+        out = segments("long.wav", *self.OPTIONS).stdout
+        assert out == "--threshold 'house sparrow=0.50'\n"
+
+    @pytest.mark.parametrize(
+        ("threshold", "others", "expected"),
+        [
+            (0.7654321, [0.1, 0.9], "0.76"),
+            (0.7654321, [0.763], "0.765"),
+            (0.7654321, [0.7654], "0.76543"),
+            (0.001234, [], "0.001"),
+            (1.0, [0.5], "1.00"),
+            (0.1 + 0.2, [0.3], "0.30000000000000004"),
+        ],
+    )
+    def test_few_digits_that_the_same_windows_reach(self, threshold, others, expected):
+        windows = [pd.DataFrame({"a": [threshold]}), pd.DataFrame({"a": others}, dtype=float)]
+        assert _shortest(threshold, "a", windows) == expected
+
+    def test_misused(self):
+        assert "--tune-thresholds needs --truth" in fails("long.wav", "--tune-thresholds")
+        limit = ["--max-false-alarms-per-hour", "1"]
+        assert "needs --tune-thresholds" in fails("long.wav", *limit)
+        for option in ("--smooth 1", "--threshold 0.5", "--proba", "--collar 1", "-o x.txt"):
+            sentence = fails("long.wav", *self.OPTIONS, *option.split())
+            assert "--tune-thresholds is about windows: omit --" in sentence
+        assert "is not in the range" in fails(
+            "long.wav", *self.OPTIONS, "--max-false-alarms-per-hour", "-1"
+        )
+
+
+class TestFigure:
+    @pytest.mark.parametrize(
+        ("name", "first"), [("f.png", b"\x89PNG"), ("f.SVG", b"<?xml"), ("f.pdf", b"%PDF")]
+    )
+    def test_the_timeline_is_drawn(self, tmp_path, name, first):
+        pytest.importorskip("matplotlib")
+        result = segments("long.wav", "--figure", tmp_path / name, "--format", "csv")
+        assert (tmp_path / name).read_bytes().startswith(first)
+        assert list(pd.read_csv(io.StringIO(result.stdout)).columns) == ["start", "end", "label"]
+        assert result.stderr == f"Wrote {tmp_path / name}\n"
+
+    def test_what_is_drawn(self, tmp_path, monkeypatch):
+        pytest.importorskip("matplotlib")
+        drawn, draw = [], skdaf.SegmentsDisplay.from_predictions
+
+        def spy(*arguments, **options):
+            drawn.append((*arguments, options))
+            return draw(*arguments, **options)
+
+        monkeypatch.setattr(skdaf.SegmentsDisplay, "from_predictions", spy)
+        options = ["--truth", "truth.csv", "--smooth", "0.6", "--background", "high_tone"]
+        result = segments("long.wav", *options, "--figure", tmp_path / "f.png")
+        assert result.stdout.startswith("Accuracy ")
+        ((true, windows, given),) = drawn
+        pd.testing.assert_frame_equal(true, read_segments("truth.csv"))
+        assert len(windows) == len(predict_segments("model.skops", "long.wav", window=0.2))
+        assert (given["smooth"], given["background"], given["path"]) == (
+            *(0.6, ["high_tone"], "long.wav"),
+        )
+
+    def test_misused(self, site, tmp_path, monkeypatch):
+        assert "got 2: pass only one" in fails(site, "--figure", tmp_path / "f.png")
+        assert "must end in .png, .svg, .pdf" in fails("long.wav", "--figure", tmp_path / "f.txt")
+        same = ["--figure", tmp_path / "f.png", "-o", tmp_path / "f.png"]
+        assert "same file" in fails("long.wav", *same)
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        assert "--figure needs matplotlib" in fails("long.wav", "--figure", tmp_path / "f.png")
+        assert not (tmp_path / "f.png").exists()
