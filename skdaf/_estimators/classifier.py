@@ -145,6 +145,7 @@ class CNNAudioClassifier(ClassifierBase):
         Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
         If 1, show progress bars: clips while reading, then epochs with their losses and scores.
+        In a log file, there is a line every 30 seconds instead.
     warm_start : bool, default=False
         Whether a further `fit` continues with the weights of the previous one. `y` must contain
         the same classes, and the front end stays as it was fitted. See Notes.

@@ -27,6 +27,7 @@ def train(
     run: TrainingRun,
     *,
     report: Callable[[dict[str, float]], bool | None] | None = None,
+    report_batch: Callable[[float], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> TrainingState:
     """Train a network in place; leave it with the weights of its best epoch, on the CPU.
@@ -36,6 +37,8 @@ def train(
     run : TrainingRun
     report : callable, default=None
         Called with the values of each finished epoch. If it returns True, training ends.
+    report_batch : callable, default=None
+        Called after each batch with the share of the epoch that is done, from 0 to 1.
     checkpoint : Checkpoint, default=None
         Training continues from its `state`, and writes to it after each epoch.
 
@@ -46,7 +49,7 @@ def train(
     network = run.network
     state = TrainingState() if checkpoint is None else _stored_state(checkpoint, network)
     try:
-        _run_epochs(run, state, report, checkpoint)
+        _run_epochs(run, state, report, report_batch, checkpoint)
     except KeyboardInterrupt:
         # The second of two in quick succession stops everything, including a search around the fit.
         if state.n_epochs == 0 or _is_second_interrupt():
@@ -69,10 +72,10 @@ def count_stored_epochs(checkpoint: Checkpoint | None, network: nn.Module) -> in
     return 0 if checkpoint is None else _stored_state(checkpoint, network).n_epochs
 
 
-def _run_epochs(run, state, report, checkpoint):
+def _run_epochs(run, state, report, report_batch, checkpoint):
     """Run the remaining epochs, and report all of them."""
     run.network.to(run.plan.device)
-    with _loop(run) as loop:
+    with _loop(run, report_batch) as loop:
         if state.n_epochs and not loop.is_finished(state):
             _resume(loop, checkpoint)
         for values in _all_epochs(loop, state, checkpoint):
@@ -85,6 +88,7 @@ def train_one_epoch(
     optimizer_state: Mapping[str, NDArray],
     *,
     report: Callable[[dict[str, float]], bool | None] | None = None,
+    report_batch: Callable[[float], None] | None = None,
 ) -> tuple[TrainingState, dict[str, NDArray]]:
     """Train a network in place for one epoch; leave it on the CPU.
 
@@ -95,6 +99,8 @@ def train_one_epoch(
         The state that an earlier call returned; empty for a new optimizer.
     report : callable, default=None
         Called with the values of the epoch.
+    report_batch : callable, default=None
+        Called after each batch, as in `train`.
 
     Returns
     -------
@@ -103,7 +109,7 @@ def train_one_epoch(
     """
     state = TrainingState()
     run.network.to(run.plan.device)
-    with _loop(run) as loop:
+    with _loop(run, report_batch) as loop:
         loop.load_optimizer_state(optimizer_state)
         values = next(loop.epochs(state))
         new_state = loop.optimizer_state()
@@ -114,13 +120,17 @@ def train_one_epoch(
 
 
 @contextmanager
-def _loop(run):
+def _loop(run, report_batch):
     """Return a context with the loop of a run, with as many threads as are free."""
     with (
         single_torch_thread as n_threads,
         reproducible(run.plan.device),
         without_autocast(run.plan.device),
-        Loop(place_examples(run), n_threads=1 if is_worker_thread() else n_threads) as loop,
+        Loop(
+            place_examples(run),
+            n_threads=1 if is_worker_thread() else n_threads,
+            report_batch=report_batch,
+        ) as loop,
     ):
         yield loop
 

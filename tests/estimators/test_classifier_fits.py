@@ -1,5 +1,6 @@
 """CNNAudioClassifier: nested parameters, reproducible fits, pickles, errors, progress."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -313,10 +314,10 @@ class TestVerbosity:
         np.testing.assert_array_equal(classifier.predict_proba(files), expected)
         assert capfd.readouterr().err == ""
         classifier.set_params(verbose=1).predict(files)
-        last_lines = [line for line in capfd.readouterr().err.split("\n") if line]
-        assert len(last_lines) == 1
-        assert "Spectrograms: 100%" in last_lines[0]
-        assert "180/180" in last_lines[0]
+        first, last = capfd.readouterr().err.splitlines()
+        assert "Spectrograms:   0%" in first
+        assert "Spectrograms: 100%" in last
+        assert "180/180" in last
 
     def test_progress_bars_for_clips_and_epochs(self, sounds, capfd):
         small_classifier(max_epochs=3, verbose=1, early_stopping=True, validation_fraction=0.2).fit(
@@ -330,3 +331,15 @@ class TestVerbosity:
         assert "3/3" in err
         assert "valid_loss=" in err
         assert "valid_score=" in err
+
+    @pytest.mark.parametrize("method", ["fit", "partial_fit"])
+    def test_the_bar_moves_within_an_epoch(self, method, capfd, monkeypatch):
+        monkeypatch.setattr("skdaf._core.progress._LINE_INTERVAL", 0.0)
+        X, y = np.random.default_rng(0).random((40, 12, 16)), np.arange(40) % 2
+        network = small_classifier(max_epochs=2, batch_size=10, early_stopping=False, verbose=1)
+        getattr(network, method)(X, y, **({} if method == "fit" else {"classes": [0, 1]}))
+        shown = re.findall(r"([\d.]+)/[12] \[", capfd.readouterr().err)
+        epoch = ["0.25", "0.5", "0.75", "1"]
+        second = ["1.25", "1.5", "1.75", "2"] if method == "fit" else []
+        # The bar is also shown at the beginning and at the end.
+        assert list(dict.fromkeys(shown)) == ["0", *epoch, *second]

@@ -117,7 +117,7 @@ def test_the_progress_bar_says_where_a_fit_resumes(tmp_path, capsys):
     fit_until(5, make_classifier(tmp_path), X, y)
     capsys.readouterr()
     make_classifier(tmp_path, verbose=1).fit(X, y)
-    shown = capsys.readouterr().err.split("\r")
+    shown = capsys.readouterr().err.splitlines()
     assert "Training, resumed after epoch 4 of 6: 100%" in shown[-1]
     assert "6/6" in shown[-1]
     # The bar starts with the epochs of the checkpoint, and the time left is not known yet.

@@ -22,7 +22,7 @@ from skdaf._training.train import train
 pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("small_batches_are_split")]
 
 
-def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed=0, report=None):
+def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed=0, **reports):
     """Train a small network; return it and the final state."""
     examples = examples or make_examples()
     options = {"channels": (4, 8), "hidden_units": (8,)}
@@ -31,7 +31,7 @@ def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed
     run = make_run(
         network, examples, plan, train_rows=rows, validation_rows=validation_rows, seed=seed
     )
-    return network, train(run, report=report)
+    return network, train(run, **reports)
 
 
 def test_learns_to_separate_two_classes():
@@ -242,6 +242,16 @@ def test_read_only_memory_mapped_inputs_give_the_same_weights(tmp_path):
     np.save(tmp_path / "inputs.npy", examples.inputs)
     mapped = Examples(np.load(tmp_path / "inputs.npy", mmap_mode="r"), examples.targets)
     assert same_weights(get_weights(fit(examples)[0]), get_weights(fit(mapped)[0]))
+
+
+def test_batches_are_reported_and_change_nothing():
+    shares = []
+    plan = make_plan(max_epochs=1, batch_size=8)
+    reported, _ = fit(plan=plan, report_batch=shares.append)
+    silent, _ = fit(plan=plan)
+    assert len(shares) > 2
+    assert shares == [n / len(shares) for n in range(1, len(shares) + 1)]
+    assert same_weights(get_weights(reported), get_weights(silent))
 
 
 def test_only_training_examples_are_augmented():
