@@ -7,7 +7,7 @@ from contextvars import ContextVar
 # Seconds between two lines in a log file.
 _LINE_INTERVAL = 30.0
 
-# A bar of epochs also shows parts of them. tqdm would show all digits.
+# A bar of epochs also shows parts of them, with two decimals at most.
 _EPOCHS = "{l_bar}{bar}| {n:g}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 
 _is_short_work_logged: ContextVar = ContextVar("is_short_work_logged", default=True)
@@ -19,7 +19,7 @@ def progress_bar(total, description, unit, verbose, initial=0):
 
     Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
     such as a loss, are shown next to the bar. Bytes (unit "B") are shown in kB, MB and so on, and
-    epochs (unit "epoch") with fractions. The total can be None if it is not known. `initial` items
+    epochs (unit "epoch") with fractions of 0.01. The total can be None if it is not known. `initial` items
     were done earlier: they are in the bar, but not in its estimate of the remaining time.
 
     If standard error is neither a terminal nor a notebook, the bar is a line at the beginning, at
@@ -42,7 +42,9 @@ def progress_bar(total, description, unit, verbose, initial=0):
         def advance(n, **figures):
             if figures:
                 bar.set_postfix(figures, refresh=False)
-            bar.update(n)
+            # Sums of fractions would exceed the total by rounding, and tqdm would warn.
+            bar.n = round(bar.n + n, 2)
+            bar.update(0)
 
         yield advance
 

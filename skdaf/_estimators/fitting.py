@@ -203,7 +203,8 @@ class _ShownEpochs:
 
     def end_batch(self, share):
         """Show which share of the current epoch is done; the last batch is left to `end_epoch`."""
-        if self._share + _SHOWN_SHARE <= share < 1.0:
+        share = math.floor(share / _SHOWN_SHARE) * _SHOWN_SHARE
+        if self._share < share < 1.0:
             self._advance(share - self._share)
             self._share = share
 

@@ -1,6 +1,7 @@
 """Train a network from the first epoch or a checkpoint to the last epoch or an interruption."""
 
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,6 +22,13 @@ from skdaf._training.state import TrainingState, is_stored_state
 # A second interruption within this many seconds stops everything.
 _SECOND_INTERRUPT_WITHIN = 10.0
 _last_interrupt = -math.inf
+
+# The modules of scikit-learn that fit an estimator to measure it, for cross-validation and
+# searches. The final fit of a search is not among them.
+_MEASURING = {
+    "sklearn.model_selection._classification_threshold",
+    "sklearn.model_selection._validation",
+}
 
 
 def train(
@@ -51,8 +59,9 @@ def train(
     try:
         _run_epochs(run, state, report, report_batch, checkpoint)
     except KeyboardInterrupt:
-        # The second of two in quick succession stops everything, including a search around the fit.
-        if state.n_epochs == 0 or _is_second_interrupt():
+        # The score of a fit that was cut short would be compared with those of whole fits. The
+        # second interruption in quick succession also stops what else is around a fit.
+        if state.n_epochs == 0 or _is_measured() or _is_second_interrupt():
             raise
         warnings.warn(
             f"Training was interrupted in epoch {state.n_epochs + 1}; the model has the weights of "
@@ -144,11 +153,21 @@ def _all_epochs(loop, state, checkpoint):
         yield values
 
 
+def _is_measured():
+    """Return whether this fit is part of a cross-validation or a search of scikit-learn."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") in _MEASURING:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _is_second_interrupt():
     """Return whether a fit was interrupted in the last seconds; record this interruption.
 
-    The fits of a search are separate calls, so the count cannot restart with each of them: the
-    second interruption must stop a search whose fits take less time than a keypress.
+    The fits of a loop are separate calls, so the count cannot restart with each of them: the second
+    interruption must stop a loop whose fits take less time than a keypress.
     """
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()

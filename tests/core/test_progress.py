@@ -55,7 +55,7 @@ def test_a_notebook_gets_its_bar(monkeypatch, capfd):
             made.append(options)
 
         def __enter__(self):
-            return SimpleNamespace(update=lambda n: None)
+            return SimpleNamespace(n=0, update=lambda n: None)
 
         def __exit__(self, *exception):
             pass
@@ -93,6 +93,15 @@ def test_epochs_are_shown_with_fractions(capfd, clock):
     assert [text.split("/")[0].strip() for text in shown] == ["0", "0.3", "1", "1.4", "1.4"]
     assert "1/24" in shown[2]
     assert "loss=0.5" in shown[2]
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_fractions_add_up_to_the_total(capfd, clock):
+    with progress_bar(3, "Training", "epoch", 1) as advance:
+        for _ in range(3 * 100):
+            clock[0] += 30.0
+            advance(0.01)
+    assert "3/3 [" in capfd.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError, ValueError])

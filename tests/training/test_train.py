@@ -8,13 +8,26 @@ import numpy as np
 import pytest
 import torch
 from helpers import same_weights
+from sklearn.model_selection import (
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+    cross_val_score,
+    learning_curve,
+)
 from torch import nn
 from torch.nn import functional
-from training_helpers import make_examples, make_plan, make_run
+from training_helpers import (
+    make_classifier,
+    make_examples,
+    make_plan,
+    make_run,
+    make_spectrograms,
+)
 
 from skdaf._networks.building import build_network
 from skdaf._networks.inference import apply_network
 from skdaf._networks.weights import get_weights
+from skdaf._training.loop import Loop
 from skdaf._training.objectives import Objective
 from skdaf._training.run import Examples
 from skdaf._training.train import train
@@ -313,6 +326,57 @@ def test_a_second_interruption_within_seconds_stops_everything(monkeypatch):
     monkeypatch.setattr("skdaf._training.train._SECOND_INTERRUPT_WITHIN", 0.0)
     with pytest.warns(UserWarning, match="interrupted in epoch 2"):
         fit(report=interrupt)
+
+
+def interrupt_step(monkeypatch, n):
+    """Interrupt the n-th step of all fits; return a list of the steps so far."""
+
+    def update(self):
+        steps.append(self.n_steps)
+        if len(steps) == n:
+            raise KeyboardInterrupt
+        original(self)
+
+    steps, original = [], Loop._update_parameters
+    monkeypatch.setattr(Loop, "_update_parameters", update)
+    return steps
+
+
+def three_steps():
+    """Return a classifier that trains on 32 clips for three epochs of one step."""
+    return make_classifier(max_epochs=3, batch_size=32, early_stopping=False)
+
+
+MEASURING = {
+    "cross_val_score": lambda model, X, y: cross_val_score(model, X, y, cv=2),
+    "learning_curve": lambda model, X, y: learning_curve(model, X, y, cv=2, train_sizes=[1.0]),
+    "GridSearchCV": lambda model, X, y: GridSearchCV(model, {"weight_decay": [0.0, 0.1]}, cv=2).fit(
+        X, y
+    ),
+    "TunedThresholdClassifierCV": lambda model, X, y: TunedThresholdClassifierCV(model, cv=2).fit(
+        X, y
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEASURING)
+def test_one_interruption_stops_what_measures_fits(name, monkeypatch):
+    X, y = make_spectrograms(64)
+    steps = interrupt_step(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        MEASURING[name](three_steps(), X, y)
+    assert len(steps) == 3
+
+
+def test_an_interruption_of_the_final_fit_of_a_search_keeps_the_best_epoch(monkeypatch):
+    X, y = make_spectrograms(32)
+    n_candidates, n_folds = 2, 2
+    interrupt_step(monkeypatch, n_candidates * n_folds * 3 + 3)
+    search = GridSearchCV(three_steps(), {"weight_decay": [0.0, 0.1]}, cv=n_folds)
+    with pytest.warns(UserWarning, match="interrupted in epoch 3"):
+        search.fit(X, y)
+    assert search.best_estimator_.n_epochs_ == 2
+    assert search.predict(X).shape == (32,)
 
 
 @pytest.mark.parametrize(
