@@ -19,8 +19,9 @@ def progress_bar(total, description, unit, verbose, initial=0):
 
     Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
     such as a loss, are shown next to the bar. Bytes (unit "B") are shown in kB, MB and so on, and
-    epochs (unit "epoch") with fractions of 0.01. The total can be None if it is not known. `initial` items
-    were done earlier: they are in the bar, but not in its estimate of the remaining time.
+    epochs (unit "epoch") with fractions of 0.01. The total can be None if it is not known.
+    `initial` items were done earlier: they are in the bar, but not in its estimate of the remaining
+    time.
 
     If standard error is neither a terminal nor a notebook, the bar is a line at the beginning, at
     the end, and every 30 seconds.
