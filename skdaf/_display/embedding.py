@@ -299,10 +299,9 @@ class EmbeddingDisplay:
             )
 
     def _add_legend(self, n_names):
+        n_classes = len(self.scatters_.keys() - {NO_LABEL})
         self.legend_ = self.ax_.legend(
-            title="Class"
-            if len(self.scatters_.keys() - {NO_LABEL}) <= N_STYLES
-            else "Class (colors and markers repeat)",
+            title="Class" if n_classes <= N_STYLES else "Class (colors and markers repeat)",
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
             borderaxespad=0.0,
