@@ -83,7 +83,9 @@ def _is_dask_task():
     return hasattr(state, "execution_state")
 
 
-def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):
+def map_chunks(
+    function, items, *, n_jobs, verbose=0, description="", delay=0.0, chunk_size=CHUNK_SIZE
+):
     """Yield `function(chunk)` for each chunk of `items`, in order.
 
     The work runs through joblib, so `joblib.parallel_config` determines where. A single chunk is
@@ -91,11 +93,12 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
     `n_jobs=None`. There are never more workers than chunks or cores, whichever is higher. Worker
     processes keep their own working directory, so paths in `function` and
     `items` must be absolute. Workers use the same Fourier transforms (`scipy.fft.set_backend`) as
-    the thread that calls this function.
+    the thread that calls this function. If `verbose` is true, a progress bar is shown when the work
+    takes longer than `delay` seconds.
     """
     _check_n_jobs(n_jobs)
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
-    with progress_bar(len(items), description, "clip", verbose) as advance:
+    with progress_bar(len(items), description, "clip", verbose, delay=delay) as advance:
         results = _results(function, chunks, n_jobs)
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))

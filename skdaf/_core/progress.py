@@ -14,14 +14,14 @@ _is_short_work_logged: ContextVar = ContextVar("is_short_work_logged", default=T
 
 
 @contextmanager
-def progress_bar(total, description, unit, verbose, initial=0):
+def progress_bar(total, description, unit, verbose, initial=0, delay=0.0):
     """Show a tqdm progress bar if `verbose` is true.
 
     Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
     such as a loss, are shown next to the bar. Bytes (unit "B") are shown in kB, MB and so on, and
     epochs (unit "epoch") with fractions of 0.01. The total can be None if it is not known.
     `initial` items were done earlier: they are in the bar, but not in its estimate of the remaining
-    time.
+    time. Work that takes less than `delay` seconds is not shown.
 
     If standard error is neither a terminal nor a notebook, the bar is a line at the beginning, at
     the end, and every 30 seconds.
@@ -36,9 +36,8 @@ def progress_bar(total, description, unit, verbose, initial=0):
     from tqdm.auto import tqdm
 
     options = {"bar_format": _EPOCHS if unit == "epoch" else None, "unit_scale": unit == "B"}
-    with tqdm(
-        total=total, desc=description, unit=unit, initial=initial, **options, **_log_options()
-    ) as bar:
+    options |= {"delay": delay, **_log_options(delay)}
+    with tqdm(total=total, desc=description, unit=unit, initial=initial, **options) as bar:
 
         def advance(n, **figures):
             if figures:
@@ -60,7 +59,7 @@ def no_log_of_short_work():
         _is_short_work_logged.reset(token)
 
 
-def _log_options():
+def _log_options(delay):
     """Return the options of tqdm that turn a bar into lines, if it would be in a log file."""
     from tqdm import auto, std
 
@@ -71,7 +70,7 @@ def _log_options():
         "file": _Lines(),
         "mininterval": _LINE_INTERVAL,
         "miniters": 0,  # only the time counts
-        "delay": 0.0 if _is_short_work_logged.get() else _LINE_INTERVAL,
+        "delay": delay if _is_short_work_logged.get() else _LINE_INTERVAL,
         "position": 0,  # tqdm need not move between the lines of several bars
     }
 

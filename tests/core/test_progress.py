@@ -69,6 +69,16 @@ def test_a_notebook_gets_its_bar(monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("seconds", [1.0, 3.0])
+def test_work_is_shown_after_the_delay(seconds, clock, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress_bar(2, "Headers", "clip", 1, delay=2.0) as advance:
+        clock[0] += seconds
+        advance(2)
+    assert ("2/2" in terminal.getvalue()) == (seconds == 3.0)
+
+
 def test_logs_without_short_work(capfd, clock):
     with no_log_of_short_work():
         with progress_bar(2, "Short", "clip", 1) as advance:

@@ -332,6 +332,12 @@ class TestVerbosity:
         assert "valid_loss=" in err
         assert "valid_score=" in err
 
+    @pytest.mark.parametrize("delay", [0.0, 60.0])
+    def test_a_bar_for_headers_if_they_take_long(self, delay, sounds, capfd, monkeypatch):
+        monkeypatch.setattr("skdaf._audio.lengths._PROGRESS_AFTER", delay)
+        small_classifier(max_epochs=1, verbose=1).fit(sounds.filenames, sounds.target)
+        assert ("Headers: 100%" in capfd.readouterr().err) == (delay == 0.0)
+
     @pytest.mark.parametrize("method", ["fit", "partial_fit"])
     def test_the_bar_moves_within_an_epoch(self, method, capfd, monkeypatch):
         monkeypatch.setattr("skdaf._core.progress._LINE_INTERVAL", 0.0)
