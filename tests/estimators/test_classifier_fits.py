@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from helpers import small_classifier, small_embedder
+from helpers import same_probabilities, small_classifier, small_embedder
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -24,10 +24,6 @@ pytestmark = pytest.mark.oldest
 @pytest.fixture(scope="module")
 def fitted(sounds, sound_labels):
     return small_classifier().fit(sounds.filenames, sound_labels)
-
-
-def same_bytes(classifier, other, X):
-    return np.array_equal(classifier.predict_proba(X), other.predict_proba(X))
 
 
 def test_swapped_files_and_labels_are_noted(sounds):
@@ -79,25 +75,25 @@ class TestNestedFrontEnd:
 
 
 class TestReproducible:
-    def test_same_seed_same_bytes(self, fitted, sounds, sound_labels):
+    def test_same_seed_same_probabilities(self, fitted, sounds, sound_labels):
         again = small_classifier().fit(sounds.filenames, sound_labels)
-        assert same_bytes(fitted, again, sounds.filenames)
+        assert same_probabilities(fitted, again, sounds.filenames)
         assert again.history_ == fitted.history_
 
     def test_another_seed_another_model(self, fitted, sounds, sound_labels):
         other = small_classifier(random_state=1).fit(sounds.filenames, sound_labels)
-        assert not same_bytes(fitted, other, sounds.filenames)
+        assert not same_probabilities(fitted, other, sounds.filenames)
 
     def test_workers_do_not_matter(self, fitted, sounds, sound_labels):
         with joblib.parallel_config(backend="threading"):
             other = small_classifier(n_jobs=2).fit(sounds.filenames, sound_labels)
-        assert same_bytes(fitted, other, sounds.filenames)
+        assert same_probabilities(fitted, other, sounds.filenames)
 
     def test_cache_does_not_matter(self, fitted, sounds, sound_labels, tmp_path):
         classifier = small_classifier().set_params(frontend__cache=tmp_path / "cache")
         for _ in range(2):
             classifier.fit(sounds.filenames, sound_labels)
-            assert same_bytes(fitted, classifier, sounds.filenames)
+            assert same_probabilities(fitted, classifier, sounds.filenames)
 
     def test_random_state_instances_advance(self, sounds):
         rng = np.random.RandomState(0)
@@ -135,7 +131,7 @@ class TestPersistence:
     def test_joblib_round_trip_in_this_process(self, fitted, sounds, tmp_path):
         joblib.dump(fitted, tmp_path / "model.joblib")
         loaded = joblib.load(tmp_path / "model.joblib")
-        assert same_bytes(fitted, loaded, sounds.filenames)
+        assert same_probabilities(fitted, loaded, sounds.filenames)
         assert loaded.history_ == fitted.history_
         assert loaded.layer_names_ == fitted.layer_names_
 

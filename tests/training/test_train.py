@@ -17,6 +17,7 @@ from sklearn.model_selection import (
 from torch import nn
 from torch.nn import functional
 from training_helpers import (
+    EpochCounter,
     make_classifier,
     make_examples,
     make_plan,
@@ -27,7 +28,6 @@ from training_helpers import (
 from skdaf._networks.building import build_network
 from skdaf._networks.inference import apply_network
 from skdaf._networks.weights import get_weights
-from skdaf._training.loop import Loop
 from skdaf._training.objectives import Objective
 from skdaf._training.run import Examples
 from skdaf._training.train import train
@@ -328,25 +328,6 @@ def test_a_second_interruption_within_seconds_stops_everything(monkeypatch):
         fit(report=interrupt)
 
 
-def interrupt_step(monkeypatch, n):
-    """Interrupt the n-th step of all fits; return a list of the steps so far."""
-
-    def update(self):
-        steps.append(self.n_steps)
-        if len(steps) == n:
-            raise KeyboardInterrupt
-        original(self)
-
-    steps, original = [], Loop._update_parameters
-    monkeypatch.setattr(Loop, "_update_parameters", update)
-    return steps
-
-
-def three_steps():
-    """Return a classifier that trains on 32 clips for three epochs of one step."""
-    return make_classifier(max_epochs=3, batch_size=32, early_stopping=False)
-
-
 MEASURING = {
     "cross_val_score": lambda model, X, y: cross_val_score(model, X, y, cv=2),
     "learning_curve": lambda model, X, y: learning_curve(model, X, y, cv=2, train_sizes=[1.0]),
@@ -361,18 +342,18 @@ MEASURING = {
 
 @pytest.mark.parametrize("name", MEASURING)
 def test_one_interruption_stops_what_measures_fits(name, monkeypatch):
-    X, y = make_spectrograms(64)
-    steps = interrupt_step(monkeypatch, 3)
+    X, y = make_spectrograms(32)
+    epochs = EpochCounter(monkeypatch, stop=3, error=KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        MEASURING[name](three_steps(), X, y)
-    assert len(steps) == 3
+        MEASURING[name](make_classifier(max_epochs=3), X, y)
+    assert epochs.n == 2
 
 
 def test_an_interruption_of_the_final_fit_of_a_search_keeps_the_best_epoch(monkeypatch):
     X, y = make_spectrograms(32)
     n_candidates, n_folds = 2, 2
-    interrupt_step(monkeypatch, n_candidates * n_folds * 3 + 3)
-    search = GridSearchCV(three_steps(), {"weight_decay": [0.0, 0.1]}, cv=n_folds)
+    EpochCounter(monkeypatch, total=n_candidates * n_folds * 3 + 2, error=KeyboardInterrupt)
+    search = GridSearchCV(make_classifier(max_epochs=3), {"weight_decay": [0.0, 0.1]}, cv=n_folds)
     with pytest.warns(UserWarning, match="interrupted in epoch 3"):
         search.fit(X, y)
     assert search.best_estimator_.n_epochs_ == 2
