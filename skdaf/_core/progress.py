@@ -61,10 +61,7 @@ def no_log_of_short_work():
 
 def _log_options(delay):
     """Return the options of tqdm that turn a bar into lines, if it would be in a log file."""
-    from tqdm import auto, std
-
-    is_notebook = auto.notebook_tqdm is not std.tqdm
-    if is_notebook or sys.stderr.isatty():
+    if _can_show_bars():
         return {}
     return {
         "file": _Lines(),
@@ -75,6 +72,14 @@ def _log_options(delay):
     }
 
 
+def _can_show_bars():
+    """Return whether standard error is a terminal or a notebook, where tqdm may lack widgets."""
+    with suppress(AttributeError, ValueError):  # it may be any object, and may be closed
+        is_notebook = type(sys.stderr).__module__.startswith("ipykernel.")
+        return is_notebook or sys.stderr.isatty()
+    return False
+
+
 class _Lines:
     """Standard error as a file for tqdm, with each state of a bar on its own line."""
 
@@ -82,7 +87,7 @@ class _Lines:
         # tqdm overwrites a state by a carriage return, and clears it with spaces.
         if text.strip():
             # Work goes on when nobody reads the log any more.
-            with suppress(OSError, ValueError):
+            with suppress(AttributeError, OSError, ValueError):
                 sys.stderr.write(f"{text.strip()}\n")
                 sys.stderr.flush()
 
