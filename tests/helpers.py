@@ -154,6 +154,11 @@ def same_weights(left, right):
     return left.keys() == right.keys() and all(same_arrays(left[key], right[key]) for key in left)
 
 
+def same_probabilities(classifier, other, X):
+    """Return whether two classifiers predict exactly the same probabilities."""
+    return np.array_equal(classifier.predict_proba(X), other.predict_proba(X))
+
+
 # --- other processes and other libraries ---
 
 

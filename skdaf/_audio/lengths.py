@@ -10,11 +10,14 @@ from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache
 from skdaf._core.parallel import CHUNK_SIZE
 
+# Reading headers is fast, except over a network: progress is shown after this many seconds.
+_PROGRESS_AFTER = 2.0
+
 # The sampling rate (Hz) of waveforms if none is given.
 _DEFAULT_RATE = 16_000
 
 
-def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=None):
+def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=None, verbose=0):
     """Return the sampling rate to use, and the number of samples of each clip at that rate.
 
     If `sampling_rate` is None, the rate is the most common one among the files (the lowest if
@@ -31,6 +34,8 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
     cache : str, path-like or None
         The folder of the cache.
     n_jobs : int or None
+    verbose : int, default=0
+        If 1, show a progress bar when this takes long.
 
     Returns
     -------
@@ -44,7 +49,7 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
     check_channel_of_waveforms(clips, channel)
     if not isinstance(clips[0], Clip):
         return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
-    infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs)
+    infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs, verbose=verbose)
     rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
     return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
 
@@ -58,12 +63,15 @@ def check_channel_of_waveforms(clips, channel):
         )
 
 
-def read_infos(clips, *, channel=None, cache=None, n_jobs=None):
+def read_infos(clips, *, channel=None, cache=None, n_jobs=None, verbose=0):
     """Return the AudioInfo of each clip; raise one AudioReadError for all unreadable clips."""
     infos, errors = [], []
     cache = None if cache is None else absolute_path(cache)
     read = partial(read_headers, channel=channel, cache=cache)
-    for chunk, chunk_errors in map_clips(read, clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE):
+    options = {"verbose": verbose, "description": "Headers", "delay": _PROGRESS_AFTER}
+    for chunk, chunk_errors in map_clips(
+        read, clips, n_jobs=n_jobs, chunk_size=4 * CHUNK_SIZE, **options
+    ):
         infos += chunk
         errors += chunk_errors
     if errors:

@@ -2,7 +2,8 @@
 
 - `files`: write files atomically.
 - `cache`: store results in a folder that several processes can share.
-- `parallel`: process chunks in workers, show progress bars, limit BLAS to one thread.
+- `parallel`: process chunks in workers, limit BLAS to one thread.
+- `progress`: progress bars, and lines in log files.
 - `fourier_backends`: take the user's choice of `scipy.fft.set_backend` along to workers.
 - `contexts`: context managers that several threads can share.
 - `arrays`: convert tensors of other libraries to NumPy arrays, split large arrays into blocks.

@@ -1,10 +1,9 @@
-"""Process many clips in parallel: chunks, workers, a limit for BLAS threads, a progress bar."""
+"""Process many clips in parallel: chunks, workers, a limit for BLAS threads."""
 
 import ctypes
 import sys
 import threading
-from contextlib import ExitStack, contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from functools import cache
 from numbers import Integral
 
@@ -14,6 +13,7 @@ from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
 from skdaf._core.fourier_backends import chosen_backends, use_backends
+from skdaf._core.progress import progress_bar
 
 # Clips per chunk. Neither this nor the results depend on the number of workers.
 CHUNK_SIZE = 64
@@ -83,84 +83,9 @@ def _is_dask_task():
     return hasattr(state, "execution_state")
 
 
-@contextmanager
-def progress_bar(total, description, unit, verbose, initial=0):
-    """Show a tqdm progress bar if `verbose` is true.
-
-    Yields a function `advance(n, **figures)`, which counts `n` more items as done. The figures,
-    such as a loss, are shown next to the bar. Bytes (unit "B") are shown in kB, MB and so on. The
-    total can be None if it is not known. `initial` items were done earlier: they are in the bar,
-    but not in its estimate of the remaining time.
-    """
-    joined = _joined.get()
-    if joined is not None:
-        yield joined.advance_of(description, unit, verbose)
-        return
-    if not verbose:
-        yield lambda n, **figures: None
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(
-        total=total, desc=description, unit=unit, unit_scale=unit == "B", initial=initial
-    ) as bar:
-
-        def advance(n, **figures):
-            if figures:
-                bar.set_postfix(figures, refresh=False)
-            bar.update(n)
-
-        yield advance
-
-
-_joined: ContextVar = ContextVar("joined", default=None)
-
-
-class JoinedProgress:
-    """Let the progress bars of successive parts of the same work be one.
-
-    Bars that are shown inside `active()` are joined by their description. The bars stay on the
-    screen until the end of the context of this object.
-
-    Parameters
-    ----------
-    total : int
-        The total of each joined bar.
-    """
-
-    def __init__(self, total):
-        self._total = total
-        self._bars = {}
-
-    def __enter__(self):
-        self._stack = ExitStack()
-        return self
-
-    def __exit__(self, *exception):
-        self._stack.close()
-
-    @contextmanager
-    def active(self):
-        """Join the bars that this thread shows inside the context."""
-        token = _joined.set(self)
-        try:
-            yield
-        finally:
-            _joined.reset(token)
-
-    def advance_of(self, description, unit, verbose):
-        """Return the function that advances the joined bar with a description."""
-        token = _joined.set(None)
-        try:
-            if description not in self._bars:
-                bar = progress_bar(self._total, description, unit, verbose)
-                self._bars[description] = self._stack.enter_context(bar)
-        finally:
-            _joined.reset(token)
-        return self._bars[description]
-
-
-def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size=CHUNK_SIZE):
+def map_chunks(
+    function, items, *, n_jobs, verbose=0, description="", delay=0.0, chunk_size=CHUNK_SIZE
+):
     """Yield `function(chunk)` for each chunk of `items`, in order.
 
     The work runs through joblib, so `joblib.parallel_config` determines where. A single chunk is
@@ -168,11 +93,12 @@ def map_chunks(function, items, *, n_jobs, verbose=0, description="", chunk_size
     `n_jobs=None`. There are never more workers than chunks or cores, whichever is higher. Worker
     processes keep their own working directory, so paths in `function` and
     `items` must be absolute. Workers use the same Fourier transforms (`scipy.fft.set_backend`) as
-    the thread that calls this function.
+    the thread that calls this function. If `verbose` is true, a progress bar is shown when the work
+    takes longer than `delay` seconds.
     """
     _check_n_jobs(n_jobs)
     chunks = [items[i : i + chunk_size] for i in range(0, len(items), chunk_size)]
-    with progress_bar(len(items), description, "clip", verbose) as advance:
+    with progress_bar(len(items), description, "clip", verbose, delay=delay) as advance:
         results = _results(function, chunks, n_jobs)
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))

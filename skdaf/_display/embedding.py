@@ -23,6 +23,7 @@ from skdaf._display.point_labels import (
 )
 from skdaf._display.style import (
     COLORS,
+    N_STYLES,
     check_axes,
     class_styles,
     new_figure,
@@ -49,7 +50,8 @@ class EmbeddingDisplay:
     points : array-like of shape (n_clips, 2)
         The position of each clip.
     labels : array-like of shape (n_clips,), default=None
-        The class of each clip, shown by color and marker. Real numbers are shown on a color scale.
+        The class of each clip, shown by color and marker: up to 70 classes look different. Real
+        numbers are shown on a color scale.
         Points whose label is missing (None, NaN or NA) are gray.
     axis_names : tuple of two str, default=("First dimension", "Second dimension")
         The names of the axes.
@@ -297,8 +299,9 @@ class EmbeddingDisplay:
             )
 
     def _add_legend(self, n_names):
+        n_classes = len(self.scatters_.keys() - {NO_LABEL})
         self.legend_ = self.ax_.legend(
-            title="Class",
+            title="Class" if n_classes <= N_STYLES else "Class (colors and markers repeat)",
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
             borderaxespad=0.0,

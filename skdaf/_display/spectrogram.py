@@ -3,8 +3,10 @@
 from typing import Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
 from skdaf._core.typing import Clips
@@ -110,6 +112,7 @@ class SpectrogramDisplay:
         X: Clips,
         y: ArrayLike | None = None,
         *,
+        groups: ArrayLike | None = None,
         n_clips: int = 4,
         processed: bool = False,
         ax: "ManyAxes | None" = None,
@@ -129,6 +132,9 @@ class SpectrogramDisplay:
             The clips. In recordings of many minutes, neighboring frames are averaged.
         y : array-like of shape (n_clips,), default=None
             The label of each clip, to arrange the clips by class.
+        groups : array-like of shape (n_clips,), default=None
+            The group of each clip, such as its speaker or recording. The clips that are shown come
+            from as many groups as possible. If None, parts of the same file are a group.
         n_clips : int, default=4
             Number of clips to show: the first ones of each class, or of X if `y` is None.
         processed : bool, default=False
@@ -154,7 +160,9 @@ class SpectrogramDisplay:
         estimator = load_if_path(estimator)
         frontend, networks = find_frontend(estimator), find_networks(estimator)
         kind, data = validate_clips(networks[0] if networks else frontend, X, reset=False)
-        chosen, labels = _first_of_each(len(data), y, n_clips)
+        if groups is None and y is not None and kind != "spectrograms":
+            groups = _files(data)
+        chosen, labels = _first_of_each(len(data), y, n_clips, groups)
         clips = data[chosen] if kind == "spectrograms" else [data[i] for i in chosen]
         display = cls(**display_parameters(frontend, kind, clips, processed), labels=labels)
         return display.plot(ax, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
@@ -275,16 +283,36 @@ class SpectrogramDisplay:
         return [plain_text(label) for label in self.labels]
 
 
-def _first_of_each(n_clips, y, n_each):
+def _files(clips):
+    """Return the file of each clip, or None for waveforms."""
+    return [clip.path for clip in clips] if isinstance(clips[0], Clip) else None
+
+
+def _first_of_each(n_clips, y, n_each, groups=None):
     """Return the numbers of the clips to show, class by class, and their labels or None."""
+    groups = np.arange(n_clips) if groups is None else _one_per_clip(groups, "groups", n_clips)
     if y is None:
-        return np.arange(min(n_clips, n_each)), None
-    y = np.asarray(y)
-    if y.shape != (n_clips,):
-        raise ValueError(f"y must contain {n_clips} labels, one per clip, got shape {y.shape}.")
-    rows = [np.flatnonzero(y == label)[:n_each] for label in np.unique(y)]
-    chosen = np.concatenate(rows)
+        return _first_of_groups(np.arange(n_clips), n_each, groups), None
+    y = _one_per_clip(y, "y", n_clips)
+    rows = [np.flatnonzero(y == label) for label in np.unique(y)]
+    chosen = np.concatenate([_first_of_groups(own, n_each, groups) for own in rows])
     return chosen, y[chosen]
+
+
+def _one_per_clip(values, name, n_clips):
+    values = np.asarray(values)
+    if values.shape != (n_clips,):
+        what = {"y": "labels", "groups": "groups"}[name]
+        raise ValueError(
+            f"{name} must contain {n_clips} {what}, one per clip, got shape {values.shape}."
+        )
+    return values
+
+
+def _first_of_groups(rows, n, groups):
+    """Return the first `n` of the rows, from as many groups as possible."""
+    n_before = pd.Series(rows).groupby(groups[rows], dropna=False).cumcount()
+    return np.sort(rows[np.argsort(n_before, kind="stable")[:n]])
 
 
 def display_parameters(frontend, kind, clips, processed):

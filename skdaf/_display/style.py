@@ -10,8 +10,9 @@ from skdaf._core.requirements import how_to_install
 # hard to see on white.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"]
 
-# The numbers of markers and colors have no common divisor, so that there are 77 different pairs.
-MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p"]
+# The numbers of markers and colors have no common divisor, so that there are 70 different pairs.
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
+N_STYLES = len(COLORS) * len(MARKERS)
 
 
 def require_matplotlib(caller):
@@ -57,7 +58,7 @@ def add_colorbar(image, axes, label, height=None):
 
 
 def class_styles(n_classes):
-    """Return a (color, marker) for each class, different for up to 77 classes."""
+    """Return a (color, marker) for each class, different for up to `N_STYLES` classes."""
     return [(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]) for i in range(n_classes)]
 
 

@@ -145,6 +145,7 @@ class CNNAudioClassifier(ClassifierBase):
         Number of workers of the front end, unless the front end sets its own.
     verbose : int, default=0
         If 1, show progress bars: clips while reading, then epochs with their losses and scores.
+        In a log file, there is a line every 30 seconds instead.
     warm_start : bool, default=False
         Whether a further `fit` continues with the weights of the previous one. `y` must contain
         the same classes, and the front end stays as it was fitted. See Notes.
@@ -187,9 +188,9 @@ class CNNAudioClassifier(ClassifierBase):
     Notes
     -----
     If you interrupt a fit (Ctrl-C) after its first epoch, it issues a warning and returns a usable
-    model with the weights of the best epoch so far; a search around it continues with that model,
-    whose score counts. A second interruption within 10 seconds stops everything, even if it hits
-    another fit.
+    model with the weights of the best epoch so far. A second interruption within 10 seconds stops
+    everything, even if it hits another fit, and so does the first one in a cross-validation or a
+    search of scikit-learn.
 
     If a fit with a `checkpoint` is interrupted, call `fit` again with the same clips and
     parameters: it continues where it stopped, and ends with exactly the weights of an uninterrupted

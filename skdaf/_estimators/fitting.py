@@ -1,6 +1,5 @@
 """Fit the network of an estimator: held-out clips, the training plan, training itself."""
 
-import itertools
 import math
 import warnings
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skdaf._core.parallel import progress_bar
+from skdaf._core.progress import progress_bar
 from skdaf._estimators.callbacks import callback_steps
 from skdaf._estimators.continuing import PARTIAL_ATTRIBUTES, has_network, joined_history
 from skdaf._networks.building import restore_network
@@ -36,6 +35,9 @@ _UNCHANGED_SHARE = 0.2
 # `partial_fit` does not know how many calls follow, so its learning rate is constant: this share of
 # the parameter `learning_rate`.
 PARTIAL_FIT_SHARE = 1 / 3
+
+# The smallest share of an epoch by which the progress bar advances.
+_SHOWN_SHARE = 0.01
 
 
 def count_held_out(estimator, n_clips, n_classes=2):
@@ -149,8 +151,8 @@ def train_network(estimator, run, architecture, checkpoint, y=None, *, is_contin
         Whether the epochs come after those of the previous fit.
     """
     n_stored = count_stored_epochs(checkpoint, run.network)
-    with _reported(estimator, run, architecture, y, n_stored) as report:
-        state = train(run, report=report, checkpoint=checkpoint)
+    with _reported(estimator, run, architecture, y, n_stored) as reports:
+        state = train(run, **reports, checkpoint=checkpoint)
         _set_results(estimator, run.network, architecture, state, is_continued)
         for name in PARTIAL_ATTRIBUTES:
             vars(estimator).pop(name, None)
@@ -162,33 +164,56 @@ def train_network_partially(estimator, run, architecture, y=None):
     The parameters are those of `train_network`. The estimator also receives `_optimizer_state`.
     """
     before = vars(estimator).get("_optimizer_state", {})
-    with _reported(estimator, run, architecture, y) as report:
-        state, optimizer_state = train_one_epoch(run, before, report=report)
+    with _reported(estimator, run, architecture, y) as reports:
+        state, optimizer_state = train_one_epoch(run, before, **reports)
         _set_results(estimator, run.network, architecture, state, has_network(estimator))
         estimator._optimizer_state = optimizer_state
 
 
 @contextmanager
 def _reported(estimator, run, architecture, y, n_stored=0):
-    """Return a context with a function that shows an epoch and informs scikit-learn's callbacks.
+    """Return a context with functions that show progress and inform scikit-learn's callbacks.
 
-    The first `n_stored` epochs come from a checkpoint: callbacks need them, the bar has them.
+    They are the arguments `report` and `report_batch` of `train`. The first `n_stored` epochs come
+    from a checkpoint: callbacks need them, the bar has them.
     """
     max_epochs, X = run.plan.max_epochs, run.examples.inputs
     resumed = f", resumed after epoch {n_stored} of {max_epochs}" if n_stored else ""
-    numbers = itertools.count(1)
     with (
         progress_bar(
             max_epochs, f"Training{resumed}", "epoch", estimator.verbose, initial=n_stored
         ) as advance,
         callback_steps(estimator, max_epochs, X, y) as steps,
     ):
+        shown = _ShownEpochs(advance, n_stored)
 
         def report(values):
-            advance(int(next(numbers) > n_stored), **_progress_values(values))
+            shown.end_epoch(values)
             return steps.end_step("epoch", lambda: _attributes_so_far(run.network, architecture))
 
-        yield report
+        yield {"report": report, "report_batch": shown.end_batch}
+
+
+class _ShownEpochs:
+    """Advance a progress bar of epochs; the bar already has the first `n_stored` of them."""
+
+    def __init__(self, advance, n_stored):
+        self._advance, self._n_stored = advance, n_stored
+        self._n_epochs, self._share = 0, 0.0
+
+    def end_batch(self, share):
+        """Show which share of the current epoch is done; the last batch is left to `end_epoch`."""
+        share = math.floor(share / _SHOWN_SHARE) * _SHOWN_SHARE
+        if self._share < share < 1.0:
+            self._advance(share - self._share)
+            self._share = share
+
+    def end_epoch(self, values):
+        """Show the end of an epoch, and its values."""
+        self._n_epochs += 1
+        is_stored = self._n_epochs <= self._n_stored
+        self._advance(0 if is_stored else 1.0 - self._share, **_progress_values(values))
+        self._share = 0.0
 
 
 def _set_results(estimator, network, architecture, state, is_continued):

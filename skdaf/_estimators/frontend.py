@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, clone
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator
-from skdaf._core.parallel import CHUNK_SIZE, JoinedProgress
+from skdaf._core.parallel import CHUNK_SIZE
+from skdaf._core.progress import JoinedProgress
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 

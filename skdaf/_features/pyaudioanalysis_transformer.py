@@ -195,6 +195,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             channel=self.channel,
             cache=self.cache,
             n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         return self

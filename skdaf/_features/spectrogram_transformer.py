@@ -257,6 +257,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
             channel=self.channel,
             cache=self.cache,
             n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         settings = self._settings(self.sampling_rate_)

@@ -1,7 +1,7 @@
 """The training loop: epochs, steps and the schedule of the learning rate."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,17 @@ _WARM_UP = 0.25
 class Loop:
     """The epochs of a training run, on replicas of its network.
 
-    Use it as a context manager, which shuts down the worker threads at the end.
+    Use it as a context manager, which shuts down the worker threads at the end. After each batch,
+    it calls `report_batch` with the share of the batches of the epoch that are done.
     """
 
-    def __init__(self, run: TrainingRun, n_threads: int):
-        self.run = run
+    def __init__(
+        self,
+        run: TrainingRun,
+        n_threads: int,
+        report_batch: Callable[[float], None] | None = None,
+    ):
+        self.run, self.report_batch = run, report_batch
         self.shuffle = np.random.default_rng(run.seed)
         n_rows, plan = len(run.train_rows), run.plan
         # Batch norm needs at least two clips per batch.
@@ -135,11 +141,13 @@ class Loop:
             replica.set_mode(training=True, changes_clips=changes_clips)
         total = np.zeros(2)
         order = self.shuffle.permutation(self._rows_of_epoch())
-        for batch in np.array_split(order, self.n_batches):
+        for n_done, batch in enumerate(np.array_split(order, self.n_batches), 1):
             sums = self._train_step(batch)
             self._check_finite(sums[0], epoch, "training")
             self._update_parameters()
             total += sums
+            if self.report_batch is not None:
+                self.report_batch(n_done / self.n_batches)
         average_statistics(self.replicas)
         return total / len(order)
 

@@ -1,6 +1,7 @@
 """Train a network from the first epoch or a checkpoint to the last epoch or an interruption."""
 
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -22,11 +23,19 @@ from skdaf._training.state import TrainingState, is_stored_state
 _SECOND_INTERRUPT_WITHIN = 10.0
 _last_interrupt = -math.inf
 
+# The modules of scikit-learn that fit an estimator to measure it, for cross-validation and
+# searches. The final fit of a search is not among them.
+_MEASURING = {
+    "sklearn.model_selection._classification_threshold",
+    "sklearn.model_selection._validation",
+}
+
 
 def train(
     run: TrainingRun,
     *,
     report: Callable[[dict[str, float]], bool | None] | None = None,
+    report_batch: Callable[[float], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> TrainingState:
     """Train a network in place; leave it with the weights of its best epoch, on the CPU.
@@ -36,6 +45,8 @@ def train(
     run : TrainingRun
     report : callable, default=None
         Called with the values of each finished epoch. If it returns True, training ends.
+    report_batch : callable, default=None
+        Called after each batch with the share of the epoch that is done, from 0 to 1.
     checkpoint : Checkpoint, default=None
         Training continues from its `state`, and writes to it after each epoch.
 
@@ -46,10 +57,11 @@ def train(
     network = run.network
     state = TrainingState() if checkpoint is None else _stored_state(checkpoint, network)
     try:
-        _run_epochs(run, state, report, checkpoint)
+        _run_epochs(run, state, report, report_batch, checkpoint)
     except KeyboardInterrupt:
-        # The second of two in quick succession stops everything, including a search around the fit.
-        if state.n_epochs == 0 or _is_second_interrupt():
+        # The score of a fit that was cut short would be compared with those of whole fits. The
+        # second interruption in quick succession also stops what else is around a fit.
+        if state.n_epochs == 0 or _is_measured() or _is_second_interrupt():
             raise
         warnings.warn(
             f"Training was interrupted in epoch {state.n_epochs + 1}; the model has the weights of "
@@ -69,10 +81,10 @@ def count_stored_epochs(checkpoint: Checkpoint | None, network: nn.Module) -> in
     return 0 if checkpoint is None else _stored_state(checkpoint, network).n_epochs
 
 
-def _run_epochs(run, state, report, checkpoint):
+def _run_epochs(run, state, report, report_batch, checkpoint):
     """Run the remaining epochs, and report all of them."""
     run.network.to(run.plan.device)
-    with _loop(run) as loop:
+    with _loop(run, report_batch) as loop:
         if state.n_epochs and not loop.is_finished(state):
             _resume(loop, checkpoint)
         for values in _all_epochs(loop, state, checkpoint):
@@ -85,6 +97,7 @@ def train_one_epoch(
     optimizer_state: Mapping[str, NDArray],
     *,
     report: Callable[[dict[str, float]], bool | None] | None = None,
+    report_batch: Callable[[float], None] | None = None,
 ) -> tuple[TrainingState, dict[str, NDArray]]:
     """Train a network in place for one epoch; leave it on the CPU.
 
@@ -95,6 +108,8 @@ def train_one_epoch(
         The state that an earlier call returned; empty for a new optimizer.
     report : callable, default=None
         Called with the values of the epoch.
+    report_batch : callable, default=None
+        Called after each batch, as in `train`.
 
     Returns
     -------
@@ -103,7 +118,7 @@ def train_one_epoch(
     """
     state = TrainingState()
     run.network.to(run.plan.device)
-    with _loop(run) as loop:
+    with _loop(run, report_batch) as loop:
         loop.load_optimizer_state(optimizer_state)
         values = next(loop.epochs(state))
         new_state = loop.optimizer_state()
@@ -114,13 +129,17 @@ def train_one_epoch(
 
 
 @contextmanager
-def _loop(run):
+def _loop(run, report_batch):
     """Return a context with the loop of a run, with as many threads as are free."""
     with (
         single_torch_thread as n_threads,
         reproducible(run.plan.device),
         without_autocast(run.plan.device),
-        Loop(place_examples(run), n_threads=1 if is_worker_thread() else n_threads) as loop,
+        Loop(
+            place_examples(run),
+            n_threads=1 if is_worker_thread() else n_threads,
+            report_batch=report_batch,
+        ) as loop,
     ):
         yield loop
 
@@ -134,11 +153,21 @@ def _all_epochs(loop, state, checkpoint):
         yield values
 
 
+def _is_measured():
+    """Return whether this fit is part of a cross-validation or a search of scikit-learn."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") in _MEASURING:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _is_second_interrupt():
     """Return whether a fit was interrupted in the last seconds; record this interruption.
 
-    The fits of a search are separate calls, so the count cannot restart with each of them: the
-    second interruption must stop a search whose fits take less time than a keypress.
+    The fits of a loop are separate calls, so the count cannot restart with each of them: the second
+    interruption must stop a loop whose fits take less time than a keypress.
     """
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()

@@ -3,12 +3,12 @@
 import difflib
 import os
 import signal
-import sys
 import warnings
 from contextlib import contextmanager
 
 import click
 
+from skdaf._core.progress import no_log_of_short_work
 from skdaf.cli._paths import check_outputs_are_not_inputs
 from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 
@@ -50,7 +50,7 @@ class Program(click.Group):
 
     def invoke(self, ctx):
         """Parse the arguments of a command and run it."""
-        with _plain_errors(), _plain_warnings():
+        with _plain_errors(), _plain_warnings(), no_log_of_short_work():
             return super().invoke(ctx)
 
     def resolve_command(self, ctx, args):
@@ -130,7 +130,7 @@ def _plain_warnings():
 
 
 def quiet_option(command):
-    """Add the option --quiet, which turns off `note` and progress bars."""
+    """Add the option --quiet, which turns off `note` and progress."""
 
     def remember(context, parameter, value):
         context.meta[_QUIET] = value
@@ -141,7 +141,7 @@ def quiet_option(command):
         is_flag=True,
         expose_value=False,
         callback=remember,
-        help="Hide notes and progress bars; warnings and errors are still shown.",
+        help="Hide notes and progress; warnings and errors are still shown.",
     )(command)
 
 
@@ -152,7 +152,5 @@ def note(text):
 
 
 def verbosity():
-    """Return 1 if progress bars should be shown, else 0: on a terminal, without --quiet."""
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    is_quiet = click.get_current_context().meta.get(_QUIET)
-    return int(is_terminal and not is_quiet)
+    """Return 0 with --quiet, and otherwise 1: show progress."""
+    return int(not click.get_current_context().meta.get(_QUIET))

@@ -12,9 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdaf._core.parallel import (
     CHUNK_SIZE,
-    JoinedProgress,
     map_chunks,
-    progress_bar,
     single_blas_thread,
 )
 
@@ -283,53 +281,3 @@ def test_the_number_of_blas_threads_is_restored_after_many_threads(three_blas_th
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(enter, range(100))) == {1}
     assert blas_threads() == 3
-
-
-# --- the progress bar ---
-
-
-@pytest.mark.parametrize("n", [10, 200])
-def test_no_bar_without_verbose(capfd, n):
-    list(map_chunks(len, range(n), n_jobs=None, description="Work"))
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("n", [10, 200])
-def test_the_bar_is_on_stderr_and_reaches_100_percent(capfd, n):
-    list(map_chunks(len, range(n), n_jobs=None, verbose=1, description="Work"))
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "Work: 100%" in err
-    assert f"{n}/{n}" in err
-
-
-def test_the_bar_shows_figures(capfd):
-    with progress_bar(2, "Epochs", "epoch", 1) as advance:
-        advance(1)
-        advance(1, loss=0.25)
-    assert "loss=0.25" in capfd.readouterr().err
-    with progress_bar(2, "Epochs", "epoch", 0) as advance:
-        advance(1, loss=0.25)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_the_estimate_of_a_bar_leaves_out_what_was_done_earlier(capfd, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
-    with progress_bar(100, "Epochs", "epoch", 1, initial=90) as advance:
-        now[0] = 10.0
-        advance(1)
-    assert "91/100 [00:10<01:30, 10.00s/epoch]" in capfd.readouterr().err
-
-
-@pytest.mark.parametrize("verbose", [0, 1])
-def test_the_bars_of_successive_parts_are_one(capfd, verbose):
-    with JoinedProgress(200) as progress:
-        for _ in range(2):
-            with progress.active():
-                list(map_chunks(len, range(100), n_jobs=None, verbose=verbose, description="Part"))
-            list(map_chunks(len, range(3), n_jobs=None, verbose=verbose, description="Other"))
-    err = capfd.readouterr().err
-    assert ("200/200" in err) == bool(verbose)
-    assert "100/100" not in err
-    assert err.count("3/3") == 2 * verbose

@@ -35,16 +35,24 @@ def test_points_are_principal_components_by_class():
     assert "% of the variance" in display.ax_.get_ylabel()
 
 
-def test_fifty_classes_have_different_styles_and_names():
+def test_seventy_classes_have_different_styles_and_names():
     rng = np.random.default_rng(0)
-    y = np.array([f"class {i:02d} with a name that is too long to show" for i in range(50)])
-    display = EmbeddingDisplay.from_embeddings(rng.standard_normal((50, 4)), y)
+    y = np.array([f"class {i:02d} with a name that is too long to show" for i in range(70)])
+    display = EmbeddingDisplay.from_embeddings(rng.standard_normal((70, 4)), y)
     looks = {
         (to_hex(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
         for points in display.scatters_.values()
     }
-    assert len(looks) == 50
-    assert len({*texts(display.legend_.get_texts())}) == 50
+    assert len(looks) == 70
+    assert len({*texts(display.legend_.get_texts())}) == 70
+
+
+@pytest.mark.parametrize("n_classes", [70, 71])
+def test_the_legend_says_that_styles_repeat(n_classes):
+    points = np.zeros((n_classes + 1, 2))
+    labels = [*(f"class {i}" for i in range(n_classes)), None]
+    title = EmbeddingDisplay(points, labels=labels).plot().legend_.get_title().get_text()
+    assert ("repeat" in title) == (n_classes == 71)
 
 
 def test_any_transformer_can_be_the_projection():

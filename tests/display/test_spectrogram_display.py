@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import soundfile as sf
 from helpers import fitted_frontend, texts, tone
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.frozen import FrozenEstimator
@@ -11,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skdaf import (
+    Clip,
     CNNAudioClassifier,
     CNNFeatureExtractor,
     LegacySpectrogramTransformer,
@@ -32,6 +34,34 @@ def test_a_tone_is_drawn_at_its_frequency(frequency, params):
     edges = image.get_coordinates()[:, 0, 1]
     row = image.get_array()[:, 10].argmax()
     assert edges[row] <= frequency <= edges[row + 1]
+
+
+def shown_lengths(X, **options):
+    """Return the durations of the clips that a display shows, in samples."""
+    display = SpectrogramDisplay.from_estimator(fitted_frontend(X), X, **options)
+    return [round(16_000 * times[-1]) for times in display.times]
+
+
+def test_clips_come_from_as_many_groups_as_possible():
+    X = [tone(1000, n / 16_000) for n in (4000, 4100, 4200, 4300, 4400)]
+    y, groups = [0, 0, 0, 0, 1], ["a", "a", "b", "b", "a"]
+    assert shown_lengths(X, y=y, n_clips=2) == [4000, 4100, 4400]
+    assert shown_lengths(X, y=y, n_clips=2, groups=groups) == [4000, 4200, 4400]
+    assert shown_lengths(X, y=y, n_clips=3, groups=groups) == [4000, 4100, 4200, 4400]
+    assert shown_lengths(X, n_clips=2, groups=groups) == [4000, 4200]
+    with pytest.raises(ValueError, match="groups must contain 5 groups, one per clip"):
+        shown_lengths(X, groups=groups[:4])
+
+
+def test_parts_of_a_file_are_a_group(tmp_path):
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for path in paths:
+        sf.write(path, tone(1000, 2.0), 16_000)
+    first, second = paths
+    X = [Clip(first, 0.0, 0.25), Clip(first, 0.5, 1.0), Clip(second, 0.0, 0.75)]
+    assert shown_lengths(X, y=["x"] * 3, n_clips=2) == [4000, 12_000]
+    # Without classes, the first clips are what the user asked for.
+    assert shown_lengths(X, n_clips=2) == [4000, 8000]
 
 
 def test_ticks_are_at_their_frequencies():

@@ -1,5 +1,6 @@
 """CNNAudioClassifier: nested parameters, reproducible fits, pickles, errors, progress."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from helpers import small_classifier, small_embedder
+from helpers import same_probabilities, small_classifier, small_embedder
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -23,10 +24,6 @@ pytestmark = pytest.mark.oldest
 @pytest.fixture(scope="module")
 def fitted(sounds, sound_labels):
     return small_classifier().fit(sounds.filenames, sound_labels)
-
-
-def same_bytes(classifier, other, X):
-    return np.array_equal(classifier.predict_proba(X), other.predict_proba(X))
 
 
 def test_swapped_files_and_labels_are_noted(sounds):
@@ -78,25 +75,25 @@ class TestNestedFrontEnd:
 
 
 class TestReproducible:
-    def test_same_seed_same_bytes(self, fitted, sounds, sound_labels):
+    def test_same_seed_same_probabilities(self, fitted, sounds, sound_labels):
         again = small_classifier().fit(sounds.filenames, sound_labels)
-        assert same_bytes(fitted, again, sounds.filenames)
+        assert same_probabilities(fitted, again, sounds.filenames)
         assert again.history_ == fitted.history_
 
     def test_another_seed_another_model(self, fitted, sounds, sound_labels):
         other = small_classifier(random_state=1).fit(sounds.filenames, sound_labels)
-        assert not same_bytes(fitted, other, sounds.filenames)
+        assert not same_probabilities(fitted, other, sounds.filenames)
 
     def test_workers_do_not_matter(self, fitted, sounds, sound_labels):
         with joblib.parallel_config(backend="threading"):
             other = small_classifier(n_jobs=2).fit(sounds.filenames, sound_labels)
-        assert same_bytes(fitted, other, sounds.filenames)
+        assert same_probabilities(fitted, other, sounds.filenames)
 
     def test_cache_does_not_matter(self, fitted, sounds, sound_labels, tmp_path):
         classifier = small_classifier().set_params(frontend__cache=tmp_path / "cache")
         for _ in range(2):
             classifier.fit(sounds.filenames, sound_labels)
-            assert same_bytes(fitted, classifier, sounds.filenames)
+            assert same_probabilities(fitted, classifier, sounds.filenames)
 
     def test_random_state_instances_advance(self, sounds):
         rng = np.random.RandomState(0)
@@ -134,7 +131,7 @@ class TestPersistence:
     def test_joblib_round_trip_in_this_process(self, fitted, sounds, tmp_path):
         joblib.dump(fitted, tmp_path / "model.joblib")
         loaded = joblib.load(tmp_path / "model.joblib")
-        assert same_bytes(fitted, loaded, sounds.filenames)
+        assert same_probabilities(fitted, loaded, sounds.filenames)
         assert loaded.history_ == fitted.history_
         assert loaded.layer_names_ == fitted.layer_names_
 
@@ -313,10 +310,10 @@ class TestVerbosity:
         np.testing.assert_array_equal(classifier.predict_proba(files), expected)
         assert capfd.readouterr().err == ""
         classifier.set_params(verbose=1).predict(files)
-        last_lines = [line for line in capfd.readouterr().err.split("\n") if line]
-        assert len(last_lines) == 1
-        assert "Spectrograms: 100%" in last_lines[0]
-        assert "180/180" in last_lines[0]
+        first, last = capfd.readouterr().err.splitlines()
+        assert "Spectrograms:   0%" in first
+        assert "Spectrograms: 100%" in last
+        assert "180/180" in last
 
     def test_progress_bars_for_clips_and_epochs(self, sounds, capfd):
         small_classifier(max_epochs=3, verbose=1, early_stopping=True, validation_fraction=0.2).fit(
@@ -330,3 +327,21 @@ class TestVerbosity:
         assert "3/3" in err
         assert "valid_loss=" in err
         assert "valid_score=" in err
+
+    @pytest.mark.parametrize("delay", [0.0, 60.0])
+    def test_a_bar_for_headers_if_they_take_long(self, delay, sounds, capfd, monkeypatch):
+        monkeypatch.setattr("skdaf._audio.lengths._PROGRESS_AFTER", delay)
+        small_classifier(max_epochs=1, verbose=1).fit(sounds.filenames, sounds.target)
+        assert ("Headers: 100%" in capfd.readouterr().err) == (delay == 0.0)
+
+    @pytest.mark.parametrize("method", ["fit", "partial_fit"])
+    def test_the_bar_moves_within_an_epoch(self, method, capfd, monkeypatch):
+        monkeypatch.setattr("skdaf._core.progress._LINE_INTERVAL", 0.0)
+        X, y = np.random.default_rng(0).random((30, 12, 16)), np.arange(30) % 2
+        network = small_classifier(max_epochs=2, batch_size=10, early_stopping=False, verbose=1)
+        getattr(network, method)(X, y, **({} if method == "fit" else {"classes": [0, 1]}))
+        shown = re.findall(r"([\d.]+)/[12] \[", capfd.readouterr().err)
+        epoch = ["0.33", "0.66", "1"]
+        second = ["1.33", "1.66", "2"] if method == "fit" else []
+        # The bar is also shown at the beginning and at the end.
+        assert list(dict.fromkeys(shown)) == ["0", *epoch, *second]

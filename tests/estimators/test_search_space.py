@@ -1,8 +1,11 @@
 """Search spaces: their names are parameters, and every candidate trains."""
 
+import ast
+import re
+
 import numpy as np
 import pytest
-from helpers import noise
+from helpers import ROOT, noise
 from sklearn.base import clone
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
@@ -69,6 +72,15 @@ def test_the_defaults_are_among_the_values(size):
     }
     for name, values in search_space(size).items():
         assert default[name] in values, name
+
+
+def test_the_documentation_lists_all_values():
+    page = (ROOT / "docs" / "searching.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (both|\"large\") \|$", page, re.MULTILINE)
+    values = {name: ast.literal_eval(f"[{text.replace('`', '')}]") for name, text, _ in rows}
+    assert values == search_space("large")
+    in_both = [name for name, _, where in rows if where == "both"]
+    assert {name: values[name] for name in in_both} == search_space("small")
 
 
 def test_small_fits_regressors():

@@ -3,6 +3,7 @@
 import joblib
 import numpy as np
 import pytest
+from helpers import same_weights
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -48,11 +49,6 @@ def weights_of(estimator, layer):
     return get_weights(getattr(estimator.network_, layer))
 
 
-def equal(weights, others):
-    assert weights.keys() == others.keys()
-    return all(np.array_equal(weights[name], others[name]) for name in weights)
-
-
 @pytest.mark.parametrize(
     ("frozen_layers", "n_frozen"), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), ("conv", 2)]
 )
@@ -62,7 +58,7 @@ def test_frozen_layers_keep_every_bit_and_the_others_learn(
     new = transferred(classifier, sounds.filenames, halves, frozen_layers=frozen_layers)
     assert new.layer_names_ == ["conv1", "conv2", "dense1", "dense2", "output"]
     for number, layer in enumerate(new.layer_names_[:-1]):
-        kept = equal(weights_of(new, layer), weights_of(classifier, layer))
+        kept = same_weights(weights_of(new, layer), weights_of(classifier, layer))
         assert kept == (number < n_frozen), layer
 
 
@@ -78,7 +74,7 @@ def test_running_statistics_are_among_the_bits_kept(classifier, sounds, halves):
 def test_the_source_is_not_touched(classifier, sounds, halves):
     before = get_weights(classifier.network_)
     transferred(classifier, sounds.filenames, halves)
-    assert equal(get_weights(classifier.network_), before)
+    assert same_weights(get_weights(classifier.network_), before)
     assert all(p.requires_grad for p in classifier.network_.parameters())
 
 
@@ -117,7 +113,7 @@ def test_path_of_a_saved_model(classifier, sounds, halves, tmp_path):
     from_path = CNNAudioClassifier(pretrained=tmp_path / "source.skops", **SMALL)
     from_path.fit(sounds.filenames, halves)
     frozen = transferred(classifier, sounds.filenames, halves)
-    assert equal(get_weights(from_path.network_), get_weights(frozen.network_))
+    assert same_weights(get_weights(from_path.network_), get_weights(frozen.network_))
 
 
 @pytest.mark.parametrize("frozen_layers", [0, 1, "conv"])
@@ -128,7 +124,7 @@ def test_the_encoder_of_an_autoencoder_becomes_the_conv_layers(embedder, sounds,
     assert new.layer_names_ == ["conv1", "conv2", "embedding", "dense1", "output"]
     n_frozen = {0: 0, 1: 1, "conv": 3}[frozen_layers]
     for number, layer in enumerate(new.layer_names_[:3]):
-        kept = equal(weights_of(new, layer), weights_of(embedder, layer))
+        kept = same_weights(weights_of(new, layer), weights_of(embedder, layer))
         assert kept == (number < n_frozen), layer
 
 
@@ -145,7 +141,7 @@ def test_a_transferred_network_can_be_transferred_again(classifier, embedder, so
     for source in (classifier, embedder):
         once = transferred(source, sounds.filenames, sounds.target)
         twice = transferred(once, sounds.filenames, halves, frozen_layers="conv")
-        assert equal(weights_of(twice, "conv2"), weights_of(once, "conv2"))
+        assert same_weights(weights_of(twice, "conv2"), weights_of(once, "conv2"))
 
 
 @pytest.mark.parametrize("which", ["classifier", "embedder"])

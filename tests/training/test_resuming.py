@@ -21,9 +21,10 @@ from training_helpers import (
     no_space_left,
     results,
     same_trees,
+    saved_and_loaded,
 )
 
-from skdaf import CNNAudioClassifier, load_model, save_model
+from skdaf import CNNAudioClassifier
 from skdaf._networks.weights import get_weights
 from skdaf._training.checkpoint import unpack
 
@@ -117,7 +118,7 @@ def test_the_progress_bar_says_where_a_fit_resumes(tmp_path, capsys):
     fit_until(5, make_classifier(tmp_path), X, y)
     capsys.readouterr()
     make_classifier(tmp_path, verbose=1).fit(X, y)
-    shown = capsys.readouterr().err.split("\r")
+    shown = capsys.readouterr().err.splitlines()
     assert "Training, resumed after epoch 4 of 6: 100%" in shown[-1]
     assert "6/6" in shown[-1]
     # The bar starts with the epochs of the checkpoint, and the time left is not known yet.
@@ -339,17 +340,12 @@ def test_checkpoint_is_a_parameter_like_others(tmp_path):
     X, y = make_spectrograms(24)
     model = make_classifier(tmp_path, max_epochs=1).fit(X, y)
     assert model.get_params()["checkpoint"] == clone(model).checkpoint == tmp_path
-    saved = saved_and_loaded(model, tmp_path / "m")
+    saved = saved_and_loaded(model, tmp_path)
     for loaded, location in ((pickle.loads(pickle.dumps(model)), tmp_path), (saved, None)):
         assert loaded.checkpoint == location
         assert same_trees(results(loaded, X), results(model, X))
     with pytest.raises(ValueError, match="'checkpoint' parameter of CNNAudioClassifier"):
         make_classifier(3).fit(X, y)
-
-
-def saved_and_loaded(model, path):
-    save_model(model, path)
-    return load_model(path)
 
 
 def test_without_a_checkpoint_no_files_are_written(tmp_path, monkeypatch):

@@ -8,9 +8,22 @@ import numpy as np
 import pytest
 import torch
 from helpers import same_weights
+from sklearn.model_selection import (
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+    cross_val_score,
+    learning_curve,
+)
 from torch import nn
 from torch.nn import functional
-from training_helpers import make_examples, make_plan, make_run
+from training_helpers import (
+    EpochCounter,
+    make_classifier,
+    make_examples,
+    make_plan,
+    make_run,
+    make_spectrograms,
+)
 
 from skdaf._networks.building import build_network
 from skdaf._networks.inference import apply_network
@@ -22,7 +35,7 @@ from skdaf._training.train import train
 pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("small_batches_are_split")]
 
 
-def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed=0, report=None):
+def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed=0, **reports):
     """Train a small network; return it and the final state."""
     examples = examples or make_examples()
     options = {"channels": (4, 8), "hidden_units": (8,)}
@@ -31,7 +44,7 @@ def fit(examples=None, plan=None, train_rows=None, validation_rows=None, *, seed
     run = make_run(
         network, examples, plan, train_rows=rows, validation_rows=validation_rows, seed=seed
     )
-    return network, train(run, report=report)
+    return network, train(run, **reports)
 
 
 def test_learns_to_separate_two_classes():
@@ -244,6 +257,16 @@ def test_read_only_memory_mapped_inputs_give_the_same_weights(tmp_path):
     assert same_weights(get_weights(fit(examples)[0]), get_weights(fit(mapped)[0]))
 
 
+def test_batches_are_reported_and_change_nothing():
+    shares = []
+    plan = make_plan(max_epochs=1, batch_size=8)
+    reported, _ = fit(plan=plan, report_batch=shares.append)
+    silent, _ = fit(plan=plan)
+    assert len(shares) > 2
+    assert shares == [n / len(shares) for n in range(1, len(shares) + 1)]
+    assert same_weights(get_weights(reported), get_weights(silent))
+
+
 def test_only_training_examples_are_augmented():
     calls = []
 
@@ -303,6 +326,38 @@ def test_a_second_interruption_within_seconds_stops_everything(monkeypatch):
     monkeypatch.setattr("skdaf._training.train._SECOND_INTERRUPT_WITHIN", 0.0)
     with pytest.warns(UserWarning, match="interrupted in epoch 2"):
         fit(report=interrupt)
+
+
+MEASURING = {
+    "cross_val_score": lambda model, X, y: cross_val_score(model, X, y, cv=2),
+    "learning_curve": lambda model, X, y: learning_curve(model, X, y, cv=2, train_sizes=[1.0]),
+    "GridSearchCV": lambda model, X, y: GridSearchCV(model, {"weight_decay": [0.0, 0.1]}, cv=2).fit(
+        X, y
+    ),
+    "TunedThresholdClassifierCV": lambda model, X, y: TunedThresholdClassifierCV(model, cv=2).fit(
+        X, y
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEASURING)
+def test_one_interruption_stops_what_measures_fits(name, monkeypatch):
+    X, y = make_spectrograms(32)
+    epochs = EpochCounter(monkeypatch, stop=3, error=KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        MEASURING[name](make_classifier(max_epochs=3), X, y)
+    assert epochs.n == 2
+
+
+def test_an_interruption_of_the_final_fit_of_a_search_keeps_the_best_epoch(monkeypatch):
+    X, y = make_spectrograms(32)
+    n_candidates, n_folds = 2, 2
+    EpochCounter(monkeypatch, total=n_candidates * n_folds * 3 + 2, error=KeyboardInterrupt)
+    search = GridSearchCV(make_classifier(max_epochs=3), {"weight_decay": [0.0, 0.1]}, cv=n_folds)
+    with pytest.warns(UserWarning, match="interrupted in epoch 3"):
+        search.fit(X, y)
+    assert search.best_estimator_.n_epochs_ == 2
+    assert search.predict(X).shape == (32,)
 
 
 @pytest.mark.parametrize(

@@ -115,13 +115,16 @@ class Killed(BaseException):
 
 
 class EpochCounter:
-    """Counts epochs, and raises an error at the start of one of them."""
+    """Counts epochs, and raises an error at the start of one of them.
 
-    def __init__(self, monkeypatch, stop=None, error=Killed):
+    This is the epoch `stop` of every fit, or the next one after `total` epochs of all fits.
+    """
+
+    def __init__(self, monkeypatch, stop=None, error=Killed, total=None):
         self.n, self.stop, train_epoch = 0, stop, Loop._train_epoch
 
         def counted(loop, epoch):
-            if epoch == self.stop:
+            if epoch == self.stop or self.n == total:
                 raise error
             self.n += 1
             return train_epoch(loop, epoch)

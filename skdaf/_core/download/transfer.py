@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from skdaf._core.download.drive import confirmation_url, reason_for_page
 from skdaf._core.download.pages import Page, is_page
 from skdaf._core.limits import MAX_DOWNLOAD_BYTES, check_at_most
-from skdaf._core.parallel import progress_bar
+from skdaf._core.progress import progress_bar
 
 _CHUNK_BYTES = 2**16
 _HEAD_BYTES = 2**10

@@ -234,7 +234,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         backbone = load(model, **self._options())
         sha256 = model.sha256 or backbone.sha256
         check_cache(self.cache, model, sha256)
-        rate_and_lengths(clips, backbone.sampling_rate, cache=self.cache, n_jobs=self.n_jobs)
+        options = {"cache": self.cache, "n_jobs": self.n_jobs, "verbose": self.verbose}
+        rate_and_lengths(clips, backbone.sampling_rate, **options)
         warn_about_rate(self, clips, backbone.sampling_rate)
         self._found, self.sha256_ = model, sha256
         self.window_ = choose_window(backbone, self.window, self.step)

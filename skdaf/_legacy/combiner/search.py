@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
-from skdaf._core.parallel import progress_bar
+from skdaf._core.progress import progress_bar
 
 _N_FOLDS, _N_REPEATS = 5, 3
 
