@@ -111,13 +111,19 @@ def _clips_of_table(table, names):
 
 
 def _column_of_recordings(table, names):
-    """Return "audio" if this column contains recordings, else "path"; None if neither exists."""
+    """Return the column of recordings: "audio" if it has any, the only one, or "path"; or None."""
     if names.count("audio") == 1:
         value = first_value(table, "audio")
         # Hugging Face datasets often have a column of file names in addition to the audio.
         if is_source(value) and not (isinstance(value, PATH_TYPES) and "path" in names):
             return "audio"
+    if len(names) == 1 and _is_recording(first_value(table, names[0])):
+        return names[0]  # as ColumnTransformer passes the column of files, which has any name
     return "path" if "path" in names else None
+
+
+def _is_recording(value):
+    return isinstance(value, (Clip, *PATH_TYPES)) or is_source(value)
 
 
 def _check_no_files(table, names):
@@ -128,7 +134,7 @@ def _check_no_files(table, names):
         )
     for name in names[:_MAX_SEARCHED_COLUMNS]:
         value = first_value(table, name) if names.count(name) == 1 else None
-        if isinstance(value, (Clip, *PATH_TYPES)) or is_source(value):
+        if _is_recording(value):
             raise ValueError(
                 f"A table of files needs a column 'path', got the columns {names[:20]}. Rename the "
                 f"column of files, or pass only that column, as X[{name!r}]."

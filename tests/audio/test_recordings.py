@@ -138,10 +138,20 @@ def test_other_names_of_times_are_an_error_in_tables():
 def test_a_table_with_files_in_another_column():
     with pytest.raises(ValueError, match=r"needs a column 'path'.*as X\['file'\]"):
         as_clips(pd.DataFrame({"id": [3], "file": ["a.wav"]}))
+    with pytest.raises(ValueError, match=r"needs a column 'path'.*as X\['file'\]"):
+        as_clips(pd.DataFrame({"file": ["a.wav"], "loudness": [0.5]}))
     with pytest.raises(ValueError, match=r"pass X\.reset_index\(\)"):
         as_clips(pd.DataFrame({"dog": [1]}, index=pd.Index(["a.wav"], name="path")))
     with pytest.raises(ValueError, match="several columns called 'path'"):
         as_clips(pd.DataFrame([["a.wav", "b.wav"]], columns=["path", "path"]))
+
+
+def test_the_only_column_of_a_table_can_have_any_name():
+    # ColumnTransformer passes such tables if the column is selected by a list: ["file"].
+    assert as_clips(pd.DataFrame({"file": NAMES})) == CLIPS
+    assert as_clips(pd.DataFrame({0: [Clip("a.wav", 1, 2)]})) == [Clip("a.wav", 1, 2)]
+    assert as_clips(Table(recording=NAMES)) == CLIPS
+    assert as_clips(pd.DataFrame({"loudness": [0.5, 0.2]})) is None
 
 
 class Table:
