@@ -1,6 +1,7 @@
 """Model files, which contain estimators but no code.
 
 - `models`: `save_model` and `load_model`.
+- `writer`: the archive that `save_model` writes.
 - `note`: the release that wrote a file.
 - `outline`: what a file contains, without building it.
 - `schema`: read the description in a file, within limits.
