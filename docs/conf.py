@@ -124,6 +124,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skdaf"
 html_static_path = ["_static"]
 html_css_files = ["skdaf.css"]
+html_js_files = ["versions_menu.js"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

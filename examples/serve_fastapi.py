@@ -126,18 +126,23 @@ async def refuse_invalid_request(request: Request, error: RequestValidationError
     problem = error.errors()[0]
     name, message = problem["loc"][-1], problem["msg"]
     if name == "file":
-        message = (
-            f"expected a file with a name in this field of a form, {sent(error)}"
-        )
+        kind = request.headers.get("content-type", "").partition(";")[0].strip()
+        message = "expected a file with a name in this field of a form, got "
+        message += sent(error, kind)
     return JSONResponse({"detail": f"{name}: {message}."}, 422)
 
 
-def sent(error: RequestValidationError) -> str:
-    """Return which fields a request had instead of a file, without their values."""
+def sent(error: RequestValidationError, kind: str) -> str:
+    """Return what a request had instead of a file in a form, without any values."""
+    if not kind:
+        return "no form"
+    if kind.lower() != "multipart/form-data":
+        # It has no names of fields, only pieces of what may be a recording.
+        return f"a body of type {kind[:60]!r}"
     fields = [repr(name[:40]) for name in list(error.body or ())[:5]]
     if "'file'" in fields:
-        return "got something else"
-    return f"got {', '.join(fields)}" if fields else "got no form"
+        return "something else"
+    return ", ".join(fields) or "an empty form"
 
 
 @app.exception_handler(Exception)

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 import skdaf
 
+URL_ENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
 LIMITS = {"MAX_BYTES": 200_000, "MAX_CLIP_SECONDS": 2, "MAX_RECORDING_SECONDS": 4}
 
 
@@ -145,8 +146,17 @@ def test_requests_without_a_single_file_are_refused(client):
     for response, problem in (
         (client.post("/predict"), "no form."),
         (client.post("/predict", content=b"secret"), "no form."),
-        (client.post("/predict", json={"file": "secret"}), "no form."),
-        (client.post("/predict", data={"file": "secret"}), "something else."),
+        (client.post("/predict", json={"file": "secret"}), "a body of type 'application/json'."),
+        (client.post("/predict", data={"file": "secret"}), f"a body of type {URL_ENCODED!r}."),
+        # This is what curl --data-binary sends.
+        (
+            client.post("/predict", content=b"a=b&c", headers={"Content-Type": URL_ENCODED}),
+            f"a body of type {URL_ENCODED!r}.",
+        ),
+        (
+            client.post("/predict", content=b"--x--\r\n", headers={"Content-Type": MULTIPART}),
+            "an empty form.",
+        ),
         (
             client.post("/segments", files=sound, data={"x" * 50: "secret"}),
             f"'{'x' * 40}', 'sound'.",

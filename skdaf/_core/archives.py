@@ -144,10 +144,11 @@ def read_array(content):
         raise ValueError(
             f"an array declares the shape {str(shape)[:60]}, which does not match its size"
         )
-    flat = np.frombuffer(content, dtype, math.prod(shape), file.tell())
+    # A copy is writable and aligned, and does not keep the content of the file in memory. It is one
+    # of bytes, because copies of records have whatever was in memory between their fields.
+    flat = np.frombuffer(content, np.uint8, offset=file.tell()).copy().view(dtype)
     _check_values(flat)
-    # A copy is writable and aligned, and does not keep the content of the file in memory.
-    return flat.reshape(shape, order=order).copy(order=order)
+    return flat.reshape(shape, order=order)
 
 
 def read_header(file):

@@ -3,6 +3,7 @@
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
+from importlib.util import find_spec
 
 # Seconds between two lines in a log file.
 _LINE_INTERVAL = 30.0
@@ -33,10 +34,9 @@ def progress_bar(total, description, unit, verbose, initial=0, delay=0.0):
     if not verbose or sys.stderr is None:
         yield lambda n, **figures: None
         return
-    from tqdm.auto import tqdm
-
+    tqdm, place = _tqdm_and_place(delay)
     options = {"bar_format": _EPOCHS if unit == "epoch" else None, "unit_scale": unit == "B"}
-    options |= {"delay": delay, **_log_options(delay)}
+    options |= {"delay": delay, **place}
     with tqdm(total=total, desc=description, unit=unit, initial=initial, **options) as bar:
 
         def advance(n, **figures):
@@ -59,10 +59,20 @@ def no_log_of_short_work():
         _is_short_work_logged.reset(token)
 
 
+def _tqdm_and_place(delay):
+    """Return the class of the bar, and its options that depend on where it is shown."""
+    # Not tqdm.auto in a notebook without widgets, which would warn that they are missing.
+    if _is_in_notebook() and find_spec("ipywidgets") is None:
+        from tqdm.std import tqdm
+
+        return tqdm, {"file": _Output(), "position": 0}
+    from tqdm.auto import tqdm
+
+    return tqdm, {} if _is_in_notebook() or _is_in_terminal() else _log_options(delay)
+
+
 def _log_options(delay):
-    """Return the options of tqdm that turn a bar into lines, if it would be in a log file."""
-    if _can_show_bars():
-        return {}
+    """Return the options of tqdm that turn a bar into lines in a log file."""
     return {
         "file": _Lines(),
         "mininterval": _LINE_INTERVAL,
@@ -72,12 +82,41 @@ def _log_options(delay):
     }
 
 
-def _can_show_bars():
-    """Return whether standard error is a terminal or a notebook, where tqdm may lack widgets."""
+def _is_in_notebook():
+    return type(sys.stderr).__module__.startswith("ipykernel.")
+
+
+def _is_in_terminal():
     with suppress(AttributeError, ValueError):  # it may be any object, and may be closed
-        is_notebook = type(sys.stderr).__module__.startswith("ipykernel.")
-        return is_notebook or sys.stderr.isatty()
+        return sys.stderr.isatty()
     return False
+
+
+class _Output:
+    """An output of a notebook as a file for tqdm, with the last state of a bar only.
+
+    Standard error would keep all states when a notebook is run and converted without a browser.
+    """
+
+    encoding = "utf-8"  # tqdm draws blocks
+
+    def __init__(self):
+        self._display = None
+
+    def write(self, text):
+        # tqdm overwrites a state by a carriage return, and clears it with spaces.
+        if not text.strip():
+            return
+        from IPython.display import display
+
+        content = {"text/plain": text.strip()}
+        if self._display is None:
+            self._display = display(content, raw=True, display_id=True)
+        else:
+            self._display.update(content, raw=True)
+
+    def flush(self):
+        """Do nothing, because `write` has shown the text."""
 
 
 class _Lines:

@@ -32,8 +32,6 @@ def info(model, as_json, trust):
     value of --layers-dropped that makes other commands return its output. For a pretrained
     network (see "skdaf embed"), show its sampling rate, window and license.
 
-    Other commands check more of the file, so they may refuse one that is shown here.
-
     Example: skdaf info model.skops
     """
     if is_pretrained(model):

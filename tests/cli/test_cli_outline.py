@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_commands import invoke, misuse
-from crafting import change_array
+from crafting import attribute, change_array, instance, plain
 
 from skdaf import (
     CNNAudioClassifier,
@@ -140,6 +140,23 @@ def test_options_that_no_network_has_are_not_described(files, tmp_path, name, va
         load_model(path)
     assert describe_outline(path) is None
     assert "options of its network" in misuse("info", path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("label_smoothing", plain(2)),
+        ("history_", plain("x")),
+        ("frontend", instance("skdaf.SpectrogramTransformer", n_mels=plain(0))),
+    ],
+)
+def test_values_that_load_model_refuses_are_not_described(files, tmp_path, name, value):
+    path = str(tmp_path / "damaged.skops")
+    shutil.copy(files["classifier"], path)
+    attribute(path, name, value)
+    with pytest.raises(ValueError, match="is damaged"):
+        load_model(path)
+    assert describe_outline(path) is None
 
 
 def test_tables_look_as_pandas_prints_them():

@@ -83,6 +83,13 @@ def test_bytes_that_are_no_text_and_no_truth_value_are_refused(dtype, bad, reaso
         read_array(content[: -len(bad)] + bad)
 
 
+def test_bytes_between_the_fields_of_records_are_those_in_the_file():
+    # The nodes of decision trees have such bytes. A new array would get any others from memory.
+    kind = np.dtype({"names": ["a", "b"], "formats": ["u1", "<f8"], "offsets": [0, 8]})
+    records = np.frombuffer(bytes(range(160)), np.uint8).view(kind)
+    assert read_array(npy(records)).tobytes() == records.tobytes()
+
+
 def test_an_array_in_two_places_is_read_once():
     with Archive(archive_of(a=npy(np.zeros(3))), "it") as archive:
         assert archive.array("a") is archive.array("a")

@@ -1,5 +1,6 @@
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,13 +44,61 @@ def test_a_log_file_gets_a_line_every_thirty_seconds(capfd, clock):
     ]
 
 
-@pytest.mark.parametrize("stream", [Terminal, Notebook])
-def test_terminals_and_notebooks_get_a_bar(stream, clock, monkeypatch):
-    shown = stream()
+def test_terminals_get_a_bar(clock, monkeypatch):
+    shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
     show_hundred_seconds(clock)
     assert shown.getvalue().count("\n") == 1
     assert shown.getvalue().count("\r") > 50
+
+
+def without_widgets(monkeypatch):
+    """Simulate a notebook without ipywidgets; return its outputs, each with all its states."""
+    outputs = []
+
+    def display(content, *, raw, display_id):
+        assert raw
+        assert display_id
+        states = [content["text/plain"]]
+        outputs.append(states)
+        return SimpleNamespace(update=lambda new, raw: states.append(new["text/plain"]))
+
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace())
+    monkeypatch.setattr("skdaf._core.progress.find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "stderr", Notebook())
+    return outputs
+
+
+@pytest.mark.filterwarnings("error")
+def test_each_bar_is_one_output_of_a_notebook_without_widgets(clock, monkeypatch):
+    outputs = without_widgets(monkeypatch)
+    for _ in range(2):
+        show_hundred_seconds(clock)
+    assert sys.stderr.getvalue() == ""
+    assert len(outputs) == 2
+    for states in outputs:
+        assert len(states) > 50
+        assert "0/100" in states[0]
+        assert "100%|\u2588" in states[-1]
+        assert not any(set("\r\n") & set(state) for state in states)
+
+
+def test_bars_in_bars_are_two_outputs_of_a_notebook(clock, monkeypatch):
+    outputs = without_widgets(monkeypatch)
+    with progress_bar(1, "Outer", "clip", 1) as advance:
+        show_hundred_seconds(clock)
+        clock[0] += 1.0
+        advance(1)
+    assert [states[-1].split(":")[0] for states in outputs] == ["Outer", "Work"]
+    assert all("100%" in states[-1] for states in outputs)
+
+
+def test_notebooks_with_widgets_get_the_bar_of_tqdm(clock, monkeypatch):
+    monkeypatch.setattr("skdaf._core.progress.find_spec", lambda name: name)
+    monkeypatch.setattr(sys, "stderr", Notebook())
+    show_hundred_seconds(clock)
+    assert sys.stderr.getvalue().count("\r") > 50
 
 
 @pytest.mark.parametrize("seconds", [1.0, 3.0])

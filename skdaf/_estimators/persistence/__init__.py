@@ -1,8 +1,9 @@
 """Model files, which contain estimators but no code.
 
 - `models`: `save_model` and `load_model`.
+- `writer`: the archive that `save_model` writes.
 - `note`: the release that wrote a file.
-- `outline`: what a file contains, without building it.
+- `outline`: what a file contains, without building it; `outline_values` checks its values.
 - `schema`: read the description in a file, within limits.
 - `trusted_types`: the types that a file may contain.
 - `reader`: build objects of these types.

@@ -1,10 +1,8 @@
 """save_model and load_model: files that contain estimators but no code."""
 
 import io
-import json
 import os
 import warnings
-import zipfile
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -14,10 +12,11 @@ from skdaf._core.archives import Archive, TooLargeError
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
-from skdaf._estimators.persistence.note import FORMAT, NOTE, read_note
+from skdaf._estimators.persistence.note import FORMAT, read_note
 from skdaf._estimators.persistence.reader import build
 from skdaf._estimators.persistence.run_settings import CodeError, EstimatorCopier
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
+from skdaf._estimators.persistence.writer import repacked
 from skdaf._version import __version__
 
 
@@ -27,7 +26,8 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
 
     Unlike a pickle, the file contains arrays, parameters and names of types, but no code. You can
     save every estimator of this package, and scikit-learn's pipelines, unions and searches around
-    them. The file records the release that wrote it; later releases can read it.
+    them. The file records the release that wrote it; later releases can read it. With the same
+    releases, the same model gives the same file, byte for byte.
 
     Parameters that belong to a run and not to the model are not saved, in any nested estimator:
     `cache`, `checkpoint`, `device`, `memory`, `n_jobs`, `n_threads`, `pre_dispatch` and `verbose`.
@@ -85,7 +85,7 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     name = type(estimator).__name__
     stripped = _stripped(estimator, name)
     try:
-        content = _deduplicate(skops.io.dumps(stripped, compression=zipfile.ZIP_DEFLATED))
+        content = repacked(skops.io.dumps(stripped))
         _read(io.BytesIO(content), name)
     except UntrustedError as error:
         # Predictions do not need callbacks.
@@ -131,44 +131,6 @@ def _frozen_model(estimator, name, path):
                 stacklevel=2,
             )
         return None
-
-
-def _deduplicate(content):
-    """Return the archive with each object written only once, and with a note of this release."""
-    file = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as old,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        schema = _refer_to_known(json.loads(old.read("schema.json")), set())
-        for name in sorted(_members(schema), key=old.namelist().index):
-            new.writestr(name, old.read(name))
-        new.writestr("schema.json", json.dumps(schema, separators=(",", ":")))
-        new.writestr(NOTE, json.dumps({"skdaf": __version__, "format": FORMAT}))
-    return file.getvalue()
-
-
-def _refer_to_known(schema, known):
-    """Replace each object, except where it first occurs, with a reference to its number."""
-    if isinstance(schema, list):
-        return [_refer_to_known(part, known) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("__loader__") == "ObjectNode":
-        if schema["__id__"] in known:
-            return {key: schema[key] for key in ("__class__", "__module__", "__loader__", "__id__")}
-        known.add(schema["__id__"])
-    return {key: _refer_to_known(part, known) for key, part in schema.items()}
-
-
-def _members(schema):
-    """Return the names of the archive members that a schema refers to."""
-    if isinstance(schema, list):
-        return set().union(*map(_members, schema))
-    if not isinstance(schema, dict):
-        return set()
-    own = {schema["file"]} if isinstance(schema.get("file"), str) else set()
-    return own.union(*map(_members, schema.values()))
 
 
 @public

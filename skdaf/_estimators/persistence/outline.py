@@ -2,8 +2,9 @@
 
 Building an estimator imports torch and scikit-learn, which takes seconds; an outline needs neither.
 There is an outline if a file contains a fitted classifier or autoencoder with a built-in network
-and front end, and if its weights have the shapes that the network needs. For all other files,
-including damaged ones, build the estimator instead: `load_model` also says what is wrong with them.
+and front end, if its values are usual ones, and if its weights have the shapes that the network
+needs. For all other files, including damaged ones, build the estimator instead: `load_model` also
+says what is wrong with them.
 """
 
 import ast
@@ -15,6 +16,7 @@ import numpy as np
 
 from skdaf._core.archives import Archive
 from skdaf._estimators.persistence.note import FORMAT, read_note
+from skdaf._estimators.persistence.outline_values import is_certain
 from skdaf._estimators.persistence.schema import read_schema, scalar
 from skdaf._estimators.persistence.trusted_types import RUN_PARAMETERS
 from skdaf._networks.sizes import check_options, is_option, is_size, layer_sizes
@@ -45,8 +47,8 @@ class EstimatorState(NamedTuple):
 def read_outline(path):
     """Return the `EstimatorState` of the fitted network estimator in a file, and its layers.
 
-    The types in the file are checked as in `load_model`, and no code is run. Parameters that only
-    matter for training or predictions are not checked.
+    The types in the file are checked as in `load_model`, and no code is run. A file that
+    `load_model` refuses has no outline.
 
     Parameters
     ----------
@@ -118,10 +120,11 @@ def _decoded(node, archive):
 
 
 def _check_attributes(estimator):
-    """Check that attributes are parameters of the class, or have the names of fitted ones."""
-    known = _parameters(estimator.kind)
-    for name in estimator.state:
-        _expect(name in known or name.startswith("_") != name.endswith("_"))
+    """Check all values but those that `load_model` replaces."""
+    defaults = _parameters(estimator.kind)
+    for name, value in estimator.state.items():
+        is_replaced = name in defaults and name in RUN_PARAMETERS
+        _expect(is_replaced or is_certain(estimator.kind, name, value, defaults))
 
 
 def _check_front_end(frontend):

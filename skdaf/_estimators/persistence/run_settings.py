@@ -10,6 +10,7 @@ from inspect import signature
 from types import FunctionType
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
@@ -159,6 +160,10 @@ class EstimatorCopier:
             for index in np.ndindex(value.shape):
                 copied[index] = self.copy(value[index])
             return copied
+        if sparse.issparse(value) and value.format in ("csr", "csc"):
+            # This chooses the type of the indices, as it does when the file is read.
+            parts = value.data, value.indices, value.indptr
+            return type(value)(parts, shape=value.shape)
         return self._copy_object(value) if _is_plain_object(value) else value
 
     def _copy_dict(self, value):
@@ -189,6 +194,8 @@ class EstimatorCopier:
             # Requests of metadata refer back to their estimator; messages only need its name.
             attributes["owner"] = type(attributes["owner"]).__name__
         attributes = with_defaults(kind, attributes)
+        if "_n_threads" in attributes:
+            attributes["_n_threads"] = 1  # the same on every computer; readers replace it
         copied = kind.__new__(kind)
         # Register the copy first, for objects that refer to each other.
         self._copies[id(value)] = value, copied
