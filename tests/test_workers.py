@@ -35,7 +35,8 @@ TINY = {"channels": (4, 8), "max_epochs": 2, "batch_size": 32, "random_state": 0
 
 
 def tiny(**changes):
-    return CNNAudioClassifier(SpectrogramTransformer(n_mels=16), **{**TINY, **changes})
+    classifier = CNNAudioClassifier(SpectrogramTransformer(n_mels=16), **TINY)
+    return classifier.set_params(**changes)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +205,7 @@ class Spy:
 
     def __call__(self, batch, generator):
         blas = max(i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas")
-        helpers = sum(t.name.startswith("skdaf-training") for t in threading.enumerate())
+        helpers = sum(t.name.startswith("skdaf-networks") for t in threading.enumerate())
         with open(self.path, "a") as file:
             file.write(f"{os.getpid()} {helpers} {torch.get_num_threads()} {blas}\n")
         return batch
@@ -215,9 +216,14 @@ class Spy:
         return [set(map(int, column)) for column in zip(*map(str.split, lines), strict=True)]
 
 
+def watched(spy):
+    """Return a network with spectrograms that are large enough for several threads."""
+    return tiny(augment=spy, frontend__n_frames=120)
+
+
 def test_a_single_fit_uses_the_available_threads(many, tmp_path):
     spy = Spy(tmp_path / "seen")
-    tiny(augment=spy).fit(many.filenames, many.target)
+    watched(spy).fit(many.filenames, many.target)
     _, helpers, torch_threads, _ = spy.seen()
     assert max(helpers) == min(2, torch.get_num_threads()) - 1
     assert torch_threads == {1}
@@ -227,7 +233,7 @@ def test_a_single_fit_uses_the_available_threads(many, tmp_path):
 def test_workers_do_not_compete_for_cores(many, backend, tmp_path):
     spy = Spy(tmp_path / "seen")
     grid = {"learning_rate": [1e-2, 1e-3]}
-    search = GridSearchCV(tiny(augment=spy), grid, cv=2, refit=False, n_jobs=2)
+    search = GridSearchCV(watched(spy), grid, cv=2, refit=False, n_jobs=2)
     search.fit(many.filenames, many.target)
     processes, helpers, torch_threads, blas_threads = spy.seen()
     assert helpers == {0}

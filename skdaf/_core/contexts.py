@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 
 # How many seconds to wait for threads at exit; a training step takes less.
 _TIMEOUT = 10.0
@@ -46,12 +47,21 @@ def _end_daemon_threads():
     global _is_exiting
     _is_exiting = True
     notified, deadline = set(), time.monotonic() + _TIMEOUT
+    sys.unraisablehook = partial(_handle_unraisable, sys.unraisablehook, notified)
     while (threads := _daemons_in_package()) and time.monotonic() < deadline:
         # Only once per thread: another exception would interrupt its cleanup.
         for thread in threads - notified:
+            notified.add(thread)
             _raise_system_exit(thread)
-        notified |= threads
         time.sleep(_POLLING_INTERVAL)
+
+
+def _handle_unraisable(report, notified, unraisable):
+    """Notify this thread again if SystemExit was raised in a destructor, which ignores it."""
+    if unraisable.exc_type is SystemExit:
+        notified.discard(threading.current_thread())
+    else:
+        report(unraisable)
 
 
 def _daemons_in_package():

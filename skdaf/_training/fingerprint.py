@@ -94,13 +94,28 @@ def _describe_class(kind):
     bodies = [
         [
             (name, text)
-            for name, thing in vars(base).items()
+            for name, thing in _members_of_body(base)
             if (text := _describe_member(name, thing))
         ]
         for base in kind.__mro__
         if base.__module__.partition(".")[0] not in _LIBRARIES
     ]
     return f"{_name(kind)} {digest_of(repr(bodies))}" if bodies else _name(kind)
+
+
+def _members_of_body(kind):
+    """Yield the names and values in the body of a class.
+
+    When the first optimizer of a class is created, torch wraps its `step`, even if it is inherited.
+    """
+    for name, thing in vars(kind).items():
+        original = _without_hooks(thing)
+        if original is thing or original is not _without_hooks(getattr(super(kind, kind), name, None)):
+            yield name, original
+
+
+def _without_hooks(step):
+    return getattr(step, "__wrapped__", step) if getattr(step, "hooked", False) else step
 
 
 def _describe_member(name, thing):

@@ -126,6 +126,43 @@ def test_daemon_threads_in_this_package_end_at_exit():
     assert printed == "left\n"
 
 
+def test_daemon_threads_in_a_destructor_end_at_exit():
+    start = time.monotonic()
+    printed = run(
+        """
+        import threading, time
+        from skdaf._core.contexts import SharedContext
+        entered = threading.Event()
+        class Endless:
+            def __del__(self):
+                entered.set()
+                while True:
+                    time.sleep(0.01)
+        class Broken:
+            def __del__(self):
+                raise ValueError("of its own")
+        class Context(SharedContext):
+            def begin(self):  # a function of the package calls it
+                try:
+                    Endless()
+                    Broken()
+                    while True:
+                        time.sleep(0.01)
+                finally:
+                    print("left")
+        def work():
+            with Context():
+                pass
+        threading.Thread(target=work, daemon=True).start()
+        entered.wait()
+        """
+    )
+    assert printed.endswith("left\n")
+    assert printed.count("Traceback") == 1
+    assert "ValueError: of its own" in printed
+    assert time.monotonic() - start < 9
+
+
 def test_other_daemon_threads_do_not_end():
     start = time.monotonic()
     printed = run(

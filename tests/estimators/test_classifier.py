@@ -58,7 +58,8 @@ class TestBasicUse:
 
     @pytest.mark.parametrize("network", ["cnn", "daf"])
     def test_both_networks_learn(self, sounds, network):
-        classifier = small_classifier(network=network).fit(sounds.filenames, sounds.target)
+        classifier = small_classifier(network=network, max_epochs=15)
+        classifier.fit(sounds.filenames, sounds.target)
         assert classifier.score(sounds.filenames, sounds.target) > 0.9
 
     def test_a_custom_builder(self, sounds):

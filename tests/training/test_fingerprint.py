@@ -159,3 +159,22 @@ def test_rows_are_described_by_the_values_they_are_read_as():
     expected = describe_rows(rows.astype("f"))
     assert describe_rows(Float32Rows(rows), np.float32) == expected
     assert describe_rows(rows, np.float32) == expected
+
+
+@pytest.mark.parametrize("base", [torch.optim.Optimizer, torch.optim.SGD])
+@pytest.mark.parametrize("has_step", [True, False])
+def test_a_first_instance_of_an_optimizer_changes_nothing(base, has_step):
+    """Torch wraps the method `step` of its class."""
+
+    class Own(base):
+        def step(self):
+            return 1
+
+    class Inherited(Own):
+        pass
+
+    kind = Own if has_step else Inherited
+    before = describe(kind)
+    assert kind([nn.Parameter(torch.ones(2))], {"lr": 0.1} if base is not torch.optim.SGD else 0.1)
+    assert kind.step.hooked
+    assert describe(kind) == before

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from helpers import import_or_skip, run_python, small_classifier
+from packaging.version import Version
 from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import learning_curve
@@ -302,10 +304,22 @@ def test_new_files_in_every_call(sounds, sound_labels):
 # --- scikit-learn and other callers ------------------------------------------------------------
 
 
-def test_metadata_is_routed():
+@both_kinds
+def test_metadata_can_be_requested(kind):
+    with config_context(enable_metadata_routing=True):
+        requested = {"sample_weight": True, **dict.fromkeys(OPTIONS[kind], True)}
+        estimator = MAKERS[kind]().set_partial_fit_request(**requested)
+        assert estimator.get_metadata_routing().partial_fit.requests == requested
+
+
+@pytest.mark.skipif(
+    # scikit-learn/scikit-learn#34039
+    Version(sklearn.__version__) < Version("1.9.1"),
+    reason="learning_curve passes the weights of all samples to partial_fit",
+)
+def test_learning_curves_route_weights():
     with config_context(enable_metadata_routing=True):
         classifier = make_classifier().set_partial_fit_request(sample_weight=True, classes=True)
-        make_regressor().set_partial_fit_request(sample_weight=True)
         test_scores = learning_curve(
             classifier.set_fit_request(sample_weight=False).set_score_request(sample_weight=False),
             X,
@@ -336,7 +350,9 @@ def test_learning_curves_exploit_incremental_learning(kind):
     assert np.isfinite(test).all()
 
 
-@pytest.mark.filterwarnings("ignore:`optuna:FutureWarning")  # it warns of its own code
+# It warns of its own code. With its oldest version, scikit-learn does, too.
+@pytest.mark.filterwarnings("ignore:`optuna:FutureWarning")
+@pytest.mark.filterwarnings("ignore:The OptunaSearchCV .* use `_get_tags`:DeprecationWarning")
 def test_optuna_prunes_trials_that_do_not_learn(sounds):
     integration = import_or_skip("optuna_integration")
     optuna = import_or_skip("optuna")

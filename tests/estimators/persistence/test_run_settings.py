@@ -94,10 +94,11 @@ def test_requests_of_metadata_are_saved(tmp_path):
     with config_context(enable_metadata_routing=True):
         classifier = CNNAudioClassifier().set_fit_request(sample_weight=True)
         pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), classifier)
+        owner = classifier.get_metadata_routing().fit.owner
         save_model(pipeline, tmp_path / "model.skops")
         scaler, loaded = load_model(tmp_path / "model.skops")
         requests = [part.get_metadata_routing().fit.requests for part in (scaler, loaded)]
         assert requests == [{"sample_weight": False}, {**requests[1], "sample_weight": True}]
-        assert classifier.get_metadata_routing().fit.owner is classifier
+        assert classifier.get_metadata_routing().fit.owner == owner
         with pytest.raises(UnsetMetadataPassedError, match=r"CNNAudioClassifier\.fit"):
             clone(make_pipeline(loaded)).fit(np.zeros((4, 800)), [0, 1, 0, 1], groups=[1, 2, 3, 4])
