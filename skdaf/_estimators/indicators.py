@@ -10,7 +10,7 @@ from sklearn.utils.validation import assert_all_finite
 
 from skdaf._audio.columns import column_names
 from skdaf._core.arrays import as_array
-from skdaf._estimators.labels import check_none_missing, check_weights_of_classes
+from skdaf._estimators.labels import ADD_CLASSES, check_none_missing, check_weights_of_classes
 
 # A message names at most this many labels.
 _MAX_NAMES = 10
@@ -99,7 +99,7 @@ def encode_partial_indicator(y, classes, known, n_clips, class_weight, sample_we
     if known is not None and not np.array_equal(classes, known):
         raise ValueError(
             f"`classes={classes.tolist()}` is not the same as on last call to partial_fit, was: "
-            f"{known.tolist()}."
+            f"{known.tolist()}. {ADD_CLASSES}"
         )
     values, names = _check_indicator(y, "y", n_clips)
     if len(set(classes.tolist())) < len(classes):

@@ -73,10 +73,11 @@ def encode_labels(y, n_clips, class_weight, estimator_name, sample_weight=None):
     return EncodedLabels(classes, targets.astype(np.int64), weights, counts)
 
 
-def encode_known_labels(y, classes, n_clips, name="y_val", known_from="y"):
+def encode_known_labels(y, classes, n_clips, name="y_val", known_from="y", advice=""):
     """Return the index in `classes` of each label of clips; a label that is not there is an error.
 
     `name` is what `y` is called in errors, and `known_from` the parameter with the known labels.
+    Errors about unknown labels end with `advice`.
     """
     # Whether they are classes is known; a few clips of many classes would look like other numbers.
     y = _as_labels(y, name)
@@ -86,7 +87,7 @@ def encode_known_labels(y, classes, n_clips, name="y_val", known_from="y"):
     if unknown:
         raise ValueError(
             f"{name} contains labels that {known_from} does not: {unknown[:5]}. Expected: "
-            f"{classes.tolist()}."
+            f"{classes.tolist()}. {advice}".rstrip()
         )
     return np.searchsorted(classes, y).astype(np.int64)
 
@@ -98,10 +99,17 @@ def encode_partial_labels(y, classes, n_clips, class_weight, sample_weight, coun
     """
     if y is None:
         raise ValueError("partial_fit requires y to be passed, but the target y is None.")
-    targets = encode_known_labels(y, classes, n_clips, "y", "classes")
+    targets = encode_known_labels(y, classes, n_clips, "y", "classes", ADD_CLASSES)
     counts = counts_before + np.bincount(targets, sample_weight, minlength=len(classes))
     weights = _class_weights(class_weight, classes, counts)
     return EncodedLabels(classes, targets, weights, counts)
+
+
+# How to continue where the classes of a fitted network have to stay the same.
+ADD_CLASSES = (
+    "To add classes, fit a new estimator with pretrained=FrozenEstimator(this one) to clips of all "
+    "classes, the old and the new ones."
+)
 
 
 def check_classes(classes, known=None):
@@ -127,7 +135,7 @@ def check_classes(classes, known=None):
     if known is not None and not np.array_equal(found, known):
         raise ValueError(
             f"`classes={found.tolist()}` is not the same as on last call to partial_fit, was: "
-            f"{known.tolist()}."
+            f"{known.tolist()}. {ADD_CLASSES}"
         )
     if len(found) < 2:
         raise ValueError(f"classes must contain at least 2 classes, got {found.tolist()}.")
@@ -139,7 +147,7 @@ def check_same_classes(classes, known):
     if not np.array_equal(classes, known):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to "
-            f"fit. Previously got {known.tolist()}, `y` has {classes.tolist()}."
+            f"fit. Previously got {known.tolist()}, `y` has {classes.tolist()}. {ADD_CLASSES}"
         )
 
 

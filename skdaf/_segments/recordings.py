@@ -1,6 +1,7 @@
 """clips_from_recordings: turn annotated recordings into clips, labels and groups for training."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -154,9 +155,9 @@ def _recordings(recordings):
                 "memory, use clips_from_segments."
             )
     paths = [str(os.fspath(path)) for path in paths]
-    twice = [path for path in paths if paths.count(path) > 1]
-    if twice:
-        raise ValueError(f"recordings contains {twice[0]!r} {paths.count(twice[0])} times.")
+    path, count = next(iter(Counter(paths).most_common(1)), (None, 0))
+    if count > 1:
+        raise ValueError(f"recordings contains {path!r} {count} times.")
     return paths
 
 

@@ -52,7 +52,7 @@ def fit(
         (paths, labels, groups), test_clips = (_chosen(r, paths, labels, groups) for r in rows)
         warn_about_copies(paths, test_clips[0])
         _show_held_out(labels, *test_clips[1:])
-    note(f"Training on {len(paths)} clips{_kinds(None if targets else labels)}")
+    note(f"Training on {_counted(len(paths), 'clip')}{_kinds(None if targets else labels)}")
     # Of a single recording, `fit` could hold out none.
     others = {} if groups is None or len(set(groups)) == 1 else {"groups": groups}
     model = train(model, paths, labels) if train else model.fit(paths, labels, **others)
@@ -64,12 +64,31 @@ def fit(
         echo(report)
 
 
+def note_classes_of_source(source, labels, test_fraction):
+    """Say what may surprise where a source network knows some of the classes of its successor."""
+    names = labels.columns if is_indicator(labels) else set(labels)
+    new, old = ({*map(str, classes)} for classes in (names, getattr(source, "classes_", ())))
+    if not new & old:
+        return
+    if old - new:
+        note(
+            "Classes of the source that have no clips now are not in the new model: "
+            f"{', '.join(sorted(old - new))}. To add classes, pass clips of all, old and new."
+        )
+    if test_fraction is not None:
+        note("Scores are too good if the source was trained on clips that are held out now.")
+
+
 def _kinds(classes):
     if classes is None:
         return ""
     if is_indicator(classes):
-        return f" with {classes.shape[1]} labels"
-    return f" of {len(set(classes))} classes"
+        return f" with {_counted(classes.shape[1], 'label')}"
+    return f" of {_counted(len(set(classes)), 'class', 'classes')}"
+
+
+def _counted(n, one, several=None):
+    return f"{n} {one if n == 1 else several or one + 's'}"
 
 
 def _split(n_clips, classes, groups, test_fraction):

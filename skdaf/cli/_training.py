@@ -11,7 +11,7 @@ from skdaf.cli._combining import (
     pipeline_of_config,
     search_of_config,
 )
-from skdaf.cli._fitting import fit, fit_numbers
+from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
 from skdaf.cli._models import load
 from skdaf.cli._options import (
     WholeNumber,
@@ -186,12 +186,14 @@ def transfer(
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
     )
     configure(new, values | dict(settings))
-    # The new file contains the path of the old one, not its weights.
-    options = {"test_fraction": test_fraction, "output": output, "noted": {"pretrained": model}}
+    # The file is for predictions: it need not contain the source, and the sources of the source.
+    options = {"test_fraction": test_fraction, "output": output, "noted": {"pretrained": None}}
     if task == "regression":
         fit_numbers(new, recordings, **options)
     else:
-        fit(new, *labeled_clips(recordings, annotations), **options)
+        clips, labels, groups = labeled_clips(recordings, annotations)
+        note_classes_of_source(source, labels, test_fraction)
+        fit(new, clips, labels, groups, **options)
 
 
 @click.command(cls=Command)

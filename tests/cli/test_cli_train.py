@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import soundfile as sf
 from cli_commands import KINDS, SMALL, invoke, misuse
-from sklearn.frozen import FrozenEstimator
 
 from skdaf import CNNAudioClassifier, load_model
 
@@ -128,9 +127,21 @@ def test_transfer(tmp_path):
     assert list(new.classes_) == KINDS[:2]
     # The convolutional layers have the old weights.
     assert np.array_equal(new.layer_outputs(["long.wav"], 2), old.layer_outputs(["long.wav"], 2))
-    # The model itself is saved, because model files contain no paths.
-    assert isinstance(new.pretrained, FrozenEstimator)
+    assert new.pretrained is None  # the file does not contain the source
     assert new.frozen_layers == "conv"
+
+
+def test_transfer_says_what_the_new_model_does_not_know(tmp_path):
+    def notes(*arguments):
+        options = ("-o", tmp_path / "new.skops", "--set", "max_epochs=1")
+        return invoke("transfer", "model.skops", *arguments, *options).stderr
+
+    stderr = notes("recordings/low_tone", "recordings/high_tone")
+    assert f"not in the new model: {KINDS[2]}. To add classes" in stderr
+    assert "Scores are too good" not in stderr
+    stderr = notes("recordings", "--test-fraction", "0.3")
+    assert "Scores are too good if" in stderr
+    assert "in the new model" not in stderr
 
 
 def test_transfer_from_an_autoencoder_or_a_trusted_pickle(embedder, tmp_path):
