@@ -18,6 +18,8 @@ from skdaf._estimators.persistence.note import FORMAT, NOTE, read_note
 from skdaf._estimators.persistence.reader import build
 from skdaf._estimators.persistence.run_settings import CodeError, EstimatorCopier
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
+from skdaf._estimators.persistence.trusted_types import FULL_NAMES
+from skdaf._estimators.persistence.versions import other_scikit_learn
 from skdaf._version import __version__
 
 
@@ -140,12 +142,19 @@ def _deduplicate(content):
         zipfile.ZipFile(io.BytesIO(content)) as old,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new,
     ):
-        schema = _refer_to_known(json.loads(old.read("schema.json")), set())
+        schema = _refer_to_known(json.loads(old.read("schema.json"), object_hook=_renamed), set())
         for name in sorted(_members(schema), key=old.namelist().index):
             new.writestr(name, old.read(name))
         new.writestr("schema.json", json.dumps(schema, separators=(",", ":")))
         new.writestr(NOTE, json.dumps({"skdaf": __version__, "format": FORMAT}))
     return file.getvalue()
+
+
+def _renamed(state):
+    """Replace the name of a module that cannot be imported with its full name."""
+    module = state.get("__module__")
+    is_known = isinstance(module, str) and module in FULL_NAMES
+    return {**state, "__module__": FULL_NAMES[module]} if is_known else state
 
 
 def _refer_to_known(schema, known):
@@ -198,7 +207,8 @@ def load_model(path: PathLike | bytes) -> Any:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not a saved model (for example, a pickle); if it is damaged; if a later
+        If the file is not a saved model (for example, a pickle); if it is damaged; if it was saved
+        with a version of scikit-learn that differs too much from the installed one; if a later
         release wrote it in a newer format; if it contains a type that is not trusted, which the
         message names; if it contains a value that the estimator cannot have; or if it would need
         more than 128 MiB and a hundred times its size.
@@ -229,12 +239,23 @@ def load_model(path: PathLike | bytes) -> Any:
     except UntrustedError as error:
         raise ValueError(
             f"{path!r} contains types that are not trusted: {error}. Nothing was loaded."
+            f"{_version_hint(path, error.names)}"
         ) from None
     except TooLargeError:
         raise
     except Exception as error:  # parts that do not fit together raise all kinds of errors
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-        raise ValueError(f"{path!r} is damaged: {kind}{error}") from error
+        versions = other_scikit_learn(path)
+        problem = f"was {versions}, or is damaged" if versions else "is damaged"
+        raise ValueError(f"{path!r} {problem}: {kind}{error}") from error
+
+
+def _version_hint(path, names):
+    """Return a sentence if types of scikit-learn may belong to another version of it."""
+    if not any(name.startswith("sklearn.") for name in names):
+        return ""
+    versions = other_scikit_learn(path)
+    return f" It was {versions}." if versions else ""
 
 
 def _read(file, name):
