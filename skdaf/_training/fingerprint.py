@@ -110,7 +110,9 @@ def _members_of_body(kind):
     """
     for name, thing in vars(kind).items():
         original = _without_hooks(thing)
-        if original is thing or original is not _without_hooks(getattr(super(kind, kind), name, None)):
+        if original is thing or original is not _without_hooks(
+            getattr(super(kind, kind), name, None)
+        ):
             yield name, original
 
 

@@ -16,6 +16,7 @@ from skdaf._estimators.persistence.note import FORMAT, read_note
 from skdaf._estimators.persistence.reader import build
 from skdaf._estimators.persistence.run_settings import CodeError, EstimatorCopier
 from skdaf._estimators.persistence.schema import UntrustedError, read_schema
+from skdaf._estimators.persistence.versions import other_scikit_learn
 from skdaf._estimators.persistence.writer import repacked
 from skdaf._version import __version__
 
@@ -160,7 +161,8 @@ def load_model(path: PathLike | bytes) -> Any:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not a saved model (for example, a pickle); if it is damaged; if a later
+        If the file is not a saved model (for example, a pickle); if it is damaged; if it was saved
+        with a version of scikit-learn that differs too much from the installed one; if a later
         release wrote it in a newer format; if it contains a type that is not trusted, which the
         message names; if it contains a value that the estimator cannot have; or if it would need
         more than 128 MiB and a hundred times its size.
@@ -191,12 +193,23 @@ def load_model(path: PathLike | bytes) -> Any:
     except UntrustedError as error:
         raise ValueError(
             f"{path!r} contains types that are not trusted: {error}. Nothing was loaded."
+            f"{_version_hint(path, error.names)}"
         ) from None
     except TooLargeError:
         raise
     except Exception as error:  # parts that do not fit together raise all kinds of errors
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-        raise ValueError(f"{path!r} is damaged: {kind}{error}") from error
+        versions = other_scikit_learn(path)
+        problem = f"was {versions}, or is damaged" if versions else "is damaged"
+        raise ValueError(f"{path!r} {problem}: {kind}{error}") from error
+
+
+def _version_hint(path, names):
+    """Return a sentence if types of scikit-learn may belong to another version of it."""
+    if not any(name.startswith("sklearn.") for name in names):
+        return ""
+    versions = other_scikit_learn(path)
+    return f" It was {versions}." if versions else ""
 
 
 def _read(file, name):

@@ -126,6 +126,9 @@ DISTANCES = {
     for bits in ("32", "64")
 }
 
+# Modules under the names that their compiled classes have in scikit-learn 1.6.
+FULL_NAMES = {"_loss": "sklearn._loss._loss"}
+
 # Compiled losses. Their constructors are called with at most one number.
 LOSSES = (
     *_names(

@@ -11,6 +11,7 @@ import os
 import zipfile
 
 from skdaf._estimators.persistence.note import FORMAT, NOTE
+from skdaf._estimators.persistence.trusted_types import FULL_NAMES
 from skdaf._version import __version__
 
 # The earliest time that an archive can contain.
@@ -39,7 +40,8 @@ def repacked(content):
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w") as new:
         normalizer = _Normalizer(old)
-        schema = normalizer.normal(json.loads(old.read("schema.json")))
+        schema = json.loads(old.read("schema.json"), object_hook=_with_full_name)
+        schema = normalizer.normal(schema)
         for old_name, name in normalizer.members.items():
             _write(new, name, old.read(old_name))
         _write(new, "schema.json", json.dumps(schema, separators=(",", ":")))
@@ -51,6 +53,13 @@ def _write(archive, name, content):
     member = zipfile.ZipInfo(name, _TIME)
     member.create_system, member.external_attr = _UNIX, _PERMISSIONS << 16
     archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+
+
+def _with_full_name(state):
+    """Replace the name of a module that cannot be imported with its full name."""
+    module = state.get("__module__")
+    is_known = isinstance(module, str) and module in FULL_NAMES
+    return {**state, "__module__": FULL_NAMES[module]} if is_known else state
 
 
 class _Normalizer:

@@ -4,6 +4,7 @@ import io
 import pickle
 import re
 import zipfile
+from inspect import signature
 
 import joblib
 import numpy as np
@@ -16,6 +17,9 @@ from skdaf.cli import main
 
 pytestmark = pytest.mark.oldest
 
+# Before click 8.2, both streams are one by default.
+STREAMS = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+
 
 @pytest.fixture(scope="module")
 def model_bytes(tmp_path_factory):
@@ -26,7 +30,7 @@ def model_bytes(tmp_path_factory):
 
 def message(path):
     """Return the message of a command about a file."""
-    result = CliRunner().invoke(main, ["info", str(path)])
+    result = CliRunner(**STREAMS).invoke(main, ["info", str(path)])
     assert result.exit_code == 2
     return result.stderr
 
