@@ -103,7 +103,7 @@ def test_transfer(tmp_path):
         *("transfer", tmp_path / "old.skops", ".", "--annotations", ".", "--window", "0.5"),
         *("-o", tmp_path / "new.skops", "--set", "max_epochs=1"),
     )
-    assert result.stderr.startswith("Training on 16 clips of 2 classes\n")
+    assert "\nTraining on 16 clips of 2 classes\n" in result.stderr
 
 
 @pytest.mark.filterwarnings("default:The classes")
