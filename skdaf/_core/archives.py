@@ -130,7 +130,7 @@ class Archive:
 
 
 def read_array(content):
-    """Return the array in the bytes of an ``.npy`` file.
+    """Return the array in the bytes of an ``.npy`` file, in the byte order of this computer.
 
     Raises
     ------
@@ -148,6 +148,11 @@ def read_array(content):
     # of bytes, because copies of records have whatever was in memory between their fields.
     flat = np.frombuffer(content, np.uint8, offset=file.tell()).copy().view(dtype)
     _check_values(flat)
+    if not dtype.isnative:
+        # torch and the compiled code of scikit-learn refuse it.
+        native = np.zeros(len(flat), dtype.newbyteorder("="))
+        native[:] = flat
+        flat = native
     return flat.reshape(shape, order=order)
 
 

@@ -31,13 +31,16 @@ def archive_of(method=zipfile.ZIP_DEFLATED, **members):
         np.array([True, False]),
         np.zeros((0, 4), "f"),
         np.zeros(2, [("a", "<f8"), ("b", "i1")]),
+        np.array([(0.1, 2), (3.0, -4)], [("a", ">f8"), ("b", "<i4")]),
+        np.array([[1.5, -2], [0, np.inf]], ">f4", order="F"),
         np.array(["2020-01-01"], "datetime64[D]"),
     ],
 )
 def test_arrays_come_back_as_they_were(values):
     found = read_array(npy(values))
     np.testing.assert_array_equal(found, values)
-    assert found.dtype == values.dtype
+    assert found.dtype == values.dtype.newbyteorder("=")
+    assert found.dtype.isnative
     assert found.flags.f_contiguous == values.flags.f_contiguous
     assert found.flags.writeable
 

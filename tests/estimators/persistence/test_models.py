@@ -1,5 +1,6 @@
 """save_model and load_model: round trips, releases, files."""
 
+import io
 import os
 import pickle
 import re
@@ -13,9 +14,7 @@ import pytest
 import sklearn
 import skops.io
 import torch
-from crafting import (
-    rewritten,
-)
+from crafting import npy, rewritten
 from helpers import TESTS
 from packaging.version import Version
 from saved_models import SMALL, fit_classifier
@@ -203,6 +202,24 @@ def test_releases_with_more_parameters_load_them_too(name, with_new_parameter):
     assert len(added) >= 2
     again = clone(model, safe=False).set_params(**dict.fromkeys(added, "otherwise"))
     assert all(again.get_params()[key] == "otherwise" for key in added)
+
+
+def test_a_file_from_a_computer_with_another_byte_order(waveforms, tmp_path):
+    model = make_pipeline(CNNFeatureExtractor(fit_classifier(waveforms)), SVC())
+    model.fit(waveforms, np.arange(20) % 2)
+    path = tmp_path / "model.skops"
+    skdaf.save_model(model, path)
+    with zipfile.ZipFile(path) as archive:
+        arrays = {
+            name: np.lib.format.read_array(io.BytesIO(archive.read(name)))
+            for name in archive.namelist()
+            if name.endswith(".npy")
+        }
+    swapped = {name: npy(a.astype(a.dtype.newbyteorder())) for name, a in arrays.items()}
+    rewritten(path, **swapped)
+    loaded = skdaf.load_model(path)
+    expected = model.decision_function(waveforms)
+    np.testing.assert_array_equal(loaded.decision_function(waveforms), expected)
 
 
 def test_a_model_for_a_missing_device_predicts_on_the_cpu(waveforms, tmp_path, monkeypatch):
