@@ -69,7 +69,7 @@ while not Path("result").exists():
         os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT
     ) is None:
         time.sleep(0.001)
-    time.sleep(random.uniform(0, 0.08))
+    time.sleep(random.uniform(0, 0.04))
     if n_kills < 12:
         os.kill(child, signal.SIGKILL)
     n_kills += wait_for(child) == signal.SIGKILL
