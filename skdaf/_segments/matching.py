@@ -10,6 +10,9 @@ from skdaf._audio.folders import walk
 # The extensions of tables of annotations.
 _EXTENSIONS = (".txt", ".csv", ".tsv")
 
+# In the names of the files that `skdaf segments` writes into a folder, one per recording.
+_PREDICTED = ".skdaf."
+
 # An error names at most this many files.
 _MAX_NAMES = 5
 
@@ -20,15 +23,22 @@ _EXPECTED = (
 
 
 def table_files(paths):
-    """Return the files in a list of paths, and all tables in the folders in it."""
+    """Return the files in a list of paths, and all tables in the folders in it.
+
+    Predictions of `skdaf segments` in a folder are left out: a model would be compared with itself.
+    """
     files = []
     for path in map(os.fspath, paths):
         if os.path.isdir(path):
             names = (parent / name for parent, _, names in walk(path) for name in names)
-            files += sorted(str(file) for file in names if file.suffix.lower() in _EXTENSIONS)
+            files += sorted(str(file) for file in names if _is_annotation(file))
         else:
             files.append(path)
     return files
+
+
+def _is_annotation(file):
+    return file.suffix.lower() in _EXTENSIONS and _PREDICTED not in file.name.lower()
 
 
 def match_tables(recordings, tables, where):

@@ -53,7 +53,8 @@ def clips_from_recordings(
         and what a program appends. For ``SITE01.wav``, this can be ``SITE01.txt``,
         ``SITE01.Table.1.selections.txt`` or ``SITE01.BirdNET.results.csv``. If recordings in
         different folders have the same name, the folders of their tables must have the names of
-        theirs. Tables of other recordings are not used.
+        theirs. Tables of other recordings are not used,
+        nor are predictions that `skdaf segments` wrote into a folder (``SITE01.skdaf.txt``).
     window, step : float, default=None
         Length of the windows, and step from one to the next, in seconds, as in
         `clips_from_segments`.

@@ -109,9 +109,8 @@ class TestSeveralRecordings:
         assert (site / "a.csv").read_text() == before
 
     def test_corrected_results_that_the_command_reads_are_not_replaced(self, site):
-        for name in "ab":
-            (site / f"{name}.csv").rename(site / f"{name}.skdaf.txt")
-        sentence = fails(site, "--truth", site, "-o", site)
+        (site / "a.csv").rename(site / "a.skdaf.txt")
+        sentence = fails(site / "a.wav", "--truth", site / "a.skdaf.txt", "-o", site)
         assert "a.skdaf.txt" in sentence
         assert "an input of this command" in sentence
 

@@ -64,6 +64,17 @@ class TestClipsFromRecordings:
         # All of the recording without events is background.
         assert (found[2] == paths_of(site)[2]).sum() == 15
 
+    @pytest.mark.parametrize("ending", [".skdaf.txt", ".skdaf.selections.txt", ".skdaf.csv"])
+    def test_predictions_are_no_annotations(self, site, ending):
+        before = clips_from_recordings(site / "sounds", site / "tables")
+        write_segments(EVENTS["b"], site / "tables" / f"a{ending}")
+        assert clips_from_recordings(site / "sounds", site / "tables")[0] == before[0]
+        (site / "tables" / "a.Table.1.selections.txt").unlink()
+        with pytest.raises(ValueError, match=r"No table found in .*a\.wav'"):
+            clips_from_recordings(site / "sounds", site / "tables")
+        named = [site / "tables" / f"a{ending}"]
+        assert len(clips_from_recordings(paths_of(site, "a"), named)[0]) == 1
+
     def test_several_labels(self, site):
         clips, indicator, groups = clips_from_recordings(
             site / "sounds", site / "tables", window=1, multilabel=True
