@@ -32,10 +32,12 @@ def limit(name: str, default: int) -> int:
 
 MODEL = os.environ.get("SKDAF_MODEL", "model.skops")
 
-# Limits of an upload, of a clip for /predict and of a recording for /segments.
+# Limits of an upload, of a clip for /predict, and of a recording for /segments and
+# all of its windows together.
 MAX_BYTES = limit("SKDAF_MAX_BYTES", 20_000_000)
 MAX_CLIP = limit("SKDAF_MAX_CLIP_SECONDS", 60)
 MAX_RECORDING = limit("SKDAF_MAX_RECORDING_SECONDS", 3600)
+MAX_WINDOWS = limit("SKDAF_MAX_WINDOW_SECONDS", 36_000)
 
 # Requests that are computed at the same time, and those that may be in progress in
 # total, including uploads that are still arriving and those that wait for a thread.
@@ -186,6 +188,7 @@ def segments(
     """Return the class of each window of a recording; times are in seconds."""
     model, upload = request.app.state.model, upload_of(file)
     refuse_if_longer(upload, MAX_RECORDING)
+    refuse_if_windows_are_longer(upload, window, window if step is None else step)
     rows = skdaf.predict_segments(model, upload, window=window, step=step)
     return {"segments": rows.to_dict("records")}
 
@@ -212,10 +215,30 @@ def upload_of(file: UploadFile) -> dict[str, Any]:
 
 
 def refuse_if_longer(upload: dict[str, Any], seconds: int) -> None:
-    """Raise an error if a recording has samples beyond a limit."""
+    """Raise an error if a recording is longer than a limit."""
+    if has_samples_after(upload, seconds):
+        raise HTTPException(413, f"The recording is longer than {seconds} s.")
+
+
+def refuse_if_windows_are_longer(
+    upload: dict[str, Any], window: float, step: float
+) -> None:
+    """Raise an error if the windows of a recording exceed their limit together."""
+    # One window is always allowed: its own length is limited.
+    n_windows = max(1, int(MAX_WINDOWS / window))
+    if has_samples_after(upload, window + (n_windows - 1) * step):
+        raise HTTPException(
+            413,
+            f"The windows are longer than {MAX_WINDOWS} s in total: choose a "
+            "larger step, a shorter window or a shorter recording.",
+        )
+
+
+def has_samples_after(upload: dict[str, Any], seconds: float) -> bool:
+    """Return whether a recording goes on after a time; little of it is decoded."""
     try:
         skdaf.load_audio(upload, start=seconds, end=seconds + 0.01)
     except skdaf.AudioReadError:
         # It is shorter; or it cannot be read, which the model will report.
-        return
-    raise HTTPException(413, f"The recording is longer than {seconds} s.")
+        return False
+    return True

@@ -17,7 +17,12 @@ from sklearn.pipeline import make_pipeline
 import skdaf
 
 URL_ENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
-LIMITS = {"MAX_BYTES": 200_000, "MAX_CLIP_SECONDS": 2, "MAX_RECORDING_SECONDS": 4}
+LIMITS = {
+    "MAX_BYTES": 200_000,
+    "MAX_CLIP_SECONDS": 2,
+    "MAX_RECORDING_SECONDS": 4,
+    "MAX_WINDOW_SECONDS": 10,
+}
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +234,20 @@ def test_recordings_that_are_too_long_are_refused(client):
         assert [r.status_code for r in responses] == [predicted, segmented]
     check_refused(responses[0], 413, "longer than 2 s")
     check_refused(responses[1], 413, "longer than 4 s")
+
+
+def test_windows_that_are_too_long_in_total_are_refused(client, monkeypatch):
+    content = encoded(stereo_tones(40_000)[:, 0], "FLAC")
+    # 2.5 s: 16 windows of 1 s, and 10 of them, which are just allowed.
+    for step, status in ((0.1, 413), (0.1667, 200), (0.166, 413), (None, 200)):
+        params = {} if step is None else {"step": step}
+        assert post(client, "segments", content, window=1, **params).status_code == status
+    # One window is allowed, whatever its length.
+    assert post(client, "segments", content, window=15, step=0.1).status_code == 200
+    # The answer comes before the work.
+    monkeypatch.delattr("skdaf.predict_segments")
+    response = post(client, "segments", content, window=1, step=0.1)
+    check_refused(response, 413, "longer than 10 s in total", "a larger step")
 
 
 def test_a_large_upload_is_refused(client):
