@@ -164,11 +164,27 @@ async def only_file(request: Request, file: UploadFile) -> UploadFile:
 Upload = Annotated[UploadFile, Depends(only_file)]
 
 
+def only_parameters(*valid: str) -> Any:
+    """Return a dependency that refuses query parameters with other names.
+
+    FastAPI would ignore them.
+    """
+
+    async def refuse_others(request: Request) -> None:
+        for name in request.query_params:
+            if name not in valid:
+                expected = " or ".join(valid) or "no parameters"
+                problem = f"unknown query parameter, expected {expected}."
+                raise HTTPException(422, f"{name[:40]}: {problem}")
+
+    return Depends(refuse_others)
+
+
 # Endpoints that compute are plain functions: FastAPI runs them in threads, so that
 # the others, which are coroutines, answer at any time.
 
 
-@app.post("/predict")
+@app.post("/predict", dependencies=[only_parameters()])
 def predict(request: Request, file: Upload) -> dict[str, Any]:
     """Return the class of a clip, and the probability of each class."""
     model, upload = request.app.state.model, upload_of(file)
@@ -178,7 +194,7 @@ def predict(request: Request, file: Upload) -> dict[str, Any]:
     return {"label": max(by_class, key=by_class.get), "probabilities": by_class}
 
 
-@app.post("/segments")
+@app.post("/segments", dependencies=[only_parameters("window", "step")])
 def segments(
     request: Request,
     file: Upload,

@@ -180,6 +180,19 @@ def test_a_parameter_out_of_range_is_named(client, name, value):
     check_refused(response, 422, f"{name}: Input should")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "params", "problem"),
+    [
+        ("segments", {"windw": 2}, "windw: unknown query parameter, expected window or step."),
+        ("segments", {"window": 1, "Step": 1}, "Step: unknown query parameter"),
+        ("predict", {"window": 1}, "window: unknown query parameter, expected no parameters."),
+    ],
+)
+def test_an_unknown_parameter_is_named(client, endpoint, params, problem):
+    content = encoded(stereo_tones(), "WAV")
+    check_refused(post(client, endpoint, content, **params), 422, problem)
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "20MB", "nan", "1.5", ""])
 def test_a_limit_that_makes_no_sense_stops_the_start(example, monkeypatch, value):
     monkeypatch.setenv("SKDAF_THREADS", value)
