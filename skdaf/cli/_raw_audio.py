@@ -12,12 +12,16 @@ from skdaf.cli._options import WholeNumber
 _TYPES = {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4", "u8": "u1"}
 
 # How files of audio begin, which are not raw samples. The last one is WebM, as browsers record it.
+# MP4 (at byte 4) and MP3 without tags are found by `_is_audio_file`.
 _MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3", b"caff", b".snd", b"\x1aE\xdf\xa3")
 
 # Ctrl-C, and what other programs send to end this one.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _BYTES_PER_READ = 2**16
+
+# The start of the input in which a file is recognized: two frames of an MP3 file fit in.
+_HEAD_BYTES = 4096
 
 # The recording that stands for standard input.
 STANDARD_INPUT = "-"
@@ -100,12 +104,13 @@ class RawAudio:
         """Yield arrays of shape (n_samples, n_channels) as soon as there are new bytes."""
         import numpy as np
 
-        stream, rest, is_start = click.get_binary_stream("stdin"), b"", True
+        stream, rest, head = click.get_binary_stream("stdin"), b"", b""
         while data := self._read(stream):
             rest += data
-            if is_start and len(rest) >= max(map(len, _MAGIC)):
-                _check_is_raw(rest)
-                is_start = False
+            if len(head) < _HEAD_BYTES:
+                # Samples do not wait for it: a live source may write a few at a time.
+                head += data[:_HEAD_BYTES]
+                _check_is_raw(head)
             n_whole = len(rest) - len(rest) % self.n_bytes
             yield np.frombuffer(rest[:n_whole], self._type).reshape(-1, self._channels)
             rest = rest[n_whole:]
@@ -148,8 +153,19 @@ class RawAudio:
 
 
 def _check_is_raw(data):
-    if data.startswith(_MAGIC):
+    if _is_audio_file(data):
         raise ValueError(
             "Standard input contains an audio file: expected raw samples without a header. Give "
             f"the file itself to the command, or convert it, for example: {_EXAMPLE}."
         )
+
+
+def _is_audio_file(data):
+    if data.startswith(_MAGIC) or data[4:8] == b"ftyp":
+        return True
+    from skdaf._audio.formats.mp3.header import header_at
+
+    # Samples can look like one header by chance: the next frame must be where it says.
+    first = header_at(data)
+    second = first and header_at(data[first.n_bytes(0) :])
+    return bool(second) and not first.has_free_format and second.stream == first.stream

@@ -17,6 +17,7 @@ from cli_commands import ENVIRONMENT, SKDAF, SMALL, invoke, misuse
 from click.testing import CliRunner
 
 from skdaf.cli import main
+from skdaf.cli._raw_audio import RawAudio
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
 
@@ -154,6 +155,48 @@ def test_audio_files_on_standard_input_are_refused(workspace):
     for content in ((workspace / "long.wav").read_bytes(), b"\x1aE\xdf\xa3" * 9):
         result = stream(content, *LIVE, status=2)
         assert "contains an audio file: expected raw samples" in result.stderr
+
+
+def mpeg_frames(n_bytes):
+    """Return two headers of MPEG frames, the second one after some bytes."""
+    return b"\xff\xfb\x90\x00".ljust(n_bytes, b"\0") + b"\xff\xfb\x92\x00"
+
+
+@pytest.mark.parametrize("n_per_read", [100, 5000])
+@pytest.mark.parametrize(
+    ("content", "is_file"),
+    [
+        (b"ID3\4" + bytes(60), True),
+        (b"\0\0\0\x20ftypM4A " + bytes(60), True),
+        (b"FORM\0\0\1\0AIFF" + bytes(60), True),
+        (b".snd\0\0\0\x18" + bytes(60), True),
+        # 128 kbit/s at 44.1 kHz: 417 bytes.
+        (mpeg_frames(417), True),
+        (mpeg_frames(416), False),
+        (mpeg_frames(417)[:417], False),
+        (b"\xff" * 1000, False),
+        (bytes(1000), False),
+    ],
+)
+def test_files_are_told_from_samples_by_their_first_bytes(
+    monkeypatch, content, is_file, n_per_read
+):
+    parts = [content[i : i + n_per_read] for i in range(0, len(content), n_per_read)]
+    source = SimpleNamespace(read1=lambda n: parts.pop(0) if parts else b"")
+    monkeypatch.setattr(click, "get_binary_stream", lambda name: source)
+    audio = RawAudio(1, "u8")
+    if is_file:
+        with pytest.raises(ValueError, match="contains an audio file"):
+            list(audio.blocks())
+    else:
+        assert b"".join(block.tobytes() for block in audio.blocks()) == content
+
+
+def test_an_encoded_mp3_is_refused(samples):
+    file = io.BytesIO()
+    sf.write(file, samples, 16_000, format="MP3")
+    result = stream(file.getvalue(), *LIVE, status=2)
+    assert "contains an audio file" in result.stderr
 
 
 def test_options_that_do_not_fit():
