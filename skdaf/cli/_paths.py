@@ -8,12 +8,24 @@ import click
 
 from skdaf._core.files import is_special
 
+# The message about - in commands that read files only.
+NO_STANDARD_INPUT = (
+    "this command does not read standard input (-). For raw samples, use: "
+    "skdaf segments MODEL - --rate HZ."
+)
+
 
 class InputPath(click.Path):
     """A file that a command reads, or a folder whose recordings it reads."""
 
     def __init__(self, **options):
         super().__init__(exists=True, **options)
+
+    def convert(self, value, param, ctx):
+        """Return the path; say which command reads standard input."""
+        if value == "-" and not self.allow_dash and not os.path.exists(value):
+            self.fail(NO_STANDARD_INPUT, param, ctx)
+        return super().convert(value, param, ctx)
 
     def files(self, value):
         """Return the files that are read."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 
 from skdaf._core.progress import no_log_of_short_work
-from skdaf.cli._paths import check_outputs_are_not_inputs
+from skdaf.cli._paths import NO_STANDARD_INPUT, check_outputs_are_not_inputs
 from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 
 # If no command is given, click shows the help; since version 8.2, it raises this error to do so.
@@ -70,6 +70,17 @@ class Program(click.Group):
 
 class CommandWithoutTables(click.Command):
     """A command that never overwrites its inputs, and makes no tables of file names."""
+
+    def parse_args(self, ctx, args):
+        """Parse the arguments; say which command reads standard input."""
+        has_dash = "-" in args  # click removes arguments from the list
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if has_dash and error.option_name in ("--rate", "--channels", "--sample-format"):
+                problem = f"No such option: {error.option_name}: {NO_STANDARD_INPUT}"
+                raise click.UsageError(problem, ctx) from error
+            raise
 
     def invoke(self, ctx):
         """Run the command, unless it would overwrite a file that it reads."""

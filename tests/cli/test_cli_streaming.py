@@ -192,6 +192,13 @@ def test_files_are_told_from_samples_by_their_first_bytes(
         assert b"".join(block.tobytes() for block in audio.blocks()) == content
 
 
+@pytest.mark.parametrize("options", [[], ["--rate", 16_000]])
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_commands_without_standard_input_name_the_one_that_reads_it(command, options):
+    assert "use: skdaf segments MODEL - --rate HZ" in misuse(command, "model.skops", "-", *options)
+    assert "segments" not in misuse(command, "model.skops", "long.wav", "--rate", 1)
+
+
 def test_an_encoded_mp3_is_refused(samples):
     file = io.BytesIO()
     sf.write(file, samples, 16_000, format="MP3")
