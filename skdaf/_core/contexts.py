@@ -57,11 +57,17 @@ def _end_daemon_threads():
 
 
 def _handle_unraisable(report, notified, unraisable):
-    """Notify this thread again if SystemExit was raised in a destructor, which ignores it."""
-    if unraisable.exc_type is SystemExit:
-        notified.discard(threading.current_thread())
-    else:
-        report(unraisable)
+    """Notify this thread again if SystemExit was raised in a destructor, which ignores it.
+
+    It can also be raised here, while another error is reported, and would be ignored, too.
+    """
+    try:
+        if unraisable.exc_type is not SystemExit:
+            report(unraisable)
+            return
+    except SystemExit:
+        pass
+    notified.discard(threading.current_thread())
 
 
 def _daemons_in_package():
