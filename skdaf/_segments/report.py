@@ -202,7 +202,7 @@ def segment_report(
         warn_of_unknown(labels, pd.concat([one.predicted for one in recordings]), known)
     total = sum(one.duration for one in recordings)
     events, overall = event_scores([one.events for one in recordings], collar, total)
-    pieces = [one.without_overlaps() for one in recordings]
+    pieces = [one.pieces for one in recordings]
     confusion = sum_of_matrices(
         [confusion_matrix(one, other, resolution) for one, other, _ in pieces]
     )
@@ -223,14 +223,18 @@ def segment_report(
         events=events,
         **_of_all_classes(overall),
         collar=collar,
-        annotated_seconds=sum(one.annotated_seconds() for one in recordings),
+        annotated_seconds=sum(one.annotated_seconds for one in recordings),
         scored_seconds=sum(_total_time(one) for one, *_ in pieces),
         duration=total,
     )
 
 
 class _Recording:
-    """The tables of a recording, with labels as text, its events and its duration."""
+    """The tables of a recording, with labels as text, its events and its duration.
+
+    `pieces` are both tables without overlaps and gaps, and what labels of sets stand for.
+    `annotated_seconds` is the time that true segments cover.
+    """
 
     def __init__(self, true, predicted, duration, background, multilabel):
         true = checked_table(true, "true")
@@ -242,26 +246,17 @@ class _Recording:
             )
         self.duration = _duration(duration, true=true, predicted=predicted)
         self.true, self.predicted = (_with_text_labels(labeled(t)) for t in (true, predicted))
-        self._background, self._multilabel = background, multilabel
         self.events = [_events(t, background, multilabel) for t in (self.true, self.predicted)]
+        true, true_sets = _without_overlaps(self.true, multilabel)
+        predicted, predicted_sets = _without_overlaps(self.predicted, multilabel)
+        self.annotated_seconds = _total_time(true)
+        if background:
+            true, predicted = (_filled(t, background[0], self.duration) for t in (true, predicted))
+        self.pieces = true, predicted, true_sets | predicted_sets
 
     def is_complete(self):
         """Return whether a classifier chose one of its classes for each instant."""
         return _is_complete(self.predicted, self.duration)
-
-    def annotated_seconds(self):
-        """Return the time that true segments cover."""
-        return _total_time(_without_overlaps(self.true, self._multilabel)[0])
-
-    def without_overlaps(self):
-        """Return both tables, without overlaps and gaps, and what labels of sets stand for."""
-        true, true_sets = _without_overlaps(self.true, self._multilabel)
-        predicted, predicted_sets = _without_overlaps(self.predicted, self._multilabel)
-        if self._background:
-            true, predicted = (
-                _filled(table, self._background[0], self.duration) for table in (true, predicted)
-            )
-        return true, predicted, true_sets | predicted_sets
 
 
 def _with_durations(pairs, duration):
