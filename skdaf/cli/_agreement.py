@@ -6,7 +6,7 @@ import warnings
 import click
 
 from skdaf.cli._annotations import AnnotationsPath, tables_of
-from skdaf.cli._options import combine_options
+from skdaf.cli._options import combine_options, is_given
 from skdaf.cli._text import echo, to_json, visible
 
 # Options for segments, which are not used for thresholds: these apply to windows.
@@ -52,7 +52,7 @@ def check_truth_options(values):
     if truth and values["format_"] not in ("table", "json", None):
         raise click.UsageError("With --truth, --format must be table or json.")
     for name in ("collar", "tune_thresholds"):
-        if values[name] not in (None, False) and not truth:
+        if is_given(values[name]) and not truth:
             raise click.UsageError(f"{_option(name)} needs --truth.")
     if values["max_false_alarms_per_hour"] is not None and not tune:
         raise click.UsageError("--max-false-alarms-per-hour needs --tune-thresholds.")

@@ -5,7 +5,7 @@ from functools import wraps
 
 import click
 
-from skdaf.cli._options import combine_options
+from skdaf.cli._options import combine_options, is_given, step_option
 from skdaf.cli._paths import InputPath
 from skdaf.cli._tables import audio_files
 
@@ -44,13 +44,7 @@ _options = combine_options(
         help="Cut segments into windows of this length, that of the windows in which you will look "
         "for the sounds (segments --window).  [default: segments are not cut]",
     ),
-    click.option(
-        "--step",
-        type=float,
-        metavar="SECONDS",
-        help="Time in seconds from the start of one window to the next.  [default: the length of a "
-        "window]",
-    ),
+    step_option,
     click.option(
         "--background",
         metavar="NAME",
@@ -124,11 +118,11 @@ def annotation_options(command):
 def _check_combination(annotations, options, recordings):
     if annotations and recordings.table is not None:
         raise click.UsageError("Pass --table or --annotations, not both.")
-    for name, value in options.items():
+    for name in (name for name, value in options.items() if is_given(value)):
         option = f"--{name.replace('_', '-')}"
-        if value and not annotations:
+        if not annotations:
             raise click.UsageError(f"{option} requires --annotations.")
-        if value and name in ("step", "background", "multilabel") and options["window"] is None:
+        if name in ("step", "background", "multilabel") and options["window"] is None:
             raise click.UsageError(f"{option} requires --window.")
 
 

@@ -81,6 +81,14 @@ layers_option = click.option(
     help='Use the output of the network without its last K layers ("skdaf info" lists them).',
 )
 
+step_option = click.option(
+    "--step",
+    type=float,
+    metavar="SECONDS",
+    help="Time in seconds from the start of one window to the next.  [default: the length of a "
+    "window]",
+)
+
 window_options = combine_options(
     click.option(
         "--window",
@@ -90,14 +98,13 @@ window_options = combine_options(
         metavar="SECONDS",
         help="Length of each window in seconds.",
     ),
-    click.option(
-        "--step",
-        type=float,
-        metavar="SECONDS",
-        help="Time in seconds from the start of one window to the next.  [default: the length of a "
-        "window]",
-    ),
+    step_option,
 )
+
+
+def is_given(value):
+    """Return whether an option without a default was given; zero is a value, too."""
+    return value is not None and value is not False
 
 
 def output_option(what, type_=None, **settings):

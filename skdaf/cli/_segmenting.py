@@ -252,7 +252,7 @@ class _Job:
 
 
 def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet):
-    """Print or write segments of standard input as they come; return the same as `_segments`."""
+    """Print or write segments of standard input as they come; return them, and where it ended."""
     import pandas as pd
 
     from skdaf import merge_stream

@@ -131,7 +131,14 @@ def test_misused(tmp_path):
     assert "No table found in --annotations" in fails("A.wav", "B.wav", "--annotations", tmp_path)
     assert "A.txt': segments, row 0" in fails("A.wav", "--annotations", tmp_path)
     assert "has 2 tables" in fails("A.wav", "--annotations", ".", "--annotations", tmp_path)
-    for option in ("--window 1", "--step 1", "--background x", "--label-column x", "--multilabel"):
+    for option in (
+        "--window 1",
+        "--window 0",
+        "--step 1",
+        "--background x",
+        "--label-column x",
+        "--multilabel",
+    ):
         assert f"{option.split()[0]} requires --annotations" in fails("A.wav", *option.split())
     for option in ("--step 1", "--background x", "--multilabel"):
         assert f"{option.split()[0]} requires --window" in fails(

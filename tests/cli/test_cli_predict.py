@@ -246,7 +246,10 @@ def test_segments_compared_with_rare_events(tmp_path):
 
 
 def test_a_collar_needs_annotations():
-    assert "--collar needs --truth" in misuse("segments", "model.skops", "long.wav", "--collar", 1)
+    for collar in (0, 1):
+        assert "--collar needs --truth" in misuse(
+            "segments", "model.skops", "long.wav", "--collar", collar
+        )
 
 
 @pytest.mark.filterwarnings("default")
