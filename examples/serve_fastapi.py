@@ -49,6 +49,7 @@ MAX_REQUESTS = limit("SKDAF_MAX_REQUESTS", 64)
 async def lifespan(app: FastAPI):
     """Load the model once; all threads share it."""
     app.state.model = load_classifier()
+    app.state.clip_length = length_of_training_clips(app.state.model)
     anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
     yield
 
@@ -69,6 +70,11 @@ def load_classifier() -> Any:
             "classifier with probabilities and one label per clip."
         )
     return model
+
+
+def length_of_training_clips(model: Any) -> float:
+    """Return the median length of the clips of a model in seconds, or 1."""
+    return getattr(getattr(model, "frontend_", None), "clip_length_", 1.0)
 
 
 class UploadLimits:
@@ -198,11 +204,12 @@ def predict(request: Request, file: Upload) -> dict[str, Any]:
 def segments(
     request: Request,
     file: Upload,
-    window: Annotated[float, Query(ge=0.1, le=60)] = 1.0,
+    window: Annotated[float | None, Query(ge=0.1, le=60)] = None,
     step: Annotated[float | None, Query(ge=0.1, le=60)] = None,
 ) -> dict[str, Any]:
     """Return the class of each window of a recording; times are in seconds."""
     model, upload = request.app.state.model, upload_of(file)
+    window = request.app.state.clip_length if window is None else window
     refuse_if_longer(upload, MAX_RECORDING)
     refuse_if_windows_are_longer(upload, window, window if step is None else step)
     rows = skdaf.predict_segments(model, upload, window=window, step=step)
@@ -216,6 +223,7 @@ async def describe_model(request: Request) -> dict[str, Any]:
     return {
         "classes": [str(label) for label in model.classes_],
         "sampling_rate": getattr(frontend, "sampling_rate_", None),
+        "clip_length": request.app.state.clip_length,
         "version": skdaf.__version__,
     }
 

@@ -109,6 +109,10 @@ def test_segments_are_the_rows_of_predict_segments(client, model, tmp_path):
     answer = post(client, "segments", content, window=0.5, step=0.25).json()
     assert answer == {"segments": rows.to_dict("records")}
     assert len(rows) == 9
+    # Without a window, it is as long as the training clips.
+    rows = skdaf.predict_segments(model, path)
+    assert post(client, "segments", content).json() == {"segments": rows.to_dict("records")}
+    assert rows.end[0] == pytest.approx(model.frontend_.clip_length_, abs=1e-3)
 
 
 def test_the_model_and_the_state_of_the_server_are_described(client, model):
@@ -116,6 +120,7 @@ def test_the_model_and_the_state_of_the_server_are_described(client, model):
     assert client.get("/model").json() == {
         "classes": list(model.classes_),
         "sampling_rate": 16_000,
+        "clip_length": model.frontend_.clip_length_,
         "version": skdaf.__version__,
     }
 
@@ -123,6 +128,7 @@ def test_the_model_and_the_state_of_the_server_are_described(client, model):
 # --- errors ----------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:window=.* is far from the length")
 @pytest.mark.parametrize("endpoint", ["predict", "segments"])
 @pytest.mark.parametrize(
     ("content", "problem"),
@@ -134,7 +140,10 @@ def test_the_model_and_the_state_of_the_server_are_described(client, model):
     ],
 )
 def test_an_upload_that_is_no_audio_is_refused(client, endpoint, content, problem):
-    detail = check_refused(post(client, endpoint, content), 422, "'clip.wav': ", problem)
+    # One window, so that the message is that of the recording as a whole.
+    params = {"window": 1} if endpoint == "segments" else {}
+    response = post(client, endpoint, content, **params)
+    detail = check_refused(response, 422, "'clip.wav': ", problem)
     with pytest.raises(skdaf.AudioReadError) as info:
         skdaf.load_audio({"path": "clip.wav", "bytes": content})
     assert detail == str(info.value)
@@ -249,6 +258,7 @@ def test_recordings_that_are_too_long_are_refused(client):
     check_refused(responses[1], 413, "longer than 4 s")
 
 
+@pytest.mark.filterwarnings("ignore:window=.* is far from the length")
 def test_windows_that_are_too_long_in_total_are_refused(client, monkeypatch):
     content = encoded(stereo_tones(40_000)[:, 0], "FLAC")
     # 2.5 s: 16 windows of 1 s, and 10 of them, which are just allowed.

@@ -109,7 +109,7 @@ class SegmentsDisplay:
         path: PathLike | Clip,
         *,
         true: "DataFrame | PathLike | None" = None,
-        window: float = 1.0,
+        window: float | None = None,
         step: float | None = None,
         batch_size: int = 256,
         threshold: float | dict[Any, float] | None = None,
@@ -129,7 +129,7 @@ class SegmentsDisplay:
             One recording, or an interval of one.
         true : pandas.DataFrame, str or os.PathLike, default=None
             The true segments, or the path of a file for `read_segments`.
-        window, step : float, default=1.0, None
+        window, step : float, default=None
             Length of a window, and step from one window to the next, in seconds, as in
             `predict_segments`.
         batch_size : int, default=256

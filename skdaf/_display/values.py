@@ -95,7 +95,7 @@ class ValuesDisplay:
         path: PathLike | Clip,
         *,
         true: "DataFrame | None" = None,
-        window: float = 1.0,
+        window: float | None = None,
         step: float | None = None,
         batch_size: int = 256,
         smooth: float = 0.0,
@@ -112,7 +112,7 @@ class ValuesDisplay:
             One recording, or an interval of one.
         true : pandas.DataFrame, default=None
             The true values, with the columns of `predict_segments`.
-        window, step : float, default=1.0, None
+        window, step : float, default=None
             Length of a window, and step from one window to the next, in seconds, as in
             `predict_segments`.
         batch_size : int, default=256

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from skdaf._audio.inputs import validate_clips, validated
+from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator
 from skdaf._core.parallel import CHUNK_SIZE
@@ -64,7 +65,11 @@ class FrontendMixin(Estimator):
 
     def _copy_frontend(self, source, kind, clips):
         """Copy the front end of a fitted estimator and return the spectrograms of the clips."""
-        self.frontend_ = copy.deepcopy(source.frontend_)
+        frontend = copy.deepcopy(source.frontend_)
+        if kind != "spectrograms" and isinstance(frontend, SpectrogramTransformer):
+            self._share_settings(frontend)
+            _measure(frontend, clips)
+        self.frontend_ = frontend
         self.input_shape_ = source.input_shape_
         return self._apply_frontend(kind, clips)
 
@@ -123,6 +128,13 @@ class FrontendMixin(Estimator):
             )
         else:
             self._share_settings(self.frontend_)
+
+
+def _measure(frontend, clips):
+    """Set the length of the clips that a copied front end is now used for."""
+    options = {name: getattr(frontend, name) for name in ("channel", "cache", "n_jobs")}
+    rate, n_samples = rate_and_lengths(clips, frontend.sampling_rate_, **options)
+    frontend.clip_length_ = float(np.median(n_samples)) / rate
 
 
 def _settings(frontend):

@@ -61,22 +61,6 @@ class CommonLength:
         # Clips of the usual length fit exactly, as with "resize".
         return cls(method, n_frames, max(1.0, usual / n_frames) if method == "tile" else 1.0)
 
-    def usual_frames(self, was_chosen):
-        """Return the smallest and the largest length that most clips may have had, or None.
-
-        `was_chosen` says whether `choose` chose `n_frames`, so that it depends on the clips.
-        """
-        if self.method == "tile":
-            return (round(self.n_frames * self.squeeze),) * 2
-        if not was_chosen:
-            return None
-        if self.method == "pad" or self.n_frames < _ENOUGH_FRAMES:
-            return self.n_frames, self.n_frames
-        # What `squeezed_length` can have squeezed.
-        largest = _MAX_AVERAGED_FRAMES * (self.n_frames + 1)
-        is_ambiguous = self.n_frames == _ENOUGH_FRAMES
-        return self.n_frames if is_ambiguous else largest - _MAX_AVERAGED_FRAMES, largest
-
     def apply(self, spectrogram: Any, padding: Any = None) -> Any:
         """Return a spectrogram with `n_frames` frames; "pad" appends copies of `padding`."""
         if self.method == "resize":

@@ -116,6 +116,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         How clips get `n_frames_` frames.
     mean_subtraction_ : float
         The share of the mean spectrum that is subtracted.
+    clip_length_ : float
+        Median length of the clips in seconds; files of earlier releases lack it.
     n_features_in_ : int
         Number of samples per waveform, if fitted on a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -156,6 +158,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "mean_subtraction_": lambda value: isinstance(value, float) and 0 <= value <= 1,
         "_squeeze": lambda value: isinstance(value, float) and 1 <= value < math.inf,
         "_fitted_settings": are_settings,
+        "clip_length_": lambda value: isinstance(value, float) and 0 < value < math.inf,
     }
 
     _parameter_constraints = {
@@ -265,6 +268,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         # A plain dict, so that estimators are the only types of this package in saved models.
         self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins
+        self.clip_length_ = float(np.median(n_samples)) / self.sampling_rate_
         lengths = [settings.n_frames(n) for n in n_samples]
         self._choose_length(lengths)
         seconds = [(n - 1) * self.hop_length for n in lengths]

@@ -17,7 +17,7 @@ from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
 from skdaf._segments.multilabel import one_row_per_label
 from skdaf._segments.tables import probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners
-from skdaf._segments.window_lengths import warn_about_window
+from skdaf._segments.window_lengths import warn_about_window, window_or_default
 
 # The constraints of functions that predict windows.
 PREDICTION_CONSTRAINTS = {
@@ -32,7 +32,7 @@ def predict_segments(
     estimator: Any,
     path: Any,
     *,
-    window: float = 1.0,
+    window: float | None = None,
     step: float | None = None,
     batch_size: int = 256,
     verbose: int = 0,
@@ -53,8 +53,9 @@ def predict_segments(
         One recording, of any format and sampling rate; also a file opened for reading bytes, or a
         pair ``(samples, sampling_rate)``. For a Clip, only its interval is classified; times refer
         to the whole recording.
-    window : float, default=1.0
-        Length of a window in seconds, ideally the length of the training clips. The window and the
+    window : float, default=None
+        Length of a window in seconds. If None, that of the training clips: the median, which
+        networks know (`SpectrogramTransformer.clip_length_`), and otherwise 1. The window and the
         step are rounded to whole samples of the recording, so times do not drift.
     step : float, default=None
         Step from one window to the next in seconds. If None, `window`. With smaller steps, windows
@@ -105,9 +106,8 @@ def predict_segments(
     Warns
     -----
     UserWarning
-        If `window` is at least four times as long as most clips of the training, or at most a
-        quarter of them (networks know this length, unless their front end has `n_frames`); or if it
-        exceeds 30 s and the recording. Milliseconds are a common mistake.
+        If `window` is more than about twice as long as the training clips, or shorter than half of
+        them; or if it exceeds 30 s and the recording. Milliseconds are a common mistake.
 
     See Also
     --------
@@ -158,6 +158,7 @@ def predict_segments(
     [False, False, True, True]
     """
     predictor = WindowPredictor(estimator, threshold)
+    window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)
     tables = map_windows(
         partial(_table, predictor),

@@ -13,7 +13,7 @@ from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._features.windows import Windows, in_samples
 from skdaf._segments.predict import PREDICTION_CONSTRAINTS, WindowPredictor
-from skdaf._segments.window_lengths import warn_about_window
+from skdaf._segments.window_lengths import warn_about_window, window_or_default
 
 _NAME = "the stream"
 
@@ -25,7 +25,7 @@ def predict_stream(
     blocks: Iterable[ArrayLike],
     sampling_rate: float,
     *,
-    window: float = 1.0,
+    window: float | None = None,
     step: float | None = None,
     batch_size: int = 256,
     threshold: float | dict[Any, float] | None = None,
@@ -49,9 +49,9 @@ def predict_stream(
     sampling_rate : int
         The rate of the samples in Hz. If it differs from that of the estimator, each window is
         resampled, as in `predict_segments`.
-    window : float, default=1.0
-        Length of a window in seconds, ideally the length of the training clips. The window and the
-        step are rounded to whole samples.
+    window : float, default=None
+        Length of a window in seconds; if None, that of the training clips, as in
+        `predict_segments`. The window and the step are rounded to whole samples.
     step : float, default=None
         Step from one window to the next in seconds. If None, `window`.
     batch_size : int, default=256
@@ -119,6 +119,7 @@ def predict_stream(
     2.0 2.75 quiet
     """
     predictor = WindowPredictor(estimator, threshold)
+    window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)
     _check_blocks(blocks)
     rate = stream_rate(sampling_rate)

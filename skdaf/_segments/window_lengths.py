@@ -1,27 +1,45 @@
-"""Warnings about windows that are probably too long or too short."""
+"""The length of windows: the default, and warnings about probable mistakes."""
 
 import warnings
 
 from skdaf._estimators.fitted import find_frontend
-from skdaf._features.usual_length import usual_seconds
 
-# A classifier can hardly recognize sounds that are squeezed or stretched by this factor.
-_MAX_FACTOR = 4.0
+# Up to half or twice the length of the clips is a usual choice, and clips are rarely exact.
+_MAX_FACTOR = 2.1
 
 # In seconds. Up to here, recordings may well be shorter than a window.
 LONGEST_WINDOW = 30.0
 
+# In seconds, for estimators that do not know the length of their clips.
+_DEFAULT_WINDOW = 1.0
+
+
+def clip_length(estimator):
+    """Return the median length in seconds of the clips that a front end was fitted on, or None.
+
+    Only a `SpectrogramTransformer` knows it, unless it is from a file of an earlier release.
+    """
+    frontend = find_frontend(estimator)
+    return None if frontend is None else vars(frontend).get("clip_length_")
+
+
+def window_or_default(estimator, window):
+    """Return a window in seconds; if it is None, the length of the clips of the training."""
+    if window is not None:
+        return window
+    length = clip_length(estimator)
+    return _DEFAULT_WINDOW if length is None else length
+
 
 def warn_about_window(estimator, window):
     """Warn if a window is much longer or shorter than the clips of the training."""
-    usual = usual_seconds(find_frontend(estimator))
-    if usual is None or usual[0] / _MAX_FACTOR < window < usual[1] * _MAX_FACTOR:
+    length = clip_length(estimator)
+    if length is None or length / _MAX_FACTOR <= window <= length * _MAX_FACTOR:
         return
-    clips = " to ".join(f"{seconds:.3g}" for seconds in dict.fromkeys(usual))
     warnings.warn(
         f"window={window:g} s is far from the length of the clips that the estimator was trained "
-        f"on ({clips} s), so its predictions may be poor. Durations are in seconds; choose a "
-        "window of about that length.",
+        f"on (median {length:.3g} s), so its predictions may be poor. Durations are in seconds; "
+        "without `window`, windows have the length of these clips.",
         # The decorator that checks parameters is in between.
         stacklevel=4,
     )

@@ -12,7 +12,7 @@ from skdaf.cli._options import (
     table_options,
     trust_option,
 )
-from skdaf.cli._outline import describe_outline
+from skdaf.cli._outline import describe_outline, rounded_length
 from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained, needed_packages
 from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option, verbosity
@@ -103,6 +103,7 @@ def _describe_network(network):
         "estimator": type(network).__name__,
         "front end": "none" if frontend is None else _one_line(frontend),
         "sampling rate": getattr(frontend, "sampling_rate_", None),
+        "seconds per clip": None if frontend is None else rounded_length(vars(frontend)),
         "input": f"{frames} frames x {bins} bins",
     }
     if hasattr(network, "n_epochs_"):  # not in converted models

@@ -93,10 +93,9 @@ window_options = combine_options(
     click.option(
         "--window",
         type=float,
-        default=1.0,
-        show_default=True,
         metavar="SECONDS",
-        help="Length of each window in seconds.",
+        help="Length of each window in seconds.  [default: the length of the training clips; 1 if "
+        "the model does not know it]",
     ),
     step_option,
 )

@@ -12,6 +12,12 @@ def describe_outline(path):
         return None
 
 
+def rounded_length(attributes):
+    """Return the median length of the training clips in seconds; None if it is unknown."""
+    length = attributes.get("clip_length_")
+    return None if length is None else round(length, 4)
+
+
 def _facts(estimator):
     facts = {"estimator": estimator.kind, "fitted": True}
     classes, names = estimator.state.get("classes_"), estimator.state.get("_label_names")
@@ -31,6 +37,7 @@ def _network_facts(estimator, layers):
         "estimator": estimator.kind,
         "front end": "none" if frontend is None else shown(frontend),
         "sampling rate": None if frontend is None else frontend.state["sampling_rate_"],
+        "seconds per clip": None if frontend is None else rounded_length(frontend.state),
         "input": f"{n_frames} frames x {n_bins} bins",
         "training": f"epoch {state['best_epoch_']} of {state['n_epochs_']}",
         "layers": [

@@ -80,6 +80,7 @@ def test_info():
     out = invoke("info", "model.skops").stdout
     assert "estimator: CNNAudioClassifier\n" in out
     assert f"classes: {', '.join(KINDS)}\n" in out
+    assert re.search(r"^ *seconds per clip: 0.26", out, flags=re.MULTILINE)
     assert re.search(r"front end: SpectrogramTransformer\(.*n_mels=24\)\n", out)
     layers = re.findall(r"^ *(\w+) +(\d+) +(\d+) +(\d+)$", out, flags=re.MULTILINE)
     assert [name for name, *_ in layers] == ["conv1", "conv2", "dense1", "output"]

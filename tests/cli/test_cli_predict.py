@@ -17,7 +17,10 @@ import skdaf
 from skdaf import load_model, read_segments
 from skdaf.datasets import load_audio_folders
 
-pytestmark = pytest.mark.usefixtures("inside_workspace")
+pytestmark = [
+    pytest.mark.usefixtures("inside_workspace"),
+    pytest.mark.filterwarnings("ignore:window=.* is far from the length"),
+]
 
 
 def test_predict(workspace):

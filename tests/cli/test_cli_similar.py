@@ -13,7 +13,10 @@ import skdaf
 from skdaf import SpectrogramTransformer
 from skdaf.datasets import load_audio_folders
 
-pytestmark = pytest.mark.usefixtures("inside_workspace")
+pytestmark = [
+    pytest.mark.usefixtures("inside_workspace"),
+    pytest.mark.filterwarnings("ignore:window=.* is far from the length"),
+]
 
 
 @pytest.mark.slow

@@ -9,7 +9,10 @@ from sklearn.linear_model import Ridge
 from skdaf import SegmentsDisplay, ValuesDisplay, load_audio, predict_segments, save_model
 from skdaf._segments.smoothing import smooth_values
 
-pytestmark = pytest.mark.oldest
+pytestmark = [
+    pytest.mark.oldest,
+    pytest.mark.filterwarnings("ignore:window=.* is far from the length"),
+]
 
 
 @pytest.fixture(scope="module")

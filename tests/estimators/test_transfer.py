@@ -49,6 +49,14 @@ def weights_of(estimator, layer):
     return get_weights(getattr(estimator.network_, layer))
 
 
+def test_the_front_end_is_that_of_the_source_except_for_the_length_of_clips(classifier):
+    clips = [(np.random.default_rng(seed).standard_normal(20_000), 16_000) for seed in range(10)]
+    old, new = classifier.frontend_, transferred(classifier, clips, [*"ab"] * 5).frontend_
+    assert new.clip_length_ == 1.25 != old.clip_length_
+    assert new.n_frames_ == old.n_frames_
+    np.testing.assert_array_equal(new.transform(clips), old.transform(clips))
+
+
 @pytest.mark.parametrize(
     ("frozen_layers", "n_frozen"), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), ("conv", 2)]
 )

@@ -466,3 +466,10 @@ def test_fit_names_files_with_bad_headers_and_bad_samples(sounds, tmp_path):
 def test_the_share_of_the_mean_is_not_a_switch(paths, share):
     with pytest.raises(ValueError, match="'mean_subtraction' parameter"):
         SpectrogramTransformer(mean_subtraction=share).fit(paths)
+
+
+def test_the_length_of_clips_is_their_median_at_any_rate():
+    clips = [(np.zeros(n), rate) for n, rate in ((4000, 8000), (8000, 8000), (66_150, 22_050))]
+    assert SpectrogramTransformer().fit(clips).clip_length_ == 1.0
+    assert SpectrogramTransformer(sampling_rate=4000).fit(clips[:1]).clip_length_ == 0.5
+    assert SpectrogramTransformer().fit(np.zeros((2, 4000))).clip_length_ == 0.25

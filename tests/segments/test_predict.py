@@ -35,7 +35,10 @@ from skdaf import (
     save_model,
 )
 
-pytestmark = pytest.mark.oldest
+pytestmark = [
+    pytest.mark.oldest,
+    pytest.mark.filterwarnings("ignore:window=.* is far from the length"),
+]
 
 
 class Lengths(TransformerMixin, BaseEstimator):

@@ -12,6 +12,8 @@ from sklearn.tree import DecisionTreeClassifier
 from skdaf import merge_segments, predict_segments, segment_report, tune_thresholds
 from skdaf._segments.thresholds import winners
 
+pytestmark = pytest.mark.filterwarnings("ignore:window=.* is far from the length")
+
 CLASSES = ["high_tone", "low_tone", "white_noise"]
 
 

@@ -30,7 +30,10 @@ from skdaf import (
     transform_segments,
 )
 
-pytestmark = pytest.mark.oldest
+pytestmark = [
+    pytest.mark.oldest,
+    pytest.mark.filterwarnings("ignore:window=.* is far from the length"),
+]
 
 
 class Samples(TransformerMixin, BaseEstimator):

@@ -1,12 +1,18 @@
-"""Warnings about windows that are probably too long or too short."""
+"""The default length of windows, and warnings about windows that are too long or too short."""
 
 import numpy as np
 import pytest
 from helpers import segment_table, small_frontend, small_pipeline
 from sklearn.linear_model import LogisticRegression
 
-from skdaf import clips_from_segments, predict_segments, predict_stream, transform_segments
-from skdaf._features.usual_length import usual_seconds
+from skdaf import (
+    PyAudioAnalysisTransformer,
+    clips_from_segments,
+    predict_segments,
+    predict_stream,
+    transform_segments,
+)
+from skdaf._segments.window_lengths import clip_length, window_or_default
 
 RATE = 8000
 SOUND = np.random.default_rng(0).standard_normal(40 * RATE), RATE
@@ -19,40 +25,45 @@ def clips_of(*seconds):
 @pytest.fixture(scope="module")
 def model():
     classifier = LogisticRegression()
-    return small_pipeline(classifier, n_frames=None).fit(clips_of(1, 1, 1, 1), [*"abab"])
+    return small_pipeline(classifier, n_frames=None).fit(clips_of(1.5, 1.5, 1.5, 1), [*"abab"])
 
 
-class TestUsualSeconds:
-    @pytest.mark.parametrize("parameters", [{}, {"length": "pad"}, {"length": "tile"}])
-    @pytest.mark.parametrize("seconds", [0.5, 1.5, 6, 16])
-    def test_contain_the_length_of_most_clips(self, seconds, parameters):
-        frontend = small_frontend(n_frames=None, **parameters).fit(clips_of(seconds, seconds, 3))
-        if parameters.get("length") == "pad":
-            seconds = max(seconds, 3)
-        low, high = usual_seconds(frontend)
-        assert low - 0.05 < seconds < high + 0.05
-        assert high <= 4.1 * low
+class TestDefault:
+    def test_is_the_median_length_of_the_training_clips(self, model):
+        assert clip_length(model) == window_or_default(model, None) == 1.5
+        assert window_or_default(model, 0.25) == 0.25
 
-    @pytest.mark.parametrize("length", ["resize", "pad"])
-    def test_are_unknown_if_the_user_chose_the_frames(self, length):
-        frontend = small_frontend(length=length).fit(clips_of(1, 1))
-        assert usual_seconds(frontend) is None
+    def test_is_a_second_if_the_length_is_unknown(self, model):
+        other = PyAudioAnalysisTransformer().fit(clips_of(2))
+        assert clip_length(other) is None
+        assert window_or_default(other, None) == 1
+        # As if it came from a file of an earlier release.
+        old = small_frontend().fit(clips_of(2))
+        del old.clip_length_
+        assert window_or_default(old, None) == 1
 
-    def test_are_unknown_for_others(self):
-        assert usual_seconds(None) is usual_seconds(LogisticRegression()) is None
+    def test_of_every_function(self, model):
+        recording = clips_of(4)[0]
+        expected = [(0, 1.5), (1.5, 3), (3, 4)]
+        for table in predict_segments(model, recording), transform_segments(model[0], recording):
+            assert [*zip(table.start, table.end, strict=True)] == expected
+        rows = predict_stream(model, [recording[0]], RATE)
+        assert [(row["start"], row["end"]) for row in rows] == expected
 
 
 class TestWarning:
-    @pytest.mark.parametrize("window", [0.2, 4.2])
+    @pytest.mark.parametrize("window", [0.7, 3.3])
     def test_far_from_the_clips_of_the_training(self, model, window):
-        with pytest.warns(UserWarning, match=f"window={window} s is far") as caught:
+        with pytest.warns(
+            UserWarning, match=rf"window={window} s is far.*\(median 1.5 s\)"
+        ) as caught:
             predict_segments(model, clips_of(5)[0], window=window)
         assert caught[0].filename == __file__
         with pytest.warns(UserWarning, match="is far") as caught:
             predict_stream(model, [SOUND[0]], RATE, window=window)
         assert caught[0].filename == __file__
 
-    @pytest.mark.parametrize("window", [0.3, 3.8])
+    @pytest.mark.parametrize("window", [0.75, 3, None])
     def test_not_near_them(self, model, window):
         predict_segments(model, clips_of(5)[0], window=window)
 

@@ -133,6 +133,7 @@ _FITTED = {
         "mean_subtraction_": _is_number(0, 1, (float,)),
         "_squeeze": _is_number(1, kinds=(float,)),
         "_fitted_settings": _are_settings,
+        "clip_length_": _is_number(_SMALLEST, kinds=(float,)),
         "n_features_in_": _is_integer(0),
     },
 }
