@@ -43,6 +43,8 @@ class AudioReadError(ValueError):
     def __init__(self, message: str, paths: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.paths = list(paths)
+        # The errors that this one joins.
+        self._parts: list[AudioReadError] = []
 
     @classmethod
     def of(cls, path: PathLike, problem: str) -> "AudioReadError":
@@ -98,13 +100,16 @@ class AudioReadError(ValueError):
         """
         if len(errors) == 1:
             return errors[0]
+        errors = [part for error in errors for part in error._parts or [error]]
         # Many clips may be of one recording that is missing.
         counts = Counter(map(str, errors))
         lines = [f"  {text}" + f" ({n} clips)" * (n > 1) for text, n in counts.items()]
         n_more = sum([*counts.values()][10:])
         lines[10:] = [f"  ... and {n_more} more"] if n_more else []
         paths = [path for error in errors for path in error.paths]
-        return cls("\n".join([f"{len(errors)} clips could not be read:", *lines]), paths)
+        joined = cls("\n".join([f"{len(errors)} clips could not be read:", *lines]), paths)
+        joined._parts = errors
+        return joined
 
 
 def raise_errors(errors):
@@ -117,7 +122,7 @@ def raise_errors(errors):
         return
     error = AudioReadError.join(errors)
     missing = [path for e in errors if str(e).endswith(": no such file") for path in e.paths]
-    if not all(map(os.path.isabs, missing)):
+    if not (all(map(os.path.isabs, missing)) or hasattr(error, "__notes__")):
         with suppress(FileNotFoundError):  # of a deleted working directory
             error.add_note(f"Relative paths were looked up in {os.getcwd()!r}.")
     raise error

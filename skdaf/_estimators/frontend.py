@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._audio.lengths import rate_and_lengths
 from skdaf._core.arrays import blocks
@@ -16,6 +17,9 @@ from skdaf._core.parallel import CHUNK_SIZE
 from skdaf._core.progress import JoinedProgress
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
+
+# Parameters of a front end that do not change its output.
+_RUN_SETTINGS = {"cache", "n_jobs", "verbose"}
 
 # Predictions keep about this many bytes of spectrograms in memory at a time.
 _BYTES_PER_BATCH = 2**26
@@ -79,16 +83,19 @@ class FrontendMixin(Estimator):
         return clips if kind == "spectrograms" else self._transform(kind, clips, check=True)
 
     def _share_settings(self, frontend):
-        """Pass `n_jobs` and `verbose` to a front end that does not set them itself."""
+        """Pass on settings of a run, which may have been set after the fit.
+
+        They are those of `self.frontend`; `n_jobs` and `verbose` that it does not set are those of
+        this estimator.
+        """
         own = {} if self.frontend is None else _settings(self.frontend)
         for name, known in _settings(frontend).items():
-            if not own.get(name):
-                value = getattr(self, name)
-                # In a Pipeline, verbose is True or False.
-                value = bool(value) if isinstance(known, bool) else value
-                # Setting a parameter takes a tenth of the time of a prediction for one clip.
-                if known != value:
-                    frontend.set_params(**{name: value})
+            value = own.get(name) or getattr(self, name, own.get(name, known))
+            # In a Pipeline, verbose is True or False.
+            value = bool(value) if isinstance(known, bool) else value
+            # Setting a parameter takes a tenth of the time of a prediction for one clip.
+            if known != value:
+                frontend.set_params(**{name: value})
 
     def _iterate_spectrograms(self, X):
         """Yield the spectrograms of X in batches, so that memory stays bounded."""
@@ -103,8 +110,24 @@ class FrontendMixin(Estimator):
                 if kind != "spectrograms":
                     # Not around the `yield`, because the caller may show bars of its own.
                     with progress.active():
-                        batch = self._transform(kind, batch)
+                        batch = self._transform_some(kind, clips[first:], n_clips)
                 yield batch
+
+    def _transform_some(self, kind, clips, n_clips):
+        """Return the spectrograms of the first clips.
+
+        If one of them cannot be read, the error also lists all others that cannot.
+        """
+        errors = []
+        for first in range(0, len(clips), n_clips):
+            try:
+                spectrograms = self._transform(kind, clips[first : first + n_clips])
+            except AudioReadError as error:
+                errors.append(error)
+            else:
+                if not errors:
+                    return spectrograms
+        raise_errors(errors)
 
     def _transform(self, kind, clips, check=False):
         with validated(self.frontend_, kind, clips):
@@ -138,18 +161,18 @@ def _measure(frontend, clips):
 
 
 def _settings(frontend):
-    """Return the values of those of `n_jobs` and `verbose` that a front end has."""
+    """Return the settings of a run that a front end has, and in a pipeline those of its steps."""
     kind = type(frontend)
     if kind.get_params is BaseEstimator.get_params:
         return {name: getattr(frontend, name) for name in _setting_names(kind)}
-    params = frontend.get_params(deep=False)
-    return {name: params[name] for name in ("n_jobs", "verbose") if name in params}
+    params = frontend.get_params()
+    return {name: params[name] for name in params if name.split("__")[-1] in _RUN_SETTINGS}
 
 
 @lru_cache
 def _setting_names(kind):
     """Return which of the settings a class has; scikit-learn looks at its signature each time."""
-    return tuple({"n_jobs", "verbose"}.intersection(kind._get_param_names()))
+    return tuple(_RUN_SETTINGS.intersection(kind._get_param_names()))
 
 
 def _check_spectrograms(spectrograms, clips):

@@ -54,6 +54,15 @@ def test_a_recording_of_many_clips_is_listed_once():
     assert joined.paths == names
 
 
+def test_joined_errors_can_be_joined_again():
+    errors = [AudioReadError.of(f"{i}.wav", "broken") for i in range(5)]
+    again = AudioReadError.join([AudioReadError.join(errors[:2]), *errors[2:]])
+    expected = AudioReadError.join(errors)
+    assert str(again) == str(expected)
+    assert again.paths == expected.paths
+    assert str(pickle.loads(pickle.dumps(again))) == str(expected)
+
+
 @pytest.mark.parametrize("path", [3, None, b"a.wav", ["a.wav"]])
 def test_a_clip_needs_a_path(path):
     with pytest.raises(TypeError, match="Clip needs a path"):
