@@ -3,6 +3,8 @@
 from collections import Counter
 from functools import partial
 
+import numpy as np
+
 from skdaf._audio.cached_headers import read_infos_through
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.reading import read_clip
@@ -52,6 +54,11 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
     infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs, verbose=verbose)
     rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
     return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
+
+
+def median_seconds(n_samples, rate):
+    """Return the median length in seconds of clips with these numbers of samples."""
+    return float(np.median(n_samples)) / rate
 
 
 def check_channel_of_waveforms(clips, channel):

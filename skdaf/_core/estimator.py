@@ -1,5 +1,6 @@
 """The base class of all estimators, and checks of attributes that come from a file."""
 
+import math
 from contextlib import contextmanager
 from inspect import signature
 from numbers import Integral
@@ -23,6 +24,11 @@ def is_positive_count(value):
 def is_flag(value):
     """Return whether a value is True or False."""
     return isinstance(value, (bool, np.bool_))
+
+
+def is_seconds(value):
+    """Return whether a value is a finite float above 0."""
+    return isinstance(value, float) and 0 < value < math.inf
 
 
 def is_names(value):

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, clone
 
 from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_clips, validated
-from skdaf._audio.lengths import rate_and_lengths
+from skdaf._audio.lengths import median_seconds, rate_and_lengths
 from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator
 from skdaf._core.parallel import CHUNK_SIZE
@@ -157,7 +157,7 @@ def _measure(frontend, clips):
     """Set the length of the clips that a copied front end is now used for."""
     options = {name: getattr(frontend, name) for name in ("channel", "cache", "n_jobs")}
     rate, n_samples = rate_and_lengths(clips, frontend.sampling_rate_, **options)
-    frontend.clip_length_ = float(np.median(n_samples)) / rate
+    frontend.clip_length_ = median_seconds(n_samples, rate)
 
 
 def _settings(frontend):

@@ -13,8 +13,8 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
-from skdaf._audio.lengths import rate_and_lengths
-from skdaf._core.estimator import Estimator, is_flag, is_positive_count
+from skdaf._audio.lengths import median_seconds, rate_and_lengths
+from skdaf._core.estimator import Estimator, is_flag, is_positive_count, is_seconds
 from skdaf._core.limits import MAX_FRAME, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
@@ -73,6 +73,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     ----------
     sampling_rate_ : int
         The sampling rate in Hz.
+    clip_length_ : float
+        Median length of the clips in seconds; files of earlier releases lack it.
     n_features_in_ : int
         Number of samples per waveform, if fitted on a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -123,6 +125,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         **Estimator._saved_attributes,
         "sampling_rate_": is_positive_count,
         "_rate_is_of_files": is_flag,
+        "clip_length_": is_seconds,
     }
 
     _parameter_constraints = {
@@ -189,7 +192,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             If a file cannot be read; the error lists all such files.
         """
         clips = validate_sounds(self, X, reset=True)
-        self.sampling_rate_, _ = rate_and_lengths(
+        self.sampling_rate_, n_samples = rate_and_lengths(
             clips,
             self.sampling_rate,
             channel=self.channel,
@@ -198,6 +201,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             verbose=self.verbose,
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
+        self.clip_length_ = median_seconds(n_samples, self.sampling_rate_)
         return self
 
     def transform(self, X: Clips) -> NDArray[np.float64]:

@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
-from skdaf._audio.lengths import rate_and_lengths
-from skdaf._core.estimator import Estimator, is_flag, is_positive_count
+from skdaf._audio.lengths import median_seconds, rate_and_lengths
+from skdaf._core.estimator import Estimator, is_flag, is_positive_count, is_seconds
 from skdaf._core.limits import MAX_FRAME
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
@@ -158,7 +158,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "mean_subtraction_": lambda value: isinstance(value, float) and 0 <= value <= 1,
         "_squeeze": lambda value: isinstance(value, float) and 1 <= value < math.inf,
         "_fitted_settings": are_settings,
-        "clip_length_": lambda value: isinstance(value, float) and 0 < value < math.inf,
+        "clip_length_": is_seconds,
     }
 
     _parameter_constraints = {
@@ -268,7 +268,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         # A plain dict, so that estimators are the only types of this package in saved models.
         self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins
-        self.clip_length_ = float(np.median(n_samples)) / self.sampling_rate_
+        self.clip_length_ = median_seconds(n_samples, self.sampling_rate_)
         lengths = [settings.n_frames(n) for n in n_samples]
         self._choose_length(lengths)
         seconds = [(n - 1) * self.hop_length for n in lengths]

@@ -20,7 +20,7 @@ SECONDS = [Interval(Real, 0, None, closed="neither")]
 
 # The constraints of functions that go through a recording window by window.
 WINDOW_CONSTRAINTS = {
-    "window": [*SECONDS, None],
+    "window": SECONDS,
     "step": [*SECONDS, None],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
 }

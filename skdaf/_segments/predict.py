@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
 from skdaf._estimators.fitted import names_of_labels, unwrap
-from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
+from skdaf._segments.batches import SECONDS, WINDOW_CONSTRAINTS, load_fitted, map_windows
 from skdaf._segments.multilabel import one_row_per_label
 from skdaf._segments.tables import probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners
@@ -22,6 +22,7 @@ from skdaf._segments.window_lengths import warn_about_window, window_or_default
 # The constraints of functions that predict windows.
 PREDICTION_CONSTRAINTS = {
     **WINDOW_CONSTRAINTS,
+    "window": [*SECONDS, None],
     "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None],
 }
 
@@ -54,9 +55,9 @@ def predict_segments(
         pair ``(samples, sampling_rate)``. For a Clip, only its interval is classified; times refer
         to the whole recording.
     window : float, default=None
-        Length of a window in seconds. If None, that of the training clips: the median, which
-        networks know (`SpectrogramTransformer.clip_length_`), and otherwise 1. The window and the
-        step are rounded to whole samples of the recording, so times do not drift.
+        Length of a window in seconds. If None, the median length of the training clips, which the
+        transformers of this package know (`clip_length_`), and otherwise 1. The window and the step
+        are rounded to whole samples of the recording, so times do not drift.
     step : float, default=None
         Step from one window to the next in seconds. If None, `window`. With smaller steps, windows
         overlap (`merge_segments` resolves overlaps); larger steps leave gaps.

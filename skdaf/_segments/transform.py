@@ -11,7 +11,6 @@ from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
 from skdaf._segments.tables import probability_columns
-from skdaf._segments.window_lengths import window_or_default
 
 _TIMES = ["start", "end"]
 
@@ -22,7 +21,7 @@ def transform_segments(
     transformer: Any,
     path: Any,
     *,
-    window: float | None = None,
+    window: float,
     step: float | None = None,
     batch_size: int = 256,
     verbose: int = 0,
@@ -41,9 +40,8 @@ def transform_segments(
     path : str, os.PathLike, Clip, or a sound in memory
         One recording, as in `predict_segments`. For a Clip, only its interval is used; times refer
         to the whole recording.
-    window : float, default=None
-        Length of a window in seconds. If None, that of the training clips: the median, which
-        networks know (`SpectrogramTransformer.clip_length_`), and otherwise 1. The window and the
+    window : float
+        Length of a window in seconds, ideally the length of the training clips. The window and the
         step are rounded to whole samples of the recording, so times do not drift.
     step : float, default=None
         Step from one window to the next in seconds. If None, `window`. With smaller steps, windows
@@ -108,7 +106,7 @@ def transform_segments(
     outputs = window_outputs(
         transformer,
         path,
-        window=window_or_default(transformer, window),
+        window=window,
         step=step,
         batch_size=batch_size,
         verbose=verbose,

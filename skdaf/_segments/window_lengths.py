@@ -2,7 +2,7 @@
 
 import warnings
 
-from skdaf._estimators.fitted import find_frontend
+from skdaf._estimators.fitted import find_frontend, iterate_parts, unwrap
 
 # Up to half or twice the length of the clips is a usual choice, and clips are rarely exact.
 _MAX_FACTOR = 2.1
@@ -15,12 +15,15 @@ _DEFAULT_WINDOW = 1.0
 
 
 def clip_length(estimator):
-    """Return the median length in seconds of the clips that a front end was fitted on, or None.
+    """Return the median length in seconds of the clips that an estimator was fitted on, or None.
 
-    Only a `SpectrogramTransformer` knows it, unless it is from a file of an earlier release.
+    The transformers of this package know it, except for those in files of earlier releases.
     """
-    frontend = find_frontend(estimator)
-    return None if frontend is None else vars(frontend).get("clip_length_")
+    if estimator is None:
+        return None
+    parts = [find_frontend(estimator), *iterate_parts(unwrap(estimator))]
+    lengths = (vars(part).get("clip_length_") for part in parts if part is not None)
+    return next((length for length in lengths if length is not None), None)
 
 
 def window_or_default(estimator, window):

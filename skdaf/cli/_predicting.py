@@ -15,7 +15,7 @@ from skdaf.cli._options import (
     window_options,
 )
 from skdaf.cli._paths import EmbeddingFile, is_npy, list_file
-from skdaf.cli._pretrained import ModelOrName, load_transformer, settings_option
+from skdaf.cli._pretrained import ModelOrName, is_pretrained, load_transformer, settings_option
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
 from skdaf.cli._reports import report_data, report_text
@@ -74,9 +74,7 @@ def predict(
     with readable(files, skip_unreadable, n_jobs) as files:
         if layers_dropped is not None:
             extractor = make_extractor(find_network(fitted), layers_dropped).fit(files)
-            table = _features(
-                extractor, files, {"window": window, "step": step} if segments else None
-            )
+            table = _features(extractor, files, _feature_windows(fitted, segments, window, step))
         elif segments:
             windows = {"window": window, "step": step, "threshold": as_threshold(thresholds)}
             tables = [_windows(fitted, file, proba, windows) for file in files]
@@ -153,6 +151,13 @@ def _windows(predictor, file, proba, windows):
         table = table.set_axis([*COLUMNS, *names], axis="columns")
     table.insert(0, "file", file)
     return table
+
+
+def _feature_windows(fitted, segments, window, step):
+    """Return the windows for `_features`; by default, they are as long as the training clips."""
+    from skdaf._segments.window_lengths import window_or_default
+
+    return {"window": window_or_default(fitted, window), "step": step} if segments else None
 
 
 def _features(transformer, files, windows=None):
@@ -238,7 +243,9 @@ def embed(
         if as_array:
             _save_array(transformer.transform(files), files, output)
         else:
-            windows = {"window": window, "step": step} if segments else None
+            # A pretrained network was not trained on clips, but fitted on the recordings.
+            known = None if is_pretrained(model) else transformer
+            windows = _feature_windows(known, segments, window, step)
             show(_features(transformer, files, windows), "csv", output)
 
 

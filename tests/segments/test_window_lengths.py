@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from helpers import segment_table, small_frontend, small_pipeline
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from skdaf import (
     PyAudioAnalysisTransformer,
@@ -34,7 +36,7 @@ class TestDefault:
         assert window_or_default(model, 0.25) == 0.25
 
     def test_is_a_second_if_the_length_is_unknown(self, model):
-        other = PyAudioAnalysisTransformer().fit(clips_of(2))
+        other = LogisticRegression().fit([[0], [1]], [0, 1])
         assert clip_length(other) is None
         assert window_or_default(other, None) == 1
         # As if it came from a file of an earlier release.
@@ -42,11 +44,16 @@ class TestDefault:
         del old.clip_length_
         assert window_or_default(old, None) == 1
 
+    def test_hand_crafted_features_know_it(self):
+        steps = FeatureUnion([("a", PyAudioAnalysisTransformer())]), LogisticRegression()
+        model = make_pipeline(*steps).fit(clips_of(2, 2, 3), [*"aba"])
+        assert clip_length(model) == clip_length(FrozenEstimator(model)) == 2
+
     def test_of_every_function(self, model):
         recording = clips_of(4)[0]
         expected = [(0, 1.5), (1.5, 3), (3, 4)]
-        for table in predict_segments(model, recording), transform_segments(model[0], recording):
-            assert [*zip(table.start, table.end, strict=True)] == expected
+        table = predict_segments(model, recording)
+        assert [*zip(table.start, table.end, strict=True)] == expected
         rows = predict_stream(model, [recording[0]], RATE)
         assert [(row["start"], row["end"]) for row in rows] == expected
 

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_sounds
-from skdaf._audio.lengths import rate_and_lengths
-from skdaf._core.estimator import Estimator, is_names, is_positive_count
+from skdaf._audio.lengths import median_seconds, rate_and_lengths
+from skdaf._core.estimator import Estimator, is_names, is_positive_count, is_seconds
 from skdaf._core.limits import MAX_SAMPLING_RATE, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
@@ -101,6 +101,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
     ----------
     sampling_rate_ : int
         The sampling rate of the network in Hz.
+    clip_length_ : float
+        Median length of the clips in seconds; files of earlier releases lack it.
     window_ : float or None
         The length of the windows in seconds; None for whole clips.
     sha256_ : str or None
@@ -143,6 +145,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
     _saved_attributes = {
         **Estimator._saved_attributes,
         "sampling_rate_": is_positive_count,
+        "clip_length_": is_seconds,
         "window_": lambda value: value is None or (type(value) is float and 0 < value < np.inf),
         "sha256_": lambda value: type(value) is str and len(value) == 64,
         "_row_names": is_names,
@@ -235,11 +238,11 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         sha256 = model.sha256 or backbone.sha256
         check_cache(self.cache, model, sha256)
         options = {"cache": self.cache, "n_jobs": self.n_jobs, "verbose": self.verbose}
-        rate_and_lengths(clips, backbone.sampling_rate, **options)
+        rate, n_samples = rate_and_lengths(clips, backbone.sampling_rate, **options)
         warn_about_rate(self, clips, backbone.sampling_rate)
         self._found, self.sha256_ = model, sha256
         self.window_ = choose_window(backbone, self.window, self.step)
-        self.sampling_rate_ = int(backbone.sampling_rate)
+        self.sampling_rate_, self.clip_length_ = int(rate), median_seconds(n_samples, rate)
         rows = self._rows_of(clips[0])
         self._n_rows = len(rows) if self.pooling == "none" else 1
         check_n_features(rows.shape[1], self.pooling, self._n_rows)

@@ -288,6 +288,7 @@ def test_an_output_is_chosen_by_name_or_position(clips):
 # Together with others.
 
 
+@pytest.mark.filterwarnings("ignore:window=.* is far from the length")
 def test_pipelines_unions_and_segments(sounds, sound_labels):
     union = FeatureUnion([("levels", extractor()), ("windows", extractor(window=0.1))])
     model = make_pipeline(union, LogisticRegression(C=1e4, max_iter=1000))
