@@ -54,7 +54,7 @@ class SpectrogramDisplay:
         The class of each spectrogram. Spectrograms of the same class are next to each other, under
         the name of the class.
     titles : list of str, default=None
-        The title of each spectrogram, instead of its class.
+        The title of each spectrogram, instead of its class; it may have several lines.
     unit : str, default="Level (dB below the peak)"
         The label of the color bar.
 
@@ -200,7 +200,8 @@ class SpectrogramDisplay:
         elif n == 1:
             axes = np.array([new_figure(size=(7.0, 3.5))[1]])
         else:
-            self._grid = Grid(n, self.labels, has_titles=self.titles is not None)
+            n_lines = max((str(title).count("\n") + 1 for title in self.titles or []), default=0)
+            self._grid = Grid(n, self.labels, n_lines)
             axes = self._grid.new_axes()
         self.figure_ = axes[0].figure
         self.ax_ = axes[0] if n == 1 else axes
@@ -275,12 +276,17 @@ class SpectrogramDisplay:
 
     def _panel_titles(self):
         if self.titles is not None:
-            return [plain_text(title) for title in self.titles]
+            n_letters = None if self._grid is None else self._grid.n_letters
+            return [_plain_lines(title, n_letters) for title in self.titles]
         if self.labels is None:
             return []
         if self._grid is not None:
             return self._grid.class_titles()
         return [plain_text(label) for label in self.labels]
+
+
+def _plain_lines(title, n_letters):
+    return "\n".join(plain_text(line, n_letters) for line in str(title).split("\n"))
 
 
 def _files(clips):
