@@ -112,6 +112,7 @@ class SpectrogramDisplay:
         X: Clips,
         y: ArrayLike | None = None,
         *,
+        titles: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         n_clips: int = 4,
         processed: bool = False,
@@ -131,7 +132,11 @@ class SpectrogramDisplay:
         X : files, waveforms or spectrograms
             The clips. In recordings of many minutes, neighboring frames are averaged.
         y : array-like of shape (n_clips,), default=None
-            The label of each clip, to arrange the clips by class.
+            The label of each clip, to arrange the clips by class: classes and the clips of each
+            class are in the order of X.
+        titles : array-like of str of shape (n_clips,), default=None
+            The title of each clip of X, instead of its class. With `titles` and without `y`, clips
+            are in the order of X.
         groups : array-like of shape (n_clips,), default=None
             The group of each clip, such as its speaker or recording. The clips that are shown come
             from as many groups as possible. If None, parts of the same file are a group.
@@ -162,9 +167,12 @@ class SpectrogramDisplay:
         kind, data = validate_clips(networks[0] if networks else frontend, X, reset=False)
         if groups is None and y is not None and kind != "spectrograms":
             groups = _files(data)
+        names = None if titles is None else _one_per_clip(titles, "titles", len(data))
         chosen, labels = _first_of_each(len(data), y, n_clips, groups)
         clips = data[chosen] if kind == "spectrograms" else [data[i] for i in chosen]
-        display = cls(**display_parameters(frontend, kind, clips, processed), labels=labels)
+        parameters = display_parameters(frontend, kind, clips, processed)
+        chosen_names = None if names is None else [str(names[i]) for i in chosen]
+        display = cls(**parameters, labels=labels, titles=chosen_names)
         return display.plot(ax, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
 
     def plot(
@@ -195,6 +203,9 @@ class SpectrogramDisplay:
         """
         require_matplotlib(f"{type(self).__name__}.plot")
         n, self._grid = len(self.spectrograms), None
+        for name in ("labels", "titles"):
+            if getattr(self, name) is not None:
+                _one_per_clip(getattr(self, name), name, n)
         if ax is not None:
             axes = check_axes(ax, n)
         elif n == 1:
@@ -300,19 +311,18 @@ def _first_of_each(n_clips, y, n_each, groups=None):
     if y is None:
         return _first_of_groups(np.arange(n_clips), n_each, groups), None
     y = _one_per_clip(y, "y", n_clips)
-    rows = [np.flatnonzero(y == label) for label in np.unique(y)]
+    rows = [np.flatnonzero(y == label) for label in pd.unique(y)]
     chosen = np.concatenate([_first_of_groups(own, n_each, groups) for own in rows])
     return chosen, y[chosen]
 
 
 def _one_per_clip(values, name, n_clips):
-    values = np.asarray(values)
-    if values.shape != (n_clips,):
-        what = {"y": "labels", "groups": "groups"}[name]
-        raise ValueError(
-            f"{name} must contain {n_clips} {what}, one per clip, got shape {values.shape}."
-        )
-    return values
+    array = np.asarray(values)
+    if array.shape != (n_clips,):
+        what = {"y": "labels"}.get(name, name)
+        got = f"shape {array.shape}" if array.ndim else repr(values)
+        raise ValueError(f"{name} must contain {n_clips} {what}, one per clip, got {got}.")
+    return array
 
 
 def _first_of_groups(rows, n, groups):
