@@ -25,6 +25,7 @@ from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
 from skdaf._estimators.fitted import iterate_parts
 from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean
+from skdaf._estimators.pretrained.requirements import check_packages_of
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
 from skdaf._estimators.regressor import CNNAudioRegressor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
@@ -104,6 +105,13 @@ def make_combined_classifier(
         ``features__cnn1__pca__n_components``, ``features__cnn1__extractor__layers_dropped``, or
         ``features__handcrafted``.
 
+    Raises
+    ------
+    ImportError
+        If a pretrained model needs a package that is not installed.
+    TypeError, ValueError
+        If an argument cannot be used. The error says why.
+
     See Also
     --------
     sklearn.model_selection.GridSearchCV : Search for the best parameters. The page "Combining" of
@@ -134,6 +142,7 @@ def make_combined_classifier(
         raise ValueError(
             "There is nothing to combine: extractors is empty and handcrafted is False."
         )
+    check_packages_of([extractors, handcrafted])  # before fit trains the first blocks
     names = list(_block_names(extractors))
     handcrafted_blocks = _handcrafted_blocks(handcrafted)
     names += ["handcrafted"] * len(handcrafted_blocks)
