@@ -1,4 +1,10 @@
-"""How to install optional packages, for error messages."""
+"""Optional packages: whether they are installed, and how to install them, for error messages."""
+
+from importlib.util import find_spec
+
+
+class MissingPackageError(ImportError):
+    """An optional package is not installed; the message has the command that installs it."""
 
 
 def how_to_install(packages, extra):
@@ -8,3 +14,17 @@ def how_to_install(packages, extra):
     has no command for the extra.
     """
     return f'pip install {packages}, or the extra "{extra}" of skdaf'
+
+
+def is_installed(package):
+    """Return whether a top-level package can be found, without importing it."""
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # of import hooks, and of modules that are not from a file
+        return False
+
+
+def check_installed(package, caller, command):
+    """Raise MissingPackageError if a package that a caller needs is not installed."""
+    if not is_installed(package):
+        raise MissingPackageError(f"{caller} needs {package}. Install it with: {command}")

@@ -8,10 +8,10 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
+from skdaf._display.network_output import features_of
 from skdaf._display.point_labels import (
     MAX_NAME_LENGTH,
     NO_LABEL,
@@ -32,7 +32,7 @@ from skdaf._display.style import (
     time_ticks,
 )
 from skdaf._display.typing import Axes
-from skdaf._estimators.fitted import unwrap, unwrap_calibrated
+from skdaf._estimators.fitted import unwrap
 
 _SIZE = 5.0, 4.6  # inches, without the legend
 _GRAY = "0.6"  # the color of points whose label is missing
@@ -118,7 +118,9 @@ class EmbeddingDisplay:
         estimator : estimator, str or os.PathLike
             A fitted transformer, such as `CNNFeatureExtractor` or `ConvAutoencoderEmbedder`, or
             the path of a saved model. For a `CNNAudioClassifier`, the input of its last layer is
-            shown; for a pipeline that ends in a classifier, the input of the classifier.
+            shown; for a pipeline that ends in another classifier, the input of that classifier; for
+            a combined classifier, that of the block with the network. If several blocks have
+            networks, pass one of them, such as ``combined.named_estimators_["cnn1"]``.
         X : files, waveforms or spectrograms
             The clips.
         y : array-like of shape (n_clips,), default=None
@@ -137,9 +139,8 @@ class EmbeddingDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        embeddings = _embeddings(unwrap_calibrated(estimator), X)
         return cls.from_embeddings(
-            embeddings, y, projection=projection, ax=ax, scatter_kw=scatter_kw
+            features_of(estimator, X), y, projection=projection, ax=ax, scatter_kw=scatter_kw
         )
 
     @classmethod
@@ -309,21 +310,6 @@ class EmbeddingDisplay:
             fontsize="small",
             frameon=False,
         )
-
-
-def _embeddings(estimator, X):
-    """Return the output of a transformer, or the input of a classifier's last step or layer."""
-    check_is_fitted(estimator)
-    if isinstance(estimator, Pipeline) and not hasattr(estimator, "transform"):
-        return estimator[:-1].transform(X)
-    if hasattr(estimator, "transform"):
-        return estimator.transform(X)
-    if hasattr(estimator, "layer_outputs"):
-        return estimator.layer_outputs(X, len(estimator.layer_names_) - 1)
-    raise TypeError(
-        "estimator must be a transformer, a CNNAudioClassifier or a pipeline, got "
-        f"{type(estimator).__name__}."
-    )
 
 
 def _times_and_features(segments):

@@ -32,20 +32,22 @@ class Grid:
     n_panels : int
     labels : list, default=None
         The class of each panel, sorted by class.
-    has_titles : bool
-        Whether every panel has a title.
+    n_title_lines : int, default=0
+        How many lines the titles of all panels have; 0 if only classes have titles.
     """
 
-    def __init__(self, n_panels, labels=None, has_titles=False):
+    def __init__(self, n_panels, labels=None, n_title_lines=0):
         self.labels = labels
-        self.gap = _GAP if labels is None and not has_titles else _GAP + _TITLE
+        self.gap = _GAP + _TITLE * max(n_title_lines, labels is not None)
         if labels is None:
             self.n_columns = math.ceil(math.sqrt(n_panels))
             self.places = [divmod(i, self.n_columns) for i in range(n_panels)]
         else:
             self.places = self._places_by_class(labels)
         self.n_rows = 1 + max(row for row, _ in self.places)
-        self.width = _WIDE if self.n_columns <= _FEW_COLUMNS else _NARROW
+        is_wide = self.n_columns <= _FEW_COLUMNS or n_title_lines
+        self.width = _WIDE if is_wide else _NARROW
+        self.n_letters = int(self.width * _LETTERS_PER_INCH)
 
     def _places_by_class(self, labels):
         """Return the (row, column) of each panel."""

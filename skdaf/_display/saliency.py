@@ -12,10 +12,16 @@ from skdaf._core.public import public
 from skdaf._core.typing import Clips
 from skdaf._core.validation import validate_params
 from skdaf._display.clip_spectrogram import input_times, settings_for
+from skdaf._display.explanation import Explanation, check_target
 from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters
-from skdaf._display.style import plain_text, require_matplotlib
+from skdaf._display.style import require_matplotlib
 from skdaf._display.typing import ManyAxes
-from skdaf._estimators.fitted import find_frontend, find_network, load_if_path
+from skdaf._estimators.fitted import (
+    find_frontend,
+    find_network,
+    load_if_path,
+    names_in_network,
+)
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 # From transparent to vermilion, which is visible on all grays, even to color-blind people.
@@ -34,12 +40,17 @@ class SaliencyDisplay:
     over all positions, and thereby loses what distinguishes classes by frequency. Both methods
     are equivalent for networks that average over all positions.
 
+    The largest value of each clip is 1, whatever the evidence is: colors show where the network
+    finds evidence in a clip, and cannot be compared between clips. The title has the class that is
+    explained and its probability.
+
     Create a display with `from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
     saliencies : list of ndarray of shape (n_frames, n_bins)
-        One saliency map per panel, with values from 0 to 1.
+        One saliency map per panel, with values from 0 to 1. The largest value of each map is 1, or
+        0 if there is no evidence for the class.
     spectrograms : SpectrogramDisplay
         The spectrograms below them.
     times : list of ndarray of shape (n_frames + 1,), default=None
@@ -108,15 +119,20 @@ class SaliencyDisplay:
         Parameters
         ----------
         estimator : estimator, str or os.PathLike
-            A fitted `CNNAudioClassifier`, or a pipeline or search that contains one; or the path
-            of a saved model.
+            A fitted `CNNAudioClassifier`, or a pipeline, search or combined classifier that
+            contains one; or the path of a saved model. If the network is only a part of the model,
+            the network is explained; titles show its probability of the class, and below it what
+            the whole model predicts. If there are several networks, pass one of them, such as
+            ``combined.named_estimators_["cnn1"]``, whose classes are positions in
+            ``combined.classes_``.
         X : files, waveforms or spectrograms
             The clips, one panel per clip; up to 40, because each takes a while to compute.
         y : array-like of shape (n_clips,), default=None
             The true label of each clip, for the titles.
         target : label or list of labels, default=None
-            The class to explain, the same for all clips or one per clip. If None, the predicted
-            class of each clip; with several labels per clip, the most probable one.
+            The class to explain, the same for all clips or one per clip. If None, the class that
+            the model predicts for each clip, or that is most probable for the network if there are
+            several labels per clip or the network does not know the class.
         layer : str, default=None
             The name of the layer whose activations are used. If None, the deepest layer with at
             least 8 frames and 8 bins. Deeper layers are more specific to classes, but less precise
@@ -144,12 +160,14 @@ class SaliencyDisplay:
         _check_method(method=method)
         kind, clips = validate_clips(classifier, X, reset=False)
         _check_panels(clips, y)
+        if target is not None:  # before anything is computed
+            check_target(target, names_in_network(estimator, classifier), len(clips))
         inputs = clips if kind == "spectrograms" or frontend is None else frontend.transform(clips)
-        saliencies, titles = _explain(classifier, np.asarray(inputs), target, layer, method)
+        explanation = Explanation(estimator, classifier, np.asarray(inputs), X)
+        classes = explanation.classes(target)
+        saliencies = explanation.maps(classes, layer, method)
+        titles = explanation.titles(classes, y)
         parameters = display_parameters(frontend, kind, clips, processed=False)
-        if y is not None:
-            labels = map(plain_text, np.asarray(y))
-            titles = [f"{title}, true: {true}" for title, true in zip(titles, labels, strict=True)]
         spectrograms = SpectrogramDisplay(**parameters, titles=titles)
         display = cls(list(saliencies), spectrograms, times=_input_times(frontend, kind, clips))
         return display.plot(ax, colorbar=colorbar, im_kw=im_kw)
@@ -196,7 +214,7 @@ class SaliencyDisplay:
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = spectrograms.add_colorbar(
-                self.images_[0], "Saliency (share of the largest)"
+                self.images_[0], "Saliency (1 = maximum of the clip)"
             )
         return self
 
@@ -227,49 +245,6 @@ def _check_panels(clips, y):
         raise ValueError(
             f"y must contain {len(clips)} labels, one per clip, got shape {np.shape(y)}."
         )
-
-
-def _explain(classifier, inputs, target, layer, method):
-    """Return the saliency map of each clip and its title: the class and its probability."""
-    from skdaf._networks.saliency import inner_map_shapes, saliency_layer, saliency_maps
-
-    names = classifier.layer_names_
-    if layer is None:
-        place = saliency_layer(classifier.network_, classifier.input_shape_)
-    elif layer in names:
-        place = names.index(layer)
-    elif layer in inner_map_shapes(classifier.network_, classifier.input_shape_):
-        place = layer
-    else:
-        raise ValueError(f"layer must be one of {names}, got {layer!r}.")
-    probabilities = classifier.predict_proba(inputs)
-    classes = _class_numbers(classifier, target, probabilities)
-    maps = saliency_maps(
-        classifier.network_, inputs, classes, place, average_gradients=method == "gradcam"
-    )
-    titles = [
-        f"{classifier.label_names_[n]} ({share[n]:.2f})"
-        for n, share in zip(classes, probabilities, strict=True)
-    ]
-    return maps, titles
-
-
-def _class_numbers(classifier, target, probabilities):
-    """Return the number of the class to explain for each clip."""
-    if target is None:
-        return probabilities.argmax(axis=1)
-    targets = np.asarray(target)
-    if targets.ndim and targets.shape != (len(probabilities),):
-        raise ValueError(
-            f"target must be one label, or one for each of the {len(probabilities)} clips, got "
-            f"{target!r:.100}."
-        )
-    known = {label: number for number, label in enumerate(classifier.label_names_.tolist())}
-    labels = np.broadcast_to(targets, len(probabilities)).tolist()
-    unknown = [label for label in labels if label not in known]
-    if unknown:
-        raise ValueError(f"target must be one of the classes {list(known)}, got {unknown[0]!r}.")
-    return [known[label] for label in labels]
 
 
 def _input_times(frontend, kind, clips):

@@ -54,7 +54,7 @@ class SpectrogramDisplay:
         The class of each spectrogram. Spectrograms of the same class are next to each other, under
         the name of the class.
     titles : list of str, default=None
-        The title of each spectrogram, instead of its class.
+        The title of each spectrogram, instead of its class; it may have several lines.
     unit : str, default="Level (dB below the peak)"
         The label of the color bar.
 
@@ -112,6 +112,7 @@ class SpectrogramDisplay:
         X: Clips,
         y: ArrayLike | None = None,
         *,
+        titles: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         n_clips: int = 4,
         processed: bool = False,
@@ -131,7 +132,11 @@ class SpectrogramDisplay:
         X : files, waveforms or spectrograms
             The clips. In recordings of many minutes, neighboring frames are averaged.
         y : array-like of shape (n_clips,), default=None
-            The label of each clip, to arrange the clips by class.
+            The label of each clip, to arrange the clips by class: classes and the clips of each
+            class are in the order of X.
+        titles : array-like of str of shape (n_clips,), default=None
+            The title of each clip of X, instead of its class. With `titles` and without `y`, clips
+            are in the order of X.
         groups : array-like of shape (n_clips,), default=None
             The group of each clip, such as its speaker or recording. The clips that are shown come
             from as many groups as possible. If None, parts of the same file are a group.
@@ -162,9 +167,12 @@ class SpectrogramDisplay:
         kind, data = validate_clips(networks[0] if networks else frontend, X, reset=False)
         if groups is None and y is not None and kind != "spectrograms":
             groups = _files(data)
+        names = None if titles is None else _one_per_clip(titles, "titles", len(data))
         chosen, labels = _first_of_each(len(data), y, n_clips, groups)
         clips = data[chosen] if kind == "spectrograms" else [data[i] for i in chosen]
-        display = cls(**display_parameters(frontend, kind, clips, processed), labels=labels)
+        parameters = display_parameters(frontend, kind, clips, processed)
+        chosen_names = None if names is None else [str(names[i]) for i in chosen]
+        display = cls(**parameters, labels=labels, titles=chosen_names)
         return display.plot(ax, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
 
     def plot(
@@ -195,12 +203,16 @@ class SpectrogramDisplay:
         """
         require_matplotlib(f"{type(self).__name__}.plot")
         n, self._grid = len(self.spectrograms), None
+        for name in ("labels", "titles"):
+            if getattr(self, name) is not None:
+                _one_per_clip(getattr(self, name), name, n)
         if ax is not None:
             axes = check_axes(ax, n)
         elif n == 1:
             axes = np.array([new_figure(size=(7.0, 3.5))[1]])
         else:
-            self._grid = Grid(n, self.labels, has_titles=self.titles is not None)
+            n_lines = max((str(title).count("\n") + 1 for title in self.titles or []), default=0)
+            self._grid = Grid(n, self.labels, n_lines)
             axes = self._grid.new_axes()
         self.figure_ = axes[0].figure
         self.ax_ = axes[0] if n == 1 else axes
@@ -275,12 +287,17 @@ class SpectrogramDisplay:
 
     def _panel_titles(self):
         if self.titles is not None:
-            return [plain_text(title) for title in self.titles]
+            n_letters = None if self._grid is None else self._grid.n_letters
+            return [_plain_lines(title, n_letters) for title in self.titles]
         if self.labels is None:
             return []
         if self._grid is not None:
             return self._grid.class_titles()
         return [plain_text(label) for label in self.labels]
+
+
+def _plain_lines(title, n_letters):
+    return "\n".join(plain_text(line, n_letters) for line in str(title).split("\n"))
 
 
 def _files(clips):
@@ -294,19 +311,18 @@ def _first_of_each(n_clips, y, n_each, groups=None):
     if y is None:
         return _first_of_groups(np.arange(n_clips), n_each, groups), None
     y = _one_per_clip(y, "y", n_clips)
-    rows = [np.flatnonzero(y == label) for label in np.unique(y)]
+    rows = [np.flatnonzero(y == label) for label in pd.unique(y)]
     chosen = np.concatenate([_first_of_groups(own, n_each, groups) for own in rows])
     return chosen, y[chosen]
 
 
 def _one_per_clip(values, name, n_clips):
-    values = np.asarray(values)
-    if values.shape != (n_clips,):
-        what = {"y": "labels", "groups": "groups"}[name]
-        raise ValueError(
-            f"{name} must contain {n_clips} {what}, one per clip, got shape {values.shape}."
-        )
-    return values
+    array = np.asarray(values)
+    if array.shape != (n_clips,):
+        what = {"y": "labels"}.get(name, name)
+        got = f"shape {array.shape}" if array.ndim else repr(values)
+        raise ValueError(f"{name} must contain {n_clips} {what}, one per clip, got {got}.")
+    return array
 
 
 def _first_of_groups(rows, n, groups):

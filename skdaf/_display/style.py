@@ -4,7 +4,7 @@ import unicodedata
 
 import numpy as np
 
-from skdaf._core.requirements import how_to_install
+from skdaf._core.requirements import MissingPackageError, how_to_install
 
 # The colors of Okabe and Ito, which color-blind people can distinguish; without yellow, which is
 # hard to see on white.
@@ -20,7 +20,7 @@ def require_matplotlib(caller):
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f"{caller} needs matplotlib. Install it with: " + how_to_install("matplotlib", "plot")
         ) from error
 

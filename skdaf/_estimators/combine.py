@@ -2,12 +2,15 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Any, Literal
 
+import numpy as np
 from sklearn import get_config
+from sklearn.base import is_classifier
 from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,10 +19,13 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
+from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
+from skdaf._estimators.fitted import iterate_parts
 from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean
+from skdaf._estimators.pretrained.requirements import check_packages_of
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
 from skdaf._estimators.regressor import CNNAudioRegressor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
@@ -38,6 +44,7 @@ def make_combined_classifier(
     *,
     handcrafted: Any = True,
     method: Literal["vote", "svc"] = "vote",
+    weights: Sequence[float] | None = None,
     n_components: int = 100,
     C: float | None = None,
     gamma: Literal["scale", "auto"] | float = "scale",
@@ -70,6 +77,10 @@ def make_combined_classifier(
         probabilities. "svc" trains one SVC on the features of all blocks together, as
         deep_audio_features does. It does not predict probabilities. It may be better if the
         networks are frozen and were trained on other clips.
+    weights : sequence of float, default=None
+        How much the vote of each block counts, in the order of the blocks: the networks, then the
+        hand-crafted features. If None, 3 for each network and 1 for the hand-crafted features. The
+        weights of a classifier that exists are changed with ``set_params(weights=...)``.
     n_components : int, default=100
         Number of principal components of the features of each network, or fewer if there are fewer
         training clips or features (see `CappedPCA`).
@@ -87,13 +98,19 @@ def make_combined_classifier(
     -------
     classifier : sklearn.ensemble.VotingClassifier or sklearn.pipeline.Pipeline
         Unfitted. With "vote", you can search over ``weights`` (one for each of ``estimators``,
-        including those that are "drop"; default: 3 for each network, 1 for the hand-crafted
-        features), ``cnn1__max_epochs``, ``handcrafted__logistic__C``, and ``cnn1`` or
-        ``handcrafted`` with "drop" as one of the values. With "svc", the pipeline has the steps
-        "features", a `FeatureUnion` in which each block is scaled as a whole so that all have the
-        same weight, and "svc": you can search over ``svc__C``,
+        including those that are "drop"), ``cnn1__max_epochs``, ``handcrafted__logistic__C``, and
+        ``cnn1`` or ``handcrafted`` with "drop" as one of the values. With "svc", the pipeline has
+        the steps "features", a `FeatureUnion` in which each block is scaled as a whole so that all
+        have the same weight, and "svc": you can search over ``svc__C``,
         ``features__cnn1__pca__n_components``, ``features__cnn1__extractor__layers_dropped``, or
         ``features__handcrafted``.
+
+    Raises
+    ------
+    ImportError
+        If a pretrained model needs a package that is not installed.
+    TypeError, ValueError
+        If an argument cannot be used. The error says why.
 
     See Also
     --------
@@ -118,33 +135,92 @@ def make_combined_classifier(
     >>> list(pipeline.named_steps)
     ['features', 'svc']
     """
-    is_single = callable(extractors) or hasattr(extractors, "fit")
-    if is_single or isinstance(extractors, (str, os.PathLike)):
-        extractors = [extractors]
+    extractors = [_loaded_by_name(extractor) for extractor in _as_list(extractors)]
     for extractor in extractors:
-        _check_is_no_new_regressor(extractor)
+        _check_extractor(extractor)
     if len(extractors) == 0 and handcrafted is False:
         raise ValueError(
             "There is nothing to combine: extractors is empty and handcrafted is False."
         )
-    extractors = [_loaded_by_name(extractor) for extractor in extractors]
+    check_packages_of([extractors, handcrafted])  # before fit trains the first blocks
     names = list(_block_names(extractors))
     handcrafted_blocks = _handcrafted_blocks(handcrafted)
     names += ["handcrafted"] * len(handcrafted_blocks)
     if method == "vote":
         voters = [_network_voter(one, n_components, C, memory) for one in extractors]
         voters += [_voter(block, C, memory) for block in handcrafted_blocks]
-        weights = [_VOTES_OF_NETWORK] * len(extractors)
-        weights += [_VOTES_OF_HANDCRAFTED] * len(handcrafted_blocks)
-        named = list(zip(names, voters, strict=True))
-        return VotingClassifier(named, voting="soft", weights=weights, n_jobs=n_jobs)
+        return VotingClassifier(
+            list(zip(names, voters, strict=True)),
+            voting="soft",
+            weights=_weights(weights, names),
+            n_jobs=n_jobs,
+        )
     if method != "svc":
         raise ValueError(f"method must be 'vote' or 'svc', got {method!r}.")
+    if weights is not None:
+        raise ValueError(f"weights requires method='vote', got method='svc', weights={weights!r}.")
     blocks = [*(_network_block(one, n_components) for one in extractors), *handcrafted_blocks]
     named = list(zip(names, blocks, strict=True))
     features = FeatureUnion(named, n_jobs=n_jobs, verbose_feature_names_out=True)
     svc = SVC(C=1.0 if C is None else C, gamma=gamma, class_weight="balanced")
     return Pipeline([("features", features), ("svc", _weighted(svc))], memory=memory)
+
+
+def _as_list(extractors):
+    """Return a list of extractors; raise TypeError for something else."""
+    is_single = callable(extractors) or hasattr(extractors, "fit")
+    if is_single or isinstance(extractors, (str, os.PathLike)):
+        return [extractors]
+    if not isinstance(extractors, Iterable):
+        raise TypeError(
+            "extractors must be a network, an extractor, the path of a saved model or a list of "
+            f"these, got {extractors!r:.200}. For hand-crafted features only, pass []."
+        )
+    return list(extractors)
+
+
+def _check_extractor(extractor):
+    """Raise an error for what is no network, before any other block is trained."""
+    _check_is_no_new_regressor(extractor)
+    inner = extractor.estimator if isinstance(extractor, CNNFeatureExtractor) else extractor
+    inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
+    # Files are read by fit; without an estimator, an extractor trains a CNNAudioClassifier.
+    known = (str, os.PathLike, NetworkEstimator, PretrainedFeatureExtractor)
+    if isinstance(inner, known) or (inner is None and isinstance(extractor, CNNFeatureExtractor)):
+        return
+    raise TypeError(
+        "extractors must contain networks (CNNAudioClassifier, ConvAutoencoderEmbedder, "
+        "CNNFeatureExtractor, PretrainedFeatureExtractor) or paths of saved ones, got "
+        f"{extractor!r:.200}. {_advice(inner)}"
+    )
+
+
+def _advice(estimator):
+    """Return what to do with an estimator that is no network."""
+    parts = [type(part) for part in iterate_parts(estimator)]
+    if any(issubclass(part, (NetworkEstimator, CNNFeatureExtractor)) for part in parts):
+        return (
+            "Pass the network inside it (pipeline[-1], search.best_estimator_), and its front end "
+            "as CNNAudioClassifier(frontend=...)."
+        )
+    if is_classifier(estimator):
+        return (
+            "To let other classifiers vote, too, use sklearn.ensemble.VotingClassifier([(name, "
+            "classifier), ...], voting='soft')."
+        )
+    return "Pass other transformers of clips as handcrafted=transformer."
+
+
+def _weights(weights, names):
+    """Return the weight of the vote of each block."""
+    if weights is None:
+        return [_VOTES_OF_HANDCRAFTED if n == "handcrafted" else _VOTES_OF_NETWORK for n in names]
+    if np.shape(weights) != (len(names),):
+        raise ValueError(
+            f"weights must contain {len(names)} numbers, one for each of the blocks {names}, got "
+            f"{weights!r:.100}."
+        )
+    return list(weights)
 
 
 def _check_is_no_new_regressor(extractor):
@@ -227,6 +303,11 @@ def _handcrafted_blocks(handcrafted):
     if isinstance(handcrafted, str) and handcrafted == "drop":
         return ["drop"]
     transformer = PyAudioAnalysisTransformer() if handcrafted is True else handcrafted
+    if isinstance(transformer, type) or not hasattr(transformer, "transform"):
+        raise TypeError(
+            'handcrafted must be True, False, "drop" or a transformer of clips, got '
+            f"{handcrafted!r:.200}."
+        )
     return [_standardized_block(transformer)]
 
 

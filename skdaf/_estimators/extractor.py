@@ -169,7 +169,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             raise ValueError(f"step={self.step} needs windows, but window is None.")
         kind, clips = validate_clips(self, X, reset=True)
         fitted = resolve_frozen(self.estimator)
-        _check_network(self._unfitted_network() if fitted is None else fitted)
+        check_is_network(self._unfitted_network() if fitted is None else fitted)
         if fitted is None:
             if y is None and self._needs_labels():
                 raise ValueError(
@@ -295,7 +295,8 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         return tags
 
 
-def _check_network(estimator):
+def check_is_network(estimator: Any) -> None:
+    """Raise TypeError for an estimator that is no network with layers."""
     if not isinstance(estimator, NetworkEstimator):
         raise TypeError(
             "estimator must be a CNNAudioClassifier, a CNNAudioRegressor or a "

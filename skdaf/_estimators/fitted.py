@@ -6,15 +6,17 @@ same parts.
 
 import os
 
-from sklearn.base import BaseEstimator
+import numpy as np
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._estimators.persistence.models import load_model
+from skdaf._estimators.places import NOT_A_PART, find_places
 
-# Parameters with an estimator from which training started, and that predictions do not use.
-_NOT_A_PART = {"pretrained"}
+# Messages name at most this many networks.
+_MAX_PLACES = 5
 
 
 def load_if_path(estimator):
@@ -76,7 +78,7 @@ def iterate_parts(estimator):
     children = ()
     if isinstance(estimator, BaseEstimator):
         yield estimator
-        children = [value for name, value in vars(estimator).items() if name not in _NOT_A_PART]
+        children = [value for name, value in vars(estimator).items() if name not in NOT_A_PART]
         children += [pair.estimator for pair in getattr(estimator, "calibrated_classifiers_", ())]
     elif isinstance(estimator, (list, tuple)):
         children = estimator
@@ -88,8 +90,7 @@ def iterate_parts(estimator):
 
 def find_networks(estimator):
     """Return the fitted network estimators in an estimator, each once."""
-    parts = iterate_parts(load_if_path(estimator))
-    return list({id(part): part for part in parts if "network_" in vars(part)}.values())
+    return [place.network for place in find_places(load_if_path(estimator))]
 
 
 def find_network(estimator):
@@ -102,16 +103,44 @@ def find_network(estimator):
     ValueError
         If it contains no network, or more than one.
     """
-    estimator = unwrap(estimator)
-    check_is_fitted(estimator)
-    networks = find_networks(estimator)
-    if len(networks) != 1:
+    estimator = load_if_path(estimator)
+    inner = unwrap(estimator)
+    check_is_fitted(inner)
+    networks = find_networks(inner)
+    if len(networks) == 1:
+        return networks[0]
+    kind = type(inner).__name__
+    if networks:
         raise ValueError(
-            "estimator must contain one fitted network (a CNNAudioClassifier, CNNAudioRegressor or "
-            "ConvAutoencoderEmbedder, alone or in a pipeline, a search or a CNNFeatureExtractor), "
-            f"but this {type(estimator).__name__} contains {len(networks)} networks."
+            f"estimator must contain one fitted network, but this {kind} contains {len(networks)} "
+            f"networks. Pass one of them: {describe_places(estimator)}."
         )
-    return networks[0]
+    raise ValueError(
+        "estimator must contain one fitted network (a CNNAudioClassifier, CNNAudioRegressor or "
+        "ConvAutoencoderEmbedder, alone or in a pipeline, a search or a CNNFeatureExtractor), "
+        f"but this {kind} contains 0 networks."
+    )
+
+
+def describe_places(estimator):
+    """Return the expressions of the networks in an estimator, for messages."""
+    expressions = [place.expression for place in find_places(estimator)]
+    n_others = len(expressions) - _MAX_PLACES
+    return ", ".join(expressions[:_MAX_PLACES] + [f"{n_others} more"] * (n_others > 0))
+
+
+def names_in_network(estimator, network):
+    """Return what an estimator calls the classes of a network inside it.
+
+    Voting and stacking classifiers number the classes before they fit their parts. A network that
+    was fitted elsewhere keeps its own names.
+    """
+    names, whole = network.label_names_.tolist(), unwrap(estimator)
+    is_trained = any(p.is_trained for p in find_places(whole) if p.network is network)
+    if whole is network or not is_trained or not is_classifier(whole):
+        return names
+    outer = names_of_labels(whole)
+    return np.asarray(outer).tolist() if names == list(range(len(outer))) else names
 
 
 def find_frontend(estimator):

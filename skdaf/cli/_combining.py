@@ -1,7 +1,5 @@
 """The option --config of "skdaf combine": configuration files of deep_audio_features."""
 
-from contextlib import contextmanager
-
 import click
 from click.core import ParameterSource
 
@@ -40,9 +38,8 @@ def pipeline_of_config(path, layers_dropped, output, n_jobs):
     from skdaf._legacy.combiner.models import find_model_files
     from skdaf._legacy.combiner.pipeline import make_pipeline
 
-    with _missing_packages_as_sentences():
-        config = CombinerConfig.read(path)
-        models = find_model_files(config, verbose=verbosity())
+    config = CombinerConfig.read(path)
+    models = find_model_files(config, verbose=verbosity())
     check_output_is_not_listed(path, output, models)
     pipeline = make_pipeline(config, models, layers_dropped=layers_dropped)
     set_for_this_run(pipeline, verbose=verbosity(), n_jobs=n_jobs)
@@ -74,12 +71,3 @@ def search_of_config(config, pipeline, paths, labels, *, seed, n_jobs, proba):
     if not proba:
         return result.best_estimator
     return CalibratedClassifierCV(result.best_estimator, ensemble=False).fit(paths, labels)
-
-
-@contextmanager
-def _missing_packages_as_sentences():
-    """Let the command show errors about packages that are not installed, like other errors."""
-    try:
-        yield
-    except ImportError as error:
-        raise ValueError(str(error)) from error

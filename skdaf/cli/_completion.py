@@ -60,7 +60,7 @@ def _names_of_combined(params):
 
     pipeline = make_combined_classifier(
         [
-            PretrainedFeatureExtractor(model) if is_pretrained(model) else CNNFeatureExtractor()
+            PretrainedFeatureExtractor(None) if is_pretrained(model) else CNNFeatureExtractor()
             for model in params.get("models") or [""]
         ],
         handcrafted=params.get("handcrafted") is not False,

@@ -5,6 +5,7 @@ import os
 
 import click
 
+from skdaf._core.requirements import check_installed, how_to_install
 from skdaf.cli._models import load_any, save
 from skdaf.cli._options import (
     jobs_option,
@@ -254,7 +255,7 @@ def convert(old, new, sampling_rate):
     save(load_deep_audio_features(old, sampling_rate=sampling_rate), new)
 
 
-@click.command(cls=Command)
+@click.command(cls=CommandWithoutTables)
 @model_argument
 @click.argument("output", type=OutputFile(), metavar="OUTPUT")
 @trust_option
@@ -268,10 +269,11 @@ def export(model, output, trust):
 
     Example: skdaf export model.skops model.onnx
     """
+    check_installed("onnx", "skdaf export", how_to_install("onnx", "export"))  # before slow imports
     from skdaf import export_onnx
 
     try:
         export_onnx(load_any(model, trust=trust), output)
-    except (ImportError, TypeError) as error:  # a missing package; something else in a pickle
+    except TypeError as error:  # something else in a pickle
         raise ValueError(str(error)) from error
     note(f"Wrote {output}")

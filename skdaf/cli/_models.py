@@ -4,6 +4,7 @@ import zipfile
 
 from skdaf._estimators.persistence.other_files import likely_content
 from skdaf._estimators.pretrained.names import ONNX_ENDINGS
+from skdaf._estimators.pretrained.requirements import check_packages_of
 from skdaf.cli._program import note, verbosity
 
 # Parameters that belong to a single run, with the values that model files store.
@@ -81,6 +82,7 @@ def load_predictor(path, *, proba=False, **options):
             f"{path!r} contains a {type(model).__name__}, but this command needs a classifier or a "
             f"regressor.{advice}"
         )
+    check_packages_of(model)
     if proba and is_regressor(model):
         raise ValueError(f"{path!r} predicts numbers, not classes: omit --proba.")
     if proba and not hasattr(model, "predict_proba"):

@@ -12,6 +12,7 @@ from skdaf._estimators.pretrained.names import (
     did_you_mean,
     is_pretrained,
 )
+from skdaf._estimators.pretrained.requirements import check_packages
 from skdaf.cli._models import load, make_transformer
 from skdaf.cli._options import Assignment, configure
 from skdaf.cli._paths import InputPath
@@ -22,7 +23,8 @@ class ModelOrName(InputPath):
     """A model file, the name of a pretrained network, or the file or folder of one."""
 
     def convert(self, value, param, ctx):
-        """Return the name or the path."""
+        """Return the name or the path; raise an error if a package that it needs is missing."""
+        check_packages(value)
         if value in NAMED:
             return value
         if not os.path.lexists(value):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import click
 
 from skdaf._core.progress import no_log_of_short_work
+from skdaf._core.requirements import MissingPackageError
 from skdaf.cli._paths import NO_STANDARD_INPUT, check_outputs_are_not_inputs
 from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 
@@ -111,7 +112,7 @@ def _plain_errors():
         raise Failure(f"{_in_one_line(error.format_message())} See '{where} --help'.") from error
     except BrokenPipeError:
         raise  # the reader closed the pipe: click exits silently
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MissingPackageError) as error:
         discard_unwritten_output()
         raise Failure(_sentence(error)) from error
     except (KeyboardInterrupt, click.Abort) as error:

@@ -190,4 +190,6 @@ def test_export_misused(tmp_path, monkeypatch):
     assert "without a network" in misuse("export", tmp_path / "frontend.skops", out)
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert "pip install onnx, or" in misuse("export", "model.skops", out)
+    (tmp_path / "damaged.skops").touch()  # it is not even opened
+    assert "pip install onnx, or" in misuse("export", tmp_path / "damaged.skops", out)
     assert not out.exists()

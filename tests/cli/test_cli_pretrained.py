@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import warnings
 
 import numpy as np
@@ -96,6 +97,26 @@ def test_mistakes_are_found_before_the_work(tmp_path):
         ("combine", tmp_path / "net.pt", "--data", "recordings", *output),
     ):
         assert "cannot be saved in a model file" in misuse(*arguments)
+
+
+def test_missing_packages_are_named_before_the_work(tmp_path, monkeypatch):
+    network = make_pipeline(PretrainedFeatureExtractor("silero-vad"), LogisticRegression())
+    files = load_audio_folders("recordings")
+    save_model(network.fit(files.filenames, files.target), tmp_path / "model.skops")
+    for name in ("damaged.wav", "damaged.skops"):
+        (tmp_path / name).touch()
+    monkeypatch.setitem(sys.modules, "silero_vad", None)
+    output = ("-o", tmp_path / "index.skops")
+    for arguments in (
+        ("embed", "silero-vad", tmp_path / "damaged.wav"),
+        ("similar", "index", "silero-vad", "recordings", *output),
+        ("combine", tmp_path / "damaged.skops", "silero-vad", "--data", "recordings", *output),
+        ("info", "silero-vad"),
+        ("predict", tmp_path / "model.skops", tmp_path / "damaged.wav"),
+    ):
+        problem = misuse(*arguments)
+        assert "package silero_vad" in problem
+        assert "pip install silero-vad" in problem
 
 
 def test_info_says_what_a_file_lacks(tmp_path):

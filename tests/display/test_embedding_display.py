@@ -6,14 +6,19 @@ import pytest
 from helpers import texts
 from matplotlib.colors import to_hex
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
 from sklearn.pipeline import make_pipeline
 
 from skdaf import (
+    CNNAudioClassifier,
     CNNFeatureExtractor,
     EmbeddingDisplay,
+    SpectrogramTransformer,
+    make_combined_classifier,
     transform_segments,
 )
 
@@ -191,3 +196,43 @@ def test_one_feature_and_two_clips_are_enough():
         EmbeddingDisplay.from_embeddings(np.ones((1, 4)))
     with pytest.raises(ValueError, match=r"labels.*2 points"):
         EmbeddingDisplay.from_embeddings(np.eye(2), ["a"])
+
+
+def same_points(model, other, X):
+    displays = [EmbeddingDisplay.from_estimator(one, X) for one in (model, other)]
+    return np.array_equal(displays[0].points, displays[1].points)
+
+
+@pytest.fixture(scope="module")
+def short(sounds, sound_labels):
+    """Clips, labels and the parameters of a network that is trained quickly."""
+    return sounds.filenames[::4], sound_labels[::4], {"channels": (4,), "max_epochs": 1}
+
+
+def test_a_combined_classifier_is_shown_by_the_features_of_its_network(short):
+    X, y, small = short
+    votes = make_combined_classifier(CNNAudioClassifier(**small)).fit(X, y)
+    network = votes.named_estimators_["cnn1"]
+    for model in (votes, make_pipeline(votes), FrozenEstimator(votes)):
+        assert same_points(model, network, X)
+    block = make_combined_classifier(CNNFeatureExtractor(FrozenEstimator(network))).fit(X, y)
+    assert same_points(block, block.named_estimators_["cnn1"][:-1], X)
+
+
+def test_a_pipeline_of_a_front_end_and_a_network_is_shown_by_its_last_layer(short):
+    X, y, small = short
+    model = make_pipeline(SpectrogramTransformer(), CNNAudioClassifier(**small)).fit(X, y)
+    expected = EmbeddingDisplay.from_embeddings(
+        model[-1].layer_outputs(model[0].transform(X), len(model[-1].layer_names_) - 1)
+    )
+    np.testing.assert_array_equal(EmbeddingDisplay.from_estimator(model, X).points, expected.points)
+
+
+def test_of_several_networks_one_has_to_be_chosen(short):
+    X, y, small = short
+    two = make_combined_classifier([CNNAudioClassifier(**small)] * 2, handcrafted=False).fit(X, y)
+    with pytest.raises(ValueError, match=r'has 2 with a network. .*named_estimators_\["cnn2"\]'):
+        EmbeddingDisplay.from_estimator(two, X)
+    without = VotingClassifier([(n, DummyClassifier()) for n in "ab"], voting="soft").fit(X, y)
+    with pytest.raises(ValueError, match=r'this VotingClassifier has 2\. .*estimators_\["a"\]'):
+        EmbeddingDisplay.from_estimator(without, X)

@@ -1,8 +1,11 @@
 """Saliency maps on spectrograms."""
 
+import copy
+
 import numpy as np
 import pytest
 from helpers import tone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from skdaf import (
@@ -10,6 +13,7 @@ from skdaf import (
     ConvAutoencoderEmbedder,
     SaliencyDisplay,
     SpectrogramTransformer,
+    make_combined_classifier,
 )
 
 pytestmark = pytest.mark.oldest
@@ -52,7 +56,7 @@ def test_titles_name_true_labels(band_classifier):
     X, y = two_bands(2)
     display = SaliencyDisplay.from_estimator(band_classifier, X, y)
     titles = [ax.get_title("left") for ax in np.ravel(display.ax_)]
-    assert [title.rpartition(", true: ")[2] for title in titles] == y.tolist()
+    assert [title.rpartition("\ntrue: ")[2] for title in titles] == y.tolist()
     with pytest.raises(ValueError, match=r"y must contain 2 labels, .* got shape \(1,\)"):
         SaliencyDisplay.from_estimator(band_classifier, X, y[:1])
 
@@ -74,7 +78,7 @@ def test_saliencies_have_the_times_and_frequencies_of_the_clip(band_classifier):
     np.testing.assert_allclose(edges[[0, -1]], [0, 0.8], atol=0.011)
     assert ax.get_xlim() == (0, 0.8)
     assert len(ax.collections) == 2
-    assert display.colorbar_.ax.get_ylabel() == "Saliency (share of the largest)"
+    assert display.colorbar_.ax.get_ylabel() == "Saliency (1 = maximum of the clip)"
     assert (image.get_array().min(), image.get_array().max()) == (0, 1)
 
 
@@ -147,3 +151,65 @@ def test_one_of_several_labels_is_explained():
         .ax_.get_title(loc="left")
         .startswith("2 (")
     )
+
+
+@pytest.fixture(scope="module")
+def combined():
+    """A combined classifier whose classes, in the network, are 0 and 1."""
+    X, y = two_bands(40)
+    network = CNNAudioClassifier(max_epochs=4, augment=None, random_state=0)
+    return make_combined_classifier(network).fit(X, y)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline, FrozenEstimator])
+def test_classes_of_a_combined_classifier_have_their_names(combined, wrap):
+    X, y = two_bands(2)
+    display = SaliencyDisplay.from_estimator(wrap(combined), X, y, target="high")
+    network = combined.named_estimators_["cnn1"].predict_proba(X)[:, 0]
+    rows = zip(network, combined.predict_proba(X).max(axis=1), y, strict=True)
+    expected = [
+        f"network: high ({share:.2f})\nmodel: {label} ({best:.2f})\ntrue: {label}"
+        for share, best, label in rows
+    ]
+    assert [panel.get_title("left") for panel in display.ax_] == expected
+    with pytest.raises(ValueError, match=r"target must be .* \['high', 'low'\], got 'h'"):
+        SaliencyDisplay.from_estimator(combined, X, target="h")
+
+
+def test_the_class_that_a_combined_classifier_predicts_is_explained(combined):
+    X, _ = two_bands(2)
+    other = copy.copy(combined).set_params(weights=[1, 1])
+    other.predict_proba = lambda clips: 1 - combined.predict_proba(clips)
+    other.predict = lambda clips: combined.predict(clips)[::-1]
+    titles = [panel.get_title("left") for panel in SaliencyDisplay.from_estimator(other, X).ax_]
+    assert [title.split()[1] for title in titles] == ["high", "low"]
+
+
+def test_a_network_from_elsewhere_keeps_its_classes(band_classifier):
+    X, _ = two_bands(12)
+    moods = make_combined_classifier(FrozenEstimator(band_classifier), n_components=2)
+    moods.fit(X, ["calm", "wild"] * 6)
+    display = SaliencyDisplay.from_estimator(moods, X[:2])
+    titles = [panel.get_title("left") for panel in display.ax_]
+    assert [title[: len("network: low")] for title in titles] == ["network: low", "network: hig"]
+    assert [title.partition("\nmodel: ")[2][:4] for title in titles] == ["calm", "wild"]
+
+
+def test_a_model_without_probabilities_is_named_by_its_label(band_classifier):
+    X, y = two_bands(12)
+    pipeline = make_combined_classifier(FrozenEstimator(band_classifier), method="svc").fit(X, y)
+    title = SaliencyDisplay.from_estimator(pipeline, X[:1]).ax_.get_title("left")
+    assert title.startswith("network: low (")
+    assert title.endswith("\nmodel: low")
+
+
+def test_long_titles_have_room_for_each_line(combined):
+    X, y = two_bands(9)
+    display = SaliencyDisplay.from_estimator(combined, X, y)
+    display.figure_.canvas.draw()
+    [title] = [text for text in display.ax_[3].get_children() if "model" in _text(text)]
+    assert title.get_window_extent().y1 < display.ax_[0].get_window_extent().y0
+
+
+def _text(artist):
+    return artist.get_text() if hasattr(artist, "get_text") else ""

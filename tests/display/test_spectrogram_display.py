@@ -53,6 +53,43 @@ def test_clips_come_from_as_many_groups_as_possible():
         shown_lengths(X, groups=groups[:4])
 
 
+def panel_titles(X, **options):
+    display = SpectrogramDisplay.from_estimator(fitted_frontend(X), X, **options)
+    return [panel.get_title("left") for panel in np.ravel(display.ax_)]
+
+
+def test_titles_and_classes_keep_the_order_of_the_clips():
+    X = [tone(1000, n / 16_000) for n in (4000, 4100, 4200, 4300)]
+    names = ["zebra", "cat", "ape", "zebra"]
+    assert panel_titles(X, titles=names) == names
+    assert panel_titles(X, titles=names, n_clips=2) == names[:2]
+    assert panel_titles(X, y=names) == ["zebra", "", "cat", "ape"]
+    assert panel_titles(X, y=names, titles=list("1234"), n_clips=2) == ["1", "4", "2", "3"]
+    assert shown_lengths(X, y=names, n_clips=2) == [4000, 4300, 4100, 4200]
+
+
+@pytest.mark.parametrize(
+    ("titles", "got"), [(["a"], r"shape \(1,\)"), ("ab", "'ab'"), ([["a"], ["b"]], "shape")]
+)
+def test_there_is_one_title_per_clip(titles, got):
+    X = [tone(1000, 0.2)] * 2
+    with pytest.raises(ValueError, match=f"titles must contain 2 titles, one per clip, got {got}"):
+        panel_titles(X, titles=titles)
+    for name in ("titles", "labels"):
+        with pytest.raises(ValueError, match=f"{name} must contain 2 {name}, one per clip, got"):
+            SpectrogramDisplay([np.zeros((2, 2))] * 2, **{name: titles}).plot()
+
+
+def test_long_titles_are_shortened_in_a_grid():
+    names = ["a recording with a name that is longer than its panel.wav", "short"]
+    [first, second] = SpectrogramDisplay([np.zeros((2, 2))] * 2, titles=names).plot().ax_
+    assert second.get_title("left") == "short"
+    assert 20 < len(first.get_title("left")) < 28
+    assert first.get_title("left").endswith(".wav")
+    one = SpectrogramDisplay([np.zeros((2, 2))], titles=names[:1]).plot().ax_
+    assert one.get_title("left") == names[0]
+
+
 def test_parts_of_a_file_are_a_group(tmp_path):
     paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
     for path in paths:

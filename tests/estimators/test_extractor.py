@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC
 
 from skdaf import (
@@ -270,3 +270,19 @@ class TestComposition:
         np.testing.assert_array_equal(
             loaded.transform(sounds.filenames), extractor.transform(sounds.filenames)
         )
+
+
+@pytest.mark.parametrize(("has_memory", "n_fits"), [(False, 2 * 2 + 1), (True, 2 + 1)])
+def test_a_pipeline_with_memory_trains_the_network_once_per_fold(
+    has_memory, n_fits, sounds, sound_labels, tmp_path, monkeypatch
+):
+    fits, fit = [], CNNAudioClassifier.fit
+    monkeypatch.setattr(CNNAudioClassifier, "fit", lambda *a, **k: fits.append(1) or fit(*a, **k))
+    steps = [("deep", CNNFeatureExtractor(small_classifier(max_epochs=2))), ("svc", SVC())]
+    pipeline = Pipeline(steps, memory=str(tmp_path) if has_memory else None)
+    search = GridSearchCV(pipeline, {"svc__C": [0.01, 10]}, cv=2)
+    search.fit(sounds.filenames, sound_labels)
+    assert len(fits) == n_fits
+    direct = clone(pipeline).set_params(memory=None, **search.best_params_)
+    expected = direct.fit(sounds.filenames, sound_labels).decision_function(sounds.filenames)
+    np.testing.assert_array_equal(search.decision_function(sounds.filenames), expected)

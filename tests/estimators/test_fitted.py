@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -25,10 +26,12 @@ from skdaf._estimators.fitted import (
     find_networks,
     iterate_parts,
     load_if_path,
+    names_in_network,
     resolve_frozen,
     unwrap,
     unwrap_calibrated,
 )
+from skdaf._estimators.places import find_places
 
 X = np.random.default_rng(0).standard_normal((20, 2000))
 Y = np.arange(20) % 2
@@ -124,6 +127,40 @@ def test_one_network_is_required(classifier):
             ValueError, match=f"{type(container).__name__} contains {count} networks"
         ):
             find_network(container)
+
+
+def test_messages_say_where_each_of_several_networks_is(classifier):
+    votes = make_combined_classifier([CNNAudioClassifier(**SMALL)] * 2, n_components=2).fit(X, Y)
+    extractor = CNNFeatureExtractor(CNNAudioClassifier(**SMALL))
+    union = make_union(extractor, clone(extractor))
+    whole = FrozenEstimator(make_pipeline(union, SVC()).fit(X, Y))
+    for model in (votes, whole):
+        with pytest.raises(ValueError, match="contains 2 networks") as error:
+            find_network(model)
+        places = str(error.value).partition("Pass one of them: ")[2].rstrip(".").split(", ")
+        assert [eval(place, {"estimator": model}) for place in places] == find_networks(model)
+    assert places[0].startswith('estimator.estimator["featureunion"].named_transformers[')
+
+
+def test_every_place_can_be_evaluated(classifier):
+    for name, container in containers(classifier).items():
+        for place in find_places(container):
+            assert eval(place.expression, {"estimator": container}) is classifier, name
+            assert place.is_trained == (name == "alone"), name
+
+
+def test_a_fitted_estimator_that_was_copied_before_fitting_is_no_second_network(classifier):
+    votes = make_combined_classifier(classifier, n_components=2).fit(X, Y)
+    assert find_network(votes) is votes.named_estimators_["cnn1"]
+
+
+def test_networks_in_a_combined_classifier_have_its_class_names(classifier):
+    names = np.array(["no", "yes"])[Y]
+    votes = make_combined_classifier(CNNAudioClassifier(**SMALL)).fit(X, names)
+    for model in (votes, FrozenEstimator(votes)):
+        assert names_in_network(model, find_network(model)) == ["no", "yes"]
+    frozen = make_combined_classifier(FrozenEstimator(classifier), n_components=2).fit(X, names)
+    assert names_in_network(frozen, classifier) == [0, 1]
 
 
 @pytest.mark.parametrize("wrap", [lambda network: network, FrozenEstimator, make_pipeline])

@@ -11,7 +11,7 @@ from skdaf._core.contexts import SharedContext
 from skdaf._core.download.address import Address, parse_sha256
 from skdaf._core.download.transfer import download
 from skdaf._core.public import public
-from skdaf._core.requirements import how_to_install
+from skdaf._core.requirements import MissingPackageError, how_to_install
 from skdaf._core.typing import PathLike
 
 # The environment variable with the folder of downloaded models.
@@ -143,7 +143,7 @@ def _import_pooch():
     try:
         import pooch
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "fetch_model needs pooch. Install it with: " + how_to_install("pooch", "download")
         ) from error
     return pooch

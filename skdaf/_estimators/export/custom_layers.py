@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from skdaf._core.requirements import how_to_install
+from skdaf._core.requirements import MissingPackageError, how_to_install
 from skdaf._estimators.export.graph import import_onnx
 
 # Clips in the batch that the exporter follows through the network; it takes 1 for a fixed size.
@@ -41,7 +41,7 @@ def _check_onnxscript():
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "export_onnx needs onnxscript to export networks with layers that are not from skdaf. "
             "Install it with: " + how_to_install("onnx onnxscript", "export")
         ) from error

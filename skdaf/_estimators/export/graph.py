@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skdaf._core.requirements import how_to_install
+from skdaf._core.requirements import MissingPackageError, how_to_install
 
 # Set 18 is the first with everything that the graphs need; onnxruntime reads it since 1.14.
 _OPSET = 18
@@ -29,7 +29,7 @@ def import_onnx() -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "export_onnx needs onnx. Install it with: " + how_to_install("onnx", "export")
         ) from error
     return onnx

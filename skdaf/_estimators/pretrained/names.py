@@ -19,6 +19,14 @@ PACKAGES = {
     "silero-vad": ("silero-vad", how_to_install("silero-vad onnxruntime", "pretrained")),
 }
 
+#: The library that runs each kind of model, and the command that installs it.
+LIBRARIES = {
+    "birdnet": ("ai_edge_litert", how_to_install("ai-edge-litert", "birdnet")),
+    "onnx": ("onnxruntime", how_to_install("onnxruntime", "pretrained")),
+    "silero-vad": ("onnxruntime", how_to_install("silero-vad onnxruntime", "pretrained")),
+    "transformers": ("transformers", "pip install transformers"),
+}
+
 ONNX_ENDINGS = (".onnx",)
 TORCHSCRIPT_ENDINGS = (".pt", ".pth", ".ts", ".jit", ".torchscript")
 

