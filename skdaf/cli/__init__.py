@@ -7,6 +7,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_copies`: the warning about copies of training clips in --test-fraction.
 - `_combining`: the option --config of combine.
 - `_predicting`: predict, embed, report.
+- `_inputs`: what a model gets, such as a table with numbers beside the recordings.
 - `_skipping`: the option --skip-unreadable of predict and embed.
 - `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.

@@ -64,12 +64,23 @@ def _describe(model):
     if hasattr(model, "classes_"):
         several = getattr(inner, "multilabel_", False)
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
+    facts |= _table_columns(model)
     if not facts["fitted"]:
         facts["parameters"] = _one_line(model)
     needed = needed_packages(model)
     if needed:
         facts["packages"] = needed
     return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}
+
+
+def _table_columns(model):
+    """Return the columns of the table that a model expects, if it does not take recordings."""
+    from skdaf._estimators.table_columns import find_table_columns
+
+    columns = find_table_columns(model)
+    if columns is None:
+        return {}
+    return {"columns": columns.names, "columns of recordings": columns.recordings}
 
 
 def _steps(model, prefix=""):

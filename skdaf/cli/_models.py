@@ -67,12 +67,15 @@ def _unpickle(path):
         raise ValueError(f"{path!r} cannot be loaded as a pickle: {error!r}.") from error
 
 
-def load_predictor(path, *, proba=False, **options):
+def load_predictor(path, *, proba=False, tables=False, **options):
     """Return a fitted classifier or regressor, which can predict probabilities if `proba` is true.
 
-    A classifier can be told from a regressor with `is_regressor` of scikit-learn.
+    A classifier can be told from a regressor with `is_regressor` of scikit-learn. Models that
+    expect a table are refused unless `tables` is true.
     """
     model = load(path, **options)
+    if not tables:
+        check_takes_recordings(path, model)
     from sklearn.base import is_classifier, is_regressor
 
     if not (is_classifier(model) or is_regressor(model)):
@@ -89,6 +92,18 @@ def load_predictor(path, *, proba=False, **options):
             "skdaf combine --proba."
         )
     return model
+
+
+def check_takes_recordings(path, model):
+    """Raise ValueError if a model expects a table with other values than recordings."""
+    from skdaf._estimators.table_columns import expected_table, find_table_columns
+
+    columns = find_table_columns(model)
+    if columns and columns.others:
+        raise ValueError(
+            f"The model in {path!r} expects {expected_table(columns)}, but this command passes it "
+            "recordings only. For its predictions, use: skdaf predict MODEL TABLE."
+        )
 
 
 def make_transformer(model, layers_dropped, files):

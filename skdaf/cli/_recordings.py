@@ -9,7 +9,7 @@ from skdaf._audio.metadata.spelling import Spelling
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
-from skdaf.cli._tables import audio_files, class_of, labeled_files
+from skdaf.cli._tables import audio_files, class_of, is_table, labeled_files
 
 _COLUMNS = ("path", "label", "target", "start", "end")
 
@@ -22,11 +22,14 @@ class ColumnName(click.ParamType):
 
     name = "name=column"
 
+    def __init__(self, *names):
+        self._names = names or _COLUMNS
+
     def convert(self, value, param, ctx):
         """Return the name of the parameter and that of the column; an empty column means None."""
         name, equals, column = value.partition("=")
-        if not equals or name not in _COLUMNS or not (column or name in _OPTIONAL):
-            names = ", ".join(_COLUMNS)
+        if not equals or name not in self._names or not (column or name in _OPTIONAL):
+            names = ", ".join(self._names)
             self.fail(
                 f"{value!r} must have the form NAME=COLUMN, where NAME is one of {names}.",
                 param,
@@ -61,6 +64,13 @@ class OptionSpelling(Spelling):
         return ""
 
 
+_ROOT = click.option(
+    "--root",
+    type=InputPath(file_okay=False),
+    metavar="FOLDER",
+    help="Folder from which relative paths in the table start.  [default: the folder of the table]",
+)
+
 table_option = combine_options(
     click.option(
         "--table",
@@ -85,15 +95,30 @@ table_option = combine_options(
         help="Recordings have any number of labels, and this text is between them in the column of "
         'labels, such as ";".',
     ),
-    click.option(
-        "--root",
-        type=InputPath(file_okay=False),
-        metavar="FOLDER",
-        help="Folder from which relative paths in the table start.  [default: the folder of the "
-        "table]",
-    ),
+    _ROOT,
 )
 
+# For commands that need no labels.
+unlabeled_table_option = combine_options(
+    click.option(
+        "--table",
+        type=InputPath(dir_okay=False),
+        metavar="FILE",
+        help="Use the recordings of this CSV or TSV file. For a model that also takes other "
+        "columns, such as a temperature, the table must have them.",
+    ),
+    click.option(
+        "--column",
+        "columns",
+        type=ColumnName("path", "start", "end"),
+        multiple=True,
+        metavar="NAME=COLUMN",
+        help="Column of the table for path, start or end, such as path=filename. Several columns "
+        "can form a path: path=fold{fold}/{name}. Can be repeated.  [default: the columns with "
+        "these names]",
+    ),
+    _ROOT,
+)
 
 # For commands that also take single files.
 any_argument = click.argument("folders", type=InputPath(), nargs=-1, metavar="[PATH...]")
@@ -203,30 +228,47 @@ class Recordings:
             label_separator,
             OptionSpelling(),
         )
-        files = (clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
-        check_output_is_not_listed(self.table, self.output, files)
+        self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
 
+    def check_output(self, files):
+        """Check that the command does not overwrite one of the recordings of the table."""
+        check_output_is_not_listed(self.table, self.output, files)
 
-def recordings_options(folders):
+
+def recordings_options(folders, tables=table_option):
     """Return a decorator that adds folders or --table; the command gets `recordings` for them.
 
     Parameters
     ----------
     folders : callable
         The decorator of the argument or option `folders`, which must not be required.
+    tables : callable
+        The decorator of the options of tables. Without labels, a table can be in `folders`, too.
     """
 
     def decorate(command):
         @wraps(command)
-        def run(folders, table, columns, label_separator, root, output, **others):
+        def run(folders, table, columns, root, output, label_separator=None, **others):
+            if tables is unlabeled_table_option:
+                folders, table = _without_table(folders, table)
             _check_combination(folders, table, columns, label_separator, root)
             recordings = Recordings(folders, table, columns, label_separator, root, output)
             return command(recordings=recordings, output=output, **others)
 
-        return combine_options(folders, table_option)(run)
+        return combine_options(folders, tables)(run)
 
     return decorate
+
+
+def _without_table(folders, table):
+    """Return the other paths, and the one that is a table."""
+    tables = [path for path in folders if is_table(path)]
+    if not tables:
+        return folders, table
+    if table is not None or len(folders) > 1:
+        raise click.UsageError(f"Pass a single table, and nothing else (got {tables[0]!r} too).")
+    return (), tables[0]
 
 
 def _check_combination(folders, table, columns, label_separator, root):
@@ -241,7 +283,9 @@ def _check_combination(folders, table, columns, label_separator, root):
 
 
 def _name_of_folders():
-    """Return how the current command takes folders: "--data", or "folders" as arguments."""
+    """Return how the current command takes recordings: "--data", or as arguments."""
     parameters = click.get_current_context().command.params
     folders = next(parameter for parameter in parameters if parameter.name == "folders")
-    return folders.opts[0] if isinstance(folders, click.Option) else "folders"
+    if isinstance(folders, click.Option):
+        return folders.opts[0]
+    return "recordings, their folders," if "PATH" in folders.metavar else "folders"
