@@ -1,13 +1,41 @@
 """Load and save model files, and make transformers of loaded models."""
 
+import os
 import zipfile
+
+import click
 
 from skdaf._estimators.persistence.other_files import likely_content
 from skdaf._estimators.pretrained.names import ONNX_ENDINGS
-from skdaf.cli._program import note, verbosity
+from skdaf.cli._paths import InputPath
+from skdaf.cli._program import note, raw_arguments, verbosity
 
 # Parameters that belong to a single run, with the values that model files store.
 _RUN_PARAMETERS = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": None}
+
+
+class ModelFile(InputPath):
+    """A model file, not a folder."""
+
+    def convert(self, value, param, ctx):
+        """Return the path; say what is wrong with a folder."""
+        if os.path.isdir(value):
+            advice = swapped(value) or (
+                "To train a model on a folder of recordings, use: skdaf train FOLDER -o MODEL."
+            )
+            self.fail(f"{value!r} is a folder; expected a model file. {advice}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def swapped(value):
+    """Return the advice to swap the arguments of the command if a later one is a model file."""
+    context = click.get_current_context(silent=True)
+    words = raw_arguments(context)
+    later = words[words.index(value) :] if value in words else []
+    for before, word in zip(later, later[1:], strict=False):
+        if not before.startswith("-") and os.path.isfile(word) and _is_model_file(word):
+            return f"The model comes first: {context.command_path} {word} {value}."
+    return ""
 
 
 def load(path, *, trust=False, n_jobs=None, verbose=None):
@@ -34,6 +62,8 @@ def load_any(path, *, trust=False):
             f"{path!r} is no model file of skdaf, but an ONNX network: "
             'use "skdaf embed", or train a classifier on its features with "skdaf combine".'
         )
+    elif advice := swapped(path):
+        raise ValueError(f"{path!r} is no model file. {advice}")
     elif (content := likely_content(path)) is not None:
         raise ValueError(
             f"{path!r} was not written by save_model, or it is damaged: the file {content}."
@@ -88,8 +118,9 @@ def load_predictor(path, *, proba=False, tables=False, **options):
         raise ValueError(f"{path!r} predicts numbers, not classes: omit --proba.")
     if proba and not hasattr(model, "predict_proba"):
         raise ValueError(
-            f"{path!r} does not predict probabilities: omit --proba, or train the model with "
-            "skdaf combine --proba."
+            f"{path!r} contains a {type(model).__name__} that does not predict probabilities: omit "
+            "--proba, or train it with skdaf combine --proba. In Python, fit "
+            "CalibratedClassifierCV(model)."
         )
     return model
 

@@ -12,7 +12,7 @@ from skdaf._estimators.pretrained.names import (
     did_you_mean,
     is_pretrained,
 )
-from skdaf.cli._models import check_takes_recordings, load, make_transformer
+from skdaf.cli._models import check_takes_recordings, load, make_transformer, swapped
 from skdaf.cli._options import Assignment, configure
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import verbosity
@@ -25,6 +25,8 @@ class ModelOrName(InputPath):
         """Return the name or the path."""
         if value in NAMED:
             return value
+        if os.path.isdir(value) and (advice := swapped(value)):
+            self.fail(f"{value!r} is a folder; expected a model. {advice}", param, ctx)
         if not os.path.lexists(value):
             self.fail(
                 f"{value!r} is neither an existing file or folder nor one of the pretrained "

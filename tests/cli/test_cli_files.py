@@ -142,7 +142,7 @@ def test_check_finds_duplicates_and_label_conflicts(tmp_path, form):
 def test_check_misused(tmp_path):
     assert "does not exist" in misuse("check", "nowhere")
     assert "no audio files" in misuse("check", tmp_path)
-    assert "n_jobs=0" in misuse("check", "recordings", "--n-jobs", "0")
+    assert "'--n-jobs': 0 is" in misuse("check", "recordings", "--n-jobs", "0")
 
 
 def test_convert(sounds, sound_labels, tmp_path):

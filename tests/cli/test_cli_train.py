@@ -199,7 +199,7 @@ def test_combined_models_with_probabilities(tmp_path):
     assert len(set(features)) == 1
     for arguments in (["predict"], ["segments"]):
         sentence = misuse(*arguments, plain, "long.wav", "--proba")
-        assert "plain.skops' does not predict probabilities" in sentence
+        assert "plain.skops' contains a Pipeline that does not predict probabilities" in sentence
 
 
 def test_combine_misused(tmp_path):
