@@ -12,7 +12,8 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
-- `_files`: info, check, convert, export; `_outline`: info of files that need not be loaded.
+- `_checking`: check; `_counts`: clips per class.
+- `_files`: info, convert, export; `_outline`: info of files that need not be loaded.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: pretrained networks.
@@ -25,7 +26,8 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 import click
 
 from skdaf import __version__
-from skdaf.cli._files import check, convert, export, info
+from skdaf.cli._checking import check
+from skdaf.cli._files import convert, export, info
 from skdaf.cli._predicting import embed, predict, report
 from skdaf.cli._program import Program
 from skdaf.cli._segmenting import segments

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from itertools import pairwise
 
 import click
 
@@ -32,7 +33,7 @@ def swapped(value):
     context = click.get_current_context(silent=True)
     words = raw_arguments(context)
     later = words[words.index(value) :] if value in words else []
-    for before, word in zip(later, later[1:], strict=False):
+    for before, word in pairwise(later):
         if not before.startswith("-") and os.path.isfile(word) and _is_model_file(word):
             return f"The model comes first: {context.command_path} {word} {value}."
     return ""
