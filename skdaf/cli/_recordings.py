@@ -6,6 +6,7 @@ from functools import wraps
 import click
 
 from skdaf._audio.metadata.spelling import Spelling
+from skdaf.cli._groups import groups_of_column
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
@@ -51,6 +52,8 @@ class OptionSpelling(Spelling):
         """Return the option for a value."""
         if parameter == "label_separator":
             return f"--label-separator {shlex.quote(value)}"
+        if parameter == "group":
+            return f"--group-column {shlex.quote(value)}"
         if parameter == "root":
             return f"--root {shlex.quote(value)}"
         return f"--column {shlex.quote(f'{parameter}={value or str()}')}"
@@ -144,9 +147,17 @@ class Recordings:
         The folder from which relative paths in the table start.
     output : str or None
         The file that the command writes, which must not be one of the recordings.
+    group_column : str, default=None
+        The column with the group of each recording.
+
+    Attributes
+    ----------
+    groups : Groups or None
+        The groups of the recordings that were returned last.
     """
 
-    def __init__(self, folders, table, columns, label_separator, root, output):
+    def __init__(self, folders, table, columns, label_separator, root, output, group_column=None):
+        self.group_column, self.groups = group_column, None
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
         labels = tuple(column for name, column in columns if name == "label")
@@ -221,6 +232,7 @@ class Recordings:
                 "model that predicts numbers. Labels are in --column label=NAME."
             )
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
+        columns["group"] = self.group_column
         found = load_rows(
             self.table,
             columns | self.columns | options,
@@ -228,6 +240,8 @@ class Recordings:
             label_separator,
             OptionSpelling(),
         )
+        if self.group_column is not None:
+            self.groups = groups_of_column(found.groups, self.group_column)
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
 
@@ -249,11 +263,24 @@ def recordings_options(folders, tables=table_option):
 
     def decorate(command):
         @wraps(command)
-        def run(folders, table, columns, root, output, label_separator=None, **others):
+        def run(
+            folders,
+            table,
+            columns,
+            root,
+            output,
+            label_separator=None,
+            group_column=None,
+            **others,
+        ):
             if tables is unlabeled_table_option:
                 folders, table = _without_table(folders, table)
-            _check_combination(folders, table, columns, label_separator, root)
-            recordings = Recordings(folders, table, columns, label_separator, root, output)
+            given = {"column": columns, "label-separator": label_separator, "root": root}
+            given["group-column"] = group_column
+            _check_combination(folders, table, given)
+            recordings = Recordings(
+                folders, table, columns, label_separator, root, output, group_column
+            )
             return command(recordings=recordings, output=output, **others)
 
         return combine_options(folders, tables)(run)
@@ -271,12 +298,11 @@ def _without_table(folders, table):
     return (), tables[0]
 
 
-def _check_combination(folders, table, columns, label_separator, root):
+def _check_combination(folders, table, given):
     if table is not None and folders:
         raise click.UsageError(f"Pass folders or --table, not both (got {folders[0]!r} too).")
     if table is None and not folders:
         raise click.UsageError(f"Pass {_name_of_folders()} or --table.")
-    given = {"column": columns, "label-separator": label_separator, "root": root}
     unused = [name for name, value in given.items() if value]
     if table is None and unused:
         raise click.UsageError(f"--{unused[0]} requires --table.")

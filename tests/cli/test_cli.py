@@ -138,7 +138,10 @@ def test_a_misused_command_prints_one_sentence_and_writes_nothing(workspace, nam
         result = invoke(*arguments, status=2)
     assert result.stdout == ""
     *notes, sentence = result.stderr.splitlines()
-    assert notes in ([], ["Training on 36 clips of 3 classes"])
+    assert notes in (
+        [],
+        ["Training on 36 clips of 3 classes (high_tone 12, low_tone 12, white_noise 12)"],
+    )
     assert re.match(r"Error: .*\.$", sentence)
     assert not list(workspace.glob("x.*"))
 
