@@ -14,7 +14,8 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
 - `_checking`: check; `_counts`: clips per class.
-- `_files`: info, convert, export; `_outline`: info of files that need not be loaded.
+- `_files`: info, convert, export; `_outline`: info of files that need not be loaded;
+  `_settings`: how a network was trained.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: pretrained networks.

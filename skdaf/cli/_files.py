@@ -14,6 +14,7 @@ from skdaf.cli._outline import describe_outline
 from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained, needed_packages
 from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option
+from skdaf.cli._settings import in_one_line, training_facts
 from skdaf.cli._text import echo, to_json, visible
 
 
@@ -24,6 +25,7 @@ from skdaf.cli._text import echo, to_json, visible
 def info(model, as_json, trust):
     """Show the classes or targets, front end and layers of a model file.
 
+    Also show how it was trained: the epoch that was kept, its losses and scores, and the settings.
     For each layer, the table shows the number of outputs per clip, the number of weights, and the
     value of --layers-dropped that makes other commands return its output. For a pretrained
     network (see "skdaf embed"), show its sampling rate, window and license.
@@ -112,8 +114,7 @@ def _describe_network(network):
         "sampling rate": getattr(frontend, "sampling_rate_", None),
         "input": f"{frames} frames x {bins} bins",
     }
-    if hasattr(network, "n_epochs_"):  # not in converted models
-        facts["training"] = f"epoch {network.best_epoch_} of {network.n_epochs_}"
+    facts |= training_facts(vars(network))
     if hasattr(network, "target_mean_"):
         facts["targets"] = _targets(network)
     return {**facts, "layers": _layers(network.layer_summary())}
@@ -150,6 +151,8 @@ def _as_text(facts):
             lines += ["\n" + _as_text(network) for network in value]
         elif name in ("targets", "layers"):
             lines.append(_right_aligned(value))
+        elif name in ("results", "settings"):
+            lines.append(visible(f"{name}: {in_one_line(value)}"))
         elif isinstance(value, dict):
             lines += [f"{name}:", *(visible(f"  {key}: {part}") for key, part in value.items())]
         elif isinstance(value, list):
