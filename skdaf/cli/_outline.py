@@ -1,5 +1,7 @@
 """The description of a network in a model file, for `skdaf info`, without building the network."""
 
+from skdaf.cli._settings import training_facts
+
 
 def describe_outline(path):
     """Return the same facts as for the estimator in a file; None if it has to be built first."""
@@ -39,7 +41,7 @@ def _network_facts(estimator, layers):
         "sampling rate": None if frontend is None else frontend.state["sampling_rate_"],
         "seconds per clip": None if frontend is None else rounded_length(frontend.state),
         "input": f"{n_frames} frames x {n_bins} bins",
-        "training": f"epoch {state['best_epoch_']} of {state['n_epochs_']}",
+        **training_facts(state),
         "layers": [
             {
                 "layer": layer.name,

@@ -22,6 +22,7 @@ from skdaf import (
 )
 from skdaf.cli._files import _describe, _right_aligned
 from skdaf.cli._outline import describe_outline
+from skdaf.cli._settings import training_facts
 
 TONES = np.sin(np.outer(np.linspace(0.1, 1, 12), np.arange(2000))).astype(np.float32)
 KINDS = np.repeat(["low", "high"], 6)
@@ -52,6 +53,37 @@ def files(tmp_path_factory):
 @pytest.mark.parametrize("name", ["classifier", "several", "spectrograms", "autoencoder"])
 def test_the_outline_has_the_same_facts_as_the_loaded_model(files, name):
     assert describe_outline(files[name]) == _describe(load_model(files[name]))
+
+
+def test_info_shows_how_a_network_was_trained(files, tmp_path):
+    trained = CNNAudioClassifier(
+        max_epochs=2, channels=(2,), learning_rate=0.002, batch_size=4, augment=["mask", "shift"]
+    ).fit(TONES, KINDS, X_val=TONES[3:9], y_val=KINDS[3:9])
+    path = tmp_path / "trained.skops"
+    save_model(trained, path)
+    (network,) = json.loads(invoke("info", path, "--json").stdout)["networks"]
+    assert network["settings"]["learning_rate"] == 0.002
+    assert network["settings"]["augment"] == ["mask", "shift"]
+    assert network["settings"]["random_state"] is None
+    best = trained.best_epoch_ - 1
+    assert network["results"] == {
+        "loss on held-out clips": round(trained.history_["valid_loss"][best], 4),
+        "score on held-out clips": round(trained.history_["valid_score"][best], 4),
+        "loss in training": round(trained.history_["train_loss"][best], 4),
+        "score in training": round(trained.history_["train_score"][best], 4),
+    }
+    text = invoke("info", path).stdout
+    assert "\nsettings: max_epochs 2, batch_size 4, learning_rate 0.002, " in text
+    assert "augment mask+shift, " in text
+    regressor = json.loads(invoke("info", files["regressor"], "--json").stdout)["networks"][0]
+    assert regressor["settings"]["max_epochs"] == 1
+
+
+def test_training_of_odd_files_is_not_described():
+    assert training_facts({"network": "cnn"}) == {}
+    odd = {"train_loss": ["x"], "train_score": [], "valid_loss": 3}
+    facts = training_facts({"n_epochs_": 1, "best_epoch_": 1, "history_": odd, "loss": len})
+    assert facts == {"training": "epoch 1 of 1", "settings": {"loss": "len"}}
 
 
 def test_models_without_an_outline_are_loaded(files):
