@@ -135,8 +135,14 @@ def merge_segments(
     dropped = as_texts(background, "background")
     table = check_segments(segments, "segments", unlabeled=True)
     warn_of_unknown(dropped, labeled(table))
+    pieces = merged(table, smooth=smooth, min_duration=min_duration, multilabel=multilabel)
+    return without_labels(pieces, dropped) if dropped else pieces
+
+
+def merged(table, *, smooth, min_duration, multilabel):
+    """Return the merged segments of a checked table, with those of the background."""
     if multilabel:
-        return without_labels(merge_by_label(table, smooth, min_duration), dropped)
+        return merge_by_label(table, smooth, min_duration)
     pieces = without_overlaps(labeled(table))
     pieces = pieces[[*COLUMNS, *numeric_columns(pieces)]]
     if len(pieces) == 0:
@@ -146,7 +152,7 @@ def merge_segments(
     pieces = joined(pieces)
     if min_duration:
         pieces = joined(pieces.assign(label=without_short(pieces, min_duration)))
-    return without_labels(pieces, dropped) if dropped else pieces
+    return pieces
 
 
 def warn_of_unknown(background, table, others=()):

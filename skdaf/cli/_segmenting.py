@@ -198,6 +198,8 @@ class _Job:
 
     def tune(self):
         """Print the thresholds that fit the annotations."""
+        from skdaf._segments.predict import is_multilabel
+
         if not hasattr(self.predictor, "predict_proba"):
             raise ValueError(
                 "--tune-thresholds needs probabilities, which this model does not predict."
@@ -208,6 +210,7 @@ class _Job:
             self.values["format_"],
             background=self.background,
             max_false_alarms_per_hour=self.values["max_false_alarms_per_hour"],
+            multilabel=is_multilabel(self.predictor),
         )
 
     def _predict(self, file, **options):

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import weakref
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -191,23 +192,55 @@ class TestTuneThresholds:
         )
         found = json.loads(result.stdout)
         windows = predict_segments("model.skops", "long.wav", window=0.2)
-        expected = tune_thresholds(
+        expected, counts = tune_thresholds(
             *(["truth.csv"] * 2, [windows] * 2),
             background="high_tone",
             max_false_alarms_per_hour=0,
+            return_counts=True,
         )
         assert found == pytest.approx(expected, abs=0.02)
         detected = predict_segments("model.skops", "long.wav", window=0.2, threshold=found)
         found = skdaf.merge_segments(detected, background="high_tone")
         report = segment_report("truth.csv", found, background="high_tone")
         assert report.false_alarms_per_hour == 0
+        total = counts.drop(columns="threshold").loc["(all)"].astype(int)
+        found, false = (
+            f"{total.n_found} of {total.n_true}",
+            f"{total.n_false_alarms_before} ({counts.false_alarms_per_hour_before['(all)']:.3g}/h)",
+        )
+        words = result.stderr.splitlines()[-1].split("  ")
+        assert words[0] == "(all)"
+        assert [found, "0 (0/h)"] == [word.strip() for word in words if word][-2:]
+        assert false in result.stderr
+
+    def test_what_thresholds_change(self, tmp_path, monkeypatch):
+        windows = pd.DataFrame({"start": [0.0, 2, 4], "label": "a", "a": [0.9, 0.7, 0.2]})
+        windows["end"] = windows.start + 1
+        windows.loc[2, "label"] = "b"
+        windows["b"] = 1 - windows.a
+        monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
+        Path("a.csv").write_text("0,1,a\n4,5,b\n")
+        limit = ["--max-false-alarms-per-hour", "0"]
+        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        assert result.stdout == "--threshold a=0.90\n"
+        lines = [" ".join(line.split()) for line in result.stderr.splitlines()]
+        assert lines == [
+            "threshold found before false alarms before found after false alarms after",
+            "a 0.90 1 of 1 1 (720/h) 1 of 1 0 (0/h)",
+            "b - 1 of 1 0 (0/h) 1 of 1 0 (0/h)",
+            "(all) - 2 of 2 1 (720/h) 2 of 2 0 (0/h)",
+        ]
+        limit = ["--max-false-alarms-per-hour", "720"]
+        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        assert result.stdout == ""
+        assert result.stderr.endswith("No thresholds are needed.\n")
 
     def test_labels_are_quoted(self, monkeypatch):
         label = "house sparrow"
         windows = pd.DataFrame({"start": [0.0], "end": [1.0], "label": label, label: 0.5})
         monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
-        monkeypatch.setattr(skdaf, "tune_thresholds", lambda *_, **__: {label: 0.5})
-        out = segments("long.wav", *self.OPTIONS).stdout
+        Path("sparrow.csv").write_text("0,1,house sparrow")
+        out = segments("long.wav", "--truth", "sparrow.csv", "--tune-thresholds").stdout
         assert out == "--threshold 'house sparrow=0.50'\n"
 
     @pytest.mark.parametrize(
