@@ -72,6 +72,10 @@ class Recordings:
         ends = [(t.start.min(), t.end.max()) for t in self.tables if len(t)]
         self.hours = sum(end - start for start, end in ends) / 3600
 
+    def segments(self, thresholds):
+        """Return the merged segments of each recording under a dict of thresholds."""
+        return [merged(self._labeled(x, thresholds), **self._merging) for x in self.tables]
+
     def count(self, thresholds):
         """Return the `ClassCounts` of each class under a dict of thresholds."""
         labeled = [self._labeled(table, thresholds) for table in self.tables]

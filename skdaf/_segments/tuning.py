@@ -15,7 +15,7 @@ from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._segments.detections import Recordings
 from skdaf._segments.false_alarms import n_allowed, tightened
-from skdaf._segments.merge import without_labels
+from skdaf._segments.merge import MERGING_CONSTRAINTS, without_labels
 from skdaf._segments.reading import checked_table
 from skdaf._segments.tables import (
     COLUMNS,
@@ -29,10 +29,14 @@ from skdaf._segments.thresholds import contains
 # In seconds: tables may be rounded.
 _SAME_DURATION = 0.01
 
+# After merging, each threshold takes the time of a `merge_segments`.
+_MAX_COMPARED = 50
+
 
 @public
 @validate_params(
     {
+        **MERGING_CONSTRAINTS,
         "max_false_alarms_per_hour": [Interval(Real, 0, None, closed="left"), None],
         "multilabel": ["boolean"],
         "return_counts": ["boolean"],
@@ -44,6 +48,9 @@ def tune_thresholds(
     *,
     background: Any = None,
     max_false_alarms_per_hour: float | None = None,
+    smooth: float = 0.0,
+    min_duration: float = 0.0,
+    drop_shorter_than: float = 0.0,
     multilabel: bool = False,
     return_counts: bool = False,
 ) -> Any:
@@ -75,6 +82,10 @@ def tune_thresholds(
         The largest number of false alarms of all classes together per hour, instead of the best F1.
         As in `segment_report` after `merge_segments`, a false alarm is a predicted event that
         overlaps no true event of its class.
+    smooth, min_duration, drop_shorter_than : float, default=0.0
+        The parameters of `merge_segments` that you will use with the thresholds, in seconds, so
+        that they fit the events after merging. For the best F1, merged segments of a class then
+        decide which windows are taken for it, and at most 50 thresholds are compared.
     multilabel : bool, default=False
         Whether segments with different labels can cover the same time, as in `merge_segments`.
     return_counts : bool, default=False
@@ -147,7 +158,9 @@ def tune_thresholds(
     {'bird': 0.8}
     """
     background = as_texts(background, "background")
-    tuning = _Tuning(true, predicted, background, multilabel)
+    merging = {"smooth": smooth, "min_duration": min_duration}
+    merging |= {"drop_shorter_than": drop_shorter_than, "multilabel": multilabel}
+    tuning = _Tuning(true, predicted, background, merging)
     if max_false_alarms_per_hour is None:
         thresholds = tuning.with_best_f1()
     else:
@@ -156,10 +169,6 @@ def tune_thresholds(
         # The decorator that checks parameters is in between.
         warnings.warn(problem, stacklevel=3)
     return (thresholds, tuning.counts(thresholds)) if return_counts else thresholds
-
-
-# Parameters of `merge_segments` with which it only joins windows.
-_NO_MERGING = {"smooth": 0.0, "min_duration": 0.0}
 
 
 class _Tuning:
@@ -171,7 +180,7 @@ class _Tuning:
         What to warn of.
     """
 
-    def __init__(self, true, predicted, background, multilabel):
+    def __init__(self, true, predicted, background, merging):
         self.problems = []
         self._pairs = _pairs(true, predicted, background)
         self._annotated = sorted({x for events, _ in self._pairs for x in events.label})
@@ -186,12 +195,15 @@ class _Tuning:
         self._others = _other_classes(tables, [*self._annotated, *background])
         labels = {str(x) for windows in tables for x in windows.label.dropna()}
         self._classes = sorted({*self._annotated, *labels} - {*background})
-        self._merging = {**_NO_MERGING, "multilabel": multilabel}
+        self._merging = merging
 
     def with_best_f1(self):
         """Return the threshold of each annotated class that has the best F1."""
         pairs = [(events, _once(windows)) for events, windows in self._pairs]
-        thresholds = {label: _best_f1(pairs, label) for label in self._annotated}
+        if any(value for name, value in self._merging.items() if name != "multilabel"):
+            thresholds = {x: self._best_f1_of_segments(pairs, x) for x in self._annotated}
+        else:
+            thresholds = {label: _best_f1(pairs, label) for label in self._annotated}
         empty = [label for label, threshold in thresholds.items() if threshold is None]
         if empty:
             self.problems.append(
@@ -254,12 +266,34 @@ class _Tuning:
             table.insert(place, f"false_alarms_per_hour{when}", rates)
         return table
 
+    def _best_f1_of_segments(self, pairs, label):
+        """Return the threshold of a class with the best F1 after merging, None if none has one."""
+        is_positive = np.concatenate([contains(w, events, label) for events, w in pairs])
+        probabilities = [_probabilities(windows, label) for _, windows in pairs]
+        best = 0.0, None
+        for threshold in _some(np.unique(np.concatenate(probabilities))):
+            found = self._recordings.segments({label: threshold})
+            is_found = np.concatenate(
+                [contains(w, table, label) for (_, w), table in zip(pairs, found, strict=True)]
+            )
+            n_both = int((is_positive & is_found).sum())
+            f1 = 2 * n_both / max(1, is_positive.sum() + is_found.sum())
+            best = max(best, (f1, threshold)) if f1 > 0 else best
+        return best[1]
+
     @cached_property
     def _recordings(self):
         for label in self._classes:
             for _, windows in self._pairs:
                 _probabilities(windows, label)
         return Recordings(self._pairs, self._classes, self._merging)
+
+
+def _some(values):
+    """Return at most `_MAX_COMPARED` of the sorted values that are above 0, also the largest."""
+    values = values[values > 0]
+    places = np.linspace(0, len(values) - 1, min(len(values), _MAX_COMPARED)).round().astype(int)
+    return values[places].tolist()
 
 
 def _numbers(counts):

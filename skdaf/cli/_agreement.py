@@ -10,8 +10,8 @@ from skdaf.cli._options import combine_options, is_given
 from skdaf.cli._program import note
 from skdaf.cli._text import echo, to_json, visible
 
-# Options for segments, which are not used for thresholds: these apply to windows.
-_FOR_SEGMENTS = ("smooth", "min_duration", "thresholds", "proba", "collar", "output", "figure")
+# Options for segments, which --tune-thresholds does not print.
+_FOR_SEGMENTS = ("thresholds", "proba", "collar", "output", "figure")
 
 _RATE = "false_alarms_per_hour"
 
@@ -37,7 +37,8 @@ truth_options = combine_options(
         "--tune-thresholds",
         is_flag=True,
         help="With --truth, print the --threshold of each class with the best F1 over the windows "
-        "instead. Use recordings that the model was not trained on.",
+        "instead, after --smooth, --min-duration and --drop-shorter-than. Use recordings that the "
+        "model was not trained on.",
     ),
     click.option(
         "--max-false-alarms-per-hour",
@@ -62,7 +63,7 @@ def check_truth_options(values):
     source = click.get_current_context().get_parameter_source
     for name in _FOR_SEGMENTS if tune else ():
         if source(name).name != "DEFAULT":
-            raise click.UsageError(f"--tune-thresholds is about windows: omit {_option(name)}.")
+            raise click.UsageError(f"--tune-thresholds prints no segments: omit {_option(name)}.")
 
 
 def _option(name):

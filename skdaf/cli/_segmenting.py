@@ -26,7 +26,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 
 # Parameters that do not apply to numbers.
 _FOR_CLASSES = (
-    *("min_duration", "thresholds", "background", "truth", "collar"),
+    *("min_duration", "drop_shorter_than", "thresholds", "background", "truth", "collar"),
     *("tune_thresholds", "max_false_alarms_per_hour"),
 )
 
@@ -57,7 +57,16 @@ _FOR_CLASSES = (
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="Merge segments shorter than this many seconds into their neighbors.",
+    help="Merge segments shorter than this many seconds into their neighbors. Short pauses between "
+    "events are merged into these, too.",
+)
+@click.option(
+    "--drop-shorter-than",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Drop segments shorter than this many seconds. Their neighbors do not change.",
 )
 @threshold_option
 @click.option(
@@ -198,8 +207,6 @@ class _Job:
 
     def tune(self):
         """Print the thresholds that fit the annotations."""
-        from skdaf._segments.predict import is_multilabel
-
         if not hasattr(self.predictor, "predict_proba"):
             raise ValueError(
                 "--tune-thresholds needs probabilities, which this model does not predict."
@@ -210,7 +217,7 @@ class _Job:
             self.values["format_"],
             background=self.background,
             max_false_alarms_per_hour=self.values["max_false_alarms_per_hour"],
-            multilabel=is_multilabel(self.predictor),
+            **self._merging_of_labels(),
         )
 
     def _predict(self, file, **options):
@@ -230,11 +237,16 @@ class _Job:
             annotated = set() if self.truth is None else self.truth.labels
             _check_background(self.background, self.predictor, annotated)
         return {
-            "min_duration": self.values["min_duration"],
-            "smooth": self.smooth,
-            "multilabel": several_labels,
+            **self._merging_of_labels(),
             "background": _known(self.background, self.predictor),
         }
+
+    def _merging_of_labels(self):
+        from skdaf._segments.predict import is_multilabel
+
+        names = ("smooth", "min_duration", "drop_shorter_than")
+        options = {name: self.values[name] for name in names}
+        return {**options, "multilabel": is_multilabel(self.predictor)}
 
     def _results(self, default):
         inputs = [] if self.truth is None else self.truth.files

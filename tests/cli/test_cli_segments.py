@@ -235,6 +235,19 @@ class TestTuneThresholds:
         assert result.stdout == ""
         assert result.stderr.endswith("No thresholds are needed.\n")
 
+    def test_thresholds_fit_the_merged_segments(self):
+        merging = ["--min-duration", "0.3", "--smooth", "0.6", "--drop-shorter-than", "0.3"]
+        options = [*self.OPTIONS, *merging, "--background", "high_tone"]
+        result = segments("long.wav", *options, "--format", "json")
+        windows = predict_segments("model.skops", "long.wav", window=0.2)
+        options = {"min_duration": 0.3, "smooth": 0.6, "drop_shorter_than": 0.3}
+        expected = tune_thresholds("truth.csv", windows, background="high_tone", **options)
+        assert json.loads(result.stdout) == pytest.approx(expected, abs=0.02)
+        table = read_csv(
+            "segments", "model.skops", "long.wav", *WINDOW, *merging, "--format", "csv"
+        )
+        assert table.label.tolist() == skdaf.merge_segments(windows, **options).label.tolist()
+
     def test_labels_are_quoted(self, monkeypatch):
         label = "house sparrow"
         windows = pd.DataFrame({"start": [0.0], "end": [1.0], "label": label, label: 0.5})
@@ -262,9 +275,9 @@ class TestTuneThresholds:
         assert "--tune-thresholds needs --truth" in fails("long.wav", "--tune-thresholds")
         limit = ["--max-false-alarms-per-hour", "1"]
         assert "needs --tune-thresholds" in fails("long.wav", *limit)
-        for option in ("--smooth 1", "--threshold 0.5", "--proba", "--collar 1", "-o x.txt"):
+        for option in ("--threshold 0.5", "--proba", "--collar 1", "-o x.txt"):
             sentence = fails("long.wav", *self.OPTIONS, *option.split())
-            assert "--tune-thresholds is about windows: omit --" in sentence
+            assert "--tune-thresholds prints no segments: omit --" in sentence
         assert "is not in the range" in fails(
             "long.wav", *self.OPTIONS, "--max-false-alarms-per-hour", "-1"
         )

@@ -59,11 +59,14 @@ def tune(recordings, limit, **options):
     )
 
 
-def score(recordings, thresholds, multilabel):
+def score(recordings, thresholds, multilabel, **merging):
     """Predict, merge and score as users do."""
     relabel = with_several_labels if multilabel else with_labels
     options = {"background": "quiet", "multilabel": multilabel}
-    found = [merge_segments(relabel(windows, thresholds), **options) for windows, _ in recordings]
+    found = [
+        merge_segments(relabel(windows, thresholds), **merging, **options)
+        for windows, _ in recordings
+    ]
     true = [true for _, true in recordings]
     return segment_report(true, found, duration=[w.end.max() for w, _ in recordings], **options)
 
@@ -82,6 +85,27 @@ def tuned(case, limit):
     recordings = [random_recording([seed, i], step) for i in range(2)]
     recordings = as_multilabel(recordings) if multilabel else recordings
     return recordings, *tune(recordings, limit, multilabel=multilabel)
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize(
+    "merging", [{"min_duration": 1.6}, {"drop_shorter_than": 1.6}, {"smooth": 1.5}]
+)
+def test_merged_as_after_a_prediction(merging, multilabel):
+    recordings, *_ = tuned((5, 0.5, multilabel), LIMITS[-1])
+    thresholds, counts = tune(recordings, 300, multilabel=multilabel, **merging)
+    report = score(recordings, thresholds, multilabel, **merging)
+    total = counts.loc["(all)"]
+    assert report.false_alarms_per_hour == pytest.approx(total.false_alarms_per_hour)
+    assert total.false_alarms_per_hour <= 300
+    assert report.overlap_recall == pytest.approx(total.n_found / total.n_true)
+    before = score(recordings, {}, multilabel, **merging)
+    assert before.false_alarms_per_hour == pytest.approx(total.false_alarms_per_hour_before)
+    # Without merging, other events would be counted.
+    assert (
+        total.n_false_alarms_before
+        != tuned((5, 0.5, multilabel), LIMITS[-1])[2].loc["(all)", "n_false_alarms_before"]
+    )
 
 
 @pytest.mark.parametrize(

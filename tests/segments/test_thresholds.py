@@ -147,6 +147,20 @@ class TestTune:
             elif len(expected) == 1:
                 assert found
 
+    @pytest.mark.parametrize("merging", [{"smooth": 3.0}, {"drop_shorter_than": 1.5}])
+    def test_no_threshold_has_a_higher_f1_after_merging(self, merging):
+        windows, true = random_windows(1)
+        windows["label"] = "b"
+        found = tune_thresholds(true, windows, background="b", **merging)
+        is_a, f1 = windows.start.isin(true.start), {}
+        for candidate in np.unique(windows.a[windows.a > 0]):
+            labels = np.where(windows.a >= candidate, "a", "b")
+            merged = merge_segments(windows.assign(label=labels), background="b", **merging)
+            covered = [((merged.start <= x) & (merged.end > x)).any() for x in windows.start]
+            f1[candidate] = f1_score(is_a, covered)
+        assert f1[found["a"]] == max(f1.values()) > 0
+        assert found["a"] == max(x for x, value in f1.items() if value == max(f1.values()))
+
     def test_background_gets_no_threshold(self):
         windows, true = random_windows(0)
         everything = pd.concat([true, true.assign(label="b"), true.assign(label="noise")])
