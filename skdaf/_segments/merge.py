@@ -25,6 +25,7 @@ from skdaf._segments.tables import (
     labeled,
     probability_columns,
 )
+from skdaf._segments.window_lengths import warn_about_long_durations
 
 # The constraints of functions that merge segments.
 MERGING_CONSTRAINTS = {
@@ -116,7 +117,8 @@ def merge_segments(
     Warns
     -----
     UserWarning
-        If a background label is neither a label of the table nor the name of a column of it.
+        If a background label is neither a label of the table nor the name of a column of it, or
+        a duration exceeds 30 s and the time from the first to the last segment.
 
     Examples
     --------
@@ -152,6 +154,11 @@ def merge_segments(
     dropped = as_texts(background, "background")
     table = check_segments(segments, "segments", unlabeled=True)
     warn_of_unknown(dropped, labeled(table))
+    if len(table):
+        durations = {"smooth": smooth, "min_duration": min_duration}
+        durations |= {"drop_shorter_than": drop_shorter_than}
+        # The decorator that checks parameters is in between.
+        warn_about_long_durations(durations, table.end.max() - table.start.min(), stacklevel=4)
     pieces = merged(
         table,
         smooth=smooth,

@@ -38,8 +38,14 @@ def check_threshold(threshold, classes):
         if not _PROBABILITY.is_satisfied_by(value):
             raise ValueError(
                 f"threshold[{label!r}] must be a probability, 0 < threshold <= 1, got {value!r}."
+                + _hint_of_percent(value)
             )
     return np.array([given.get(text, np.nan) for text in texts], dtype=float)
+
+
+def _hint_of_percent(value):
+    is_percent = isinstance(value, Real) and 1 < value <= 100
+    return f" Did you mean {value / 100:g}?" if is_percent else ""
 
 
 def winners(probabilities, thresholds):

@@ -25,6 +25,7 @@ from skdaf._segments.tables import (
     probability_columns,
 )
 from skdaf._segments.thresholds import contains
+from skdaf._segments.window_lengths import warn_about_long_durations
 
 # In seconds: tables may be rounded.
 _SAME_DURATION = 0.01
@@ -165,6 +166,8 @@ def tune_thresholds(
         thresholds = tuning.with_best_f1()
     else:
         thresholds = tuning.within_limit(max_false_alarms_per_hour)
+    durations = {name: value for name, value in merging.items() if name != "multilabel"}
+    warn_about_long_durations(durations, tuning.longest, stacklevel=4)
     for problem in tuning.problems:
         # The decorator that checks parameters is in between.
         warnings.warn(problem, stacklevel=3)
@@ -178,6 +181,8 @@ class _Tuning:
     ----------
     problems : list of str
         What to warn of.
+    longest : float
+        The duration of the longest recording, in seconds.
     """
 
     def __init__(self, true, predicted, background, merging):
@@ -192,6 +197,7 @@ class _Tuning:
                 "thresholds apply to windows: pass the table that predict_segments returns."
             )
         tables = [windows for _, windows in self._pairs]
+        self.longest = max(t.end.max() - t.start.min() if len(t) else 0.0 for t in tables)
         self._others = _other_classes(tables, [*self._annotated, *background])
         labels = {str(x) for windows in tables for x in windows.label.dropna()}
         self._classes = sorted({*self._annotated, *labels} - {*background})

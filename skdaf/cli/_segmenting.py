@@ -1,6 +1,7 @@
 """The command segments: divide long recordings into labeled segments."""
 
 import os
+import warnings
 
 import click
 
@@ -167,6 +168,7 @@ class _Job:
         results = self._results("audacity")
         for file in self.files:
             windows = self._predict(file, threshold=as_threshold(self.values["thresholds"]))
+            _warn_about_smooth(windows, self.smooth)
             found = merge_segments(windows, **merging)
             found = found if self.values["proba"] else found[COLUMNS]
             if self.values["figure"] is not None:
@@ -198,6 +200,7 @@ class _Job:
             windows = self._predict(file)
             if self.values["figure"] is not None:
                 draw_values(self.values["figure"], windows, file, self.smooth)
+            _warn_about_smooth(windows, self.smooth)
             results.add(file, smooth_values(windows, self.smooth))
         results.finish()
 
@@ -264,6 +267,27 @@ class _Job:
             collar=self.values["collar"],
             multilabel=is_multilabel(self.predictor),
         )
+
+
+def _warn_about_smooth(windows, smooth):
+    """Warn if --smooth is not an odd multiple of the step: windows count that are cut off."""
+    starts = windows.start.drop_duplicates()
+    if not smooth or len(starts) < 2:
+        return
+    step = float(starts.diff().median())
+    n_steps = round(smooth / step, 6)
+    lower = max(1, int((n_steps - 1) // 2) * 2 + 1)
+    if n_steps <= 1 or n_steps == lower:
+        return
+    texts = [f"{round(n * step, 6):g}" for n in (lower, lower + 2)]
+    effect = f"it is rounded down to {texts[0]} s"
+    if "label" in windows:
+        effect = "the windows at both ends of the span count only in part"
+    warnings.warn(
+        f"--smooth {smooth:g} is not an odd multiple of the step ({step:g} s): {effect}. Use "
+        f"{texts[0]} or {texts[1]}.",
+        stacklevel=2,
+    )
 
 
 def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet):

@@ -321,3 +321,41 @@ class TestFigure:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         assert "--figure needs matplotlib" in fails("long.wav", "--figure", tmp_path / "f.png")
         assert not (tmp_path / "f.png").exists()
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            ("90", "between 0 and 1 (above 0). Did you mean 0.9?"),
+            ("low_tone=75", "Did you mean 0.75?"),
+            ("0", "between 0 and 1"),
+            ("-1", "between 0 and 1"),
+            ("900", "between 0 and 1 (above 0).\n"),
+            ("nan", "between 0 and 1"),
+        ],
+    )
+    def test_thresholds_that_are_no_probabilities(self, value, expected):
+        assert expected in fails("long.wav", "--threshold", value)
+
+    @pytest.mark.parametrize(
+        ("smooth", "expected"),
+        [("0.4", "0.2 or 0.6"), ("0.5", "0.2 or 0.6"), ("0.8", "0.6 or 1"), ("1.1", "1 or 1.4")],
+    )
+    def test_smoothing_that_is_no_odd_multiple_of_the_step(self, smooth, expected):
+        with pytest.warns(UserWarning, match=rf"--smooth {smooth} .*step \(0.2 s\).*{expected}\."):
+            segments("long.wav", "--smooth", smooth)
+
+    @pytest.mark.parametrize("smooth", ["0.1", "0.2", "0.6", "1"])
+    def test_smoothing_that_is_one(self, smooth):
+        segments("long.wav", "--smooth", smooth)  # pytest makes warnings errors
+
+    def test_a_table_that_is_named_after_another_recording(self, site):
+        shutil.copy("truth.csv", "a.csv")
+        shutil.copy("long.wav", "a.wav")
+        with pytest.warns(UserWarning, match="'a.csv' is named after another recording, 'a.wav'"):
+            segments("long.wav", "--truth", "a.csv")
+
+    def test_milliseconds(self):
+        with pytest.warns(UserWarning, match="min_duration=1500 s is longer"):
+            segments("long.wav", "--min-duration", "1500")

@@ -50,7 +50,7 @@ OPTIONS = [
     {"smooth": 0.5},
     {"min_duration": 0.7},
     {"smooth": 1.1, "min_duration": 0.5},
-    {"min_duration": 1e6},
+    {"min_duration": 30.0},
 ]
 
 

@@ -63,6 +63,10 @@ class TestPredict:
             with pytest.raises(ValueError, match="'threshold' parameter"):
                 predict(value)
 
+    def test_percent(self, predict):
+        with pytest.raises(ValueError, match=r"got 90\. Did you mean 0\.9\?"):
+            predict({"low_tone": 90})
+
     def test_probabilities_are_needed(self, sounds, sound_labels, tmp_path):
         model = small_pipeline(SVC()).fit(sounds.filenames, sound_labels)
         # The error comes before the recording is read.
