@@ -47,8 +47,8 @@ from ._segments.recordings import clips_from_recordings as clips_from_recordings
 from ._segments.report import segment_report as segment_report
 from ._segments.scores import SegmentReport as SegmentReport
 from ._segments.streaming import predict_stream as predict_stream
-from ._segments.thresholds import tune_thresholds as tune_thresholds
 from ._segments.transform import transform_segments as transform_segments
+from ._segments.tuning import tune_thresholds as tune_thresholds
 from ._segments.writing import write_segments as write_segments
 
 __version__: str

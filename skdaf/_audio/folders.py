@@ -172,6 +172,11 @@ def _classes_listed(folders):
     return _merged(known.values())
 
 
+def has_audio_name(name):
+    """Return whether the name of a file is that of a recording."""
+    return _extension(name) in _EXTENSIONS | _FFMPEG_EXTENSIONS
+
+
 def find_audio(folders):
     """Return the recordings below folders, and the audio and video files that are left out."""
     paths = [

@@ -115,6 +115,7 @@ class SegmentsDisplay:
         threshold: float | dict[Any, float] | None = None,
         smooth: float = 0.0,
         min_duration: float = 0.0,
+        drop_shorter_than: float = 0.0,
         background: Any = None,
         ax: "ManyAxes | None" = None,
         cmap: "str | Colormap" = "viridis",
@@ -136,7 +137,7 @@ class SegmentsDisplay:
             Number of windows that are read and classified together.
         threshold : float or dict, default=None
             The lowest probability of a detection, as in `predict_segments`.
-        smooth, min_duration : float, default=0.0
+        smooth, min_duration, drop_shorter_than : float, default=0.0
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
         background : label or list of labels, default=None
             Labels of segments that are not shown, as in `merge_segments`.
@@ -168,8 +169,14 @@ class SegmentsDisplay:
             spectrogram=spectrogram,
             multilabel=is_multilabel(estimator),
         )
-        merging = {"smooth": smooth, "min_duration": min_duration, "background": background}
-        return display.plot(ax, **merging, cmap=cmap)
+        return display.plot(
+            ax,
+            smooth=smooth,
+            min_duration=min_duration,
+            drop_shorter_than=drop_shorter_than,
+            background=background,
+            cmap=cmap,
+        )
 
     @classmethod
     def from_predictions(
@@ -180,6 +187,7 @@ class SegmentsDisplay:
         path: PathLike | Clip | None = None,
         smooth: float = 0.0,
         min_duration: float = 0.0,
+        drop_shorter_than: float = 0.0,
         background: Any = None,
         multilabel: bool = False,
         ax: "ManyAxes | None" = None,
@@ -196,7 +204,7 @@ class SegmentsDisplay:
             `predict_segments` contain the probabilities for the bands.
         path : str, os.PathLike or Clip, default=None
             The recording, if its spectrogram is to be shown.
-        smooth, min_duration : float, default=0.0
+        smooth, min_duration, drop_shorter_than : float, default=0.0
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
         background : label or list of labels, default=None
             Labels of segments that are not shown, as in `merge_segments`.
@@ -220,8 +228,14 @@ class SegmentsDisplay:
             spectrogram=spectrogram,
             multilabel=multilabel,
         )
-        merging = {"smooth": smooth, "min_duration": min_duration, "background": background}
-        return display.plot(ax, **merging, cmap=cmap)
+        return display.plot(
+            ax,
+            smooth=smooth,
+            min_duration=min_duration,
+            drop_shorter_than=drop_shorter_than,
+            background=background,
+            cmap=cmap,
+        )
 
     def plot(
         self,
@@ -229,6 +243,7 @@ class SegmentsDisplay:
         *,
         smooth: float = 0.0,
         min_duration: float = 0.0,
+        drop_shorter_than: float = 0.0,
         background: Any = None,
         cmap: "str | Colormap" = "viridis",
     ) -> Self:
@@ -238,7 +253,7 @@ class SegmentsDisplay:
         ----------
         ax : array of matplotlib Axes, default=None
             The axes to draw on, one per panel. If None, a new figure is created.
-        smooth, min_duration : float, default=0.0
+        smooth, min_duration, drop_shorter_than : float, default=0.0
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
         background : label or list of labels, default=None
             Labels of segments that are not shown, true or predicted, as in `merge_segments`. They
@@ -252,7 +267,12 @@ class SegmentsDisplay:
             The display itself.
         """
         require_matplotlib(f"{type(self).__name__}.plot")
-        lanes = self._lanes(as_texts(background, "background"), smooth, min_duration)
+        lanes = self._lanes(
+            as_texts(background, "background"),
+            smooth=smooth,
+            min_duration=min_duration,
+            drop_shorter_than=drop_shorter_than,
+        )
         columns = probability_bands(self.predicted)
         classes = all_classes(columns, lanes.values())
         axes = self._axes(ax, len(columns), len(lanes), len(classes))
@@ -271,14 +291,13 @@ class SegmentsDisplay:
         axes[-1].set_xlabel(time_label)
         return self
 
-    def _lanes(self, background, smooth, min_duration):
+    def _lanes(self, background, **merging):
         """Return the tables of true and predicted segments, without background."""
         true = {} if self.true is None else {"true": check_segments(self.true, "true")}
         known = {str(label) for table in true.values() for label in table.label}
         merged = merge_segments(
             self.predicted,
-            smooth=smooth,
-            min_duration=min_duration,
+            **merging,
             # This warns of labels that occur nowhere; those of the true segments do not matter.
             background=[label for label in background if label not in known],
             multilabel=self.multilabel,

@@ -10,7 +10,8 @@
 - `recordings`: `clips_from_recordings`; `matching`: which table belongs to which recording.
 - `smoothing`: smooth the numbers of a regressor over time.
 - `transform`: `transform_segments`.
-- `thresholds`: which windows get a label; `tune_thresholds`, also by `false_alarms`.
+- `thresholds`: which windows get a label.
+- `tuning`: `tune_thresholds`, also by `false_alarms`, which counts the events of `detections`.
 - `merge`: `merge_segments`, with its steps in `pieces`.
 - `merge_stream`: `merge_stream`, the same for rows that are still arriving, with its steps in
   `stream_rows`, `stream_pieces` and `stream_labels`.

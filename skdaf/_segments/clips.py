@@ -1,5 +1,6 @@
 """clips_from_segments: turn annotated segments into clips for training."""
 
+import os
 from numbers import Number
 from typing import Any
 
@@ -13,10 +14,15 @@ from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._features.windows import Windows, cut_windows
 from skdaf._segments.batches import SECONDS
+from skdaf._segments.matching import warn_of_other_recording
 from skdaf._segments.reading import checked_table
 from skdaf._segments.tables import N_DECIMALS
 from skdaf._segments.thresholds import contains
-from skdaf._segments.window_lengths import LONGEST_WINDOW, warn_about_short_recording
+from skdaf._segments.window_lengths import (
+    LONGEST_WINDOW,
+    warn_about_short_recording,
+    warn_about_short_window,
+)
 
 
 @public
@@ -85,7 +91,8 @@ def clips_from_segments(
     Warns
     -----
     UserWarning
-        If `window` exceeds 30 s and the recording. Milliseconds are a common mistake.
+        If `window` exceeds 30 s and the recording, or is shorter than 0.032 s. Milliseconds are a
+        common mistake. Also if `segments` is a file that is named after another recording.
 
     See Also
     --------
@@ -122,7 +129,10 @@ def clips_from_segments(
     ['cat', 'cat', 'dog', 'quiet', 'quiet', 'quiet']
     """
     check_needs_of_window(window, step, multilabel, background)
+    warn_about_short_window(window, stacklevel=4)
     table = checked_table(segments, "segments")
+    if isinstance(path, (str, os.PathLike)) and isinstance(segments, (str, os.PathLike)):
+        warn_of_other_recording(path, segments, stacklevel=4)
     # The decorator that checks parameters is in between.
     return cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
 

@@ -1,91 +1,112 @@
-"""The lowest threshold of a class with at most a given number of false alarms."""
+"""Raise thresholds until all classes together make few enough false alarms."""
 
-from bisect import bisect_left, bisect_right
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from skdaf._segments.events import events_of, overlapped
 from skdaf._segments.tables import SAME_TIME
 
+# At this probability, a class is the most probable one, or is present without a threshold if there
+# are several labels per clip. Below it, a threshold could add detections.
+LOWEST_THRESHOLD = 0.5
 
-def lowest_threshold(pairs, label, columns, max_per_hour):
-    """Return the lowest threshold of a class with few false alarms, and whether there is one.
+# The share of all false alarms that a step removes, so that long recordings need few steps.
+_SHARE_OF_STEP = 0.02
 
-    False alarms are counted as in `segment_report`: windows that touch are one event, and it is a
-    false alarm if it overlaps no true event. Fewer windows can make more false alarms, because one
-    event falls apart. Thus, the number must not be exceeded at any higher threshold either.
+
+@dataclass(frozen=True)
+class Step:
+    """Thresholds, and the counts of each class under them."""
+
+    thresholds: dict
+    counts: dict
+
+    @property
+    def n_found(self):
+        """Return the number of true events of all classes that are found."""
+        return sum(one.n_found for one in self.counts.values())
+
+    @property
+    def n_false(self):
+        """Return the number of false alarms of all classes."""
+        return sum(one.n_false for one in self.counts.values())
+
+
+def tightened(recordings, max_per_hour):
+    """Return the `Step` with the most events within a limit, and whether the limit is met.
+
+    The steps do not depend on the limit, so a larger one never finds fewer events. Of equally many
+    events, the first step is taken: no threshold is raised without need.
 
     Parameters
     ----------
-    pairs : list of pairs of DataFrames
-        The events of each recording and its windows, sorted by time.
-    label : str
-    columns : list of ndarray
-        The probabilities of the class in the windows of each recording.
+    recordings : Recordings
     max_per_hour : float
-
-    Returns
-    -------
-    threshold : float or None
-        If even the most probable windows make too many false alarms, a threshold above their
-        probability, but at most 1. None if there are no windows with a probability.
-    is_met : bool
-        Whether windows reach the threshold.
+        The largest number of false alarms of all classes together.
     """
-    probabilities = np.concatenate(columns)
-    spans, is_true, hours = _on_one_timeline(pairs, label)
-    largest = max_per_hour * hours
-    runs, best, highest = _Runs(), None, probabilities.max(initial=0)
-    if not highest > 0:
-        return None, False
-    order = np.argsort(-probabilities, kind="stable")
-    # Windows of the same probability are detected together; nothing is detected at zero.
-    order = order[probabilities[order] > 0]
-    edges = np.flatnonzero(np.diff(probabilities[order])) + 1
-    for rows in np.split(order, edges):
-        for row in rows:
-            runs.add(*spans[row].tolist(), bool(is_true[row]))
-        if runs.n_false > largest + SAME_TIME:
-            break
-        best = float(probabilities[rows[0]])
-    if best is None:
-        return min(1.0, float(np.nextafter(highest, highest + 1))), False
-    return best, True
+    steps = list(_steps(recordings))
+    largest = n_allowed(recordings.hours, max_per_hour)
+    allowed = [step for step in steps if step.n_false <= largest]
+    if allowed:
+        return max(allowed, key=lambda step: step.n_found), True
+    return min(steps, key=lambda step: step.n_false), False
 
 
-def _on_one_timeline(pairs, label):
-    """Return the windows of all recordings one after the other, which are true, and the hours."""
-    spans, is_true, offset, hours = [], [], 0.0, 0.0
-    for events, windows in pairs:
-        own = windows[["start", "end"]].to_numpy(float)
-        is_true.append(overlapped(own, events_of(events, label)))
-        spans.append(own + offset)
-        if len(own):
-            # Windows of different recordings must not touch.
-            offset += own.max() + 1
-            hours += (own.max() - own.min()) / 3600
-    return np.concatenate(spans), np.concatenate(is_true), hours
+def n_allowed(hours, max_per_hour):
+    """Return how many false alarms a limit allows in some hours."""
+    return math.floor(max_per_hour * hours + SAME_TIME)
 
 
-class _Runs:
-    """Windows, joined where they touch, and how many of the runs contain no true event."""
+def _steps(recordings):
+    """Yield thresholds that become higher and higher, until there are no false alarms.
 
-    def __init__(self):
-        self._starts, self._ends, self._are_true = [], [], []
-        self.n_false = 0
+    Each step raises the threshold of the class in which that costs the fewest true events for each
+    false alarm that it removes. The counts after it are exact: events that fall apart are new ones.
+    """
+    thresholds = {}
+    while True:
+        step = Step(thresholds, recordings.count(thresholds))
+        yield step
+        smallest = max(1, math.ceil(_SHARE_OF_STEP * step.n_false))
+        choices = {label: _candidates(one) for label, one in step.counts.items()}
+        choices = {label: one for label, one in choices.items() if one is not None}
+        if not choices:
+            return
+        label = max(sorted(choices), key=lambda x: _merit(*choices[x]))
+        levels, n_removed, _ = choices[label]
+        place = min(np.searchsorted(n_removed, smallest), len(levels) - 1)
+        thresholds = {**thresholds, label: float(levels[place])}
 
-    def add(self, start, end, is_true):
-        first = bisect_right(self._ends, start - SAME_TIME)
-        last = bisect_left(self._starts, end + SAME_TIME)
-        joined = self._are_true[first:last]
-        if joined:
-            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
-        self.n_false -= joined.count(False)
-        is_true = is_true or any(joined)
-        self.n_false += not is_true
-        for values, value in (
-            (self._starts, start),
-            (self._ends, end),
-            (self._are_true, is_true),
-        ):
-            values[first:last] = [value]
+
+def _candidates(counts):
+    """Return the higher thresholds of a class, and how many events of both kinds each removes.
+
+    A false alarm disappears above its peak, and a true event above that of all that overlap it.
+    Returns None if no threshold removes a false alarm.
+    """
+    peaks = np.unique(counts.false_peaks)
+    peaks = peaks[peaks < 1]
+    if len(peaks) == 0:
+        return None
+    places = np.searchsorted(counts.kept, peaks, side="right")
+    # Halfway to 1 if no window has a higher probability.
+    levels = np.where(
+        places < len(counts.kept),
+        counts.kept[np.minimum(places, len(counts.kept) - 1)],
+        (peaks.astype(float) + 1) / 2,
+    )
+    levels = np.unique(np.maximum(levels, LOWEST_THRESHOLD))
+    n_removed, n_lost = (
+        np.searchsorted(np.sort(values), levels)
+        for values in (counts.false_peaks, counts.found_peaks)
+    )
+    return levels, n_removed, n_lost
+
+
+def _merit(levels, n_removed, n_lost):
+    """Return how good it is to raise the threshold of a class, for comparisons."""
+    with np.errstate(divide="ignore"):
+        ratios = n_removed / n_lost
+    best = max(zip(ratios.tolist(), n_removed.tolist(), strict=True))
+    return *best, int(n_removed[-1])

@@ -1,11 +1,13 @@
 """Which table of annotations belongs to which recording, by the names of the files."""
 
 import os
+import re
 import unicodedata
+import warnings
 from itertools import takewhile
 from pathlib import Path
 
-from skdaf._audio.folders import walk
+from skdaf._audio.folders import has_audio_name, walk
 
 # The extensions of tables of annotations.
 _EXTENSIONS = (".txt", ".csv", ".tsv")
@@ -78,6 +80,36 @@ def match_tables(recordings, tables, where):
             "that are not annotated; if nothing occurs in one, its table is an empty file."
         )
     return [own[0] for own in found.values()]
+
+
+def warn_of_other_recording(recording, table, stacklevel):
+    """Warn if the name of a table is that of another recording.
+
+    That is one beside the table or the recording; or it has the same form as that of the recording,
+    with other digits.
+    """
+    if _owners(table, _by_name([recording])):
+        return
+    folders = dict.fromkeys(os.path.dirname(os.path.abspath(path)) for path in (recording, table))
+    names = [name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)]
+    owners = sorted(_owners(table, _by_name([name for name in names if has_audio_name(name)])))
+    if owners:
+        other = owners[0]
+    elif _differ_in_digits(_name(recording), _name(table)):
+        other = _name(table).split(".")[0]
+    else:
+        return
+    warnings.warn(
+        f"The table {os.fspath(table)!r} is named after another recording, {other!r}, but it is "
+        f"used for {os.fspath(recording)!r}.",
+        stacklevel=stacklevel,
+    )
+
+
+def _differ_in_digits(*names):
+    first, second = (name.split(".")[0] for name in names)
+    forms = {re.sub(r"\d", "0", name) for name in (first, second)}
+    return first != second and len(forms) == 1
 
 
 def _by_name(recordings):

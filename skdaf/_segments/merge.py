@@ -21,16 +21,23 @@ from skdaf._segments.tables import (
     COLUMNS,
     as_texts,
     check_segments,
+    is_long_enough,
     labeled,
     probability_columns,
 )
+from skdaf._segments.window_lengths import warn_about_long_durations
+
+# The constraints of functions that merge segments.
+MERGING_CONSTRAINTS = {
+    name: [Interval(Real, 0, None, closed="left")]
+    for name in ("smooth", "min_duration", "drop_shorter_than")
+}
 
 
 @public
 @validate_params(
     {
-        "min_duration": [Interval(Real, 0, None, closed="left")],
-        "smooth": [Interval(Real, 0, None, closed="left")],
+        **MERGING_CONSTRAINTS,
         "multilabel": ["boolean"],
     }
 )
@@ -41,6 +48,7 @@ def merge_segments(
     smooth: float = 0.0,
     background: Any = None,
     multilabel: bool = False,
+    drop_shorter_than: float = 0.0,
 ) -> pd.DataFrame:
     """Join neighboring segments with the same label, optionally after smoothing.
 
@@ -57,13 +65,15 @@ def merge_segments(
     4. `min_duration`: the shortest segment below this duration is joined with the longer of the
        neighbors that it touches (the earlier one if they are equally long). This is repeated until
        no short segment is left.
-    5. `background`: segments with this label are dropped.
+    5. `drop_shorter_than`: segments below this duration are dropped. Gaps remain in their place.
+    6. `background`: segments with this label are dropped.
 
     Rows without a label are not segments: the windows in which `predict_segments` found no class
     above its `threshold` become gaps, unless another window that covers the same time has a label.
 
     Gaps do not change: nothing is joined or moved across a gap, although smoothing counts the
-    labels on the other side. A short segment between two gaps does not change either.
+    labels on the other side. A short segment between two gaps has no neighbor that `min_duration`
+    could join it with; `drop_shorter_than` drops it.
 
     Parameters
     ----------
@@ -71,7 +81,8 @@ def merge_segments(
         With the columns `start`, `end` (s) and `label`, as returned by `predict_segments` and
         `read_segments`.
     min_duration : float, default=0.0
-        The shortest segment to keep, in seconds.
+        The shortest segment that is not joined with a neighbor, in seconds. Also applies to
+        segments of the background: events with a short pause between them become one.
     smooth : float, default=0.0
         Length of the smoothing window in seconds, an odd multiple of the step of the predictions.
         Values up to the step change nothing.
@@ -84,6 +95,9 @@ def merge_segments(
         different labels then remain, and the other steps apply to each label by itself: at each
         instant that segments cover, it is present or absent. Windows without a label count. Numbers
         that are not probabilities, such as a confidence, are averaged over the segments of a label.
+    drop_shorter_than : float, default=0.0
+        The shortest segment to keep, in seconds. Shorter ones are dropped, and their neighbors do
+        not change: unlike `min_duration`, this joins no events.
 
     Returns
     -------
@@ -103,7 +117,8 @@ def merge_segments(
     Warns
     -----
     UserWarning
-        If a background label is neither a label of the table nor the name of a column of it.
+        If a background label is neither a label of the table nor the name of a column of it, or
+        a duration exceeds 30 s and the time from the first to the last segment.
 
     Examples
     --------
@@ -119,6 +134,10 @@ def merge_segments(
     >>> merge_segments(segments, min_duration=1.5)
        start  end label
     0    0.0  6.0     a
+    >>> merge_segments(segments, drop_shorter_than=1.5)
+       start  end label
+    0    0.0  2.0     a
+    1    3.0  5.0     a
     >>> merge_segments(segments, background="a")
        start  end label
     0    2.0  3.0     b
@@ -135,8 +154,33 @@ def merge_segments(
     dropped = as_texts(background, "background")
     table = check_segments(segments, "segments", unlabeled=True)
     warn_of_unknown(dropped, labeled(table))
+    if len(table):
+        durations = {"smooth": smooth, "min_duration": min_duration}
+        durations |= {"drop_shorter_than": drop_shorter_than}
+        # The decorator that checks parameters is in between.
+        warn_about_long_durations(durations, table.end.max() - table.start.min(), stacklevel=4)
+    pieces = merged(
+        table,
+        smooth=smooth,
+        min_duration=min_duration,
+        drop_shorter_than=drop_shorter_than,
+        multilabel=multilabel,
+    )
+    return without_labels(pieces, dropped) if dropped else pieces
+
+
+def merged(table, *, smooth, min_duration, drop_shorter_than, multilabel):
+    """Return the merged segments of a checked table, with those of the background."""
     if multilabel:
-        return without_labels(merge_by_label(table, smooth, min_duration), dropped)
+        pieces = merge_by_label(table, smooth, min_duration)
+    else:
+        pieces = _merged_labels(table, smooth, min_duration)
+    is_kept = is_long_enough(pieces.start, pieces.end, drop_shorter_than)
+    return pieces if is_kept.all() else pieces[is_kept].reset_index(drop=True)
+
+
+def _merged_labels(table, smooth, min_duration):
+    """Return the merged segments of which only one covers each instant."""
     pieces = without_overlaps(labeled(table))
     pieces = pieces[[*COLUMNS, *numeric_columns(pieces)]]
     if len(pieces) == 0:
@@ -146,7 +190,7 @@ def merge_segments(
     pieces = joined(pieces)
     if min_duration:
         pieces = joined(pieces.assign(label=without_short(pieces, min_duration)))
-    return without_labels(pieces, dropped) if dropped else pieces
+    return pieces
 
 
 def warn_of_unknown(background, table, others=()):

@@ -2,24 +2,22 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
-from numbers import Real
 from typing import Any
 
 import pandas as pd
-from sklearn.utils._param_validation import Interval
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
+from skdaf._segments.merge import MERGING_CONSTRAINTS
 from skdaf._segments.stream_labels import OneLabel, SeveralLabels
 from skdaf._segments.stream_rows import RowReader, by_start
-from skdaf._segments.tables import as_texts
+from skdaf._segments.tables import as_texts, is_long_enough
 
 
 @public
 @validate_params(
     {
-        "min_duration": [Interval(Real, 0, None, closed="left")],
-        "smooth": [Interval(Real, 0, None, closed="left")],
+        **MERGING_CONSTRAINTS,
         "multilabel": ["boolean"],
     }
 )
@@ -30,6 +28,7 @@ def merge_stream(
     smooth: float = 0.0,
     background: Any = None,
     multilabel: bool = False,
+    drop_shorter_than: float = 0.0,
 ) -> Iterator[dict[str, Any]]:
     """Join neighboring segments with the same label while they arrive.
 
@@ -49,7 +48,7 @@ def merge_stream(
         Rows with `start`, `end` (s), `label` and other numbers, as `predict_stream` yields them:
         sorted by start, and all with the same keys. Named tuples and rows of a table work too.
     min_duration : float, default=0.0
-        The shortest segment to keep, in seconds.
+        The shortest segment that is not joined with a neighbor, in seconds.
     smooth : float, default=0.0
         Length of the smoothing window in seconds, an odd multiple of the step of the predictions.
     background : label or list of labels, default=None
@@ -58,6 +57,8 @@ def merge_stream(
         Whether segments with different labels can cover the same time. Segments are then yielded
         in the order in which they become final, not sorted by their start: a long event does not
         delay the short ones that end before it.
+    drop_shorter_than : float, default=0.0
+        The shortest segment to yield, in seconds. Its neighbors do not change.
 
     Returns
     -------
@@ -98,13 +99,14 @@ def merge_stream(
         raise TypeError(f"rows is {rows!r:.100}: expected an iterable of dicts.")
     reader = RowReader()
     merger = (SeveralLabels if multilabel else OneLabel)(reader, smooth, min_duration)
-    return _segments(rows, reader, merger, dropped)
+    return _segments(rows, reader, merger, dropped, drop_shorter_than)
 
 
-def _segments(rows, reader, merger, dropped):
+def _segments(rows, reader, merger, dropped, shortest):
     for together, now in by_start(rows, reader):
         for run in merger.feed(together, now):
-            if str(run.label) not in dropped:
+            is_kept = is_long_enough(run.start, run.end, shortest)
+            if is_kept and str(run.label) not in dropped:
                 numbers = dict(zip(reader.numbers, run.values, strict=True))
                 yield {"start": run.start, "end": run.end, "label": run.label, **numbers}
     unknown = reader.unknown(dropped)

@@ -1,6 +1,7 @@
 """Tables whose first line names the columns: Raven selection tables, BirdNET results, CSV."""
 
 import csv
+import difflib
 import math
 from dataclasses import dataclass
 
@@ -93,6 +94,9 @@ class NamedColumns:
         if self.label is None:
             which = "of labels" if label_column is None else repr(label_column)
             remedy = "set label_column to the one that has the labels"
+            close = difflib.get_close_matches(wanted[0], self.places, n=1)
+            if label_column is not None and close:
+                remedy = f"did you mean {names[self.places[close[0]]]!r}?"
             if find_value_columns(self.places):
                 remedy = "it contains numbers that a regressor predicted: use pandas.read_csv"
             raise ValueError(

@@ -101,8 +101,9 @@ def predict_segments(
     TypeError
         If the estimator is neither a classifier nor a regressor, or `path` is not one recording.
     ValueError
-        If a parameter is out of range, `threshold` has an unknown class, or there is a `threshold`
-        but the estimator has no `predict_proba`.
+        If a parameter is out of range, `window` is shorter than a frame of the front end,
+        `threshold` has an unknown class, or there is a `threshold` but the estimator has no
+        `predict_proba`.
 
     Warns
     -----

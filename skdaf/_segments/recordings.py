@@ -16,9 +16,10 @@ from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._segments.batches import SECONDS
 from skdaf._segments.clips import check_needs_of_window, cut_recording
-from skdaf._segments.matching import match_tables, table_files
+from skdaf._segments.matching import match_tables, table_files, warn_of_other_recording
 from skdaf._segments.reading import read_segments
 from skdaf._segments.tables import check_segments
+from skdaf._segments.window_lengths import warn_about_short_window
 
 
 @public
@@ -91,7 +92,8 @@ def clips_from_recordings(
     Warns
     -----
     UserWarning
-        If `window` exceeds 30 s and a recording.
+        If `window` exceeds 30 s and a recording, or is shorter than 0.032 s, or if a file of
+        annotations is named after another recording.
 
     See Also
     --------
@@ -117,9 +119,12 @@ def clips_from_recordings(
             "tables, whose labels are in the column 'label'."
         )
     check_needs_of_window(window, step, multilabel, background)
+    warn_about_short_window(window, stacklevel=4)
     parts = []
     for i, (path, table) in enumerate(zip(paths, tables, strict=True)):
         name = repr(str(os.fspath(table))) if _is_path(table) else f"annotations[{i}]"
+        if _is_path(table):
+            warn_of_other_recording(path, table, stacklevel=4)
         table = read_segments(table, label_column=label_column) if _is_path(table) else table
         with _named(name):
             table = check_segments(table, "segments")

@@ -20,6 +20,7 @@ from skdaf._segments.pieces import has_probabilities
 from skdaf._segments.reading import checked_table
 from skdaf._segments.scores import SegmentReport
 from skdaf._segments.tables import N_DECIMALS, SAME_TIME, as_texts, labeled, paired
+from skdaf._segments.window_lengths import warn_about_duration, warn_about_long_durations
 
 _TIMES = ["start", "end"]
 
@@ -131,7 +132,9 @@ def segment_report(
     Warns
     -----
     UserWarning
-        If a background label occurs in neither table, although every instant has one of the classes
+        If `resolution`, `tolerance` or `collar` exceeds 30 s and the recording, or the last segment
+        ends so early that `duration` may be in milliseconds, such as 600000 for ten minutes. Also
+        if a background label occurs in neither table, although every instant has one of the classes
         of `predicted`, whose probabilities are known. Where there are gaps, they are background.
 
     See Also
@@ -201,6 +204,11 @@ def segment_report(
         known = [label for one in recordings for label in one.true.label]
         warn_of_unknown(labels, pd.concat([one.predicted for one in recordings]), known)
     total = sum(one.duration for one in recordings)
+    durations = {"resolution": resolution, "tolerance": tolerance, "collar": collar}
+    # The decorator that checks parameters is in between.
+    warn_about_long_durations(durations, max(one.duration for one in recordings), stacklevel=4)
+    for one in recordings:
+        warn_about_duration(one.duration, one.last_end, stacklevel=4)
     events, overall = event_scores([one.events for one in recordings], collar, total)
     pieces = [one.pieces for one in recordings]
     confusion = sum_of_matrices(
@@ -245,6 +253,7 @@ class _Recording:
                 "without events."
             )
         self.duration = _duration(duration, true=true, predicted=predicted)
+        self.last_end = max((t.end.max() for t in (true, predicted) if len(t)), default=0.0)
         self.true, self.predicted = (_with_text_labels(labeled(t)) for t in (true, predicted))
         self.events = [_events(t, background, multilabel) for t in (self.true, self.predicted)]
         true, true_sets = _without_overlaps(self.true, multilabel)

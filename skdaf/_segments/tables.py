@@ -113,6 +113,11 @@ def labeled(table):
     return table.assign(label=table.label.infer_objects())
 
 
+def is_long_enough(start, end, shortest):
+    """Return whether segments have a duration; rounding must not decide."""
+    return np.round(end - start, N_DECIMALS) >= shortest
+
+
 def as_texts(labels, name):
     """Return the texts of a label or of a list of labels; an empty list for None."""
     if labels is None:

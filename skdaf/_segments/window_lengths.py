@@ -1,4 +1,4 @@
-"""The length of windows: the default, and warnings about probable mistakes."""
+"""The length of windows: the default; and durations that are probably too long or too short."""
 
 import warnings
 
@@ -7,11 +7,20 @@ from skdaf._estimators.fitted import find_frontend, iterate_parts, unwrap
 # Up to half or twice the length of the clips is a usual choice, and clips are rarely exact.
 _MAX_FACTOR = 2.1
 
+# The parameters of front ends that are the duration of a frame.
+_FRAME_LENGTHS = ("window_length", "short_window")
+
 # In seconds. Up to here, recordings may well be shorter than a window.
 LONGEST_WINDOW = 30.0
 
 # In seconds, for estimators that do not know the length of their clips.
 _DEFAULT_WINDOW = 1.0
+
+# A frame of the default front end, in seconds. Nobody labels windows that are shorter.
+_SHORTEST_WINDOW = 0.032
+
+# A recording whose annotations end this many times earlier is rather one in milliseconds.
+_MILLISECONDS = 500
 
 
 def clip_length(estimator):
@@ -35,8 +44,20 @@ def window_or_default(estimator, window):
 
 
 def warn_about_window(estimator, window):
-    """Warn if a window is much longer or shorter than the clips of the training."""
+    """Warn if a window is much longer or shorter than the clips of the training.
+
+    Raise if it is shorter than a frame.
+    """
     length = clip_length(estimator)
+    if window == length:
+        return
+    frontend = find_frontend(estimator)
+    frame = next((getattr(frontend, x) for x in _FRAME_LENGTHS if hasattr(frontend, x)), None)
+    if frame is not None and window < frame:
+        raise ValueError(
+            f"window={window:g} s is shorter than a frame of the estimator's front end ({frame:g} "
+            "s), so windows have nothing to analyze. Durations are in seconds."
+        )
     if length is None or length / _MAX_FACTOR <= window <= length * _MAX_FACTOR:
         return
     warnings.warn(
@@ -54,5 +75,46 @@ def warn_about_short_recording(clip, window, seconds, stacklevel):
         warnings.warn(
             f"window={window:g} s is longer than the recording {clip.name!r} ({seconds:.4g} s), so "
             "there is only one window. Durations are in seconds, not in milliseconds.",
+            stacklevel=stacklevel,
+        )
+
+
+def warn_about_short_window(window, stacklevel):
+    """Warn if the windows of clips are so short that it is probably a mistake."""
+    if window is not None and window < _SHORTEST_WINDOW:
+        warnings.warn(
+            f"window={window:g} s is shorter than a frame of the default front end "
+            f"({_SHORTEST_WINDOW} s), so clips have nothing to analyze. Durations are in seconds.",
+            stacklevel=stacklevel,
+        )
+
+
+def warn_about_long_durations(durations, seconds, stacklevel):
+    """Warn of durations that are longer than everything they apply to, and 30 s.
+
+    Parameters
+    ----------
+    durations : dict of str to float
+        Parameters, in seconds.
+    seconds : float
+        The time that the longest recording takes.
+    stacklevel : int
+        As in `warnings.warn`, from here.
+    """
+    for name, value in durations.items():
+        if value > max(seconds, LONGEST_WINDOW):
+            warnings.warn(
+                f"{name}={value:g} s is longer than all segments together ({seconds:.4g} s). "
+                "Durations are in seconds, not in milliseconds.",
+                stacklevel=stacklevel,
+            )
+
+
+def warn_about_duration(duration, end, stacklevel):
+    """Warn if a recording is said to be much longer than the time of its segments."""
+    if end > 0 and duration > _MILLISECONDS * end:
+        warnings.warn(
+            f"duration={duration:.10g} s, but the last segment of the recording ends at {end:.10g} "
+            "s. Durations are in seconds, not in milliseconds.",
             stacklevel=stacklevel,
         )

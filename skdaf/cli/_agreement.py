@@ -7,10 +7,13 @@ import click
 
 from skdaf.cli._annotations import AnnotationsPath, tables_of
 from skdaf.cli._options import combine_options, is_given
+from skdaf.cli._program import note
 from skdaf.cli._text import echo, to_json, visible
 
-# Options for segments, which are not used for thresholds: these apply to windows.
-_FOR_SEGMENTS = ("smooth", "min_duration", "thresholds", "proba", "collar", "output", "figure")
+# Options for segments, which --tune-thresholds does not print.
+_FOR_SEGMENTS = ("thresholds", "proba", "collar", "output", "figure")
+
+_RATE = "false_alarms_per_hour"
 
 truth_options = combine_options(
     click.option(
@@ -34,14 +37,15 @@ truth_options = combine_options(
         "--tune-thresholds",
         is_flag=True,
         help="With --truth, print the --threshold of each class with the best F1 over the windows "
-        "instead. Use recordings that the model was not trained on.",
+        "instead, after --smooth, --min-duration and --drop-shorter-than. Use recordings that the "
+        "model was not trained on.",
     ),
     click.option(
         "--max-false-alarms-per-hour",
         type=click.FloatRange(0),
         metavar="N",
-        help="With --tune-thresholds, print the lowest thresholds with at most N false alarms of "
-        "each class per hour.",
+        help="With --tune-thresholds, raise thresholds until all classes together make at most N "
+        "false alarms per hour, so that as many events as possible are still found.",
     ),
 )
 
@@ -59,7 +63,7 @@ def check_truth_options(values):
     source = click.get_current_context().get_parameter_source
     for name in _FOR_SEGMENTS if tune else ():
         if source(name).name != "DEFAULT":
-            raise click.UsageError(f"--tune-thresholds is about windows: omit {_option(name)}.")
+            raise click.UsageError(f"--tune-thresholds prints no segments: omit {_option(name)}.")
 
 
 def _option(name):
@@ -112,22 +116,42 @@ class Truth:
             options["background"] = [visible(label) for label in background]
         echo(str(segment_report(*shown, **options)))
 
-    def show_thresholds(self, windows, format_, *, background, max_false_alarms_per_hour):
-        """Print the thresholds that fit the windows of the recordings, as options or as JSON."""
+    def show_thresholds(self, windows, format_, **options):
+        """Print the thresholds that fit the windows of the recordings, as options or as JSON.
+
+        What they change is printed to standard error. `options` are those of `tune_thresholds`.
+        """
         from skdaf import tune_thresholds
 
-        found = tune_thresholds(
-            self.tables,
-            windows,
-            background=background,
-            max_false_alarms_per_hour=max_false_alarms_per_hour,
-        )
+        found, counts = tune_thresholds(self.tables, windows, **options, return_counts=True)
         texts = {label: _shortest(value, label, windows) for label, value in found.items()}
+        note(_counts_as_text(counts, texts), keep="\n")
         if format_ == "json":
             echo(to_json({label: float(text) for label, text in texts.items()}))
             return
+        if not texts:
+            note("No thresholds are needed.")
         for label, text in texts.items():
             echo(visible(f"--threshold {shlex.quote(f'{label}={text}')}"))
+
+
+def _counts_as_text(counts, thresholds):
+    """Return what thresholds change as a table: events found and false alarms, before and after."""
+    import pandas as pd
+
+    index = [visible(label) for label in counts.index]
+    table = pd.DataFrame({"threshold": [thresholds.get(x, "-") for x in counts.index]}, index)
+    for when, suffix in (("before", "_before"), ("after", "")):
+        found, false, rate = (
+            counts[f"{name}{suffix}"].tolist() for name in ("n_found", "n_false_alarms", _RATE)
+        )
+        table[f"found {when}"] = [
+            f"{n} of {n_true}" for n, n_true in zip(found, counts.n_true, strict=True)
+        ]
+        table[f"false alarms {when}"] = [
+            f"{n} ({per_hour:.3g}/h)" for n, per_hour in zip(false, rate, strict=True)
+        ]
+    return table.to_string()
 
 
 def _shortest(threshold, label, windows):

@@ -94,10 +94,11 @@ def tables_of(recordings, paths, option):
     option : str
         The name of the option, for errors.
     """
-    from skdaf._segments.matching import match_tables, table_files
+    from skdaf._segments.matching import match_tables, table_files, warn_of_other_recording
 
     tables = table_files(paths)
     if len(recordings) == 1 and tables == list(paths) and len(tables) == 1:
+        warn_of_other_recording(recordings[0], tables[0], stacklevel=2)
         return tables  # which may have any name
     return match_tables(recordings, tables, f"{option} {' '.join(map(repr, paths))}")
 

@@ -163,10 +163,13 @@ def quiet_option(command):
     )(command)
 
 
-def note(text):
-    """Print a message that is not a result, unless --quiet is given."""
+def note(text, keep=""):
+    """Print a message that is not a result, unless --quiet is given.
+
+    `keep` contains unsafe characters to print, as in `visible`.
+    """
     if not click.get_current_context().meta.get(_QUIET):
-        echo_error(visible(text))
+        echo_error(visible(text, keep))
 
 
 def verbosity():

@@ -1,6 +1,7 @@
 """The command segments: divide long recordings into labeled segments."""
 
 import os
+import warnings
 
 import click
 
@@ -26,7 +27,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 
 # Parameters that do not apply to numbers.
 _FOR_CLASSES = (
-    *("min_duration", "thresholds", "background", "truth", "collar"),
+    *("min_duration", "drop_shorter_than", "thresholds", "background", "truth", "collar"),
     *("tune_thresholds", "max_false_alarms_per_hour"),
 )
 
@@ -57,7 +58,16 @@ _FOR_CLASSES = (
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="Merge segments shorter than this many seconds into their neighbors.",
+    help="Merge segments shorter than this many seconds into their neighbors. Short pauses between "
+    "events are merged into these, too.",
+)
+@click.option(
+    "--drop-shorter-than",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Drop segments shorter than this many seconds. Their neighbors do not change.",
 )
 @threshold_option
 @click.option(
@@ -158,6 +168,7 @@ class _Job:
         results = self._results("audacity")
         for file in self.files:
             windows = self._predict(file, threshold=as_threshold(self.values["thresholds"]))
+            _warn_about_smooth(windows, self.smooth)
             found = merge_segments(windows, **merging)
             found = found if self.values["proba"] else found[COLUMNS]
             if self.values["figure"] is not None:
@@ -189,6 +200,7 @@ class _Job:
             windows = self._predict(file)
             if self.values["figure"] is not None:
                 draw_values(self.values["figure"], windows, file, self.smooth)
+            _warn_about_smooth(windows, self.smooth)
             results.add(file, smooth_values(windows, self.smooth))
         results.finish()
 
@@ -208,6 +220,7 @@ class _Job:
             self.values["format_"],
             background=self.background,
             max_false_alarms_per_hour=self.values["max_false_alarms_per_hour"],
+            **self._merging_of_labels(),
         )
 
     def _predict(self, file, **options):
@@ -227,11 +240,16 @@ class _Job:
             annotated = set() if self.truth is None else self.truth.labels
             _check_background(self.background, self.predictor, annotated)
         return {
-            "min_duration": self.values["min_duration"],
-            "smooth": self.smooth,
-            "multilabel": several_labels,
+            **self._merging_of_labels(),
             "background": _known(self.background, self.predictor),
         }
+
+    def _merging_of_labels(self):
+        from skdaf._segments.predict import is_multilabel
+
+        names = ("smooth", "min_duration", "drop_shorter_than")
+        options = {name: self.values[name] for name in names}
+        return {**options, "multilabel": is_multilabel(self.predictor)}
 
     def _results(self, default):
         inputs = [] if self.truth is None else self.truth.files
@@ -249,6 +267,27 @@ class _Job:
             collar=self.values["collar"],
             multilabel=is_multilabel(self.predictor),
         )
+
+
+def _warn_about_smooth(windows, smooth):
+    """Warn if --smooth is not an odd multiple of the step: windows count that are cut off."""
+    starts = windows.start.drop_duplicates()
+    if not smooth or len(starts) < 2:
+        return
+    step = float(starts.diff().median())
+    n_steps = round(smooth / step, 6)
+    lower = max(1, int((n_steps - 1) // 2) * 2 + 1)
+    if n_steps <= 1 or n_steps == lower:
+        return
+    texts = [f"{round(n * step, 6):g}" for n in (lower, lower + 2)]
+    effect = f"it is rounded down to {texts[0]} s"
+    if "label" in windows:
+        effect = "the windows at both ends of the span count only in part"
+    warnings.warn(
+        f"--smooth {smooth:g} is not an odd multiple of the step ({step:g} s): {effect}. Use "
+        f"{texts[0]} or {texts[1]}.",
+        stacklevel=2,
+    )
 
 
 def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet):

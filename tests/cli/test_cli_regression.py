@@ -219,7 +219,12 @@ def test_regressors_misused(folder, tmp_path):
     threshold = ["--segments", "--threshold", "0.5"]
     assert "predicts numbers: omit threshold" in misuse("predict", one, "long.wav", *threshold)
     for option in (
-        *(["--threshold", "0.5"], ["--background", "x"], ["--min-duration", "1"]),
+        *(
+            ["--threshold", "0.5"],
+            ["--background", "x"],
+            ["--min-duration", "1"],
+            ["--drop-shorter-than", "1"],
+        ),
         *(["--truth", "truth.csv", "--background", "x"],),
     ):
         sentence = misuse("segments", one, "long.wav", *option)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import weakref
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -191,23 +192,68 @@ class TestTuneThresholds:
         )
         found = json.loads(result.stdout)
         windows = predict_segments("model.skops", "long.wav", window=0.2)
-        expected = tune_thresholds(
+        expected, counts = tune_thresholds(
             *(["truth.csv"] * 2, [windows] * 2),
             background="high_tone",
             max_false_alarms_per_hour=0,
+            return_counts=True,
         )
         assert found == pytest.approx(expected, abs=0.02)
         detected = predict_segments("model.skops", "long.wav", window=0.2, threshold=found)
         found = skdaf.merge_segments(detected, background="high_tone")
         report = segment_report("truth.csv", found, background="high_tone")
         assert report.false_alarms_per_hour == 0
+        total = counts.drop(columns="threshold").loc["(all)"].astype(int)
+        found, false = (
+            f"{total.n_found} of {total.n_true}",
+            f"{total.n_false_alarms_before} ({counts.false_alarms_per_hour_before['(all)']:.3g}/h)",
+        )
+        words = result.stderr.splitlines()[-1].split("  ")
+        assert words[0] == "(all)"
+        assert [found, "0 (0/h)"] == [word.strip() for word in words if word][-2:]
+        assert false in result.stderr
+
+    def test_what_thresholds_change(self, tmp_path, monkeypatch):
+        windows = pd.DataFrame({"start": [0.0, 2, 4], "label": "a", "a": [0.9, 0.7, 0.2]})
+        windows["end"] = windows.start + 1
+        windows.loc[2, "label"] = "b"
+        windows["b"] = 1 - windows.a
+        monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
+        Path("a.csv").write_text("0,1,a\n4,5,b\n")
+        limit = ["--max-false-alarms-per-hour", "0"]
+        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        assert result.stdout == "--threshold a=0.90\n"
+        lines = [" ".join(line.split()) for line in result.stderr.splitlines()]
+        assert lines == [
+            "threshold found before false alarms before found after false alarms after",
+            "a 0.90 1 of 1 1 (720/h) 1 of 1 0 (0/h)",
+            "b - 1 of 1 0 (0/h) 1 of 1 0 (0/h)",
+            "(all) - 2 of 2 1 (720/h) 2 of 2 0 (0/h)",
+        ]
+        limit = ["--max-false-alarms-per-hour", "720"]
+        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        assert result.stdout == ""
+        assert result.stderr.endswith("No thresholds are needed.\n")
+
+    def test_thresholds_fit_the_merged_segments(self):
+        merging = ["--min-duration", "0.3", "--smooth", "0.6", "--drop-shorter-than", "0.3"]
+        options = [*self.OPTIONS, *merging, "--background", "high_tone"]
+        result = segments("long.wav", *options, "--format", "json")
+        windows = predict_segments("model.skops", "long.wav", window=0.2)
+        options = {"min_duration": 0.3, "smooth": 0.6, "drop_shorter_than": 0.3}
+        expected = tune_thresholds("truth.csv", windows, background="high_tone", **options)
+        assert json.loads(result.stdout) == pytest.approx(expected, abs=0.02)
+        table = read_csv(
+            "segments", "model.skops", "long.wav", *WINDOW, *merging, "--format", "csv"
+        )
+        assert table.label.tolist() == skdaf.merge_segments(windows, **options).label.tolist()
 
     def test_labels_are_quoted(self, monkeypatch):
         label = "house sparrow"
         windows = pd.DataFrame({"start": [0.0], "end": [1.0], "label": label, label: 0.5})
         monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
-        monkeypatch.setattr(skdaf, "tune_thresholds", lambda *_, **__: {label: 0.5})
-        out = segments("long.wav", *self.OPTIONS).stdout
+        Path("sparrow.csv").write_text("0,1,house sparrow")
+        out = segments("long.wav", "--truth", "sparrow.csv", "--tune-thresholds").stdout
         assert out == "--threshold 'house sparrow=0.50'\n"
 
     @pytest.mark.parametrize(
@@ -229,9 +275,9 @@ class TestTuneThresholds:
         assert "--tune-thresholds needs --truth" in fails("long.wav", "--tune-thresholds")
         limit = ["--max-false-alarms-per-hour", "1"]
         assert "needs --tune-thresholds" in fails("long.wav", *limit)
-        for option in ("--smooth 1", "--threshold 0.5", "--proba", "--collar 1", "-o x.txt"):
+        for option in ("--threshold 0.5", "--proba", "--collar 1", "-o x.txt"):
             sentence = fails("long.wav", *self.OPTIONS, *option.split())
-            assert "--tune-thresholds is about windows: omit --" in sentence
+            assert "--tune-thresholds prints no segments: omit --" in sentence
         assert "is not in the range" in fails(
             "long.wav", *self.OPTIONS, "--max-false-alarms-per-hour", "-1"
         )
@@ -275,3 +321,41 @@ class TestFigure:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         assert "--figure needs matplotlib" in fails("long.wav", "--figure", tmp_path / "f.png")
         assert not (tmp_path / "f.png").exists()
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            ("90", "between 0 and 1 (above 0). Did you mean 0.9?"),
+            ("low_tone=75", "Did you mean 0.75?"),
+            ("0", "between 0 and 1"),
+            ("-1", "between 0 and 1"),
+            ("900", "between 0 and 1 (above 0).\n"),
+            ("nan", "between 0 and 1"),
+        ],
+    )
+    def test_thresholds_that_are_no_probabilities(self, value, expected):
+        assert expected in fails("long.wav", "--threshold", value)
+
+    @pytest.mark.parametrize(
+        ("smooth", "expected"),
+        [("0.4", "0.2 or 0.6"), ("0.5", "0.2 or 0.6"), ("0.8", "0.6 or 1"), ("1.1", "1 or 1.4")],
+    )
+    def test_smoothing_that_is_no_odd_multiple_of_the_step(self, smooth, expected):
+        with pytest.warns(UserWarning, match=rf"--smooth {smooth} .*step \(0.2 s\).*{expected}\."):
+            segments("long.wav", "--smooth", smooth)
+
+    @pytest.mark.parametrize("smooth", ["0.1", "0.2", "0.6", "1"])
+    def test_smoothing_that_is_one(self, smooth):
+        segments("long.wav", "--smooth", smooth)  # pytest makes warnings errors
+
+    def test_a_table_that_is_named_after_another_recording(self, site):
+        shutil.copy("truth.csv", "a.csv")
+        shutil.copy("long.wav", "a.wav")
+        with pytest.warns(UserWarning, match="'a.csv' is named after another recording, 'a.wav'"):
+            segments("long.wav", "--truth", "a.csv")
+
+    def test_milliseconds(self):
+        with pytest.warns(UserWarning, match="min_duration=1500 s is longer"):
+            segments("long.wav", "--min-duration", "1500")

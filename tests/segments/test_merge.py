@@ -9,7 +9,7 @@ from helpers import segment_table
 from pandas.testing import assert_frame_equal
 from scipy.signal import medfilt
 
-from skdaf import merge_segments
+from skdaf import merge_segments, merge_stream
 
 
 def even(labels, *, step=1.0, window=None, rate=16000):
@@ -50,7 +50,7 @@ OPTIONS = [
     {"smooth": 0.5},
     {"min_duration": 0.7},
     {"smooth": 1.1, "min_duration": 0.5},
-    {"min_duration": 1e6},
+    {"min_duration": 30.0},
 ]
 
 
@@ -393,3 +393,37 @@ def test_a_day_of_windows_takes_seconds():
     segments = even(rng.choice([*"abcd"], n), step=1.0, window=4.0)
     merged = merge_segments(segments, smooth=9, min_duration=5)
     assert merged.end.iloc[-1] == n + 3
+
+
+class TestDropShorterThan:
+    ROWS = segment_table((0, 3, "a"), (3, 3.2, "b"), (3.2, 6, "a"), (7, 7.5, "b"), (8, 9, "b"))
+
+    def test_short_segments_are_dropped_and_their_neighbors_do_not_change(self):
+        found = merge_segments(self.ROWS, drop_shorter_than=0.5)
+        expected = self.ROWS[self.ROWS.index != 1].reset_index(drop=True)
+        assert_frame_equal(found, expected, check_dtype=False)
+        assert merge_segments(self.ROWS, drop_shorter_than=10).empty
+
+    def test_after_joining_and_min_duration(self):
+        found = merge_segments(self.ROWS, min_duration=0.5, drop_shorter_than=0.6)
+        assert found.to_numpy().tolist() == [[0, 6, "a"], [8, 9, "b"]]
+
+    def test_each_label_by_itself(self):
+        table = segment_table((0, 1, "a"), (0, 1, "b"), (1, 2, "b"))
+        found = merge_segments(table, drop_shorter_than=1.5, multilabel=True)
+        assert found.to_numpy().tolist() == [[0, 2, "b"]]
+
+    def test_rounding_does_not_decide(self):
+        assert len(merge_segments(segment_table((0.1, 0.3, "a")), drop_shorter_than=0.2)) == 1
+
+    @pytest.mark.parametrize("multilabel", [False, True])
+    def test_streams_agree(self, multilabel):
+        options = {"drop_shorter_than": 0.5, "multilabel": multilabel}
+        rows = self.ROWS.to_dict("records")
+        assert list(merge_stream(rows, **options)) == merge_segments(self.ROWS, **options).to_dict(
+            "records"
+        )
+
+    def test_negative(self):
+        with pytest.raises(ValueError, match="'drop_shorter_than' parameter"):
+            merge_segments(self.ROWS, drop_shorter_than=-1)

@@ -207,6 +207,8 @@ class TestRaven:
         assert read_segments(path, label_column="View").label[0] == "Waveform 1"
         with pytest.raises(ValueError, match=r"without a column 'Sex'.*'Call'"):
             read_segments(path, label_column="Sex")
+        with pytest.raises(ValueError, match=r"'Cal': its columns are .*did you mean 'Call'\?"):
+            read_segments(path, label_column="Cal")
 
     def test_labels_without_names_of_columns_cannot_be_chosen(self, tmp_path):
         (tmp_path / "a.txt").write_text(AUDACITY)

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from skdaf import merge_segments, predict_segments, segment_report, tune_thresholds
+from skdaf import merge_segments, predict_segments, tune_thresholds
 from skdaf._segments.thresholds import winners
 
 pytestmark = pytest.mark.filterwarnings("ignore:window=.* is far from the length")
@@ -64,6 +64,10 @@ class TestPredict:
         if value is not None:
             with pytest.raises(ValueError, match="'threshold' parameter"):
                 predict(value)
+
+    def test_percent(self, predict):
+        with pytest.raises(ValueError, match=r"got 90\. Did you mean 0\.9\?"):
+            predict({"low_tone": 90})
 
     def test_probabilities_are_needed(self, sounds, sound_labels, tmp_path):
         model = small_pipeline(SVC()).fit(sounds.filenames, sound_labels)
@@ -149,6 +153,20 @@ class TestTune:
             elif len(expected) == 1:
                 assert found
 
+    @pytest.mark.parametrize("merging", [{"smooth": 3.0}, {"drop_shorter_than": 1.5}])
+    def test_no_threshold_has_a_higher_f1_after_merging(self, merging):
+        windows, true = random_windows(1)
+        windows["label"] = "b"
+        found = tune_thresholds(true, windows, background="b", **merging)
+        is_a, f1 = windows.start.isin(true.start), {}
+        for candidate in np.unique(windows.a[windows.a > 0]):
+            labels = np.where(windows.a >= candidate, "a", "b")
+            merged = merge_segments(windows.assign(label=labels), background="b", **merging)
+            covered = [((merged.start <= x) & (merged.end > x)).any() for x in windows.start]
+            f1[candidate] = f1_score(is_a, covered)
+        assert f1[found["a"]] == max(f1.values()) > 0
+        assert found["a"] == max(x for x, value in f1.items() if value == max(f1.values()))
+
     def test_background_gets_no_threshold(self):
         windows, true = random_windows(0)
         everything = pd.concat([true, true.assign(label="b"), true.assign(label="noise")])
@@ -197,79 +215,3 @@ def test_merged_segments_instead_of_windows_give_a_warning():
     assert tune_thresholds(true, windows) == {"bird": 0.8}
     with pytest.warns(UserWarning, match="as after merge_segments"):
         tune_thresholds(true, merge_segments(windows.iloc[1:]))
-
-
-class TestFewFalseAlarms:
-    """tune_thresholds(max_false_alarms_per_hour=...)."""
-
-    WINDOWS = pd.DataFrame({"start": np.arange(6.0), "end": np.arange(6.0) + 1, "label": "b"})
-    TRUE = segment_table((1, 2, "a"))
-
-    def tune(self, probabilities, limit):
-        """Tune on six windows of 1 s; `limit` is a number of false alarms."""
-        windows = self.WINDOWS.assign(a=np.asarray(probabilities))
-        per_hour = limit * 600
-        return tune_thresholds(self.TRUE, windows, max_false_alarms_per_hour=per_hour)["a"]
-
-    @pytest.mark.parametrize(
-        ("probabilities", "limit", "expected"),
-        [
-            ([0.1, 0.9, 0.1, 0.8, 0.1, 0.7], 0, 0.9),
-            ([0.1, 0.9, 0.1, 0.8, 0.1, 0.7], 1, 0.8),
-            ([0.1, 0.9, 0.1, 0.8, 0.1, 0.7], 2, 0.1),
-            # Windows that touch are one event, also the true one.
-            ([0.1, 0.9, 0.1, 0.8, 0.7, 0.6], 1, 0.1),
-            ([0.1, 0.9, 0.8, 0.7, 0.6, 0.5], 0, 0.1),
-            # All windows together overlap the event, but some of them alone do not.
-            ([0.2, 0.9, 0.2, 0.2, 0.3, 0.2], 0, 0.9),
-            # Windows of the same probability are detected together.
-            ([0.1, 0.9, 0.1, 0.8, 0.1, 0.8], 1, 0.9),
-            # Nothing is detected at zero.
-            ([0, 0.9, 0, 0.8, 0, 0], 1, 0.8),
-        ],
-    )
-    def test_the_lowest_threshold_is_chosen(self, probabilities, limit, expected):
-        assert self.tune(probabilities, limit) == expected
-
-    @pytest.mark.parametrize("seed", range(10))
-    @pytest.mark.parametrize("step", [0.25, 1.0, 1.5])
-    def test_as_the_report_counts_them(self, seed, step):
-        windows, true = random_windows(seed)
-        windows = windows.assign(start=windows.start * step, end=windows.start * step + 1)
-        windows, duration = windows.drop(columns="b"), windows.end.max()
-        limit, true = 600, true[true.end <= duration]
-        found = tune_thresholds(true, windows, max_false_alarms_per_hour=limit)["a"]
-        rates = {}
-        for candidate in np.unique(windows.a[windows.a > 0])[::-1]:
-            detected = windows[windows.a >= candidate].assign(label="a")[["start", "end", "label"]]
-            report = segment_report(true, detected, duration=duration, background="none")
-            rates[candidate] = report.false_alarms_per_hour
-        allowed = [c for c in rates if max(rates[x] for x in rates if x >= c) <= limit]
-        assert found == min(allowed)
-
-    def test_several_recordings_count_together(self):
-        windows = [self.WINDOWS.assign(a=p) for p in ([0, 0.9, 0, 0.5, 0, 0], [0.6, 0, 0, 0, 0, 0])]
-        true = [self.TRUE, self.TRUE[:0]]
-        found = [
-            tune_thresholds(true, windows, max_false_alarms_per_hour=limit)["a"]
-            for limit in (0, 300, 600)
-        ]
-        assert found == [0.9, 0.6, 0.5]
-
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_a_limit_that_no_window_meets(self, dtype):
-        with pytest.warns(UserWarning, match=r"\['a'\] make more than.*_hour=0") as caught:
-            found = self.tune(np.array([0.9, 0.5, 0, 0, 0, 0], dtype), 0)
-        assert caught[0].filename == __file__
-        assert winners(np.array([[0.9]], dtype), np.array([found])).tolist() == [-1]
-        with pytest.warns(UserWarning, match="or 1"):
-            assert self.tune(np.array([1, 0.5, 0, 0, 0, 0], dtype), 0) == 1
-
-    def test_no_probabilities(self):
-        windows = self.WINDOWS.assign(a=0.0)
-        with pytest.warns(UserWarning, match=r"\['a'\] with a probability above 0"):
-            assert tune_thresholds(self.TRUE, windows, max_false_alarms_per_hour=1) == {}
-
-    def test_a_negative_limit(self):
-        with pytest.raises(ValueError, match=r"'max_false_alarms_per_hour'.*Got -600"):
-            self.tune([0, 0.9, 0, 0, 0, 0], -1)

@@ -10,9 +10,12 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from skdaf import (
     PyAudioAnalysisTransformer,
     clips_from_segments,
+    merge_segments,
     predict_segments,
     predict_stream,
+    segment_report,
     transform_segments,
+    tune_thresholds,
 )
 from skdaf._segments.window_lengths import clip_length, window_or_default
 
@@ -82,3 +85,39 @@ class TestWarning:
         with pytest.warns(UserWarning, match="window=500 s is longer") as caught:
             clips_from_segments(SOUND, segment_table((0, 1, "a")), window=500)
         assert caught[0].filename == __file__
+
+    def test_shorter_than_a_frame(self, model):
+        with pytest.raises(ValueError, match=r"window=0.001 s is shorter than a frame .*\(0.0"):
+            predict_segments(model, clips_of(5)[0], window=0.001)
+        with pytest.raises(ValueError, match="shorter than a frame"):
+            predict_stream(model, [SOUND[0]], RATE, window=0.001)
+        with pytest.warns(UserWarning, match=r"window=0.02 s is shorter than a frame") as caught:
+            clips_from_segments(SOUND, segment_table((0, 1, "a")), window=0.02)
+        assert caught[0].filename == __file__
+
+
+class TestMilliseconds:
+    TABLE = segment_table((0, 300, "a"), (300, 590, "b"))
+
+    @pytest.mark.parametrize("name", ["smooth", "min_duration", "drop_shorter_than"])
+    def test_merging(self, name):
+        with pytest.warns(UserWarning, match=rf"{name}=1500 s is longer .*\(590 s\)") as caught:
+            merge_segments(self.TABLE, **{name: 1500})
+        assert caught[0].filename == __file__
+        windows = self.TABLE.assign(a=[0.9, 0.1], b=[0.1, 0.9], end=[290, 590])
+        with pytest.warns(UserWarning, match=f"{name}=1500 s is longer") as caught:
+            tune_thresholds(self.TABLE, windows, **{name: 1500})
+        assert caught[0].filename == __file__
+        merge_segments(segment_table((0, 1, "a")), **{name: 30})
+
+    @pytest.mark.parametrize("name", ["collar", "tolerance"])
+    def test_report(self, name):
+        with pytest.warns(UserWarning, match=f"{name}=1000 s is longer") as caught:
+            segment_report(self.TABLE, self.TABLE, **{name: 1000})
+        assert caught[0].filename == __file__
+
+    def test_duration(self):
+        with pytest.warns(UserWarning, match="duration=600000 s, but .* ends at 590 s") as caught:
+            segment_report(self.TABLE, self.TABLE, background="c", duration=600_000)
+        assert caught[0].filename == __file__
+        segment_report(self.TABLE, self.TABLE, background="c", duration=86_400)
