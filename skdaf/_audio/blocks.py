@@ -5,6 +5,10 @@ from skdaf._audio.formats.errors import missing_frames
 from skdaf._audio.formats.libsndfile import LibsndfileError, message_of
 from skdaf._audio.samples import check_samples
 
+# A clip may end after its file, as the last window of a table does, if at least this share of it,
+# or all but so many seconds, is in the file. Otherwise, its times are not those of the file.
+_MIN_SHARE, _MAX_MISSING = 1 / 4, 1.0
+
 
 def span_of(clip, file):
     """Return the first frame and the number of frames of a clip in an open file."""
@@ -18,10 +22,26 @@ def span_of(clip, file):
         )
     stop = file.frames
     if clip.end is not None:
+        if stop:
+            _check_end(clip, file)
         stop = min(stop, max(round(min(clip.end * file.samplerate, stop)), start + 1))
     if stop <= start:
         raise AudioReadError.of(clip.path, "the file contains no samples")
     return start, stop - start
+
+
+def _check_end(clip, file):
+    """Raise AudioReadError if most of a clip is after the end of its file."""
+    seconds = file.frames / file.samplerate
+    missing, found = clip.end - seconds, seconds - clip.start
+    # Infinity means the end of the file, as None does.
+    is_outside = found < _MIN_SHARE * (clip.end - clip.start) and missing > _MAX_MISSING
+    if is_outside and clip.end != float("inf"):
+        raise AudioReadError.of(
+            clip.path,
+            f"the clip ends at {clip.end:g} s, but the file ends at {seconds:g} s (start and end "
+            "are seconds; end=None is the end of the file)",
+        )
 
 
 def read_blocks(clip, file):

@@ -9,8 +9,8 @@ from skdaf._audio.opening import stat_audio
 from skdaf._audio.reading import read_info
 from skdaf._core.cache import Cache
 
-# Increase this if the same file gives another AudioInfo.
-_VERSION = 1
+# Increase this if the same clip gives another AudioInfo, or an error.
+_VERSION = 2
 
 
 def read_infos_through(cache, clips, channel):

@@ -144,8 +144,10 @@ class Clip:
         The start of the clip in seconds. A `datetime.timedelta`, `numpy.timedelta64` or
         `pandas.Timedelta` is converted to seconds.
     end : float or duration, default=None
-        The end of the clip in seconds. None or any time after the end of the file means the end of
-        the file.
+        The end of the clip in seconds. None or infinity means the end of the file. A clip that ends
+        later than its file, as the last window of a table does, is shorter, and `fit` warns. If
+        less than a quarter of it is in the file, and more than a second is not, reading it is an
+        error: the times are probably not in seconds.
 
     Raises
     ------

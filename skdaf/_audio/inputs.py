@@ -30,6 +30,9 @@ _MAX_CHANNELS, _MIN_SAMPLES = 8, 600
 # The same if samples come before channels: few channels, and more samples than a clip has frames.
 _MAX_LAST_CHANNELS, _MAX_FRAMES = 2, 4000
 
+# So many waveforms that all have so few samples are the samples of one recording, or measurements.
+_MIN_SHORT, _MAX_SHORT_SAMPLES = 1000, 8
+
 _EXPECTED_COLUMN = (
     "Expected paths: a table with a column 'path' (rename the column of files), or only that "
     "column, as table['path'] or by its name as a string in a ColumnTransformer."
@@ -131,6 +134,7 @@ def _validate(estimator, X, reset):
         _check_sources(estimator, clips)
         return "files", clips
     if _is_list_of_arrays(X):
+        _check_no_samples_in_rows(X)
         if reset:
             _reset_features(estimator)
         return "waveforms", [_check_waveform(estimator, i, x) for i, x in enumerate(X)]
@@ -179,8 +183,9 @@ def _check_are_samples(X, data):
     """Raise ValueError for measurements, which would become waveforms of a few samples."""
     if data.shape[1] == 1:
         raise ValueError(
-            f"Found array with 1 feature(s) (shape={data.shape}), a single number for each clip. "
-            f"{_EXPECTED_COLUMN}"
+            f"Found array with 1 feature(s) (shape={data.shape}), a single number for each clip: "
+            f"rows are clips (n_clips, n_samples). {_EXPECTED_COLUMN} If X is one recording, pass "
+            "X.T, [(X, sampling_rate)], or the path of its file as [path]."
         )
     # Columns of samples are numbered, in any style.
     names = column_names(X) or ()
@@ -189,6 +194,23 @@ def _check_are_samples(X, data):
         raise ValueError(
             f"X is a table of numbers with the columns {list(names)[:20]}. {_EXPECTED_COLUMN} If "
             "each row contains the samples of a waveform, pass an array (X.to_numpy())."
+        )
+    n_clips, n_samples = data.shape
+    if n_clips >= _MIN_SHORT and n_samples <= _MAX_SHORT_SAMPLES:
+        raise ValueError(
+            f"X has shape {data.shape}, but rows are clips (n_clips, n_samples): {n_clips} clips "
+            f"of {n_samples} samples. If X is one recording with {n_samples} channels, pass "
+            "X.mean(axis=1)[None], [(X, sampling_rate)], or the path of its file as [path]."
+        )
+
+
+def _check_no_samples_in_rows(X):
+    """Raise ValueError for a list of the samples of one recording, each with its channels."""
+    if len(X) >= _MIN_SHORT and all(np.size(x) <= _MAX_SHORT_SAMPLES for x in X):
+        raise ValueError(
+            f"X is a list of {len(X)} waveforms of at most {_MAX_SHORT_SAMPLES} samples, but each "
+            "item is a clip. If X is one recording, pass [(numpy.asarray(X), sampling_rate)], or "
+            "the path of its file as [path]."
         )
 
 

@@ -146,7 +146,8 @@ def load_audio(
     start : float, default=0.0
         The time at which to start, in seconds.
     end : float, default=None
-        The time at which to stop, in seconds; None means the end of the file.
+        The time at which to stop, in seconds; None means the end of the file, and so does a time
+        slightly after it (see `Clip`).
     channel : int, default=None
         The channel to read, counted from 0. None averages all channels.
 
@@ -160,9 +161,9 @@ def load_audio(
     Raises
     ------
     AudioReadError
-        If the file is missing, empty, not audio, truncated, damaged or shorter than `start`, does
-        not have the channel, or contains NaN or infinite samples (the message gives the time of
-        the first one).
+        If the file is missing, empty, not audio, truncated, damaged, shorter than `start` or much
+        shorter than `end`, does not have the channel, or contains NaN or infinite samples (the
+        message gives the time of the first one).
     TypeError, ValueError
         If `sampling_rate` is not a number of at least 1, or `channel` not an int of at least 0.
 

@@ -134,7 +134,7 @@ def test_the_order_of_the_clips_is_kept(good, bad):
 
 
 def test_a_clip_is_reported_with_its_times(good):
-    first, rest = check_audio([Clip(good, 0, 0.0625), Clip(good, 0.0625, 99)]).to_dict("records")
+    first, rest = check_audio([Clip(good, 0, 0.0625), Clip(good, 0.0625, 0.5)]).to_dict("records")
     assert (first["end"], first["duration"], first["peak"], first["silent"]) == (
         0.0625,
         0.0625,
@@ -143,7 +143,7 @@ def test_a_clip_is_reported_with_its_times(good):
     )
     assert (rest["start"], rest["end"], rest["duration"], rest["peak"]) == (
         0.0625,
-        99,
+        0.5,
         0.1875,
         0.5,
     )
@@ -152,6 +152,11 @@ def test_a_clip_is_reported_with_its_times(good):
 def test_a_clip_that_starts_after_the_end_is_a_problem(good):
     report = check_audio([Clip(good, 3)])
     assert "starts at 3 s" in report.loc[0, "problem"]
+
+
+def test_a_clip_that_ends_far_after_the_end_is_a_problem(good):
+    report = check_audio([Clip(good, 0, 250)])
+    assert "ends at 250 s, but the file ends at 0.25 s" in report.loc[0, "problem"]
 
 
 def test_paths_become_strings(good, tmp_path):

@@ -94,8 +94,52 @@ def test_a_series_of_numbers(library):
     "X", [np.ones((3, 1)), np.ones((3, 1), dtype=object), [[1.0], [2.0]], torch.ones(3, 1)], ids=str
 )
 def test_one_number_for_each_clip(X):
-    with pytest.raises(ValueError, match=r"1 feature\(s\) .*a column 'path'"):
+    with pytest.raises(ValueError, match=r"1 feature\(s\) .*a column 'path'.*one recording.*X\.T"):
         validate(X)
+
+
+@pytest.mark.parametrize("n_channels", [2, 8])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        np.ones,
+        torch.ones,
+        lambda shape: np.ones(shape, dtype=np.int16),
+        lambda shape: np.ones(shape).tolist(),
+        lambda shape: pd.DataFrame(np.ones(shape)),
+    ],
+)
+def test_the_samples_of_one_recording_are_not_clips(kind, n_channels):
+    X = kind((1000, n_channels))
+    expected = re.escape(
+        f"X has shape (1000, {n_channels}), but rows are clips (n_clips, n_samples)"
+    )
+    with pytest.raises(ValueError, match=rf"{expected}.*{n_channels} channels, pass X\.mean"):
+        validate(X)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, torch.unbind])
+def test_a_list_of_the_samples_of_one_recording(kind):
+    X = kind(torch.ones(1000, 2))
+    with pytest.raises(ValueError, match=r"list of 1000 waveforms of at most 8.*numpy\.asarray"):
+        validate(X)
+    assert validate([*X, torch.ones(9)])[0] == "waveforms"
+
+
+def test_what_the_errors_recommend_for_one_recording():
+    stereo = np.linspace(-1, 1, 4000).reshape(2000, 2)
+    frontend = SpectrogramTransformer(sampling_rate=16000).fit([(stereo, 16000)])
+    expected = frontend.transform([(stereo, 16000)])
+    assert np.allclose(frontend.transform(stereo.mean(axis=1)[None]), expected, atol=1e-3)
+    assert np.array_equal(frontend.transform([(np.asarray(list(stereo)), 16000)]), expected)
+    left = stereo[:, :1]
+    assert np.allclose(frontend.transform(left.T), frontend.transform([(left, 16000)]), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(999, 2), (999, 8), (1000, 9), (20, 2), (1, 8), (8, 1000)])
+def test_many_or_short_waveforms_are_clips(shape):
+    assert validate(np.ones(shape))[0] == "waveforms"
+    assert validate(list(np.ones(shape)))[0] == "waveforms"
 
 
 @pytest.mark.parametrize("columns", [["age"], ["age1"], ["age", "weight"], ["t0", "t1", "label"]])

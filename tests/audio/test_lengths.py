@@ -1,10 +1,15 @@
 """Rates and lengths of clips, from headers."""
 
+import re
+
 import numpy as np
+import pytest
 import soundfile as sf
 
-from skdaf import Clip
-from skdaf._audio.lengths import read_headers
+from skdaf import AudioReadError, Clip
+from skdaf._audio.lengths import rate_and_lengths, read_headers
+
+SOUND = np.zeros(16_000), 8000  # 2 s
 
 
 def test_headers_give_rates_lengths_and_errors(tmp_path):
@@ -16,3 +21,24 @@ def test_headers_give_rates_lengths_and_errors(tmp_path):
     rates_and_lengths = [(info.sampling_rate, info.n_frames) for info in infos]
     assert rates_and_lengths == [(16_000, 1500), (8000, 800), (16_000, 800)]
     assert [error.paths for error in errors] == [[missing]]
+
+
+def test_clips_that_end_after_their_files_are_shorter_and_give_a_warning():
+    clips = [Clip(SOUND, 0, 1), Clip(SOUND, 1.5, 3), Clip(SOUND, 1, 3)]
+    expected = "2 clips end after .*end=3 (seconds), but the file ends at 2 s"
+    with pytest.warns(UserWarning, match=re.escape(expected).replace(r"\.\*", ".*")):
+        assert rate_and_lengths(clips, None) == (8000, [8000, 4000, 8000])
+    with pytest.warns(UserWarning, match=r"A clip ends after .*end=3 "):
+        rate_and_lengths(clips[:2], None)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("end", [2.0, 2.09, np.inf, None])
+def test_ends_that_are_rounded_or_infinite_are_those_of_the_file(end):
+    assert rate_and_lengths([Clip(SOUND, 0.5, end)], None) == (8000, [12_000])
+
+
+def test_milliseconds_are_an_error_that_names_every_clip():
+    clips = [Clip(SOUND, 0, 1), Clip(SOUND, 0, 2000), Clip(SOUND, 0, 1500)]
+    with pytest.raises(AudioReadError, match=r"(?s)2 clips .* 2000 s, .* 1500 s, .* at 2 s .*seco"):
+        rate_and_lengths(clips, None)

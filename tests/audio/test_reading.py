@@ -1,5 +1,7 @@
 """Samples and parts of recordings are those that were written."""
 
+import re
+
 import numpy as np
 import pytest
 import soundfile as sf
@@ -161,11 +163,27 @@ def test_a_part_of_a_file_that_libsndfile_seeks_badly_equals_the_slice_of_the_wh
     np.testing.assert_array_equal(load_audio(path)[0], whole)
 
 
-@pytest.mark.parametrize("end", [1.0, 1.01, 1e9, 1e308, np.inf])
-def test_an_end_beyond_the_file_is_the_end_of_the_file(wav, end):
+@pytest.mark.parametrize("end", [1.0, 1.01, 1.5, 2.0, 3.25, np.inf])
+def test_an_end_slightly_beyond_the_file_is_the_end_of_the_file(wav, end):
     whole, _ = load_audio(wav)
     np.testing.assert_array_equal(load_audio(wav, start=0.25, end=end)[0], whole[RATE // 4 :])
     assert read_info(Clip(wav, 0.25, end)).n_frames == RATE * 3 // 4
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 4.01), (0.25, 3.26), (0.999, 2.1), (0, 1e308)])
+@pytest.mark.parametrize("format", ["WAV", "FLAC"])
+def test_an_end_far_beyond_the_file_names_the_file_and_the_seconds(tmp_path, start, end, format):
+    path = write_format(tmp_path / "sound", stereo_tones(), format=format)
+    found = f"{str(path)!r}: the clip ends at {end:g} s, but the file ends at 1 s"
+    expected = re.escape(found) + ".*are seconds"
+    for read in (lambda clip: load_audio(clip), read_info):
+        with pytest.raises(AudioReadError, match=expected):
+            read(Clip(path, start, end))
+
+
+def test_most_of_a_short_clip_may_be_after_the_end(wav):
+    samples, _ = load_audio(wav, start=1 - 1 / RATE, end=1.9)
+    assert len(samples) == 1
 
 
 @pytest.mark.parametrize("start", [1.0, 2.5, 1e9, 1e308])

@@ -33,7 +33,7 @@ FORMS = {
     "series": lambda paths: pd.Series(paths, index=range(10, 10 + len(paths))),
     "paths": lambda paths: [Path(path) for path in paths],
     "clips": lambda paths: [Clip(path) for path in paths],
-    "whole clips": lambda paths: [Clip(path, 0.0, 100.0) for path in paths],
+    "whole clips": lambda paths: [Clip(path, 0.0, np.inf) for path in paths],
     "table": lambda paths: pd.DataFrame({"label": 0, "path": paths}),
     "table of times": lambda paths: pd.DataFrame({"path": paths, "start": 0.0, "end": np.nan}),
     "waveforms": lambda paths: [load_audio(path)[0] for path in paths],
