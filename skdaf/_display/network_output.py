@@ -2,28 +2,47 @@
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from skdaf._estimators.fitted import find_networks, unwrap_calibrated
+from skdaf._estimators.fitted import find_networks, load_fitted, unwrap, unwrap_calibrated
 
 
 def features_of(estimator: Any, X: Any) -> Any:
     """Return the output of a transformer, or the input of a classifier's last step or layer.
 
     Of several blocks that vote, the one with a network is used.
+
+    Raises
+    ------
+    TypeError
+        If there is not one row of features per clip.
+    ValueError
+        If there are fewer than two clips, or it is not clear which block to use.
     """
+    estimator = load_fitted(estimator)
+    features = np.asarray(_features(estimator, X))
+    if features.ndim != 2:
+        raise TypeError(
+            "estimator must return one row of features per clip, but this "
+            f"{type(unwrap(estimator)).__name__} returns an array of shape {features.shape}."
+        )
+    if len(features) < 2:
+        raise ValueError(f"X must contain at least 2 clips to show, got {len(features)}.")
+    return features
+
+
+def _features(estimator, X):
     estimator = unwrap_calibrated(estimator)
-    check_is_fitted(estimator)
     if isinstance(estimator, Pipeline) and _needs_features(estimator[-1]):
-        return features_of(estimator[-1], _transform(estimator[:-1], X))
+        return _features(estimator[-1], _transform(estimator[:-1], X))
     if hasattr(estimator, "transform") and not _votes(estimator):
         return estimator.transform(X)
     if isinstance(estimator, Pipeline):
         return _transform(estimator[:-1], X)
     if _votes(estimator):
-        return features_of(_block_with_network(estimator), X)
+        return _features(_block_with_network(estimator), X)
     if hasattr(estimator, "layer_outputs"):
         return estimator.layer_outputs(X, len(estimator.layer_names_) - 1)
     raise TypeError(

@@ -24,6 +24,20 @@ def load_if_path(estimator):
     return load_model(estimator) if isinstance(estimator, (str, os.PathLike)) else estimator
 
 
+def load_fitted(estimator, name="estimator", kind="estimator"):
+    """Return a fitted estimator; load it if it is a path.
+
+    `name` is the name of the parameter and `kind` what it must be ("classifier"), for errors.
+    """
+    estimator = load_if_path(estimator)
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        raise TypeError(
+            f"{name} must be a fitted {kind}, or the path of a saved one, got {estimator!r:.200}."
+        )
+    check_is_fitted(estimator)
+    return estimator
+
+
 def resolve_frozen(estimator):
     """Return the fitted estimator in a FrozenEstimator or in a file; None if there is neither.
 
@@ -103,7 +117,7 @@ def find_network(estimator):
     ValueError
         If it contains no network, or more than one.
     """
-    estimator = load_if_path(estimator)
+    estimator = load_fitted(estimator)
     inner = unwrap(estimator)
     check_is_fitted(inner)
     networks = find_networks(inner)

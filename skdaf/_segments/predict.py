@@ -12,8 +12,8 @@ from sklearn.pipeline import Pipeline
 
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
-from skdaf._estimators.fitted import names_of_labels, unwrap
-from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
+from skdaf._estimators.fitted import load_fitted, names_of_labels, unwrap
+from skdaf._segments.batches import WINDOW_CONSTRAINTS, map_windows
 from skdaf._segments.multilabel import one_row_per_label
 from skdaf._segments.tables import probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners

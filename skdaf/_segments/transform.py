@@ -9,7 +9,8 @@ from scipy.sparse import issparse
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
+from skdaf._estimators.fitted import load_fitted
+from skdaf._segments.batches import WINDOW_CONSTRAINTS, map_windows
 from skdaf._segments.tables import probability_columns
 
 _TIMES = ["start", "end"]

@@ -194,7 +194,7 @@ def test_one_feature_and_two_clips_are_enough():
     assert np.asarray(display.points).shape == (2, 2)
     with pytest.raises(ValueError, match="2 clips"):
         EmbeddingDisplay.from_embeddings(np.ones((1, 4)))
-    with pytest.raises(ValueError, match=r"labels.*2 points"):
+    with pytest.raises(ValueError, match=r"y must.*2 points"):
         EmbeddingDisplay.from_embeddings(np.eye(2), ["a"])
 
 
