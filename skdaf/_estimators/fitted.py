@@ -143,6 +143,32 @@ def describe_places(estimator):
     return ", ".join(expressions[:_MAX_PLACES] + [f"{n_others} more"] * (n_others > 0))
 
 
+def votes(estimator):
+    """Return whether an estimator combines classifiers; its `transform` returns their votes."""
+    return is_classifier(estimator) and hasattr(estimator, "named_estimators_")
+
+
+def block_with_network(estimator):
+    """Return the only block of an estimator that combines classifiers, or the one with a network.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    """
+    blocks = {n: block for n, block in estimator.named_estimators_.items() if block != "drop"}
+    with_network = {n: block for n, block in blocks.items() if find_networks(block)}
+    candidates = with_network or blocks
+    if len(candidates) > 1:
+        places = ", ".join(f'estimator.named_estimators_["{name}"]' for name in candidates)
+        raise ValueError(
+            f"Only one block of this {type(estimator).__name__} can be used, but it has "
+            f"{len(candidates)}{' with a network' if with_network else ''}. Pass one of them: "
+            f"{places}."
+        )
+    return next(iter(candidates.values()))
+
+
 def names_in_network(estimator, network):
     """Return what an estimator calls the classes of a network inside it.
 
