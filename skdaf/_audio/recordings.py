@@ -53,8 +53,7 @@ def clips_or_none(X):
     )
     if X is None or is_unordered:
         raise TypeError(
-            f"Expected a list, an array or a table of clips, got {_shown(X)}: X must have an order "
-            "and a length. Pass pandas.DataFrame(X) for a dict of columns, otherwise list(X)."
+            f"Expected a list, an array or a table of clips, got {_shown(X)}: {_advice(X)}."
         )
     if is_lazy(X):
         raise TypeError(
@@ -71,6 +70,15 @@ def clips_or_none(X):
 
 def _shown(X):
     return "None" if X is None else f"a {type(X).__name__}"
+
+
+def _advice(X):
+    if X is None:
+        return "pass a list of files or waveforms"
+    if hasattr(X, "filenames"):  # the result of `load_audio_folders`
+        return "pass X.filenames"
+    what = "pandas.DataFrame(X) for a dict of columns" if isinstance(X, dict) else "list(X)"
+    return f"X must have an order and a length. Pass {what}"
 
 
 def _reject_single_recording(X):

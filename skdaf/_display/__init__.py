@@ -5,6 +5,8 @@
 - `clip_spectrogram`: the spectrogram of one clip at its own length; `frequency_axis`: its vertical
   axis; `grid`: many panels in one figure.
 - `recording_spectrogram`: the spectrogram of a recording, above what is predicted for it.
+- `network_output`: what an embedding shows of an estimator; `point_labels`: the classes of points.
+- `explanation`: the classes, maps and titles of `saliency`.
 - `segment_bands`: the classes and probabilities in tables of segments; `segment_lanes`: bars.
 - `style`: importing matplotlib, axes, colors, class names, time axes.
 - `typing`: types of matplotlib in signatures.

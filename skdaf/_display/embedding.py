@@ -174,7 +174,9 @@ class EmbeddingDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_embeddings")
-        points, names = _project(np.asarray(embeddings), projection)
+        embeddings = np.asarray(embeddings)
+        one_per_point(y, "y", embeddings)
+        points, names = _project(embeddings, projection)
         return cls(points, labels=y, axis_names=names).plot(ax, scatter_kw=scatter_kw)
 
     @classmethod
@@ -214,6 +216,7 @@ class EmbeddingDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_segments")
         times, features = _times_and_features(segments)
+        one_per_point(y, "y", features)
         points, names = _project(features, projection)
         display = cls(points, labels=y, axis_names=names, times=times)
         return display.plot(ax, scatter_kw=scatter_kw)

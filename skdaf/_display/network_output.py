@@ -2,28 +2,52 @@
 
 from typing import Any
 
-from sklearn.base import is_classifier
+import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from skdaf._estimators.fitted import find_networks, unwrap_calibrated
+from skdaf._estimators.fitted import (
+    block_with_network,
+    load_fitted,
+    unwrap,
+    unwrap_calibrated,
+    votes,
+)
 
 
 def features_of(estimator: Any, X: Any) -> Any:
     """Return the output of a transformer, or the input of a classifier's last step or layer.
 
     Of several blocks that vote, the one with a network is used.
+
+    Raises
+    ------
+    TypeError
+        If there is not one row of features per clip.
+    ValueError
+        If there are fewer than two clips, or it is not clear which block to use.
     """
+    estimator = load_fitted(estimator)
+    features = np.asarray(_features(estimator, X))
+    if features.ndim != 2:
+        raise TypeError(
+            "estimator must return one row of features per clip, but this "
+            f"{type(unwrap(estimator)).__name__} returns an array of shape {features.shape}."
+        )
+    if len(features) < 2:
+        raise ValueError(f"X must contain at least 2 clips to show, got {len(features)}.")
+    return features
+
+
+def _features(estimator, X):
     estimator = unwrap_calibrated(estimator)
-    check_is_fitted(estimator)
     if isinstance(estimator, Pipeline) and _needs_features(estimator[-1]):
-        return features_of(estimator[-1], _transform(estimator[:-1], X))
-    if hasattr(estimator, "transform") and not _votes(estimator):
+        return _features(estimator[-1], _transform(estimator[:-1], X))
+    if hasattr(estimator, "transform") and not votes(estimator):
         return estimator.transform(X)
     if isinstance(estimator, Pipeline):
         return _transform(estimator[:-1], X)
-    if _votes(estimator):
-        return features_of(_block_with_network(estimator), X)
+    if votes(estimator):
+        return _features(block_with_network(estimator), X)
     if hasattr(estimator, "layer_outputs"):
         return estimator.layer_outputs(X, len(estimator.layer_names_) - 1)
     raise TypeError(
@@ -35,28 +59,8 @@ def features_of(estimator: Any, X: Any) -> Any:
 def _needs_features(last):
     """Return whether the features are inside the last step of a pipeline."""
     last = unwrap_calibrated(last)
-    return _votes(last) or (hasattr(last, "layer_outputs") and not hasattr(last, "transform"))
-
-
-def _votes(estimator):
-    """Return whether an estimator combines classifiers: then it transforms to their votes."""
-    return is_classifier(estimator) and hasattr(estimator, "named_estimators_")
+    return votes(last) or (hasattr(last, "layer_outputs") and not hasattr(last, "transform"))
 
 
 def _transform(steps, X):
     return steps.transform(X) if len(steps) else X
-
-
-def _block_with_network(estimator):
-    """Return the only block of a combined classifier that has a network."""
-    blocks = {n: block for n, block in estimator.named_estimators_.items() if block != "drop"}
-    with_network = {n: block for n, block in blocks.items() if find_networks(block)}
-    candidates = with_network or blocks
-    if len(candidates) > 1:
-        places = ", ".join(f'estimator.named_estimators_["{name}"]' for name in candidates)
-        raise ValueError(
-            f"estimator must have one block to show, but this {type(estimator).__name__} has "
-            f"{len(candidates)}{' with a network' if with_network else ''}. Pass one of them: "
-            f"{places}."
-        )
-    return next(iter(candidates.values()))

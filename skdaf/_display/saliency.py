@@ -13,13 +13,13 @@ from skdaf._core.typing import Clips
 from skdaf._core.validation import validate_params
 from skdaf._display.clip_spectrogram import input_times, settings_for
 from skdaf._display.explanation import Explanation, check_target
-from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters
+from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters, one_per_clip
 from skdaf._display.style import require_matplotlib
 from skdaf._display.typing import ManyAxes
 from skdaf._estimators.fitted import (
     find_frontend,
     find_network,
-    load_if_path,
+    load_fitted,
     names_in_network,
 )
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
@@ -154,7 +154,7 @@ class SaliencyDisplay:
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
-        estimator = load_if_path(estimator)
+        estimator = load_fitted(estimator)
         frontend = find_frontend(estimator)
         classifier = _check_classifier(find_network(estimator), caller)
         _check_method(method=method)
@@ -241,10 +241,8 @@ def _check_panels(clips, y):
         raise ValueError(
             f"X contains {len(clips)} clips, but a figure shows at most {_MAX_PANELS}: select some."
         )
-    if y is not None and np.shape(y) != (len(clips),):
-        raise ValueError(
-            f"y must contain {len(clips)} labels, one per clip, got shape {np.shape(y)}."
-        )
+    if y is not None:
+        one_per_clip(y, "y", len(clips))
 
 
 def _input_times(frontend, kind, clips):

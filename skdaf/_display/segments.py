@@ -25,7 +25,7 @@ from skdaf._display.style import (
     require_matplotlib,
 )
 from skdaf._display.typing import Colormap, ManyAxes
-from skdaf._estimators.fitted import find_frontend, load_if_path
+from skdaf._estimators.fitted import find_frontend, load_fitted
 from skdaf._segments.merge import merge_segments, without_labels
 from skdaf._segments.predict import is_multilabel, predict_segments
 from skdaf._segments.reading import read_table
@@ -152,7 +152,7 @@ class SegmentsDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        estimator = load_if_path(estimator)
+        estimator = load_fitted(estimator, kind="classifier")
         _check_is_no_regressor(estimator)
         windows = predict_segments(
             estimator,
@@ -294,6 +294,7 @@ class SegmentsDisplay:
     def _lanes(self, background, **merging):
         """Return the tables of true and predicted segments, without background."""
         true = {} if self.true is None else {"true": check_segments(self.true, "true")}
+        check_segments(self.predicted, "predicted", unlabeled=True)
         known = {str(label) for table in true.values() for label in table.label}
         merged = merge_segments(
             self.predicted,

@@ -1,5 +1,6 @@
 """SpectrogramDisplay: show the spectrograms of clips."""
 
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ from skdaf._display.style import (
     require_matplotlib,
 )
 from skdaf._display.typing import Colormap, ManyAxes
-from skdaf._estimators.fitted import find_frontend, find_networks, load_if_path
+from skdaf._estimators.fitted import find_frontend, find_networks, load_fitted
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 
@@ -160,14 +161,14 @@ class SpectrogramDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        if n_clips < 1:
-            raise ValueError(f"n_clips must be at least 1, got {n_clips!r}.")
-        estimator = load_if_path(estimator)
+        if not isinstance(n_clips, Integral) or n_clips < 1:
+            raise ValueError(f"n_clips must be an integer of at least 1, got {n_clips!r}.")
+        estimator = load_fitted(estimator)
         frontend, networks = find_frontend(estimator), find_networks(estimator)
         kind, data = validate_clips(networks[0] if networks else frontend, X, reset=False)
         if groups is None and y is not None and kind != "spectrograms":
             groups = _files(data)
-        names = None if titles is None else _one_per_clip(titles, "titles", len(data))
+        names = None if titles is None else one_per_clip(titles, "titles", len(data))
         chosen, labels = _first_of_each(len(data), y, n_clips, groups)
         clips = data[chosen] if kind == "spectrograms" else [data[i] for i in chosen]
         parameters = display_parameters(frontend, kind, clips, processed)
@@ -205,7 +206,7 @@ class SpectrogramDisplay:
         n, self._grid = len(self.spectrograms), None
         for name in ("labels", "titles"):
             if getattr(self, name) is not None:
-                _one_per_clip(getattr(self, name), name, n)
+                one_per_clip(getattr(self, name), name, n)
         if ax is not None:
             axes = check_axes(ax, n)
         elif n == 1:
@@ -307,19 +308,20 @@ def _files(clips):
 
 def _first_of_each(n_clips, y, n_each, groups=None):
     """Return the numbers of the clips to show, class by class, and their labels or None."""
-    groups = np.arange(n_clips) if groups is None else _one_per_clip(groups, "groups", n_clips)
+    groups = np.arange(n_clips) if groups is None else one_per_clip(groups, "groups", n_clips)
     if y is None:
         return _first_of_groups(np.arange(n_clips), n_each, groups), None
-    y = _one_per_clip(y, "y", n_clips)
+    y = one_per_clip(y, "y", n_clips)
     rows = [np.flatnonzero(y == label) for label in pd.unique(y)]
     chosen = np.concatenate([_first_of_groups(own, n_each, groups) for own in rows])
     return chosen, y[chosen]
 
 
-def _one_per_clip(values, name, n_clips):
+def one_per_clip(values, name, n_clips):
+    """Return labels, groups or titles as an array; raise ValueError for another number of them."""
     array = np.asarray(values)
     if array.shape != (n_clips,):
-        what = {"y": "labels"}.get(name, name)
+        what = {"y": "labels"}.get(name, name)[: -1 if n_clips == 1 else None]
         got = f"shape {array.shape}" if array.ndim else repr(values)
         raise ValueError(f"{name} must contain {n_clips} {what}, one per clip, got {got}.")
     return array

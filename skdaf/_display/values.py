@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from skdaf._audio.clips import Clip
 from skdaf._core.public import public
@@ -17,7 +18,7 @@ from skdaf._display.style import (
     require_matplotlib,
 )
 from skdaf._display.typing import Colormap, ManyAxes
-from skdaf._estimators.fitted import find_frontend, load_if_path
+from skdaf._estimators.fitted import find_frontend, load_fitted
 from skdaf._segments.predict import predict_segments
 from skdaf._segments.smoothing import smooth_values
 from skdaf._segments.tables import check_values, find_value_columns
@@ -131,7 +132,12 @@ class ValuesDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        estimator = load_if_path(estimator)
+        estimator = load_fitted(estimator, kind="regressor")
+        if is_classifier(estimator):
+            raise TypeError(
+                "estimator must be a regressor, got a classifier: show its labels with "
+                "SegmentsDisplay."
+            )
         windows = predict_segments(estimator, path, window=window, step=step, batch_size=batch_size)
         _columns_of(windows)  # before the spectrogram is computed
         spectrogram = recording_spectrogram(path, find_frontend(estimator))
@@ -260,9 +266,10 @@ class ValuesDisplay:
 def _columns_of(predicted):
     columns = find_value_columns(getattr(predicted, "columns", None))
     if not columns:
+        advice = " For labels, use SegmentsDisplay." * hasattr(predicted, "columns")
         raise ValueError(
-            "predicted must contain the numbers of a regressor (a column value, or value_0, "
-            f"value_1, ...), got {_names(predicted)}. For labels, use SegmentsDisplay."
+            "predicted must be a table with the numbers of a regressor (a column value, or "
+            f"value_0, value_1, ...), got {_names(predicted)}.{advice}"
         )
     return columns
 

@@ -12,7 +12,8 @@
 - `classifier`, `autoencoder`, `extractor`: `CNNAudioClassifier`, `ConvAutoencoderEmbedder`,
   `CNNFeatureExtractor`.
 - `combine`: `make_combined_classifier`; `feature_blocks`: `BlockScaler` and `CappedPCA`.
-- `fitted`: find networks and front ends in fitted pipelines, searches and other estimators.
+- `fitted`: find networks and front ends in fitted pipelines, searches and other estimators;
+  `places`: where the networks are.
 - `table_columns`: the columns of the table that a fitted pipeline expects.
 - `persistence`: `save_model` and `load_model`; `export`: `export_onnx`.
 """

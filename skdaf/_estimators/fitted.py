@@ -24,6 +24,20 @@ def load_if_path(estimator):
     return load_model(estimator) if isinstance(estimator, (str, os.PathLike)) else estimator
 
 
+def load_fitted(estimator, name="estimator", kind="estimator"):
+    """Return a fitted estimator; load it if it is a path.
+
+    `name` is the name of the parameter and `kind` what it must be ("classifier"), for errors.
+    """
+    estimator = load_if_path(estimator)
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        raise TypeError(
+            f"{name} must be a fitted {kind}, or the path of a saved one, got {estimator!r:.200}."
+        )
+    check_is_fitted(estimator)
+    return estimator
+
+
 def resolve_frozen(estimator):
     """Return the fitted estimator in a FrozenEstimator or in a file; None if there is neither.
 
@@ -103,7 +117,7 @@ def find_network(estimator):
     ValueError
         If it contains no network, or more than one.
     """
-    estimator = load_if_path(estimator)
+    estimator = load_fitted(estimator)
     inner = unwrap(estimator)
     check_is_fitted(inner)
     networks = find_networks(inner)
@@ -127,6 +141,32 @@ def describe_places(estimator):
     expressions = [place.expression for place in find_places(estimator)]
     n_others = len(expressions) - _MAX_PLACES
     return ", ".join(expressions[:_MAX_PLACES] + [f"{n_others} more"] * (n_others > 0))
+
+
+def votes(estimator):
+    """Return whether an estimator combines classifiers; its `transform` returns their votes."""
+    return is_classifier(estimator) and hasattr(estimator, "named_estimators_")
+
+
+def block_with_network(estimator):
+    """Return the only block of an estimator that combines classifiers, or the one with a network.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    """
+    blocks = {n: block for n, block in estimator.named_estimators_.items() if block != "drop"}
+    with_network = {n: block for n, block in blocks.items() if find_networks(block)}
+    candidates = with_network or blocks
+    if len(candidates) > 1:
+        places = ", ".join(f'estimator.named_estimators_["{name}"]' for name in candidates)
+        raise ValueError(
+            f"Only one block of this {type(estimator).__name__} can be used, but it has "
+            f"{len(candidates)}{' with a network' if with_network else ''}. Pass one of them: "
+            f"{places}."
+        )
+    return next(iter(candidates.values()))
 
 
 def names_in_network(estimator, network):

@@ -4,14 +4,13 @@ import reprlib
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.opening import on_disk
 from skdaf._audio.reading import read_info
 from skdaf._audio.sources import is_source
 from skdaf._core.parallel import progress_bar
-from skdaf._estimators.fitted import load_if_path
+from skdaf._estimators.fitted import load_fitted
 from skdaf._estimators.table_columns import expected_table, find_table_columns
 from skdaf._features.windows import Windows
 from skdaf._segments.window_lengths import warn_about_short_recording
@@ -27,17 +26,12 @@ WINDOW_CONSTRAINTS = {
 }
 
 
-def load_fitted(estimator, name, kind):
-    """Return a fitted estimator; load it if it is a path.
+def load_for_windows(estimator, name, kind):
+    """Return a fitted estimator that takes windows of recordings; load it if it is a path.
 
     `name` is the name of the parameter and `kind` what it must be ("classifier"), for errors.
     """
-    estimator = load_if_path(estimator)
-    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
-        raise TypeError(
-            f"{name} must be a fitted {kind}, or the path of a saved one, got {estimator!r}."
-        )
-    check_is_fitted(estimator)
+    estimator = load_fitted(estimator, name, kind)
     columns = find_table_columns(estimator)
     if columns and columns.others:
         raise ValueError(

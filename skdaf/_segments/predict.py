@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
 from skdaf._estimators.fitted import names_of_labels, unwrap
-from skdaf._segments.batches import SECONDS, WINDOW_CONSTRAINTS, load_fitted, map_windows
+from skdaf._segments.batches import SECONDS, WINDOW_CONSTRAINTS, load_for_windows, map_windows
 from skdaf._segments.multilabel import one_row_per_label
 from skdaf._segments.tables import probability_columns, value_columns
 from skdaf._segments.thresholds import check_threshold, winners
@@ -246,7 +246,7 @@ def is_multilabel(estimator):
 
 def _fitted_predictor(estimator):
     """Return a fitted classifier or regressor, which may be saved in a file."""
-    estimator = load_fitted(estimator, "estimator", "classifier or regressor")
+    estimator = load_for_windows(estimator, "estimator", "classifier or regressor")
     is_either = is_classifier(estimator) or is_regressor(estimator)
     if not (is_either and hasattr(estimator, "predict")):
         advice = " For its features, use transform_segments." * hasattr(estimator, "transform")

@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
-from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_fitted, map_windows
+from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_for_windows, map_windows
 from skdaf._segments.tables import probability_columns
 
 _TIMES = ["start", "end"]
@@ -117,7 +117,7 @@ def transform_segments(
 
 def load_transformer(transformer):
     """Return a fitted transformer, which may be saved in a file."""
-    transformer = load_fitted(transformer, "transformer", "transformer")
+    transformer = load_for_windows(transformer, "transformer", "transformer")
     if not hasattr(transformer, "transform"):
         raise TypeError(
             f"transformer must have a method `transform`, got {type(transformer).__name__}. For "

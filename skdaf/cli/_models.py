@@ -142,9 +142,16 @@ def check_takes_recordings(path, model):
 
 def make_transformer(model, layers_dropped, files):
     """Return a fitted transformer: the model, its first steps, or layers of its network."""
-    from skdaf._estimators.fitted import find_network, unwrap_calibrated
+    from skdaf._estimators.fitted import (
+        block_with_network,
+        find_network,
+        unwrap_calibrated,
+        votes,
+    )
 
     model = unwrap_calibrated(model)
+    if layers_dropped is None and votes(model):
+        model = block_with_network(model)
     if layers_dropped is None and hasattr(model, "transform"):
         return model
     if layers_dropped is None and hasattr(model, "named_steps") and not hasattr(model, "network_"):

@@ -324,6 +324,18 @@ def test_embed_as_csv(embedder, tmp_path):
     assert out.startswith("file,conv")
 
 
+def test_a_combined_classifier_is_embedded_by_its_network(tmp_path):
+    found = load_audio_folders("recordings")
+    files, labels = found.filenames[::4], found.target[::4]
+    network = skdaf.CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0)
+    combined = skdaf.make_combined_classifier(network).fit(files, labels)
+    skdaf.save_model(combined, tmp_path / "combined.skops")
+    invoke("embed", tmp_path / "combined.skops", *files[:2], "-o", tmp_path / "x.npy")
+    fitted = combined.named_estimators_["cnn1"]
+    expected = fitted.layer_outputs(files[:2], len(fitted.layer_names_) - 1)
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected)
+
+
 def test_embed_misused(tmp_path):
     x = tmp_path / "x.npy"
     assert "must end in .npy or .csv" in misuse("embed", "model.skops", "long.wav", "-o", "x.txt")

@@ -194,7 +194,7 @@ def test_one_feature_and_two_clips_are_enough():
     assert np.asarray(display.points).shape == (2, 2)
     with pytest.raises(ValueError, match="2 clips"):
         EmbeddingDisplay.from_embeddings(np.ones((1, 4)))
-    with pytest.raises(ValueError, match=r"labels.*2 points"):
+    with pytest.raises(ValueError, match=r"y must.*2 points"):
         EmbeddingDisplay.from_embeddings(np.eye(2), ["a"])
 
 
@@ -231,8 +231,8 @@ def test_a_pipeline_of_a_front_end_and_a_network_is_shown_by_its_last_layer(shor
 def test_of_several_networks_one_has_to_be_chosen(short):
     X, y, small = short
     two = make_combined_classifier([CNNAudioClassifier(**small)] * 2, handcrafted=False).fit(X, y)
-    with pytest.raises(ValueError, match=r'has 2 with a network. .*named_estimators_\["cnn2"\]'):
+    with pytest.raises(ValueError, match=r'has 2 with a network.*named_estimators_\["cnn2"\]'):
         EmbeddingDisplay.from_estimator(two, X)
     without = VotingClassifier([(n, DummyClassifier()) for n in "ab"], voting="soft").fit(X, y)
-    with pytest.raises(ValueError, match=r'this VotingClassifier has 2\. .*estimators_\["a"\]'):
+    with pytest.raises(ValueError, match=r'this VotingClassifier .* has 2\. .*estimators_\["a"\]'):
         EmbeddingDisplay.from_estimator(without, X)

@@ -100,8 +100,10 @@ def test_saved_models_and_given_axes(ridge, path, tmp_path):
 
 
 def test_what_cannot_be_shown(ridge, classifier, path):
-    with pytest.raises(ValueError, match=r"value_1, ...\).*'label'.*use SegmentsDisplay"):
+    with pytest.raises(TypeError, match="got a classifier: show its labels with SegmentsDisplay"):
         ValuesDisplay.from_estimator(classifier, path, window=0.2)
+    with pytest.raises(ValueError, match=r"value_1, ...\).*'label'.*use SegmentsDisplay"):
+        ValuesDisplay.from_predictions(None, predict_segments(classifier, path, window=0.2))
     with pytest.raises(TypeError, match="with ValuesDisplay"):
         SegmentsDisplay.from_estimator(ridge, path)
     with pytest.raises(ValueError, match="true must have the columns start, end, value_0, value_1"):
