@@ -5,7 +5,7 @@ import os
 
 import click
 
-from skdaf.cli._models import load_any, save
+from skdaf.cli._models import is_model_file, load_any, save
 from skdaf.cli._options import (
     model_argument,
     trust_option,
@@ -196,6 +196,8 @@ def convert(old, new, sampling_rate):
     """
     from skdaf import load_deep_audio_features
 
+    if is_model_file(old):
+        raise ValueError(f"{old!r} is a model of skdaf already: use it as it is.")
     save(load_deep_audio_features(old, sampling_rate=sampling_rate), new)
 
 
@@ -215,6 +217,8 @@ def export(model, output, trust):
     """
     from skdaf import export_onnx
 
+    if output.lower().endswith((".skops", ".joblib", ".pkl")):
+        raise click.UsageError(f"OUTPUT {output!r} must be the name of an ONNX file (*.onnx).")
     try:
         export_onnx(load_any(model, trust=trust), output)
     except (ImportError, TypeError) as error:  # a missing package; something else in a pickle

@@ -4,7 +4,7 @@ import click
 
 from skdaf._core.files import replacing
 from skdaf.cli._inputs import errors_name_table, find_inputs
-from skdaf.cli._models import load, load_predictor, make_extractor
+from skdaf.cli._models import load, load_predictor, make_extractor, network_in
 from skdaf.cli._multilabel import is_indicator, joined
 from skdaf.cli._options import (
     layers_option,
@@ -79,7 +79,9 @@ def predict(
     if layers_dropped is not None:
         fitted = load(model, **options)
         with readable(clips, skip_unreadable, n_jobs) as files:
-            table = _layers(fitted, files, layers_dropped, windows if segments else None)
+            table = _layers(
+                network_in(model, fitted), files, layers_dropped, windows if segments else None
+            )
             # CSV, because a text table would have too many columns to be readable.
             show(table, format_, output, "csv")
         return
@@ -145,11 +147,9 @@ def _predictions(predictor, inputs, proba):
     return pd.DataFrame(found)
 
 
-def _layers(fitted, files, layers_dropped, windows):
+def _layers(network, files, layers_dropped, windows):
     """Return a table of the outputs of a layer; for windows of recordings, unless it is None."""
-    from skdaf._estimators.fitted import find_network
-
-    extractor = make_extractor(find_network(fitted), layers_dropped).fit(files)
+    extractor = make_extractor(network, layers_dropped).fit(files)
     return _features(extractor, files, windows)
 
 
