@@ -92,8 +92,9 @@ def predict(
             windows["threshold"] = as_threshold(thresholds)
             table = _windows_of_all(fitted, files, proba, windows)
         else:
-            with errors_name_table(recordings):
-                table = _predictions(fitted, inputs.of(files), proba)
+            inputs = inputs.of(files)
+            with errors_name_table(recordings, inputs.X):
+                table = _predictions(fitted, inputs, proba)
         show(table, format_, output)
 
 
@@ -315,7 +316,7 @@ def report(model, recordings, format_, output, trust, n_jobs):
         _check_classes(predictor, true)
         options = {}
     X = find_inputs(model, predictor, recordings, clips).X
-    with errors_name_table(recordings):
+    with errors_name_table(recordings, X):
         if (format_ or format_by_name(output)) == "json":
             text = to_json(report_data(predictor, X, true, **options))
         else:

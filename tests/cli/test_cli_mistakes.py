@@ -71,8 +71,8 @@ def test_files_of_the_wrong_kind(embedder, tmp_path):
 
 
 def test_misspelt_files_and_options(tmp_path):
-    assert "'modle.skops' does not exist. Did you mean 'model.skops'?" in misuse(
-        "predict", "modle.skops", "long.wav"
+    assert "'mode1.skops' does not exist. Did you mean 'model.skops'?" in misuse(
+        "predict", "mode1.skops", "long.wav"
     )
     assert "Did you mean 'recordings/low_tone'?" in misuse("check", "recordings/low_tome")
     assert "Parameters of the model need --set" in misuse(
