@@ -94,8 +94,9 @@ def _contents(table, labels):
         each = f"{durations.min():.3g} to {durations.max():.3g} s each"
         lines.append(f"Duration: {_time(durations.sum())} in total, {each}")
         lines.append(f"Sampling rate: {_rates(readable.sampling_rate)}")
-    if labels is not None:
-        lines.append(f"Per class: {described(clips_per_class(labels))}")
+    counts = {} if labels is None else clips_per_class(labels)
+    if len(counts) > 1:
+        lines.append(f"Per class: {described(counts)}")
     return lines
 
 

@@ -6,7 +6,7 @@ import os
 import click
 
 from skdaf._core.requirements import check_installed, how_to_install
-from skdaf.cli._models import load_any, save
+from skdaf.cli._models import is_model_file, load_any, save
 from skdaf.cli._options import (
     model_argument,
     trust_option,
@@ -198,6 +198,8 @@ def convert(old, new, sampling_rate):
     """
     from skdaf import load_deep_audio_features
 
+    if is_model_file(old):
+        raise ValueError(f"{old!r} is a model of skdaf already: use it as it is.")
     save(load_deep_audio_features(old, sampling_rate=sampling_rate), new)
 
 
@@ -215,6 +217,8 @@ def export(model, output, trust):
 
     Example: skdaf export model.skops model.onnx
     """
+    if output.lower().endswith((".skops", ".joblib", ".pkl")):
+        raise click.UsageError(f"OUTPUT {output!r} must be the name of an ONNX file (*.onnx).")
     check_installed("onnx", "skdaf export", how_to_install("onnx", "export"))  # before slow imports
     from skdaf import export_onnx
 

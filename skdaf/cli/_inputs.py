@@ -159,7 +159,7 @@ def _typed(cells):
 
 
 @contextmanager
-def errors_name_table(recordings):
+def errors_name_table(recordings, X):
     """Let errors of models that get a table name its file, as errors about recordings do."""
     from skdaf import AudioReadError
 
@@ -170,4 +170,17 @@ def errors_name_table(recordings):
     except (TypeError, ValueError) as error:
         if recordings.table is None or isinstance(error, click.ClickException):
             raise
-        raise ValueError(f"{recordings.table!r}: {error}") from error
+        empty = _empty_columns(X) if "NaN" in str(error) else ""
+        raise ValueError(f"{recordings.table!r}: {empty or error}") from error
+
+
+def _empty_columns(X):
+    """Return a sentence about the columns of a table with empty cells; "" if there are none."""
+    if not hasattr(X, "columns"):
+        return ""
+    counts = X.drop(columns=["start", "end"], errors="ignore").isna().sum()
+    found = [f"{name!r} ({count} of {len(X)})" for name, count in counts.items() if count]
+    return found and (
+        f"empty cells in the column {', '.join(found)}, which the model cannot use: fill them in "
+        "or remove the rows."
+    )

@@ -35,7 +35,7 @@ def swapped(value):
     words = raw_arguments(context)
     later = words[words.index(value) :] if value in words else []
     for before, word in pairwise(later):
-        if not before.startswith("-") and os.path.isfile(word) and _is_model_file(word):
+        if not before.startswith("-") and os.path.isfile(word) and is_model_file(word):
             return f"The model comes first: {context.command_path} {word} {value}."
     return ""
 
@@ -52,7 +52,7 @@ def load(path, *, trust=False, n_jobs=None, verbose=None):
 
 def load_any(path, *, trust=False):
     """Return the estimator in a file, fitted or not."""
-    if _is_model_file(path):
+    if is_model_file(path):
         # Only now, so that other files are reported at once.
         from skdaf import load_model
 
@@ -80,7 +80,8 @@ def load_any(path, *, trust=False):
     return model
 
 
-def _is_model_file(path):
+def is_model_file(path):
+    """Return whether a file was written by `save_model`; it may be damaged."""
     if not zipfile.is_zipfile(path):
         return False
     try:
@@ -158,6 +159,16 @@ def make_transformer(model, layers_dropped, files):
         return model[:-1]
     extractor = make_extractor(find_network(model), 1 if layers_dropped is None else layers_dropped)
     return extractor.fit(files)
+
+
+def network_in(path, model):
+    """Return the one fitted network in the model of a file."""
+    from skdaf._estimators.fitted import find_network
+
+    try:
+        return find_network(model)
+    except ValueError as error:
+        raise ValueError(f"{path!r}: {error}") from error
 
 
 def make_extractor(network, layers_dropped):

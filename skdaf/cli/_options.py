@@ -48,7 +48,7 @@ def combine_options(*decorators):
     return decorate
 
 
-model_argument = click.argument("model", type=ModelFile())
+model_argument = click.argument("model", type=ModelFile(dir_okay=False))
 
 paths_argument = click.argument(
     "paths", type=InputPath(), nargs=-1, required=True, metavar="PATH..."

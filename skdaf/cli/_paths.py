@@ -1,5 +1,6 @@
 """Parameter types for inputs and outputs, and checks that no output overwrites an input."""
 
+import difflib
 import os
 import warnings
 from pathlib import Path
@@ -25,6 +26,8 @@ class InputPath(click.Path):
         """Return the path; say which command reads standard input."""
         if value == "-" and not self.allow_dash and not os.path.exists(value):
             self.fail(NO_STANDARD_INPUT, param, ctx)
+        if not os.path.lexists(value) and (close := _similar_files(value)):
+            self.fail(f"{value!r} does not exist. Did you mean {close[0]!r}?", param, ctx)
         return super().convert(value, param, ctx)
 
     def files(self, value):
@@ -42,6 +45,18 @@ class InputPath(click.Path):
                 return load_audio_folders([value]).filenames
             except ValueError:
                 return []
+
+
+def _similar_files(path):
+    """Return files in the same folder with similar names, the most similar first."""
+    folder, name = os.path.split(path)
+    try:
+        names = sorted(os.listdir(folder or "."))
+    except OSError:
+        return []
+    return [
+        os.path.join(folder, one) for one in difflib.get_close_matches(name, names, cutoff=0.75)
+    ]
 
 
 class OutputFile(click.Path):

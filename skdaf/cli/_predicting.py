@@ -4,7 +4,7 @@ import click
 
 from skdaf._core.files import replacing
 from skdaf.cli._inputs import errors_name_table, find_inputs
-from skdaf.cli._models import load, load_predictor, make_extractor
+from skdaf.cli._models import load, load_predictor, make_extractor, network_in
 from skdaf.cli._multilabel import is_indicator, joined
 from skdaf.cli._options import (
     layers_option,
@@ -79,7 +79,8 @@ def predict(
     if layers_dropped is not None:
         fitted = load(model, **options)
         with readable(clips, skip_unreadable, n_jobs) as files:
-            table = _layers(fitted, files, layers_dropped, segments, windows)
+            network = network_in(model, fitted)
+            table = _layers(network, files, layers_dropped, segments, windows)
             # CSV, because a text table would have too many columns to be readable.
             show(table, format_, output, "csv")
         return
@@ -90,8 +91,9 @@ def predict(
             windows["threshold"] = as_threshold(thresholds)
             table = _windows_of_all(fitted, files, proba, windows)
         else:
-            with errors_name_table(recordings):
-                table = _predictions(fitted, inputs.of(files), proba)
+            inputs = inputs.of(files)
+            with errors_name_table(recordings, inputs.X):
+                table = _predictions(fitted, inputs, proba)
         show(table, format_, output)
 
 
@@ -145,12 +147,10 @@ def _predictions(predictor, inputs, proba):
     return pd.DataFrame(found)
 
 
-def _layers(fitted, files, layers_dropped, segments, windows):
+def _layers(network, files, layers_dropped, segments, windows):
     """Return a table of the outputs of a layer for recordings, or for windows of them."""
-    from skdaf._estimators.fitted import find_network
-
-    extractor = make_extractor(find_network(fitted), layers_dropped).fit(files)
-    return _features(extractor, files, _feature_windows(fitted, segments, **windows))
+    extractor = make_extractor(network, layers_dropped).fit(files)
+    return _features(extractor, files, _feature_windows(network, segments, **windows))
 
 
 def _windows_of_all(predictor, files, proba, windows):
@@ -324,7 +324,7 @@ def report(model, recordings, format_, output, trust, n_jobs):
         _check_classes(predictor, true)
         options = {}
     X = find_inputs(model, predictor, recordings, clips).X
-    with errors_name_table(recordings):
+    with errors_name_table(recordings, X):
         if (format_ or format_by_name(output)) == "json":
             text = to_json(report_data(predictor, X, true, **options))
         else:

@@ -27,8 +27,16 @@ class ModelOrName(InputPath):
         check_packages(value)
         if value in NAMED:
             return value
-        if os.path.isdir(value) and (advice := swapped(value)):
-            self.fail(f"{value!r} is a folder; expected a model. {advice}", param, ctx)
+        # Other folders are those of transformers.
+        if os.path.isdir(value) and not os.path.isfile(os.path.join(value, "config.json")):
+            has_data = any("--data" in parameter.opts for parameter in ctx.command.params)
+            advice = "Pass recordings with --data." if has_data else swapped(value)
+            self.fail(
+                f"{value!r} is a folder that has no file config.json; expected a model file, or a "
+                f"folder of a network of transformers. {advice}".rstrip(),
+                param,
+                ctx,
+            )
         if not os.path.lexists(value):
             self.fail(
                 f"{value!r} is neither an existing file or folder nor one of the pretrained "

@@ -82,6 +82,8 @@ class CommandWithoutTables(click.Command):
             if has_dash and error.option_name in ("--rate", "--channels", "--sample-format"):
                 problem = f"No such option: {error.option_name}: {NO_STANDARD_INPUT}"
                 raise click.UsageError(problem, ctx) from error
+            if any("--set" in parameter.opts for parameter in self.params):
+                error.message += ". Parameters of the model need --set, such as --set max_epochs=5."
             raise
 
     def invoke(self, ctx):

@@ -299,6 +299,9 @@ def _without_table(folders, table):
 
 
 def _check_combination(folders, table, given):
+    tables = [path for path in folders if is_table(path)]
+    if tables and table is None:
+        raise click.UsageError(f"{tables[0]!r} is a table: pass it as --table {tables[0]}.")
     if table is not None and folders:
         raise click.UsageError(f"Pass folders or --table, not both (got {folders[0]!r} too).")
     if table is None and not folders:

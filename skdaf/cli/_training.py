@@ -14,7 +14,7 @@ from skdaf.cli._combining import (
 )
 from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
 from skdaf.cli._groups import group_option
-from skdaf.cli._models import load
+from skdaf.cli._models import load, network_in
 from skdaf.cli._options import (
     WholeNumber,
     configure,
@@ -181,11 +181,10 @@ def transfer(
     from sklearn.frozen import FrozenEstimator
 
     from skdaf import CNNAudioClassifier, CNNAudioRegressor
-    from skdaf._estimators.fitted import find_network
 
     check_task(annotations, task)
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
-    source = FrozenEstimator(find_network(load(model, trust=trust)))
+    source = FrozenEstimator(network_in(model, load(model, trust=trust)))
     new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,

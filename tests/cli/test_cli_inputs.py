@@ -94,6 +94,10 @@ def test_missing_columns_are_named_with_the_file(table, tmp_path):
     assert f"'{other}' has no column 'warmth' or 'site'." in error
     assert "expects a table with the columns 'path', 'warmth', 'site'" in error
     assert "Did you mean 'Warmth' instead of 'warmth'?" in error
+    table.assign(warmth=table.warmth.where(table.index > 1)).to_csv(other, index=False)
+    assert f"'{other}': empty cells in the column 'warmth' (2 of {len(table)})" in misuse(
+        "predict", "both.skops", other
+    )
     table.assign(warmth="hot").to_csv(other, index=False)
     assert f"'{other}': could not convert string to float: 'hot'" in misuse(
         "predict", "both.skops", other

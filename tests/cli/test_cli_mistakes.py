@@ -2,8 +2,9 @@
 
 import pytest
 from cli_commands import misuse
+from sklearn.preprocessing import StandardScaler
 
-from skdaf import datasets
+from skdaf import datasets, save_model
 from skdaf.cli import _recordings, _tables
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -32,6 +33,51 @@ def test_outputs_are_not_taken_for_models_after_recordings():
     error = misuse("transfer", "recordings", "recordings", "-o", "model.skops")
     assert "'recordings' is a folder; expected a model file. To train" in error
     assert "comes first" not in misuse("predict", "long.wav", "-o", "model.skops", "recordings")
+
+
+def test_tables_in_place_of_folders(tmp_path):
+    out = ("-o", tmp_path / "x.skops")
+    for command in (
+        ("train", "truth.csv", *out),
+        ("report", "model.skops", "truth.csv"),
+        ("combine", "model.skops", "--data", "truth.csv", *out),
+        ("check", "truth.csv"),
+    ):
+        assert "'truth.csv' is a table: pass it as --table truth.csv." in misuse(*command)
+
+
+def test_columns_without_a_usual_separator(tmp_path):
+    table = tmp_path / "clips.csv"
+    for header in ("path|label", "path label"):
+        table.write_text(f"{header}\nx.wav|a\n")
+        error = misuse("train", "--table", table, "-o", tmp_path / "x.skops")
+        assert error.endswith("Separate them by commas, semicolons or tabs.\n")
+
+
+def test_files_of_the_wrong_kind(embedder, tmp_path):
+    out = ("-o", tmp_path / "x.skops")
+    combine = misuse("combine", "model.skops", "recordings", *out)
+    assert "'recordings' is a folder that has no file config.json" in combine
+    assert "Pass recordings with --data." in combine
+    convert = misuse("convert", "model.skops", tmp_path / "new.skops")
+    assert "'model.skops' is a model of skdaf already" in convert
+    assert "must be the name of an ONNX file" in misuse("export", embedder, tmp_path / "x.skops")
+    save_model(StandardScaler().fit([[0.0], [1.0]]), tmp_path / "scaler.skops")
+    for command in (
+        ("transfer", tmp_path / "scaler.skops", "recordings", *out),
+        ("predict", tmp_path / "scaler.skops", "long.wav", "--layers-dropped", "1"),
+    ):
+        assert "scaler.skops': estimator must contain one fitted network" in misuse(*command)
+
+
+def test_misspelt_files_and_options(tmp_path):
+    assert "'mode1.skops' does not exist. Did you mean 'model.skops'?" in misuse(
+        "predict", "mode1.skops", "long.wav"
+    )
+    assert "Did you mean 'recordings/low_tone'?" in misuse("check", "recordings/low_tome")
+    assert "Parameters of the model need --set" in misuse(
+        "train", "recordings", "-o", tmp_path / "x.skops", "--epochs", "5"
+    )
 
 
 @pytest.fixture

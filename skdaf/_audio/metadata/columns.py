@@ -36,6 +36,8 @@ _TIMES_OF_SEGMENTS = (
     ("start (s)", "end (s)"),
     ("start", "end"),
 )
+# What probably separates columns if the header has no usual separator.
+_OTHER_SEPARATOR = re.compile(r"\w *[|:^~] *\w|\w +\w")
 _OPTIONAL = ("group", "fold", "start", "end")
 
 
@@ -107,6 +109,12 @@ def _missing_message(metadata, chosen, missing):
     )
     if any(has_audio_extension(str(name)) for name in metadata.columns):
         return f"{message} The first line of the table must contain the names of the columns."
+    if (
+        metadata.is_file
+        and len(metadata.columns) == 1
+        and _OTHER_SEPARATOR.search(metadata.columns[0])
+    ):
+        return f"{message} Separate them by commas, semicolons or tabs."
     likely = {
         parameter: _likely_column(metadata, parameter, _missing_name(chosen[parameter], names))
         for parameter, names in missing.items()
