@@ -122,6 +122,18 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     return table if rows else table.astype(types)
 
 
+def label_column_of(path):
+    """Return the name of the column of labels of a Raven table; None for another file."""
+    text, _ = _decoded(Path(path).read_bytes(), repr(str(path)))
+    try:
+        header = find_header(text.splitlines()[:10], None)
+    except ValueError:
+        return None
+    if header is None or header.format.selection is None:
+        return None
+    return header.names[header.places[header.label]]
+
+
 def read_table(segments):
     """Return a table of segments, which may be the path of a file; None stays None."""
     return read_segments(segments) if isinstance(segments, (str, os.PathLike)) else segments

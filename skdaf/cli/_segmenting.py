@@ -1,7 +1,6 @@
 """The command segments: divide long recordings into labeled segments."""
 
 import os
-import warnings
 
 import click
 
@@ -21,6 +20,7 @@ from skdaf.cli._results import (
     is_folder,
     write_segments,
 )
+from skdaf.cli._smoothing import warn_about_smooth
 from skdaf.cli._streaming import Stream
 from skdaf.cli._tables import audio_files
 from skdaf.cli._thresholds import as_threshold, threshold_option
@@ -28,7 +28,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 # Parameters that do not apply to numbers.
 _FOR_CLASSES = (
     *("min_duration", "drop_shorter_than", "thresholds", "background", "truth", "collar"),
-    *("tune_thresholds", "max_false_alarms_per_hour"),
+    *("tune_thresholds", "max_false_alarms_per_hour", "label_column"),
 )
 
 
@@ -122,7 +122,9 @@ def segments(model, recordings, **values):
     check_figure(values["figure"], files)
     _check_live(is_live, values)
     background = list(values["background"]) or None
-    truth = Truth(files, values["truth"], background) if values["truth"] else None
+    truth = None
+    if values["truth"]:
+        truth = Truth(files, values["truth"], background, values["label_column"])
     loading = {name: values[name] for name in ("proba", "trust", "n_jobs")}
     predictor = load_predictor(model, **loading, verbose=0)
     job = _Job(predictor, files, several, background, truth, values)
@@ -168,7 +170,7 @@ class _Job:
         results = self._results("audacity")
         for file in self.files:
             windows = self._predict(file, threshold=as_threshold(self.values["thresholds"]))
-            _warn_about_smooth(windows, self.smooth)
+            warn_about_smooth(windows, self.smooth)
             found = merge_segments(windows, **merging)
             found = found if self.values["proba"] else found[COLUMNS]
             if self.values["figure"] is not None:
@@ -185,7 +187,8 @@ class _Job:
         """Print or write segments of standard input as they come."""
         merging, options = self._merging(), dict(self.windows)
         options["threshold"] = as_threshold(self.values["thresholds"])
-        writing = {"format_": self.format, "output": self.output, "quiet": self.truth is not None}
+        writing = {"format_": self.format, "output": self.output, "raven": self._raven()}
+        writing["quiet"] = self.truth is not None
         proba = self.values["proba"]
         found, end = _live_segments(self.predictor, stream, options, merging, proba, **writing)
         if self.truth is not None:
@@ -200,7 +203,7 @@ class _Job:
             windows = self._predict(file)
             if self.values["figure"] is not None:
                 draw_values(self.values["figure"], windows, file, self.smooth)
-            _warn_about_smooth(windows, self.smooth)
+            warn_about_smooth(windows, self.smooth)
             results.add(file, smooth_values(windows, self.smooth))
         results.finish()
 
@@ -253,7 +256,19 @@ class _Job:
 
     def _results(self, default):
         inputs = [] if self.truth is None else self.truth.files
-        return Results(self.files, self.several, self.format, self.output, inputs, default)
+        return Results(
+            self.files, self.several, self.format, self.output, inputs, default, self._raven()
+        )
+
+    def _raven(self):
+        """Return what tables of Raven contain: selections as wide as the model listens."""
+        from skdaf._estimators.fitted import frequency_range
+
+        names = [self.values["label_column"], self.truth and self.truth.label_column]
+        return {
+            "label_column": next(filter(None, names), "Annotation"),
+            "frequency_range": frequency_range(self.predictor),
+        }
 
     def _show_agreement(self, kept):
         from skdaf._segments.predict import is_multilabel
@@ -269,28 +284,7 @@ class _Job:
         )
 
 
-def _warn_about_smooth(windows, smooth):
-    """Warn if --smooth is not an odd multiple of the step: windows count that are cut off."""
-    starts = windows.start.drop_duplicates()
-    if not smooth or len(starts) < 2:
-        return
-    step = float(starts.diff().median())
-    n_steps = round(smooth / step, 6)
-    lower = max(1, int((n_steps - 1) // 2) * 2 + 1)
-    if n_steps <= 1 or n_steps == lower:
-        return
-    texts = [f"{round(n * step, 6):g}" for n in (lower, lower + 2)]
-    effect = f"it is rounded down to {texts[0]} s"
-    if "label" in windows:
-        effect = "the windows at both ends of the span count only in part"
-    warnings.warn(
-        f"--smooth {smooth:g} is not an odd multiple of the step ({step:g} s): {effect}. Use "
-        f"{texts[0]} or {texts[1]}.",
-        stacklevel=2,
-    )
-
-
-def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet):
+def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet, raven):
     """Print or write segments of standard input as they come; return them, and where it ended."""
     import pandas as pd
 
@@ -307,7 +301,7 @@ def _live_segments(classifier, stream, options, merging, proba, format_, output,
         return table.sort_values(["start", "end"], kind="stable", ignore_index=True)
 
     def write(rows, announce):
-        write_segments(as_table(rows), output, format_, announce=announce)
+        write_segments(as_table(rows), output, format_, announce=announce, raven=raven)
 
     rows = stream.consume(rows, None if output is None else write)
     if output is None and not quiet:
