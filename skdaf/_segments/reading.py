@@ -111,7 +111,8 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     except csv.Error as error:
         raise ValueError(f"{name} is not a table that can be read ({error}).") from error
     except ValueError as error:
-        raise ValueError(f"{name}: {error}.") from error
+        end = "" if str(error).endswith("?") else "."
+        raise ValueError(f"{name}: {error}{end}") from error
     for number, _, problem in rows:
         if problem:
             raise ValueError(

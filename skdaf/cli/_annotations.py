@@ -72,6 +72,7 @@ class Annotations:
 
     def __init__(self, paths, options):
         self.paths, self._options = paths, options
+        self.is_multilabel = options["multilabel"]
 
     def clips(self, folders):
         """Return the clips, labels and groups of some recordings, or of folders of them."""
@@ -138,6 +139,15 @@ def labeled_clips(recordings, annotations):
     if annotations is None:
         _check_folders(recordings.folders)
         return *recordings.labeled(), None
+    return annotations.clips(recordings.folders)
+
+
+def one_label_of_clips(recordings, annotations):
+    """Return the clips of a command that learns one label of each, as `labeled_clips` does."""
+    if annotations is None:
+        return *recordings.with_one_label(), None
+    if annotations.is_multilabel:
+        raise click.UsageError("--multilabel is for networks: an SVM learns one label per clip.")
     return annotations.clips(recordings.folders)
 
 

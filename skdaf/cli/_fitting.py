@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections import Counter
 
 from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._models import save
@@ -9,6 +10,9 @@ from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._program import note
 from skdaf.cli._reports import report_text
 from skdaf.cli._text import echo
+
+# With more classes, their numbers of clips are not shown.
+_MAX_SHOWN = 30
 
 
 def fit_numbers(model, recordings, **options):
@@ -52,7 +56,7 @@ def fit(
         (paths, labels, groups), test_clips = (_chosen(r, paths, labels, groups) for r in rows)
         warn_about_copies(paths, test_clips[0])
         _show_held_out(labels, *test_clips[1:])
-    note(f"Training on {_counted(len(paths), 'clip')}{_kinds(None if targets else labels)}")
+    note(f"Training on {_counted(len(paths), 'clip')}{_kinds(None if targets else labels, groups)}")
     # Of a single recording, `fit` could hold out none.
     others = {} if groups is None or len(set(groups)) == 1 else {"groups": groups}
     model = train(model, paths, labels) if train else model.fit(paths, labels, **others)
@@ -79,12 +83,19 @@ def note_classes_of_source(source, labels, test_fraction):
         note("Scores are too good if the source was trained on clips that are held out now.")
 
 
-def _kinds(classes):
+def _kinds(classes, groups):
+    """Return a text with the number of classes; if clips are parts of recordings, also of each."""
     if classes is None:
         return ""
     if is_indicator(classes):
-        return f" with {_counted(classes.shape[1], 'label')}"
-    return f" of {_counted(len(set(classes)), 'class', 'classes')}"
+        text = f" with {_counted(classes.shape[1], 'label')}"
+        counts = classes.sum().to_dict()
+    else:
+        counts = Counter(map(str, classes))
+        text = f" of {_counted(len(counts), 'class', 'classes')}"
+    if groups is None or len(counts) > _MAX_SHOWN:
+        return text
+    return f"{text}: {', '.join(f'{name} {n}' for name, n in sorted(counts.items()))}"
 
 
 def _counted(n, one, several=None):

@@ -44,6 +44,12 @@ class InputPath(click.Path):
                 return []
 
 
+# Files of other programs, in which nobody expects text.
+_NOT_WRITTEN = (
+    *(".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".docx", ".pdf", ".parquet", ".feather"),
+)
+
+
 class OutputFile(click.Path):
     """A file to write. If it cannot be written, the error comes before any work is done."""
 
@@ -65,6 +71,25 @@ class OutputFile(click.Path):
             self.fail(f"The folder {str(folder)!r} does not exist.", param, ctx)
         if not os.access(folder, os.W_OK):
             self.fail(f"The folder {str(folder)!r} is not writable.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class ResultsFile(OutputFile):
+    """A table to write, which can be text, CSV or JSON."""
+
+    # The formats that the command writes, for errors.
+    formats = "*.csv, *.json, or a text table by any other name"
+
+    def convert(self, value, param, ctx):
+        """Return the path of the file."""
+        suffix = Path(value).suffix.lower()
+        if suffix in _NOT_WRITTEN:
+            self.fail(
+                f"{value!r}: {suffix} files cannot be written. Use {self.formats}; spreadsheets "
+                "open *.csv.",
+                param,
+                ctx,
+            )
         return super().convert(value, param, ctx)
 
 

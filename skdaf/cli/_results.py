@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from skdaf.cli._paths import OutputFile, check_outputs_are_not_listed
+from skdaf.cli._paths import ResultsFile, check_outputs_are_not_listed
 from skdaf.cli._program import note
 from skdaf.cli._tables import format_by_name, show
 
@@ -30,8 +30,10 @@ def is_folder(path):
     return path.endswith((os.sep, "/")) or os.path.isdir(path)
 
 
-class OutputFileOrFolder(OutputFile):
+class OutputFileOrFolder(ResultsFile):
     """A file to write, or a folder for a file for each recording."""
+
+    formats = "*.csv, *.json, *.selections.txt (Raven), or *.txt (Audacity)"
 
     def files(self, value):
         """Return the file; those in a folder are not known in advance."""
@@ -61,11 +63,11 @@ class Results:
         Other files that the command reads, which must not be replaced.
     default : {"audacity", "csv"}
         The format of files whose names do not choose another one.
-    raven : dict
+    raven : dict, default=None
         Parameters of `skdaf.write_segments` for tables of Raven.
     """
 
-    def __init__(self, recordings, several, format_, output, inputs, default, raven):
+    def __init__(self, recordings, several, format_, output, inputs, default, raven=None):
         self._raven = raven
         self._several, self._format, self._output = several, format_, output
         self._default, self._tables, self._paths = default, [], {}

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from skdaf.cli._annotations import annotation_options, check_task, labeled_clips
+from skdaf.cli._annotations import annotation_options, check_task, labeled_clips, one_label_of_clips
 from skdaf.cli._combining import (
     check_models_or_config,
     config_option,
@@ -205,6 +205,7 @@ def transfer(
 )
 @config_option
 @recordings_options(data_option)
+@annotation_options
 @click.option(
     "--layers-dropped",
     type=WholeNumber(min=0),
@@ -229,6 +230,7 @@ def combine(
     models,
     config,
     recordings,
+    annotations,
     layers_dropped,
     handcrafted,
     proba,
@@ -241,7 +243,8 @@ def combine(
 ):
     """Train an SVM on the features of trained networks.
 
-    Pass recordings with --data or --table. The networks stay unchanged. --set takes the parameters
+    Pass recordings with --data or --table, or recordings with tables of annotations with --data and
+    --annotations. The networks stay unchanged. --set takes the parameters
     of the pipeline, such as svc__C or features__cnn1__pca__n_components. MODEL may also be a
     pretrained network, as for "skdaf embed"; its parameters have names such as
     features__pretrained1__extractor__pooling.
@@ -253,10 +256,11 @@ def combine(
     """
     check_models_or_config(models, config)
     options = {"test_fraction": test_fraction, "output": output}
+    clips = one_label_of_clips(recordings, annotations)
     if config is not None:
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
-        fit(pipeline, *recordings.with_one_label(), train=train, **options)
+        fit(pipeline, *clips, train=train, **options)
         return
     from sklearn.calibration import CalibratedClassifierCV
 
@@ -274,7 +278,12 @@ def combine(
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
-    fit(pipeline, *recordings.with_one_label(), **options)
+    fit(pipeline, *clips, train=_fit_without_groups, **options)
+
+
+def _fit_without_groups(model, clips, labels):
+    """Fit a model that holds out no clips itself."""
+    return model.fit(clips, labels)
 
 
 def _class_weight(option, task):

@@ -54,7 +54,9 @@ def spy_on_fit(monkeypatch):
 def test_train_on_a_folder_of_recordings_and_tables(tmp_path):
     result = train(".", "--annotations", ".", *WINDOWS, output=tmp_path / "m.skops")
     # Per recording: 2 x 3 windows of events, and 3, 7 and 3 of the time between them.
-    assert result.stderr.startswith("Training on 76 clips of 3 classes\n")
+    assert result.stderr.startswith(
+        "Training on 76 clips of 3 classes: high 12, low 12, nothing 52\n"
+    )
     assert list(load_model(tmp_path / "m.skops").classes_) == ["high", "low", "nothing"]
 
 
@@ -96,7 +98,7 @@ def test_labels_in_another_column(tmp_path):
 def test_several_labels(tmp_path):
     options = ["--annotations", ".", "--window", "1", "--multilabel"]
     result = train(".", *options, output=tmp_path / "m.skops")
-    assert result.stderr.startswith("Training on 24 clips with 2 labels\n")
+    assert result.stderr.startswith("Training on 24 clips with 2 labels: high ")
     assert load_model(tmp_path / "m.skops").multilabel_
 
 
@@ -106,7 +108,7 @@ def test_transfer(tmp_path):
         *("transfer", tmp_path / "old.skops", ".", "--annotations", ".", "--window", "0.5"),
         *("-o", tmp_path / "new.skops", "--set", "max_epochs=1"),
     )
-    assert "\nTraining on 16 clips of 2 classes\n" in result.stderr
+    assert "\nTraining on 16 clips of 2 classes: high 8, low 8\n" in result.stderr
 
 
 @pytest.mark.filterwarnings("default:The classes")
@@ -155,3 +157,19 @@ def test_misused(tmp_path):
     fraction = ["A.wav", "--annotations", ".", "--test-fraction", "0.5"]
     assert "cannot be used with 1 recording" in fails(*fraction)
     assert not (tmp_path / "m.skops").exists()
+
+
+def test_combine(tmp_path):
+    network, combined = tmp_path / "m.skops", tmp_path / "c.skops"
+    train(".", "--annotations", ".", *WINDOWS, output=network)
+    arguments = ["combine", network, "--data", ".", "--annotations", ".", "--no-handcrafted"]
+    arguments += ["-o", combined]
+    result = invoke(*arguments, *WINDOWS, "--test-fraction", "0.5")
+    assert "Held out " in result.stderr
+    assert "of 3 classes: high 6, low 6, nothing 26" in result.stderr
+    assert list(load_model(combined).classes_) == ["high", "low", "nothing"]
+    several = ["--window", "0.5", "--multilabel"]
+    assert "--multilabel is for networks" in misuse(*arguments, *several)
+    assert "--window requires --annotations" in misuse(
+        "combine", network, "--data", ".", "--window", "1", "-o", combined
+    )

@@ -314,6 +314,30 @@ class TestFigure:
             *(0.6, ["high_tone"], "long.wav"),
         )
 
+    def test_a_part_in_detail(self, tmp_path, monkeypatch):
+        pytest.importorskip("matplotlib")
+        drawn, draw = [], skdaf.SegmentsDisplay.from_predictions
+
+        def spy(*arguments, **options):
+            drawn.append(draw(*arguments, **options))
+            return drawn[0]
+
+        monkeypatch.setattr(skdaf.SegmentsDisplay, "from_predictions", spy)
+        part = ["--figure-start", "0.4", "--figure-end", "1"]
+        segments("long.wav", "--figure", tmp_path / "f.png", *part)
+        for panel in drawn[0].ax_:
+            assert panel.get_xlim() == pytest.approx((0.4, 1), abs=0.05)
+
+    def test_a_part_that_is_no_part(self, tmp_path):
+        pytest.importorskip("matplotlib")
+        figure = ["--figure", tmp_path / "f.png"]
+        assert "--figure-end needs --figure" in fails("long.wav", "--figure-end", "1")
+        late = fails("long.wav", *figure, "--figure-start", "10")
+        assert "--figure-start 10 is not before the end of 'long.wav' (1." in late
+        turned = ["--figure-start", "1", "--figure-end", "1"]
+        assert "--figure-end 1 must be after" in fails("long.wav", *figure, *turned)
+        segments("long.wav", *figure, "--figure-end", "100")  # the end of the recording
+
     def test_misused(self, site, tmp_path, monkeypatch):
         assert "got 2: pass only one" in fails(site, "--figure", tmp_path / "f.png")
         assert "must end in .png, .svg, .pdf" in fails("long.wav", "--figure", tmp_path / "f.txt")
@@ -356,6 +380,7 @@ class TestRaven:
         assert out.read_text().startswith(self.COLUMNS + "Call\n")
 
 
+@pytest.mark.filterwarnings("default::UserWarning")
 class TestMistakes:
     @pytest.mark.parametrize(
         ("value", "expected"),
@@ -389,6 +414,13 @@ class TestMistakes:
         shutil.copy("long.wav", "a.wav")
         stderr = segments("long.wav", "--truth", "a.csv").stderr
         assert "Warning: The table 'a.csv' is named after another recording, 'a.wav'" in stderr
+
+    @pytest.mark.parametrize("name", ["out.xlsx", "out.ODS", "out.parquet"])
+    def test_formats_that_are_not_written(self, tmp_path, name):
+        sentence = fails("long.wav", "-o", tmp_path / name)
+        assert "files cannot be written. Use *.csv, *.json, *.selections.txt" in sentence
+        sentence = misuse("predict", "model.skops", "long.wav", "-o", tmp_path / name)
+        assert "files cannot be written. Use *.csv, *.json, or a text table" in sentence
 
     def test_milliseconds(self):
         stderr = segments("long.wav", "--min-duration", "1500").stderr

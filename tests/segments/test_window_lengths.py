@@ -83,6 +83,7 @@ class TestWarning:
         assert caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:No window contains")
 class TestMilliseconds:
     TABLE = segment_table((0, 300, "a"), (300, 590, "b"))
 
