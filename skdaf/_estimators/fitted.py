@@ -202,6 +202,16 @@ def find_frontend(estimator):
     return estimator if hasattr(estimator, "transform") else None
 
 
+def frequency_range(estimator):
+    """Return the lowest and the highest frequency that a fitted estimator listens to, or None."""
+    frontend = find_frontend(estimator)
+    rate = getattr(frontend, "sampling_rate_", None)
+    if rate is None:
+        return None
+    high = getattr(frontend, "fmax", None)
+    return float(getattr(frontend, "fmin", 0.0)), float(rate / 2 if high is None else high)
+
+
 def _is_voting(estimator):
     from sklearn.ensemble import VotingClassifier  # not at the top: it imports all ensembles
 

@@ -111,7 +111,8 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     except csv.Error as error:
         raise ValueError(f"{name} is not a table that can be read ({error}).") from error
     except ValueError as error:
-        raise ValueError(f"{name}: {error}.") from error
+        end = "" if str(error).endswith("?") else "."
+        raise ValueError(f"{name}: {error}{end}") from error
     for number, _, problem in rows:
         if problem:
             raise ValueError(
@@ -120,6 +121,18 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     table = pd.DataFrame([values for _, values, _ in rows], columns=columns)
     types = {name: str if name == "label" else float for name in columns}
     return table if rows else table.astype(types)
+
+
+def label_column_of(path):
+    """Return the name of the column of labels of a Raven table; None for another file."""
+    text, _ = _decoded(Path(path).read_bytes(), repr(str(path)))
+    try:
+        header = find_header(text.splitlines()[:10], None)
+    except ValueError:
+        return None
+    if header is None or header.format.selection is None:
+        return None
+    return header.names[header.places[header.label]]
 
 
 def read_table(segments):

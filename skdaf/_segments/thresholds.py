@@ -44,7 +44,7 @@ def check_threshold(threshold, classes):
 
 
 def _hint_of_percent(value):
-    is_percent = isinstance(value, Real) and 1 < value <= 100
+    is_percent = isinstance(value, Real) and 2 <= value <= 100
     return f" Did you mean {value / 100:g}?" if is_percent else ""
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +23,25 @@ from skdaf._segments.tables import (
     probability_columns,
 )
 
-# Without limits of frequency, a selection belongs to a view of the waveform.
-_RAVEN_COLUMNS = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Annotation"]
-_RAVEN_VIEW = ["Waveform 1", "1"]
+_RAVEN_COLUMNS = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)"]
+_RAVEN_FREQUENCIES = ["Low Freq (Hz)", "High Freq (Hz)"]
 _RAVEN_SCORE = "Score"
 
 _FORMATS = ("audacity", "raven", "csv")
 
 
 @public
-@validate_params({"format": [str, None]})
-def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None = None) -> None:
+@validate_params(
+    {"format": [str, None], "label_column": [str], "frequency_range": [tuple, list, None]}
+)
+def write_segments(
+    segments: pd.DataFrame,
+    path: PathLike,
+    *,
+    format: str | None = None,
+    label_column: str = "Annotation",
+    frequency_range: tuple[float, float] | None = None,
+) -> None:
     """Write segments as labels for Audacity, as a selection table for Raven, or as CSV.
 
     Import labels in Audacity with File > Import > Labels, and open a selection table in Raven with
@@ -55,6 +64,13 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
         `start`, `end` and `label`. In upper or lower case. If None, the name of the file decides:
         "csv" for ``*.csv``, "raven" for ``*.selections.txt``, as Raven calls its tables, else
         "audacity".
+    label_column : str, default="Annotation"
+        The column of labels in a table for Raven, such as that of your other tables. The other
+        formats have no such names.
+    frequency_range : (float, float), default=None
+        The lowest and the highest frequency of the selections in a table for Raven, in Hz, such as
+        those between which the classifier listens. Selections then appear in the spectrogram. If
+        None, they have no frequencies and belong to the waveform.
 
     Raises
     ------
@@ -66,7 +82,8 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
         If a column, a start or an end is missing, a segment ends before it starts, or a label could
         not be read back: it contains a tab or a line break, has surrounding spaces, or is not valid
         Unicode; or if the segments have numbers and the format is not "csv", or the format is
-        unknown. In that case, nothing is written.
+        unknown, or `label_column` or `frequency_range` are not valid. In that case, nothing is
+        written.
 
     See Also
     --------
@@ -91,6 +108,7 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
             f"The 'format' parameter of write_segments must be one of {', '.join(_FORMATS)} or "
             f"None, got {format!r}."
         )
+    header = _raven_header(label_column, frequency_range)
     values = find_value_columns(column_names(segments))
     if values:
         text = _csv(["start", "end", *values], _rows_with_numbers(segments, values, format))
@@ -99,7 +117,7 @@ def write_segments(segments: pd.DataFrame, path: PathLike, *, format: str | None
     else:
         is_raven = format == "raven"
         rows = _rows_with_labels(segments, with_scores=is_raven)
-        text = _raven(rows) if is_raven else _tab_separated(rows)
+        text = _raven(rows, header, frequency_range) if is_raven else _tab_separated(rows)
     write_whole(path, text.encode())
 
 
@@ -159,10 +177,36 @@ def _tab_separated(rows):
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-def _raven(rows):
-    selections = [[str(i), *_RAVEN_VIEW, *row] for i, row in enumerate(rows, start=1)]
-    has_scores = bool(selections) and len(selections[0]) > len(_RAVEN_COLUMNS)
-    return _tab_separated([[*_RAVEN_COLUMNS, *[_RAVEN_SCORE] * has_scores], *selections])
+def _raven_header(label_column, frequency_range):
+    """Return the names of the columns of a table for Raven, after a check of what they contain."""
+    name = label_column.strip().lower()
+    taken = {x.lower() for x in (*_RAVEN_COLUMNS, *_RAVEN_FREQUENCIES, _RAVEN_SCORE)}
+    if not name or name in taken or _problem_of_label(label_column):
+        raise ValueError(
+            "label_column must be a name for the column of labels that no other column has, got "
+            f"{label_column!r}."
+        )
+    if frequency_range is None:
+        return [*_RAVEN_COLUMNS, label_column]
+    numbers = [x for x in frequency_range if isinstance(x, (Real, np.number)) and np.isfinite(x)]
+    if not (len(frequency_range) == len(numbers) == 2 and 0 <= numbers[0] < numbers[1]):
+        raise ValueError(
+            "frequency_range must be the lowest and the highest frequency in Hz, 0 <= low < high, "
+            f"got {frequency_range!r}."
+        )
+    return [*_RAVEN_COLUMNS, *_RAVEN_FREQUENCIES, label_column]
+
+
+def _raven(rows, header, frequency_range):
+    """Return a selection table. Rows are those of `_rows_with_labels`."""
+    view = "Waveform 1" if frequency_range is None else "Spectrogram 1"
+    band = [_decimals(x, 1) for x in frequency_range or ()]
+    selections = [
+        [str(i), view, "1", start, end, *band, *labels]
+        for i, (start, end, *labels) in enumerate(rows, start=1)
+    ]
+    has_scores = bool(rows) and len(rows[0]) > 3
+    return _tab_separated([[*header, *[_RAVEN_SCORE] * has_scores], *selections])
 
 
 def _csv(names, rows):
@@ -182,6 +226,6 @@ def _problem_of_label(label):
     return None
 
 
-def _decimals(seconds):
-    """Return a time with all digits needed to read it back exactly, without an exponent."""
-    return np.format_float_positional(seconds, min_digits=6)
+def _decimals(value, n_digits=6):
+    """Return a number with all digits needed to read it back exactly, without an exponent."""
+    return np.format_float_positional(value, min_digits=n_digits)

@@ -27,6 +27,12 @@ truth_options = combine_options(
         "the tables, whose names begin with those of the recordings.",
     ),
     click.option(
+        "--label-column",
+        metavar="NAME",
+        help="Column of the labels in the tables of --truth, and in tables written for Raven.  "
+        "[default: in Raven tables as in those of --truth, or Annotation]",
+    ),
+    click.option(
         "--collar",
         type=float,
         metavar="SECONDS",
@@ -82,11 +88,17 @@ class Truth:
         The annotations with a duration and a label.
     labels : set of str
         All labels in the files.
+    label_column : str or None
+        The column of labels, if the files are tables of Raven.
     """
 
-    def __init__(self, recordings, paths, background):
+    def __init__(self, recordings, paths, background, label_column):
+        from skdaf._segments.reading import label_column_of
+
         self.files = tables_of(recordings, paths, "--truth")
-        found = [_read(file, background) for file in self.files]
+        found = [_read(file, label_column) for file in self.files]
+        names = (label_column_of(file) for file in self.files)
+        self.label_column = next(filter(None, names), None)
         self.tables = [table for table, _ in found]
         self.labels = {label for _, labels in found for label in labels}
         if background is None and all(table.empty for table in self.tables):
@@ -172,14 +184,14 @@ def _shortest(threshold, label, windows):
     return repr(threshold)
 
 
-def _read(path, background):
+def _read(path, label_column):
     """Return annotations with a duration, and all labels in the file.
 
     Called before predicting, so that errors are reported early.
     """
     from skdaf import read_segments
 
-    table = read_segments(path)
+    table = read_segments(path, label_column=label_column)
     is_span, has_label = table.start < table.end, table.label != ""
     for n_left_out, problem in (
         ((~is_span).sum(), "without a duration"),

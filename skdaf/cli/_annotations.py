@@ -73,6 +73,7 @@ class Annotations:
 
     def __init__(self, paths, options):
         self.paths, self._options = paths, options
+        self.is_multilabel = options["multilabel"]
 
     def clips(self, folders):
         """Return the clips, labels and groups of some recordings, or of folders of them."""
@@ -141,6 +142,15 @@ def labeled_clips(recordings, annotations):
         return *recordings.labeled(), recordings.groups
     clips, labels, groups = annotations.clips(recordings.folders)
     return clips, labels, groups_of_recordings(groups)
+
+
+def one_label_of_clips(recordings, annotations):
+    """Return the clips of a command that learns one label of each, as `labeled_clips` does."""
+    if annotations is None:
+        return *recordings.with_one_label(), recordings.groups
+    if annotations.is_multilabel:
+        raise click.UsageError("--multilabel is for networks: an SVM learns one label per clip.")
+    return labeled_clips(recordings, annotations)
 
 
 def _check_folders(folders):

@@ -7,7 +7,7 @@ import click
 
 from skdaf.cli._completion import complete_parameter
 from skdaf.cli._models import ModelFile
-from skdaf.cli._paths import InputPath, OutputFile
+from skdaf.cli._paths import InputPath, OutputFile, ResultsFile
 from skdaf.cli._program import quiet_option
 
 
@@ -123,7 +123,9 @@ def output_option(what, type_=None, **settings):
 
 # Options of all commands that use a model, and of all commands that write a table.
 using_options = combine_options(trust_option, jobs_option, quiet_option)
-table_options = combine_options(format_option, output_option("Write the results to this file."))
+table_options = combine_options(
+    format_option, output_option("Write the results to this file.", ResultsFile())
+)
 
 training_options = combine_options(
     output_option("Model file to write, usually *.skops.", required=True),

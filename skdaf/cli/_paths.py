@@ -15,6 +15,11 @@ NO_STANDARD_INPUT = (
     "skdaf segments MODEL - --rate HZ."
 )
 
+# Files of other programs, in which nobody expects text.
+_NOT_WRITTEN = (
+    *(".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".docx", ".pdf", ".parquet", ".feather"),
+)
+
 
 class InputPath(click.Path):
     """A file that a command reads, or a folder whose recordings it reads."""
@@ -80,6 +85,25 @@ class OutputFile(click.Path):
             self.fail(f"The folder {str(folder)!r} does not exist.", param, ctx)
         if not os.access(folder, os.W_OK):
             self.fail(f"The folder {str(folder)!r} is not writable.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class ResultsFile(OutputFile):
+    """A table to write, which can be text, CSV or JSON."""
+
+    # The formats that the command writes, for errors.
+    formats = "*.csv, *.json, or a text table by any other name"
+
+    def convert(self, value, param, ctx):
+        """Return the path of the file."""
+        suffix = Path(value).suffix.lower()
+        if suffix in _NOT_WRITTEN:
+            self.fail(
+                f"{value!r}: {suffix} files cannot be written. Use {self.formats}; spreadsheets "
+                "open *.csv.",
+                param,
+                ctx,
+            )
         return super().convert(value, param, ctx)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from skdaf.cli._paths import OutputFile, check_outputs_are_not_listed
+from skdaf.cli._paths import ResultsFile, check_outputs_are_not_listed
 from skdaf.cli._program import note
 from skdaf.cli._tables import format_by_name, show
 
@@ -30,8 +30,10 @@ def is_folder(path):
     return path.endswith((os.sep, "/")) or os.path.isdir(path)
 
 
-class OutputFileOrFolder(OutputFile):
+class OutputFileOrFolder(ResultsFile):
     """A file to write, or a folder for a file for each recording."""
+
+    formats = "*.csv, *.json, *.selections.txt (Raven), or *.txt (Audacity)"
 
     def files(self, value):
         """Return the file; those in a folder are not known in advance."""
@@ -61,9 +63,12 @@ class Results:
         Other files that the command reads, which must not be replaced.
     default : {"audacity", "csv"}
         The format of files whose names do not choose another one.
+    raven : dict, default=None
+        Parameters of `skdaf.write_segments` for tables of Raven.
     """
 
-    def __init__(self, recordings, several, format_, output, inputs, default):
+    def __init__(self, recordings, several, format_, output, inputs, default, raven=None):
+        self._raven = raven
         self._several, self._format, self._output = several, format_, output
         self._default, self._tables, self._paths = default, [], {}
         if output is not None and is_folder(output):
@@ -76,7 +81,9 @@ class Results:
         """Write the results of a recording to its file, or keep them for the table of all."""
         if self._paths:
             os.makedirs(self._output, exist_ok=True)
-            write_segments(table, self._paths[recording], self._format or self._default)
+            write_segments(
+                table, self._paths[recording], self._format or self._default, raven=self._raven
+            )
         elif self._several:
             table = table.set_axis(_free_names(table), axis="columns")
             table.insert(0, "file", recording)
@@ -96,7 +103,7 @@ class Results:
         if self._output is None:
             show(table, self._format)
         else:
-            write_segments(table, self._output, self._format, self._default)
+            write_segments(table, self._output, self._format, self._default, raven=self._raven)
 
 
 def check_output(format_, output, several):
@@ -113,12 +120,15 @@ def check_output(format_, output, several):
         )
 
 
-def write_segments(table, output, format_, default="audacity", announce=True):
-    """Write the segments or the numbers of a recording, or a table of several recordings."""
+def write_segments(table, output, format_, default="audacity", announce=True, raven=None):
+    """Write the segments or the numbers of a recording, or a table of several recordings.
+
+    `raven` contains parameters of `skdaf.write_segments` for tables of Raven.
+    """
     from skdaf import write_segments as write
 
     if format_ in LABEL_FORMATS or (not (format_ or format_by_name(output)) and default != "csv"):
-        write(table, output, format=format_)
+        write(table, output, format=format_, **(raven or {}))
         if announce:
             note(f"Wrote {len(table)} segments to {output}")
     else:

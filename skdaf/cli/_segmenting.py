@@ -1,12 +1,11 @@
 """The command segments: divide long recordings into labeled segments."""
 
 import os
-import warnings
 
 import click
 
 from skdaf.cli._agreement import Truth, check_truth_options, truth_options
-from skdaf.cli._figures import check_figure, draw_segments, draw_values, figure_option
+from skdaf.cli._figures import check_figure, draw_segments, draw_values, figure_options, shown_part
 from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
 from skdaf.cli._paths import InputPath
@@ -21,6 +20,8 @@ from skdaf.cli._results import (
     is_folder,
     write_segments,
 )
+from skdaf.cli._skipping import readable, skip_option
+from skdaf.cli._smoothing import warn_about_smooth
 from skdaf.cli._streaming import Stream
 from skdaf.cli._tables import audio_files
 from skdaf.cli._thresholds import as_threshold, threshold_option
@@ -28,7 +29,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 # Parameters that do not apply to numbers.
 _FOR_CLASSES = (
     *("min_duration", "drop_shorter_than", "thresholds", "background", "truth", "collar"),
-    *("tune_thresholds", "max_false_alarms_per_hour"),
+    *("tune_thresholds", "max_false_alarms_per_hour", "label_column"),
 )
 
 
@@ -79,7 +80,8 @@ _FOR_CLASSES = (
 )
 @click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
 @truth_options
-@figure_option
+@figure_options
+@skip_option
 @click.option(
     "--format",
     "format_",
@@ -107,8 +109,6 @@ def segments(model, recordings, **values):
 
     Example: skdaf segments model.skops meeting.wav --step 0.5 -o labels.txt
     """
-    from sklearn.base import is_regressor
-
     is_live = STANDARD_INPUT in recordings
     if is_live and len(recordings) > 1:
         raise click.UsageError("Standard input (-) must be the only recording.")
@@ -119,21 +119,14 @@ def segments(model, recordings, **values):
     # With --truth, --format is that of the report.
     check_output(None if values["truth"] else values["format_"], values["output"], several)
     files = list(recordings) if is_live else audio_files(recordings)
-    check_figure(values["figure"], files)
+    check_figure(values, files)
     _check_live(is_live, values)
-    background = list(values["background"]) or None
-    truth = Truth(files, values["truth"], background) if values["truth"] else None
+    _check_skipping(is_live, values["skip_unreadable"])
     loading = {name: values[name] for name in ("proba", "trust", "n_jobs")}
     predictor = load_predictor(model, **loading, verbose=0)
-    job = _Job(predictor, files, several, background, truth, values)
     stream = Stream(*raw) if is_live else None
-    if is_regressor(predictor):
-        _check_curve(values["format_"])
-        job.curves() if stream is None else job.live_curve(stream)
-    elif values["tune_thresholds"]:
-        job.tune()
-    else:
-        job.segments() if stream is None else job.live_segments(stream)
+    with readable(files, values["skip_unreadable"], values["n_jobs"]) as files:
+        _Job(predictor, files, several, values).run(stream)
 
 
 class _Job:
@@ -146,19 +139,32 @@ class _Job:
         The recordings.
     several : bool
         Whether results have a column of recordings.
-    background : list of str or None
-    truth : Truth or None
     values : dict
         The other options of the command.
     """
 
-    def __init__(self, predictor, files, several, background, truth, values):
+    def __init__(self, predictor, files, several, values):
         self.predictor, self.files, self.several = predictor, files, several
-        self.background, self.truth, self.values = background, truth, values
+        self.values, self.background = values, list(values["background"]) or None
+        self.truth = None
+        if values["truth"]:
+            self.truth = Truth(files, values["truth"], self.background, values["label_column"])
         self.windows = {name: values[name] for name in ("window", "step")}
         self.output, self.smooth = values["output"], values["smooth"]
         # With --truth, --format is that of the report.
-        self.format = values["format_"] if truth is None else None
+        self.format = values["format_"] if self.truth is None else None
+
+    def run(self, stream):
+        """Do what the options say, with standard input if there is a stream."""
+        from sklearn.base import is_regressor
+
+        if is_regressor(self.predictor):
+            _check_curve(self.values["format_"])
+            self.curves() if stream is None else self.live_curve(stream)
+        elif self.values["tune_thresholds"]:
+            self.tune()
+        else:
+            self.segments() if stream is None else self.live_segments(stream)
 
     def segments(self):
         """Print or write the segments of all recordings, and how well they agree with the truth."""
@@ -168,11 +174,13 @@ class _Job:
         results = self._results("audacity")
         for file in self.files:
             windows = self._predict(file, threshold=as_threshold(self.values["thresholds"]))
-            _warn_about_smooth(windows, self.smooth)
+            warn_about_smooth(windows, self.smooth)
             found = merge_segments(windows, **merging)
             found = found if self.values["proba"] else found[COLUMNS]
             if self.values["figure"] is not None:
-                draw_segments(self.values["figure"], windows, file, self.truth, merging)
+                draw_segments(
+                    self.values["figure"], windows, self._shown(file), self.truth, merging
+                )
             if self.truth is None or self.output is not None:
                 results.add(file, found)
             if self.truth is not None:
@@ -185,7 +193,8 @@ class _Job:
         """Print or write segments of standard input as they come."""
         merging, options = self._merging(), dict(self.windows)
         options["threshold"] = as_threshold(self.values["thresholds"])
-        writing = {"format_": self.format, "output": self.output, "quiet": self.truth is not None}
+        writing = {"format_": self.format, "output": self.output, "raven": self._raven()}
+        writing["quiet"] = self.truth is not None
         proba = self.values["proba"]
         found, end = _live_segments(self.predictor, stream, options, merging, proba, **writing)
         if self.truth is not None:
@@ -199,8 +208,8 @@ class _Job:
         for file in self.files:
             windows = self._predict(file)
             if self.values["figure"] is not None:
-                draw_values(self.values["figure"], windows, file, self.smooth)
-            _warn_about_smooth(windows, self.smooth)
+                draw_values(self.values["figure"], windows, self._shown(file), self.smooth)
+            warn_about_smooth(windows, self.smooth)
             results.add(file, smooth_values(windows, self.smooth))
         results.finish()
 
@@ -230,6 +239,9 @@ class _Job:
             self.predictor, file, **self.windows, **options, verbose=verbosity()
         )
 
+    def _shown(self, file):
+        return shown_part(file, self.values["figure_start"], self.values["figure_end"])
+
     def _merging(self):
         """Return the parameters of `merge_segments`, after a check of the background."""
         from skdaf._segments.predict import is_multilabel
@@ -253,7 +265,19 @@ class _Job:
 
     def _results(self, default):
         inputs = [] if self.truth is None else self.truth.files
-        return Results(self.files, self.several, self.format, self.output, inputs, default)
+        return Results(
+            self.files, self.several, self.format, self.output, inputs, default, self._raven()
+        )
+
+    def _raven(self):
+        """Return what tables of Raven contain: selections as wide as the model listens."""
+        from skdaf._estimators.fitted import frequency_range
+
+        names = [self.values["label_column"], self.truth and self.truth.label_column]
+        return {
+            "label_column": next(filter(None, names), "Annotation"),
+            "frequency_range": frequency_range(self.predictor),
+        }
 
     def _show_agreement(self, kept):
         from skdaf._segments.predict import is_multilabel
@@ -269,28 +293,7 @@ class _Job:
         )
 
 
-def _warn_about_smooth(windows, smooth):
-    """Warn if --smooth is not an odd multiple of the step: windows count that are cut off."""
-    starts = windows.start.drop_duplicates()
-    if not smooth or len(starts) < 2:
-        return
-    step = float(starts.diff().median())
-    n_steps = round(smooth / step, 6)
-    lower = max(1, int((n_steps - 1) // 2) * 2 + 1)
-    if n_steps <= 1 or n_steps == lower:
-        return
-    texts = [f"{round(n * step, 6):g}" for n in (lower, lower + 2)]
-    effect = f"it is rounded down to {texts[0]} s"
-    if "label" in windows:
-        effect = "the windows at both ends of the span count only in part"
-    warnings.warn(
-        f"--smooth {smooth:g} is not an odd multiple of the step ({step:g} s): {effect}. Use "
-        f"{texts[0]} or {texts[1]}.",
-        stacklevel=2,
-    )
-
-
-def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet):
+def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet, raven):
     """Print or write segments of standard input as they come; return them, and where it ended."""
     import pandas as pd
 
@@ -307,7 +310,7 @@ def _live_segments(classifier, stream, options, merging, proba, format_, output,
         return table.sort_values(["start", "end"], kind="stable", ignore_index=True)
 
     def write(rows, announce):
-        write_segments(as_table(rows), output, format_, announce=announce)
+        write_segments(as_table(rows), output, format_, announce=announce, raven=raven)
 
     rows = stream.consume(rows, None if output is None else write)
     if output is None and not quiet:
@@ -315,6 +318,11 @@ def _live_segments(classifier, stream, options, merging, proba, format_, output,
     found = list(rows)
     stream.raise_problem()
     return as_table(found), stream.end
+
+
+def _check_skipping(is_live, is_on):
+    if is_live and is_on:
+        raise click.UsageError("--skip-unreadable needs files: standard input is read once.")
 
 
 def _check_live(is_live, values):

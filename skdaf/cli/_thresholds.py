@@ -16,7 +16,7 @@ class Threshold(click.ParamType):
         except ValueError:
             self.fail(f"{value!r} must have the form P or CLASS=P, with a number P.", param, ctx)
         if not 0 < probability <= 1:
-            hint = f" Did you mean {probability / 100:g}?" if 1 < probability <= 100 else ""
+            hint = f" Did you mean {probability / 100:g}?" if 2 <= probability <= 100 else ""
             self.fail(
                 f"{value!r}: P must be a probability between 0 and 1 (above 0).{hint}",
                 param,

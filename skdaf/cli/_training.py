@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from skdaf.cli._annotations import annotation_options, check_task, labeled_clips
+from skdaf.cli._annotations import annotation_options, check_task, labeled_clips, one_label_of_clips
 from skdaf.cli._combining import (
     calibrate_by_groups,
     check_models_or_config,
@@ -210,6 +210,7 @@ def transfer(
 @config_option
 @recordings_options(data_option)
 @group_option
+@annotation_options
 @click.option(
     "--layers-dropped",
     type=WholeNumber(min=0),
@@ -234,6 +235,7 @@ def combine(
     models,
     config,
     recordings,
+    annotations,
     layers_dropped,
     handcrafted,
     proba,
@@ -246,10 +248,10 @@ def combine(
 ):
     """Train an SVM on the features of trained networks.
 
-    Pass recordings with --data or --table. The networks stay unchanged. --set takes the parameters
-    of the pipeline, such as svc__C or features__cnn1__pca__n_components. MODEL may also be a
-    pretrained network, as for "skdaf embed"; its parameters have names such as
-    features__pretrained1__extractor__pooling.
+    Pass recordings with --data or --table, or recordings with tables of annotations with --data and
+    --annotations. The networks stay unchanged. --set takes the parameters of the pipeline, such as
+    svc__C or features__cnn1__pca__n_components. MODEL may also be a pretrained network, as for
+    "skdaf embed"; its parameters have names such as features__pretrained1__extractor__pooling.
 
     With --config instead of models, a configuration file of the combined classifier of
     deep_audio_features names the models and all settings, and the best SVM is searched for.
@@ -261,8 +263,8 @@ def combine(
     if config is not None:
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
-        clips, labels = recordings.with_one_label()
-        fit(pipeline, clips, labels, recordings.groups, train=train, **options)
+        clips = one_label_of_clips(recordings, annotations)
+        fit(pipeline, *clips, train=train, **options)
         return
     from sklearn.calibration import CalibratedClassifierCV
 
@@ -282,8 +284,7 @@ def combine(
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
         # The folds of whole groups are not part of the model.
         options |= {"train": calibrate_by_groups, "noted": {"cv": None}}
-    clips, labels = recordings.with_one_label()
-    fit(pipeline, clips, labels, recordings.groups, **options)
+    fit(pipeline, *one_label_of_clips(recordings, annotations), **options)
 
 
 def _class_weight(option, task):

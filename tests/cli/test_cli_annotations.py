@@ -1,5 +1,6 @@
 """The option --annotations of train and transfer: recordings, and tables of what occurs when."""
 
+import shutil
 from functools import wraps
 
 import numpy as np
@@ -80,7 +81,8 @@ def test_whole_recordings_are_held_out(tmp_path, monkeypatch):
 def test_one_recording_has_no_groups(tmp_path, monkeypatch):
     calls = spy_on_fit(monkeypatch)
     # A single file may have any name.
-    options = ["--annotations", "B.Table.1.selections.txt", "--window", "0.5"]
+    shutil.copy("B.Table.1.selections.txt", tmp_path / "any.txt")
+    options = ["--annotations", tmp_path / "any.txt", "--window", "0.5"]
     train("A.wav", *options, output=tmp_path / "m.skops")
     assert calls[0][2] == {}
     assert calls[0][1].tolist() == ["low", "low", "high", "high"]
@@ -157,3 +159,19 @@ def test_misused(tmp_path):
     fraction = ["A.wav", "--annotations", ".", "--test-fraction", "0.5"]
     assert "cannot be used with 1 recording" in fails(*fraction)
     assert not (tmp_path / "m.skops").exists()
+
+
+def test_combine(tmp_path):
+    network, combined = tmp_path / "m.skops", tmp_path / "c.skops"
+    train(".", "--annotations", ".", *WINDOWS, output=network)
+    arguments = ["combine", network, "--data", ".", "--annotations", ".", "--no-handcrafted"]
+    arguments += ["-o", combined]
+    result = invoke(*arguments, *WINDOWS, "--test-fraction", "0.5")
+    assert "Held out " in result.stderr
+    assert "of 3 classes: high 6, low 6, nothing 26" in result.stderr
+    assert list(load_model(combined).classes_) == ["high", "low", "nothing"]
+    several = ["--window", "0.5", "--multilabel"]
+    assert "--multilabel is for networks" in misuse(*arguments, *several)
+    assert "--window requires --annotations" in misuse(
+        "combine", network, "--data", ".", "--window", "1", "-o", combined
+    )

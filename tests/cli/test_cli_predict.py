@@ -299,7 +299,7 @@ def test_segments_misused(embedder, tmp_path):
     assert "--format raven requires --output" in segments("--format", "raven")
     assert "'half' must have the form P or CLASS=P" in segments("--threshold", "half")
     assert "can only be repeated with classes" in segments(*["--threshold", "0.5"] * 2)
-    assert "'threshold'" in segments("--threshold", "1.5")
+    assert "between 0 and 1" in segments("--threshold", "1.5")
     assert "['dog']" in segments("--threshold", "dog=0.5")
     assert "--background 'dog' is not a class" in segments("--background", "dog")
     assert "truth.csv" in misuse("segments", "model.skops", "truth.csv")

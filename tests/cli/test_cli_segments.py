@@ -14,6 +14,7 @@ from cli_commands import invoke, misuse, read_csv
 
 import skdaf
 from skdaf import predict_segments, read_segments, segment_report, tune_thresholds
+from skdaf._segments.matching import table_files
 from skdaf.cli._agreement import _shortest
 from skdaf.cli._results import Results
 
@@ -313,6 +314,30 @@ class TestFigure:
             *(0.6, ["high_tone"], "long.wav"),
         )
 
+    def test_a_part_in_detail(self, tmp_path, monkeypatch):
+        pytest.importorskip("matplotlib")
+        drawn, draw = [], skdaf.SegmentsDisplay.from_predictions
+
+        def spy(*arguments, **options):
+            drawn.append(draw(*arguments, **options))
+            return drawn[0]
+
+        monkeypatch.setattr(skdaf.SegmentsDisplay, "from_predictions", spy)
+        part = ["--figure-start", "0.4", "--figure-end", "1"]
+        segments("long.wav", "--figure", tmp_path / "f.png", *part)
+        for panel in drawn[0].ax_:
+            assert panel.get_xlim() == pytest.approx((0.4, 1), abs=0.05)
+
+    def test_a_part_that_is_no_part(self, tmp_path):
+        pytest.importorskip("matplotlib")
+        figure = ["--figure", tmp_path / "f.png"]
+        assert "--figure-end needs --figure" in fails("long.wav", "--figure-end", "1")
+        late = fails("long.wav", *figure, "--figure-start", "10")
+        assert "--figure-start 10 is not before the end of 'long.wav' (1." in late
+        turned = ["--figure-start", "1", "--figure-end", "1"]
+        assert "--figure-end 1 must be after" in fails("long.wav", *figure, *turned)
+        segments("long.wav", *figure, "--figure-end", "100")  # the end of the recording
+
     def test_misused(self, site, tmp_path, monkeypatch):
         assert "got 2: pass only one" in fails(site, "--figure", tmp_path / "f.png")
         assert "must end in .png, .svg, .pdf" in fails("long.wav", "--figure", tmp_path / "f.txt")
@@ -323,6 +348,39 @@ class TestFigure:
         assert not (tmp_path / "f.png").exists()
 
 
+class TestRaven:
+    COLUMNS = (
+        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
+    )
+
+    def test_round_trip(self, site):
+        segments(site, "-o", f"{site}/", "--format", "raven")
+        segments("long.wav", "-o", site / "found.csv")
+        written = site / "a.skdaf.selections.txt"
+        lines = written.read_text().splitlines()
+        assert lines[0] == self.COLUMNS + "Annotation"
+        assert lines[1].split("\t")[1:3] == ["Spectrogram 1", "1"]
+        assert lines[1].split("\t")[5:7] == ["0.0", "8000.0"]
+        pd.testing.assert_frame_equal(read_segments(written), read_segments(site / "found.csv"))
+        # Predictions are no annotations.
+        assert str(written) not in table_files([site])
+
+    def test_the_column_of_labels_is_that_of_the_annotations(self, tmp_path):
+        skdaf.write_segments(
+            read_segments("truth.csv"), tmp_path / "long.selections.txt", label_column="Species"
+        )
+        truth = ["--truth", tmp_path / "long.selections.txt"]
+        out = tmp_path / "out.selections.txt"
+        segments("long.wav", *truth, "-o", out)
+        assert out.read_text().startswith(self.COLUMNS + "Species\n")
+        segments("long.wav", *truth, "-o", out, "--label-column", "species")
+        assert out.read_text().startswith(self.COLUMNS + "species\n")
+        assert "did you mean 'Species'?" in fails("long.wav", *truth, "--label-column", "Specie")
+        segments("long.wav", "-o", out, "--label-column", "Call")
+        assert out.read_text().startswith(self.COLUMNS + "Call\n")
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
 class TestMistakes:
     @pytest.mark.parametrize(
         ("value", "expected"),
@@ -331,7 +389,7 @@ class TestMistakes:
             ("low_tone=75", "Did you mean 0.75?"),
             ("0", "between 0 and 1"),
             ("-1", "between 0 and 1"),
-            ("900", "between 0 and 1 (above 0).\n"),
+            ("900", "between 0 and 1 (above 0)."),
             ("nan", "between 0 and 1"),
         ],
     )
@@ -343,19 +401,27 @@ class TestMistakes:
         [("0.4", "0.2 or 0.6"), ("0.5", "0.2 or 0.6"), ("0.8", "0.6 or 1"), ("1.1", "1 or 1.4")],
     )
     def test_smoothing_that_is_no_odd_multiple_of_the_step(self, smooth, expected):
-        with pytest.warns(UserWarning, match=rf"--smooth {smooth} .*step \(0.2 s\).*{expected}\."):
-            segments("long.wav", "--smooth", smooth)
+        stderr = segments("long.wav", "--smooth", smooth).stderr
+        assert stderr.startswith(f"Warning: --smooth {smooth} is not an odd multiple of the step")
+        assert stderr.endswith(f"Use {expected}.\n")
 
     @pytest.mark.parametrize("smooth", ["0.1", "0.2", "0.6", "1"])
     def test_smoothing_that_is_one(self, smooth):
-        segments("long.wav", "--smooth", smooth)  # pytest makes warnings errors
+        assert segments("long.wav", "--smooth", smooth).stderr == ""
 
     def test_a_table_that_is_named_after_another_recording(self, site):
         shutil.copy("truth.csv", "a.csv")
         shutil.copy("long.wav", "a.wav")
-        with pytest.warns(UserWarning, match="'a.csv' is named after another recording, 'a.wav'"):
-            segments("long.wav", "--truth", "a.csv")
+        stderr = segments("long.wav", "--truth", "a.csv").stderr
+        assert "Warning: The table 'a.csv' is named after another recording, 'a.wav'" in stderr
+
+    @pytest.mark.parametrize("name", ["out.xlsx", "out.ODS", "out.parquet"])
+    def test_formats_that_are_not_written(self, tmp_path, name):
+        sentence = fails("long.wav", "-o", tmp_path / name)
+        assert "files cannot be written. Use *.csv, *.json, *.selections.txt" in sentence
+        sentence = misuse("predict", "model.skops", "long.wav", "-o", tmp_path / name)
+        assert "files cannot be written. Use *.csv, *.json, or a text table" in sentence
 
     def test_milliseconds(self):
-        with pytest.warns(UserWarning, match="min_duration=1500 s is longer"):
-            segments("long.wav", "--min-duration", "1500")
+        stderr = segments("long.wav", "--min-duration", "1500").stderr
+        assert "Warning: min_duration=1500 s is longer" in stderr

@@ -47,3 +47,14 @@ def test_it_is_an_error_if_no_file_can_be_read(files):
     message = misuse("predict", "model.skops", files[1], "--skip-unreadable")
     assert "None of the recordings can be read" in message
     assert repr(files[1]) in message
+
+
+def test_segments_of_the_other_recordings(files, tmp_path):
+    arguments = ["segments", "model.skops", *files, "--window", "0.2", "--skip-unreadable"]
+    result = invoke(*arguments, "--format", "csv", status=1)
+    assert set(pd.read_csv(io.StringIO(result.stdout)).file) == {*files} - {files[1]}
+    assert result.stderr.startswith("Skipped 1 unreadable recording:\n")
+    result = invoke(*arguments, "-o", f"{tmp_path / 'found'}/", status=1)
+    assert len(list((tmp_path / "found").iterdir())) == len(files) - 1
+    live = ["segments", "model.skops", "-", "--rate", "8000", "--skip-unreadable"]
+    assert "--skip-unreadable needs files" in misuse(*live)

@@ -133,7 +133,7 @@ class TestSoundsInMemory:
             "tempfile.mkstemp", lambda *given: written.append(given) or make(*given)
         )
         content = Path(sounds.filenames[0]).read_bytes()
-        table = predict_segments(linear, io.BytesIO(content), window=0.01, batch_size=4)
+        table = predict_segments(linear, io.BytesIO(content), window=0.04, step=0.01, batch_size=4)
         assert len(table) > 10
         assert len(written) == 1
         assert os.listdir(tmp_path) == []

@@ -96,6 +96,7 @@ class TestWarning:
         assert caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:No window contains")
 class TestMilliseconds:
     TABLE = segment_table((0, 300, "a"), (300, 590, "b"))
 
@@ -104,7 +105,7 @@ class TestMilliseconds:
         with pytest.warns(UserWarning, match=rf"{name}=1500 s is longer .*\(590 s\)") as caught:
             merge_segments(self.TABLE, **{name: 1500})
         assert caught[0].filename == __file__
-        windows = self.TABLE.assign(a=[0.9, 0.1], b=[0.1, 0.9], end=[290, 590])
+        windows = self.TABLE.assign(a=[0.9, 0.1], b=[0.1, 0.9], end=[300, 590])
         with pytest.warns(UserWarning, match=f"{name}=1500 s is longer") as caught:
             tune_thresholds(self.TABLE, windows, **{name: 1500})
         assert caught[0].filename == __file__

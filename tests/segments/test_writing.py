@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from skdaf import read_segments, write_segments
+from skdaf._segments.reading import label_column_of
 
 FORMATS = ["audacity", "raven", "csv"]
 
@@ -48,6 +49,36 @@ class TestWrite:
             b"1\tWaveform 1\t1\t0.000000\t1.000000\ta\n"
             b"2\tWaveform 1\t1\t1.000000\t2.500000\tb\n"
         )
+
+    def test_a_raven_table_with_frequencies(self, tmp_path):
+        segments = segment_table((0, 1, "a"), (1, 2.5, "b"))
+        options = {"format": "raven", "label_column": "Call type"}
+        write_segments(segments, tmp_path / "a", **options, frequency_range=(300, 12000.5))
+        assert (tmp_path / "a").read_bytes() == (
+            b"Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\t"
+            b"High Freq (Hz)\tCall type\n"
+            b"1\tSpectrogram 1\t1\t0.000000\t1.000000\t300.0\t12000.5\ta\n"
+            b"2\tSpectrogram 1\t1\t1.000000\t2.500000\t300.0\t12000.5\tb\n"
+        )
+        found = read_segments(tmp_path / "a", label_column="Call type")
+        assert_frame_equal(found, segments, check_dtype=False)
+        assert label_column_of(tmp_path / "a") is None  # not one of the usual names
+        write_segments(segments, tmp_path / "b", format="raven", label_column="Species")
+        assert label_column_of(tmp_path / "b") == "Species"
+        write_segments(segments, tmp_path / "c")
+        assert label_column_of(tmp_path / "c") is None
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            *({"label_column": x} for x in ("", "View", "Score", "a\tb", "low freq (hz)")),
+            *({"frequency_range": x} for x in ((3, 2), (1,), (-1, 2), (0, np.inf), ("0", "1"))),
+        ],
+    )
+    def test_columns_of_raven_that_are_not_valid(self, tmp_path, options):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} must be .*, got "):
+            write_segments(segment_table((0, 1, "a")), tmp_path / "a", format="raven", **options)
+        assert not (tmp_path / "a").exists()
 
     @pytest.mark.parametrize("name", ["A.Table.1.selections.txt", "a.Selections.TXT"])
     def test_the_name_of_the_file_chooses_raven(self, tmp_path, name):
