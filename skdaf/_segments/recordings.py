@@ -15,7 +15,11 @@ from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._segments.batches import SECONDS
-from skdaf._segments.clips import check_needs_of_window, cut_recording
+from skdaf._segments.clips import (
+    check_needs_of_window,
+    cut_recording,
+    warn_without_background,
+)
 from skdaf._segments.matching import match_tables, table_files
 from skdaf._segments.reading import read_segments
 from skdaf._segments.tables import check_segments
@@ -91,7 +95,8 @@ def clips_from_recordings(
     Warns
     -----
     UserWarning
-        If `window` exceeds 30 s and a recording.
+        If `window` exceeds 30 s and a recording, or no window of the `background` fits between the
+        events of any recording.
 
     See Also
     --------
@@ -117,7 +122,7 @@ def clips_from_recordings(
             "tables, whose labels are in the column 'label'."
         )
     check_needs_of_window(window, step, multilabel, background)
-    parts = []
+    parts, checked = [], []
     for i, (path, table) in enumerate(zip(paths, tables, strict=True)):
         name = repr(str(os.fspath(table))) if _is_path(table) else f"annotations[{i}]"
         table = read_segments(table, label_column=label_column) if _is_path(table) else table
@@ -127,9 +132,12 @@ def clips_from_recordings(
             parts.append(
                 cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
             )
+        checked.append((path, table))
     clips = [clip for own, _ in parts for clip in own]
     groups = np.repeat(np.array(paths, dtype=str), [len(own) for own, _ in parts])
-    return clips, _joined([labels for _, labels in parts], multilabel), groups
+    labels = _joined([own for _, own in parts], multilabel)
+    warn_without_background(background, labels, checked, window, stacklevel=4)
+    return clips, labels, groups
 
 
 def _is_path(value):
