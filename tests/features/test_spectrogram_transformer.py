@@ -394,7 +394,11 @@ def count_empty(X):
 )
 def test_bands_that_the_window_cannot_resolve_warn(window_length, n_mels, rate):
     transformer = SpectrogramTransformer(
-        window_length=window_length, n_mels=n_mels, sampling_rate=rate, standardize=False
+        window_length=window_length,
+        hop_length=0.008,
+        n_mels=n_mels,
+        sampling_rate=rate,
+        standardize=False,
     )
     white = np.random.default_rng(0).standard_normal((3, 8000))
     with pytest.warns(UserWarning, match="always silent") as warned:
@@ -466,3 +470,12 @@ def test_fit_names_files_with_bad_headers_and_bad_samples(sounds, tmp_path):
 def test_the_share_of_the_mean_is_not_a_switch(paths, share):
     with pytest.raises(ValueError, match="'mean_subtraction' parameter"):
         SpectrogramTransformer(mean_subtraction=share).fit(paths)
+
+
+def test_a_hop_that_skips_audio_gives_a_warning():
+    transformer = SpectrogramTransformer(window_length=0.03, hop_length=0.04, n_mels=8)
+    expected = r"hop_length=0\.04 is longer than window_length=0\.03 \(seconds\)"
+    with pytest.warns(UserWarning, match=expected) as caught:
+        transformer.fit(np.ones((1, 8000)))
+    assert [warning.filename for warning in caught] == [__file__]
+    transformer.set_params(hop_length=0.03).fit(np.ones((1, 8000)))
