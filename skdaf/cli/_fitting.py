@@ -55,7 +55,10 @@ def fit(
     note(f"Training on {_counted(len(paths), 'clip')}{_kinds(None if targets else labels)}")
     # Of a single recording, `fit` could hold out none.
     others = {} if groups is None or len(set(groups)) == 1 else {"groups": groups}
-    model = train(model, paths, labels) if train else model.fit(paths, labels, **others)
+    with warnings.catch_warnings():
+        # Here, nobody asked for groups: they are passed in case that `fit` holds out clips.
+        warnings.filterwarnings("ignore", "groups has no effect")
+        model = train(model, paths, labels) if train else model.fit(paths, labels, **others)
     if hasattr(model, "history_"):
         note(_summary(model))
     report = test_clips and _report(model, *test_clips[:2], targets)
