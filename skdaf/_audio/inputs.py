@@ -150,6 +150,16 @@ def _validate(estimator, X, reset):
             f"X has shape {X.shape}: expected waveforms (n_clips, n_samples) or spectrograms "
             "(n_clips, n_frames, n_bins)."
         )
+    _check_has_rows(X)
+    # scikit-learn checks Python lists and numeric tables, with its own rules and messages.
+    with np.errstate(over="ignore"):
+        data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
+    _check_are_samples(X, data)
+    return "waveforms", _check_level(estimator, _check_finite(data, "X"), "X")
+
+
+def _check_has_rows(X):
+    """Raise ValueError for numbers in one dimension, such as a column selected from a table."""
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
         raise ValueError(
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
@@ -161,16 +171,6 @@ def _validate(estimator, X, reset):
             "paths (str or os.PathLike), or a single waveform as [waveform] or "
             "[(waveform, sampling_rate)]."
         )
-    _check_is_no_column(X)
-    # scikit-learn checks Python lists and numeric tables, with its own rules and messages.
-    with np.errstate(over="ignore"):
-        data = validate_data(estimator, X, dtype=np.float32, reset=reset, ensure_all_finite=False)
-    _check_are_samples(X, data)
-    return "waveforms", _check_level(estimator, _check_finite(data, "X"), "X")
-
-
-def _check_is_no_column(X):
-    """Raise ValueError for a column of numbers that was selected from a table."""
     is_column = len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray)
     if is_column:
         raise ValueError(

@@ -339,7 +339,8 @@ class CNNAudioClassifier(ClassifierBase):
             out. `class_weight` applies in addition.
         groups : array-like of shape (n_clips,), default=None
             The group of each clip, such as its speaker or recording. If clips are held out, they
-            are whole groups, so that their loss is that of new groups.
+            are whole groups, so that their loss is that of new groups. Otherwise, they have no
+            effect: with the default ``early_stopping="auto"``, below 10,000 clips.
         X_val, y_val : as X and y, default=None
             Clips for early stopping, instead of clips held out of X.
 
@@ -360,7 +361,8 @@ class CNNAudioClassifier(ClassifierBase):
         Warns
         -----
         UserWarning
-            If all clips have the same one of several labels, or none has it.
+            If all clips have the same one of several labels, or none has it; or if there are
+            `groups`, but no clips are held out.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, sample_weight, groups, X_val, y_val)

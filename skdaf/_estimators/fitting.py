@@ -47,7 +47,7 @@ def count_held_out(estimator, n_clips, n_classes=2):
     is_sensible = minimum <= n_held_out <= n_clips - n_classes
     wanted = estimator.early_stopping
     if wanted == "auto":
-        wanted = n_clips >= _MIN_CLIPS_FOR_EARLY_STOPPING or estimator.patience is not None
+        wanted = _holds_out_automatically(estimator, n_clips)
     return n_held_out if wanted and is_sensible else 0
 
 
@@ -69,6 +69,34 @@ def warn_if_none_held_out(estimator, n_clips, classes=None):
         UserWarning,
         stacklevel=5,  # fit, and the decorator that checks parameters, are in between
     )
+
+
+def warn_if_groups_unused(estimator, groups, n_clips, n_validation):
+    """Warn if the user passed groups, but the settings say that no clips are held out of X.
+
+    `n_validation` is the number of the user's clips for validation.
+    """
+    if n_validation:
+        reason = "X_val is used for validation"
+    elif estimator.early_stopping is False:
+        reason = "early_stopping=False holds out no clips"
+    elif estimator.early_stopping == "auto" and not _holds_out_automatically(estimator, n_clips):
+        reason = (
+            f"early_stopping='auto' holds out no clips, because there are {n_clips}, fewer than "
+            f"{_MIN_CLIPS_FOR_EARLY_STOPPING}. Set early_stopping=True to hold out whole groups"
+        )
+    else:
+        return
+    if groups is not None:
+        warnings.warn(
+            f"groups has no effect: {reason}.",
+            UserWarning,
+            stacklevel=5,  # fit, and the decorator that checks parameters, are in between
+        )
+
+
+def _holds_out_automatically(estimator, n_clips):
+    return n_clips >= _MIN_CLIPS_FOR_EARLY_STOPPING or estimator.patience is not None
 
 
 def _why_none_held_out(estimator, n_clips, classes):

@@ -246,7 +246,8 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         sample_weight : array-like of shape (n_clips,), default=None
             How often each clip takes part in training, as in `CNNAudioClassifier.fit`.
         groups : array-like of shape (n_clips,), default=None
-            The group of each clip. If clips are held out, they are whole groups.
+            The group of each clip. If clips are held out, they are whole groups; if not, groups
+            have no effect, and a warning says so.
         X_val, y_val : as X and y, default=None
             Clips for early stopping, instead of clips held out of X.
 

@@ -24,6 +24,7 @@ from skdaf._estimators.fitting import (
     make_plan,
     train_network,
     train_network_partially,
+    warn_if_groups_unused,
     warn_if_none_held_out,
 )
 from skdaf._estimators.network_params import NetworkParamsMixin
@@ -109,6 +110,7 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
         n_validation = 0 if validation is None else len(validation.inputs)
         classes = self._classes_of(data.targets)
         chosen = select(self, order, rng, data, classes=classes, n_validation=n_validation)
+        warn_if_groups_unused(self, data.groups, len(order), n_validation)
         if chosen.validation_rows is None:
             warn_if_none_held_out(self, len(order), classes)
         self._set_targets(encoded)

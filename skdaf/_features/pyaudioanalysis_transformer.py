@@ -1,6 +1,7 @@
 """PyAudioAnalysisTransformer: hand-crafted features of clips, without pyAudioAnalysis itself."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Self
@@ -21,6 +22,11 @@ from skdaf._core.typing import Clips, PathLike
 from skdaf._core.validation import Seconds, fit_context
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.pyaudioanalysis import PyAudioAnalysisSettings, compute_features
+from skdaf._features.windows import warn_about_gaps
+
+# A shorter frame has a handful of frequencies, and its features mean little. One with a single
+# sample has no spectrum.
+_MIN_SAMPLES, _MIN_USEFUL_SAMPLES = 2, 16
 
 
 @public
@@ -87,7 +93,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
     Notes
     -----
     A clip shorter than a frame is padded with zeros. Durations are rounded to whole samples, and
-    those of mid-term windows to whole frames, but to at least two samples and one frame.
+    those of mid-term windows to whole frames, but to at least one sample and one frame.
 
     pyAudioAnalysis reads 16-bit samples and scales each recording to the range from -1 to 1. Here
     files of all sample widths, and waveforms of any scale, are treated the same way. Therefore the
@@ -190,6 +196,14 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         ------
         AudioReadError
             If a file cannot be read; the error lists all such files.
+        ValueError
+            If a frame has less than two samples, or is longer than a mid-term window.
+
+        Warns
+        -----
+        UserWarning
+            If a frame has less than 16 samples, or a step is longer than its window, so that the
+            audio in between is not used.
         """
         clips = validate_sounds(self, X, reset=True)
         self.sampling_rate_, n_samples = rate_and_lengths(
@@ -202,7 +216,27 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         self.clip_length_ = median_seconds(n_samples, self.sampling_rate_)
+        self._check_windows(self.sampling_rate_)
         return self
+
+    def _check_windows(self, rate):
+        """Raise ValueError for windows that cannot work, and warn about those that lose audio."""
+        n_samples = self.short_window * rate
+        found = f"short_window={self.short_window:g} (seconds) is {n_samples:.3g} samples at {rate}"
+        if n_samples < _MIN_SAMPLES:
+            raise ValueError(f"{found} Hz: expected at least {_MIN_SAMPLES}, and usually 0.02 s.")
+        if self.mid_window < self.short_window:
+            raise ValueError(
+                f"mid_window={self.mid_window:g} must be at least as long as "
+                f"short_window={self.short_window:g} (seconds), because it consists of frames."
+            )
+        if n_samples < _MIN_USEFUL_SAMPLES:
+            warnings.warn(
+                f"{found} Hz, too few for useful spectra. Frames usually have 0.02 to 0.05 s.",
+                stacklevel=4,
+            )
+        for window, step in (("short_window", "short_step"), ("mid_window", "mid_step")):
+            warn_about_gaps(self, window, step, stacklevel=4)
 
     def transform(self, X: Clips) -> NDArray[np.float64]:
         """Compute the features.

@@ -27,6 +27,7 @@ from skdaf._features.resizing import METHODS, CommonLength, warn_about_long_clip
 from skdaf._features.spectrogram import FEATURES, SpectrogramSettings, are_settings
 from skdaf._features.spectrogram_extraction import SpectrogramExtraction
 from skdaf._features.standardizing import share_to_subtract
+from skdaf._features.windows import warn_about_gaps
 
 
 @public
@@ -250,7 +251,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         Warns
         -----
         UserWarning
-            If the window is too short to separate the mel bands, so that some are always silent.
+            If the window is too short to separate the mel bands, so that some are always silent,
+            or shorter than `hop_length`, so that the audio in between is not used.
             If clips that are resized or tiled are more than ten times longer than most.
         """
         clips = validate_sounds(self, X, reset=True)
@@ -265,6 +267,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         settings = self._settings(self.sampling_rate_)
         self._warn_about_empty_bands(settings)
+        warn_about_gaps(self, "window_length", "hop_length", stacklevel=3)
         # A plain dict, so that estimators are the only types of this package in saved models.
         self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins

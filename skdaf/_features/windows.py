@@ -1,5 +1,6 @@
 """Sliding windows over clips, in whole samples."""
 
+import warnings
 from collections.abc import Sequence
 
 from skdaf._audio.clips import Clip
@@ -38,6 +39,17 @@ class Windows(Sequence):
         start = self.starts[index]
         end = min(start + self.length, self.n_samples)
         return _slice(self.clip, self.sampling_rate, start, end)
+
+
+def warn_about_gaps(estimator, window, step, stacklevel):
+    """Warn if the step of an estimator is longer than its window; both are names of parameters."""
+    length, step_length = getattr(estimator, window), getattr(estimator, step)
+    if step_length > length:
+        warnings.warn(
+            f"{step}={step_length:g} is longer than {window}={length:g} (seconds), so the audio "
+            f"between them is not used. Set {step} to at most {length:g}.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def in_samples(window, step, sampling_rate):

@@ -1,6 +1,7 @@
 """clips_from_segments: turn annotated segments into clips for training."""
 
 import os
+import warnings
 from numbers import Number
 from typing import Any
 
@@ -16,7 +17,7 @@ from skdaf._features.windows import Windows, cut_windows
 from skdaf._segments.batches import SECONDS
 from skdaf._segments.matching import warn_of_other_recording
 from skdaf._segments.reading import checked_table
-from skdaf._segments.tables import N_DECIMALS
+from skdaf._segments.tables import N_DECIMALS, check_not_blank
 from skdaf._segments.thresholds import contains
 from skdaf._segments.window_lengths import (
     LONGEST_WINDOW,
@@ -86,13 +87,14 @@ def clips_from_segments(
     ValueError
         If a column or a value is missing, a segment has no duration or an empty label, a parameter
         is out of range, there is a `step` or a `background`, or are several labels, without a
-        `window`, or `background` is the label of a segment.
+        `window`, or `background` is empty or the label of a segment.
 
     Warns
     -----
     UserWarning
-        If `window` exceeds 30 s and the recording, or is shorter than 0.032 s. Milliseconds are a
-        common mistake. Also if `segments` is a file that is named after another recording.
+        If `window` exceeds 30 s and the recording, or is shorter than 0.032 s: milliseconds are a
+        common mistake. If no window of the `background` fits between the events. If `segments` is
+        a file that is named after another recording.
 
     See Also
     --------
@@ -104,6 +106,9 @@ def clips_from_segments(
     -----
     Neighboring windows sound alike. In cross-validation, keep the windows of one recording
     together, for example with ``GroupKFold``.
+
+    The last window of a segment can be very short. To leave out those below half a window, keep the
+    clips with ``clip.end - clip.start >= window / 2``, and their labels.
 
     If events are rare, most clips are background. This is how often a detector will meet it, but
     training takes longer. For fewer of them, call the function twice: with a `step` for the events,
@@ -133,8 +138,12 @@ def clips_from_segments(
     table = checked_table(segments, "segments")
     if isinstance(path, (str, os.PathLike)) and isinstance(segments, (str, os.PathLike)):
         warn_of_other_recording(path, segments, stacklevel=4)
+    # All clips share one source, so that an open file is read only once.
+    path = Clip(path).path
     # The decorator that checks parameters is in between.
-    return cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
+    clips, labels = cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
+    warn_without_background(background, labels, [(path, table)], window, stacklevel=4)
+    return clips, labels
 
 
 def cut_recording(path, table, window, step, multilabel, background, *, stacklevel):
@@ -142,7 +151,6 @@ def cut_recording(path, table, window, step, multilabel, background, *, stacklev
 
     A warning points to the function that is `stacklevel` calls above this one.
     """
-    # All clips share one source, so that an open file is read only once.
     recording = Clip(path).path
     if window is not None and window > LONGEST_WINDOW:
         info = read_info(Clip(recording))
@@ -166,6 +174,8 @@ def cut_recording(path, table, window, step, multilabel, background, *, stacklev
 
 def check_needs_of_window(window, step, multilabel, background):
     """Raise if there is a parameter that needs a window, but no window."""
+    if background is not None:
+        check_not_blank(background, "background")
     if multilabel and background is not None:
         raise ValueError(
             f"background={background!r} is not needed with multilabel=True, which returns all "
@@ -199,24 +209,50 @@ def _check_background(background, labels):
         )
 
 
+def warn_without_background(background, labels, recordings, window, *, stacklevel):
+    """Warn if no clip has the background label, because windows are longer than the gaps.
+
+    `recordings` are pairs (path, checked table). The warning points to the function that is
+    `stacklevel` calls above this one.
+    """
+    if background is None or background in labels:
+        return
+    lengths = [
+        (last - first) / rate
+        for path, table in recordings
+        for rate, gaps in [_gaps(table, Clip(path))]
+        for first, last in gaps
+    ]
+    warnings.warn(
+        f"There is no clip of background={background!r}: window={window:g} s does not fit between "
+        f"the events, because the longest gap is {max(lengths, default=0):.4g} s. Choose a shorter "
+        "window, or omit background.",
+        stacklevel=stacklevel,
+    )
+
+
 def _windows_between(table, recording, window, step):
     """Return the windows of full length of a recording that touch no segment."""
+    rate, gaps = _gaps(table, recording)
+    found = []
+    for first, last in gaps:
+        gap = Clip(recording.path, first / rate, last / rate)
+        windows = Windows(gap, window, step, rate, last - first)
+        # Only the last one can be shorter.
+        found += windows[: len(windows) - ((last - first - windows.starts[-1]) < windows.length)]
+    return found
+
+
+def _gaps(table, recording):
+    """Return the rate of a recording, and the first and last sample of each gap in its table."""
     info = read_info(recording)
     rate, n_samples = info.sampling_rate, info.n_frames
     # Whole samples, of which none belongs to a segment.
     starts = np.minimum(np.floor(np.round(table.start * rate, N_DECIMALS)), n_samples).astype(int)
     ends = np.ceil(np.round(table.end * rate, N_DECIMALS)).astype(int)
     firsts = np.maximum.accumulate(np.append(0, ends))
-    found = []
-    for first, last in zip(firsts.tolist(), [*starts.tolist(), n_samples], strict=True):
-        if first < last:
-            gap = Clip(recording.path, first / rate, last / rate)
-            windows = Windows(gap, window, step, rate, last - first)
-            # Only the last one can be shorter.
-            found += windows[
-                : len(windows) - ((last - first - windows.starts[-1]) < windows.length)
-            ]
-    return found
+    spans = zip(firsts.tolist(), [*starts.tolist(), n_samples], strict=True)
+    return rate, [(first, last) for first, last in spans if first < last]
 
 
 def _in_order(clips, labels):

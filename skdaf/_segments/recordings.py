@@ -15,7 +15,11 @@ from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
 from skdaf._segments.batches import SECONDS
-from skdaf._segments.clips import check_needs_of_window, cut_recording
+from skdaf._segments.clips import (
+    check_needs_of_window,
+    cut_recording,
+    warn_without_background,
+)
 from skdaf._segments.matching import match_tables, table_files, warn_of_other_recording
 from skdaf._segments.reading import read_segments
 from skdaf._segments.tables import check_segments
@@ -92,8 +96,9 @@ def clips_from_recordings(
     Warns
     -----
     UserWarning
-        If `window` exceeds 30 s and a recording, or is shorter than 0.032 s, or if a file of
-        annotations is named after another recording.
+        If `window` exceeds 30 s and a recording, or is shorter than 0.032 s. If no window of the
+        `background` fits between the events of any recording. If a file of annotations is named
+        after another recording.
 
     See Also
     --------
@@ -120,7 +125,7 @@ def clips_from_recordings(
         )
     check_needs_of_window(window, step, multilabel, background)
     warn_about_short_window(window, stacklevel=4)
-    parts = []
+    parts, checked = [], []
     for i, (path, table) in enumerate(zip(paths, tables, strict=True)):
         name = repr(str(os.fspath(table))) if _is_path(table) else f"annotations[{i}]"
         if _is_path(table):
@@ -132,9 +137,12 @@ def clips_from_recordings(
             parts.append(
                 cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
             )
+        checked.append((path, table))
     clips = [clip for own, _ in parts for clip in own]
     groups = np.repeat(np.array(paths, dtype=str), [len(own) for own, _ in parts])
-    return clips, _joined([labels for _, labels in parts], multilabel), groups
+    labels = _joined([own for _, own in parts], multilabel)
+    warn_without_background(background, labels, checked, window, stacklevel=4)
+    return clips, labels, groups
 
 
 def _is_path(value):

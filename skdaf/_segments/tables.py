@@ -122,11 +122,19 @@ def as_texts(labels, name):
     """Return the texts of a label or of a list of labels; an empty list for None."""
     if labels is None:
         return []
-    if isinstance(labels, (list, tuple, set, frozenset, np.ndarray, pd.Index, pd.Series)):
-        return [str(label) for label in labels]
     if isinstance(labels, (str, Number, np.generic)):
-        return [str(labels)]
-    raise TypeError(f"{name} must be a label or a list of labels, got {labels!r}.")
+        labels = [labels]
+    elif not isinstance(labels, (list, tuple, set, frozenset, np.ndarray, pd.Index, pd.Series)):
+        raise TypeError(f"{name} must be a label or a list of labels, got {labels!r}.")
+    for label in labels:
+        check_not_blank(label, name)
+    return [str(label) for label in labels]
+
+
+def check_not_blank(label, name):
+    """Raise ValueError for the label of a parameter if it is an empty text."""
+    if not str(label).strip():
+        raise ValueError(f"{name} must be a label that is not empty, got {label!r}.")
 
 
 def paired(true, predicted):

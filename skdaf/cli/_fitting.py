@@ -87,7 +87,11 @@ def _fitted(model, paths, labels, groups):
 
     # Of a single group, `fit` could hold out none. Only some models hold out clips.
     takes_groups = groups is not None and groups.count > 1 and has_fit_parameter(model, "groups")
-    return model.fit(paths, labels, **({"groups": groups.values} if takes_groups else {}))
+    others = {"groups": groups.values} if takes_groups else {}
+    with warnings.catch_warnings():
+        # Here, nobody asked for groups: they are passed in case that `fit` holds out clips.
+        warnings.filterwarnings("ignore", "groups has no effect")
+        return model.fit(paths, labels, **others)
 
 
 def _note_clips(paths, classes):

@@ -178,6 +178,7 @@ def test_spectrograms_of_finite_samples_are_finite(
 
 
 @pytest.mark.filterwarnings("ignore:.* waveforms should be between -1 and 1")
+@pytest.mark.filterwarnings("ignore:hop_length")
 @pytest.mark.parametrize(
     ("rate", "window_length"), [(16_000, 0.032), (192_000, 0.032), (48_000, 1.0)]
 )

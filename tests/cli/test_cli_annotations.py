@@ -151,6 +151,8 @@ def test_misused(tmp_path):
         assert f"{option.split()[0]} requires --window" in fails(
             "A.wav", "--annotations", ".", *option.split()
         )
+    background = ["A.wav", "--annotations", "A.Table.1.selections.txt", "--window", "1"]
+    assert "is not empty, got ''" in fails(*background, "--background", "")
     assert "requires --task classification" in fails(
         "A.wav", "--annotations", ".", "--task", "representation"
     )

@@ -163,11 +163,30 @@ def test_held_out_clips_are_whole_groups():
     assert len(held_out) + len(others) == 120
 
 
-def test_groups_without_held_out_clips_have_no_effect():
+@pytest.mark.parametrize(
+    ("options", "has_validation", "reason"),
+    [
+        ({}, False, "early_stopping='auto' holds out no clips, because there are 40, fewer than"),
+        ({"early_stopping": False}, False, "early_stopping=False holds out no clips"),
+        ({"early_stopping": True}, True, "X_val is used"),
+    ],
+)
+def test_groups_without_held_out_clips_have_no_effect(options, has_validation, reason):
     X, y = make_data()
-    plain = classifier().fit(X, y).predict_proba(X)
-    grouped = classifier().fit(X, y, groups=np.arange(40) % 4).predict_proba(X)
-    np.testing.assert_array_equal(plain, grouped)
+    validation = {"X_val": X, "y_val": y} if has_validation else {}
+    plain = classifier(**options).fit(X, y, **validation).predict_proba(X)
+    grouped = classifier(**options)
+    with pytest.warns(UserWarning, match=f"groups has no effect: {reason}") as caught:
+        grouped.fit(X, y, groups=np.arange(40) % 4, **validation)
+    assert [warning.filename for warning in caught] == [__file__]
+    np.testing.assert_array_equal(plain, grouped.predict_proba(X))
+
+
+def test_groups_of_too_few_clips_give_one_warning():
+    X, y = make_data()
+    with pytest.warns(UserWarning, match="early_stopping=True has no effect") as caught:
+        classifier(early_stopping=True).fit(X, y, groups=np.arange(40) % 4)
+    assert len(caught) == 1
 
 
 def test_all_classes_remain_for_training():

@@ -149,7 +149,7 @@ def test_it_works_in_a_union(paths):
     union = FeatureUnion(
         [
             ("long", PyAudioAnalysisTransformer()),
-            ("short", PyAudioAnalysisTransformer(short_window=0.025, deltas=False)),
+            ("short", PyAudioAnalysisTransformer(short_step=0.025, deltas=False)),
         ]
     )
     X = union.set_output(transform="pandas").fit_transform(paths)
@@ -223,6 +223,7 @@ def test_cached_files_are_not_read_again(many, tmp_path, monkeypatch):
     np.testing.assert_array_equal(transformer.transform(many[::-1]), expected[::-1])
 
 
+@pytest.mark.filterwarnings("ignore:.* is not used")
 def test_cached_values_depend_on_file_interval_and_parameters(paths, tmp_path):
     cache = tmp_path / "cache"
     changed = {

@@ -112,6 +112,43 @@ def test_errors_of_durations_name_the_unit():
         PyAudioAnalysisTransformer(short_window=50, short_step=50).fit(np.zeros((2, 400)))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"short_window": 0.0001},
+            r"short_window=0\.0001 \(seconds\) is 1\.6 samples at 16000 Hz: expected at least 2",
+        ),
+        (
+            {"mid_window": 0.04},
+            r"mid_window=0\.04 must be at least as long as short_window=0\.05 \(seconds\)",
+        ),
+    ],
+)
+def test_windows_that_cannot_work_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        PyAudioAnalysisTransformer(**options).fit(np.zeros((2, 400)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"short_step": 0.06}, r"short_step=0\.06 is longer than short_window=0\.05 \(seconds\)"),
+        ({"mid_step": 2}, r"mid_step=2 is longer than mid_window=1 .*is not used"),
+        ({"short_window": 0.0009, "short_step": 0.0009}, r"is 14\.4 samples at 16000 Hz, too few"),
+    ],
+)
+def test_windows_that_lose_audio_give_a_warning(options, message):
+    with pytest.warns(UserWarning, match=message) as caught:
+        PyAudioAnalysisTransformer(**options).fit(np.zeros((2, 400)))
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_windows_may_be_as_long_as_their_steps():
+    options = {"short_window": 0.001, "short_step": 0.001, "mid_window": 0.001, "mid_step": 0.001}
+    PyAudioAnalysisTransformer(**options).fit(np.zeros((2, 400)))
+
+
 # --- errors ---
 
 

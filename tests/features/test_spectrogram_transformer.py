@@ -394,7 +394,11 @@ def count_empty(X):
 )
 def test_bands_that_the_window_cannot_resolve_warn(window_length, n_mels, rate):
     transformer = SpectrogramTransformer(
-        window_length=window_length, n_mels=n_mels, sampling_rate=rate, standardize=False
+        window_length=window_length,
+        hop_length=0.008,
+        n_mels=n_mels,
+        sampling_rate=rate,
+        standardize=False,
     )
     white = np.random.default_rng(0).standard_normal((3, 8000))
     with pytest.warns(UserWarning, match="always silent") as warned:
@@ -473,3 +477,12 @@ def test_the_length_of_clips_is_their_median_at_any_rate():
     assert SpectrogramTransformer().fit(clips).clip_length_ == 1.0
     assert SpectrogramTransformer(sampling_rate=4000).fit(clips[:1]).clip_length_ == 0.5
     assert SpectrogramTransformer().fit(np.zeros((2, 4000))).clip_length_ == 0.25
+
+
+def test_a_hop_that_skips_audio_gives_a_warning():
+    transformer = SpectrogramTransformer(window_length=0.03, hop_length=0.04, n_mels=8)
+    expected = r"hop_length=0\.04 is longer than window_length=0\.03 \(seconds\)"
+    with pytest.warns(UserWarning, match=expected) as caught:
+        transformer.fit(np.ones((1, 8000)))
+    assert [warning.filename for warning in caught] == [__file__]
+    transformer.set_params(hop_length=0.03).fit(np.ones((1, 8000)))

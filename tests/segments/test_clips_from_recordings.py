@@ -107,6 +107,16 @@ class TestClipsFromRecordings:
             clips_from_recordings(paths_of(site, "a"), [EVENTS["a"]], window=500)
         assert caught[0].filename == __file__
 
+    def test_a_background_that_fits_nowhere_gives_one_warning(self, site):
+        paths, tables = paths_of(site, "ab"), [EVENTS["a"], EVENTS["b"]]
+        with pytest.warns(UserWarning, match=r"background='x': window=9 s .*longest gap") as caught:
+            clips_from_recordings(paths, tables, window=9, background="x")
+        assert [warning.filename for warning in caught] == [__file__]
+
+    def test_an_empty_background_is_refused(self):
+        with pytest.raises(ValueError, match="background must be a label that is not empty"):
+            clips_from_recordings(["a.wav"], [EVENTS["a"]], window=1, background="")
+
     def test_errors_name_the_table(self, site):
         paths, table = paths_of(site, "ab"), site / "tables" / "b.csv"
         with pytest.raises(ValueError, match=r"b\.csv': background='dog' is the label"):

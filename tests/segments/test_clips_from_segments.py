@@ -146,10 +146,22 @@ class TestBackground:
         assert self.spans(events, window=1) == [(0, 1), (1, 2)]
 
     def test_a_recording_without_room_has_none(self):
-        assert (
-            self.spans(pd.DataFrame({"start": [0.5], "end": [9.9], "label": "a"}), window=1) == []
-        )
-        assert self.spans(self.EVENTS[:0], window=11) == []
+        event = pd.DataFrame({"start": [0.5], "end": [9.9], "label": "a"})
+        with pytest.warns(
+            UserWarning, match=r"background='none': window=1 s .*longest gap is 0.5 s"
+        ) as caught:
+            assert self.spans(event, window=1) == []
+        assert caught[0].filename == __file__
+        with pytest.warns(UserWarning, match=r"window=11 s .*longest gap is 10 s"):
+            assert self.spans(self.EVENTS[:0], window=11) == []
+        with pytest.warns(UserWarning, match=r"longest gap is 0 s"):
+            assert self.spans(event.assign(start=0, end=10), window=1) == []
+
+    def test_no_room_after_an_open_file(self):
+        file = io.BytesIO()
+        sf.write(file, self.SOUND[0], 8000, format="WAV")
+        with pytest.warns(UserWarning, match=r"longest gap is 2.2 s"):
+            assert self.spans(self.EVENTS[1:2].assign(end=10), window=3, sound=file) == []
 
     def test_labels_can_be_numbers(self):
         events = self.EVENTS.assign(label=[1, 2, 2])
@@ -161,6 +173,8 @@ class TestBackground:
         ("options", "error", "message"),
         [
             ({"background": "b", "window": 1}, ValueError, "'b' is the label of a segment"),
+            ({"background": "", "window": 1}, ValueError, "a label that is not empty, got ''"),
+            ({"background": " ", "window": 1}, ValueError, "a label that is not empty, got ' '"),
             ({"background": 0, "window": 1}, TypeError, "same type"),
             ({"background": ["x"], "window": 1}, TypeError, "must be a label"),
             ({"background": "x"}, ValueError, "'x' needs a window"),

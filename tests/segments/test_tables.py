@@ -126,6 +126,11 @@ class TestCheck:
         with pytest.raises(TypeError, match=r"background must be a label or a list.*\{\}"):
             as_texts({}, "background")
 
+    @pytest.mark.parametrize("labels", ["", " \t", ["a", ""], np.array([" "])])
+    def test_labels_of_parameters_are_not_empty(self, labels):
+        with pytest.raises(ValueError, match=r"background must be a label that is not empty, got "):
+            as_texts(labels, "background")
+
     def test_points_are_valid_with_points_true(self):
         assert len(check_segments(segment_table((1, 1, "a")), "true", points=True)) == 1
 
