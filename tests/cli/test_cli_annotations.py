@@ -170,7 +170,7 @@ def test_combine(tmp_path):
     arguments += ["-o", combined]
     result = invoke(*arguments, *WINDOWS, "--test-fraction", "0.5")
     assert "Held out " in result.stderr
-    assert "of 3 classes: high 6, low 6, nothing 26" in result.stderr
+    assert "of 3 classes (high 6, low 6, nothing 26)" in result.stderr
     assert list(load_model(combined).classes_) == ["high", "low", "nothing"]
     several = ["--window", "0.5", "--multilabel"]
     assert "--multilabel is for networks" in misuse(*arguments, *several)
