@@ -2,9 +2,10 @@
 
 import math
 from contextlib import contextmanager
+from difflib import get_close_matches
 from inspect import signature
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,30 @@ class Estimator(BaseEstimator):
         "_sklearn_output_config": lambda value: type(value) is dict,
         "_metadata_request": lambda value: type(value).__name__ == "MetadataRequest",
     }
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; the error for an unknown one suggests a similar name.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : estimator instance
+            The estimator itself.
+        """
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            known = self._get_param_names()
+            # scikit-learn reports the first unknown one, before it sets nested ones.
+            unknown = [name for name in params if name.partition("__")[0] not in known]
+            close = get_close_matches(unknown[0].partition("__")[0], known, 1) if unknown else []
+            if not close:
+                raise
+            raise ValueError(f"{error} Did you mean {close[0]!r}?") from None
 
     def __setstate__(self, state):
         parameters = signature(type(self).__init__).parameters.values()

@@ -45,3 +45,21 @@ def test_saved_parameters_take_precedence_over_defaults(kind):
     estimator = make(kind).set_params(**dict.fromkeys(parameters, "set"))
     loaded = pickle.loads(pickle.dumps(estimator))
     assert loaded.get_params(deep=False) == dict.fromkeys(parameters, "set")
+
+
+@pytest.mark.parametrize(
+    ("params", "hint"),
+    [
+        ({"max_epoch": 3}, "Did you mean 'max_epochs'"),
+        ({"verbose": 0, "frontent__n_mels": 3}, "Did you mean 'frontend'"),
+        ({"frontend__n_mel": 3}, "Did you mean 'n_mels'"),
+    ],
+)
+def test_the_error_for_an_unknown_parameter_suggests_a_similar_one(params, hint):
+    with pytest.raises(ValueError, match=rf"^Invalid parameter .*Valid parameters.*\. {hint}\?$"):
+        skdaf.CNNAudioClassifier().set_params(**params)
+
+
+def test_there_is_no_suggestion_without_a_similar_parameter():
+    with pytest.raises(ValueError, match=r"Valid parameters are: \[.*\]\.$"):
+        skdaf.CNNAudioClassifier().set_params(xyz=3)

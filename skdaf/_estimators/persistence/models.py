@@ -6,7 +6,9 @@ import warnings
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from skdaf._core.archives import Archive, TooLargeError
 from skdaf._core.files import write_whole
@@ -19,6 +21,9 @@ from skdaf._estimators.persistence.schema import UntrustedError, read_schema
 from skdaf._estimators.persistence.versions import other_scikit_learn
 from skdaf._estimators.persistence.writer import repacked
 from skdaf._version import __version__
+
+# Extensions of files that contain something else: pickles, and models of other libraries.
+_OTHER_EXTENSIONS = {".joblib", ".pkl", ".pickle", ".pt", ".pth", ".onnx", ".h5", ".keras"}
 
 
 @public
@@ -59,9 +64,10 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     Warns
     -----
     UserWarning
-        If a parameter of an unfitted estimator is the path of a model that cannot be read. None
-        is saved instead. For fitted estimators, there is no warning, because their predictions do
-        not need that model.
+        If the estimator is not fitted, or the extension of the file is that of another format, such
+        as ``.joblib``; the file is written all the same. If a parameter of an unfitted estimator is
+        the path of a model that cannot be read: None is saved instead. For fitted estimators, there
+        is no warning, because their predictions do not need that model.
 
     See Also
     --------
@@ -103,7 +109,33 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
             f"load_model would refuse the file of this {name}: {str(error).rstrip('.')}. Nothing "
             "was written; joblib.dump can save any object."
         ) from error
-    write_whole(os.fsdecode(path), content)
+    path = os.fsdecode(path)
+    _warn_about_extension(path)
+    _warn_if_not_fitted(estimator)
+    write_whole(path, content)
+
+
+def _warn_about_extension(path):
+    stem, extension = os.path.splitext(path)
+    if extension.lower() in _OTHER_EXTENSIONS:
+        warnings.warn(
+            f"{path!r} has the extension of another format, but contains a model in the skops "
+            f"format, which only load_model reads. Name it {stem + '.skops'!r}.",
+            stacklevel=3,
+        )
+
+
+def _warn_if_not_fitted(estimator):
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        warnings.warn(
+            f"This {type(estimator).__name__} is not fitted, so that the file contains its "
+            "parameters, but no model. Call fit before save_model.",
+            stacklevel=3,
+        )
+    except TypeError:  # of objects without `fit`, which are ready as they are
+        pass
 
 
 def _stripped(estimator, name):

@@ -284,3 +284,33 @@ def test_skops_reads_the_files_with_the_published_types(waveforms, tmp_path):
     save_model(model, tmp_path / "model.skops")
     loaded = skops.io.load(tmp_path / "model.skops", trusted=skdaf.TRUSTED_TYPES)
     np.testing.assert_array_equal(loaded.predict(waveforms), model.predict(waveforms))
+
+
+@pytest.mark.parametrize("name", ["x.joblib", "m.pkl", "M.PKL", "a.b.onnx", b"x.pt"])
+def test_an_extension_of_another_format_gives_a_warning(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    expected = re.escape(repr(str(path))) + ".*only load_model reads. Name it "
+    suggested = re.escape(repr(str(path.with_suffix(".skops"))))
+    with pytest.warns(UserWarning, match=expected + suggested) as caught:
+        save_model(StandardScaler().fit(np.eye(3)), os.fsencode(path))
+    assert [warning.filename for warning in caught] == [__file__]
+    assert isinstance(load_model(path), StandardScaler)
+
+
+@pytest.mark.parametrize(
+    "unfitted",
+    [SpectrogramTransformer(), make_pipeline(SpectrogramTransformer(), StandardScaler())],
+    ids=str,
+)
+def test_an_estimator_that_is_not_fitted_gives_a_warning(tmp_path, unfitted):
+    expected = f"This {type(unfitted).__name__} is not fitted.*Call fit before save_model"
+    with pytest.warns(UserWarning, match=expected) as caught:
+        save_model(unfitted, tmp_path / "model.skops")
+    assert [warning.filename for warning in caught] == [__file__]
+    assert type(load_model(tmp_path / "model.skops")) is type(unfitted)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["model.skops", "model", "model.v2", "model.bin"])
+def test_other_names_of_fitted_estimators_give_none(tmp_path, name):
+    save_model(StandardScaler().fit(np.eye(3)), tmp_path / name)
