@@ -69,6 +69,13 @@ def load_classifier() -> Any:
             f"SKDAF_MODEL={MODEL!r} contains a {type(model).__name__}: expected a "
             "classifier with probabilities and one label per clip."
         )
+    if hasattr(model, "feature_names_in_"):
+        # A ColumnTransformer, for example, takes numbers beside the recordings.
+        columns = ", ".join(map(repr, model.feature_names_in_))
+        raise ValueError(
+            f"SKDAF_MODEL={MODEL!r} expects a table with the columns {columns}; "
+            "the endpoints need a model that takes recordings only."
+        )
     return model
 
 

@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from helpers import ROOT, import_or_skip, small_classifier, small_frontend, stereo_tones
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skdaf
 
@@ -231,6 +234,13 @@ def test_a_model_that_is_no_classifier_stops_the_start(example, sounds, monkeypa
 def test_a_model_that_is_not_fitted_stops_the_start(example, monkeypatch, wrap):
     model = wrap(small_classifier())
     with pytest.raises(ValueError, match=f"a {type(model).__name__} that is not fitted: call"):
+        start(example, model, monkeypatch)
+
+
+def test_a_model_of_a_table_stops_the_start(example, monkeypatch):
+    scaler = StandardScaler().fit(pd.DataFrame({"path": [1.0, 2.0], "warmth": [3.0, 4.0]}))
+    model = make_pipeline(scaler, LogisticRegression().fit([[0, 0], [1, 1]], [0, 1]))
+    with pytest.raises(ValueError, match="expects a table with the columns 'path', 'warmth'"):
         start(example, model, monkeypatch)
 
 

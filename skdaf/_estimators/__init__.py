@@ -13,5 +13,6 @@
   `CNNFeatureExtractor`.
 - `combine`: `make_combined_classifier`; `feature_blocks`: `BlockScaler` and `CappedPCA`.
 - `fitted`: find networks and front ends in fitted pipelines, searches and other estimators.
+- `table_columns`: the columns of the table that a fitted pipeline expects.
 - `persistence`: `save_model` and `load_model`; `export`: `export_onnx`.
 """

@@ -12,6 +12,7 @@ from skdaf._audio.reading import read_info
 from skdaf._audio.sources import is_source
 from skdaf._core.parallel import progress_bar
 from skdaf._estimators.fitted import load_if_path
+from skdaf._estimators.table_columns import expected_table, find_table_columns
 from skdaf._features.windows import Windows
 from skdaf._segments.window_lengths import warn_about_short_recording
 
@@ -37,6 +38,12 @@ def load_fitted(estimator, name, kind):
             f"{name} must be a fitted {kind}, or the path of a saved one, got {estimator!r}."
         )
     check_is_fitted(estimator)
+    columns = find_table_columns(estimator)
+    if columns and columns.others:
+        raise ValueError(
+            f"{name} expects {expected_table(columns)}, but the windows of a recording have no "
+            "such values: train a model that takes recordings only."
+        )
     return estimator
 
 

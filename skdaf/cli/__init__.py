@@ -4,14 +4,17 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 
 - `_training`: train, transfer, combine.
 - `_fitting`: fit, save and report; `_annotations`: the option --annotations.
+- `_groups`: the option --group-column.
 - `_copies`: the warning about copies of training clips in --test-fraction.
 - `_combining`: the option --config of combine.
 - `_predicting`: predict, embed, report.
+- `_inputs`: what a model gets, such as a table with numbers beside the recordings.
 - `_skipping`: the option --skip-unreadable of predict and embed.
 - `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
-- `_files`: info, check, convert, export; `_outline`: info of files that need not be loaded.
+- `_checking`: check; `_counts`: clips per class.
+- `_files`: info, convert, export; `_outline`: info of files that need not be loaded.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: pretrained networks.
@@ -24,7 +27,8 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 import click
 
 from skdaf import __version__
-from skdaf.cli._files import check, convert, export, info
+from skdaf.cli._checking import check
+from skdaf.cli._files import convert, export, info
 from skdaf.cli._predicting import embed, predict, report
 from skdaf.cli._program import Program
 from skdaf.cli._segmenting import segments

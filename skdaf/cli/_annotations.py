@@ -5,6 +5,7 @@ from functools import wraps
 
 import click
 
+from skdaf.cli._groups import groups_of_recordings
 from skdaf.cli._options import combine_options, is_given, step_option
 from skdaf.cli._paths import InputPath
 from skdaf.cli._tables import audio_files
@@ -136,8 +137,9 @@ def labeled_clips(recordings, annotations):
     """Return the clips of a command, their labels, and their groups (None if there are none)."""
     if annotations is None:
         _check_folders(recordings.folders)
-        return *recordings.labeled(), None
-    return annotations.clips(recordings.folders)
+        return *recordings.labeled(), recordings.groups
+    clips, labels, groups = annotations.clips(recordings.folders)
+    return clips, labels, groups_of_recordings(groups)
 
 
 def _check_folders(folders):

@@ -49,8 +49,21 @@ def pipeline_of_config(path, layers_dropped, output, n_jobs):
     return config, pipeline
 
 
-def search_of_config(config, pipeline, paths, labels, *, seed, n_jobs, proba):
-    """Return the best pipeline for some clips, fitted; it predicts probabilities if `proba`."""
+def calibrate_by_groups(classifier, paths, labels, groups):
+    """Fit a CalibratedClassifierCV, whose folds are whole groups if there are several."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if groups is not None and groups.count > 1:
+        folds = StratifiedGroupKFold(min(5, groups.count))
+        classifier.set_params(cv=list(folds.split(paths, labels, groups.values)))
+    return classifier.fit(paths, labels)
+
+
+def search_of_config(config, pipeline, paths, labels, groups=None, *, seed, n_jobs, proba):
+    """Return the best pipeline for some clips, fitted; it predicts probabilities if `proba`.
+
+    The folds of the search are those of deep_audio_features, which knows no `groups`.
+    """
     from sklearn.calibration import CalibratedClassifierCV
 
     from skdaf._legacy.combiner.search import search_svc

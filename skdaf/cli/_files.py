@@ -1,4 +1,4 @@
-"""Commands for files: info, check, convert, export."""
+"""Commands for model files: info, convert, export."""
 
 import math
 import os
@@ -7,17 +7,13 @@ import click
 
 from skdaf.cli._models import load_any, save
 from skdaf.cli._options import (
-    jobs_option,
     model_argument,
-    table_options,
     trust_option,
 )
 from skdaf.cli._outline import describe_outline, rounded_length
 from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained, needed_packages
-from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option, verbosity
-from skdaf.cli._recordings import any_argument, recordings_options
-from skdaf.cli._tables import show
+from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option
 from skdaf.cli._text import echo, to_json, visible
 
 
@@ -64,12 +60,23 @@ def _describe(model):
     if hasattr(model, "classes_"):
         several = getattr(inner, "multilabel_", False)
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
+    facts |= _table_columns(model)
     if not facts["fitted"]:
         facts["parameters"] = _one_line(model)
     needed = needed_packages(model)
     if needed:
         facts["packages"] = needed
     return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}
+
+
+def _table_columns(model):
+    """Return the columns of the table that a model expects, if it does not take recordings."""
+    from skdaf._estimators.table_columns import find_table_columns
+
+    columns = find_table_columns(model)
+    if columns is None:
+        return {}
+    return {"columns": columns.names, "columns of recordings": columns.recordings}
 
 
 def _steps(model, prefix=""):
@@ -164,70 +171,6 @@ def _right_aligned(rows):
         width = max(map(len, [name, *cells]))
         columns.append([cell.rjust(width) for cell in (name, *cells)])
     return "\n".join(map(" ".join, zip(*columns, strict=True)))
-
-
-# What the last line of "skdaf check" counts: columns of the table, and how to say it.
-_FINDINGS = {
-    "unreadable": "unreadable",
-    "is_copy": "copies of others",
-    "label_conflict": "with conflicting labels",
-    "silent": "silent",
-    "clipped": "clipped",
-    "cancels": "with channels that cancel out",
-    "odd_duration": "with an odd duration",
-}
-
-
-@click.command(cls=Command)
-@recordings_options(any_argument)
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="Also count a recording as bad if it is silent, clipped or a duplicate, if a duplicate "
-    "has a different label, if its channels cancel out, or if its duration is unusual.",
-)
-@table_options
-@jobs_option
-@quiet_option
-def check(recordings, strict, format_, output, n_jobs):
-    """Find unreadable recordings and duplicates.
-
-    Folders are searched, including subfolders; --table checks the recordings of a table. The exit
-    status is 1 if any recording is bad. Without --strict, only recordings that cannot be read are
-    bad.
-
-    The last line counts the findings of each kind; a recording can have several.
-
-    Duplicates contain the same samples; a label conflict is a duplicate in another class folder, or
-    with another label in the table. Channels cancel out if their mean, which other commands use, is
-    silent. A duration is odd if it differs widely from almost all others.
-
-    Example: skdaf check recordings
-    """
-    from skdaf import check_audio
-
-    files, labels = recordings.with_folder_names()
-    table = check_audio(files, labels, n_jobs=n_jobs, verbose=verbosity())
-    findings = table.assign(unreadable=~table.ok, is_copy=table.duplicate_of.ne(""))
-    findings = findings.reindex(columns=list(_FINDINGS), fill_value=False)
-    # Whole recordings have no times.
-    unused = [] if (table.start.ne(0) | table.end.notna()).any() else ["start", "end"]
-    # The problem comes last, because it may be long.
-    hidden = [name for name in (*unused, "problem", "label") if name in table]
-    table = table.drop(columns=hidden).assign(problem=table.problem)
-    show(table, format_, output)
-    note(_summary(findings))
-    if findings.any(axis=None) if strict else findings.unreadable.any():
-        click.get_current_context().exit(1)
-
-
-def _summary(findings):
-    """Return one line: the number of files, and how many there are of each finding."""
-    names = dict(_FINDINGS)
-    if findings.is_copy.sum() == 1:
-        names["is_copy"] = "copy of another"
-    found = ", ".join(f"{findings[c].sum()} {names[c]}" for c in names if findings[c].any())
-    return f"{len(findings)} file{'s' * (len(findings) != 1)}: {found or 'no problems'}"
 
 
 @click.command(cls=Command)

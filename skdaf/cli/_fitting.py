@@ -1,19 +1,24 @@
 """Fit a model, save it, and report its scores on clips that were held out."""
 
-import os
 import warnings
 
 from skdaf.cli._copies import warn_about_copies
+from skdaf.cli._counts import clips_per_class, described
 from skdaf.cli._models import save
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._program import note
 from skdaf.cli._reports import report_text
 from skdaf.cli._text import echo
 
+# Classes with fewer clips are named.
+_FEW = 5
+
 
 def fit_numbers(model, recordings, **options):
     """Fit and save a regressor on the numbers in a table."""
-    fit(model, *recordings.numbers(), targets=recordings.target_names(), **options)
+    clips, numbers = recordings.numbers()
+    targets = recordings.target_names()
+    fit(model, clips, numbers, recordings.groups, targets=targets, **options)
 
 
 def fit(
@@ -35,8 +40,8 @@ def fit(
     model : estimator
     paths, labels
         The clips, and their labels, if any; or numbers, if `targets` is given.
-    groups : array, default=None
-        The recording of each clip: whole recordings are held out.
+    groups : Groups, default=None
+        The group of each clip: whole groups are held out.
     test_fraction, output
         The options of the command.
     noted : dict, default=None
@@ -44,18 +49,16 @@ def fit(
     targets : sequence of str, default=None
         The names of the columns of numbers.
     train : callable, default=None
-        A function (model, clips, labels) -> fitted model, instead of `fit`.
+        A function (model, clips, labels, groups) -> fitted model, instead of `fit`.
     """
     classes, test_clips = None if targets else labels, None
     if test_fraction is not None:
         rows = _split(len(paths), classes, groups, test_fraction)
         (paths, labels, groups), test_clips = (_chosen(r, paths, labels, groups) for r in rows)
         warn_about_copies(paths, test_clips[0])
-        _show_held_out(labels, *test_clips[1:])
-    note(f"Training on {_counted(len(paths), 'clip')}{_kinds(None if targets else labels)}")
-    # Of a single recording, `fit` could hold out none.
-    others = {} if groups is None or len(set(groups)) == 1 else {"groups": groups}
-    model = train(model, paths, labels) if train else model.fit(paths, labels, **others)
+        _show_held_out(labels, *test_clips[1:], has_classes=classes is not None)
+    _note_clips(paths, None if targets else labels)
+    model = (train or _fitted)(model, paths, labels, groups)
     if hasattr(model, "history_"):
         note(_summary(model))
     report = test_clips and _report(model, *test_clips[:2], targets)
@@ -79,12 +82,31 @@ def note_classes_of_source(source, labels, test_fraction):
         note("Scores are too good if the source was trained on clips that are held out now.")
 
 
-def _kinds(classes):
+def _fitted(model, paths, labels, groups):
+    from sklearn.utils.validation import has_fit_parameter
+
+    # Of a single group, `fit` could hold out none. Only some models hold out clips.
+    takes_groups = groups is not None and groups.count > 1 and has_fit_parameter(model, "groups")
+    return model.fit(paths, labels, **({"groups": groups.values} if takes_groups else {}))
+
+
+def _note_clips(paths, classes):
+    """Say how many clips of each class there are, and which classes have only few."""
+    text = f"Training on {_counted(len(paths), 'clip')}"
     if classes is None:
-        return ""
-    if is_indicator(classes):
-        return f" with {_counted(classes.shape[1], 'label')}"
-    return f" of {_counted(len(set(classes)), 'class', 'classes')}"
+        note(text)
+        return
+    counts = clips_per_class(classes)
+    n_classes = len(counts)
+    kinds = (
+        f"with {_counted(n_classes, 'label')}"
+        if is_indicator(classes)
+        else f"of {_counted(n_classes, 'class', 'classes')}"
+    )
+    note(f"{text} {kinds} ({described(counts)})")
+    few = {name: count for name, count in counts.items() if count < _FEW}
+    if few:
+        note(f"With fewer than {_FEW} clips, a class is hardly learned: {described(few)}")
 
 
 def _counted(n, one, several=None):
@@ -99,13 +121,14 @@ def _split(n_clips, classes, groups, test_fraction):
     options = {"test_size": test_fraction, "random_state": 0}
     try:
         if groups is not None:
-            return next(GroupShuffleSplit(1, **options).split(range(n_clips), groups=groups))
+            parts = GroupShuffleSplit(1, **options)
+            return next(parts.split(range(n_clips), groups=groups.values))
         stratify = None if classes is None else strata(classes, test_fraction)
         return train_test_split(range(n_clips), stratify=stratify, **options)
     except ValueError as error:
         what, who = "clips", "each class needs" if classes is not None else "there must be"
         if groups is not None:
-            n_clips, what, who = len(set(groups)), "recording(s)", "there must be"
+            n_clips, what, who = groups.count, f"{groups.what}(s)", "there must be"
         raise ValueError(
             f"--test-fraction {test_fraction:g} cannot be used with {n_clips} {what}: {who} "
             f"{what.replace('(s)', 's')} for training and for testing ({error})."
@@ -116,23 +139,24 @@ def _chosen(rows, paths, labels, groups):
     """Return some of the clips, of the labels and of the groups; the latter two may be None."""
     from sklearn.utils import _safe_indexing
 
-    others = (None if x is None else _safe_indexing(x, rows) for x in (labels, groups))
-    return [paths[row] for row in rows], *others
+    labels = None if labels is None else _safe_indexing(labels, rows)
+    return [paths[row] for row in rows], labels, groups and groups.of(rows)
 
 
-def _show_held_out(labels, test_labels, test_groups):
-    """Say which recordings are held out, and warn of classes that occur only in them."""
+def _show_held_out(labels, test_labels, test_groups, has_classes):
+    """Say which groups are held out, and warn of classes that occur only in them."""
     if test_groups is None:
         return
-    names = [os.path.basename(path) for path in dict.fromkeys(test_groups)]
-    note(f"Held out {', '.join(names)}")
+    note(f"Held out {test_groups.listed()}")
+    if not has_classes:
+        return
     known, tested = (
         {*map(str, some.columns[some.any()] if is_indicator(some) else some)}
         for some in (labels, test_labels)
     )
     if tested - known:
         warnings.warn(
-            f"The classes {sorted(tested - known)} occur only in the recordings that "
+            f"The classes {sorted(tested - known)} occur only in the {test_groups.what}s that "
             "--test-fraction holds out, so the model cannot learn them.",
             stacklevel=2,
         )

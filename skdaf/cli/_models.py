@@ -1,13 +1,42 @@
 """Load and save model files, and make transformers of loaded models."""
 
+import os
 import zipfile
+from itertools import pairwise
+
+import click
 
 from skdaf._estimators.persistence.other_files import likely_content
 from skdaf._estimators.pretrained.names import ONNX_ENDINGS
-from skdaf.cli._program import note, verbosity
+from skdaf.cli._paths import InputPath
+from skdaf.cli._program import note, raw_arguments, verbosity
 
 # Parameters that belong to a single run, with the values that model files store.
 _RUN_PARAMETERS = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": None}
+
+
+class ModelFile(InputPath):
+    """A model file, not a folder."""
+
+    def convert(self, value, param, ctx):
+        """Return the path; say what is wrong with a folder."""
+        if os.path.isdir(value):
+            advice = swapped(value) or (
+                "To train a model on a folder of recordings, use: skdaf train FOLDER -o MODEL."
+            )
+            self.fail(f"{value!r} is a folder; expected a model file. {advice}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def swapped(value):
+    """Return the advice to swap the arguments of the command if a later one is a model file."""
+    context = click.get_current_context(silent=True)
+    words = raw_arguments(context)
+    later = words[words.index(value) :] if value in words else []
+    for before, word in pairwise(later):
+        if not before.startswith("-") and os.path.isfile(word) and _is_model_file(word):
+            return f"The model comes first: {context.command_path} {word} {value}."
+    return ""
 
 
 def load(path, *, trust=False, n_jobs=None, verbose=None):
@@ -34,6 +63,8 @@ def load_any(path, *, trust=False):
             f"{path!r} is no model file of skdaf, but an ONNX network: "
             'use "skdaf embed", or train a classifier on its features with "skdaf combine".'
         )
+    elif advice := swapped(path):
+        raise ValueError(f"{path!r} is no model file. {advice}")
     elif (content := likely_content(path)) is not None:
         raise ValueError(
             f"{path!r} was not written by save_model, or it is damaged: the file {content}."
@@ -67,12 +98,15 @@ def _unpickle(path):
         raise ValueError(f"{path!r} cannot be loaded as a pickle: {error!r}.") from error
 
 
-def load_predictor(path, *, proba=False, **options):
+def load_predictor(path, *, proba=False, tables=False, **options):
     """Return a fitted classifier or regressor, which can predict probabilities if `proba` is true.
 
-    A classifier can be told from a regressor with `is_regressor` of scikit-learn.
+    A classifier can be told from a regressor with `is_regressor` of scikit-learn. Models that
+    expect a table are refused unless `tables` is true.
     """
     model = load(path, **options)
+    if not tables:
+        check_takes_recordings(path, model)
     from sklearn.base import is_classifier, is_regressor
 
     if not (is_classifier(model) or is_regressor(model)):
@@ -85,10 +119,23 @@ def load_predictor(path, *, proba=False, **options):
         raise ValueError(f"{path!r} predicts numbers, not classes: omit --proba.")
     if proba and not hasattr(model, "predict_proba"):
         raise ValueError(
-            f"{path!r} does not predict probabilities: omit --proba, or train the model with "
-            "skdaf combine --proba."
+            f"{path!r} contains a {type(model).__name__} that does not predict probabilities: omit "
+            "--proba, or train it with skdaf combine --proba. In Python, fit "
+            "CalibratedClassifierCV(model)."
         )
     return model
+
+
+def check_takes_recordings(path, model):
+    """Raise ValueError if a model expects a table with other values than recordings."""
+    from skdaf._estimators.table_columns import expected_table, find_table_columns
+
+    columns = find_table_columns(model)
+    if columns and columns.others:
+        raise ValueError(
+            f"The model in {path!r} expects {expected_table(columns)}, but this command passes it "
+            "recordings only. For its predictions, use: skdaf predict MODEL TABLE."
+        )
 
 
 def make_transformer(model, layers_dropped, files):

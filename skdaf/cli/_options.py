@@ -6,6 +6,7 @@ import difflib
 import click
 
 from skdaf.cli._completion import complete_parameter
+from skdaf.cli._models import ModelFile
 from skdaf.cli._paths import InputPath, OutputFile
 from skdaf.cli._program import quiet_option
 
@@ -47,7 +48,7 @@ def combine_options(*decorators):
     return decorate
 
 
-model_argument = click.argument("model", type=InputPath(dir_okay=False))
+model_argument = click.argument("model", type=ModelFile())
 
 paths_argument = click.argument(
     "paths", type=InputPath(), nargs=-1, required=True, metavar="PATH..."
@@ -60,10 +61,18 @@ trust_option = click.option(
     "you trust.",
 )
 
+
+def _checked_jobs(context, parameter, value):
+    if value == 0:
+        raise click.BadParameter("0 is not allowed; expected 1, 2, ... or -1 for all cores.")
+    return value
+
+
 jobs_option = click.option(
     "--n-jobs",
     type=int,
     metavar="N",
+    callback=_checked_jobs,
     help="Number of workers that read files; -1 uses one per core.  [default: 1]",
 )
 
@@ -134,7 +143,7 @@ training_options = combine_options(
     ),
     click.option(
         "--seed",
-        type=int,
+        type=WholeNumber(min=0, max=2**32 - 1),
         default=0,
         show_default=True,
         help="Random seed. The same seed gives the same model.",
@@ -145,7 +154,10 @@ training_options = combine_options(
 
 
 def configure(estimator, values):
-    """Set parameters; the error for an unknown parameter suggests similar names."""
+    """Set parameters, and check them before any recording is read.
+
+    The error for an unknown parameter suggests similar names.
+    """
     known = _parameter_names(estimator)
     for name in values:
         if name not in known:
@@ -153,7 +165,23 @@ def configure(estimator, values):
             close = close or difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}."
             raise ValueError(f"{type(estimator).__name__} has no parameter {name!r}: {hint}")
-    return estimator.set_params(**values)
+    estimator.set_params(**values)
+    _check_values(estimator, values)
+    return estimator
+
+
+def _check_values(estimator, names):
+    """Check the parameters of an estimator, and of those inside it that have one of the names."""
+    parts = estimator.get_params() | {"": estimator}
+    for owner in {"", *(name.rpartition("__")[0] for name in names)}:
+        part = parts.get(owner)
+        try:
+            if hasattr(part, "_parameter_constraints"):
+                part._validate_params()
+            if hasattr(part, "_check_parameters"):  # of skdaf
+                part._check_parameters()
+        except TypeError as error:
+            raise ValueError(str(error)) from error
 
 
 def _parameter_names(estimator):

@@ -3,6 +3,7 @@
 import click
 
 from skdaf._core.files import replacing
+from skdaf.cli._inputs import errors_name_table, find_inputs
 from skdaf.cli._models import load, load_predictor, make_extractor
 from skdaf.cli._multilabel import is_indicator, joined
 from skdaf.cli._options import (
@@ -17,7 +18,12 @@ from skdaf.cli._options import (
 from skdaf.cli._paths import EmbeddingFile, is_npy, list_file
 from skdaf.cli._pretrained import ModelOrName, load_transformer, settings_option
 from skdaf.cli._program import Command, note, verbosity
-from skdaf.cli._recordings import folders_argument, recordings_options
+from skdaf.cli._recordings import (
+    any_argument,
+    folders_argument,
+    recordings_options,
+    unlabeled_table_option,
+)
 from skdaf.cli._reports import report_data, report_text
 from skdaf.cli._skipping import readable, skip_option
 from skdaf.cli._tables import audio_files, format_by_name, show, write
@@ -27,7 +33,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 
 @click.command(cls=Command)
 @model_argument
-@paths_argument
+@recordings_options(any_argument, unlabeled_table_option)
 @click.option("--proba", is_flag=True, help="Add a column with the probability of each class.")
 @click.option(
     "--segments",
@@ -42,7 +48,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 @using_options
 def predict(
     model,
-    paths,
+    recordings,
     proba,
     segments,
     window,
@@ -57,34 +63,36 @@ def predict(
 ):
     """Predict the classes or the numbers of recordings.
 
-    Folders are searched for recordings, including subfolders.
+    PATH is a recording, a folder, which is searched for recordings including subfolders, or a table
+    (*.csv or *.tsv) with a row for each recording. A model that was trained on a table with other
+    columns beside the recordings, such as a temperature, needs a table with these columns.
 
     Example: skdaf predict model.skops recordings --proba --format csv
     """
-    import pandas as pd
-
-    from skdaf._estimators.fitted import find_network
-
     _check_combination(proba, segments, layers_dropped, thresholds)
-    files, options = audio_files(paths), {"trust": trust, "n_jobs": n_jobs, **_progress(segments)}
-    if layers_dropped is None:
-        fitted = load_predictor(model, proba=proba, **options)
-    else:
+    if recordings.table is not None and (segments or layers_dropped is not None):
+        option = "--segments" if segments else "--layers-dropped"
+        raise click.UsageError(f"{option} takes recordings, not a table.")
+    clips = None if recordings.table else recordings.unlabeled()
+    options = {"trust": trust, "n_jobs": n_jobs, **_progress(segments)}
+    windows = {"window": window, "step": step}
+    if layers_dropped is not None:
         fitted = load(model, **options)
-    with readable(files, skip_unreadable, n_jobs) as files:
-        if layers_dropped is not None:
-            extractor = make_extractor(find_network(fitted), layers_dropped).fit(files)
-            table = _features(
-                extractor, files, {"window": window, "step": step} if segments else None
-            )
-        elif segments:
-            windows = {"window": window, "step": step, "threshold": as_threshold(thresholds)}
-            tables = [_windows(fitted, file, proba, windows) for file in files]
-            table = pd.concat(tables, ignore_index=True)
+        with readable(clips, skip_unreadable, n_jobs) as files:
+            table = _layers(fitted, files, layers_dropped, windows if segments else None)
+            # CSV, because a text table would have too many columns to be readable.
+            show(table, format_, output, "csv")
+        return
+    fitted = load_predictor(model, proba=proba, tables=not segments, **options)
+    inputs = find_inputs(model, fitted, recordings, clips)
+    with readable(inputs.files, skip_unreadable, n_jobs) as files:
+        if segments:
+            windows["threshold"] = as_threshold(thresholds)
+            table = _windows_of_all(fitted, files, proba, windows)
         else:
-            table = _predictions(fitted, files, proba)
-        # CSV for layers, because a text table would have too many columns to be readable.
-        show(table, format_, output, "table" if layers_dropped is None else "csv")
+            with errors_name_table(recordings):
+                table = _predictions(fitted, inputs.of(files), proba)
+        show(table, format_, output)
 
 
 def _check_combination(proba, segments, layers_dropped, thresholds):
@@ -110,8 +118,8 @@ def _progress(segments):
     return {"verbose": 0} if segments else {}
 
 
-def _predictions(predictor, files, proba):
-    """Return a table of labels or numbers, with one row per file."""
+def _predictions(predictor, inputs, proba):
+    """Return a table of labels or numbers, with one row per recording or part of one."""
     import pandas as pd
     from sklearn.base import is_regressor
 
@@ -123,19 +131,34 @@ def _predictions(predictor, files, proba):
     )
     from skdaf._segments.tables import probability_columns
 
+    found = {"file": inputs.files, **({} if inputs.times is None else inputs.times)}
     if is_regressor(predictor):
-        return pd.DataFrame({"file": files, **numbers_by_column(predictor, files)})
+        return pd.DataFrame(found | numbers_by_column(predictor, inputs.X))
     several = is_multilabel(predictor)
     if not (proba or several):
-        return pd.DataFrame({"file": files, "label": predictor.predict(files)})
-    labels, probabilities = labels_and_probabilities(predictor, files)
-    labels = joined(labels, names_of_labels(predictor)) if several else labels
-    if not proba:
-        return pd.DataFrame({"file": files, "label": labels})
-    names = probability_columns(names_of_labels(predictor), ["file", "label"])
-    return pd.DataFrame(
-        {"file": files, "label": labels, **dict(zip(names, probabilities.T, strict=True))}
-    )
+        return pd.DataFrame(found | {"label": predictor.predict(inputs.X)})
+    labels, probabilities = labels_and_probabilities(predictor, inputs.X)
+    found["label"] = joined(labels, names_of_labels(predictor)) if several else labels
+    if proba:
+        names = probability_columns(names_of_labels(predictor), [*found])
+        found |= dict(zip(names, probabilities.T, strict=True))
+    return pd.DataFrame(found)
+
+
+def _layers(fitted, files, layers_dropped, windows):
+    """Return a table of the outputs of a layer; for windows of recordings, unless it is None."""
+    from skdaf._estimators.fitted import find_network
+
+    extractor = make_extractor(find_network(fitted), layers_dropped).fit(files)
+    return _features(extractor, files, windows)
+
+
+def _windows_of_all(predictor, files, proba, windows):
+    """Return a table of labels or numbers, with one row per window of each recording."""
+    import pandas as pd
+
+    tables = [_windows(predictor, file, proba, windows) for file in files]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _windows(predictor, file, proba, windows):
@@ -283,16 +306,21 @@ def report(model, recordings, format_, output, trust, n_jobs):
     """
     from sklearn.base import is_regressor
 
-    predictor = load_predictor(model, trust=trust, n_jobs=n_jobs)
+    predictor = load_predictor(model, tables=True, trust=trust, n_jobs=n_jobs)
     if is_regressor(predictor):
-        found = *recordings.numbers(), recordings.target_names()
+        clips, true = recordings.numbers()
+        options = {"targets": recordings.target_names()}
     else:
-        found = recordings.labeled()
-        _check_classes(predictor, found[1])
-    if (format_ or format_by_name(output)) == "json":
-        write(to_json(report_data(predictor, *found)), output)
-    else:
-        write(report_text(predictor, *found), output)
+        clips, true = recordings.labeled()
+        _check_classes(predictor, true)
+        options = {}
+    X = find_inputs(model, predictor, recordings, clips).X
+    with errors_name_table(recordings):
+        if (format_ or format_by_name(output)) == "json":
+            text = to_json(report_data(predictor, X, true, **options))
+        else:
+            text = report_text(predictor, X, true, **options)
+    write(text, output)
     if output is not None:
         note(f"Wrote {output}")
 

@@ -12,7 +12,7 @@ from skdaf._estimators.pretrained.names import (
     did_you_mean,
     is_pretrained,
 )
-from skdaf.cli._models import load, make_transformer
+from skdaf.cli._models import check_takes_recordings, load, make_transformer, swapped
 from skdaf.cli._options import Assignment, configure
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import verbosity
@@ -25,6 +25,8 @@ class ModelOrName(InputPath):
         """Return the name or the path."""
         if value in NAMED:
             return value
+        if os.path.isdir(value) and (advice := swapped(value)):
+            self.fail(f"{value!r} is a folder; expected a model. {advice}", param, ctx)
         if not os.path.lexists(value):
             self.fail(
                 f"{value!r} is neither an existing file or folder nor one of the pretrained "
@@ -71,6 +73,8 @@ def load_transformer(model, files, *, settings, layers_dropped, trust, n_jobs, v
         if settings:
             raise click.UsageError("--set is for pretrained networks, not for model files.")
         fitted = load(model, trust=trust, n_jobs=n_jobs, verbose=verbose)
+        if layers_dropped is None:
+            check_takes_recordings(model, fitted)
         return make_transformer(fitted, layers_dropped, files)
     if layers_dropped is not None:
         raise click.UsageError(

@@ -15,7 +15,7 @@ from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 # If no command is given, click shows the help; since version 8.2, it raises this error to do so.
 _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
-_QUIET = "skdaf.quiet"
+_QUIET, _ARGUMENTS = "skdaf.quiet", "skdaf.arguments"
 
 
 class Failure(click.ClickException):
@@ -73,7 +73,8 @@ class CommandWithoutTables(click.Command):
 
     def parse_args(self, ctx, args):
         """Parse the arguments; say which command reads standard input."""
-        has_dash = "-" in args  # click removes arguments from the list
+        ctx.meta[_ARGUMENTS] = [*args]  # click removes arguments from the list
+        has_dash = "-" in args
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -138,6 +139,11 @@ def _plain_warnings():
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+def raw_arguments(context):
+    """Return what the user wrote after the name of the command, for errors."""
+    return [] if context is None else context.meta.get(_ARGUMENTS, [])
 
 
 def quiet_option(command):

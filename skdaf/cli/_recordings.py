@@ -6,10 +6,11 @@ from functools import wraps
 import click
 
 from skdaf._audio.metadata.spelling import Spelling
+from skdaf.cli._groups import groups_of_column
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
-from skdaf.cli._tables import audio_files, class_of, labeled_files
+from skdaf.cli._tables import audio_files, class_of, is_table, labeled_files
 
 _COLUMNS = ("path", "label", "target", "start", "end")
 
@@ -22,11 +23,14 @@ class ColumnName(click.ParamType):
 
     name = "name=column"
 
+    def __init__(self, *names):
+        self._names = names or _COLUMNS
+
     def convert(self, value, param, ctx):
         """Return the name of the parameter and that of the column; an empty column means None."""
         name, equals, column = value.partition("=")
-        if not equals or name not in _COLUMNS or not (column or name in _OPTIONAL):
-            names = ", ".join(_COLUMNS)
+        if not equals or name not in self._names or not (column or name in _OPTIONAL):
+            names = ", ".join(self._names)
             self.fail(
                 f"{value!r} must have the form NAME=COLUMN, where NAME is one of {names}.",
                 param,
@@ -48,6 +52,8 @@ class OptionSpelling(Spelling):
         """Return the option for a value."""
         if parameter == "label_separator":
             return f"--label-separator {shlex.quote(value)}"
+        if parameter == "group":
+            return f"--group-column {shlex.quote(value)}"
         if parameter == "root":
             return f"--root {shlex.quote(value)}"
         return f"--column {shlex.quote(f'{parameter}={value or str()}')}"
@@ -60,6 +66,13 @@ class OptionSpelling(Spelling):
         """Return nothing: commands need their columns."""
         return ""
 
+
+_ROOT = click.option(
+    "--root",
+    type=InputPath(file_okay=False),
+    metavar="FOLDER",
+    help="Folder from which relative paths in the table start.  [default: the folder of the table]",
+)
 
 table_option = combine_options(
     click.option(
@@ -85,15 +98,30 @@ table_option = combine_options(
         help="Recordings have any number of labels, and this text is between them in the column of "
         'labels, such as ";".',
     ),
-    click.option(
-        "--root",
-        type=InputPath(file_okay=False),
-        metavar="FOLDER",
-        help="Folder from which relative paths in the table start.  [default: the folder of the "
-        "table]",
-    ),
+    _ROOT,
 )
 
+# For commands that need no labels.
+unlabeled_table_option = combine_options(
+    click.option(
+        "--table",
+        type=InputPath(dir_okay=False),
+        metavar="FILE",
+        help="Use the recordings of this CSV or TSV file. For a model that also takes other "
+        "columns, such as a temperature, the table must have them.",
+    ),
+    click.option(
+        "--column",
+        "columns",
+        type=ColumnName("path", "start", "end"),
+        multiple=True,
+        metavar="NAME=COLUMN",
+        help="Column of the table for path, start or end, such as path=filename. Several columns "
+        "can form a path: path=fold{fold}/{name}. Can be repeated.  [default: the columns with "
+        "these names]",
+    ),
+    _ROOT,
+)
 
 # For commands that also take single files.
 any_argument = click.argument("folders", type=InputPath(), nargs=-1, metavar="[PATH...]")
@@ -119,9 +147,17 @@ class Recordings:
         The folder from which relative paths in the table start.
     output : str or None
         The file that the command writes, which must not be one of the recordings.
+    group_column : str, default=None
+        The column with the group of each recording.
+
+    Attributes
+    ----------
+    groups : Groups or None
+        The groups of the recordings that were returned last.
     """
 
-    def __init__(self, folders, table, columns, label_separator, root, output):
+    def __init__(self, folders, table, columns, label_separator, root, output, group_column=None):
+        self.group_column, self.groups = group_column, None
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
         labels = tuple(column for name, column in columns if name == "label")
@@ -196,6 +232,7 @@ class Recordings:
                 "model that predicts numbers. Labels are in --column label=NAME."
             )
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
+        columns["group"] = self.group_column
         found = load_rows(
             self.table,
             columns | self.columns | options,
@@ -203,45 +240,78 @@ class Recordings:
             label_separator,
             OptionSpelling(),
         )
-        files = (clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
-        check_output_is_not_listed(self.table, self.output, files)
+        if self.group_column is not None:
+            self.groups = groups_of_column(found.groups, self.group_column)
+        self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
 
+    def check_output(self, files):
+        """Check that the command does not overwrite one of the recordings of the table."""
+        check_output_is_not_listed(self.table, self.output, files)
 
-def recordings_options(folders):
+
+def recordings_options(folders, tables=table_option):
     """Return a decorator that adds folders or --table; the command gets `recordings` for them.
 
     Parameters
     ----------
     folders : callable
         The decorator of the argument or option `folders`, which must not be required.
+    tables : callable
+        The decorator of the options of tables. Without labels, a table can be in `folders`, too.
     """
 
     def decorate(command):
         @wraps(command)
-        def run(folders, table, columns, label_separator, root, output, **others):
-            _check_combination(folders, table, columns, label_separator, root)
-            recordings = Recordings(folders, table, columns, label_separator, root, output)
+        def run(
+            folders,
+            table,
+            columns,
+            root,
+            output,
+            label_separator=None,
+            group_column=None,
+            **others,
+        ):
+            if tables is unlabeled_table_option:
+                folders, table = _without_table(folders, table)
+            given = {"column": columns, "label-separator": label_separator, "root": root}
+            given["group-column"] = group_column
+            _check_combination(folders, table, given)
+            recordings = Recordings(
+                folders, table, columns, label_separator, root, output, group_column
+            )
             return command(recordings=recordings, output=output, **others)
 
-        return combine_options(folders, table_option)(run)
+        return combine_options(folders, tables)(run)
 
     return decorate
 
 
-def _check_combination(folders, table, columns, label_separator, root):
+def _without_table(folders, table):
+    """Return the other paths, and the one that is a table."""
+    tables = [path for path in folders if is_table(path)]
+    if not tables:
+        return folders, table
+    if table is not None or len(folders) > 1:
+        raise click.UsageError(f"Pass a single table, and nothing else (got {tables[0]!r} too).")
+    return (), tables[0]
+
+
+def _check_combination(folders, table, given):
     if table is not None and folders:
         raise click.UsageError(f"Pass folders or --table, not both (got {folders[0]!r} too).")
     if table is None and not folders:
         raise click.UsageError(f"Pass {_name_of_folders()} or --table.")
-    given = {"column": columns, "label-separator": label_separator, "root": root}
     unused = [name for name, value in given.items() if value]
     if table is None and unused:
         raise click.UsageError(f"--{unused[0]} requires --table.")
 
 
 def _name_of_folders():
-    """Return how the current command takes folders: "--data", or "folders" as arguments."""
+    """Return how the current command takes recordings: "--data", or as arguments."""
     parameters = click.get_current_context().command.params
     folders = next(parameter for parameter in parameters if parameter.name == "folders")
-    return folders.opts[0] if isinstance(folders, click.Option) else "folders"
+    if isinstance(folders, click.Option):
+        return folders.opts[0]
+    return "recordings, their folders," if "PATH" in folders.metavar else "folders"

@@ -21,6 +21,11 @@ def audio_files(paths):
 
     files, left_out = [], {}
     for path in paths:
+        if is_table(path):
+            raise ValueError(
+                f"{path!r} is a table; expected recordings, or folders of them. Tables are for "
+                '"skdaf predict" and for commands with the option --table.'
+            )
         found, others = _recordings_below(path) if Path(path).is_dir() else ([path], [])
         files += found
         for other in others:
@@ -59,6 +64,11 @@ def labeled_files(folders):
 
     found = load_audio_folders(folders[0] if len(folders) == 1 else list(folders))
     return found.filenames, np.asarray(found.target_names)[found.target]
+
+
+def is_table(path):
+    """Return whether the name of a file is that of a table."""
+    return path.lower().endswith((".csv", ".tsv")) and not Path(path).is_dir()
 
 
 def show(table, format_=None, output=None, default="table", announce=True):

@@ -6,12 +6,14 @@ import click
 
 from skdaf.cli._annotations import annotation_options, check_task, labeled_clips
 from skdaf.cli._combining import (
+    calibrate_by_groups,
     check_models_or_config,
     config_option,
     pipeline_of_config,
     search_of_config,
 )
 from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
+from skdaf.cli._groups import group_option
 from skdaf.cli._models import load
 from skdaf.cli._options import (
     WholeNumber,
@@ -68,6 +70,7 @@ def task_option(help_text, *tasks):
 
 @click.command(cls=Command)
 @recordings_options(folders_argument)
+@group_option
 @annotation_options
 @task_option(
     "Learn classes from labels, numbers from a column of --table, or embeddings without labels.",
@@ -126,7 +129,8 @@ def train(
     options = {"test_fraction": test_fraction, "output": output}
     if task == "representation":
         model = configure(ConvAutoencoderEmbedder(), values)
-        fit(model, recordings.unlabeled(), None, **options)
+        clips = recordings.unlabeled()
+        fit(model, clips, None, recordings.groups, **options)
     elif task == "regression":
         fit_numbers(configure(CNNAudioRegressor(), values), recordings, **options)
     else:
@@ -137,6 +141,7 @@ def train(
 @click.command(cls=Command)
 @model_argument
 @recordings_options(folders_argument)
+@group_option
 @annotation_options
 @click.option(
     "--frozen-layers",
@@ -205,6 +210,7 @@ def transfer(
 )
 @config_option
 @recordings_options(data_option)
+@group_option
 @click.option(
     "--layers-dropped",
     type=WholeNumber(min=0),
@@ -256,7 +262,8 @@ def combine(
     if config is not None:
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
-        fit(pipeline, *recordings.with_one_label(), train=train, **options)
+        clips, labels = recordings.with_one_label()
+        fit(pipeline, clips, labels, recordings.groups, train=train, **options)
         return
     from sklearn.calibration import CalibratedClassifierCV
 
@@ -274,7 +281,10 @@ def combine(
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
-    fit(pipeline, *recordings.with_one_label(), **options)
+        # The folds of whole groups are not part of the model.
+        options |= {"train": calibrate_by_groups, "noted": {"cv": None}}
+    clips, labels = recordings.with_one_label()
+    fit(pipeline, clips, labels, recordings.groups, **options)
 
 
 def _class_weight(option, task):

@@ -138,7 +138,10 @@ def test_a_misused_command_prints_one_sentence_and_writes_nothing(workspace, nam
         result = invoke(*arguments, status=2)
     assert result.stdout == ""
     *notes, sentence = result.stderr.splitlines()
-    assert notes in ([], ["Training on 36 clips of 3 classes"])
+    assert notes in (
+        [],
+        ["Training on 36 clips of 3 classes (high_tone 12, low_tone 12, white_noise 12)"],
+    )
     assert re.match(r"Error: .*\.$", sentence)
     assert not list(workspace.glob("x.*"))
 
@@ -171,12 +174,13 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 
 
 def test_a_closed_pipe_is_not_an_error(workspace):
-    command = [SKDAF, "check", "recordings"]
+    command = [SKDAF, "check", "recordings", "--all"]
     process = subprocess.Popen(
         command, cwd=workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     process.stdout.close()
-    assert process.stderr.read() in ("", "36 files: no problems\n")
+    shown = process.stderr.read()
+    assert not shown or shown.endswith("36 files: no problems\n")
     process.stderr.close()
     process.wait()
 
@@ -215,7 +219,8 @@ def test_file_names_that_are_not_utf8(tmp_path):
 def test_the_output_can_be_a_device(workspace):
     result = run("check", "long.wav", "-o", "/dev/stdout", "--format", "csv", cwd=workspace)
     assert result.stdout.startswith("path,ok,")
-    assert result.stderr == "Wrote 1 row to /dev/stdout\n1 file: no problems\n"
+    assert result.stderr.startswith("Wrote 1 row to /dev/stdout\n")
+    assert result.stderr.endswith("\n1 file: no problems\n")
 
 
 def test_pickles_need_trust(tmp_path):

@@ -1,5 +1,7 @@
 """The option --annotations of train and transfer: recordings, and tables of what occurs when."""
 
+from functools import wraps
+
 import numpy as np
 import pytest
 import soundfile as sf
@@ -41,6 +43,7 @@ def spy_on_fit(monkeypatch):
     """Return a list of the arguments with which classifiers are fitted."""
     calls, fit = [], CNNAudioClassifier.fit
 
+    @wraps(fit)
     def spy(self, X, y, **options):
         calls.append((X, y, options))
         return fit(self, X, y, **options)
@@ -52,7 +55,9 @@ def spy_on_fit(monkeypatch):
 def test_train_on_a_folder_of_recordings_and_tables(tmp_path):
     result = train(".", "--annotations", ".", *WINDOWS, output=tmp_path / "m.skops")
     # Per recording: 2 x 3 windows of events, and 3, 7 and 3 of the time between them.
-    assert result.stderr.startswith("Training on 76 clips of 3 classes\n")
+    assert result.stderr.startswith(
+        "Training on 76 clips of 3 classes (high 12, low 12, nothing 52)\n"
+    )
     assert list(load_model(tmp_path / "m.skops").classes_) == ["high", "low", "nothing"]
 
 
@@ -93,7 +98,7 @@ def test_labels_in_another_column(tmp_path):
 def test_several_labels(tmp_path):
     options = ["--annotations", ".", "--window", "1", "--multilabel"]
     result = train(".", *options, output=tmp_path / "m.skops")
-    assert result.stderr.startswith("Training on 24 clips with 2 labels\n")
+    assert result.stderr.startswith("Training on 24 clips with 2 labels (")
     assert load_model(tmp_path / "m.skops").multilabel_
 
 
@@ -103,7 +108,7 @@ def test_transfer(tmp_path):
         *("transfer", tmp_path / "old.skops", ".", "--annotations", ".", "--window", "0.5"),
         *("-o", tmp_path / "new.skops", "--set", "max_epochs=1"),
     )
-    assert "\nTraining on 16 clips of 2 classes\n" in result.stderr
+    assert "\nTraining on 16 clips of 2 classes (high 8, low 8)\n" in result.stderr
 
 
 @pytest.mark.filterwarnings("default:The classes")

@@ -59,7 +59,9 @@ def test_from_the_file_of_deep_audio_features_to_predictions(
     command = "combine", "--config", tmp_path / "config.yaml", "--data", recordings, "-o", out
     result = invoke(*command)
     assert result.stdout == ""
-    text = r"Training on 36 clips of 3 classes\nChose C=(\S+), gamma=(\S+) of 35 candidates: "
+    text = (
+        r"Training on 36 clips of 3 classes \(.*\)\nChose C=(\S+), gamma=(\S+) of 35 candidates: "
+    )
     text += r"f1_macro ([01]\.\d{3}) in cross-validation \(standard deviation [01]\.\d{3}\)\n"
     found = re.fullmatch(text + re.escape(f"Wrote {out}\n"), result.stderr)
     assert found, result.stderr
@@ -114,7 +116,9 @@ def test_a_test_set_probabilities_and_layers(config, workspace, out):
         *("combine", "--config", path, "--data", workspace / "recordings", "-o", out, "--proba"),
         *("--layers-dropped", "1", "--test-fraction", "0.25", "--n-jobs", "1"),
     )
-    assert result.stderr.startswith("Training on 27 clips of 3 classes\nChose C=")
+    assert result.stderr.startswith(
+        "Training on 27 clips of 3 classes (high_tone 9, low_tone 9, white_noise 9)\nChose C="
+    )
     assert "of 7 candidates" in result.stderr
     assert re.search(r"accuracy +\S+ +9\n", result.stdout)
     model = load_model(out)

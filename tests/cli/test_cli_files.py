@@ -17,6 +17,7 @@ from helpers import import_or_skip
 
 import skdaf
 from skdaf import CNNAudioClassifier, SpectrogramTransformer, load_model
+from skdaf.cli._counts import clips_per_class, described
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
 
@@ -58,7 +59,7 @@ def test_class_folders_in_two_unicode_forms_are_one_class(tmp_path):
         sf.write(tmp_path / "recordings" / name / f"{number}.wav", np.ones(99) / 2, 8000)
     if len(os.listdir(tmp_path / "recordings")) < 2:
         pytest.skip("this file system treats both forms as the same name")
-    result = invoke("check", tmp_path / "recordings", "--format", "json")
+    result = invoke("check", tmp_path / "recordings", "--all", "--format", "json")
     # Both files have the same samples, and the same label.
     assert [row["label_conflict"] for row in json.loads(result.stdout)] == [False, False]
 
@@ -108,8 +109,37 @@ def test_check(workspace, tmp_path):
     (tmp_path / "recordings" / "bad.wav").write_text("not a sound")
     result = run("check", "recordings", "--format", "csv", cwd=tmp_path, status=1)
     table = pd.read_csv(io.StringIO(result.stdout))
-    assert list(table.path[~table.ok]) == [os.path.join("recordings", "bad.wav")]
-    assert "37 files: 1 unreadable\n" in result.stderr
+    # Only files with findings are listed; -o has all.
+    assert list(table.path) == [os.path.join("recordings", "bad.wav")]
+    assert result.stderr.endswith("37 files: 1 unreadable\n")
+    to_file = invoke("check", tmp_path / "recordings", "-o", tmp_path / "all.csv", status=1)
+    assert to_file.stdout == ""
+    listed = pd.read_csv(tmp_path / "all.csv")
+    assert (len(listed), listed.ok.sum()) == (37, 36)
+
+
+def test_the_summary_of_check(tmp_path):
+    for i, (folder, rate) in enumerate([("dog", 8000), ("dog", 16000), ("rain", 16000)]):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        tone = 0.5 * np.sin((0.1 + i) * np.arange(200 * rate))
+        sf.write(tmp_path / folder / f"{i}.flac", tone, rate)
+    result = invoke("check", tmp_path)
+    assert result.stdout == ""
+    assert result.stderr == (
+        "Duration: 10.0 min in total, 200 to 200 s each\n"
+        "Sampling rate: 16000 Hz (2), 8000 Hz (1)\n"
+        "Per class: dog 2, rain 1\n"
+        "3 files: no problems\n"
+    )
+    assert invoke("check", tmp_path, "--quiet").stderr == ""
+    assert len(invoke("check", tmp_path, "--all").stdout.splitlines()) == 4
+    assert json.loads(invoke("check", tmp_path, "--format", "json").stdout) == []
+
+
+def test_many_classes_are_summarized():
+    counts = clips_per_class([*"aabbbcdefghijklmnop"])
+    assert described(counts) == "1 (c) to 3 (b) of each"
+    assert described(clips_per_class(pd.DataFrame({"a": [1, 0], "b": [1, 1]}))) == "a 1, b 2"
 
 
 def test_check_strict(tmp_path):
@@ -127,7 +157,7 @@ def test_check_finds_duplicates_and_label_conflicts(tmp_path, form):
         sf.write(path, sound, 8000)
     arguments = {"root": [tmp_path], "folders": [tmp_path / "dog", tmp_path / "rain"]}
     arguments = arguments.get(form, paths)
-    result = invoke("check", *arguments, "--format", "csv")
+    result = invoke("check", *arguments, "--all", "--format", "csv")
     table = pd.read_csv(io.StringIO(result.stdout))
     assert list(table.duplicate_of.fillna("")) == ["", str(paths[0]), str(paths[0])]
     assert table.label_conflict.all()
@@ -136,14 +166,14 @@ def test_check_finds_duplicates_and_label_conflicts(tmp_path, form):
     # Duplicates in one class are not a conflict, even in different subfolders.
     paths[2].unlink()
     sf.write(paths[2], -sound, 8000)
-    table = pd.read_csv(io.StringIO(invoke("check", *arguments, "--format", "csv").stdout))
+    table = pd.read_csv(io.StringIO(invoke("check", *arguments, "--all", "--format", "csv").stdout))
     assert table.label_conflict.any() == (form == "files")
 
 
 def test_check_misused(tmp_path):
     assert "does not exist" in misuse("check", "nowhere")
     assert "no audio files" in misuse("check", tmp_path)
-    assert "n_jobs=0" in misuse("check", "recordings", "--n-jobs", "0")
+    assert "'--n-jobs': 0 is" in misuse("check", "recordings", "--n-jobs", "0")
 
 
 def test_convert(sounds, sound_labels, tmp_path):

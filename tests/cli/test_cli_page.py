@@ -47,6 +47,11 @@ def make_recordings(folder):
     paths = [Path(path).relative_to(folder).as_posix() for path in made.filenames]
     rows = "".join(f"{path},{pitches[Path(path).parent.name]}\n" for path in paths)
     (folder / "pitches.csv").write_text(f"path,pitch\n{rows}")
+    rows = [
+        f"{path},{Path(path).parent.name},{['anna', 'ben', 'carl', 'dora'][row % 4]}\n"
+        for row, path in enumerate(paths)
+    ]
+    (folder / "speakers.csv").write_text("path,label,speaker\n" + "".join(rows))
     make_sites(folder / "sites", made.filenames)
     (folder / "sounds" / "dog").mkdir(parents=True)
     shutil.copy(new.filenames[0], folder / "sounds" / "dog")

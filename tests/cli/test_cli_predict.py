@@ -149,7 +149,7 @@ def test_predict_misused(embedder, tmp_path):
     def predict(*arguments, model="model.skops"):
         return misuse("predict", model, *arguments)
 
-    assert "Missing argument 'PATH...'" in predict()
+    assert "Pass recordings, their folders, or --table" in predict()
     assert "Path 'no.wav' does not exist" in predict("no.wav")
     assert "File 'no.skops' does not exist" in predict("long.wav", model="no.skops")
     sentence = predict("long.wav", model=embedder)

@@ -130,7 +130,7 @@ def test_visible_text(text, shown):
 def table_commands(unusual):
     """Return commands that write a table, by the column of file names."""
     return {
-        "path": ["check", unusual],
+        "path": ["check", unusual, "--all"],
         "file": ["predict", unusual / "model.skops", unusual, "--proba"],
         "query": ["similar", "query", unusual / "index.skops", unusual, "-n", "2"],
     }

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.usefixtures("inside_workspace")
 def test_train(workspace):
     out, err = (workspace / "training.txt").read_text().split("|", 1)
     assert out == ""
-    assert err.startswith("Training on 36 clips of 3 classes\nKept epoch 40 of 40: accuracy ")
+    counts = "high_tone 12, low_tone 12, white_noise 12"
+    expected = f"Training on 36 clips of 3 classes ({counts})\nKept epoch 40 of 40: accuracy "
+    assert err.startswith(expected)
     assert err.endswith("in training\nWrote model.skops\n")
     assert "%" not in err  # there is no progress bar
     model = load_model(workspace / "model.skops")
@@ -199,7 +201,7 @@ def test_combined_models_with_probabilities(tmp_path):
     assert len(set(features)) == 1
     for arguments in (["predict"], ["segments"]):
         sentence = misuse(*arguments, plain, "long.wav", "--proba")
-        assert "plain.skops' does not predict probabilities" in sentence
+        assert "plain.skops' contains a Pipeline that does not predict probabilities" in sentence
 
 
 def test_combine_misused(tmp_path):

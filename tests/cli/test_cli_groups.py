@@ -1,0 +1,119 @@
+"""The option --group-column: whole groups of a table are held out."""
+
+from functools import wraps
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_commands import SMALL, invoke, misuse
+from sklearn.calibration import CalibratedClassifierCV
+
+from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model
+from skdaf.cli._groups import Groups
+from skdaf.datasets import load_audio_folders
+
+pytestmark = pytest.mark.usefixtures("inside_workspace")
+SPEAKERS = ["anna", "ben", "carl"]
+
+
+@pytest.fixture(scope="module")
+def table(workspace, tmp_path_factory):
+    """A table in which each speaker has recordings of all classes."""
+    found = load_audio_folders(workspace / "recordings")
+    rows = pd.DataFrame({"path": found.filenames})
+    rows["label"] = np.asarray(found.target_names)[found.target]
+    rows["speaker"] = np.resize(SPEAKERS, len(rows))
+    rows["pitch"] = np.arange(len(rows))
+    path = tmp_path_factory.mktemp("groups") / "clips.csv"
+    rows.to_csv(path, index=False)
+    return path
+
+
+def spy_on(monkeypatch, estimator):
+    """Return a list of the clips and the groups with which estimators of a class are fitted."""
+    calls, fit = [], estimator.fit
+
+    @wraps(fit)
+    def spy(self, X, y, **options):
+        calls.append((list(X), options.get("groups")))
+        return fit(self, X, y, **options)
+
+    monkeypatch.setattr(estimator, "fit", spy)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (("train",), ()),
+        (("transfer", "model.skops"), ()),
+        (("train", "--task", "regression", "--column", "target=pitch"), ("regression",)),
+    ],
+)
+def test_whole_groups_are_held_out(table, tmp_path, monkeypatch, command, options):
+    calls = spy_on(monkeypatch, CNNAudioRegressor if options else CNNAudioClassifier)
+    result = invoke(
+        *(*command, "--table", table, "--group-column", "speaker", "--test-fraction", "0.3"),
+        *("-o", tmp_path / "m.skops", "--set", "max_epochs=2"),
+    )
+    ((clips, groups),) = calls
+    speakers = pd.read_csv(table).set_index("path").speaker
+    (held_out,) = {*SPEAKERS} - {*speakers[clips]}
+    assert f"Held out speaker {held_out}\n" in result.stderr
+    # Training itself also holds out whole groups, if it holds out any.
+    assert [*groups] == [*speakers[clips]]
+
+
+def test_combine_calibrates_by_groups(table, tmp_path, monkeypatch):
+    folds, fit = [], CalibratedClassifierCV.fit
+
+    def spy(self, X, y):
+        folds.extend(self.cv)
+        return fit(self, X, y)
+
+    monkeypatch.setattr(CalibratedClassifierCV, "fit", spy)
+    result = invoke(
+        *("combine", "model.skops", "--table", table, "--group-column", "speaker", "--proba"),
+        *("--no-handcrafted", "-o", tmp_path / "m.skops", "--test-fraction", "0.3"),
+    )
+    assert "Held out speaker" in result.stderr
+    assert len(folds) == 2
+    assert load_model(tmp_path / "m.skops").cv is None
+
+
+def test_an_embedder_is_tested_on_other_groups(table, tmp_path):
+    command = ("train", "--task", "representation", "--table", table, "--group-column", "speaker")
+    result = invoke(*command, "--test-fraction", "0.3", "-o", tmp_path / "m.skops", *SMALL)
+    assert "Held out speaker" in result.stderr
+    assert "mean squared error on 12 clips" in result.stdout
+
+
+def test_misuse(table, tmp_path):
+    out = ("-o", tmp_path / "m.skops")
+    command = ("train", "--table", table, *out, "--group-column")
+    missing = misuse(*command, "Speeker")
+    assert "clips.csv' has no column 'Speeker'. Its columns are ['path', 'label'" in missing
+    assert "Did you mean --group-column speaker?" in missing
+    pd.read_csv(table).assign(site="north").to_csv(tmp_path / "one.csv", index=False)
+    single = ("train", "--table", tmp_path / "one.csv", *out, "--group-column", "site")
+    assert "All rows have the same group, site='north'" in misuse(*single)
+    assert "--group-column requires --table" in misuse(
+        "train", "recordings", *out, "--group-column", "speaker"
+    )
+    assert "cannot be used with 3 speaker(s)" in misuse(
+        *command, "speaker", "--test-fraction", "0.999"
+    )
+
+
+def test_many_groups_are_not_all_listed():
+    groups = Groups(np.arange(12).repeat(2), "site")
+    assert groups.listed() == "site 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+
+
+def test_counts_per_class_and_few_clips(table, tmp_path):
+    rows = pd.read_csv(table)
+    rows[rows.index > 8].to_csv(tmp_path / "few.csv", index=False)
+    result = invoke("train", "--table", tmp_path / "few.csv", "-o", tmp_path / "m.skops", *SMALL)
+    first, second, *_ = result.stderr.splitlines()
+    assert first == ("Training on 27 clips of 3 classes (high_tone 3, low_tone 12, white_noise 12)")
+    assert second == "With fewer than 5 clips, a class is hardly learned: high_tone 3"

@@ -1,0 +1,172 @@
+"""Models that take a table: recordings beside numbers, as with a ColumnTransformer."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_commands import invoke, misuse, read_csv
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
+
+from skdaf import (
+    CNNAudioClassifier,
+    CNNFeatureExtractor,
+    PyAudioAnalysisTransformer,
+    load_model,
+    predict_segments,
+    save_model,
+    transform_segments,
+)
+from skdaf._estimators.table_columns import find_table_columns
+from skdaf.datasets import make_audio_dataset
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with recordings, tables of them, and models of such tables."""
+    folder = tmp_path_factory.mktemp("inputs")
+    made = make_audio_dataset(folder / "clips", n_clips_per_class=4, duration=(0.2, 0.3))
+    labels = np.asarray(made.target_names)[made.target]
+    table = pd.DataFrame({"path": made.filenames, "warmth": np.arange(len(labels)) % 5})
+    table["site"] = np.where(table.warmth > 2, "12", "north")
+    network = CNNAudioClassifier(max_epochs=1, channels=(2,), random_state=0)
+    sound = ("sound", CNNFeatureExtractor(network), ["path"])
+    others = [
+        ("number", StandardScaler(), ["warmth"]),
+        ("text", OrdinalEncoder(), ["site"]),
+    ]
+    several = ColumnTransformer([sound, *others])
+    model = make_pipeline(several, LogisticRegression(max_iter=1000))
+    # The labels are in the table, too, but no part of the model reads them.
+    model.fit(table.assign(species=labels), labels)
+    save_model(model, folder / "both.skops")
+    only = make_pipeline(ColumnTransformer([sound]), LogisticRegression())
+    save_model(only.fit(table, labels), folder / "only.skops")
+    save_model(network.fit(table.path, labels), folder / "plain.skops")
+    names = [name.removeprefix(f"{folder}/") for name in made.filenames]
+    table.assign(path=names).to_csv(folder / "new.csv", index=False)
+    table.assign(path=names, species=labels).to_csv(folder / "true.csv", index=False)
+    table.to_pickle(folder / "table.pkl")
+    return folder
+
+
+@pytest.fixture
+def inside(folder, monkeypatch):
+    """Run the test in the folder."""
+    monkeypatch.chdir(folder)
+
+
+@pytest.fixture
+def table(folder):
+    """The table of the training, with whole paths."""
+    return pd.read_pickle(folder / "table.pkl")
+
+
+def test_predict_passes_the_columns_of_a_table(folder, table):
+    model = load_model(folder / "both.skops")
+    # Relative paths start from the folder of the table, which is not the current one.
+    found = read_csv("predict", folder / "both.skops", folder / "new.csv", "--proba", *CSV)
+    assert [*found.file] == [*table.path]
+    assert [*found.label] == [*model.predict(table)]
+    np.testing.assert_allclose(found[model.classes_], model.predict_proba(table), atol=1e-6)
+
+
+CSV = ["--format", "csv"]
+
+
+@pytest.mark.usefixtures("inside")
+def test_columns_can_have_other_names_and_order(table, tmp_path):
+    other = tmp_path / "other.tsv"
+    renamed = table[["site", "warmth", "path"]].rename(columns={"path": "file"})
+    renamed.to_csv(other, sep="\t", index=False)
+    found = read_csv("predict", "both.skops", "--table", other, "--column", "path=file", *CSV)
+    assert found.equals(read_csv("predict", "both.skops", "new.csv", *CSV).assign(file=table.path))
+
+
+@pytest.mark.usefixtures("inside")
+def test_missing_columns_are_named_with_the_file(table, tmp_path):
+    other = tmp_path / "other.csv"
+    table.rename(columns={"warmth": "Warmth"}).drop(columns="site").to_csv(other, index=False)
+    error = misuse("predict", "both.skops", other)
+    assert f"'{other}' has no column 'warmth' or 'site'." in error
+    assert "expects a table with the columns 'path', 'warmth', 'site'" in error
+    assert "Did you mean 'Warmth' instead of 'warmth'?" in error
+    table.assign(warmth="hot").to_csv(other, index=False)
+    assert f"'{other}': could not convert string to float: 'hot'" in misuse(
+        "predict", "both.skops", other
+    )
+
+
+@pytest.mark.usefixtures("inside")
+def test_recordings_without_a_table_are_refused():
+    expected = "both.skops' expects a table with the columns 'path', 'warmth', 'site'"
+    for command in (
+        ("predict", "both.skops", "clips"),
+        ("predict", "both.skops", "clips", "--segments"),
+        ("report", "both.skops", "clips"),
+        ("segments", "both.skops", "clips"),
+        ("embed", "both.skops", "clips"),
+    ):
+        assert expected in misuse(*command)
+    for function in (predict_segments, transform_segments):
+        with pytest.raises(ValueError, match="expects a table with the columns 'path', 'warmth'"):
+            function("both.skops", "clips/any.wav", window=0.1)
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_model_of_one_column_of_recordings_needs_no_table():
+    by_table = read_csv("predict", "only.skops", "new.csv", *CSV)
+    assert by_table.label.equals(read_csv("predict", "only.skops", "clips", *CSV).label)
+
+
+@pytest.mark.usefixtures("inside")
+def test_tables_for_models_of_recordings(table, tmp_path):
+    whole = read_csv("predict", "plain.skops", "clips", *CSV)
+    assert read_csv("predict", "plain.skops", "new.csv", *CSV).label.equals(whole.label)
+    parts = tmp_path / "parts.csv"
+    table.assign(start=0.05, end=0.15).to_csv(parts, index=False)
+    found = read_csv("predict", "plain.skops", parts, "--proba", *CSV)
+    assert [*found.columns[:4]] == ["file", "start", "end", "label"]
+    assert set(found.end) == {0.15}
+    assert "nothing else" in misuse("predict", "plain.skops", "clips", "new.csv")
+    assert "--segments takes" in misuse("predict", "plain.skops", "new.csv", "--segments")
+    assert "is a table; expected recordings" in misuse("embed", "plain.skops", "new.csv")
+
+
+@pytest.mark.usefixtures("inside")
+def test_report_and_info():
+    options = ["--table", "true.csv", "--column", "label=species", "--format", "json"]
+    scores = json.loads(invoke("report", "both.skops", *options).stdout)
+    found = read_csv("predict", "both.skops", "new.csv", *CSV)
+    accuracy = np.mean(found.label == pd.read_csv("true.csv").species)
+    assert scores["scores"]["accuracy"] == pytest.approx(accuracy)
+    facts = json.loads(invoke("info", "both.skops", "--json").stdout)
+    assert facts["columns"] == ["path", "warmth", "site"]
+    assert facts["columns of recordings"] == ["path"]
+    assert "columns: path, warmth, site\n" in invoke("info", "both.skops").stdout
+
+
+@pytest.mark.usefixtures("inside")
+def test_unreadable_recordings_of_a_table_are_skipped(table, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    rows = table.assign(path=[tmp_path / "bad.wav", *table.path[1:]])
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    result = invoke("predict", "both.skops", tmp_path / "rows.csv", "--skip-unreadable", status=1)
+    assert "Skipped 1 unreadable recording" in result.stderr
+    assert len(result.stdout.splitlines()) == len(table)
+
+
+def test_columns_of_other_estimators(table):
+    labels = np.arange(len(table)) % 2
+    features = PyAudioAnalysisTransformer()
+    by_place = ColumnTransformer([("a", features, [0]), ("b", StandardScaler(), slice(1, 2))])
+    assert find_table_columns(by_place.fit(table, labels)) == (["path", "warmth"], ["path"])
+    of_other_name = ColumnTransformer([("a", features, "file")], remainder="drop")
+    of_other_name.fit(table.rename(columns={"path": "file"}))
+    assert find_table_columns(of_other_name) == (["file"], ["file"])
+    whole = make_pipeline(FunctionTransformer(), features).fit(table[["path"]])
+    assert find_table_columns(whole) == (["path"], ["path"])
+    assert find_table_columns(features.fit(table)) is None
