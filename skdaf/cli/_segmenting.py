@@ -113,7 +113,7 @@ def segments(model, recordings, **values):
     _check_live(is_live, values)
     background = list(values["background"]) or None
     truth = Truth(files, values["truth"], background) if values["truth"] else None
-    loading = {name: values[name] for name in ("proba", "trust", "n_jobs")}
+    loading = {name: values[name] for name in ("proba", "trust", "cache", "n_jobs")}
     predictor = load_predictor(model, **loading, verbose=0)
     job = _Job(predictor, files, several, background, truth, values)
     stream = Stream(*raw) if is_live else None
@@ -282,6 +282,8 @@ def _check_live(is_live, values):
     """Check that no option was given that needs a file."""
     if is_live and values["tune_thresholds"]:
         raise click.UsageError("--tune-thresholds needs files: standard input is not kept.")
+    if is_live and values["cache"] is not None:
+        raise click.UsageError("--cache needs files: standard input cannot be recognized again.")
     if is_live and values["output"] is not None and is_folder(values["output"]):
         raise click.UsageError(
             f"--output {values['output']!r} is a folder, but standard input has no name: name a "
