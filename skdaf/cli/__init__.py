@@ -13,7 +13,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
-- `_checking`: check; `_counts`: clips per class.
+- `_checking`: check; `_counts`: clips per class; `_checked`: tables from check.
 - `_files`: info, convert, export; `_outline`: info of files that need not be loaded.
 - `_program`: errors, warnings, messages and exit statuses.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.

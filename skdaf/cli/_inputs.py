@@ -96,6 +96,7 @@ def _from_table(path, columns, recordings):
     from skdaf._audio.metadata.files import find_files
     from skdaf._audio.metadata.table import as_metadata
 
+    recordings.check_readable()
     metadata = as_metadata(recordings.table, OptionSpelling())
     chosen = _chosen(columns, recordings.columns)
     _check_columns(path, columns, chosen, metadata)
@@ -143,7 +144,7 @@ def _similar_names(missing, names):
     found = [
         f"{lower[close]!r} instead of {name!r}"
         for name in missing
-        for close in difflib.get_close_matches(name.lower(), lower, n=1)
+        for close in difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
     ]
     return f" Did you mean {', '.join(found)}? Rename it." if found else ""
 
