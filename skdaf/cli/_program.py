@@ -81,12 +81,19 @@ class CommandWithoutTables(click.Command):
             if has_dash and error.option_name in ("--rate", "--channels", "--sample-format"):
                 problem = f"No such option: {error.option_name}: {NO_STANDARD_INPUT}"
                 raise click.UsageError(problem, ctx) from error
+            error.possibilities = _similar_options(error)
             raise
 
     def invoke(self, ctx):
         """Run the command, unless it would overwrite a file that it reads."""
         check_outputs_are_not_inputs(self, ctx.params)
         return super().invoke(ctx)
+
+
+def _similar_options(error):
+    """Return the options that click suggests, without those that share little but the dashes."""
+    name, known = error.option_name.strip("-"), error.possibilities or ()
+    return [f"--{close}" for close in difflib.get_close_matches(name, [o[2:] for o in known])]
 
 
 class Command(CommandWithoutTables):
