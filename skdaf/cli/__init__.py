@@ -5,7 +5,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_training`: train, transfer, combine.
 - `_fitting`: fit, save and report; `_annotations`: the option --annotations.
 - `_groups`: the option --group-column.
-- `_copies`: the warning about copies of training clips in --test-fraction.
+- `_copies`: the warning about copies of training clips.
 - `_combining`: the option --config of combine.
 - `_predicting`: predict, embed, report.
 - `_inputs`: what a model gets, such as a table with numbers beside the recordings.

@@ -55,8 +55,8 @@ def fit(
     if test_fraction is not None:
         rows = _split(len(paths), classes, groups, test_fraction)
         (paths, labels, groups), test_clips = (_chosen(r, paths, labels, groups) for r in rows)
-        warn_about_copies(paths, test_clips[0])
         _show_held_out(labels, *test_clips[1:], has_classes=classes is not None)
+    warn_about_copies(paths, test_clips and test_clips[0])
     _note_clips(paths, None if targets else labels)
     model = (train or _fitted)(model, paths, labels, groups)
     if hasattr(model, "history_"):

@@ -134,7 +134,7 @@ def test_check(table, tmp_path):
 
 
 @pytest.fixture
-def checked(workspace, tmp_path, monkeypatch):
+def checked(workspace, inside_workspace, tmp_path, monkeypatch):
     """Change to a folder with recordings, one of which is damaged, and the table of `check`."""
     shutil.copytree(workspace / "recordings", tmp_path / "recordings")
     shutil.copy(workspace / "model.skops", tmp_path)

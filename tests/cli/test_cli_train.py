@@ -49,6 +49,15 @@ def test_train_on_class_folders_with_a_cache_and_a_test_set(tmp_path):
     assert list(loaded.classes_) == KINDS[:2]
 
 
+@pytest.mark.filterwarnings("default")
+def test_copies_are_reported_without_held_out_clips(tmp_path):
+    shutil.copytree("recordings", tmp_path / "recordings")
+    folder = tmp_path / "recordings" / "low_tone"
+    shutil.copy(folder / "low_tone_000.wav", folder / "copy.wav")
+    line = ("train", tmp_path / "recordings", "-o", tmp_path / "m.skops", *SMALL)
+    assert "Warning: 1 of 37 training clips is a copy of another, such as" in invoke(*line).stderr
+
+
 def test_the_same_command_continues_from_its_checkpoint(tmp_path):
     folder, new = tmp_path / "checkpoints", tmp_path / "new.skops"
     train = ["train", "recordings", *SMALL]
@@ -113,7 +122,7 @@ def test_train_misused(tmp_path):
 def test_files_that_cannot_be_read_are_listed(tmp_path):
     shutil.copytree("recordings", tmp_path / "recordings")
     for name in "ab":
-        (tmp_path / "recordings" / "low_tone" / f"{name}.wav").write_text("not a sound")
+        (tmp_path / "recordings" / "low_tone" / f"{name}.wav").write_text(f"{name} is not a sound")
     result = invoke("train", tmp_path / "recordings", "-o", tmp_path / "m.skops", "-q", status=2)
     assert result.stderr.startswith("Error: 2 clips could not be read:\n")
     assert len(result.stderr.splitlines()) == 3
