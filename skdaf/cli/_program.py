@@ -31,8 +31,8 @@ class Failure(click.ClickException):
 class Interrupted(click.ClickException):
     """Raised after Ctrl-C or SIGTERM: one line, and the usual exit status."""
 
-    def __init__(self, number=signal.SIGINT):
-        super().__init__("Interrupted." if number == signal.SIGINT else "Terminated.")
+    def __init__(self, number=signal.SIGINT, message=None):
+        super().__init__(message or ("Interrupted." if number == signal.SIGINT else "Terminated."))
         self.exit_code = 128 + number
 
     def show(self, file=None):
@@ -146,6 +146,22 @@ def _plain_warnings():
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+@contextmanager
+def recorded_warnings(category):
+    """Yield a list that gets the warnings of a category, which are shown, too."""
+    found, show = [], warnings.showwarning
+
+    def record(message, *args, **kwargs):
+        if isinstance(message, category):
+            found.append(message)
+        show(message, *args, **kwargs)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", category)
+        warnings.showwarning = record
+        yield found
 
 
 def raw_arguments(context):
