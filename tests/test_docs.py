@@ -25,6 +25,7 @@ ELSEWHERE = {
     "other_libraries": "test_other_libraries.py",
     "scaling_out": "test_workers.py",
     "command_line": "cli/test_cli_page.py",
+    "large_collections": "cli/test_large_collections_page.py",
 }
 
 

@@ -10,6 +10,7 @@
 - `download`: download model files.
 - `callables`: the names and parameters of functions and classes that users pass.
 - `archives`: read zip archives and arrays from untrusted files.
+- `interruption`: the warning that training was interrupted.
 - `limits`: upper bounds for parameters that determine memory and time.
 - `estimator`: the base class of all estimators.
 - `public`: the decorator for public classes and functions.

@@ -25,7 +25,8 @@ def progress_bar(total, description, unit, verbose, initial=0, delay=0.0):
     time. Work that takes less than `delay` seconds is not shown.
 
     If standard error is neither a terminal nor a notebook, the bar is a line at the beginning, at
-    the end, and every 30 seconds.
+    the end, and every 30 seconds. The description of work that continues, with `initial` items, is
+    a line in any case.
     """
     joined = _joined.get()
     if joined is not None:
@@ -37,6 +38,9 @@ def progress_bar(total, description, unit, verbose, initial=0, delay=0.0):
     tqdm, place = _tqdm_and_place(delay)
     options = {"bar_format": _EPOCHS if unit == "epoch" else None, "unit_scale": unit == "B"}
     options |= {"delay": delay, **place}
+    if initial and options["delay"] and isinstance(place.get("file"), _Lines):
+        # The bar, which says that the work goes on, may come later than the end of the work.
+        place["file"].write(description)
     with tqdm(total=total, desc=description, unit=unit, initial=initial, **options) as bar:
 
         def advance(n, **figures):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from numpy.typing import NDArray
 from torch import nn
 
+from skdaf._core.interruption import SECOND_INTERRUPT_WITHIN, TrainingInterrupted
 from skdaf._core.parallel import is_worker_thread
 from skdaf._networks.device import reproducible, single_torch_thread, without_autocast
 from skdaf._networks.weights import get_weights, set_weights
@@ -19,8 +20,6 @@ from skdaf._training.placement import place_examples
 from skdaf._training.run import TrainingRun
 from skdaf._training.state import TrainingState, is_stored_state
 
-# A second interruption within this many seconds stops everything.
-_SECOND_INTERRUPT_WITHIN = 10.0
 _last_interrupt = -math.inf
 
 # The modules of scikit-learn that fit an estimator to measure it, for cross-validation and
@@ -63,12 +62,7 @@ def train(
         # second interruption in quick succession also stops what else is around a fit.
         if state.n_epochs == 0 or _is_measured() or _is_second_interrupt():
             raise
-        warnings.warn(
-            f"Training was interrupted in epoch {state.n_epochs + 1}; the model has the weights of "
-            f"the best epoch so far ({state.best_epoch}). Interrupt again within "
-            f"{_SECOND_INTERRUPT_WITHIN:.0f} s to stop everything.",
-            stacklevel=2,
-        )
+        warnings.warn(TrainingInterrupted(state.n_epochs + 1, state.best_epoch), stacklevel=2)
     network.to("cpu")
     if state.best_weights is not None:
         set_weights(network, state.best_weights)
@@ -171,7 +165,7 @@ def _is_second_interrupt():
     """
     global _last_interrupt
     before, _last_interrupt = _last_interrupt, time.monotonic()
-    return _last_interrupt - before < _SECOND_INTERRUPT_WITHIN
+    return _last_interrupt - before < SECOND_INTERRUPT_WITHIN
 
 
 def _stored_state(checkpoint, network):

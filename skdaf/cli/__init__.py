@@ -5,7 +5,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_training`: train, transfer, combine.
 - `_fitting`: fit, save and report; `_annotations`: the option --annotations.
 - `_groups`: the option --group-column.
-- `_copies`: the warning about copies of training clips in --test-fraction.
+- `_copies`: the warning about copies of training clips.
 - `_combining`: the option --config of combine.
 - `_predicting`: predict, embed, report.
 - `_inputs`: what a model gets, such as a table with numbers beside the recordings.
@@ -13,7 +13,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
-- `_checking`: check; `_counts`: clips per class.
+- `_checking`: check; `_counts`: clips per class; `_checked`: tables from check.
 - `_files`: info, convert, export; `_outline`: info of files that need not be loaded;
   `_settings`: how a network was trained.
 - `_program`: errors, warnings, messages and exit statuses.

@@ -64,11 +64,12 @@ def check(recordings, show_all, strict, format_, output, n_jobs):
     table = check_audio(files, labels, n_jobs=n_jobs, verbose=verbosity())
     findings = table.assign(unreadable=~table.ok, is_copy=table.duplicate_of.ne(""))
     findings = findings.reindex(columns=list(_FINDINGS), fill_value=False)
-    rows = _shown_columns(table)
+    is_text = (format_ or format_by_name(output) or "table") == "table"
+    rows = _shown_columns(table, is_text)
     if not (show_all or output is not None):
         rows = rows[findings.any(axis="columns")]
     # A text table without rows would be a line of names.
-    if len(rows) or (format_ or format_by_name(output) or "table") != "table":
+    if len(rows) or not is_text:
         show(rows, format_, output)
     for line in (*_contents(table, labels), _summary(findings)):
         note(line)
@@ -76,12 +77,13 @@ def check(recordings, show_all, strict, format_, output, n_jobs):
         click.get_current_context().exit(1)
 
 
-def _shown_columns(table):
-    """Return the table without columns that are the same for all, or known."""
+def _shown_columns(table, is_text):
+    """Return the table without columns that are the same for all, or known to a reader of text."""
     # Whole recordings have no times.
     unused = [] if (table.start.ne(0) | table.end.notna()).any() else ["start", "end"]
     # The problem comes last, because it may be long.
-    hidden = [name for name in (*unused, "problem", "label") if name in table]
+    known = ["label"] if is_text else []
+    hidden = [name for name in (*unused, "problem", *known) if name in table]
     return table.drop(columns=hidden).assign(problem=table.problem)
 
 

@@ -2,11 +2,12 @@
 
 import warnings
 
+from skdaf._core.interruption import TrainingInterrupted
 from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._counts import clips_per_class, described
 from skdaf.cli._models import save
 from skdaf.cli._multilabel import is_indicator, strata
-from skdaf.cli._program import note
+from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import report_text
 from skdaf.cli._text import echo
 
@@ -55,16 +56,29 @@ def fit(
     if test_fraction is not None:
         rows = _split(len(paths), classes, groups, test_fraction)
         (paths, labels, groups), test_clips = (_chosen(r, paths, labels, groups) for r in rows)
-        warn_about_copies(paths, test_clips[0])
         _show_held_out(labels, *test_clips[1:], has_classes=classes is not None)
+    warn_about_copies(paths, test_clips and test_clips[0])
     _note_clips(paths, None if targets else labels)
-    model = (train or _fitted)(model, paths, labels, groups)
+    with recorded_warnings(TrainingInterrupted) as interruptions:
+        model = (train or _fitted)(model, paths, labels, groups)
     if hasattr(model, "history_"):
         note(_summary(model))
     report = test_clips and _report(model, *test_clips[:2], targets)
+    can_go_on = getattr(model, "checkpoint", None) is not None
     save(model.set_params(**(noted or {})), output)
     if report:
         echo(report)
+    if interruptions:
+        raise Interrupted(message=_after(interruptions[0], can_go_on))
+
+
+def _after(interruption, can_go_on):
+    """Return what to say after an interruption, at the end of the command."""
+    advice = " To go on, run the same command again." if can_go_on else ""
+    return (
+        f"Interrupted in epoch {interruption.epoch}: saved the best of the epochs so far "
+        f"({interruption.best_epoch}).{advice}"
+    )
 
 
 def note_classes_of_source(source, labels, test_fraction):

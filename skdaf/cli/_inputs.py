@@ -52,7 +52,7 @@ def find_inputs(path, model, recordings, clips=None):
 
     columns = find_table_columns(model)
     if columns is None:
-        return _without_values(recordings.unlabeled() if clips is None else clips)
+        return find_recordings(recordings, clips)
     if not columns.recordings:
         raise ValueError(f"The model in {path!r} takes no recordings: it expects {columns.names}.")
     if recordings.table is not None:
@@ -65,11 +65,13 @@ def find_inputs(path, model, recordings, clips=None):
     return Inputs(_table_of_files(columns, clips), clips)
 
 
-def _without_values(clips):
+def find_recordings(recordings, clips=None):
+    """Return the `Inputs` of a model that takes recordings only."""
     import pandas as pd
 
     from skdaf import Clip
 
+    clips = recordings.unlabeled() if clips is None else clips
     parts = [clip if isinstance(clip, Clip) else Clip(clip) for clip in clips]
     files, times = [part.name for part in parts], None
     if any(part.start or part.end is not None for part in parts):
@@ -94,6 +96,7 @@ def _from_table(path, columns, recordings):
     from skdaf._audio.metadata.files import find_files
     from skdaf._audio.metadata.table import as_metadata
 
+    recordings.check_readable()
     metadata = as_metadata(recordings.table, OptionSpelling())
     chosen = _chosen(columns, recordings.columns)
     _check_columns(path, columns, chosen, metadata)
@@ -141,7 +144,7 @@ def _similar_names(missing, names):
     found = [
         f"{lower[close]!r} instead of {name!r}"
         for name in missing
-        for close in difflib.get_close_matches(name.lower(), lower, n=1)
+        for close in difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
     ]
     return f" Did you mean {', '.join(found)}? Rename it." if found else ""
 

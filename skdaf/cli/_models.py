@@ -19,6 +19,10 @@ _RUN_PARAMETERS = {"n_jobs": None, "verbose": 0, "cache": None, "checkpoint": No
 class ModelFile(InputPath):
     """A model file, not a folder."""
 
+    def __init__(self):
+        super().__init__()
+        self.name = "file"  # in the error about one that does not exist
+
     def convert(self, value, param, ctx):
         """Return the path; say what is wrong with a folder."""
         if os.path.isdir(value):
@@ -40,14 +44,25 @@ def swapped(value):
     return ""
 
 
-def load(path, *, trust=False, n_jobs=None, verbose=None):
+def load(path, *, trust=False, cache=None, n_jobs=None, verbose=None):
     """Return the fitted estimator in a file; it shows progress bars unless --quiet is given."""
     model = load_any(path, trust=trust)
     from sklearn.utils.validation import check_is_fitted
 
     check_is_fitted(model)
     set_for_this_run(model, verbosity() if verbose is None else verbose, n_jobs)
+    if cache is not None:
+        _set_cache(path, model, cache)
     return model
+
+
+def _set_cache(path, model, cache):
+    """Set the folder in which a model keeps features; raise ValueError if it computes none."""
+    if not _set_everywhere(model, {"cache": cache}):
+        raise ValueError(
+            f"The model in {path!r} computes nothing that --cache can keep, neither spectrograms "
+            "nor features of skdaf: omit --cache."
+        )
 
 
 def load_any(path, *, trust=False):
@@ -196,10 +211,13 @@ def set_for_this_run(model, verbose, n_jobs):
 
 
 def _set_everywhere(model, settings):
-    """Set parameters of all skdaf estimators in a model that have them."""
+    """Set parameters of all skdaf estimators in a model that have them; return whether one has."""
     from skdaf._estimators.fitted import iterate_parts
 
+    is_set = False
     for part in iterate_parts(model):
         if type(part).__module__ == "skdaf":
-            own = part.get_params(deep=False)
-            part.set_params(**{name: value for name, value in settings.items() if name in own})
+            known = settings.keys() & part.get_params(deep=False).keys()
+            part.set_params(**{name: settings[name] for name in known})
+            is_set = is_set or bool(known)
+    return is_set

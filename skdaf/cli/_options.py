@@ -48,7 +48,7 @@ def combine_options(*decorators):
     return decorate
 
 
-model_argument = click.argument("model", type=ModelFile(dir_okay=False))
+model_argument = click.argument("model", type=ModelFile())
 
 paths_argument = click.argument(
     "paths", type=InputPath(), nargs=-1, required=True, metavar="PATH..."
@@ -74,6 +74,14 @@ jobs_option = click.option(
     metavar="N",
     callback=_checked_jobs,
     help="Number of workers that read files; -1 uses one per core.  [default: 1]",
+)
+
+cache_option = click.option(
+    "--cache",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Keep the spectrograms and features of the model in this folder, and reuse them: in later "
+    "runs on the same files, and if you run the command again after an interruption.",
 )
 
 format_option = click.option(
@@ -122,7 +130,7 @@ def output_option(what, type_=None, **settings):
 
 
 # Options of all commands that use a model, and of all commands that write a table.
-using_options = combine_options(trust_option, jobs_option, quiet_option)
+using_options = combine_options(trust_option, cache_option, jobs_option, quiet_option)
 table_options = combine_options(
     format_option, output_option("Write the results to this file.", ResultsFile())
 )

@@ -3,20 +3,25 @@
 import click
 
 from skdaf._core.files import replacing
-from skdaf.cli._inputs import errors_name_table, find_inputs
+from skdaf.cli._inputs import errors_name_table, find_inputs, find_recordings
 from skdaf.cli._models import load, load_predictor, make_extractor, network_in
 from skdaf.cli._multilabel import is_indicator, joined
 from skdaf.cli._options import (
     layers_option,
     model_argument,
     output_option,
-    paths_argument,
     table_options,
     using_options,
     window_options,
 )
 from skdaf.cli._paths import EmbeddingFile, is_npy, list_file
-from skdaf.cli._pretrained import ModelOrName, is_pretrained, load_transformer, settings_option
+from skdaf.cli._pretrained import (
+    ModelOrName,
+    fit_transformer,
+    is_pretrained,
+    load_source,
+    settings_option,
+)
 from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import (
     any_argument,
@@ -26,7 +31,7 @@ from skdaf.cli._recordings import (
 )
 from skdaf.cli._reports import report_data, report_text
 from skdaf.cli._skipping import readable, skip_option
-from skdaf.cli._tables import audio_files, format_by_name, show, write
+from skdaf.cli._tables import format_by_name, show, write
 from skdaf.cli._text import to_json
 from skdaf.cli._thresholds import as_threshold, threshold_option
 
@@ -59,6 +64,7 @@ def predict(
     format_,
     output,
     trust,
+    cache,
     n_jobs,
 ):
     """Predict the classes or the numbers of recordings.
@@ -70,17 +76,16 @@ def predict(
     Example: skdaf predict model.skops recordings --proba --format csv
     """
     _check_combination(proba, segments, layers_dropped, thresholds)
-    if recordings.table is not None and (segments or layers_dropped is not None):
-        option = "--segments" if segments else "--layers-dropped"
-        raise click.UsageError(f"{option} takes recordings, not a table.")
+    _check_table(recordings, segments)
     clips = None if recordings.table else recordings.unlabeled()
-    options = {"trust": trust, "n_jobs": n_jobs, **_progress(segments)}
+    options = {"trust": trust, "cache": cache, "n_jobs": n_jobs, **_progress(segments)}
     windows = {"window": window, "step": step}
     if layers_dropped is not None:
         fitted = load(model, **options)
-        with readable(clips, skip_unreadable, n_jobs) as files:
-            network = network_in(model, fitted)
-            table = _layers(network, files, layers_dropped, segments, windows)
+        network = network_in(model, fitted)
+        inputs = find_recordings(recordings, clips)
+        with readable(inputs.files, skip_unreadable, n_jobs) as files:
+            table = _layers(network, inputs.of(files), layers_dropped, segments, windows)
             # CSV, because a text table would have too many columns to be readable.
             show(table, format_, output, "csv")
         return
@@ -102,6 +107,12 @@ def _check_combination(proba, segments, layers_dropped, thresholds):
         if layers_dropped is not None and is_given:
             raise click.UsageError(f"--layers-dropped cannot be used with {option}.")
     _check_windows(segments)
+
+
+def _check_table(recordings, segments):
+    """Check that there is no table with --segments, whose windows are parts of whole recordings."""
+    if segments and recordings.table is not None:
+        raise click.UsageError("--segments takes recordings, not a table.")
 
 
 def _check_windows(segments):
@@ -133,7 +144,7 @@ def _predictions(predictor, inputs, proba):
     )
     from skdaf._segments.tables import probability_columns
 
-    found = {"file": inputs.files, **({} if inputs.times is None else inputs.times)}
+    found = _places(inputs)
     if is_regressor(predictor):
         return pd.DataFrame(found | numbers_by_column(predictor, inputs.X))
     several = is_multilabel(predictor)
@@ -147,10 +158,15 @@ def _predictions(predictor, inputs, proba):
     return pd.DataFrame(found)
 
 
-def _layers(network, files, layers_dropped, segments, windows):
+def _places(inputs):
+    """Return the first columns of a table of results, as a dict: the file, or the part of it."""
+    return {"file": inputs.files, **({} if inputs.times is None else inputs.times)}
+
+
+def _layers(network, inputs, layers_dropped, segments, windows):
     """Return a table of the outputs of a layer for recordings, or for windows of them."""
-    extractor = make_extractor(network, layers_dropped).fit(files)
-    return _features(extractor, files, _feature_windows(network, segments, **windows))
+    extractor = make_extractor(network, layers_dropped).fit(inputs.X)
+    return _features(extractor, inputs, _feature_windows(network, segments, **windows))
 
 
 def _windows_of_all(predictor, files, proba, windows):
@@ -185,18 +201,19 @@ def _feature_windows(fitted, segments, window, step):
     return {"window": window_or_default(fitted, window), "step": step} if segments else None
 
 
-def _features(transformer, files, windows=None):
-    """Return a table of features with one row per file or, with windows, per window of a file."""
+def _features(transformer, inputs, windows=None):
+    """Return a table of features with a row per recording or, with windows, per window of one."""
     import pandas as pd
 
     from skdaf._segments.transform import feature_table
 
     if windows is not None:
-        tables = [_features_of_windows(transformer, file, windows) for file in files]
+        tables = [_features_of_windows(transformer, file, windows) for file in inputs.files]
         return pd.concat(tables, ignore_index=True)
-    table = feature_table(transformer, transformer.transform(files), ["file"])
-    table.insert(0, "file", files)
-    return table
+    places = _places(inputs)
+    table = feature_table(transformer, transformer.transform(inputs.X), [*places])
+    # The output of a transformer of tables can have another index.
+    return pd.concat([pd.DataFrame(places), table.reset_index(drop=True)], axis="columns")
 
 
 def _features_of_windows(transformer, file, windows):
@@ -211,7 +228,7 @@ def _features_of_windows(transformer, file, windows):
 
 @click.command(cls=Command)
 @click.argument("model", type=ModelOrName())
-@paths_argument
+@recordings_options(any_argument, unlabeled_table_option)
 @output_option(
     "File to write: *.csv, or *.npy with the file names in *.files.txt next to it.",
     EmbeddingFile(),
@@ -228,7 +245,7 @@ def _features_of_windows(transformer, file, windows):
 @using_options
 def embed(
     model,
-    paths,
+    recordings,
     output,
     segments,
     window,
@@ -237,6 +254,7 @@ def embed(
     settings,
     skip_unreadable,
     trust,
+    cache,
     n_jobs,
 ):
     """Compute embeddings of recordings.
@@ -244,7 +262,9 @@ def embed(
     An autoencoder returns its embeddings, a classifier the input of its last layer, and a pipeline
     the output of the steps before its classifier. MODEL may also be a pretrained network:
     silero-vad, resemblyzer, birdnet, an ONNX or TorchScript file, or a folder of transformers.
-    Without --output, embeddings are printed as CSV.
+
+    PATH and --table are the same as for "skdaf predict". Without --output, embeddings are printed
+    as CSV.
 
     Example: skdaf embed model.skops recordings -o features.npy
     """
@@ -252,30 +272,37 @@ def embed(
     _check_windows(segments)
     if as_array and segments:
         raise click.UsageError("With --segments, --output must end in .csv.")
-    files = audio_files(paths)
+    _check_table(recordings, segments)
+    clips = None if recordings.table else recordings.unlabeled()
+    options = {"settings": settings, "trust": trust, "cache": cache, "n_jobs": n_jobs}
+    options["verbose"] = 0 if segments else None
+    source = load_source(model, layers_dropped=layers_dropped, **options)
+    if is_pretrained(model) or layers_dropped is not None:
+        inputs = find_recordings(recordings, clips)
+    else:
+        inputs = find_inputs(model, source, recordings, clips)
     if as_array:
-        _check_lines(files)
-    with readable(files, skip_unreadable, n_jobs) as files:
-        transformer = load_transformer(
-            model,
-            files,
-            settings=settings,
-            layers_dropped=layers_dropped,
-            trust=trust,
-            n_jobs=n_jobs,
-            verbose=0 if segments else None,
-        )
+        _check_names(inputs)
+    with readable(inputs.files, skip_unreadable, n_jobs) as files, errors_name_table(recordings):
+        inputs = inputs.of(files)
+        transformer = fit_transformer(model, source, inputs.X, layers_dropped)
         if as_array:
-            _save_array(transformer.transform(files), files, output)
+            _save_array(transformer.transform(inputs.X), files, output)
         else:
             # A pretrained network was not trained on clips, but fitted on the recordings.
             known = None if is_pretrained(model) else transformer
             windows = _feature_windows(known, segments, window, step)
-            show(_features(transformer, files, windows), "csv", output)
+            show(_features(transformer, inputs, windows), "csv", output)
 
 
-def _check_lines(files):
-    """Check, before the embeddings are computed, that no file name contains a line break."""
+def _check_names(inputs):
+    """Check, before the embeddings are computed, that a line can name each row of an array."""
+    if inputs.times is not None:
+        raise ValueError(
+            "The table has parts of recordings (start, end), which cannot be listed in "
+            "*.files.txt: write *.csv instead of *.npy."
+        )
+    files = inputs.files
     broken = [file for file in files if "\n" in file or "\r" in file]
     if broken:
         raise ValueError(
@@ -304,7 +331,7 @@ def _save_array(values, files, output):
 )
 @output_option("Write the report to this file.")
 @using_options
-def report(model, recordings, format_, output, trust, n_jobs):
+def report(model, recordings, format_, output, trust, cache, n_jobs):
     """Compare predictions with the true labels or numbers.
 
     FOLDER and --table are the same as for "skdaf train". The names of the class folders, or the
@@ -315,20 +342,21 @@ def report(model, recordings, format_, output, trust, n_jobs):
     """
     from sklearn.base import is_regressor
 
-    predictor = load_predictor(model, tables=True, trust=trust, n_jobs=n_jobs)
+    options = {"trust": trust, "cache": cache, "n_jobs": n_jobs}
+    predictor = load_predictor(model, tables=True, **options)
     if is_regressor(predictor):
         clips, true = recordings.numbers()
-        options = {"targets": recordings.target_names()}
+        scoring = {"targets": recordings.target_names()}
     else:
         clips, true = recordings.labeled()
         _check_classes(predictor, true)
-        options = {}
+        scoring = {}
     X = find_inputs(model, predictor, recordings, clips).X
     with errors_name_table(recordings, X):
         if (format_ or format_by_name(output)) == "json":
-            text = to_json(report_data(predictor, X, true, **options))
+            text = to_json(report_data(predictor, X, true, **scoring))
         else:
-            text = report_text(predictor, X, true, **options)
+            text = report_text(predictor, X, true, **scoring)
     write(text, output)
     if output is not None:
         note(f"Wrote {output}")

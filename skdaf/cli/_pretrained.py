@@ -62,19 +62,19 @@ settings_option = click.option(
 )
 
 
-def load_transformer(model, files, *, settings, layers_dropped, trust, n_jobs, verbose):
-    """Return a fitted transformer, of a model file or a pretrained network.
+def load_source(model, *, settings, layers_dropped, trust, cache, n_jobs, verbose):
+    """Return what `fit_transformer` needs: the model in a file, or an unfitted pretrained network.
 
     Parameters
     ----------
     model : str
         The path of a model file, or a pretrained network.
-    files : list of str
-        The recordings that it will transform.
     settings : sequence of (str, object)
         Parameters of a pretrained network.
     layers_dropped : int or None
     trust : bool
+    cache : str or None
+        The folder in which to keep features.
     n_jobs : int or None
     verbose : int or None
         None shows progress unless --quiet is given.
@@ -82,17 +82,32 @@ def load_transformer(model, files, *, settings, layers_dropped, trust, n_jobs, v
     if not is_pretrained(model):
         if settings:
             raise click.UsageError("--set is for pretrained networks, not for model files.")
-        fitted = load(model, trust=trust, n_jobs=n_jobs, verbose=verbose)
-        if layers_dropped is None:
-            check_takes_recordings(model, fitted)
-        return make_transformer(fitted, layers_dropped, files)
+        return load(model, trust=trust, cache=cache, n_jobs=n_jobs, verbose=verbose)
     if layers_dropped is not None:
         raise click.UsageError(
             "--layers-dropped is for model files: choose an output of a pretrained network with "
             "--set output=NUMBER."
         )
     extractor = make_pretrained(model, settings, n_jobs)
-    return extractor.set_params(verbose=verbosity() if verbose is None else verbose).fit(files)
+    return extractor.set_params(cache=cache, verbose=verbosity() if verbose is None else verbose)
+
+
+def fit_transformer(model, source, X, layers_dropped):
+    """Return a fitted transformer for X, the input of the model, from what `load_source` returned.
+
+    Model files are fitted already: their networks only learn which layer to use.
+    """
+    if is_pretrained(model):
+        return source.fit(X)
+    return make_transformer(source, layers_dropped, X)
+
+
+def load_transformer(model, files, *, layers_dropped, **options):
+    """Return a fitted transformer of recordings; the parameters are those of `load_source`."""
+    source = load_source(model, layers_dropped=layers_dropped, **options)
+    if layers_dropped is None:
+        check_takes_recordings(model, source)
+    return fit_transformer(model, source, files, layers_dropped)
 
 
 def make_pretrained(model, settings=(), n_jobs=None):

@@ -32,8 +32,8 @@ class Failure(click.ClickException):
 class Interrupted(click.ClickException):
     """Raised after Ctrl-C or SIGTERM: one line, and the usual exit status."""
 
-    def __init__(self, number=signal.SIGINT):
-        super().__init__("Interrupted." if number == signal.SIGINT else "Terminated.")
+    def __init__(self, number=signal.SIGINT, message=None):
+        super().__init__(message or ("Interrupted." if number == signal.SIGINT else "Terminated."))
         self.exit_code = 128 + number
 
     def show(self, file=None):
@@ -82,6 +82,7 @@ class CommandWithoutTables(click.Command):
             if has_dash and error.option_name in ("--rate", "--channels", "--sample-format"):
                 problem = f"No such option: {error.option_name}: {NO_STANDARD_INPUT}"
                 raise click.UsageError(problem, ctx) from error
+            error.possibilities = _similar_options(error)
             if any("--set" in parameter.opts for parameter in self.params):
                 error.message += ". Parameters of the model need --set, such as --set max_epochs=5."
             raise
@@ -90,6 +91,12 @@ class CommandWithoutTables(click.Command):
         """Run the command, unless it would overwrite a file that it reads."""
         check_outputs_are_not_inputs(self, ctx.params)
         return super().invoke(ctx)
+
+
+def _similar_options(error):
+    """Return the options that click suggests, without those that share little but the dashes."""
+    name, known = error.option_name.strip("-"), error.possibilities or ()
+    return [f"--{close}" for close in difflib.get_close_matches(name, [o[2:] for o in known])]
 
 
 class Command(CommandWithoutTables):
@@ -142,6 +149,22 @@ def _plain_warnings():
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+@contextmanager
+def recorded_warnings(category):
+    """Yield a list that gets the warnings of a category, which are shown, too."""
+    found, show = [], warnings.showwarning
+
+    def record(message, *args, **kwargs):
+        if isinstance(message, category):
+            found.append(message)
+        show(message, *args, **kwargs)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", category)
+        warnings.showwarning = record
+        yield found
 
 
 def raw_arguments(context):

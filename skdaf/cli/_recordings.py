@@ -6,6 +6,7 @@ from functools import wraps
 import click
 
 from skdaf._audio.metadata.spelling import Spelling
+from skdaf.cli._checked import refuse_unreadable
 from skdaf.cli._groups import groups_of_column
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
@@ -149,6 +150,8 @@ class Recordings:
         The file that the command writes, which must not be one of the recordings.
     group_column : str, default=None
         The column with the group of each recording.
+    skip_unreadable : bool, default=None
+        Whether the command leaves out recordings that cannot be read; None without such an option.
 
     Attributes
     ----------
@@ -156,8 +159,19 @@ class Recordings:
         The groups of the recordings that were returned last.
     """
 
-    def __init__(self, folders, table, columns, label_separator, root, output, group_column=None):
+    def __init__(
+        self,
+        folders,
+        table,
+        columns,
+        label_separator,
+        root,
+        output,
+        group_column=None,
+        skip_unreadable=None,
+    ):
         self.group_column, self.groups = group_column, None
+        self._skip_unreadable = skip_unreadable
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
         labels = tuple(column for name, column in columns if name == "label")
@@ -208,7 +222,11 @@ class Recordings:
         return self.targets or ("target",)
 
     def with_folder_names(self):
-        """Return the recordings and their labels, or the names of the folders that they are in."""
+        """Return the recordings and their labels, or the names of the folders that they are in.
+
+        The command check uses this, which may get a table with recordings that cannot be read.
+        """
+        self._skip_unreadable = True
         if self.table is None:
             files = self.unlabeled()
             return files, [class_of(file, self.folders) for file in files]
@@ -231,6 +249,7 @@ class Recordings:
                 f"--column target={self.targets[0]} is for numbers: use --task regression, or a "
                 "model that predicts numbers. Labels are in --column label=NAME."
             )
+        self.check_readable()
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
         columns["group"] = self.group_column
         found = load_rows(
@@ -244,6 +263,12 @@ class Recordings:
             self.groups = groups_of_column(found.groups, self.group_column)
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
+
+    def check_readable(self):
+        """Raise ValueError if a table of `skdaf check` contains recordings that cannot be read."""
+        if not self._skip_unreadable:
+            advice = "" if self._skip_unreadable is None else ", or add --skip-unreadable"
+            refuse_unreadable(self.table, OptionSpelling(), advice)
 
     def check_output(self, files):
         """Check that the command does not overwrite one of the recordings of the table."""
@@ -279,7 +304,14 @@ def recordings_options(folders, tables=table_option):
             given["group-column"] = group_column
             _check_combination(folders, table, given)
             recordings = Recordings(
-                folders, table, columns, label_separator, root, output, group_column
+                folders,
+                table,
+                columns,
+                label_separator,
+                root,
+                output,
+                group_column,
+                others.get("skip_unreadable"),
             )
             return command(recordings=recordings, output=output, **others)
 

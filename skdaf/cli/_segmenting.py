@@ -122,7 +122,7 @@ def segments(model, recordings, **values):
     check_figure(values, files)
     _check_live(is_live, values)
     _check_skipping(is_live, values["skip_unreadable"])
-    loading = {name: values[name] for name in ("proba", "trust", "n_jobs")}
+    loading = {name: values[name] for name in ("proba", "trust", "cache", "n_jobs")}
     predictor = load_predictor(model, **loading, verbose=0)
     stream = Stream(*raw) if is_live else None
     with readable(files, values["skip_unreadable"], values["n_jobs"]) as files:
@@ -329,6 +329,8 @@ def _check_live(is_live, values):
     """Check that no option was given that needs a file."""
     if is_live and values["tune_thresholds"]:
         raise click.UsageError("--tune-thresholds needs files: standard input is not kept.")
+    if is_live and values["cache"] is not None:
+        raise click.UsageError("--cache needs files: standard input cannot be recognized again.")
     if is_live and values["output"] is not None and is_folder(values["output"]):
         raise click.UsageError(
             f"--output {values['output']!r} is a folder, but standard input has no name: name a "

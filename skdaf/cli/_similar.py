@@ -52,7 +52,7 @@ def similar():
 @layers_option
 @settings_option
 @using_options
-def index(model, paths, output, window, step, layers_dropped, settings, trust, n_jobs):
+def index(model, paths, output, window, step, layers_dropped, settings, trust, cache, n_jobs):
     """Build an index of recordings.
 
     MODEL is a model file or a pretrained network, as for "skdaf embed". The index contains the
@@ -75,6 +75,7 @@ def index(model, paths, output, window, step, layers_dropped, settings, trust, n
         settings=settings,
         layers_dropped=layers_dropped,
         trust=trust,
+        cache=cache,
         n_jobs=n_jobs,
         verbose=None if window is None else 0,
     )

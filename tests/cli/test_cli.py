@@ -93,6 +93,8 @@ def test_misspelled_commands_and_options():
     assert "Did you mean 'index'?" in misuse("similar", "indexx")
     assert "Did you mean" not in misuse("xyz")
     assert "Did you mean --output?" in misuse("train", "recordings", "--outptu", "x.skops")
+    # "--cache" and "--help" have the dashes in common.
+    assert "Did you mean" not in misuse("info", "x.skops", "--cache")
     assert "'skdaf similar --help'" in misuse("similar", "indexx")
 
 

@@ -137,7 +137,36 @@ def test_tables_for_models_of_recordings(table, tmp_path):
     assert set(found.end) == {0.15}
     assert "nothing else" in misuse("predict", "plain.skops", "clips", "new.csv")
     assert "--segments takes" in misuse("predict", "plain.skops", "new.csv", "--segments")
-    assert "is a table; expected recordings" in misuse("embed", "plain.skops", "new.csv")
+    assert "--segments takes" in misuse("embed", "plain.skops", "new.csv", "--segments")
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("command", [("embed",), ("predict", "--layers-dropped", "1")])
+def test_features_of_the_recordings_of_a_table(command, table, tmp_path):
+    name, *options = command
+    whole = read_csv(name, "plain.skops", "clips", *options)
+    found = read_csv(name, "plain.skops", "new.csv", *options)
+    # The paths differ: those of a table start from its folder.
+    assert found.drop(columns="file").equals(whole.drop(columns="file"))
+    parts = tmp_path / "parts.csv"
+    table.assign(start=0.05, end=0.15).to_csv(parts, index=False)
+    found = read_csv(name, "plain.skops", "--table", parts, *options)
+    assert [*found.columns[:3]] == ["file", "start", "end"]
+    assert set(found.end) == {0.15}
+    if name == "embed":
+        error = misuse(name, "plain.skops", parts, "-o", tmp_path / "x.npy")
+        assert "parts of recordings" in error
+
+
+@pytest.mark.usefixtures("inside")
+def test_embed_passes_the_columns_of_a_table(table):
+    found = read_csv("embed", "both.skops", "new.csv")
+    expected = load_model("both.skops")[:-1].transform(table)
+    assert found.file.tolist() == [*pd.read_csv("new.csv").path]
+    np.testing.assert_allclose(found.iloc[:, 1:], expected, atol=1e-5)
+    assert "expects a table" in misuse("embed", "both.skops", "clips")
+    # The layers of its network need the recordings only.
+    assert len(read_csv("embed", "both.skops", "new.csv", "--layers-dropped", "1")) == len(table)
 
 
 @pytest.mark.usefixtures("inside")

@@ -133,6 +133,53 @@ def test_check(table, tmp_path):
     ]
 
 
+@pytest.fixture
+def checked(workspace, inside_workspace, tmp_path, monkeypatch):
+    """Change to a folder with recordings, one of which is damaged, and the table of `check`."""
+    shutil.copytree(workspace / "recordings", tmp_path / "recordings")
+    shutil.copy(workspace / "model.skops", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    bad = Path("recordings/low_tone/bad.wav")
+    bad.write_text("not a sound")
+    invoke("check", "recordings", "-o", "check.csv", status=1)
+    return bad
+
+
+@pytest.mark.parametrize(
+    "command", ["train -o x.skops", "predict model.skops", "embed model.skops"]
+)
+def test_a_table_of_check_is_refused_if_a_recording_is_unreadable(checked, command):
+    name, *words = command.split()
+    error = misuse(name, *words, "--table", "check.csv")
+    assert "'check.csv' is from skdaf check and contains a recording that cannot be read" in error
+    assert f"such as '{checked}': leave out such rows" in error
+    if name == "train":
+        assert "--skip-unreadable" not in error
+    else:
+        assert error.endswith("or add --skip-unreadable.\n")
+        skipped = invoke(name, *words, "--table", "check.csv", "--skip-unreadable", status=1)
+        assert f"Skipped 1 unreadable recording:\n'{checked}'" in skipped.stderr
+
+
+@pytest.mark.usefixtures("checked")
+def test_other_rows_of_a_table_of_check_are_used():
+    table = pd.read_csv("check.csv", keep_default_na=False)
+    table[table.ok].to_csv("good.csv", index=False)
+    folders = [f"recordings/{kind}" for kind in KINDS]
+    Path("recordings/low_tone/bad.wav").unlink()
+    for words in (["predict", "model.skops"], ["report", "model.skops"], ["embed", "model.skops"]):
+        expected = invoke(*words, *folders).stdout
+        assert invoke(*words, "--table", "good.csv").stdout == expected
+    result = invoke("train", "--table", "good.csv", "-o", "x.skops", *SMALL)
+    assert "Training on 36 clips of 3 classes (high_tone 12, low_tone 12" in result.stderr
+    assert "36 files: no problems" in invoke("check", "--table", "good.csv").stderr
+
+
+def test_check_checks_its_own_table_again(checked):
+    again = invoke("check", "--table", "check.csv", status=1)
+    assert "37 files: 1 unreadable" in again.stderr
+
+
 def test_recordings_of_a_table_are_not_overwritten(table, tmp_path):
     before = Path("recordings/low_tone/low_tone_000.wav").read_bytes()
     for output in ("recordings/low_tone/low_tone_000.wav", "long.wav"):
@@ -177,6 +224,8 @@ def test_errors_write_options(table, esc_50, tmp_path):
         assert not any(word in sentence for word in ("='", "=None", "pandas", "skdaf.datasets"))
         return sentence
 
+    known = check("path,silent\na.wav,False\n", "--column", "path=file", "--column", "label=")
+    assert known.endswith("Did you mean --column path=path?\n")
     hint = "Did you mean --column path=filename --column 'label=my class'?"
     assert hint in check("filename,my class\na.wav,x\n", "--column", "label=my klass")
     shutil.copy("long.wav", tmp_path / "a.wav")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import shutil
 
@@ -12,6 +13,7 @@ import soundfile as sf
 from cli_commands import KINDS, SMALL, invoke, misuse
 
 from skdaf import CNNAudioClassifier, load_model
+from skdaf._training.loop import Loop
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
 
@@ -49,6 +51,15 @@ def test_train_on_class_folders_with_a_cache_and_a_test_set(tmp_path):
     assert list(loaded.classes_) == KINDS[:2]
 
 
+@pytest.mark.filterwarnings("default")
+def test_copies_are_reported_without_held_out_clips(tmp_path):
+    shutil.copytree("recordings", tmp_path / "recordings")
+    folder = tmp_path / "recordings" / "low_tone"
+    shutil.copy(folder / "low_tone_000.wav", folder / "copy.wav")
+    line = ("train", tmp_path / "recordings", "-o", tmp_path / "m.skops", *SMALL)
+    assert "Warning: 1 of 37 training clips is a copy of another, such as" in invoke(*line).stderr
+
+
 def test_the_same_command_continues_from_its_checkpoint(tmp_path):
     folder, new = tmp_path / "checkpoints", tmp_path / "new.skops"
     train = ["train", "recordings", *SMALL]
@@ -61,9 +72,40 @@ def test_the_same_command_continues_from_its_checkpoint(tmp_path):
             texts.append(result.stderr)
         # The second run has found the checkpoint of the first.
         assert written[0] == written[1]
-        assert texts[0] == texts[1]
+        assert "Training, resumed after epoch 2 of 2\n" in texts[1]
+        assert texts[0] == texts[1].replace("Training, resumed after epoch 2 of 2\n", "")
         assert load_model(new).checkpoint is None
     assert len(written[1]) == 2
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_an_interrupted_training_saves_the_best_epoch_and_exits_with_130(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("skdaf._training.train._last_interrupt", -math.inf)
+    line = ["train", "recordings", "-o", tmp_path / "m.skops", "--set", "channels=(4,8)"]
+    line += ["--set", "max_epochs=3", *(["--checkpoint", tmp_path / "c"] if checkpoint else [])]
+    with monkeypatch.context() as context:
+        train_epoch = Loop._train_epoch
+
+        def interrupted(loop, epoch):
+            if epoch == 3:
+                raise KeyboardInterrupt
+            return train_epoch(loop, epoch)
+
+        context.setattr(Loop, "_train_epoch", interrupted)
+        result = invoke(*line, status=130)
+    assert "Warning: Training was interrupted in epoch 3" in result.stderr
+    advice = " To go on, run the same command again." if checkpoint else ""
+    best = load_model(tmp_path / "m.skops").best_epoch_
+    last = result.stderr.splitlines()[-1]
+    assert last == f"Interrupted in epoch 3: saved the best of the epochs so far ({best}).{advice}"
+    if checkpoint:
+        again = invoke(*line)
+        assert "Training, resumed after epoch 2 of 3\n" in again.stderr
+        assert load_model(tmp_path / "m.skops").n_epochs_ == 3
+        assert "resumed" not in invoke(*line, "--quiet").stderr
 
 
 def test_the_same_seed_gives_the_same_model_and_quiet_prints_nothing(tmp_path):
@@ -113,7 +155,7 @@ def test_train_misused(tmp_path):
 def test_files_that_cannot_be_read_are_listed(tmp_path):
     shutil.copytree("recordings", tmp_path / "recordings")
     for name in "ab":
-        (tmp_path / "recordings" / "low_tone" / f"{name}.wav").write_text("not a sound")
+        (tmp_path / "recordings" / "low_tone" / f"{name}.wav").write_text(f"{name} is not a sound")
     result = invoke("train", tmp_path / "recordings", "-o", tmp_path / "m.skops", "-q", status=2)
     assert result.stderr.startswith("Error: 2 clips could not be read:\n")
     assert len(result.stderr.splitlines()) == 3

@@ -213,3 +213,16 @@ def test_the_bars_of_successive_parts_are_one(capfd, verbose):
     assert ("200/200" in err) == bool(verbose)
     assert "100/100" not in err
     assert err.count("3/3") == 2 * verbose
+
+
+def test_a_log_file_says_at_once_that_work_continues(capfd, clock):
+    with no_log_of_short_work(), progress_bar(10, "Work, resumed", "clip", 1, initial=4):
+        assert capfd.readouterr().err == "Work, resumed\n"
+    with no_log_of_short_work(), progress_bar(10, "Work", "clip", 1):
+        pass
+    with no_log_of_short_work(), progress_bar(10, "Work, resumed", "clip", 0, initial=4):
+        pass
+    assert capfd.readouterr().err == ""
+    # Elsewhere, the bar itself is there at once.
+    with progress_bar(10, "Work, resumed", "clip", 1, initial=4):
+        assert capfd.readouterr().err.count("Work, resumed") == 1

@@ -323,7 +323,7 @@ def test_a_second_interruption_within_seconds_stops_everything(monkeypatch):
         fit(report=interrupt)
     with pytest.raises(KeyboardInterrupt):
         fit(report=interrupt)
-    monkeypatch.setattr("skdaf._training.train._SECOND_INTERRUPT_WITHIN", 0.0)
+    monkeypatch.setattr("skdaf._training.train.SECOND_INTERRUPT_WITHIN", 0.0)
     with pytest.warns(UserWarning, match="interrupted in epoch 2"):
         fit(report=interrupt)
 

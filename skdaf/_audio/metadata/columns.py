@@ -40,6 +40,9 @@ _TIMES_OF_SEGMENTS = (
 _OTHER_SEPARATOR = re.compile(r"\w *[|:^~] *\w|\w +\w")
 _OPTIONAL = ("group", "fold", "start", "end")
 
+# How similar names must be to be confused: "file" is to "silent" by 0.6, "klass" to "class" by 0.8.
+_MIN_SIMILARITY = 0.7
+
 
 def choose_columns(metadata, wanted):
     """Return the columns to use.
@@ -152,7 +155,7 @@ def _likely_column(metadata, parameter, name):
         # Xeno-canto has addresses in "file" and names in "file-name".
         files = [c for c in columns if _is_name_of_file(first_cell(metadata, c))]
         known = [column for column in known if column in files] or files or known
-    close = difflib.get_close_matches(name, columns, n=1)
+    close = difflib.get_close_matches(name, columns, n=1, cutoff=_MIN_SIMILARITY)
     return next(iter(known + close if name == parameter else close + known), None)
 
 

@@ -64,8 +64,8 @@ def check_cache(cache, model, sha256):
     """Raise ValueError if there is a cache, but the model has no fingerprint."""
     if cache is not None and sha256 is None:
         raise ValueError(
-            f"cache={os.fspath(cache)!r} needs a model with a fingerprint, but a {model.kind} has "
-            "none: its code could change. Use cache=None, or Pipeline(memory=)."
+            f"cache={os.fspath(cache)!r} needs a model with a fingerprint, but one of the kind "
+            f"{model.kind!r} has none: its code could change. Use cache=None, or Pipeline(memory=)."
         )
 
 

@@ -268,13 +268,14 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
             If a file cannot be read; the error lists all such files.
         ValueError
             If the weights of an installed package are not those that `fit` found; if the network
-            returns NaN.
+            returns NaN; if `cache` was set later, and the model has no fingerprint.
         """
         check_is_fitted(self)
         clips = validate_sounds(self, X, reset=False)
         warn_about_rate(self, clips, self.sampling_rate_)
         backbone = self._load()
         check_weights(self._model(), backbone, self.sha256_)
+        check_cache(self.cache, self._model(), self.sha256_)
         check_rate(backbone, self.sampling_rate_)
         return compute_rows(
             self._extraction(),
