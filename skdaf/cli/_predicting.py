@@ -283,16 +283,17 @@ def embed(
         inputs = find_inputs(model, source, recordings, clips)
     if as_array:
         _check_names(inputs)
-    with readable(inputs.files, skip_unreadable, n_jobs) as files, errors_name_table(recordings):
+    with readable(inputs.files, skip_unreadable, n_jobs) as files:
         inputs = inputs.of(files)
-        transformer = fit_transformer(model, source, inputs.X, layers_dropped)
-        if as_array:
-            _save_array(transformer.transform(inputs.X), files, output)
-        else:
+        with errors_name_table(recordings, inputs.X):
+            transformer = fit_transformer(model, source, inputs.X, layers_dropped)
+            if as_array:
+                _save_array(transformer.transform(inputs.X), files, output)
+                return
             # A pretrained network was not trained on clips, but fitted on the recordings.
             known = None if is_pretrained(model) else transformer
-            windows = _feature_windows(known, segments, window, step)
-            show(_features(transformer, inputs, windows), "csv", output)
+            table = _features(transformer, inputs, _feature_windows(known, segments, window, step))
+        show(table, "csv", output)
 
 
 def _check_names(inputs):
