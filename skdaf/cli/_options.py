@@ -7,7 +7,7 @@ import click
 
 from skdaf.cli._completion import complete_parameter
 from skdaf.cli._models import ModelFile
-from skdaf.cli._paths import InputPath, OutputFile
+from skdaf.cli._paths import InputPath, OutputFile, TableFile
 from skdaf.cli._program import quiet_option
 
 
@@ -131,7 +131,9 @@ def output_option(what, type_=None, **settings):
 
 # Options of all commands that use a model, and of all commands that write a table.
 using_options = combine_options(trust_option, cache_option, jobs_option, quiet_option)
-table_options = combine_options(format_option, output_option("Write the results to this file."))
+table_options = combine_options(
+    format_option, output_option("Write the results to this file.", TableFile())
+)
 
 training_options = combine_options(
     output_option("Model file to write, usually *.skops.", required=True),

@@ -15,6 +15,21 @@ NO_STANDARD_INPUT = (
 )
 
 
+# Formats of tables that other programs write, and that a name may ask for.
+_NO_TEXT = {
+    ".parquet",
+    ".feather",
+    ".arrow",
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".npy",
+    ".npz",
+    ".h5",
+    ".pkl",
+}
+
+
 class InputPath(click.Path):
     """A file that a command reads, or a folder whose recordings it reads."""
 
@@ -68,6 +83,22 @@ class OutputFile(click.Path):
         return super().convert(value, param, ctx)
 
 
+class TableFile(OutputFile):
+    """A text file with a table of results: text, CSV or JSON."""
+
+    def convert(self, value, param, ctx):
+        """Return the path of the file; refuse names of files that are no text."""
+        ending = Path(value).suffix.lower()
+        if ending in _NO_TEXT:
+            self.fail(
+                f"{value!r}: tables are written as text, CSV or JSON, not as {ending}. Write "
+                "*.csv, and convert it with pandas.",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 class EmbeddingFile(OutputFile):
     """A CSV file of embeddings, or an array next to a text file that names the recordings."""
 
@@ -79,7 +110,11 @@ class EmbeddingFile(OutputFile):
     def convert(self, value, param, ctx):
         """Return the path of the file."""
         if value and not value.endswith((".npy", ".csv")):
-            self.fail(f"{value!r} must end in .npy or .csv.", param, ctx)
+            self.fail(
+                f"{value!r} must end in .npy or .csv. For other formats, convert it with pandas.",
+                param,
+                ctx,
+            )
         return super().convert(value, param, ctx)
 
 

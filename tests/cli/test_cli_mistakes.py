@@ -34,6 +34,17 @@ def test_outputs_are_not_taken_for_models_after_recordings():
     assert "comes first" not in misuse("predict", "long.wav", "-o", "model.skops", "recordings")
 
 
+@pytest.mark.parametrize("name", ["x.parquet", "x.XLSX", "x.npy"])
+def test_tables_are_not_written_as_other_files(name, tmp_path):
+    for words in (("predict", "model.skops", "long.wav"), ("check", "recordings")):
+        error = misuse(*words, "-o", tmp_path / name)
+        assert "Write *.csv, and convert it with pandas." in error
+    if name != "x.npy":
+        error = misuse("embed", "model.skops", "long.wav", "-o", tmp_path / name)
+        assert "must end in .npy or .csv. For other formats" in error
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def nothing_is_read(monkeypatch):
     """Let commands fail if they search for recordings or read tables."""
