@@ -51,18 +51,17 @@ def load(path, *, trust=False, cache=None, n_jobs=None, verbose=None):
 
     check_is_fitted(model)
     set_for_this_run(model, verbosity() if verbose is None else verbose, n_jobs)
-    if cache is not None:
-        _set_cache(path, model, cache)
-    return model
-
-
-def _set_cache(path, model, cache):
-    """Set the folder in which a model keeps features; raise ValueError if it computes none."""
-    if not _set_everywhere(model, {"cache": cache}):
+    if not set_cache(model, cache):
         raise ValueError(
             f"The model in {path!r} computes nothing that --cache can keep, neither spectrograms "
             "nor features of skdaf: omit --cache."
         )
+    return model
+
+
+def set_cache(model, cache):
+    """Set the folder in which a model keeps features, if any; return whether it computes some."""
+    return cache is None or _set_everywhere(model, {"cache": cache})
 
 
 def load_any(path, *, trust=False):

@@ -17,7 +17,8 @@ NO_STANDARD_INPUT = (
 
 # Files of other programs, in which nobody expects text.
 _NOT_WRITTEN = (
-    *(".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".docx", ".pdf", ".parquet", ".feather"),
+    *(".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".docx", ".pdf"),
+    *(".parquet", ".feather", ".arrow", ".npy", ".npz", ".h5", ".pkl"),
 )
 
 
@@ -118,7 +119,11 @@ class EmbeddingFile(OutputFile):
     def convert(self, value, param, ctx):
         """Return the path of the file."""
         if value and not value.endswith((".npy", ".csv")):
-            self.fail(f"{value!r} must end in .npy or .csv.", param, ctx)
+            self.fail(
+                f"{value!r} must end in .npy or .csv. For other formats, convert it with pandas.",
+                param,
+                ctx,
+            )
         return super().convert(value, param, ctx)
 
 

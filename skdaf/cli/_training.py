@@ -14,9 +14,10 @@ from skdaf.cli._combining import (
 )
 from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
 from skdaf.cli._groups import group_option
-from skdaf.cli._models import load, network_in
+from skdaf.cli._models import load, network_in, set_cache
 from skdaf.cli._options import (
     WholeNumber,
+    cache_option,
     configure,
     model_argument,
     training_options,
@@ -155,6 +156,7 @@ def train(
 @class_weight_option
 @checkpoint_option
 @trust_option
+@cache_option
 @training_options
 def transfer(
     model,
@@ -165,6 +167,7 @@ def transfer(
     class_weight,
     checkpoint,
     trust,
+    cache,
     output,
     settings,
     test_fraction,
@@ -184,7 +187,7 @@ def transfer(
 
     check_task(annotations, task)
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
-    source = FrozenEstimator(network_in(model, load(model, trust=trust)))
+    source = FrozenEstimator(network_in(model, load(model, trust=trust, cache=cache)))
     new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
@@ -230,6 +233,7 @@ def transfer(
     "times.",
 )
 @trust_option
+@cache_option
 @training_options
 def combine(
     models,
@@ -240,6 +244,7 @@ def combine(
     handcrafted,
     proba,
     trust,
+    cache,
     output,
     settings,
     test_fraction,
@@ -262,6 +267,7 @@ def combine(
     options = {"test_fraction": test_fraction, "output": output}
     if config is not None:
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
+        set_cache(pipeline, cache)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
         clips = one_label_of_clips(recordings, annotations)
         fit(pipeline, *clips, train=train, **options)
@@ -279,6 +285,7 @@ def combine(
     if handcrafted:
         part = "features__handcrafted__extractor__"
         pipeline.set_params(**{f"{part}n_jobs": n_jobs, f"{part}verbose": verbosity()})
+    set_cache(pipeline, cache)
     configure(pipeline, {"svc__random_state": seed} | dict(settings))
     if proba:
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)

@@ -104,6 +104,23 @@ def test_after_an_interruption_only_the_rest_is_computed(tmp_path, computed):
     assert any(cache.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("command", "n_expected"),
+    [
+        (("transfer", "model.skops", "recordings", "--set", "max_epochs=1"), 36),
+        (("combine", "model.skops", "--data", "recordings"), 72),
+    ],
+)
+def test_training_on_a_model_keeps_features(command, n_expected, tmp_path, computed):
+    line = (*command, "--cache", tmp_path / "cache", "-o", tmp_path / "new.skops")
+    invoke(*line)
+    assert len(computed) == n_expected
+    computed.clear()
+    invoke(*line)
+    assert computed == []
+    assert str(tmp_path / "cache") not in str(load_model(tmp_path / "new.skops").get_params())
+
+
 def test_an_index_does_not_remember_the_cache(tmp_path, computed):
     line = ("similar", "index", "model.skops", "recordings", "-o", tmp_path / "index.skops")
     invoke(*line, "--cache", tmp_path / "cache")

@@ -80,6 +80,17 @@ def test_misspelt_files_and_options(tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["x.parquet", "x.XLSX", "x.npy"])
+def test_tables_are_not_written_as_other_files(name, tmp_path):
+    for words in (("predict", "model.skops", "long.wav"), ("check", "recordings")):
+        error = misuse(*words, "-o", tmp_path / name)
+        assert f"{name[1:].lower()} files cannot be written. Use *.csv, *.json" in error
+    if name != "x.npy":
+        error = misuse("embed", "model.skops", "long.wav", "-o", tmp_path / name)
+        assert "must end in .npy or .csv. For other formats" in error
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def nothing_is_read(monkeypatch):
     """Let commands fail if they search for recordings or read tables."""

@@ -130,16 +130,16 @@ def test_all_commands_of_the_page_are_found():
 
 def test_the_recipe_leaves_out_bad_files_and_copies(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    columns = "path,ok,duration,duplicate_of,label_conflict,problem\n"
-    rows = ["r/a/1.wav,True,1.0,,False,", "r/a/2.wav,True,1.0,r/a/1.wav,False,"]
-    rows += [
-        "r/b/3.wav,False,,,False,damaged",
-        "r/b/4.wav,True,1.0,,True,",
-        "r/b/5.wav,True,1.0,,False,",
+    columns = "path,ok,duration,duplicate_of,label,label_conflict,problem\n"
+    good = ["r/a/1.wav,True,1.0,,01,False,", "r/b/5.wav,True,1.0,,b,False,"]
+    bad = [
+        "r/a/2.wav,True,1.0,r/a/1.wav,01,False,",
+        "r/b/3.wav,False,,,b,False,damaged",
+        "r/b/4.wav,True,1.0,,b,True,",
     ]
-    Path("check.csv").write_text(columns + "\n".join(rows))
+    Path("check.csv").write_text(columns + "\n".join([good[0], *bad, good[1]]))
     exec(python_with("check.csv"))
-    assert Path("good.csv").read_text() == "path,label\nr/a/1.wav,a\nr/b/5.wav,b\n"
+    assert Path("good.csv").read_text() == columns + "\n".join(good) + "\n"
 
 
 @pytest.mark.slow
