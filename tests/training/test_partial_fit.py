@@ -352,7 +352,7 @@ def test_learning_curves_exploit_incremental_learning(kind):
 
 # It warns of its own code. With its oldest version, scikit-learn does, too.
 @pytest.mark.filterwarnings("ignore:`optuna:FutureWarning")
-@pytest.mark.filterwarnings("ignore:The OptunaSearchCV .* use `_get_tags`:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The OptunaSearchCV .* use `_get_tags`")
 def test_optuna_prunes_trials_that_do_not_learn(sounds):
     integration = import_or_skip("optuna_integration")
     optuna = import_or_skip("optuna")
