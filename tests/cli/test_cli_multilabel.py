@@ -12,6 +12,8 @@ from sklearn.metrics import average_precision_score
 from skdaf import load_model, read_segments
 from skdaf.datasets import load_audio_table
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*copies of others")
+
 RATE = 8000
 TONES = {"high": 3000.0, "low": 300.0, "mid": 1000.0}
 SMALL = ["--set", "channels=[8, 8]", "--set", "max_epochs=12", "--set", "augment=None"]

@@ -192,6 +192,7 @@ def test_numbers_that_cannot_be_learned(folder, tmp_path):
     assert "--class-weight requires --task classification" in weight
 
 
+@pytest.mark.filterwarnings("ignore:.*copies of others")
 def test_decimal_commas(tmp_path):
     import shutil
 
