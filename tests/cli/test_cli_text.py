@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,9 @@ def unusual(sounds, tmp_path_factory):
     except OSError:
         pytest.skip("this file system does not allow such names")
     shutil.copy(sounds.filenames[0], folder.parent / "sound.wav")
-    invoke("train", folder, "-o", folder / "model.skops", "--set", "max_epochs=1", "-q")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*copies of others")
+        invoke("train", folder, "-o", folder / "model.skops", "--set", "max_epochs=1", "-q")
     invoke("similar", "index", folder / "model.skops", folder, "-o", folder / "index.skops", "-q")
     return folder
 

@@ -102,6 +102,9 @@ def test_settings_of_a_run_do_not_change_the_features(settings, many_sounds):
 def test_a_cache_needs_a_fingerprint(tmp_path, clips, write_network):
     with pytest.raises(ValueError, match=r"cache=.*fingerprint.*function"):
         extractor(cache=tmp_path).fit(clips)
+    later = extractor().fit(clips).set_params(cache=tmp_path)
+    with pytest.raises(ValueError, match=r"cache=.*fingerprint.*function"):
+        later.transform(clips)
 
 
 def test_a_cache_is_used(tmp_path, sounds, write_network, monkeypatch):
