@@ -198,7 +198,7 @@ def test_decimal_commas(tmp_path):
 
     rows = ""
     for number in range(4):
-        shutil.copy("long.wav", tmp_path / f"{number}.wav")
+        shutil.copy(f"recordings/low_tone/low_tone_00{number}.wav", tmp_path / f"{number}.wav")
         rows += f"{number}.wav;{number},5\n"
     (tmp_path / "clips.csv").write_text(f"path;target\n{rows}")
     arguments = ["train", "--task", "regression", "--table", tmp_path / "clips.csv", "-q"]
