@@ -109,7 +109,7 @@ def predict_stream(
     >>> from skdaf import PyAudioAnalysisTransformer, predict_stream
     >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 22_000)
     >>> noise[12_000:] *= 0.01
-    >>> clips = [(noise[:8000], 8000), (noise[12_000:], 8000)]
+    >>> clips = [(noise[:8000], 8000), (noise[12_000:20_000], 8000)]
     >>> model = make_pipeline(PyAudioAnalysisTransformer(), LogisticRegression())
     >>> model = model.fit(clips, ["loud", "quiet"])
     >>> for row in predict_stream(model, np.split(noise, 11), 8000):
