@@ -36,8 +36,8 @@ MERGING_CONSTRAINTS = {
 
 @public
 @validate_params(
-    {
-        **MERGING_CONSTRAINTS,
+    MERGING_CONSTRAINTS
+    | {
         "multilabel": ["boolean"],
     }
 )

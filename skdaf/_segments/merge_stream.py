@@ -16,8 +16,8 @@ from skdaf._segments.tables import as_texts, is_long_enough
 
 @public
 @validate_params(
-    {
-        **MERGING_CONSTRAINTS,
+    MERGING_CONSTRAINTS
+    | {
         "multilabel": ["boolean"],
     }
 )

@@ -36,8 +36,8 @@ _MAX_COMPARED = 50
 
 @public
 @validate_params(
-    {
-        **MERGING_CONSTRAINTS,
+    MERGING_CONSTRAINTS
+    | {
         "max_false_alarms_per_hour": [Interval(Real, 0, None, closed="left"), None],
         "multilabel": ["boolean"],
         "return_counts": ["boolean"],
