@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 
 from skdaf._audio.clips import Clip
+from skdaf._audio.lengths import read_infos
 from skdaf._audio.reading import read_info
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
-from skdaf._features.windows import Windows, cut_windows
+from skdaf._features.windows import cut_windows
 from skdaf._segments.batches import SECONDS
 from skdaf._segments.matching import warn_of_other_recording
 from skdaf._segments.reading import checked_table
-from skdaf._segments.tables import N_DECIMALS, check_not_blank
-from skdaf._segments.thresholds import contains
+from skdaf._segments.tables import check_not_blank
+from skdaf._segments.thresholds import contains, coverage
 from skdaf._segments.window_lengths import (
     LONGEST_WINDOW,
     warn_about_short_recording,
@@ -61,11 +62,13 @@ def clips_from_segments(
         `window`, and annotations of the whole recording.
     background : label, default=None
         The label of the time in which nothing is annotated, for annotations that list all events of
-        a recording, and only these. The windows of this time are added to the clips, so that a
-        classifier learns what is not an event. They are cut between the events, all of the full
-        length, and touch no event: a window that contains a part of one is not a good example of
-        either. The table may then be empty. Requires a `window`. A multilabel indicator needs none:
-        its windows without an event are rows of zeros.
+        a recording, and only these. The clips are then the windows of the whole recording, as in
+        `predict_segments`, so that a classifier also learns what is not an event, and what the
+        edges of events sound like. A window has the label of an event that covers at least half of
+        it, or of which it covers at least half (of several, the one that covers most of it), and
+        otherwise this one. A last window of less than half the length is left out. The table may
+        be empty. Requires a `window`. A multilabel indicator needs no background: its windows
+        without an event are rows of zeros.
 
     Returns
     -------
@@ -93,8 +96,8 @@ def clips_from_segments(
     -----
     UserWarning
         If `window` exceeds 30 s and the recording, or is shorter than 0.032 s: milliseconds are a
-        common mistake. If no window of the `background` fits between the events. If `segments` is
-        a file that is named after another recording.
+        common mistake. If there is a `background`, but no window without an event, or none with
+        the label of some. If `segments` is a file that is named after another recording.
 
     See Also
     --------
@@ -111,8 +114,8 @@ def clips_from_segments(
     clips with ``clip.end - clip.start >= window / 2``, and their labels.
 
     If events are rare, most clips are background. This is how often a detector will meet it, but
-    training takes longer. For fewer of them, call the function twice: with a `step` for the events,
-    and without one, or with a longer one, for the background.
+    training takes longer. For fewer of them, keep every tenth one, for example:
+    ``np.flatnonzero((labels != "none") | (np.arange(len(labels)) % 10 == 0))``.
 
     Examples
     --------
@@ -129,9 +132,9 @@ def clips_from_segments(
     >>> recording = np.zeros(80_000), 8000
     >>> clips, labels = clips_from_segments(recording, segments, window=2, background="quiet")
     >>> [(clip.start, clip.end) for clip in clips]
-    [(0.0, 2.0), (2.0, 2.5), (2.5, 4.0), (4.0, 6.0), (6.0, 8.0), (8.0, 10.0)]
+    [(0.0, 2.0), (2.0, 4.0), (4.0, 6.0), (6.0, 8.0), (8.0, 10.0)]
     >>> labels.tolist()
-    ['cat', 'cat', 'dog', 'quiet', 'quiet', 'quiet']
+    ['cat', 'dog', 'quiet', 'quiet', 'quiet']
     """
     check_needs_of_window(window, step, multilabel, background)
     warn_about_short_window(window, stacklevel=4)
@@ -142,7 +145,7 @@ def clips_from_segments(
     path = Clip(path).path
     # The decorator that checks parameters is in between.
     clips, labels = cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
-    warn_without_background(background, labels, [(path, table)], window, stacklevel=4)
+    warn_of_missing_labels(background, labels, [table], window, stacklevel=4)
     return clips, labels
 
 
@@ -163,13 +166,13 @@ def cut_recording(path, table, window, step, multilabel, background, *, stacklev
     labels = np.array(table.label.tolist())
     if background is not None:
         _check_background(background, labels)
+        if clips:
+            read_infos(clips)  # which raises an error if an event is not in the recording
+        return _labeled_windows(Clip(recording), table, window, step or window, background)
     if window is not None and clips:
         clips, firsts = cut_windows(clips, window, step or window, None)
         labels = np.repeat(labels, np.diff([*firsts, len(clips)]))
-    if background is None:
-        return clips, labels
-    others = _windows_between(table, Clip(recording), window, step or window)
-    return _in_order(clips + others, [*labels.tolist(), *[background] * len(others)])
+    return clips, labels
 
 
 def check_needs_of_window(window, step, multilabel, background):
@@ -209,61 +212,54 @@ def _check_background(background, labels):
         )
 
 
-def warn_without_background(background, labels, recordings, window, *, stacklevel):
-    """Warn if no clip has the background label, because windows are longer than the gaps.
+def warn_of_missing_labels(background, labels, tables, window, *, stacklevel):
+    """Warn if no clip has the background label, or the label of some events.
 
-    `recordings` are pairs (path, checked table). The warning points to the function that is
-    `stacklevel` calls above this one.
+    `tables` contains the checked tables of the recordings. The warning points to the function that
+    is `stacklevel` calls above this one.
     """
-    if background is None or background in labels:
+    if background is None or len(labels) == 0:
         return
-    lengths = [
-        (last - first) / rate
-        for path, table in recordings
-        for rate, gaps in [_gaps(table, Clip(path))]
-        for first, last in gaps
-    ]
-    warnings.warn(
-        f"There is no clip of background={background!r}: window={window:g} s does not fit between "
-        f"the events, because the longest gap is {max(lengths, default=0):.4g} s. Choose a shorter "
-        "window, or omit background.",
-        stacklevel=stacklevel,
-    )
+    if background not in labels:
+        warnings.warn(
+            f"There is no clip of background={background!r}: every window of window={window:g} s "
+            "contains an event. Choose a shorter window, or omit background.",
+            stacklevel=stacklevel,
+        )
+        return
+    missing = sorted({x for table in tables for x in table.label} - {*labels.tolist()}, key=str)
+    if missing:
+        warnings.warn(
+            f"No clip has the labels {missing}: other events cover more of the windows that "
+            f"contain theirs, or the windows (window={window:g} s) leave gaps. Choose a shorter "
+            "window or step.",
+            stacklevel=stacklevel,
+        )
 
 
-def _windows_between(table, recording, window, step):
-    """Return the windows of full length of a recording that touch no segment."""
-    rate, gaps = _gaps(table, recording)
-    found = []
-    for first, last in gaps:
-        gap = Clip(recording.path, first / rate, last / rate)
-        windows = Windows(gap, window, step, rate, last - first)
-        # Only the last one can be shorter.
-        found += windows[: len(windows) - ((last - first - windows.starts[-1]) < windows.length)]
-    return found
+def _labeled_windows(recording, table, window, step, background):
+    """Return the windows of a whole recording, and the label of each."""
+    windows, _ = cut_windows([recording], window, step, None)
+    # The rest of a recording is often too short to be an example of anything.
+    if len(windows) > 1 and windows[-1].end - windows[-1].start < window / 2:
+        windows.pop()
+    times = _times(windows)
+    labels, longest = np.full(len(windows), background, dtype=object), np.zeros(len(windows))
+    for label in table.label.unique():
+        covered, is_in = coverage(times, table, label)
+        is_in &= covered > longest
+        labels[is_in], longest[is_in] = label, covered[is_in]
+    return windows, np.array(labels.tolist())
 
 
-def _gaps(table, recording):
-    """Return the rate of a recording, and the first and last sample of each gap in its table."""
-    info = read_info(recording)
-    rate, n_samples = info.sampling_rate, info.n_frames
-    # Whole samples, of which none belongs to a segment.
-    starts = np.minimum(np.floor(np.round(table.start * rate, N_DECIMALS)), n_samples).astype(int)
-    ends = np.ceil(np.round(table.end * rate, N_DECIMALS)).astype(int)
-    firsts = np.maximum.accumulate(np.append(0, ends))
-    spans = zip(firsts.tolist(), [*starts.tolist(), n_samples], strict=True)
-    return rate, [(first, last) for first, last in spans if first < last]
-
-
-def _in_order(clips, labels):
-    """Return clips and an array of their labels, sorted by time."""
-    order = np.argsort([clip.start for clip in clips], kind="stable")
-    return [clips[i] for i in order], np.array(labels)[order]
+def _times(windows):
+    """Return the start and the end of each window in seconds, as a table."""
+    return pd.DataFrame({name: [getattr(w, name) for w in windows] for name in ("start", "end")})
 
 
 def _indicator(windows, table):
     """Return which labels each window has, as a table with a column for each label."""
-    times = pd.DataFrame({name: [getattr(w, name) for w in windows] for name in ("start", "end")})
+    times = _times(windows)
     labels = sorted(table.label.unique(), key=str)
     # The index keeps the rows of a recording without segments.
     return pd.DataFrame(

@@ -18,7 +18,7 @@ from skdaf._segments.batches import SECONDS
 from skdaf._segments.clips import (
     check_needs_of_window,
     cut_recording,
-    warn_without_background,
+    warn_of_missing_labels,
 )
 from skdaf._segments.matching import match_tables, table_files, warn_of_other_recording
 from skdaf._segments.reading import read_segments
@@ -96,9 +96,9 @@ def clips_from_recordings(
     Warns
     -----
     UserWarning
-        If `window` exceeds 30 s and a recording, or is shorter than 0.032 s. If no window of the
-        `background` fits between the events of any recording. If a file of annotations is named
-        after another recording.
+        If `window` exceeds 30 s and a recording, or is shorter than 0.032 s. If there is a
+        `background`, but no window without an event, or none with the label of some. If a file of
+        annotations is named after another recording.
 
     See Also
     --------
@@ -137,11 +137,11 @@ def clips_from_recordings(
             parts.append(
                 cut_recording(path, table, window, step, multilabel, background, stacklevel=4)
             )
-        checked.append((path, table))
+        checked.append(table)
     clips = [clip for own, _ in parts for clip in own]
     groups = np.repeat(np.array(paths, dtype=str), [len(own) for own, _ in parts])
     labels = _joined([own for _, own in parts], multilabel)
-    warn_without_background(background, labels, checked, window, stacklevel=4)
+    warn_of_missing_labels(background, labels, checked, window, stacklevel=4)
     return clips, labels, groups
 
 

@@ -66,6 +66,11 @@ def winners(probabilities, thresholds):
 
 def contains(windows, events, label):
     """Return which windows contain a class."""
+    return coverage(windows, events, label)[1]
+
+
+def coverage(windows, events, label):
+    """Return how many seconds of each window a class covers, and which windows contain it."""
     spans = events.loc[events.label == label, ["start", "end"]].to_numpy()
     covered, is_positive = np.zeros(len(windows)), np.zeros(len(windows), dtype=bool)
     starts, ends = windows.start.to_numpy(), windows.end.to_numpy()
@@ -74,4 +79,4 @@ def contains(windows, events, label):
         covered += overlap
         # Rounding must not decide about exactly half.
         is_positive |= overlap >= (end - start) / 2 - SAME_TIME
-    return is_positive | (covered >= (ends - starts) / 2 - SAME_TIME)
+    return covered, is_positive | (covered >= (ends - starts) / 2 - SAME_TIME)

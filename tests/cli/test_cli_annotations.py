@@ -55,9 +55,9 @@ def spy_on_fit(monkeypatch):
 
 def test_train_on_a_folder_of_recordings_and_tables(tmp_path):
     result = train(".", "--annotations", ".", *WINDOWS, output=tmp_path / "m.skops")
-    # Per recording: 2 x 3 windows of events, and 3, 7 and 3 of the time between them.
+    # Per recording: 2 x 5 windows of which events cover at least half, and 13 others.
     assert result.stderr.startswith(
-        "Training on 76 clips of 3 classes (high 12, low 12, nothing 52)\n"
+        "Training on 92 clips of 3 classes (high 20, low 20, nothing 52)\n"
     )
     assert list(load_model(tmp_path / "m.skops").classes_) == ["high", "low", "nothing"]
 
@@ -75,7 +75,7 @@ def test_whole_recordings_are_held_out(tmp_path, monkeypatch):
         *("A.wav", "B.wav", "C.wav", "D.wav")
     } - trained
     assert "nothing" in result.stdout
-    assert result.stdout.count(" 38\n") > 0  # clips of two recordings
+    assert result.stdout.count(" 46\n") > 0  # windows of two recordings
 
 
 def test_one_recording_has_no_groups(tmp_path, monkeypatch):
@@ -170,7 +170,7 @@ def test_combine(tmp_path):
     arguments += ["-o", combined]
     result = invoke(*arguments, *WINDOWS, "--test-fraction", "0.5")
     assert "Held out " in result.stderr
-    assert "of 3 classes (high 6, low 6, nothing 26)" in result.stderr
+    assert "of 3 classes (high 10, low 10, nothing 26)" in result.stderr
     assert list(load_model(combined).classes_) == ["high", "low", "nothing"]
     several = ["--window", "0.5", "--multilabel"]
     assert "--multilabel is for networks" in misuse(*arguments, *several)

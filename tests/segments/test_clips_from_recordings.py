@@ -107,9 +107,9 @@ class TestClipsFromRecordings:
             clips_from_recordings(paths_of(site, "a"), [EVENTS["a"]], window=500)
         assert caught[0].filename == __file__
 
-    def test_a_background_that_fits_nowhere_gives_one_warning(self, site):
+    def test_a_background_that_is_nowhere_gives_one_warning(self, site):
         paths, tables = paths_of(site, "ab"), [EVENTS["a"], EVENTS["b"]]
-        with pytest.warns(UserWarning, match=r"background='x': window=9 s .*longest gap") as caught:
+        with pytest.warns(UserWarning, match=r"background='x': .*window=9 s contains") as caught:
             clips_from_recordings(paths, tables, window=9, background="x")
         assert [warning.filename for warning in caught] == [__file__]
 

@@ -104,64 +104,60 @@ class TestBackground:
     def spans(self, segments, sound=SOUND, **options):
         clips, labels = clips_from_segments(sound, segments, background="none", **options)
         assert len({id(clip.path) for clip in clips}) <= 1
-        assert sorted(clip.start for clip in clips) == [clip.start for clip in clips]
-        return [(c.start, c.end) for c, x in zip(clips, labels, strict=True) if x == "none"]
-
-    def test_windows_between_the_events_have_the_full_length(self):
-        assert self.spans(self.EVENTS, window=1) == [
-            *[(0, 1), (1, 2), (4, 5), (5, 6)],
-            *[(7, 8), (8, 9), (9, 10)],
+        return [
+            (clip.start, clip.end, label)
+            for clip, label in zip(clips, labels.tolist(), strict=True)
         ]
 
-    def test_windows_can_overlap(self):
-        found = self.spans(self.EVENTS, window=1, step=0.5)
-        assert found[:3] == [(0, 1), (0.5, 1.5), (1, 2)]
-        assert found[-1] == (9, 10)
+    def test_windows_of_the_whole_recording_have_a_label(self):
+        assert self.spans(self.EVENTS, window=1) == [
+            *[(0, 1, "none"), (1, 2, "none"), (2, 3, "a"), (3, 4, "a"), (4, 5, "none")],
+            *[(5, 6, "none"), (6, 7, "b"), (7, 8, "none"), (8, 9, "none"), (9, 10, "none")],
+        ]
+        # "b" from 2.5 to 3 is shorter than a window that it covers a half of.
+        assert self.spans(self.EVENTS, window=0.5)[5] == (2.5, 3.0, "a")
 
+    @pytest.mark.filterwarnings("ignore:No clip has the labels")
     @pytest.mark.parametrize("seed", range(10))
-    def test_no_window_touches_an_event(self, seed):
+    def test_labels_are_among_those_of_a_multilabel_indicator(self, seed):
         rng = np.random.default_rng(seed)
         starts = rng.uniform(0, 9, 6)
         events = pd.DataFrame({"start": starts, "end": starts + rng.uniform(0.1, 1, 6)})
-        found = self.spans(events.assign(label="a"), window=0.3, step=0.1)
-        assert found
-        for start, end in found:
-            assert ((events.end <= start) | (events.start >= end)).all()
-            assert round((end - start) * 8000) == 2400
-        assert min(starts) < 0.3 or found[0][0] == 0
+        events["label"] = rng.choice(["a", "b", "c"], 6)
+        options = {"window": 0.3, "step": 0.1}
+        found = self.spans(events, **options)
+        clips, indicator = clips_from_segments(self.SOUND, events, multilabel=True, **options)
+        is_long = [clip.end - clip.start >= 0.15 for clip in clips]
+        assert [one[:2] for one in found] == [
+            (clip.start, clip.end) for clip, keep in zip(clips, is_long, strict=True) if keep
+        ]
+        for (_, _, label), (_, row) in zip(found, indicator[is_long].iterrows(), strict=True):
+            assert row[label] == 1 if label != "none" else not row.any()
 
-    def test_events_keep_their_clips(self):
-        clips, labels = clips_from_segments(self.SOUND, self.EVENTS, window=1, background="none")
-        expected, same = clips_from_segments(self.SOUND, self.EVENTS, window=1)
-        is_event = labels != "none"
-        times = [(c.start, c.end) for c, keep in zip(clips, is_event, strict=True) if keep]
-        assert sorted(times) == sorted((c.start, c.end) for c in expected)
-        assert sorted(labels[is_event]) == sorted(same)
+    def test_of_several_events_the_longest_part_counts(self):
+        events = pd.DataFrame({"start": [0, 0.4], "end": [0.4, 1], "label": [*"ab"]})
+        with pytest.warns(UserWarning, match=r"No clip has the labels \['a'\]") as caught:
+            assert self.spans(events, window=1)[0] == (0, 1, "b")
+        assert caught[0].filename == __file__
 
-    def test_a_recording_without_events_is_background(self):
-        assert self.spans(self.EVENTS[:0], window=4) == [(0, 4), (4, 8)]
+    @pytest.mark.parametrize(("window", "last"), [(4, (8, 10)), (7, (0, 7)), (11, (0, 10))])
+    def test_a_short_rest_is_left_out(self, window, last):
+        assert self.spans(self.EVENTS[:0], window=window)[-1] == (*last, "none")
 
     def test_an_event_may_end_after_the_recording(self):
         events = pd.DataFrame({"start": [2.0], "end": [11.0], "label": "a"})
-        assert self.spans(events, window=1) == [(0, 1), (1, 2)]
+        assert [label for *_, label in self.spans(events, window=1)] == ["none"] * 2 + ["a"] * 8
 
-    def test_a_recording_without_room_has_none(self):
+    def test_an_event_after_the_recording_is_an_error(self):
+        events = pd.DataFrame({"start": [12.0], "end": [13.0], "label": "a"})
+        with pytest.raises(AudioReadError, match="12 s"):
+            self.spans(events, window=1)
+
+    def test_a_recording_full_of_events_has_none(self):
         event = pd.DataFrame({"start": [0.5], "end": [9.9], "label": "a"})
-        with pytest.warns(
-            UserWarning, match=r"background='none': window=1 s .*longest gap is 0.5 s"
-        ) as caught:
-            assert self.spans(event, window=1) == []
+        with pytest.warns(UserWarning, match=r"background='none': .*window=1 s contains") as caught:
+            self.spans(event, window=1)
         assert caught[0].filename == __file__
-        with pytest.warns(UserWarning, match=r"window=11 s .*longest gap is 10 s"):
-            assert self.spans(self.EVENTS[:0], window=11) == []
-        with pytest.warns(UserWarning, match=r"longest gap is 0 s"):
-            assert self.spans(event.assign(start=0, end=10), window=1) == []
-
-    def test_no_room_after_an_open_file(self):
-        file = io.BytesIO()
-        sf.write(file, self.SOUND[0], 8000, format="WAV")
-        with pytest.warns(UserWarning, match=r"longest gap is 2.2 s"):
-            assert self.spans(self.EVENTS[1:2].assign(end=10), window=3, sound=file) == []
 
     def test_labels_can_be_numbers(self):
         events = self.EVENTS.assign(label=[1, 2, 2])
