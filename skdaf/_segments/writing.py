@@ -60,8 +60,9 @@ def write_segments(
     format : {"audacity", "raven", "csv"}, default=None
         "audacity" writes start, end and label, separated by tabs; "raven" a selection table, with
         the label in the column Annotation and, if `segments` has a column of probabilities for each
-        label, the probability of the label in the column Score; "csv" a table with the columns
-        `start`, `end` and `label`. In upper or lower case. If None, the name of the file decides:
+        label, the probability of the label in the column Score (after `merge_segments`, the highest
+        one of the windows of each event); "csv" a table with the columns `start`, `end` and
+        `label`. In upper or lower case. If None, the name of the file decides:
         "csv" for ``*.csv``, "raven" for ``*.selections.txt``, as Raven calls its tables, else
         "audacity".
     label_column : str, default="Annotation"

@@ -78,7 +78,11 @@ _FOR_CLASSES = (
     help="Leave out segments of this class. Can be repeated. With --truth, time without an "
     "annotation belongs to the first one.",
 )
-@click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
+@click.option(
+    "--proba",
+    is_flag=True,
+    help="Add the probability of each class: the highest one in the windows of each segment.",
+)
 @truth_options
 @figure_options
 @skip_option
