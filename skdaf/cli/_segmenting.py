@@ -95,8 +95,8 @@ _FOR_CLASSES = (
 )
 @output_option(
     "Write the segments to this file: *.csv, *.json, *.selections.txt (Raven), or otherwise "
-    "Audacity labels (numbers: CSV). For a folder (FOLDER/), write a file for each recording, such "
-    "as SITE01.skdaf.txt.",
+    "Audacity labels (numbers: CSV). For a folder (FOLDER/), which is created if it does not exist, "
+    "write a file for each recording, such as SITE01.skdaf.txt.",
     OutputFileOrFolder(),
 )
 @using_options

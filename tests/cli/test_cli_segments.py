@@ -405,6 +405,16 @@ class TestMistakes:
         assert stderr.startswith(f"Warning: --smooth {smooth} is not an odd multiple of the step")
         assert stderr.endswith(f"Use {expected}.\n")
 
+    def test_a_class_that_is_not_annotated_may_be_background(self, tmp_path):
+        first = (Path("truth.csv").read_text().splitlines())[:2]
+        (tmp_path / "long.csv").write_text("\n".join(first))
+        truth = ["long.wav", "--truth", tmp_path / "long.csv"]
+        stderr = segments(*truth).stderr
+        assert stderr.startswith("Not in the annotations: [")
+        assert "'low_tone'" not in stderr
+        assert stderr.endswith("--background white_noise.\n")
+        assert segments(*truth, "--background", "white_noise").stderr == ""
+
     @pytest.mark.parametrize("smooth", ["0.1", "0.2", "0.6", "1"])
     def test_smoothing_that_is_one(self, smooth):
         assert segments("long.wav", "--smooth", smooth).stderr == ""
