@@ -365,6 +365,13 @@ class TestRaven:
         # Predictions are no annotations.
         assert str(written) not in table_files([site])
 
+    def test_the_band_of_the_selections(self, tmp_path):
+        out, option = tmp_path / "out.selections.txt", "--frequency-range"
+        segments("long.wav", "-o", out, option, 2000, 6000.5)
+        assert out.read_text().splitlines()[1].split("\t")[5:7] == ["2000.0", "6000.5"]
+        for low, high in [(6000, 2000), (-1, 5), (1, "inf"), ("nan", 3)]:
+            assert "expected 0 <= LOW < HIGH" in fails("long.wav", "-o", out, option, low, high)
+
     def test_the_column_of_labels_is_that_of_the_annotations(self, tmp_path):
         skdaf.write_segments(
             read_segments("truth.csv"), tmp_path / "long.selections.txt", label_column="Species"
