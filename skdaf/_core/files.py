@@ -1,5 +1,6 @@
 """Write files atomically: a file keeps its old content until the new content is complete."""
 
+import difflib
 import glob
 import os
 import stat
@@ -104,3 +105,13 @@ def write_whole(path, content):
             reason = f"there is no folder {folder!r}"
             reason += ". Python does not expand ~: use os.path.expanduser" if name[0] == "~" else ""
         raise type(error)(f"{name!r} could not be written: {reason}") from error
+
+
+def not_found(path, name):
+    """Return the message for a file that does not exist, with similar names in its folder."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        return f"{name}: no such file; there is no folder {folder!r}."
+    close = difflib.get_close_matches(os.path.basename(path), sorted(os.listdir(folder)), n=3)
+    question = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return f"{name}: no such file in the folder {folder!r}.{question}"

@@ -127,7 +127,8 @@ class SegmentsDisplay:
         estimator : classifier, str or os.PathLike
             A fitted classifier that takes files, or the path of a saved one.
         path : str, os.PathLike or Clip
-            One recording, or an interval of one.
+            One recording, or a part of one, such as ``Clip("SITE01.wav", 60, 120)``. Times are
+            those of the whole recording.
         true : pandas.DataFrame, str or os.PathLike, default=None
             The true segments, or the path of a file for `read_segments`.
         window, step : float, default=None
@@ -203,7 +204,7 @@ class SegmentsDisplay:
             The predicted segments, or the path of a file for `read_segments`. Tables from
             `predict_segments` contain the probabilities for the bands.
         path : str, os.PathLike or Clip, default=None
-            The recording, if its spectrogram is to be shown.
+            The recording, or a part of it, if its spectrogram is to be shown.
         smooth, min_duration, drop_shorter_than : float, default=0.0
             Parameters of `merge_segments`, in seconds. They do not affect the bands.
         background : label or list of labels, default=None

@@ -110,7 +110,8 @@ class ValuesDisplay:
         estimator : regressor, str or os.PathLike
             A fitted regressor that takes files, or the path of a saved one.
         path : str, os.PathLike or Clip
-            One recording, or an interval of one.
+            One recording, or a part of one, such as ``Clip("SITE01.wav", 60, 120)``. Times are
+            those of the whole recording.
         true : pandas.DataFrame, default=None
             The true values, with the columns of `predict_segments`.
         window, step : float, default=None
@@ -164,7 +165,7 @@ class ValuesDisplay:
         predicted : pandas.DataFrame
             The predictions, as returned by `predict_segments`.
         path : str, os.PathLike or Clip, default=None
-            The recording, if its spectrogram is to be shown.
+            The recording, or a part of it, if its spectrogram is to be shown.
         smooth : float, default=0.0
             Length in seconds of a median filter, as in `from_estimator`.
         ax : array of matplotlib Axes, default=None

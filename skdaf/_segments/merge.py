@@ -93,8 +93,7 @@ def merge_segments(
         Whether segments with different labels can cover the same time, such as those that
         `predict_segments` returns for a classifier of several labels per clip. Overlaps of
         different labels then remain, and the other steps apply to each label by itself: at each
-        instant that segments cover, it is present or absent. Windows without a label count. Numbers
-        that are not probabilities, such as a confidence, are averaged over the segments of a label.
+        instant that segments cover, it is present or absent. Windows without a label count.
     drop_shorter_than : float, default=0.0
         The shortest segment to keep, in seconds. Shorter ones are dropped, and their neighbors do
         not change: unlike `min_duration`, this joins no events.
@@ -103,8 +102,10 @@ def merge_segments(
     -------
     merged : pandas.DataFrame
         `start`, `end` and `label`, sorted by time and without overlaps (unless `multilabel`), and
-        the numeric columns of `segments`, averaged over the time of each segment. Smoothing does
-        not change probabilities, so the highest one may belong to another label.
+        the numeric columns of `segments`, such as probabilities: the highest value of each of them
+        in the rows that became the segment. At each instant, these are the rows with the label that
+        won. Thus the probability of an event's label is never below the threshold of its windows.
+        With `smooth`, another label may have a higher one.
 
     Raises
     ------

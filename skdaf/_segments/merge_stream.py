@@ -63,8 +63,8 @@ def merge_stream(
     Returns
     -------
     segments : generator of dict
-        For each segment, `start`, `end`, `label` and the means of the other numbers, as in a row of
-        the table that `merge_segments` returns.
+        For each segment, `start`, `end`, `label` and the highest values of the other numbers, as in
+        a row of the table that `merge_segments` returns.
 
     Raises
     ------

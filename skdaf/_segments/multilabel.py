@@ -5,14 +5,13 @@ import pandas as pd
 
 from skdaf._segments.pieces import (
     coverage,
-    has_probabilities,
+    highest_values,
     joined,
-    mean_values,
     numeric_columns,
     smoothed,
     without_short,
 )
-from skdaf._segments.tables import COLUMNS, labeled
+from skdaf._segments.tables import COLUMNS
 
 # What is between the labels in the name of a set of labels.
 _SEPARATOR = " + "
@@ -54,35 +53,30 @@ def merge_by_label(table, smooth, min_duration):
         return table.iloc[:0]
     edges = np.unique(table[["start", "end"]])
     covers = _coverage_of(table, edges)
-    # Probabilities belong to windows, each of which counts once although it has a row per label.
-    # Other numbers, such as confidences, belong to the segments of one label.
-    of_windows = has_probabilities(labeled(table))
     names = numeric_columns(table)
-    windows = table.drop_duplicates(["start", "end", *names]) if of_windows else table
-    shared = mean_values(windows, _coverage_of(windows, edges))
+    of_all = highest_values(table, covers)
     spans = pd.DataFrame({"start": edges[:-1], "end": edges[1:]})
     is_covered = covers.sum(axis=1) > 0
     merged = []
     for label in table.label.dropna().unique():
         is_present = covers @ (table.label == label).to_numpy(float) > 0
         pieces = spans.assign(label=is_present)
-        values = shared if of_windows else _values_of_label(table, edges, shared, label)
-        pieces[names] = values
+        pieces[names] = _values_of_label(table, edges, of_all, label)
         pieces = _present(pieces[is_covered].reset_index(drop=True), smooth, min_duration)
         merged.append(pieces.assign(label=label))
     merged = pd.concat(merged)
     return merged.iloc[np.lexsort([merged.end, merged.start])].reset_index(drop=True)
 
 
-def _values_of_label(table, edges, shared, label):
-    """Return the means of the numeric columns over the segments of a label, by piece.
+def _values_of_label(table, edges, of_all, label):
+    """Return the highest values of the numeric columns over the segments of a label, by piece.
 
-    Pieces without any have the values in `shared`.
+    Pieces without any have the values in `of_all`.
     """
     own = table[table.label == label]
     covers = _coverage_of(own, edges)
     has_own = covers.sum(axis=1) > 0
-    return np.where(has_own[:, None], mean_values(own, covers), shared)
+    return np.where(has_own[:, None], highest_values(own, covers), of_all)
 
 
 def _coverage_of(table, edges):

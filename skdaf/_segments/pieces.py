@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array
 
 from skdaf._segments.tables import COLUMNS, N_DECIMALS, SAME_TIME, probability_columns
 
@@ -30,8 +30,10 @@ def without_overlaps(table):
         return table
     edges = np.unique(np.concatenate([starts, ends]))
     covers = coverage(edges, starts, ends)
-    pieces = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": _winners(table, covers)})
-    pieces[numeric_columns(table)] = mean_values(table, covers)
+    codes, labels = pd.factorize(table.label)
+    winners = _winners(table, covers, codes, labels)
+    pieces = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": labels.take(winners)})
+    pieces[numeric_columns(table)] = highest_values(table, _of_winners(covers, codes, winners))
     return pieces[covers.sum(axis=1) > 0].reset_index(drop=True)
 
 
@@ -45,15 +47,29 @@ def coverage(edges, starts, ends):
     return csc_array((np.ones(len(pieces)), pieces, offsets), shape=shape)
 
 
-def mean_values(table, covers):
-    """Return the means of the numeric columns over the segments that cover each piece."""
-    values = table[numeric_columns(table)].to_numpy(float)
-    return covers @ values / np.maximum(covers.sum(axis=1), 1)[:, None]
+def highest_values(table, covers):
+    """Return the highest values of the numeric columns over the segments that cover each piece."""
+    names, covers = numeric_columns(table), covers.tocsr()
+    highest = np.zeros((covers.shape[0], len(names)))
+    is_covered = np.diff(covers.indptr) > 0
+    firsts = covers.indptr[:-1][is_covered]
+    # Column by column, as in `_winners`.
+    for column, name in enumerate(names if len(firsts) else ()):
+        values = table[name].to_numpy(float)[covers.indices]
+        highest[is_covered, column] = np.maximum.reduceat(values, firsts)
+    return highest
 
 
-def _winners(table, covers):
-    """Choose each piece's label among those of the segments that cover it."""
-    codes, labels = pd.factorize(table.label)
+def _of_winners(covers, codes, winners):
+    """Return a matrix like that of `coverage`, only of segments with the labels of the pieces."""
+    covers = covers.tocoo()
+    keep = codes[covers.col] == winners[covers.row]
+    places = covers.row[keep], covers.col[keep]
+    return csr_array((covers.data[keep], places), shape=covers.shape)
+
+
+def _winners(table, covers, codes, labels):
+    """Return the code of each piece's label, one of those of the segments that cover it."""
     columns = probability_columns(labels)
     with_probabilities = has_probabilities(table)
     best = np.full(covers.shape[0], -np.inf)
@@ -64,7 +80,7 @@ def _winners(table, covers):
         score = covers @ table[column].to_numpy(float) if with_probabilities else votes
         wins = (votes > 0) & (score > best)
         best[wins], winners[wins] = score[wins], code
-    return labels.take(winners)
+    return winners
 
 
 def smoothed(pieces, smooth):
@@ -103,9 +119,7 @@ def joined(pieces):
     runs = pieces.iloc[firsts].reset_index(drop=True)
     runs["end"] = ends[lasts]
     names = numeric_columns(pieces)
-    weights = (ends - starts)[:, None]
-    sums = np.add.reduceat(pieces[names].to_numpy(float) * weights, firsts)
-    runs[names] = sums / np.add.reduceat(weights, firsts)
+    runs[names] = np.maximum.reduceat(pieces[names].to_numpy(float), firsts)
     return runs
 
 

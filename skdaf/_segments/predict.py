@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import Hidden
 
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
@@ -23,7 +24,8 @@ from skdaf._segments.window_lengths import warn_about_window, window_or_default
 PREDICTION_CONSTRAINTS = {
     **WINDOW_CONSTRAINTS,
     "window": [*SECONDS, None],
-    "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None],
+    # `_thresholds` explains tuples.
+    "threshold": [StrictInterval(Real, 0, 1, closed="right"), dict, None, Hidden(tuple)],
 }
 
 
@@ -269,6 +271,12 @@ def _unknown_outputs(estimator):
 
 def _thresholds(estimator, threshold):
     """Return one threshold per class, or None; raise if there are no probabilities."""
+    if isinstance(threshold, tuple):
+        raise TypeError(
+            "threshold must be a number or a dict, got a tuple. With return_counts=True, "
+            "tune_thresholds returns two things, so unpack them first: thresholds, counts = "
+            "tune_thresholds(..., return_counts=True)."
+        )
     if threshold is not None and is_regressor(estimator):
         raise ValueError(
             f"threshold={threshold!r} needs classes, but this {type(estimator).__name__} predicts "

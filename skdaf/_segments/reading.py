@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from skdaf._core.files import not_found
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
@@ -101,7 +102,7 @@ def read_segments(path: PathLike, *, label_column: str | None = None) -> pd.Data
     1    1.5  4.0  music, loud
     """
     name = repr(str(os.fspath(path)))
-    text, encoding = _decoded(Path(path).read_bytes(), name)
+    text, encoding = _decoded(_content(path, name), name)
     if encoding != "UTF-8":
         name += f" ({encoding}, not UTF-8)"
     # Not splitlines: labels may contain the rare line separators at which it splits.
@@ -152,6 +153,14 @@ def checked_table(segments, name, **options):
         if table is segments:
             raise
         raise ValueError(f"{str(os.fspath(segments))!r}: {error}") from error
+
+
+def _content(path, name):
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{name} is a folder; expected a file of annotations.")
+    if not os.path.exists(path):
+        raise FileNotFoundError(not_found(path, name))
+    return Path(path).read_bytes()
 
 
 def _decoded(content, name):

@@ -7,7 +7,7 @@ from skdaf._segments.stream_pieces import (
     Overlaps,
     ShortRemover,
     Smoother,
-    mean_values,
+    highest_values,
     winner,
 )
 from skdaf._segments.stream_rows import Row
@@ -50,7 +50,8 @@ class OneLabel:
         return self._track.feed(*self._overlaps.feed(rows, now))
 
     def _piece(self, start, end, rows):
-        return Row(start, end, winner(rows, self._reader), mean_values(rows))
+        label = winner(rows, self._reader)
+        return Row(start, end, label, highest_values([row for row in rows if row.label == label]))
 
 
 class SeveralLabels:
@@ -97,15 +98,7 @@ class SeveralLabels:
         return found
 
     def _piece(self, start, end, rows):
-        """Return a piece whose label is a dict: the means of the numbers for each label."""
+        """Return a piece whose label is a dict: the highest numbers for each label."""
         labels = dict.fromkeys(row.label for row in rows if row.label is not None)
-        if len(rows) == 1:
-            return Row(start, end, dict.fromkeys(labels, rows[0].values), rows[0].values)
-        # Probabilities belong to windows, each of which counts once although it has a row per
-        # label. Other numbers, such as confidences, belong to the segments of one label.
-        if labels and self._reader.columns_of_labels() is not None:
-            windows = {(row.start, row.end, *row.values): row for row in rows}
-            values = mean_values([*windows.values()])
-            return Row(start, end, dict.fromkeys(labels, values), values)
-        own = {x: mean_values([row for row in rows if row.label == x]) for x in labels}
-        return Row(start, end, own, mean_values(rows))
+        own = {x: highest_values([row for row in rows if row.label == x]) for x in labels}
+        return Row(start, end, own, highest_values(rows))

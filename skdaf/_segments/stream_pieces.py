@@ -46,13 +46,11 @@ class Overlaps:
         return pieces, min(waiting, default=now)
 
 
-def mean_values(rows):
-    """Return the means of the numbers of rows."""
+def highest_values(rows):
+    """Return the highest values of the numbers of rows."""
     if len(rows) == 1:
         return rows[0].values
-    return [
-        _total(column) / len(rows) for column in zip(*(row.values for row in rows), strict=True)
-    ]
+    return np.max([row.values for row in rows], axis=0).tolist()
 
 
 def _total(values):
@@ -133,36 +131,25 @@ class Joiner:
     """
 
     def __init__(self):
-        self.run = self._sums = None
-        self._weight = 0.0
+        self.run = None
 
     def feed(self, pieces, now):
         """Return the segments that cannot become longer, and the time up to which they are."""
         found = []
         for piece in pieces:
             if self.run and self.run.label == piece.label and touch(self.run, piece.start):
-                self._extend(piece)
+                self.run.end = piece.end
+                self.run.values = highest_values([self.run, piece])
             else:
                 found += self._finished()
-                self.run = Row(piece.start, piece.start, piece.label, None)
-                self._sums, self._weight = [0.0] * len(piece.values), 0.0
-                self._extend(piece)
+                self.run = Row(piece.start, piece.end, piece.label, piece.values)
         if self.run and not touch(self.run, now):
             found += self._finished()
         return found, now if self.run is None else self.run.start
 
-    def _extend(self, piece):
-        weight = piece.duration
-        self.run.end = piece.end
-        self._weight += weight
-        self._sums = [s + value * weight for s, value in zip(self._sums, piece.values, strict=True)]
-
     def _finished(self):
-        if self.run is None:
-            return []
-        self.run.values = [value / self._weight for value in self._sums]
         run, self.run = self.run, None
-        return [run]
+        return [] if run is None else [run]
 
 
 def touch(run, start):

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import warnings
 from numbers import Real
 from pathlib import Path
 
@@ -60,10 +62,11 @@ def write_segments(
     format : {"audacity", "raven", "csv"}, default=None
         "audacity" writes start, end and label, separated by tabs; "raven" a selection table, with
         the label in the column Annotation and, if `segments` has a column of probabilities for each
-        label, the probability of the label in the column Score; "csv" a table with the columns
-        `start`, `end` and `label`. In upper or lower case. If None, the name of the file decides:
+        label, the probability of the label in the column Score (after `merge_segments`, the highest
+        one of the windows of each event); "csv" a table with the columns `start`, `end` and
+        `label`. In upper or lower case. If None, the name of the file decides:
         "csv" for ``*.csv``, "raven" for ``*.selections.txt``, as Raven calls its tables, else
-        "audacity".
+        "audacity", with a warning if the name ends in another extension than ``.txt``.
     label_column : str, default="Annotation"
         The column of labels in a table for Raven, such as that of your other tables. The other
         formats have no such names.
@@ -85,6 +88,11 @@ def write_segments(
         unknown, or `label_column` or `frequency_range` are not valid. In that case, nothing is
         written.
 
+    Warns
+    -----
+    UserWarning
+        If the extension of the file may stand for another format than labels for Audacity.
+
     See Also
     --------
     read_segments : Read such a file, with exactly the same times and labels.
@@ -102,7 +110,10 @@ def write_segments(
     0.000000    1.500000    cat
     1.500000    4.000000    dog
     """
-    format = segment_format(path) if format is None else format.lower()
+    if format is None:
+        format = segment_format(path)
+        _warn_about_extension(path, format)
+    format = format.lower()
     if format not in _FORMATS:
         raise ValueError(
             f"The 'format' parameter of write_segments must be one of {', '.join(_FORMATS)} or "
@@ -127,6 +138,18 @@ def segment_format(path):
     if name.endswith(".csv"):
         return "csv"
     return "raven" if name.endswith(".selections.txt") else "audacity"
+
+
+def _warn_about_extension(path, format_):
+    suffix = Path(path).suffix
+    if format_ == "audacity" and suffix[1:].isalpha() and suffix.lower() != ".txt":
+        warnings.warn(
+            f"{os.fspath(path)!r} contains labels for Audacity, although {suffix} may stand for "
+            "another format: call such files *.txt, tables for Raven *.selections.txt, and CSV "
+            "*.csv, or pass format=.",
+            # The decorator that checks parameters is in between.
+            stacklevel=4,
+        )
 
 
 def _rows_with_labels(segments, with_scores=False):

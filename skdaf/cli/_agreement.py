@@ -44,7 +44,8 @@ truth_options = combine_options(
         is_flag=True,
         help="With --truth, print the --threshold of each class with the best F1 over the windows "
         "instead, after --smooth, --min-duration and --drop-shorter-than. Use recordings that the "
-        "model was not trained on.",
+        "model was not trained on. Thresholds are rounded down to digits that the same windows "
+        "reach.",
     ),
     click.option(
         "--max-false-alarms-per-hour",
@@ -110,6 +111,8 @@ class Truth:
         """Print how well segments agree with the annotations, as text or as JSON."""
         from skdaf import segment_report
 
+        if background is None:
+            self._note_other_labels(found)
         # Annotations may end a little after the last sample.
         durations = [
             end if table.empty else max(end, table.end.max())
@@ -127,6 +130,13 @@ class Truth:
         if background is not None:
             options["background"] = [visible(label) for label in background]
         echo(str(segment_report(*shown, **options)))
+
+    def _note_other_labels(self, found):
+        """Print which classes were found but not annotated: there may be no such events."""
+        others = sorted({str(x) for table in found for x in table.label} - self.labels)
+        if others:
+            options = " ".join(f"--background {shlex.quote(label)}" for label in others)
+            note(f"Not in the annotations: {others}. If they are no events, add {options}.")
 
     def show_thresholds(self, windows, format_, **options):
         """Print the thresholds that fit the windows of the recordings, as options or as JSON.

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import signal
 import warnings
 from contextlib import contextmanager
@@ -90,7 +91,23 @@ class CommandWithoutTables(click.Command):
     def invoke(self, ctx):
         """Run the command, unless it would overwrite a file that it reads."""
         check_outputs_are_not_inputs(self, ctx.params)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            raise _with_option(error, ctx) or error from None
+
+
+def _with_option(error, context):
+    """Return an error that names an option in place of a parameter of a function; None for others.
+
+    scikit-learn raises such errors about the values of parameters.
+    """
+    found = re.match(r"The '(\w+)' parameter of \w+ (must be .*)", str(error), re.DOTALL)
+    for parameter in context.command.params if found else ():
+        source = context.get_parameter_source(parameter.name)
+        if parameter.name == found[1] and source.name != "DEFAULT":
+            return ValueError(f"{parameter.opts[0]} {found[2]}")
+    return None
 
 
 def _similar_options(error):

@@ -10,6 +10,7 @@ from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import Command, verbosity
+from skdaf.cli._raven import frequency_option, raven_parameters
 from skdaf.cli._raw_audio import STANDARD_INPUT, check_raw_audio_options, raw_audio_options
 from skdaf.cli._results import (
     COLUMNS,
@@ -29,7 +30,7 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 # Parameters that do not apply to numbers.
 _FOR_CLASSES = (
     *("min_duration", "drop_shorter_than", "thresholds", "background", "truth", "collar"),
-    *("tune_thresholds", "max_false_alarms_per_hour", "label_column"),
+    *("tune_thresholds", "max_false_alarms_per_hour", "label_column", "frequency_range"),
 )
 
 
@@ -78,8 +79,13 @@ _FOR_CLASSES = (
     help="Leave out segments of this class. Can be repeated. With --truth, time without an "
     "annotation belongs to the first one.",
 )
-@click.option("--proba", is_flag=True, help="Add the mean probability of each class.")
+@click.option(
+    "--proba",
+    is_flag=True,
+    help="Add the probability of each class: the highest one in the windows of each segment.",
+)
 @truth_options
+@frequency_option
 @figure_options
 @skip_option
 @click.option(
@@ -91,8 +97,8 @@ _FOR_CLASSES = (
 )
 @output_option(
     "Write the segments to this file: *.csv, *.json, *.selections.txt (Raven), or otherwise "
-    "Audacity labels (numbers: CSV). For a folder (FOLDER/), write a file for each recording, such "
-    "as SITE01.skdaf.txt.",
+    "Audacity labels (numbers: CSV). For a folder (FOLDER/), which is created if it is "
+    "missing, write a file for each recording, such as SITE01.skdaf.txt.",
     OutputFileOrFolder(),
 )
 @using_options
@@ -270,14 +276,7 @@ class _Job:
         )
 
     def _raven(self):
-        """Return what tables of Raven contain: selections as wide as the model listens."""
-        from skdaf._estimators.fitted import frequency_range
-
-        names = [self.values["label_column"], self.truth and self.truth.label_column]
-        return {
-            "label_column": next(filter(None, names), "Annotation"),
-            "frequency_range": frequency_range(self.predictor),
-        }
+        return raven_parameters(self.values, self.truth, self.predictor)
 
     def _show_agreement(self, kept):
         from skdaf._segments.predict import is_multilabel

@@ -151,6 +151,10 @@ def test_misused(tmp_path):
         assert f"{option.split()[0]} requires --window" in fails(
             "A.wav", "--annotations", ".", *option.split()
         )
+    for options in (["--window", "-1"], ["--window", "1", "--step", "0"]):
+        wrong = fails("A.wav", "--annotations", "A.Table.1.selections.txt", *options)
+        assert wrong.startswith(f"Error: {options[-2]} must be a float in the range (0.0,")
+        assert "clips_from_recordings" not in wrong
     background = ["A.wav", "--annotations", "A.Table.1.selections.txt", "--window", "1"]
     assert "is not empty, got ''" in fails(*background, "--background", "")
     assert "requires --task classification" in fails(

@@ -365,6 +365,13 @@ class TestRaven:
         # Predictions are no annotations.
         assert str(written) not in table_files([site])
 
+    def test_the_band_of_the_selections(self, tmp_path):
+        out, option = tmp_path / "out.selections.txt", "--frequency-range"
+        segments("long.wav", "-o", out, option, 2000, 6000.5)
+        assert out.read_text().splitlines()[1].split("\t")[5:7] == ["2000.0", "6000.5"]
+        for low, high in [(6000, 2000), (-1, 5), (1, "inf"), ("nan", 3)]:
+            assert "expected 0 <= LOW < HIGH" in fails("long.wav", "-o", out, option, low, high)
+
     def test_the_column_of_labels_is_that_of_the_annotations(self, tmp_path):
         skdaf.write_segments(
             read_segments("truth.csv"), tmp_path / "long.selections.txt", label_column="Species"
@@ -404,6 +411,16 @@ class TestMistakes:
         stderr = segments("long.wav", "--smooth", smooth).stderr
         assert stderr.startswith(f"Warning: --smooth {smooth} is not an odd multiple of the step")
         assert stderr.endswith(f"Use {expected}.\n")
+
+    def test_a_class_that_is_not_annotated_may_be_background(self, tmp_path):
+        first = (Path("truth.csv").read_text().splitlines())[:2]
+        (tmp_path / "long.csv").write_text("\n".join(first))
+        truth = ["long.wav", "--truth", tmp_path / "long.csv"]
+        stderr = segments(*truth).stderr
+        assert stderr.startswith("Not in the annotations: [")
+        assert "'low_tone'" not in stderr
+        assert stderr.endswith("--background white_noise.\n")
+        assert segments(*truth, "--background", "white_noise").stderr == ""
 
     @pytest.mark.parametrize("smooth", ["0.1", "0.2", "0.6", "1"])
     def test_smoothing_that_is_one(self, smooth):

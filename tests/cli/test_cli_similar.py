@@ -110,8 +110,8 @@ def test_similar_misused(embedder, tmp_path):
     assert "shape (9, 40)" in message
     for options, said in [
         (["--step", "1"], "--step requires --window"),
-        (["--window", "0"], "'window'"),
-        (["--window", "1", "--step", "-1"], "'step'"),
+        (["--window", "0"], "--window must be"),
+        (["--window", "1", "--step", "-1"], "--step must be"),
     ]:
         assert said in misuse("similar", "index", embedder, "long.wav", "-o", index, *options)
     assert not index.exists()

@@ -199,7 +199,7 @@ def test_transfer_misused(tmp_path):
     def transfer(*arguments, model="model.skops"):
         return misuse("transfer", model, "recordings", "-q", "-o", tmp_path / "x", *arguments)
 
-    assert "'frozen_layers' parameter" in transfer("--frozen-layers", "most")
+    assert "--frozen-layers must be" in transfer("--frozen-layers", "most")
     assert "99" in transfer("--frozen-layers", "99")
     assert "frontend" in transfer("--set", "frontend__n_mels=20")
     assert "save_model" in transfer(model="truth.csv")

@@ -88,13 +88,25 @@ class TestAlways:
         )
 
     @pytest.mark.parametrize("options", OPTIONS)
-    def test_probabilities_keep_their_mean(self, options):
+    def test_probabilities_are_the_highest_of_the_rows(self, options):
         segments = random_segments(1, overlaps=False)
         merged = merge_segments(segments, **options)
-        for name in "abc":
-            before = ((segments.end - segments.start) * segments[name]).sum()
-            assert ((merged.end - merged.start) * merged[name]).sum() == pytest.approx(before)
-        np.testing.assert_allclose(merged[["a", "b", "c"]].sum(axis=1), 1)
+        for row in merged.itertuples():
+            inside = (segments.start > row.start - 1e-9) & (segments.end < row.end + 1e-9)
+            assert [row.a, row.b, row.c] == segments.loc[inside, [*"abc"]].max().tolist()
+
+    @pytest.mark.parametrize("step", [1.0, 0.25])
+    @pytest.mark.parametrize("options", [{}, {"smooth": 0.75}, {"min_duration": 1.5}])
+    @pytest.mark.parametrize("multilabel", [False, True])
+    def test_probabilities_of_events_reach_their_threshold(self, step, options, multilabel):
+        """A background without a threshold overlaps the events."""
+        rng = np.random.default_rng(0)
+        a = rng.uniform(0.3, 1, 300)
+        labels = np.where(a >= 0.8, "a", "nothing")
+        segments = even(labels, step=step, window=1.0).assign(a=a, nothing=1 - a)
+        found = merge_segments(segments, background="nothing", multilabel=multilabel, **options)
+        assert found.a.min() >= 0.8
+        assert found.a.max() == a.max()
 
     def test_the_input_is_not_changed(self):
         segments = random_segments(2)
@@ -118,7 +130,7 @@ class TestAlways:
     def test_columns_of_text_are_dropped(self):
         merged = merge_segments(even("aab").assign(note="x", loudness=[1, 3, 5]))
         assert list(merged.columns) == ["start", "end", "label", "loudness"]
-        assert merged.loudness.tolist() == [2, 5]
+        assert merged.loudness.tolist() == [3, 5]
 
 
 class TestJoining:
@@ -156,7 +168,8 @@ class TestOverlaps:
         )
         merged = merge_segments(segments)
         assert as_text(merged) == "aabaa"
-        np.testing.assert_allclose(merged.a, [0.75, 0.2, 0.7375])
+        assert merged.a.tolist() == [0.9, 0.3, 0.95]
+        assert merged.b.tolist() == [0.1, 0.9, 0.05]
 
     def test_without_probabilities_the_majority_wins(self):
         segments = segment_table((0, 3, "a"), (1, 4, "b"), (2, 5, "b"), (3, 6, "a"))

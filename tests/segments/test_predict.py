@@ -315,6 +315,13 @@ class TestErrors:
         with pytest.raises(TypeError, match="estimator"):
             predict_segments(estimator, recording[0])
 
+    def test_a_pair_of_thresholds_and_counts_must_be_unpacked(self, linear, recording):
+        with pytest.raises(TypeError, match="so unpack them first: thresholds, counts ="):
+            predict_segments(linear, recording[0], threshold=({"low_tone": 0.5}, "counts"))
+        with pytest.raises(ValueError, match="an instance of 'dict' or None") as error:
+            predict_segments(linear, recording[0], threshold="0.5")
+        assert "tuple" not in str(error.value)
+
     @pytest.mark.parametrize("threshold", [True, np.True_, {"low_tone": True}])
     def test_thresholds_are_not_switches(self, linear, recording, threshold):
         with pytest.raises(ValueError, match=r"threshold.*True"):

@@ -125,6 +125,13 @@ class TestRead:
             read(content)
 
     def test_a_missing_file_is_named(self, tmp_path):
+        (tmp_path / "SITE01.txt").touch()
+        with pytest.raises(FileNotFoundError, match=r"SITE1\.txt': .*Did you mean 'SITE01\.txt'"):
+            read_segments(tmp_path / "SITE1.txt")
+        with pytest.raises(FileNotFoundError, match="there is no folder"):
+            read_segments(tmp_path / "gone" / "SITE01.txt")
+        with pytest.raises(IsADirectoryError, match="is a folder; expected a file of annotations"):
+            read_segments(tmp_path)
         with pytest.raises(FileNotFoundError, match=r"gone\.txt"):
             read_segments(tmp_path / "gone.txt")
 

@@ -1,6 +1,7 @@
 """write_segments: files of Audacity, Raven and CSV, which read_segments reads back."""
 
 import os
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -89,6 +90,20 @@ class TestWrite:
         assert (tmp_path / "b").read_text().startswith("Selection\t")
         write_segments(segments, tmp_path / name, format="audacity")
         assert (tmp_path / name).read_text().startswith("0.000000\t")
+
+    @pytest.mark.parametrize("name", ["ev.raven", "ev.tsv", "ev.json"])
+    def test_names_of_other_formats_give_a_warning(self, tmp_path, name):
+        segments = segment_table((0, 1, "a"))
+        with pytest.warns(
+            UserWarning, match=rf"ev\{name[2:]}' contains labels for Audacity"
+        ) as found:
+            write_segments(segments, tmp_path / name)
+        assert found[0].filename == __file__
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            write_segments(segments, tmp_path / name, format="audacity")
+            for usual in ("ev", "ev.TXT", "SITE01.5", "ev.csv", "ev.selections.txt"):
+                write_segments(segments, tmp_path / usual)
 
     def test_a_raven_table_has_the_probability_of_the_label(self, tmp_path):
         rows = [(0, 1, "a", 0.75, 0.2, 9), (1, 2, "end", 0.1, 1, 9), (2, 3, None, 0.1, 0.2, 9)]

@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import difflib
 import io
 import os
 import re
@@ -14,6 +13,7 @@ from typing import Any
 from skdaf._audio.columns import column_names, column_values, is_lazy
 from skdaf._audio.metadata.spelling import PYTHON, Spelling
 from skdaf._audio.times import is_missing
+from skdaf._core.files import not_found
 
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -126,7 +126,7 @@ def _decoded(path, name, spelling):
             f"{name} is a folder; expected a CSV or TSV file. {spelling.class_folders}"
         )
     if not os.path.exists(path):
-        raise FileNotFoundError(_not_found(path, name))
+        raise FileNotFoundError(not_found(path, name))
     content = Path(path).read_bytes()
     try:
         text = content.decode(_BOMS.get(content[:2], "utf-8-sig"))
@@ -140,16 +140,6 @@ def _decoded(path, name, spelling):
             f"{name} is not text in UTF-8 or UTF-16: it has zeros. {spelling.other_files}"
         )
     return text
-
-
-def _not_found(path, name):
-    """Return the message for a table that does not exist, with similar names in its folder."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        return f"{name}: no such file; there is no folder {folder!r}."
-    close = difflib.get_close_matches(os.path.basename(path), sorted(os.listdir(folder)), n=3)
-    question = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return f"{name}: no such file in the folder {folder!r}.{question}"
 
 
 def _separator(text):
