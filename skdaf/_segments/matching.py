@@ -43,6 +43,13 @@ def _is_annotation(file):
     return file.suffix.lower() in _EXTENSIONS and _PREDICTED not in file.name.lower()
 
 
+def with_tables(recordings, tables):
+    """Return the recordings that have a table, as `match_tables` finds them, or several."""
+    by_name = _by_name(recordings)
+    owners = {owner for table in tables for owner in _owners(table, by_name)}
+    return [recording for recording in recordings if recording in owners]
+
+
 def match_tables(recordings, tables, where):
     """Return the table of each recording.
 

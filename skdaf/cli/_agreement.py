@@ -27,6 +27,11 @@ truth_options = combine_options(
         "the tables, whose names begin with those of the recordings.",
     ),
     click.option(
+        "--skip-unannotated",
+        is_flag=True,
+        help="With --truth, leave out recordings that have no table.",
+    ),
+    click.option(
         "--label-column",
         metavar="NAME",
         help="Column of the labels in the tables of --truth, and in tables written for Raven.  "
@@ -62,7 +67,7 @@ def check_truth_options(values):
     truth, tune = values["truth"], values["tune_thresholds"]
     if truth and values["format_"] not in ("table", "json", None):
         raise click.UsageError("With --truth, --format must be table or json.")
-    for name in ("collar", "tune_thresholds"):
+    for name in ("collar", "skip_unannotated", "tune_thresholds"):
         if is_given(values[name]) and not truth:
             raise click.UsageError(f"{_option(name)} needs --truth.")
     if values["max_false_alarms_per_hour"] is not None and not tune:
@@ -76,6 +81,22 @@ def check_truth_options(values):
 def _option(name):
     names = {p.name: p.opts[0] for p in click.get_current_context().command.params}
     return names[name]
+
+
+def annotated(files, values):
+    """Return the recordings to compare: with --skip-unannotated, only those that have a table.
+
+    Without any, all are returned: the error about a missing table is clearer.
+    """
+    if not values["skip_unannotated"] or len(files) == 1:  # whose table may have any name
+        return files
+    from skdaf._segments.matching import table_files, with_tables
+
+    kept = with_tables(files, table_files(values["truth"]))
+    skipped = sorted({*files} - {*kept})
+    if kept and skipped:
+        note(f"Skipped {len(skipped)} without a table: {', '.join(map(repr, skipped))}.")
+    return kept or files
 
 
 class Truth:

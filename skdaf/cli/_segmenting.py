@@ -4,7 +4,7 @@ import os
 
 import click
 
-from skdaf.cli._agreement import Truth, check_truth_options, truth_options
+from skdaf.cli._agreement import Truth, annotated, check_truth_options, truth_options
 from skdaf.cli._figures import check_figure, draw_segments, draw_values, figure_options, shown_part
 from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
@@ -30,7 +30,13 @@ from skdaf.cli._thresholds import as_threshold, threshold_option
 # Parameters that do not apply to numbers.
 _FOR_CLASSES = (
     *("min_duration", "drop_shorter_than", "thresholds", "background", "truth", "collar"),
-    *("tune_thresholds", "max_false_alarms_per_hour", "label_column", "frequency_range"),
+    *(
+        "skip_unannotated",
+        "tune_thresholds",
+        "max_false_alarms_per_hour",
+        "label_column",
+        "frequency_range",
+    ),
 )
 
 
@@ -124,7 +130,7 @@ def segments(model, recordings, **values):
     several = len(recordings) > 1 or os.path.isdir(recordings[0])
     # With --truth, --format is that of the report.
     check_output(None if values["truth"] else values["format_"], values["output"], several)
-    files = list(recordings) if is_live else audio_files(recordings)
+    files = list(recordings) if is_live else annotated(audio_files(recordings), values)
     check_figure(values, files)
     _check_live(is_live, values)
     _check_skipping(is_live, values["skip_unreadable"])

@@ -56,6 +56,20 @@ class TestSeveralRecordings:
             pd.testing.assert_frame_equal(own[["start", "end", "label"]], one)
         assert len(found.columns) == 7
 
+    def test_recordings_without_a_table_can_be_skipped(self, site):
+        truth = [site, "--truth", site]
+        (site / "b.csv").unlink()
+        assert "No table found" in fails(*truth)
+        found = segments(*truth, "--skip-unannotated")
+        assert (
+            found.stderr.splitlines()[0] == f"Skipped 1 without a table: {str(site / 'b.wav')!r}."
+        )
+        expected = segments(site / "a.wav", "--truth", site / "a.csv", "--skip-unannotated")
+        assert found.stdout == expected.stdout
+        (site / "a.csv").unlink()
+        assert "No table found" in fails(*truth, "--skip-unannotated")
+        assert "--skip-unannotated needs --truth" in fails(site, "--skip-unannotated")
+
     def test_a_folder_of_one_recording_has_the_column_too(self, site):
         (site / "b.wav").unlink()
         assert json.loads(segments(site, "--format", "json").stdout)[0]["file"].endswith("a.wav")
