@@ -49,7 +49,8 @@ MAX_REQUESTS = limit("SKDAF_MAX_REQUESTS", 64)
 async def lifespan(app: FastAPI):
     """Load the model once; all threads share it."""
     app.state.model = load_classifier()
-    app.state.clip_length = length_of_training_clips(app.state.model)
+    # The default window, as in predict_segments.
+    app.state.clip_length = skdaf.clip_length(app.state.model) or 1.0
     anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
     yield
 
@@ -77,11 +78,6 @@ def load_classifier() -> Any:
             "the endpoints need a model that takes recordings only."
         )
     return model
-
-
-def length_of_training_clips(model: Any) -> float:
-    """Return the median length of the clips of a model in seconds, or 1."""
-    return getattr(getattr(model, "frontend_", None), "clip_length_", 1.0)
 
 
 class UploadLimits:

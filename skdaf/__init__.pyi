@@ -49,6 +49,7 @@ from ._segments.scores import SegmentReport as SegmentReport
 from ._segments.streaming import predict_stream as predict_stream
 from ._segments.transform import transform_segments as transform_segments
 from ._segments.tuning import tune_thresholds as tune_thresholds
+from ._segments.window_lengths import clip_length as clip_length
 from ._segments.writing import write_segments as write_segments
 
 __version__: str

@@ -33,6 +33,9 @@ _MAX_LAST_CHANNELS, _MAX_FRAMES = 2, 4000
 # So many waveforms that all have so few samples are the samples of one recording, or measurements.
 _MIN_SHORT, _MAX_SHORT_SAMPLES = 1000, 8
 
+# The same for two samples: a block of live audio often has 512 rows.
+_MIN_PAIRS = 500
+
 _EXPECTED_COLUMN = (
     "Expected paths: a table with a column 'path' (rename the column of files), or only that "
     "column, as table['path'] or by its name as a string in a ColumnTransformer."
@@ -196,11 +199,12 @@ def _check_are_samples(X, data):
             "each row contains the samples of a waveform, pass an array (X.to_numpy())."
         )
     n_clips, n_samples = data.shape
-    if n_clips >= _MIN_SHORT and n_samples <= _MAX_SHORT_SAMPLES:
+    is_short = n_clips >= _MIN_SHORT and n_samples <= _MAX_SHORT_SAMPLES
+    if is_short or (n_clips >= _MIN_PAIRS and n_samples <= 2):
         raise ValueError(
             f"X has shape {data.shape}, but rows are clips (n_clips, n_samples): {n_clips} clips "
             f"of {n_samples} samples. If X is one recording with {n_samples} channels, pass "
-            "X.mean(axis=1)[None], [(X, sampling_rate)], or the path of its file as [path]."
+            "[(X, sampling_rate)], or the path of its file as [path]."
         )
 
 
@@ -281,7 +285,8 @@ def _check_waveform(estimator, position, samples):
     if samples.ndim != 1:
         raise ValueError(
             f"X[{position}] has shape {samples.shape}: a waveform is one-dimensional. "
-            "Average the channels first. Pass spectrograms as one 3-D array."
+            "Pass several channels with their rate, as a pair (samples, sampling_rate), and "
+            "spectrograms as one 3-D array."
         )
     if len(samples) == 0:
         raise ValueError(f"X[{position}] contains no samples.")

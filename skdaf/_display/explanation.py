@@ -62,6 +62,10 @@ class Explanation:
         ]
         for i, lines in enumerate(titles):
             if self.predicted is not None:
+                own = int(self.shares[i].argmax())
+                if self.names[own] != self.predicted[i][0] and own != classes[i]:
+                    choice = _with_share(self.names[own], self.shares[i, own])
+                    lines.append(f"its choice: {choice}")
                 lines.append("model: " + _with_share(*self.predicted[i]))
             if y is not None:
                 lines.append(f"true: {np.asarray(y)[i]}")

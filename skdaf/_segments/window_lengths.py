@@ -1,7 +1,9 @@
 """The length of windows: the default; and durations that are probably too long or too short."""
 
 import warnings
+from typing import Any
 
+from skdaf._core.public import public
 from skdaf._estimators.fitted import find_frontend, iterate_parts, unwrap
 
 # Up to half or twice the length of the clips is a usual choice, and clips are rarely exact.
@@ -23,10 +25,39 @@ _SHORTEST_WINDOW = 0.032
 _MILLISECONDS = 500
 
 
-def clip_length(estimator):
-    """Return the median length in seconds of the clips that an estimator was fitted on, or None.
+@public
+def clip_length(estimator: Any) -> float | None:
+    """Return the median length of the clips that an estimator was fitted on.
 
-    The transformers of this package know it, except for those in files of earlier releases.
+    It is the default `window` of `predict_segments` and `predict_stream`.
+
+    Parameters
+    ----------
+    estimator : estimator, str or os.PathLike
+        A fitted estimator that takes files, such as a network, a combined classifier, or a pipeline
+        or a search that contains one; or the path of a file written by `save_model`.
+
+    Returns
+    -------
+    seconds : float or None
+        The `clip_length_` of its front end or, if it has no network, of its first transformer; None
+        if there is none, as in files of earlier releases.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdaf import PyAudioAnalysisTransformer, clip_length
+    >>> model = make_pipeline(PyAudioAnalysisTransformer(), LogisticRegression())
+    >>> waveforms = np.random.default_rng(0).standard_normal((4, 8000))  # half a second at 16 kHz
+    >>> clip_length(model.fit(waveforms, [0, 1, 0, 1]))
+    0.5
     """
     if estimator is None:
         return None

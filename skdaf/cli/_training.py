@@ -30,7 +30,7 @@ from skdaf.cli._pretrained import (
     is_pretrained,
     make_pretrained,
 )
-from skdaf.cli._program import Command, verbosity
+from skdaf.cli._program import Command, note, verbosity
 from skdaf.cli._recordings import folders_argument, recordings_options
 
 class_weight_option = click.option(
@@ -291,6 +291,8 @@ def combine(
         pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
         # The folds of whole groups are not part of the model.
         options |= {"train": calibrate_by_groups, "noted": {"cv": None}}
+    if test_fraction is not None and not all(map(is_pretrained, models)):
+        note("Scores are too good if the networks were trained on clips that are held out now.")
     fit(pipeline, *one_label_of_clips(recordings, annotations), **options)
 
 

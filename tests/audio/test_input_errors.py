@@ -114,8 +114,15 @@ def test_the_samples_of_one_recording_are_not_clips(kind, n_channels):
     expected = re.escape(
         f"X has shape (1000, {n_channels}), but rows are clips (n_clips, n_samples)"
     )
-    with pytest.raises(ValueError, match=rf"{expected}.*{n_channels} channels, pass X\.mean"):
+    with pytest.raises(ValueError, match=rf"{expected}.*{n_channels} channels, pass \[\(X, s"):
         validate(X)
+
+
+def test_a_block_of_live_audio_is_no_clips():
+    with pytest.raises(ValueError, match=r"X has shape \(512, 2\).*2 channels"):
+        validate(np.ones((512, 2)))
+    with pytest.raises(ValueError, match=r"X\[0\] has shape \(512, 2\).*a pair \(samples, samp"):
+        validate([np.ones((512, 2))])
 
 
 @pytest.mark.parametrize("kind", [list, tuple, torch.unbind])
@@ -130,13 +137,14 @@ def test_what_the_errors_recommend_for_one_recording():
     stereo = np.linspace(-1, 1, 4000).reshape(2000, 2)
     frontend = SpectrogramTransformer(sampling_rate=16000).fit([(stereo, 16000)])
     expected = frontend.transform([(stereo, 16000)])
-    assert np.allclose(frontend.transform(stereo.mean(axis=1)[None]), expected, atol=1e-3)
     assert np.array_equal(frontend.transform([(np.asarray(list(stereo)), 16000)]), expected)
     left = stereo[:, :1]
     assert np.allclose(frontend.transform(left.T), frontend.transform([(left, 16000)]), atol=1e-3)
 
 
-@pytest.mark.parametrize("shape", [(999, 2), (999, 8), (1000, 9), (20, 2), (1, 8), (8, 1000)])
+@pytest.mark.parametrize(
+    "shape", [(499, 2), (999, 3), (999, 8), (1000, 9), (20, 2), (1, 8), (8, 1000)]
+)
 def test_many_or_short_waveforms_are_clips(shape):
     assert validate(np.ones(shape))[0] == "waveforms"
     assert validate(list(np.ones(shape)))[0] == "waveforms"

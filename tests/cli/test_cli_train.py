@@ -214,6 +214,7 @@ def test_combine(embedder, tmp_path):
         *("--set", "svc__C=10", "--test-fraction", "0.2"),
     )
     assert "Confusion matrix" in result.stdout
+    assert "Scores are too good if the networks were trained on clips" in result.stderr
     pipeline = load_model(combined)
     assert pipeline["svc"].C == 10
     blocks = [name for name, _ in pipeline["features"].transformer_list]

@@ -183,6 +183,9 @@ def test_the_class_that_a_combined_classifier_predicts_is_explained(combined):
     other.predict = lambda clips: combined.predict(clips)[::-1]
     titles = [panel.get_title("left") for panel in SaliencyDisplay.from_estimator(other, X).ax_]
     assert [title.split()[1] for title in titles] == ["high", "low"]
+    # The network alone would choose the others.
+    choices = [title.split("its choice: ")[1].split()[0] for title in titles]
+    assert choices == ["low", "high"]
 
 
 def test_a_network_from_elsewhere_keeps_its_classes(band_classifier):

@@ -2,22 +2,26 @@
 
 import numpy as np
 import pytest
-from helpers import segment_table, small_frontend, small_pipeline
+from helpers import segment_table, small_classifier, small_frontend, small_pipeline
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from skdaf import (
     PyAudioAnalysisTransformer,
+    clip_length,
     clips_from_segments,
+    make_combined_classifier,
     merge_segments,
     predict_segments,
     predict_stream,
+    save_model,
     segment_report,
     transform_segments,
     tune_thresholds,
 )
-from skdaf._segments.window_lengths import clip_length, window_or_default
+from skdaf._segments.window_lengths import window_or_default
 
 RATE = 8000
 SOUND = np.random.default_rng(0).standard_normal(40 * RATE), RATE
@@ -51,6 +55,15 @@ class TestDefault:
         steps = FeatureUnion([("a", PyAudioAnalysisTransformer())]), LogisticRegression()
         model = make_pipeline(*steps).fit(clips_of(2, 2, 3), [*"aba"])
         assert clip_length(model) == clip_length(FrozenEstimator(model)) == 2
+
+    def test_combined_classifiers_know_it(self, tmp_path):
+        network = small_classifier(frontend=small_frontend(), max_epochs=1)
+        model = make_combined_classifier(network).fit(clips_of(2, 2, 2, 2), [*"abab"])
+        calibrated = CalibratedClassifierCV(model, cv=2).fit(clips_of(2, 2, 3, 3), [*"abab"])
+        assert clip_length(model) == 2
+        assert 2 <= clip_length(calibrated) <= 3
+        save_model(model, tmp_path / "model.skops")
+        assert clip_length(tmp_path / "model.skops") == 2
 
     def test_of_every_function(self, model):
         recording = clips_of(4)[0]
