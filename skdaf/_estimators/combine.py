@@ -29,6 +29,7 @@ from skdaf._estimators.pretrained.requirements import check_packages_of
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
 from skdaf._estimators.regressor import CNNAudioRegressor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
+from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 # Strong regularization, for blocks of features whose variances sum to one: there are often more
 # features than clips, and unsure votes leave decisions to the block that is sure.
@@ -69,9 +70,9 @@ def make_combined_classifier(
         `PretrainedFeatureExtractor`, the name of one of its models ("silero-vad"), or the path of
         an ``.onnx`` file, becomes a block "pretrained1" and so on, whose features are standardized.
     handcrafted : bool, transformer or "drop", default=True
-        Whether to add a block "handcrafted" with a `PyAudioAnalysisTransformer`. You can also
-        pass another transformer of clips, or "drop" to keep the name for a search without using
-        the block.
+        Whether to add a block "handcrafted" with a `PyAudioAnalysisTransformer`, which uses the
+        `channel` of the networks if they have the same. You can also pass another transformer of
+        clips, or "drop" to keep the name for a search without using the block.
     method : {"vote", "svc"}, default="vote"
         "vote" averages the probabilities of the blocks; a `LogisticRegression` turns features into
         probabilities. "svc" trains one SVC on the features of all blocks together, as
@@ -144,7 +145,7 @@ def make_combined_classifier(
         )
     check_packages_of([extractors, handcrafted])  # before fit trains the first blocks
     names = list(_block_names(extractors))
-    handcrafted_blocks = _handcrafted_blocks(handcrafted)
+    handcrafted_blocks = _handcrafted_blocks(handcrafted, _common_channel(extractors))
     names += ["handcrafted"] * len(handcrafted_blocks)
     if method == "vote":
         voters = [_network_voter(one, n_components, C, memory) for one in extractors]
@@ -292,7 +293,14 @@ def _network_block(extractor, n_components):
     )
 
 
-def _handcrafted_blocks(handcrafted):
+def _common_channel(extractors):
+    """Return the channel that all front ends of the networks read; None if they read several."""
+    frontends = [x for x in iterate_parts(extractors) if isinstance(x, SpectrogramTransformer)]
+    channels = {frontend.channel for frontend in frontends}
+    return channels.pop() if len(channels) == 1 else None
+
+
+def _handcrafted_blocks(handcrafted, channel):
     """Return a list with the hand-crafted block; without it, an empty list.
 
     Without it, `weights` of the votes are those of the networks only. With "drop", the name
@@ -302,7 +310,8 @@ def _handcrafted_blocks(handcrafted):
         return []
     if isinstance(handcrafted, str) and handcrafted == "drop":
         return ["drop"]
-    transformer = PyAudioAnalysisTransformer() if handcrafted is True else handcrafted
+    transformer = PyAudioAnalysisTransformer(channel=channel)
+    transformer = transformer if handcrafted is True else handcrafted
     if isinstance(transformer, type) or not hasattr(transformer, "transform"):
         raise TypeError(
             'handcrafted must be True, False, "drop" or a transformer of clips, got '

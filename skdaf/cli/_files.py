@@ -58,8 +58,12 @@ def _describe(model):
 
     facts = {"estimator": type(model).__name__, "fitted": _is_fitted(model)}
     inner = unwrap_calibrated(model)
-    if hasattr(inner, "steps"):
+    if _children(inner):
         facts["steps"] = dict(_steps(inner))
+    if hasattr(inner, "named_estimators_") and getattr(inner, "weights", None) is not None:
+        facts["weights"] = [f"{weight:g}" for weight in inner.weights]
+    if hasattr(model, "calibrated_classifiers_"):
+        facts["calibration"] = model.method
     if hasattr(model, "classes_"):
         several = getattr(inner, "multilabel_", False)
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
@@ -84,11 +88,19 @@ def _table_columns(model):
 
 def _steps(model, prefix=""):
     """Yield (parameter name, description) for each step of a pipeline and its parts."""
-    for name, step in getattr(model, "steps", getattr(model, "transformer_list", ())):
-        if hasattr(step, "steps") or hasattr(step, "transformer_list"):
+    for name, step in _children(model):
+        if _children(step):
             yield from _steps(step, f"{prefix}{name}__")
         else:
             yield prefix + name, _one_line(step)
+
+
+def _children(model):
+    """Return the named parts of a pipeline, a union or a vote; none of other estimators."""
+    for attribute in ("steps", "transformer_list"):
+        if hasattr(model, attribute):
+            return getattr(model, attribute)
+    return list(getattr(model, "named_estimators_", {}).items())
 
 
 def _one_line(value):

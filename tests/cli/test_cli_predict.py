@@ -328,8 +328,12 @@ def test_a_combined_classifier_is_embedded_by_its_network(tmp_path):
     found = load_audio_folders("recordings")
     files, labels = found.filenames[::4], found.target[::4]
     network = skdaf.CNNAudioClassifier(channels=(4,), max_epochs=1, random_state=0)
-    combined = skdaf.make_combined_classifier(network).fit(files, labels)
+    combined = skdaf.make_combined_classifier(network, weights=[3, 1]).fit(files, labels)
     skdaf.save_model(combined, tmp_path / "combined.skops")
+    out = invoke("info", tmp_path / "combined.skops").stdout
+    assert "cnn1: CNNAudioClassifier(" in out
+    assert "handcrafted__logistic: LogisticRegression(C=3.0" in out
+    assert "weights: 3, 1\n" in out
     invoke("embed", tmp_path / "combined.skops", *files[:2], "-o", tmp_path / "x.npy")
     fitted = combined.named_estimators_["cnn1"]
     expected = fitted.layer_outputs(files[:2], len(fitted.layer_names_) - 1)

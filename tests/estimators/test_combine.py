@@ -419,3 +419,12 @@ class TestPretrained:
         names = list(combined[:-1].get_feature_names_out())
         assert names[:2] == ["pretrained1__feature_0", "pretrained1__feature_1"]
         assert combined.score(sounds.filenames, sounds.target) > 0.9
+
+
+@pytest.mark.parametrize(("channels", "expected"), [([0], 0), ([1, 1], 1), ([0, 1], None)])
+def test_the_handcrafted_block_reads_the_channel_of_the_networks(channels, expected):
+    networks = [CNNAudioClassifier(SpectrogramTransformer(channel=one)) for one in channels]
+    combined = make_combined_classifier(networks)
+    assert combined.get_params()["handcrafted__extractor__channel"] == expected
+    own = make_combined_classifier(networks, handcrafted=PyAudioAnalysisTransformer())
+    assert own.get_params()["handcrafted__extractor__channel"] is None
