@@ -99,7 +99,7 @@ def _from_table(path, columns, recordings):
     recordings.check_readable()
     metadata = as_metadata(recordings.table, OptionSpelling())
     chosen = _chosen(columns, recordings.columns)
-    _check_columns(path, columns, chosen, metadata)
+    _check_columns(path, columns, chosen, recordings.columns, metadata)
     root = metadata.folder if recordings.root is None else recordings.root
     cells = {
         name: find_files(metadata, chosen[name], root)
@@ -122,7 +122,7 @@ def _chosen(columns, given):
     return chosen
 
 
-def _check_columns(path, columns, chosen, metadata):
+def _check_columns(path, columns, chosen, given, metadata):
     """Raise ValueError if a table lacks columns, or has several of the same name."""
     from skdaf._estimators.table_columns import expected_table
 
@@ -136,6 +136,19 @@ def _check_columns(path, columns, chosen, metadata):
     for name in chosen.values():
         if metadata.columns.count(name) > 1:
             raise ValueError(f"{metadata.title} has several columns called {name!r}.")
+    _check_times(path, columns, given, metadata)
+
+
+def _check_times(path, columns, given, metadata):
+    """Raise ValueError if a table has parts of recordings, which the model would take for whole."""
+    times = [given.get(name) or name for name in ("start", "end") if name not in columns.names]
+    unused = [name for name in times if name in metadata.columns]
+    if unused:
+        raise ValueError(
+            f"{metadata.title} has the column {' and '.join(map(repr, unused))}, but the model in "
+            f"{path!r} uses whole recordings. Remove the column, or fit a model whose "
+            'ColumnTransformer selects ["path", "start", "end"] for the recordings.'
+        )
 
 
 def _similar_names(missing, names):

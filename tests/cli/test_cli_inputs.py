@@ -105,6 +105,17 @@ def test_missing_columns_are_named_with_the_file(table, tmp_path):
 
 
 @pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("names", [("start", "end"), ("begin", "end")])
+def test_parts_are_refused_by_models_of_whole_recordings(table, names, tmp_path):
+    parts = tmp_path / "parts.csv"
+    table.assign(**dict.fromkeys(names, 0.1)).to_csv(parts, index=False)
+    columns = ["--column", f"start={names[0]}"] if names[0] == "begin" else []
+    error = misuse("predict", "both.skops", parts, *columns)
+    assert f"parts.csv' has the column '{names[0]}' and 'end', but the model" in error
+    assert 'selects ["path", "start", "end"]' in error
+
+
+@pytest.mark.usefixtures("inside")
 def test_recordings_without_a_table_are_refused():
     expected = "both.skops' expects a table with the columns 'path', 'warmth', 'site'"
     for command in (
