@@ -18,7 +18,7 @@ from skdaf._core.progress import JoinedProgress
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
-# Parameters of a front end that do not change its output.
+# Parameters of a front end that do not change its output, so that they can be set after a fit.
 _RUN_SETTINGS = {"cache", "n_jobs", "verbose"}
 
 # Predictions keep about this many bytes of spectrograms in memory at a time.
@@ -35,7 +35,8 @@ class FrontendMixin(Estimator):
         """Set parameters of this estimator, and of its front end as ``frontend__name``.
 
         If `frontend` is None and you set one of its parameters, it becomes a
-        `SpectrogramTransformer`.
+        `SpectrogramTransformer`. `cache`, `n_jobs` and `verbose` of the front end also apply to
+        predictions of a fitted estimator; its other parameters apply to the next fit.
 
         Parameters
         ----------
@@ -47,9 +48,11 @@ class FrontendMixin(Estimator):
         self : estimator instance
             The estimator itself.
         """
-        return super().set_params(
-            **with_nested_default(self, params, "frontend", SpectrogramTransformer)
-        )
+        super().set_params(**with_nested_default(self, params, "frontend", SpectrogramTransformer))
+        fitted = vars(self).get("frontend_")
+        if fitted is not None:
+            fitted.set_params(**_given_settings(params, fitted))
+        return self
 
     def _fit_frontend(self, kind, clips, y=None, source=None):
         """Fit the front end, or copy that of a fitted estimator; return the spectrograms."""
@@ -83,19 +86,16 @@ class FrontendMixin(Estimator):
         return clips if kind == "spectrograms" else self._transform(kind, clips, check=True)
 
     def _share_settings(self, frontend):
-        """Pass on settings of a run, which may have been set after the fit.
-
-        They are those of `self.frontend`; `n_jobs` and `verbose` that it does not set are those of
-        this estimator.
-        """
+        """Pass `n_jobs` and `verbose` to a front end that does not set them itself."""
         own = {} if self.frontend is None else _settings(self.frontend)
         for name, known in _settings(frontend).items():
-            value = own.get(name) or getattr(self, name, own.get(name, known))
-            # In a Pipeline, verbose is True or False.
-            value = bool(value) if isinstance(known, bool) else value
-            # Setting a parameter takes a tenth of the time of a prediction for one clip.
-            if known != value:
-                frontend.set_params(**{name: value})
+            if not own.get(name):
+                value = getattr(self, name)
+                # In a Pipeline, verbose is True or False.
+                value = bool(value) if isinstance(known, bool) else value
+                # Setting a parameter takes a tenth of the time of a prediction for one clip.
+                if known != value:
+                    frontend.set_params(**{name: value})
 
     def _iterate_spectrograms(self, X):
         """Yield the spectrograms of X in batches, so that memory stays bounded."""
@@ -160,19 +160,30 @@ def _measure(frontend, clips):
     frontend.clip_length_ = median_seconds(n_samples, rate)
 
 
+def _given_settings(params, frontend):
+    """Return those of the parameters ``frontend__name`` that a fitted front end can take over."""
+    given = {
+        name.removeprefix("frontend__"): value
+        for name, value in params.items()
+        if name.startswith("frontend__") and name.split("__")[-1] in _RUN_SETTINGS
+    }
+    known = frontend.get_params() if given else ()
+    return {name: value for name, value in given.items() if name in known}
+
+
 def _settings(frontend):
-    """Return the settings of a run that a front end has, and in a pipeline those of its steps."""
+    """Return the values of those of `n_jobs` and `verbose` that a front end has."""
     kind = type(frontend)
     if kind.get_params is BaseEstimator.get_params:
         return {name: getattr(frontend, name) for name in _setting_names(kind)}
-    params = frontend.get_params()
-    return {name: params[name] for name in params if name.split("__")[-1] in _RUN_SETTINGS}
+    params = frontend.get_params(deep=False)
+    return {name: params[name] for name in ("n_jobs", "verbose") if name in params}
 
 
 @lru_cache
 def _setting_names(kind):
     """Return which of the settings a class has; scikit-learn looks at its signature each time."""
-    return tuple(_RUN_SETTINGS.intersection(kind._get_param_names()))
+    return tuple({"n_jobs", "verbose"}.intersection(kind._get_param_names()))
 
 
 def _check_spectrograms(spectrograms, clips):
