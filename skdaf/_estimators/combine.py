@@ -295,9 +295,15 @@ def _network_block(extractor, n_components):
 
 def _common_channel(extractors):
     """Return the channel that all front ends of the networks read; None if they read several."""
-    frontends = [x for x in iterate_parts(extractors) if isinstance(x, SpectrogramTransformer)]
-    channels = {frontend.channel for frontend in frontends}
+    parts = list(iterate_parts(extractors))
+    channels = {part.channel for part in parts if isinstance(part, SpectrogramTransformer)}
+    if any(isinstance(part, NetworkEstimator) and _has_default_frontend(part) for part in parts):
+        channels.add(None)
     return channels.pop() if len(channels) == 1 else None
+
+
+def _has_default_frontend(network):
+    return network.frontend is None and "frontend_" not in vars(network)
 
 
 def _handcrafted_blocks(handcrafted, channel):

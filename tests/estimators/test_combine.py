@@ -421,9 +421,12 @@ class TestPretrained:
         assert combined.score(sounds.filenames, sounds.target) > 0.9
 
 
-@pytest.mark.parametrize(("channels", "expected"), [([0], 0), ([1, 1], 1), ([0, 1], None)])
+@pytest.mark.parametrize(
+    ("channels", "expected"), [([0], 0), ([1, 1], 1), ([0, 1], None), ([0, None], None)]
+)
 def test_the_handcrafted_block_reads_the_channel_of_the_networks(channels, expected):
-    networks = [CNNAudioClassifier(SpectrogramTransformer(channel=one)) for one in channels]
+    frontends = [one if one is None else SpectrogramTransformer(channel=one) for one in channels]
+    networks = [CNNAudioClassifier(frontend) for frontend in frontends]
     combined = make_combined_classifier(networks)
     assert combined.get_params()["handcrafted__extractor__channel"] == expected
     own = make_combined_classifier(networks, handcrafted=PyAudioAnalysisTransformer())
