@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 
 # Pages whose Python or commands other tests run.
 ELSEWHERE = {
-    "long_recordings": "segments/test_predict.py",
+    "long_recordings": "segments/test_clips_from_segments.py",
     "long_training": "test_readme.py",
     "tour": "test_readme.py",
     "other_libraries": "test_other_libraries.py",
@@ -82,6 +82,11 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatc
     shorten_fits(monkeypatch, max_epochs=2)
     runpy.run_path(str(script))
     plt.close("all")
+
+
+@pytest.mark.parametrize("page", sorted(ELSEWHERE))
+def test_the_other_pages_are_in_the_tests_that_are_named_here(page):
+    assert page in (ROOT / "tests" / ELSEWHERE[page]).read_text(encoding="utf-8")
 
 
 def test_every_page_is_in_the_navigation():
