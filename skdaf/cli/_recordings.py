@@ -7,7 +7,12 @@ import click
 
 from skdaf._audio.metadata.spelling import Spelling
 from skdaf.cli._checked import refuse_unreadable
-from skdaf.cli._groups import groups_of_column
+from skdaf.cli._groups import (
+    check_group_column,
+    check_groups_differ,
+    groups_of_column,
+    note_unused_column,
+)
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
@@ -243,6 +248,7 @@ class Recordings:
     def _load(self, label_separator=None, **options):
         from skdaf import Clip
         from skdaf._audio.metadata.loading import load_rows
+        from skdaf._audio.metadata.table import as_metadata
 
         if self.targets and "target" not in options:
             raise click.UsageError(
@@ -251,16 +257,14 @@ class Recordings:
             )
         self.check_readable()
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
-        columns["group"] = self.group_column
-        found = load_rows(
-            self.table,
-            columns | self.columns | options,
-            self.root,
-            label_separator,
-            OptionSpelling(),
-        )
+        columns |= {"group": self.group_column} | self.columns | options
+        check_group_column(self.group_column, columns)
+        metadata = as_metadata(self.table, OptionSpelling())
+        found = load_rows(metadata, columns, self.root, label_separator)
+        note_unused_column(metadata, columns)
         if self.group_column is not None:
             self.groups = groups_of_column(found.groups, self.group_column)
+            check_groups_differ(self.groups, columns["path"])
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
 

@@ -73,7 +73,12 @@ class Metadata:
 
 
 def as_metadata(table, spelling=PYTHON):
-    """Return the Metadata of a CSV or TSV file, or of a DataFrame of pandas, polars or PyArrow."""
+    """Return the Metadata of a CSV or TSV file, or of a DataFrame of pandas, polars or PyArrow.
+
+    Metadata are returned as they are.
+    """
+    if isinstance(table, Metadata):
+        return table
     if isinstance(table, (str, os.PathLike)):
         return _read(table, spelling)
     names = None if is_lazy(table) else column_names(table)
