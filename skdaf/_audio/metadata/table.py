@@ -48,6 +48,8 @@ class Metadata:
         Whether the table was read from a file, where all cells are text.
     spelling : Spelling
         How errors write parameters.
+    has_decimal_commas : bool
+        Whether numbers of a file may have a decimal comma: its columns are separated by semicolons.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Metadata:
     folder: str
     is_file: bool
     spelling: Spelling = PYTHON
+    has_decimal_commas: bool = False
 
     @property
     def title(self) -> str:
@@ -96,17 +99,8 @@ def as_metadata(table, spelling=PYTHON):
 def _read(path, spelling):
     name = repr(str(os.fspath(path)))
     text = _decoded(path, name, spelling)
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=_separator(text),
-        skipinitialspace=True,
-        strict=True,
-    )
-    try:
-        # A line of separators only is empty, as at the end of a file from a spreadsheet.
-        lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except csv.Error as error:
-        raise ValueError(f"{name}, line {reader.line_num}: {error}.") from error
+    separator = _separator(text)
+    lines = _lines(text, separator, name)
     if len(lines) < 2:
         raise ValueError(
             f"{name} has no rows: expected a first line with the names of the columns, and a line "
@@ -121,7 +115,29 @@ def _read(path, spelling):
     }
     numbers = [number for number, _ in rest]
     folder = os.path.dirname(path)
-    return Metadata(name, columns, numbers, cells.__getitem__, folder, True, spelling)
+    has_decimal_commas = separator == ";"
+    return Metadata(
+        name, columns, numbers, cells.__getitem__, folder, True, spelling, has_decimal_commas
+    )
+
+
+def _lines(text, separator, name):
+    """Return (number of its first line, cells) for each row that is not empty."""
+    file = io.StringIO(text, newline="")
+    reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
+    lines, start = [], 1
+    try:
+        for cells in reader:
+            # A line of separators only is empty, as at the end of a file from a spreadsheet.
+            if any(map(str.strip, cells)):
+                lines.append((start, cells))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        problem = str(error)
+        if "end of data" in problem:
+            problem = "a quotation mark opens a cell, but no other one closes it"
+        raise ValueError(f"{name}, line {start}: {problem}.") from error
+    return lines
 
 
 def _decoded(path, name, spelling):
