@@ -164,7 +164,7 @@ async def answer_after_failure(request: Request, error: Exception):
 
 
 async def only_file(request: Request, file: UploadFile) -> UploadFile:
-    """Return the upload; refuse several, and other fields, which FastAPI would ignore."""
+    """Return the upload; refuse several, and fields that FastAPI would ignore."""
     form = await request.form()
     if len(form.getlist("file")) > 1:
         raise HTTPException(422, "file: expected one file, got several.")

@@ -15,8 +15,14 @@ from skdaf.cli._groups import (
 )
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
-from skdaf.cli._paths import InputPath, check_output_is_not_listed
-from skdaf.cli._tables import audio_files, class_of, is_table, labeled_files
+from skdaf.cli._paths import InputPath, TableFile, check_output_is_not_listed
+from skdaf.cli._tables import (
+    audio_files,
+    check_is_no_other_table,
+    class_of,
+    is_table,
+    labeled_files,
+)
 
 _COLUMNS = ("path", "label", "target", "start", "end")
 _UNLABELED_COLUMNS = ("path", "start", "end")
@@ -55,7 +61,7 @@ class OptionSpelling(Spelling):
 
     separator = " "
     has_dataframes = False
-    other_files = "Save it as CSV in UTF-8."
+    other_files = 'Save a table as CSV in UTF-8 (in Excel: "CSV UTF-8").'
     class_folders = "Pass class folders without --table."
     numbers = "To learn or test numbers, name their column with --column target=NAME."
 
@@ -92,7 +98,7 @@ def _table_options(of_model):
     return combine_options(
         click.option(
             "--table",
-            type=InputPath(dir_okay=False),
+            type=TableFile(),
             metavar="FILE",
             help="Use the recordings and labels of this CSV or TSV file instead of class folders.",
         ),
@@ -124,7 +130,7 @@ table_of_model_option = _table_options(of_model=True)
 unlabeled_table_option = combine_options(
     click.option(
         "--table",
-        type=InputPath(dir_okay=False),
+        type=TableFile(),
         metavar="FILE",
         help="Use the recordings of this CSV or TSV file. For a model that also takes other "
         "columns, such as a temperature, the table must have them.",
@@ -359,6 +365,8 @@ def _without_table(folders, table):
 
 
 def _check_combination(folders, table, given):
+    if len(folders) == 1:
+        check_is_no_other_table(folders[0])
     tables = [path for path in folders if is_table(path)]
     if tables and table is None:
         raise click.UsageError(f"{tables[0]!r} is a table: pass it as --table {tables[0]}.")

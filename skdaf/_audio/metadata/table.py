@@ -17,6 +17,15 @@ from skdaf._core.files import not_found
 
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
+# How files begin that are passed in place of text.
+_OTHER_FILES = {
+    b"PK\x03\x04": "a workbook of Excel or LibreOffice, or another archive",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "a Feather file",
+    **dict.fromkeys((b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3"), "a recording"),
+}
+
 # If a header contains several of these equally often, the first is taken.
 _SEPARATORS = "\t;,"
 
@@ -149,6 +158,11 @@ def _decoded(path, name, spelling):
     if not os.path.exists(path):
         raise FileNotFoundError(not_found(path, name))
     content = Path(path).read_bytes()
+    for start, what in _OTHER_FILES.items():
+        if content.startswith(start):
+            raise ValueError(
+                f"{name} is {what}; expected text: a CSV or TSV file. {spelling.other_files}"
+            )
     try:
         text = content.decode(_BOMS.get(content[:2], "utf-8-sig"))
     except UnicodeDecodeError as error:
