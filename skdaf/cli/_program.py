@@ -17,6 +17,9 @@ from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 # If no command is given, click shows the help; since version 8.2, it raises this error to do so.
 _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
+# Options for raw samples on standard input, which files do not need.
+_OF_STANDARD_INPUT = ("--rate", "--channels", "--sample-format")
+
 # An error about an option names at most this many other commands that have it.
 _MAX_COMMANDS = 3
 
@@ -83,7 +86,7 @@ class CommandWithoutTables(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if has_dash and error.option_name in ("--rate", "--channels", "--sample-format"):
+            if has_dash and error.option_name in _OF_STANDARD_INPUT:
                 problem = f"No such option: {error.option_name}: {NO_STANDARD_INPUT}"
                 raise click.UsageError(problem, ctx) from error
             advice = _option_of_others(self, ctx, error.option_name)
@@ -131,7 +134,9 @@ def _option_of_others(command, context, option):
     takes_columns = any("--column" in parameter.opts for parameter in command.params)
     if takes_columns and option in ("--path", "--label", "--labels", "--target"):
         return f" Columns of a table need --column, such as --column {option[2:].rstrip('s')}=NAME."
-    others = [] if context.parent is None else _commands_with(context.parent, option)
+    if context.parent is None or option in _OF_STANDARD_INPUT:
+        return ""
+    others = _commands_with(context.parent, option)
     if not 0 < len(others) <= _MAX_COMMANDS:
         return ""
     *first, last = (f'"skdaf {name}"' for name in others)
