@@ -152,7 +152,7 @@ def sent(error: RequestValidationError, kind: str) -> str:
         return f"a body of type {kind[:60]!r}"
     fields = [repr(name[:40]) for name in list(error.body or ())[:5]]
     if "'file'" in fields:
-        return "something else"
+        return "text, or a file without a name"
     return ", ".join(fields) or "an empty form"
 
 
@@ -164,9 +164,15 @@ async def answer_after_failure(request: Request, error: Exception):
 
 
 async def only_file(request: Request, file: UploadFile) -> UploadFile:
-    """Return the upload; refuse several, of which FastAPI would use the last."""
-    if len((await request.form()).getlist("file")) > 1:
+    """Return the upload; refuse several, and fields that FastAPI would ignore."""
+    form = await request.form()
+    if len(form.getlist("file")) > 1:
         raise HTTPException(422, "file: expected one file, got several.")
+    for name in form:
+        if name != "file":
+            problem = "unknown field of the form, expected only 'file'. Parameters "
+            problem += "belong into the URL, as in /segments?window=1."
+            raise HTTPException(422, f"{name[:40]}: {problem}")
     return file
 
 

@@ -178,12 +178,23 @@ def test_requests_without_a_single_file_are_refused(client):
             client.post("/segments", files=sound, data={"x" * 50: "secret"}),
             f"'{'x' * 40}', 'sound'.",
         ),
-        (post(client, "predict", b"secret", ""), "something else."),
+        (post(client, "predict", b"secret", ""), "text, or a file without a name."),
     ):
         assert check_refused(response, 422) == no_file + problem
     two = [("file", ("clip.wav", encoded(stereo_tones(), "WAV")))] * 2
     for endpoint in ("predict", "segments"):
         check_refused(client.post(f"/{endpoint}", files=two), 422, "one file, got several")
+
+
+@pytest.mark.parametrize("endpoint", ["predict", "segments"])
+def test_other_fields_of_the_form_are_refused(client, endpoint):
+    sound = ("clip.wav", encoded(stereo_tones(), "WAV"))
+    problem = "unknown field of the form, expected only 'file'."
+    response = client.post(f"/{endpoint}", files={"file": sound}, data={"window": "secret"})
+    detail = check_refused(response, 422, f"window: {problem}", "as in /segments?window=1.")
+    assert "secret" not in detail
+    response = client.post(f"/{endpoint}", files={"file": sound, "y" * 50: sound})
+    check_refused(response, 422, f"{'y' * 40}: {problem}")
 
 
 @pytest.mark.parametrize(("name", "value"), [("window", 0), ("step", "x"), ("window", "nan")])

@@ -34,7 +34,7 @@ def find_table_columns(estimator):
     if names is None:
         return None
     names = [str(name) for name in names]
-    selected = _selected_columns(_first_step(estimator))
+    selected = selected_columns(estimator)
     if selected is None:
         return TableColumns(names, [name for name in names if name == "path"])
     used = {name for _, columns in selected for name in columns}
@@ -54,16 +54,12 @@ def expected_table(columns):
     return f"a table with the columns {', '.join(map(repr, columns.names))}"
 
 
-def _first_step(estimator):
-    """Return the part of an estimator that gets its input."""
-    estimator = unwrap_calibrated(estimator)
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[0][1]
-    return estimator
+def selected_columns(estimator):
+    """Return (transformer, names of its columns) of a ColumnTransformer; None of other ones.
 
-
-def _selected_columns(estimator):
-    """Return (transformer, names of its columns) of a ColumnTransformer; None of other ones."""
+    The ColumnTransformer can be the first step of a fitted pipeline.
+    """
+    estimator = _first_step(estimator)
     if not (hasattr(estimator, "transformers_") and hasattr(estimator, "feature_names_in_")):
         return None
     empty = pd.DataFrame(columns=estimator.feature_names_in_)
@@ -72,6 +68,14 @@ def _selected_columns(estimator):
         for _, transformer, columns in estimator.transformers_
         if not (isinstance(transformer, str) and transformer == "drop")
     ]
+
+
+def _first_step(estimator):
+    """Return the part of an estimator that gets its input."""
+    estimator = unwrap_calibrated(estimator)
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[0][1]
+    return estimator
 
 
 def _names(selected):

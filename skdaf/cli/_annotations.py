@@ -81,7 +81,14 @@ class Annotations:
 
         recordings = audio_files(folders)
         tables = tables_of(recordings, self.paths, "--annotations")
-        return clips_from_recordings(recordings, tables, **self._options)
+        found = clips_from_recordings(recordings, tables, **self._options)
+        if not len(found[0]):
+            raise ValueError(
+                f"--annotations {' '.join(map(repr, self.paths))}: no segments to train on. Empty "
+                "tables say that nothing occurs; with --window and --background NAME, the time "
+                "between segments is a class, too."
+            )
+        return found
 
 
 def tables_of(recordings, paths, option):

@@ -5,6 +5,7 @@ import warnings
 from skdaf._core.interruption import TrainingInterrupted
 from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._counts import clips_per_class, described
+from skdaf.cli._groups import warn_if_groups_unused
 from skdaf.cli._models import save
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._program import Interrupted, note, recorded_warnings
@@ -59,6 +60,7 @@ def fit(
         _show_held_out(labels, *test_clips[1:], has_classes=classes is not None)
     warn_about_copies(paths, test_clips and test_clips[0])
     _note_clips(paths, None if targets else labels)
+    warn_if_groups_unused(model, len(paths))
     with recorded_warnings(TrainingInterrupted) as interruptions:
         model = (train or _fitted)(model, paths, labels, groups)
     if hasattr(model, "history_"):

@@ -1,12 +1,21 @@
 """Groups of clips, such as speakers: whole groups are held out (--group-column, --annotations)."""
 
 import os
+import warnings
 from typing import Any, NamedTuple
 
 import click
 
+from skdaf.cli._program import note
+
 # A note names at most this many groups.
 _MAX_NAMES = 10
+
+# Usual names of columns of groups, which a note mentions if they are not used.
+_USUAL_COLUMNS = ("group", "speaker")
+
+# Options that hold clips out for a test.
+_HOLD_OUT = ("test_fraction", "cv")
 
 group_option = click.option(
     "--group-column",
@@ -56,3 +65,111 @@ def groups_of_column(values, column):
             "needs at least two groups, so that one can be held out."
         )
     return groups
+
+
+def check_group_column(column, columns):
+    """Raise UsageError if whole classes would be held out, which a model cannot learn.
+
+    Parameters
+    ----------
+    column : str or None
+        The column of the groups.
+    columns : dict
+        The columns of the table that are used, by the names of parameters of `load_audio_table`.
+    """
+    if column is None or not _trains():
+        return
+    for name, what in (("label", "labels"), ("target", "numbers to learn")):
+        if _is_used(column, columns.get(name)):
+            raise click.UsageError(
+                f"--group-column {column} is the column of the {what}. Name a column of what "
+                "recordings have in common, such as their speaker or site."
+            )
+
+
+def check_groups_differ(groups, path_column):
+    """Raise UsageError if each recording is its own group by its path; note it for other columns.
+
+    Parameters
+    ----------
+    groups : Groups
+    path_column : str
+        The column of paths.
+    """
+    if not _trains() or groups.count < len(groups.values):
+        return
+    if groups.what == path_column:
+        raise click.UsageError(
+            f"--group-column {groups.what} has no effect: it is the column of the recordings, and "
+            "each row has its own. Name a column of what recordings have in common, such as their "
+            "speaker or site."
+        )
+    note(f"Each row has its own {groups.what}, so --group-column {groups.what} has no effect")
+
+
+def _is_used(column, used):
+    """Return whether a column is the one that is used, or one of several."""
+    return column in used if isinstance(used, tuple) else column == used
+
+
+def note_unused_column(metadata, columns):
+    """Say that clips of one group can be on both sides of a test, if a table shows its groups.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        The table.
+    columns : dict
+        The columns that are used, as in `check_group_column`.
+    """
+    options = click.get_current_context().params
+    # Commands without the option have no groups.
+    if options.get("group_column", "") is not None or not any(map(options.get, _HOLD_OUT)):
+        return
+    for name in _USUAL_COLUMNS:
+        is_used = any(_is_used(name, used) for used in columns.values())
+        if metadata.columns.count(name) == 1 and not is_used:
+            cells = metadata.values(name)
+            if 1 < len({*cells} - {None}) < len(cells):
+                note(
+                    f'The column "{name}" is not used, so recordings of one {name} can be both in '
+                    f"training and in the test. --group-column {name} keeps them apart."
+                )
+                return
+
+
+def warn_if_groups_unused(model, n_clips):
+    """Warn that --group-column has no effect if neither a test nor the fit holds out clips.
+
+    Parameters
+    ----------
+    model : estimator
+        Before its fit.
+    n_clips : int
+    """
+    options = click.get_current_context().params
+    column = options.get("group_column")
+    calibrates = options.get("proba") and not options.get("config")
+    if column is None or calibrates or any(map(options.get, _HOLD_OUT)):
+        return
+    from sklearn.base import clone
+    from sklearn.utils.validation import has_fit_parameter
+
+    from skdaf._estimators.fitting import count_held_out
+
+    advice = ""
+    if has_fit_parameter(model, "groups"):
+        if count_held_out(model, n_clips):
+            return
+        if count_held_out(clone(model).set_params(early_stopping=True), n_clips):
+            advice = ", or --set early_stopping=True to choose the best epoch by them"
+    warnings.warn(
+        f"--group-column {column} has no effect, because no clips are held out. Add "
+        f"--test-fraction 0.25 to test the model on other groups{advice}.",
+        stacklevel=2,
+    )
+
+
+def _trains():
+    """Return whether the current command trains a model."""
+    return "test_fraction" in click.get_current_context().params

@@ -1,10 +1,13 @@
 """What a model gets: recordings, or a table for a model that also takes other values."""
 
 import difflib
+import re
+import shlex
 from contextlib import contextmanager
 
 import click
 
+from skdaf.cli._cells import read_cells
 from skdaf.cli._recordings import OptionSpelling
 
 
@@ -19,10 +22,15 @@ class Inputs:
         The recording of each row.
     times : DataFrame or None
         The columns start and end of parts of recordings.
+    metadata : Metadata, default=None
+        The table from which X is, whose index are the positions of rows in it.
+    columns : dict, default=None
+        The column of the table for each column of X.
     """
 
-    def __init__(self, X, files, times=None):
+    def __init__(self, X, files, times=None, metadata=None, columns=None):
         self.X, self.files, self.times = X, files, times
+        self.metadata, self.columns = metadata, columns
 
     def of(self, files):
         """Return the inputs of some of the recordings."""
@@ -32,7 +40,8 @@ class Inputs:
         rows = [row for row, file in enumerate(self.files) if file in known]
         X = self.X.iloc[rows] if hasattr(self.X, "iloc") else [self.X[row] for row in rows]
         times = None if self.times is None else self.times.iloc[rows].reset_index(drop=True)
-        return Inputs(X, [self.files[row] for row in rows], times)
+        files = [self.files[row] for row in rows]
+        return Inputs(X, files, times, self.metadata, self.columns)
 
 
 def find_inputs(path, model, recordings, clips=None):
@@ -48,15 +57,17 @@ def find_inputs(path, model, recordings, clips=None):
     clips : list of str or Clip, default=None
         The recordings in it, if they are known; not used if the model takes a table.
     """
+    from skdaf._estimators.table_cells import expected_cells
     from skdaf._estimators.table_columns import expected_table, find_table_columns
 
     columns = find_table_columns(model)
     if columns is None:
         return find_recordings(recordings, clips)
+    _check_given(recordings, columns.names)
     if not columns.recordings:
         raise ValueError(f"The model in {path!r} takes no recordings: it expects {columns.names}.")
     if recordings.table is not None:
-        return _from_table(path, columns, recordings)
+        return _from_table(path, columns, expected_cells(model), recordings)
     if columns.others or len(columns.recordings) > 1:
         raise ValueError(
             f"The model in {path!r} expects {expected_table(columns)}, got recordings without a "
@@ -71,6 +82,7 @@ def find_recordings(recordings, clips=None):
 
     from skdaf import Clip
 
+    _check_given(recordings, [])
     clips = recordings.unlabeled() if clips is None else clips
     parts = [clip if isinstance(clip, Clip) else Clip(clip) for clip in clips]
     files, times = [part.name for part in parts], None
@@ -82,6 +94,19 @@ def find_recordings(recordings, clips=None):
     return Inputs(clips, files, times)
 
 
+def _check_given(recordings, names):
+    """Raise UsageError if --column is for another column than `names`, those of a model."""
+    for name, column in recordings.other_columns.items():
+        if name not in names:
+            known = [*dict.fromkeys([*recordings.names, *names])]
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+            hint = f" Did you mean --column {close[0]}={column}?" if close else ""
+            raise click.UsageError(
+                f"--column {name}={column}: nothing uses a column {name!r} here. NAME is one of "
+                f"{', '.join(known)}.{hint}"
+            )
+
+
 def _table_of_files(columns, files):
     """Return a table of whole recordings."""
     import pandas as pd
@@ -90,28 +115,30 @@ def _table_of_files(columns, files):
     return pd.DataFrame({name: values[name] for name in columns.names})
 
 
-def _from_table(path, columns, recordings):
+def _from_table(path, columns, expected, recordings):
     import pandas as pd
 
     from skdaf._audio.metadata.files import find_files
     from skdaf._audio.metadata.table import as_metadata
+    from skdaf._estimators.table_cells import Cells
 
     recordings.check_readable()
     metadata = as_metadata(recordings.table, OptionSpelling())
-    chosen = _chosen(columns, recordings.columns)
-    _check_columns(path, columns, chosen, recordings.columns, metadata)
+    given = recordings.columns | recordings.other_columns
+    chosen = _chosen(columns, given)
+    _check_columns(path, columns, chosen, given, metadata)
     root = metadata.folder if recordings.root is None else recordings.root
     cells = {
         name: find_files(metadata, chosen[name], root)
         if name in columns.recordings
-        else _typed(metadata.values(chosen[name]))
+        else read_cells(metadata, chosen[name], expected.get(name, Cells()))
         for name in columns.names
     }
     table = pd.DataFrame(cells)
     files = table[columns.recordings[0]].tolist()
     recordings.check_output(files)
     times = [name for name in ("start", "end") if name in table]
-    return Inputs(table, files, table[times] if times else None)
+    return Inputs(table, files, table[times] if times else None, metadata, chosen)
 
 
 def _chosen(columns, given):
@@ -126,11 +153,15 @@ def _check_columns(path, columns, chosen, given, metadata):
     """Raise ValueError if a table lacks columns, or has several of the same name."""
     from skdaf._estimators.table_columns import expected_table
 
-    missing = [name for name in chosen.values() if name not in metadata.columns and "{" not in name]
+    missing = {
+        name: column
+        for name, column in chosen.items()
+        if column not in metadata.columns and "{" not in column
+    }
     if missing:
         raise ValueError(
-            f"{metadata.title} has no column {' or '.join(map(repr, missing))}. The model in "
-            f"{path!r} expects {expected_table(columns)}; the table has {metadata.columns}."
+            f"{metadata.title} has no column {' or '.join(map(repr, missing.values()))}. The model "
+            f"in {path!r} expects {expected_table(columns)}; the table has {metadata.columns}."
             f"{_similar_names(missing, metadata.columns)}"
         )
     for name in chosen.values():
@@ -152,30 +183,20 @@ def _check_times(path, columns, given, metadata):
 
 
 def _similar_names(missing, names):
-    """Return a question about columns whose names are similar to missing ones."""
+    """Return a question about columns whose names are similar to missing ones, as options."""
     lower = {str(name).lower(): name for name in names}
     found = [
-        f"{lower[close]!r} instead of {name!r}"
-        for name in missing
-        for close in difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
+        f"--column {shlex.quote(f'{name}={lower[close]}')}"
+        for name, column in missing.items()
+        for close in difflib.get_close_matches(column.lower(), lower, n=1, cutoff=0.7)
     ]
-    return f" Did you mean {', '.join(found)}? Rename it." if found else ""
-
-
-def _typed(cells):
-    """Return the cells of a column as `pandas.read_csv` does: as numbers if all of them are."""
-    import pandas as pd
-
-    values = pd.Series(cells, dtype=object)
-    known = values.dropna()
-    if len(known) and known.isin(["True", "False"]).all():
-        return values.map({"True": True, "False": False})
-    numbers = pd.to_numeric(values, errors="coerce")
-    return values if numbers.isna().sum() > values.isna().sum() else numbers
+    if found:
+        return f" Did you mean {' '.join(found)}?"
+    return " If they have other names in the table: --column NAME=COLUMN."
 
 
 @contextmanager
-def errors_name_table(recordings, X):
+def errors_name_table(recordings, inputs):
     """Let errors of models that get a table name its file, as errors about recordings do."""
     from skdaf import AudioReadError
 
@@ -186,17 +207,35 @@ def errors_name_table(recordings, X):
     except (TypeError, ValueError) as error:
         if recordings.table is None or isinstance(error, click.ClickException):
             raise
-        empty = _empty_columns(X) if "NaN" in str(error) else ""
-        raise ValueError(f"{recordings.table!r}: {empty or error}") from error
+        problem = _problem_of_cells(inputs, str(error)) or error
+        raise ValueError(f"{recordings.table!r}: {problem}") from error
 
 
-def _empty_columns(X):
-    """Return a sentence about the columns of a table with empty cells; "" if there are none."""
-    if not hasattr(X, "columns"):
+def _problem_of_cells(inputs, error):
+    """Return a sentence about the cells that caused an error; "" if they are not found."""
+    if inputs.metadata is None:
         return ""
-    counts = X.drop(columns=["start", "end"], errors="ignore").isna().sum()
-    found = [f"{name!r} ({count} of {len(X)})" for name, count in counts.items() if count]
+    if "NaN" in error:
+        return _empty_cells(inputs)
+    value = next(iter(re.findall("'([^']*)'", error)), None)
+    for name, values in inputs.X.items():
+        rows = [row for row, cell in values.items() if isinstance(cell, str) and cell == value]
+        if rows:
+            at = inputs.metadata.at(*rows)
+            column = inputs.columns[name]
+            return f"{value!r} in the column {column!r} ({at}) cannot be used: {error}."
+    return ""
+
+
+def _empty_cells(inputs):
+    """Return a sentence about empty cells; "" if there are none."""
+    counts = inputs.X.drop(columns=["start", "end"], errors="ignore").isna()
+    found = [
+        f"{inputs.columns[name]!r} ({inputs.metadata.at(*empty.index[empty])})"
+        for name, empty in counts.items()
+        if empty.any()
+    ]
     return found and (
-        f"empty cells in the column {', '.join(found)}, which the model cannot use: fill them in "
-        "or remove the rows."
+        f"there is no value in the column {', '.join(found)}, which the model cannot use: fill "
+        "them in or remove the rows."
     )

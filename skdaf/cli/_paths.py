@@ -53,6 +53,23 @@ class InputPath(click.Path):
                 return []
 
 
+class TableFile(InputPath):
+    """A table of recordings, not a folder."""
+
+    def __init__(self):
+        super().__init__(dir_okay=False)
+
+    def convert(self, value, param, ctx):
+        """Return the path; say where folders belong."""
+        if os.path.isdir(value):
+            self.fail(
+                f"{value!r} is a folder; expected a CSV or TSV file. Pass folders without --table.",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 def _similar_files(path):
     """Return files in the same folder with similar names, the most similar first."""
     folder, name = os.path.split(path)

@@ -27,6 +27,7 @@ from skdaf.cli._recordings import (
     any_argument,
     folders_argument,
     recordings_options,
+    table_of_model_option,
     unlabeled_table_option,
 )
 from skdaf.cli._reports import report_data, report_text
@@ -97,7 +98,7 @@ def predict(
             table = _windows_of_all(fitted, files, proba, windows)
         else:
             inputs = inputs.of(files)
-            with errors_name_table(recordings, inputs.X):
+            with errors_name_table(recordings, inputs):
                 table = _predictions(fitted, inputs, proba)
         show(table, format_, output)
 
@@ -285,7 +286,7 @@ def embed(
         _check_names(inputs)
     with readable(inputs.files, skip_unreadable, n_jobs) as files:
         inputs = inputs.of(files)
-        with errors_name_table(recordings, inputs.X):
+        with errors_name_table(recordings, inputs):
             transformer = fit_transformer(model, source, inputs.X, layers_dropped)
             if as_array:
                 _save_array(transformer.transform(inputs.X), files, output)
@@ -323,7 +324,7 @@ def _save_array(values, files, output):
 
 @click.command(cls=Command)
 @model_argument
-@recordings_options(folders_argument)
+@recordings_options(folders_argument, table_of_model_option)
 @click.option(
     "--format",
     "format_",
@@ -352,8 +353,9 @@ def report(model, recordings, format_, output, trust, cache, n_jobs):
         clips, true = recordings.labeled()
         _check_classes(predictor, true)
         scoring = {}
-    X = find_inputs(model, predictor, recordings, clips).X
-    with errors_name_table(recordings, X):
+    inputs = find_inputs(model, predictor, recordings, clips)
+    X = inputs.X
+    with errors_name_table(recordings, inputs):
         if (format_ or format_by_name(output)) == "json":
             text = to_json(report_data(predictor, X, true, **scoring))
         else:

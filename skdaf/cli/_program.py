@@ -17,6 +17,12 @@ from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 # If no command is given, click shows the help; since version 8.2, it raises this error to do so.
 _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
+# Options for raw samples on standard input, which files do not need.
+_OF_STANDARD_INPUT = ("--rate", "--channels", "--sample-format")
+
+# An error about an option names at most this many other commands that have it.
+_MAX_COMMANDS = 3
+
 _QUIET, _ARGUMENTS = "skdaf.quiet", "skdaf.arguments"
 
 
@@ -80,12 +86,14 @@ class CommandWithoutTables(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if has_dash and error.option_name in ("--rate", "--channels", "--sample-format"):
+            if has_dash and error.option_name in _OF_STANDARD_INPUT:
                 problem = f"No such option: {error.option_name}: {NO_STANDARD_INPUT}"
                 raise click.UsageError(problem, ctx) from error
-            error.possibilities = _similar_options(error)
-            if any("--set" in parameter.opts for parameter in self.params):
-                error.message += ". Parameters of the model need --set, such as --set max_epochs=5."
+            advice = _option_of_others(self, ctx, error.option_name)
+            error.possibilities = () if advice else _similar_options(error)
+            if not advice and any("--set" in parameter.opts for parameter in self.params):
+                advice = " Parameters of the model need --set, such as --set max_epochs=5."
+            error.message += f".{advice}"
             raise
 
     def invoke(self, ctx):
@@ -114,6 +122,36 @@ def _similar_options(error):
     """Return the options that click suggests, without those that share little but the dashes."""
     name, known = error.option_name.strip("-"), error.possibilities or ()
     return [f"--{close}" for close in difflib.get_close_matches(name, [o[2:] for o in known])]
+
+
+def _option_of_others(command, context, option):
+    """Return what to do instead of an option that other commands have; "" for other options."""
+    if option == "--channel":
+        return (
+            " A model uses the channel that it was trained with (skdaf train --channel N), which "
+            '"skdaf info" shows; without it, the mean of all channels.'
+        )
+    takes_columns = any("--column" in parameter.opts for parameter in command.params)
+    if takes_columns and option in ("--path", "--label", "--labels", "--target"):
+        return f" Columns of a table need --column, such as --column {option[2:].rstrip('s')}=NAME."
+    if context.parent is None or option in _OF_STANDARD_INPUT:
+        return ""
+    others = _commands_with(context.parent, option)
+    if not 0 < len(others) <= _MAX_COMMANDS:
+        return ""
+    *first, last = (f'"skdaf {name}"' for name in others)
+    return f" It is an option of {' and '.join(filter(None, [', '.join(first), last]))}."
+
+
+def _commands_with(context, option):
+    """Return the names of the commands of a group that have an option."""
+    group = context.command
+    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return [
+        name
+        for name, command in commands.items()
+        if any(option in parameter.opts for parameter in command.params)
+    ]
 
 
 class Command(CommandWithoutTables):

@@ -7,31 +7,47 @@ import click
 
 from skdaf._audio.metadata.spelling import Spelling
 from skdaf.cli._checked import refuse_unreadable
-from skdaf.cli._groups import groups_of_column
+from skdaf.cli._groups import (
+    check_group_column,
+    check_groups_differ,
+    groups_of_column,
+    note_unused_column,
+)
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
-from skdaf.cli._paths import InputPath, check_output_is_not_listed
-from skdaf.cli._tables import audio_files, class_of, is_table, labeled_files
+from skdaf.cli._paths import InputPath, TableFile, check_output_is_not_listed
+from skdaf.cli._tables import (
+    audio_files,
+    check_is_no_other_table,
+    class_of,
+    is_table,
+    labeled_files,
+)
 
 _COLUMNS = ("path", "label", "target", "start", "end")
+_UNLABELED_COLUMNS = ("path", "start", "end")
 
 # Names that can have an empty column, which means that there is none.
 _OPTIONAL = ("label", "start", "end")
 
 
 class ColumnName(click.ParamType):
-    """``NAME=COLUMN``: the column of a table for a parameter of `load_audio_table`."""
+    """``NAME=COLUMN``: the column of a table for a parameter of `load_audio_table`.
+
+    For commands with a model, NAME can also be a column of the model.
+    """
 
     name = "name=column"
 
-    def __init__(self, *names):
-        self._names = names or _COLUMNS
+    def __init__(self, *names, of_model=False):
+        self._names, self._of_model = names or _COLUMNS, of_model
 
     def convert(self, value, param, ctx):
         """Return the name of the parameter and that of the column; an empty column means None."""
         name, equals, column = value.partition("=")
-        if not equals or name not in self._names or not (column or name in _OPTIONAL):
-            names = ", ".join(self._names)
+        is_known = name in self._names or (self._of_model and name)
+        if not equals or not is_known or not (column or name in _OPTIONAL):
+            names = ", ".join(self._names) + ", or a column of the model" * self._of_model
             self.fail(
                 f"{value!r} must have the form NAME=COLUMN, where NAME is one of {names}.",
                 param,
@@ -45,7 +61,7 @@ class OptionSpelling(Spelling):
 
     separator = " "
     has_dataframes = False
-    other_files = "Save it as CSV in UTF-8."
+    other_files = 'Save a table as CSV in UTF-8 (in Excel: "CSV UTF-8").'
     class_folders = "Pass class folders without --table."
     numbers = "To learn or test numbers, name their column with --column target=NAME."
 
@@ -75,38 +91,46 @@ _ROOT = click.option(
     help="Folder from which relative paths in the table start.  [default: the folder of the table]",
 )
 
-table_option = combine_options(
-    click.option(
-        "--table",
-        type=InputPath(dir_okay=False),
-        metavar="FILE",
-        help="Use the recordings and labels of this CSV or TSV file instead of class folders.",
-    ),
-    click.option(
-        "--column",
-        "columns",
-        type=ColumnName(),
-        multiple=True,
-        metavar="NAME=COLUMN",
-        help="Column of the table for path, label, target (a number), start or end, such as "
-        "label=category. Several columns can form a path or a label: path=fold{fold}/{name}. Can "
-        "be repeated, also for several targets, or for a column of 1 and 0 for each label.  "
-        "[default: the columns with these names]",
-    ),
-    click.option(
-        "--label-separator",
-        metavar="TEXT",
-        help="Recordings have any number of labels, and this text is between them in the column of "
-        'labels, such as ";".',
-    ),
-    _ROOT,
-)
+
+def _table_options(of_model):
+    """Return the options of tables with labels; `of_model` says whether a model has columns."""
+    others = " A column that the model uses can have another name, too: age=Age." * of_model
+    return combine_options(
+        click.option(
+            "--table",
+            type=TableFile(),
+            metavar="FILE",
+            help="Use the recordings and labels of this CSV or TSV file instead of class folders.",
+        ),
+        click.option(
+            "--column",
+            "columns",
+            type=ColumnName(of_model=of_model),
+            multiple=True,
+            metavar="NAME=COLUMN",
+            help="Column of the table for path, label, target (a number), start or end, such as "
+            "label=category. Several columns can form a path or a label: path=fold{fold}/{name}. "
+            "Can be repeated, also for several targets, or for a column of 1 and 0 for each label."
+            f"{others}  [default: the columns with these names]",
+        ),
+        click.option(
+            "--label-separator",
+            metavar="TEXT",
+            help="Recordings have any number of labels, and this text is between them in the "
+            'column of labels, such as ";".',
+        ),
+        _ROOT,
+    )
+
+
+table_option = _table_options(of_model=False)
+table_of_model_option = _table_options(of_model=True)
 
 # For commands that need no labels.
 unlabeled_table_option = combine_options(
     click.option(
         "--table",
-        type=InputPath(dir_okay=False),
+        type=TableFile(),
         metavar="FILE",
         help="Use the recordings of this CSV or TSV file. For a model that also takes other "
         "columns, such as a temperature, the table must have them.",
@@ -114,12 +138,12 @@ unlabeled_table_option = combine_options(
     click.option(
         "--column",
         "columns",
-        type=ColumnName("path", "start", "end"),
+        type=ColumnName(*_UNLABELED_COLUMNS, of_model=True),
         multiple=True,
         metavar="NAME=COLUMN",
         help="Column of the table for path, start or end, such as path=filename. Several columns "
-        "can form a path: path=fold{fold}/{name}. Can be repeated.  [default: the columns with "
-        "these names]",
+        "can form a path: path=fold{fold}/{name}. A column that the model uses can have another "
+        "name, too: age=Age. Can be repeated.  [default: the columns with these names]",
     ),
     _ROOT,
 )
@@ -140,8 +164,8 @@ class Recordings:
     table : str or None
         A CSV or TSV file.
     columns : sequence of (str, str or None)
-        Parameters of `load_audio_table` and the names of columns; `target` and `label` can occur
-        several times.
+        Parameters of `load_audio_table`, or columns of a model, and the names of columns; `target`
+        and `label` can occur several times.
     label_separator : str or None
         What separates several labels in one cell.
     root : str or None
@@ -152,11 +176,15 @@ class Recordings:
         The column with the group of each recording.
     skip_unreadable : bool, default=None
         Whether the command leaves out recordings that cannot be read; None without such an option.
+    names : sequence of str, default=_COLUMNS
+        The parameters of `load_audio_table` that `columns` can have; the others are of a model.
 
     Attributes
     ----------
     groups : Groups or None
         The groups of the recordings that were returned last.
+    other_columns : dict
+        The column of the table for columns of a model.
     """
 
     def __init__(
@@ -169,7 +197,11 @@ class Recordings:
         output,
         group_column=None,
         skip_unreadable=None,
+        names=_COLUMNS,
     ):
+        self.other_columns = {name: column for name, column in columns if name not in names}
+        columns = [(name, column) for name, column in columns if name in names]
+        self.names = names
         self.group_column, self.groups = group_column, None
         self._skip_unreadable = skip_unreadable
         self.folders, self.table, self.label_separator = folders, table, label_separator
@@ -243,6 +275,7 @@ class Recordings:
     def _load(self, label_separator=None, **options):
         from skdaf import Clip
         from skdaf._audio.metadata.loading import load_rows
+        from skdaf._audio.metadata.table import as_metadata
 
         if self.targets and "target" not in options:
             raise click.UsageError(
@@ -251,16 +284,14 @@ class Recordings:
             )
         self.check_readable()
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
-        columns["group"] = self.group_column
-        found = load_rows(
-            self.table,
-            columns | self.columns | options,
-            self.root,
-            label_separator,
-            OptionSpelling(),
-        )
+        columns |= {"group": self.group_column} | self.columns | options
+        check_group_column(self.group_column, columns)
+        metadata = as_metadata(self.table, OptionSpelling())
+        found = load_rows(metadata, columns, self.root, label_separator)
+        note_unused_column(metadata, columns)
         if self.group_column is not None:
             self.groups = groups_of_column(found.groups, self.group_column)
+            check_groups_differ(self.groups, columns["path"])
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
 
@@ -298,8 +329,10 @@ def recordings_options(folders, tables=table_option):
             group_column=None,
             **others,
         ):
+            names = _COLUMNS
             if tables is unlabeled_table_option:
                 folders, table = _without_table(folders, table)
+                names = _UNLABELED_COLUMNS
             given = {"column": columns, "label-separator": label_separator, "root": root}
             given["group-column"] = group_column
             _check_combination(folders, table, given)
@@ -312,6 +345,7 @@ def recordings_options(folders, tables=table_option):
                 output,
                 group_column,
                 others.get("skip_unreadable"),
+                names,
             )
             return command(recordings=recordings, output=output, **others)
 
@@ -331,6 +365,8 @@ def _without_table(folders, table):
 
 
 def _check_combination(folders, table, given):
+    if len(folders) == 1:
+        check_is_no_other_table(folders[0])
     tables = [path for path in folders if is_table(path)]
     if tables and table is None:
         raise click.UsageError(f"{tables[0]!r} is a table: pass it as --table {tables[0]}.")

@@ -2,11 +2,19 @@
 
 import csv
 import math
+import os
+import shlex
 from pathlib import Path
+
+import click
 
 from skdaf._core.files import write_whole
 from skdaf.cli._program import note
 from skdaf.cli._text import echo, is_for_terminal, to_bytes, to_json, visible
+
+# The extensions of other tables than CSV files.
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".parquet", ".feather")
+_TEXTS = (".txt", ".tab", ".dat")
 
 # Columns of seconds always have three decimals.
 _SECONDS = {"start", "end", "duration"}
@@ -69,6 +77,16 @@ def labeled_files(folders):
 def is_table(path):
     """Return whether the name of a file is that of a table."""
     return path.lower().endswith((".csv", ".tsv")) and not Path(path).is_dir()
+
+
+def check_is_no_other_table(path):
+    """Raise UsageError if a file is probably a table, but has another name than a CSV file."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (*_WORKBOOKS, *_TEXTS) and os.path.isfile(path):
+        remedy = f"pass it as --table {shlex.quote(path)}"
+        if suffix in _WORKBOOKS:
+            remedy = "save it as CSV in UTF-8, and pass that"
+        raise click.UsageError(f"{path!r} is no recording. If it is a table, {remedy}.")
 
 
 def show(table, format_=None, output=None, default="table", announce=True):

@@ -2,14 +2,16 @@
 
 from functools import wraps
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
-from cli_commands import SMALL, invoke, misuse
+from cli_commands import COMMANDS, SMALL, invoke, misuse
 from sklearn.calibration import CalibratedClassifierCV
 
 from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model
-from skdaf.cli._groups import Groups
+from skdaf._audio.metadata.table import as_metadata
+from skdaf.cli._groups import Groups, note_unused_column, warn_if_groups_unused
 from skdaf.datasets import load_audio_folders
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -117,3 +119,97 @@ def test_counts_per_class_and_few_clips(table, tmp_path):
     first, second, *_ = result.stderr.splitlines()
     assert first == ("Training on 27 clips of 3 classes (high_tone 3, low_tone 12, white_noise 12)")
     assert second == "With fewer than 5 clips, a class is hardly learned: high_tone 3"
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("path", "--group-column path has no effect: it is the column of the recordings"),
+        ("label", "--group-column label is the column of the labels"),
+    ],
+)
+def test_a_column_that_cannot_be_one_of_groups(table, tmp_path, column, expected):
+    out = ("-o", tmp_path / "m.skops", "--test-fraction", "0.3")
+    assert expected in misuse("train", "--table", table, *out, "--group-column", column)
+
+
+def test_the_targets_are_no_groups(table, tmp_path):
+    options = ("--task", "regression", "--column", "target=pitch", "-o", tmp_path / "m.skops")
+    error = misuse("train", "--table", table, *options, "--group-column", "pitch")
+    assert "--group-column pitch is the column of the numbers to learn" in error
+
+
+def test_paths_can_be_groups_of_parts(table, tmp_path):
+    rows = pd.read_csv(table)
+    parts = [rows.assign(start=start, end=start + 0.1) for start in (0, 0.1)]
+    pd.concat(parts).to_csv(tmp_path / "parts.csv", index=False)
+    options = ("--group-column", "path", "--test-fraction", "0.3", "-o", tmp_path / "m.skops")
+    result = invoke("train", "--table", tmp_path / "parts.csv", *options, *SMALL)
+    assert "Training on 50 clips" in result.stderr
+    assert result.stderr.startswith("Held out path ")
+
+
+@pytest.mark.filterwarnings("default:--group-column")
+@pytest.mark.parametrize(
+    ("settings", "has_effect"),
+    [((), False), (("--set", "early_stopping=True", "--set", "validation_fraction=0.3"), True)],
+)
+def test_a_warning_if_groups_have_no_effect(table, tmp_path, settings, has_effect):
+    options = ("--group-column", "speaker", "-o", tmp_path / "m.skops", *SMALL, *settings)
+    shown = "Warning: --group-column speaker has no effect, because no clips are held out."
+    assert (shown in invoke("train", "--table", table, *options).stderr) is not has_effect
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "options", "expected"),
+    [
+        (36, {}, "to test the model on other groups."),
+        (360, {}, "--set early_stopping=True to choose the best epoch by them."),
+        (36, {"test_fraction": 0.3}, None),
+        (36, {"proba": True}, None),
+        (36, {"proba": True, "config": "old.yaml"}, "to test the model on other groups."),
+    ],
+)
+def test_advice_where_groups_have_no_effect(n_clips, options, expected, recwarn):
+    with click.Context(COMMANDS[("train",)]) as context:
+        context.params = {"group_column": "speaker"} | options
+        warn_if_groups_unused(CNNAudioClassifier(), n_clips)
+    assert [str(one.message).endswith(expected or "") for one in recwarn] == [True] * bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "columns", "is_noted"),
+    [
+        ({"test_fraction": 0.3}, {}, True),
+        ({"test_fraction": 0.3}, {"label": ("speaker", "other")}, False),
+        ({"test_fraction": 0.3}, {"label": "speaker"}, False),
+        ({"test_fraction": 0.3, "group_column": "pitch"}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_note_on_groups_that_are_not_used(table, capsys, options, columns, is_noted):
+    with click.Context(COMMANDS[("train",)]) as context:
+        context.params = {"group_column": None, "test_fraction": None} | options
+        note_unused_column(as_metadata(table), {"label": "label", "path": "path"} | columns)
+    sentence = 'The column "speaker" is not used, so recordings of one speaker can be both in'
+    assert capsys.readouterr().err.startswith(sentence) is is_noted
+
+
+def test_the_note_comes_from_commands_with_a_test(table, tmp_path):
+    out = ("--test-fraction", "0.3", "-o", tmp_path / "m.skops", *SMALL)
+    note = "--group-column speaker keeps them apart.\n"
+    assert invoke("train", "--table", table, *out).stderr.count(note) == 1
+    rows = pd.read_csv(table)
+    # A group per row, or one for all, says nothing.
+    for name, speakers in (("each", rows.path), ("all", "anna")):
+        rows.assign(speaker=speakers).to_csv(tmp_path / f"{name}.csv", index=False)
+        result = invoke("train", "--table", tmp_path / f"{name}.csv", *out)
+        assert "speaker" not in result.stderr
+
+
+def test_a_group_per_row_is_noted(table, tmp_path):
+    rows = pd.read_csv(table)
+    rows.assign(number=rows.index).to_csv(tmp_path / "numbers.csv", index=False)
+    options = ("--group-column", "number", "--test-fraction", "0.3", "-o", tmp_path / "m.skops")
+    result = invoke("train", "--table", tmp_path / "numbers.csv", *options, *SMALL)
+    assert "Each row has its own number, so --group-column number has no effect" in result.stderr

@@ -93,15 +93,87 @@ def test_missing_columns_are_named_with_the_file(table, tmp_path):
     error = misuse("predict", "both.skops", other)
     assert f"'{other}' has no column 'warmth' or 'site'." in error
     assert "expects a table with the columns 'path', 'warmth', 'site'" in error
-    assert "Did you mean 'Warmth' instead of 'warmth'?" in error
-    table.assign(warmth=table.warmth.where(table.index > 1)).to_csv(other, index=False)
-    assert f"'{other}': empty cells in the column 'warmth' (2 of {len(table)})" in misuse(
+    assert "Did you mean --column warmth=Warmth?" in error
+    table.drop(columns="site").to_csv(other, index=False)
+    assert "other names in the table: --column NAME=COLUMN." in misuse(
         "predict", "both.skops", other
     )
-    table.assign(warmth="hot").to_csv(other, index=False)
-    assert f"'{other}': could not convert string to float: 'hot'" in misuse(
-        "predict", "both.skops", other
-    )
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("command", ["predict", "report"])
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (
+            {"warmth": "hot"},
+            "line 2: expected a number in the column 'warmth', got 'hot'. The same",
+        ),
+        ({"site": "12 "}, None),
+        ({"site": "west"}, "line 2: got the unknown value 'west' in the column 'site'."),
+        ({"warmth": None}, "there is no value in the column 'warmth' (lines 2, 3"),
+    ],
+)
+def test_cells_that_a_model_cannot_use(table, tmp_path, command, cells, expected):
+    other = tmp_path / "other.csv"
+    table.assign(label="low_energy", **cells).to_csv(other, index=False)
+    words = (command, "both.skops", *(["--table"] if command == "report" else []), other)
+    if expected is None:
+        invoke(*words)
+    else:
+        error = misuse(*words)
+        assert f"Error: '{other}'" in error
+        assert expected in error
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_column_of_the_model_has_another_name_in_the_table(table, tmp_path):
+    other = tmp_path / "other.csv"
+    renamed = table.rename(columns={"warmth": "T", "site": "Place"}).assign(label="low_energy")
+    renamed.to_csv(other, index=False)
+    columns = ("--column", "warmth=T", "--column", "site=Place")
+    expected = read_csv("predict", "both.skops", "new.csv", *CSV).label
+    assert read_csv("predict", "both.skops", other, *columns, *CSV).label.equals(expected)
+    assert len(read_csv("embed", "both.skops", other, *columns)) == len(table)
+    assert "accuracy" in invoke("report", "both.skops", "--table", other, *columns).stdout
+    renamed.assign(T=None).to_csv(other, index=False)
+    assert "no value in the column 'T'" in misuse("predict", "both.skops", other, *columns)
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("predict", "both.skops", "new.csv", "--column", "wrmth=x"), "--column warmth=x?"),
+        (
+            ("predict", "plain.skops", "new.csv", "--column", "warmth=x"),
+            "one of path, start, end.",
+        ),
+        (
+            ("predict", "plain.skops", "new.csv", "--column", "label=x"),
+            "uses a column 'label'",
+        ),
+        (("report", "plain.skops", "--table", "true.csv", "--column", "warmth=x"), "nothing uses"),
+        (("embed", "plain.skops", "new.csv", "--column", "pth=x"), "Did you mean --column path=x?"),
+        (("predict", "both.skops", "new.csv", "--column", "warmth="), "the form NAME=COLUMN"),
+    ],
+)
+def test_a_name_that_nothing_uses_is_refused(words, expected):
+    if words[0] == "report":
+        words = (*words, "--column", "label=species")
+    assert expected in misuse(*words)
+
+
+@pytest.mark.usefixtures("inside")
+def test_errors_of_other_transformers_say_where_the_value_is(folder, table, tmp_path):
+    sound = ("sound", PyAudioAnalysisTransformer(), ["path"])
+    passed = ColumnTransformer([sound], remainder="passthrough")
+    model = make_pipeline(passed, LogisticRegression(max_iter=10_000))
+    model.fit(table[["path", "warmth"]], table.site)
+    save_model(model, tmp_path / "model.skops")
+    table.assign(warmth=["1", "warm", *["3"] * (len(table) - 2)]).to_csv(tmp_path / "t.csv")
+    error = misuse("predict", tmp_path / "model.skops", tmp_path / "t.csv")
+    assert "t.csv': 'warm' in the column 'warmth' (line 3) cannot be used: could not" in error
 
 
 @pytest.mark.usefixtures("inside")

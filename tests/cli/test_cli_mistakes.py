@@ -1,7 +1,7 @@
 """Arguments that are often mixed up, and values that are refused before any work is done."""
 
 import pytest
-from cli_commands import misuse
+from cli_commands import invoke, misuse
 from sklearn.preprocessing import StandardScaler
 
 from skdaf import datasets, save_model
@@ -52,6 +52,55 @@ def test_columns_without_a_usual_separator(tmp_path):
         table.write_text(f"{header}\nx.wav|a\n")
         error = misuse("train", "--table", table, "-o", tmp_path / "x.skops")
         assert error.endswith("Separate them by commas, semicolons or tabs.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("clips.xlsx", "save it as CSV in UTF-8, and pass that."),
+        ("clips.TXT", "pass it as --table "),
+    ],
+)
+def test_tables_with_other_names(name, remedy, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(b"path,label\n")
+    for command in (("train", "-o", tmp_path / "x.skops"), ("predict", "model.skops"), ("check",)):
+        error = misuse(*command, path)
+        assert f"'{path}' is no recording. If it is a table, {remedy}" in error
+    # Among others, as from a shell's wildcard, it is listed as any other file.
+    assert "2 files: 1 unreadable" in invoke("check", path, "long.wav", status=1).stderr
+
+
+def test_a_folder_in_place_of_a_table(tmp_path):
+    error = misuse("train", "--table", "recordings", "-o", tmp_path / "x.skops")
+    assert "'recordings' is a folder; expected a CSV or TSV file. Pass folders without" in error
+
+
+def test_annotations_without_segments(tmp_path):
+    (tmp_path / "empty.txt").touch()
+    options = ("--annotations", tmp_path / "empty.txt", "-o", tmp_path / "x.skops")
+    error = misuse("train", "long.wav", *options)
+    assert f"--annotations '{tmp_path / 'empty.txt'}': no segments to train on." in error
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("predict", "--channel", "1"), "that it was trained with (skdaf train --channel N)"),
+        (("segments", "--channel", "1"), "the mean of all channels. See"),
+        (("similar", "index", "--channel", "1"), "skdaf train --channel N"),
+        (("train", "--target", "x"), "Columns of a table need --column, such as --column target="),
+        (("train", "--labels", "x"), "such as --column label=NAME. See"),
+        (
+            ("predict", "--class-weight", "x"),
+            'an option of "skdaf train" and "skdaf transfer". See',
+        ),
+        (("predict", "--prob"), "No such option: --prob. Did you mean --proba?"),
+        (("predict", "--foo"), "No such option: --foo. See"),
+    ],
+)
+def test_options_that_a_command_does_not_have(words, expected):
+    assert expected in misuse(*words)
 
 
 def test_files_of_the_wrong_kind(embedder, tmp_path):

@@ -239,7 +239,7 @@ def test_errors_write_options(table, esc_50, tmp_path):
     assert "--column target=NAME" in check("path,label\na.wav,0.5\n")
     missing = check("path,label\na.wav,\n")
     assert "have no label (column 'label'): line 2. Fill them in or remove the rows." in missing
-    assert "Save it as CSV in UTF-8." in check(b"path,label\na.wav,\xff\n")
+    assert "Save a table as CSV in UTF-8 (in Excel" in check(b"path,label\na.wav,\xff\n")
     assert "write the whole path" in check("path,label\n~/a.wav,x\n")
 
 

@@ -9,7 +9,6 @@ from skdaf._audio.metadata.clips import clips_of
 from skdaf._audio.metadata.columns import choose_columns
 from skdaf._audio.metadata.files import find_files
 from skdaf._audio.metadata.indicators import indicator_of_columns, indicator_of_lists
-from skdaf._audio.metadata.spelling import PYTHON
 from skdaf._audio.metadata.table import as_metadata
 from skdaf._audio.metadata.values import numbers_of, values_of
 
@@ -36,12 +35,12 @@ class Rows(NamedTuple):
     numbers: NDArray[Any] | None
 
 
-def load_rows(table, wanted, root=None, label_separator=None, spelling=PYTHON):
+def load_rows(table, wanted, root=None, label_separator=None):
     """Return the `Rows` of a metadata table.
 
     Parameters
     ----------
-    table : str, os.PathLike or DataFrame
+    table : str, os.PathLike, DataFrame or Metadata
         As in `load_audio_table`.
     wanted : dict
         The columns to use, by the names of the parameters of `load_audio_table`; `label` and
@@ -50,10 +49,8 @@ def load_rows(table, wanted, root=None, label_separator=None, spelling=PYTHON):
         The folder from which relative paths start, as in `load_audio_table`.
     label_separator : str or None
         What separates several labels in one cell.
-    spelling : Spelling
-        How errors write parameters.
     """
-    metadata = as_metadata(table, spelling)
+    metadata = as_metadata(table)
     _check_label_columns(wanted["label"])
     columns = choose_columns(metadata, wanted)
     names, target = _names_and_target(metadata, columns["label"], label_separator)

@@ -17,6 +17,15 @@ from skdaf._core.files import not_found
 
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
+# How files begin that are passed in place of text.
+_OTHER_FILES = {
+    b"PK\x03\x04": "a workbook of Excel or LibreOffice, or another archive",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "a Feather file",
+    **dict.fromkeys((b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3"), "a recording"),
+}
+
 # If a header contains several of these equally often, the first is taken.
 _SEPARATORS = "\t;,"
 
@@ -48,6 +57,8 @@ class Metadata:
         Whether the table was read from a file, where all cells are text.
     spelling : Spelling
         How errors write parameters.
+    has_decimal_commas : bool
+        Whether numbers of a file may have a decimal comma: its columns are separated by semicolons.
     """
 
     name: str
@@ -57,6 +68,7 @@ class Metadata:
     folder: str
     is_file: bool
     spelling: Spelling = PYTHON
+    has_decimal_commas: bool = False
 
     @property
     def title(self) -> str:
@@ -73,7 +85,12 @@ class Metadata:
 
 
 def as_metadata(table, spelling=PYTHON):
-    """Return the Metadata of a CSV or TSV file, or of a DataFrame of pandas, polars or PyArrow."""
+    """Return the Metadata of a CSV or TSV file, or of a DataFrame of pandas, polars or PyArrow.
+
+    Metadata are returned as they are.
+    """
+    if isinstance(table, Metadata):
+        return table
     if isinstance(table, (str, os.PathLike)):
         return _read(table, spelling)
     names = None if is_lazy(table) else column_names(table)
@@ -91,17 +108,8 @@ def as_metadata(table, spelling=PYTHON):
 def _read(path, spelling):
     name = repr(str(os.fspath(path)))
     text = _decoded(path, name, spelling)
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=_separator(text),
-        skipinitialspace=True,
-        strict=True,
-    )
-    try:
-        # A line of separators only is empty, as at the end of a file from a spreadsheet.
-        lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except csv.Error as error:
-        raise ValueError(f"{name}, line {reader.line_num}: {error}.") from error
+    separator = _separator(text)
+    lines = _lines(text, separator, name)
     if len(lines) < 2:
         raise ValueError(
             f"{name} has no rows: expected a first line with the names of the columns, and a line "
@@ -116,7 +124,29 @@ def _read(path, spelling):
     }
     numbers = [number for number, _ in rest]
     folder = os.path.dirname(path)
-    return Metadata(name, columns, numbers, cells.__getitem__, folder, True, spelling)
+    has_decimal_commas = separator == ";"
+    return Metadata(
+        name, columns, numbers, cells.__getitem__, folder, True, spelling, has_decimal_commas
+    )
+
+
+def _lines(text, separator, name):
+    """Return (number of its first line, cells) for each row that is not empty."""
+    file = io.StringIO(text, newline="")
+    reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
+    lines, start = [], 1
+    try:
+        for cells in reader:
+            # A line of separators only is empty, as at the end of a file from a spreadsheet.
+            if any(map(str.strip, cells)):
+                lines.append((start, cells))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        problem = str(error)
+        if "end of data" in problem:
+            problem = "a quotation mark opens a cell, but no other one closes it"
+        raise ValueError(f"{name}, line {start}: {problem}.") from error
+    return lines
 
 
 def _decoded(path, name, spelling):
@@ -128,6 +158,11 @@ def _decoded(path, name, spelling):
     if not os.path.exists(path):
         raise FileNotFoundError(not_found(path, name))
     content = Path(path).read_bytes()
+    for start, what in _OTHER_FILES.items():
+        if content.startswith(start):
+            raise ValueError(
+                f"{name} is {what}; expected text: a CSV or TSV file. {spelling.other_files}"
+            )
     try:
         text = content.decode(_BOMS.get(content[:2], "utf-8-sig"))
     except UnicodeDecodeError as error:

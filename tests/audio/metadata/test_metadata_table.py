@@ -53,6 +53,11 @@ def test_separators(folder, separator, space):
     assert labels_of(load(folder, text)) == ["x; y,\tz", "u"]
 
 
+def test_a_row_with_line_breaks_is_named_by_its_first_line(folder):
+    with pytest.raises(FileNotFoundError, match=r"'no.wav' \(line 4\)"):
+        load(folder, 'path,label\na.wav,"x\ny"\nno.wav,"u\nv"\n')
+
+
 def test_a_table_of_one_column(folder):
     bunch = load(folder, "path\na.wav\nb.wav\n", label=None)
     assert [os.path.basename(name) for name in bunch.filenames] == ["a.wav", "b.wav"]
@@ -89,11 +94,12 @@ def test_a_file_gives_the_same_as_the_frame_it_was_written_from(
         ("path,label\n,\n", "has no rows"),
         ("path,label\na.wav,x,y\n", r"line 2: expected 2 columns.*got 3"),
         ("path,label\n\na.wav\n", r"line 3: expected 2 columns.*got 1"),
-        ('path,label\na.wav,"x\n', r"line 2: unexpected end of data"),
+        ('path,label\na.wav,"x\n', r"line 2: a quotation mark opens a cell, but no other"),
         ('path,label\na.wav,"x"y\n', r"line 2: ',' expected after '\"'"),
         (TEXT.encode("cp1252"), r"line 2, is not text in UTF-8 or UTF-16.*encoding='cp1252'"),
         (TEXT.encode("utf-16-le"), r"is not text in UTF-8 or UTF-16.*pandas"),
-        (b"PK\x03\x04\xff\xfe", r"is not text in UTF-8 or UTF-16.*read_excel"),
+        (b"PK\x03\x04\xff\xfe", r"is a workbook of Excel.*read_excel"),
+        (b"RIFF1234WAVE", r"is a recording; expected text: a CSV or TSV file"),
         ("path,label,path\na.wav,x,b.wav\n", "several columns called 'path'"),
     ],
 )

@@ -1,0 +1,85 @@
+"""What a fitted estimator expects in the cells of a table: numbers, or one of some categories."""
+
+from typing import Any, NamedTuple
+
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
+
+from skdaf._estimators.table_columns import selected_columns
+
+
+class Cells(NamedTuple):
+    """What a column contains; None where that is not known.
+
+    Attributes
+    ----------
+    are_numbers : bool or None
+        Whether all values are numbers.
+    categories : list or None
+        The values of a column of categories.
+    is_complete : bool
+        Whether other values than the categories are refused.
+    """
+
+    are_numbers: bool | None = None
+    categories: list[Any] | None = None
+    is_complete: bool = False
+
+
+def expected_cells(estimator):
+    """Return the `Cells` of the columns that a fitted estimator reads, by name.
+
+    Columns of which nothing is known, such as those of recordings, can be left out. Only the
+    transformers of scikit-learn are known: others can do with a column what they want.
+    """
+    found = {"start": Cells(are_numbers=True), "end": Cells(are_numbers=True)}
+    for transformer, names in selected_columns(estimator) or ():
+        for place, name in enumerate(names):
+            cells = _cells_of(transformer, place, len(names))
+            known = found.get(name)
+            found[name] = cells if known is None else _joined(known, cells)
+    return found
+
+
+def _joined(one, other):
+    """Return what holds for a column that two transformers read."""
+    if one.categories is None or (other.is_complete and not one.is_complete):
+        one, other = other, one
+    are_numbers = other.are_numbers if one.are_numbers is None else one.are_numbers
+    return one._replace(are_numbers=are_numbers)
+
+
+def _cells_of(transformer, place, n_columns):
+    """Return the `Cells` of one of the columns of a transformer."""
+    for step in _steps(transformer):
+        categories = getattr(step, "categories_", ())
+        if len(categories) == n_columns:
+            return _cells_of_categories(categories[place], getattr(step, "handle_unknown", None))
+        # In columns of numbers or of text, such as an imputer before an encoder.
+        fills_any = getattr(step, "strategy", None) in ("most_frequent", "constant")
+        if not fills_any:
+            return Cells(are_numbers=True if _needs_numbers(step) else None)
+    return Cells()
+
+
+def _cells_of_categories(categories, handle_unknown):
+    are_numbers = categories.dtype.kind in "iuf"
+    return Cells(are_numbers, categories.tolist(), handle_unknown == "error")
+
+
+def _steps(transformer):
+    """Return the steps of a pipeline, or the one transformer."""
+    return (
+        [step for _, step in transformer.steps] if hasattr(transformer, "steps") else [transformer]
+    )
+
+
+def _needs_numbers(step):
+    """Return whether a transformer is known to need numbers."""
+    package = type(step).__module__
+    if not package.startswith("sklearn.") or package.startswith("sklearn.feature_extraction"):
+        return False
+    if hasattr(step, "transformer_list") or hasattr(step, "transformers"):
+        return False
+    tags = get_tags(step).input_tags
+    return not (tags.string or tags.categorical or isinstance(step, FunctionTransformer))
