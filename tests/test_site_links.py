@@ -43,7 +43,8 @@ def test_links_work_in_a_checkout(page):
         target = (page.parent / path).resolve() if path else page
         # Built pages are there after `make docs`, but not in a checkout.
         is_built = {"gallery", "generated", "_build"} & {*target.relative_to(ROOT).parts}
-        assert target.exists() and not is_built, link
+        assert target.exists(), link
+        assert not is_built, link
         assert not anchor or anchor in anchors_of(target), link
 
 

@@ -41,9 +41,7 @@ def load_for_windows(estimator, name, kind):
     return estimator
 
 
-def map_windows(
-    function, path, *, window, step, batch_size, verbose, description, stacklevel=5
-):
+def map_windows(function, path, *, window, step, batch_size, verbose, description, stacklevel=5):
     """Return `function(windows)` for each batch of windows of one recording, in order.
 
     Parameters
