@@ -14,6 +14,7 @@ import skdaf.datasets
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import learning_curves
 from architecture_map import PackageMap
+from site_links import replace_links
 from source_links import defining_module, source_and_lines
 
 project = "skdaf"
@@ -169,6 +170,7 @@ def setup(app):
     app.add_directive("package-map", PackageMap)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("autodoc-process-docstring", without_foreign_references)
+    app.connect("source-read", replace_links)
     app.connect("doctree-read", link_names)
     app.connect("html-page-context", breakable_titles)
     app.connect("viewcode-follow-imported", defining_module)

@@ -54,11 +54,16 @@ class Explanation:
             average_gradients=method == "gradcam",
         )
 
-    def titles(self, classes, y=None):
-        """Return a title for each clip: whose probabilities they are, if that is not clear."""
+    def titles(self, classes, y=None, clips=None):
+        """Return a title for each clip: whose probabilities they are, if that is not clear.
+
+        `clips` are names of clips, or None for those that have none.
+        """
+        whose = "" if self.is_whole else "network: "
+        clips = [None] * len(classes) if clips is None else clips
         titles = [
-            [("" if self.is_whole else "network: ") + _with_share(self.names[n], share[n])]
-            for n, share in zip(classes, self.shares, strict=True)
+            [*([clip] if clip else []), whose + _with_share(self.names[n], share[n])]
+            for clip, n, share in zip(clips, classes, self.shares, strict=True)
         ]
         for i, lines in enumerate(titles):
             if self.predicted is not None:

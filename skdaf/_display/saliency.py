@@ -11,6 +11,7 @@ from skdaf._audio.inputs import validate_clips
 from skdaf._core.public import public
 from skdaf._core.typing import Clips
 from skdaf._core.validation import validate_params
+from skdaf._display.clip_names import clip_names
 from skdaf._display.clip_spectrogram import input_times, settings_for
 from skdaf._display.explanation import Explanation, check_target
 from skdaf._display.spectrogram import SpectrogramDisplay, display_parameters, one_per_clip
@@ -41,8 +42,8 @@ class SaliencyDisplay:
     are equivalent for networks that average over all positions.
 
     The largest value of each clip is 1, whatever the evidence is: colors show where the network
-    finds evidence in a clip, and cannot be compared between clips. The title has the class that is
-    explained and its probability.
+    finds evidence in a clip, and cannot be compared between clips. The title has the name of the
+    file, the class that is explained and its probability.
 
     Create a display with `from_estimator`. All parameters are stored as attributes.
 
@@ -128,7 +129,7 @@ class SaliencyDisplay:
         X : files, waveforms or spectrograms
             The clips, one panel per clip; up to 40, because each takes a while to compute.
         y : array-like of shape (n_clips,), default=None
-            The true label of each clip, for the titles.
+            The true label of each clip, for the titles. Without it, they do not name a true label.
         target : label or list of labels, default=None
             The class to explain, the same for all clips or one per clip. If None, the class that
             the model predicts for each clip, or that is most probable for the network if there are
@@ -166,7 +167,7 @@ class SaliencyDisplay:
         explanation = Explanation(estimator, classifier, np.asarray(inputs), X)
         classes = explanation.classes(target)
         saliencies = explanation.maps(classes, layer, method)
-        titles = explanation.titles(classes, y)
+        titles = explanation.titles(classes, y, clip_names(clips))
         parameters = display_parameters(frontend, kind, clips, processed=False)
         spectrograms = SpectrogramDisplay(**parameters, titles=titles)
         display = cls(list(saliencies), spectrograms, times=_input_times(frontend, kind, clips))

@@ -16,6 +16,10 @@ _HEIGHT = 0.84
 # With more segments, borders and hatches would hide everything else, and be slow to draw.
 _MAX_BORDERS = 150
 
+# Bars that are narrower (in inches) get a border (in points) of their own color: a white one would
+# hide them, so that some events of a long recording could not be seen.
+_NARROW, _NARROW_BORDER = 0.04, 0.8
+
 # When all colors are used up, they are repeated with the next hatch.
 _HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
 
@@ -47,12 +51,11 @@ def draw_lanes(ax, lanes, classes, duration, multilabel):
             if len(rows) == 0:
                 continue
             top, height = _row(lane, number, len(classes)) if multilabel else _row(lane, 0, 1)
-            style = _class_style(number)
+            lengths = (rows.end - rows.start).to_numpy(float)
             bars[name, label] = ax.broken_barh(
-                np.column_stack([rows.start, rows.end - rows.start]),
+                np.column_stack([rows.start, lengths]),
                 (top, height),
-                **(style if has_borders else {"color": style["facecolor"]}),
-                linewidth=0.5 if has_borders else 0.0,
+                **_bar_style(number, lengths * inches / duration < _NARROW, has_borders),
             )
             _name_segments(ax, rows, top + height / 2, number, label, inches / duration)
     ax.set_yticks(range(len(lanes)), list(lanes))
@@ -104,6 +107,18 @@ def draw_legend(figure, bars, classes):
         fontsize="small",
         frameon=False,
     )
+
+
+def _bar_style(number, is_narrow, has_borders):
+    """Return the style of the bars of a class; `is_narrow` has one value per bar."""
+    style = _class_style(number)
+    if not has_borders:
+        style |= {"hatch": "", "edgecolor": style["facecolor"]}
+    elif style["hatch"]:  # which has the color of the borders
+        is_narrow = np.full_like(is_narrow, is_narrow.all())
+    borders = np.where(is_narrow, style["facecolor"], style["edgecolor"]).tolist()
+    widths = np.where(is_narrow, _NARROW_BORDER, 0.5 if has_borders else 0.0)
+    return style | {"edgecolor": borders, "linewidth": widths}
 
 
 def _class_style(number):

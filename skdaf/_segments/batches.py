@@ -13,7 +13,7 @@ from skdaf._core.parallel import progress_bar
 from skdaf._estimators.fitted import load_fitted
 from skdaf._estimators.table_columns import expected_table, find_table_columns
 from skdaf._features.windows import Windows
-from skdaf._segments.window_lengths import warn_about_short_recording
+from skdaf._segments.window_lengths import warn_about_short_recording, warn_about_step
 
 # The constraint of a parameter that is a duration.
 SECONDS = [Interval(Real, 0, None, closed="neither")]
@@ -41,7 +41,7 @@ def load_for_windows(estimator, name, kind):
     return estimator
 
 
-def map_windows(function, path, *, window, step, batch_size, verbose, description):
+def map_windows(function, path, *, window, step, batch_size, verbose, description, stacklevel=5):
     """Return `function(windows)` for each batch of windows of one recording, in order.
 
     Parameters
@@ -56,12 +56,14 @@ def map_windows(function, path, *, window, step, batch_size, verbose, descriptio
         As in `predict_segments`.
     description : str
         What the progress bar shows.
+    stacklevel : int, default=5
+        The level of the caller, for warnings; a decorator that checks parameters is in between.
     """
+    warn_about_step(window, step, stacklevel)
     with on_disk(_one_recording(path)) as clip:
         info = read_info(clip)
         seconds = info.n_frames / info.sampling_rate
-        # The decorator that checks parameters is in between.
-        warn_about_short_recording(clip, window, seconds, stacklevel=5)
+        warn_about_short_recording(clip, window, seconds, stacklevel)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
         results = []
         with progress_bar(len(windows), description, "window", verbose) as advance:

@@ -62,7 +62,7 @@ def predict_segments(
         are rounded to whole samples of the recording, so times do not drift.
     step : float, default=None
         Step from one window to the next in seconds. If None, `window`. With smaller steps, windows
-        overlap (`merge_segments` resolves overlaps); larger steps leave gaps.
+        overlap (`merge_segments` resolves overlaps); larger steps leave gaps, with a warning.
     batch_size : int, default=256
         Number of windows that are read and classified together. Smaller batches need less memory;
         larger ones are hardly faster, unless the estimator's `n_jobs` is high.
@@ -111,7 +111,8 @@ def predict_segments(
     -----
     UserWarning
         If `window` is more than about twice as long as the training clips, or shorter than half of
-        them; or if it exceeds 30 s and the recording. Milliseconds are a common mistake.
+        them; or if it exceeds 30 s and the recording. Milliseconds are a common mistake. If `step`
+        is longer than the window, so that there are gaps.
 
     See Also
     --------

@@ -13,7 +13,11 @@ from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._features.windows import Windows, in_samples
 from skdaf._segments.predict import PREDICTION_CONSTRAINTS, WindowPredictor
-from skdaf._segments.window_lengths import warn_about_window, window_or_default
+from skdaf._segments.window_lengths import (
+    warn_about_step,
+    warn_about_window,
+    window_or_default,
+)
 
 _NAME = "the stream"
 
@@ -88,8 +92,8 @@ def predict_stream(
     Warns
     -----
     UserWarning
-        If the window is much longer or shorter than the clips of the training, as in
-        `predict_segments`.
+        If the window is much longer or shorter than the clips of the training, or shorter than
+        the step, as in `predict_segments`.
 
     See Also
     --------
@@ -121,6 +125,7 @@ def predict_stream(
     predictor = WindowPredictor(estimator, threshold)
     window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)
+    warn_about_step(window, step, stacklevel=4)
     _check_blocks(blocks)
     rate = stream_rate(sampling_rate)
     batches = _batches(blocks, rate, window, step or window, batch_size)

@@ -45,7 +45,7 @@ def transform_segments(
         step are rounded to whole samples of the recording, so times do not drift.
     step : float, default=None
         Step from one window to the next in seconds. If None, `window`. With smaller steps, windows
-        overlap; larger steps leave gaps.
+        overlap; larger steps leave gaps, with a warning.
     batch_size : int, default=256
         Number of windows that are read and transformed together. Smaller batches need less memory.
     verbose : int, default=0
@@ -75,7 +75,7 @@ def transform_segments(
     Warns
     -----
     UserWarning
-        If `window` exceeds 30 s and the recording.
+        If `window` exceeds 30 s and the recording, or `step` the window.
 
     See Also
     --------
@@ -132,7 +132,7 @@ def window_outputs(transformer, path, **options):
 
     The output has one row per window. `options` are those of `map_windows`.
     """
-    options = {"description": "Transforming", **options}
+    options = {"description": "Transforming", "stacklevel": 6, **options}
     found = map_windows(partial(_transform_windows, transformer), path, **options)
     shapes = {output.shape[1:] for _, _, output in found}
     if len(shapes) > 1:

@@ -100,6 +100,16 @@ def warn_about_window(estimator, window):
     )
 
 
+def warn_about_step(window, step, stacklevel):
+    """Warn if windows leave gaps, because they are shorter than the step between them."""
+    if step is not None and step > window:
+        warnings.warn(
+            f"step={step:g} s is longer than window={window:g} s, so the sound between windows is "
+            f"not used, and events there are missed. Set step to at most {window:g}.",
+            stacklevel=stacklevel,
+        )
+
+
 def warn_about_short_recording(clip, window, seconds, stacklevel):
     """Warn if a window is longer than the recording, and so long that it may be a mistake."""
     if window > max(seconds, LONGEST_WINDOW):

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import soundfile
 from helpers import tone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
@@ -216,3 +217,17 @@ def test_long_titles_have_room_for_each_line(combined):
 
 def _text(artist):
     return artist.get_text() if hasattr(artist, "get_text") else ""
+
+
+def test_titles_begin_with_the_name_of_the_file(combined, tmp_path):
+    X, y = two_bands(2)
+    paths = [tmp_path / f"a rather long name of a recording {i}.wav" for i in range(2)]
+    for path, samples in zip(paths, X, strict=True):
+        soundfile.write(path, samples, RATE)
+    display = SaliencyDisplay.from_estimator(combined, paths, y)
+    lines = [panel.get_title("left").split("\n") for panel in display.ax_]
+    # Names are cut in the middle.
+    assert [own[0][:8] for own in lines] == ["a rather"] * 2
+    assert [own[0].split("\u2026")[1][-5:] for own in lines] == ["0.wav", "1.wav"]
+    assert [own[1][:8] for own in lines] == ["network:"] * 2
+    assert [own[-1] for own in lines] == [f"true: {label}" for label in y]

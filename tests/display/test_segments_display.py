@@ -217,3 +217,20 @@ def test_a_classifier_of_several_labels_needs_no_parameter(recording):
     display = SegmentsDisplay.from_estimator(model, recording[0], threshold=0.01)
     assert display.multilabel
     assert {label for _, label in display.bars_} == {"0", "1"}
+
+
+@pytest.mark.parametrize("n_segments", [20, 200])
+def test_short_events_of_a_long_recording_are_visible(n_segments):
+    starts = 20.0 * np.arange(n_segments)
+    ends = starts + np.where(np.arange(n_segments) % 2, 0.5, 10)
+    table = pd.DataFrame({"start": starts, "end": ends, "label": "call"})
+    found = SegmentsDisplay.from_predictions(None, table).bars_["predicted", "call"]
+    widths, colors = (
+        np.broadcast_to(values, (n_segments, *np.shape(values)[1:]))
+        for values in (found.get_linewidths(), found.get_edgecolors())
+    )
+    # A short event has a border of its own color, so that it is as wide as a line at least.
+    assert (widths[1::2] >= 0.8).all()
+    assert (colors[1::2] == found.get_facecolors()).all()
+    if n_segments == 20:
+        assert (colors[::2] == 1).all()

@@ -213,6 +213,7 @@ class TestWindows:
         [(1, 1.0, None), (7999, 1.0, None), (50_001, 0.3, None), (50_001, 1 / 3, 0.07)]
         + [(50_001, 0.1, 0.25), (88_200, 1.0, 0.5)],
     )
+    @pytest.mark.filterwarnings("ignore:step=0.25 s is longer than window=0.1 s")
     def test_cover_the_recording_to_the_sample(self, tmp_path, rate, n_samples, window, step):
         path = tmp_path / "a.wav"
         sf.write(path, np.linspace(-0.5, 0.5, n_samples), rate)

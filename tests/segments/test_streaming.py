@@ -34,6 +34,8 @@ from skdaf import (
     save_model,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:step=.* is longer than window=")
+
 RATE = 1000
 
 

@@ -33,6 +33,7 @@ from skdaf import (
 pytestmark = [
     pytest.mark.oldest,
     pytest.mark.filterwarnings("ignore:window=.* is far from the length"),
+    pytest.mark.filterwarnings("ignore:step=.* is longer than window="),
 ]
 
 

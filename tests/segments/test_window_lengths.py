@@ -92,8 +92,9 @@ class TestWarning:
 
     def test_longer_than_the_recording(self):
         frontend = small_frontend().fit(clips_of(1))
-        with pytest.warns(UserWarning, match=r"window=1000 s is longer .*\(40 s\)"):
+        with pytest.warns(UserWarning, match=r"window=1000 s is longer .*\(40 s\)") as caught:
             transform_segments(frontend, SOUND, window=1000)
+        assert caught[0].filename == __file__
         transform_segments(frontend, clips_of(0.5)[0], window=1)
         with pytest.warns(UserWarning, match="window=500 s is longer") as caught:
             clips_from_segments(SOUND, segment_table((0, 1, "a")), window=500)
@@ -107,6 +108,28 @@ class TestWarning:
         with pytest.warns(UserWarning, match=r"window=0.02 s is shorter than a frame") as caught:
             clips_from_segments(SOUND, segment_table((0, 1, "a")), window=0.02)
         assert caught[0].filename == __file__
+
+
+class TestGaps:
+    def test_give_a_warning(self, model):
+        recording = clips_of(5)[0]
+        calls = [
+            lambda **steps: predict_segments(model, recording, **steps),
+            lambda **steps: transform_segments(model[:-1], recording, **steps),
+            lambda **steps: predict_stream(model, [SOUND[0]], RATE, **steps),
+        ]
+        for call in calls:
+            with pytest.warns(UserWarning, match=r"step=2 s is longer than window=1.5 s") as caught:
+                call(window=1.5, step=2)
+            assert caught[0].filename == __file__
+
+    def test_with_the_default_window(self, model):
+        with pytest.warns(UserWarning, match="at most 1.5"):
+            predict_segments(model, clips_of(5)[0], step=2)
+
+    @pytest.mark.parametrize("step", [0.5, 1.5, None])
+    def test_are_not_there(self, model, step):
+        predict_segments(model, clips_of(5)[0], window=1.5, step=step)
 
 
 @pytest.mark.filterwarnings("ignore:No window contains")

@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from exporting import difficult_clips, exported, fitted_on_noise, metadata, run
-from helpers import import_or_skip, run_python, small_classifier, small_embedder, small_frontend
+from helpers import (
+    import_or_skip,
+    noise,
+    run_python,
+    small_classifier,
+    small_embedder,
+    small_frontend,
+)
 from legacy_models import classifier_model, dumps
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -21,6 +28,7 @@ from skdaf import (
     export_onnx,
     load_audio,
     load_deep_audio_features,
+    make_combined_classifier,
     save_model,
 )
 
@@ -125,6 +133,16 @@ def test_classes_are_a_json_array(y, tmp_path):
     classifier = fitted_on_noise(small_frontend(), CNNAudioClassifier(**TINY), y)
     classes = json.loads(metadata(exported(classifier, tmp_path))["classes"])
     assert classes == classifier.classes_.tolist()
+
+
+def test_classes_of_a_part_of_a_combined_classifier_are_positions(tmp_path):
+    network = CNNAudioClassifier(small_frontend(), **TINY)
+    clips = [noise(seed, 2000) for seed in range(8)]
+    combined = make_combined_classifier(network).fit(clips, LABELS)
+    session = exported(combined.named_estimators_["cnn1"], tmp_path)
+    classes = json.loads(metadata(session)["classes"])
+    assert classes == [0, 1, 2]
+    assert combined.classes_[classes].tolist() == sorted(set(LABELS))
 
 
 def test_models_of_deep_audio_features(tmp_path):
