@@ -101,7 +101,8 @@ def test_windows_at_the_end_of_an_hour_are_exact(tmp_path):
             first, last = first_samples(X).T
             return first + 100_000 * last
 
-    segments = predict_segments(Positions().fit(None, np.arange(2)), path, window=0.7, step=1.3)
+    with pytest.warns(UserWarning, match="step=1.3 s is longer than window=0.7 s"):
+        segments = predict_segments(Positions().fit(None, np.arange(2)), path, window=0.7, step=1.3)
     starts, ends = (np.round(segments[name].to_numpy() * rate) for name in ("start", "end"))
     np.testing.assert_array_equal(starts, np.arange(0, n_samples, 20_800))
     np.testing.assert_array_equal(ends, np.minimum(starts + 11_200, n_samples))
