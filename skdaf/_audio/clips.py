@@ -145,9 +145,9 @@ class Clip:
         `pandas.Timedelta` is converted to seconds.
     end : float or duration, default=None
         The end of the clip in seconds. None or infinity means the end of the file. A clip that ends
-        later than its file, as the last window of a table does, is shorter, and `fit` warns. If
-        less than a quarter of it is in the file, and more than a second is not, reading it is an
-        error: the times are probably not in seconds.
+        later than its file, as the last window of a table does, is shorter, and estimators warn.
+        If less than a quarter of it is in the file, and more than a second is not, reading it is
+        an error: the times are probably not in seconds.
 
     Raises
     ------

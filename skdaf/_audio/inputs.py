@@ -5,7 +5,6 @@ determine what X is.
 """
 
 import re
-import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -21,6 +20,7 @@ from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._audio.samples import MAX_SAMPLE
 from skdaf._audio.sources import ArraySource
 from skdaf._core.arrays import blocks, is_scalar
+from skdaf._core.user_warnings import warn_user
 
 # A 3-D array with at most _MAX_CHANNELS "frames" and at least _MIN_SAMPLES "bins" contains channels
 # and samples, unless the number of bins is typical of a Fourier transform or a network (see
@@ -259,13 +259,11 @@ def validate_sounds_for(frontend, X):
     if was_fitted_on_files and not isinstance(clips[0], Clip) and frontend not in _warned:
         _warned.add(frontend)
         rate = frontend.sampling_rate_
-        warnings.warn(
+        warn_user(
             f"X contains waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
             "files passed to fit. If they have a different rate, pass "
             "[(samples, sampling_rate), ...] to resample them; otherwise, set "
-            f"sampling_rate={rate} in the front end before fit.",
-            UserWarning,
-            stacklevel=3,
+            f"sampling_rate={rate} in the front end before fit."
         )
     return clips
 

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.inputs import validate_clips, validated
+from skdaf._audio.unusual_lengths import any_length, one_report
 from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
 from skdaf._core.limits import MAX_WINDOW, MAX_WINDOWS_PER_SECOND, check_at_most
@@ -213,19 +214,20 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         if kind == "spectrograms":
             raise ValueError("Windows need files or waveforms as X, got spectrograms.")
         # Each clip has many windows, so only a limited number of clips is processed at a time.
-        return np.concatenate(
-            [
-                self._window_means(kind, clips[first : first + _CLIPS_PER_BATCH], n_layers)
-                for first in range(0, len(clips), _CLIPS_PER_BATCH)
-            ]
-        )
+        with one_report():
+            return np.concatenate(
+                [
+                    self._window_means(kind, clips[first : first + _CLIPS_PER_BATCH], n_layers)
+                    for first in range(0, len(clips), _CLIPS_PER_BATCH)
+                ]
+            )
 
     def _window_means(self, kind, clips, n_layers):
         rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
         step = self.step or self.window
         check_at_most(1 / step, MAX_WINDOWS_PER_SECOND, "Windows per second (one each step)")
         windows, firsts = cut_windows(clips, self.window, step, rate)
-        with validated(self.estimator_, kind, windows):
+        with validated(self.estimator_, kind, windows), any_length():
             outputs = self.estimator_.layer_outputs(windows, n_layers)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from skdaf._audio.unusual_lengths import any_length
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_for_windows, map_windows
@@ -144,7 +145,8 @@ def window_outputs(transformer, path, **options):
 
 
 def _transform_windows(transformer, windows):
-    output = transformer.transform(windows)
+    with any_length():  # the last window may be short
+        output = transformer.transform(windows)
     output = output if hasattr(output, "shape") else np.asarray(output)
     if output.shape[:1] != (len(windows),):
         raise ValueError(

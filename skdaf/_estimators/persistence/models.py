@@ -14,6 +14,7 @@ from skdaf._core.archives import Archive, TooLargeError
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
+from skdaf._core.user_warnings import warn_user
 from skdaf._estimators.persistence.note import FORMAT, read_note
 from skdaf._estimators.persistence.reader import build
 from skdaf._estimators.persistence.run_settings import CodeError, EstimatorCopier
@@ -159,10 +160,7 @@ def _frozen_model(estimator, name, path):
     except (OSError, ValueError) as error:
         # The predictions of a fitted estimator do not need it.
         if not hasattr(estimator, "network_"):
-            warnings.warn(
-                f"{name}={path!r} of {type(estimator).__name__} is saved as None: {error}",
-                stacklevel=2,
-            )
+            warn_user(f"{name}={path!r} of {type(estimator).__name__} is saved as None: {error}")
         return None
 
 

@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from exporting import difficult_clips, exported, fitted_on_noise, metadata, run
-from helpers import import_or_skip, run_python, small_classifier, small_embedder, small_frontend
+from helpers import (
+    any_length,
+    import_or_skip,
+    run_python,
+    small_classifier,
+    small_embedder,
+    small_frontend,
+)
 from legacy_models import classifier_model, dumps
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -23,6 +30,8 @@ from skdaf import (
     load_deep_audio_features,
     save_model,
 )
+
+pytestmark = any_length
 
 CLIPS = difficult_clips()
 LABELS = np.array(["dog", "rain", "Vögel"])[np.arange(8) % 3]
