@@ -19,6 +19,7 @@ from skdaf._audio.levels import MAX_SCALED, loudest, warn_of_unscaled
 from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._audio.samples import MAX_SAMPLE
 from skdaf._audio.sources import ArraySource
+from skdaf._audio.unused_columns import warn_of_unused_numbers
 from skdaf._core.arrays import blocks, is_scalar
 from skdaf._core.user_warnings import warn_user
 
@@ -86,7 +87,7 @@ class Float32Rows:
         return self.array.astype(self.dtype)
 
 
-def validate_clips(estimator, X, *, reset):
+def validate_clips(estimator, X, *, reset, y=None):
     """Validate X; return what it is, and its plain form.
 
     Parameters
@@ -96,6 +97,8 @@ def validate_clips(estimator, X, *, reset):
     X : files, waveforms or spectrograms
     reset : bool
         True in fit.
+    y : any, default=None
+        The targets that fit got. Fit warns of other numbers in a table of files.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def validate_clips(estimator, X, *, reset):
         elif reset:
             _reset_features(estimator)
         return known_kind, known
-    return _validate(estimator, X, reset)
+    return _validate(estimator, X, reset, y)
 
 
 @contextmanager
@@ -128,12 +131,13 @@ def validated(estimator, kind, data):
         _validated.reset(token)
 
 
-def _validate(estimator, X, reset):
+def _validate(estimator, X, reset, y):
     X = plain_arrays(X.array if isinstance(X, Float32Rows) else X)
     clips = clips_or_none(X)
     if clips is not None:
         if reset:
             _reset_features(estimator)
+            warn_of_unused_numbers(X, y)
         _check_sources(estimator, clips)
         return "files", clips
     if _is_list_of_arrays(X):
@@ -237,9 +241,9 @@ def _check_no_channels(shape):
     )
 
 
-def validate_sounds(estimator, X, *, reset):
+def validate_sounds(estimator, X, *, reset, y=None):
     """Return the clips from `validate_clips`; raise ValueError for spectrograms."""
-    kind, clips = validate_clips(estimator, X, reset=reset)
+    kind, clips = validate_clips(estimator, X, reset=reset, y=y)
     if kind == "spectrograms":
         raise ValueError(
             f"{type(estimator).__name__} requires files or waveforms, got an array with 3 "

@@ -168,7 +168,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         """
         if self.step is not None and self.window is None:
             raise ValueError(f"step={self.step} needs windows, but window is None.")
-        kind, clips = validate_clips(self, X, reset=True)
+        kind, clips = validate_clips(self, X, reset=True, y=y)
         fitted = resolve_frozen(self.estimator)
         check_is_network(self._unfitted_network() if fitted is None else fitted)
         if fitted is None:

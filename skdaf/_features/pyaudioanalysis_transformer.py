@@ -206,7 +206,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             If a frame has less than 16 samples, or a step is longer than its window, so that the
             audio in between is not used.
         """
-        clips = validate_sounds(self, X, reset=True)
+        clips = validate_sounds(self, X, reset=True, y=y)
         self.sampling_rate_, n_samples = rate_and_lengths(
             clips,
             self.sampling_rate,

@@ -256,7 +256,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
             or shorter than `hop_length`, so that the audio in between is not used.
             If clips that are resized or tiled are more than ten times longer than most.
         """
-        clips = validate_sounds(self, X, reset=True)
+        clips = validate_sounds(self, X, reset=True, y=y)
         self.sampling_rate_, n_samples = rate_and_lengths(
             clips,
             self.sampling_rate,
