@@ -42,6 +42,8 @@ _EXPECTED_COLUMN = (
     "column, as table['path'] or by its name as a string in a ColumnTransformer."
 )
 
+_FILES_FIRST = "If these are labels, pass the files first, as in fit(files, labels)."
+
 # The kind and the plain form of an X that one estimator has validated and passes to another.
 _validated = ContextVar("_validated", default=(None, None))
 
@@ -170,19 +172,20 @@ def _check_has_rows(X):
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
         raise ValueError(
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
-            "[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms."
+            f"[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms. "
+            f"{_FILES_FIRST}"
         )
     if isinstance(X, list) and X and is_scalar(X[0]):
         raise ValueError(
             f"Expected 2D array, got 1D array instead: X[0] is the number {X[0]!r}. Pass a list of "
             "paths (str or os.PathLike), or a single waveform as [waveform] or "
-            "[(waveform, sampling_rate)]."
+            f"[(waveform, sampling_rate)]. {_FILES_FIRST}"
         )
     is_column = len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray)
     if is_column:
         raise ValueError(
             f"Expected 2D array, got a column of numbers instead ({type(X).__name__}, {X.dtype}). "
-            f"{_EXPECTED_COLUMN}"
+            f"{_EXPECTED_COLUMN} {_FILES_FIRST}"
         )
 
 

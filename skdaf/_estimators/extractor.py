@@ -22,7 +22,7 @@ from skdaf._core.validation import Seconds, fit_context
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps
 from skdaf._estimators.classifier import CNNAudioClassifier
-from skdaf._estimators.fitted import resolve_frozen
+from skdaf._estimators.fitted import describe_places, resolve_frozen
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.windows import cut_windows
 
@@ -300,8 +300,10 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 def check_is_network(estimator: Any) -> None:
     """Raise TypeError for an estimator that is no network with layers."""
     if not isinstance(estimator, NetworkEstimator):
+        kind = type(estimator).__name__ if hasattr(estimator, "fit") else repr(estimator)
+        places = describe_places(estimator) or "pipeline[-1], search.best_estimator_"
         raise TypeError(
             "estimator must be a CNNAudioClassifier, a CNNAudioRegressor or a "
-            f"ConvAutoencoderEmbedder, got {estimator!r}. Instead of a pipeline or a search, pass "
-            "the network inside it: pipeline[-1], search.best_estimator_."
+            f"ConvAutoencoderEmbedder, got {kind}. Instead of a pipeline, a search or a combined "
+            f"classifier, pass the network inside it: {places}."
         )

@@ -223,7 +223,8 @@ def _swapped_explained(y):
         yield
     except AudioReadError as error:
         first = next(iter(y), None)
-        if isinstance(first, (str, os.PathLike)) and os.path.isfile(first):
+        is_noted = any("fit(files, labels)" in note for note in getattr(error, "__notes__", ()))
+        if not is_noted and isinstance(first, (str, os.PathLike)) and os.path.isfile(first):
             error.add_note(
                 "y contains files: pass the files first, as X, and then the labels, as y."
             )

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Hidden
 from skdaf._audio.unusual_lengths import any_length
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._estimators.fitted import names_of_labels, unwrap
 from skdaf._segments.batches import SECONDS, WINDOW_CONSTRAINTS, load_for_windows, map_windows
 from skdaf._segments.multilabel import one_row_per_label
@@ -162,6 +163,7 @@ def predict_segments(
     >>> segments.label.notna().tolist()
     [False, False, True, True]
     """
+    check_not_swapped(estimator, path, "predict_segments(estimator, path)")
     predictor = WindowPredictor(estimator, threshold)
     window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)

@@ -10,6 +10,7 @@ from scipy.sparse import issparse
 from skdaf._audio.unusual_lengths import any_length
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_for_windows, map_windows
 from skdaf._segments.tables import probability_columns
 
@@ -103,6 +104,7 @@ def transform_segments(
     2    2.0  3.00      0.05
     3    3.0  3.75      0.05
     """
+    check_not_swapped(transformer, path, "transform_segments(transformer, path, window=...)")
     transformer = load_transformer(transformer)
     outputs = window_outputs(
         transformer,
