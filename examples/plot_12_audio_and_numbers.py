@@ -67,7 +67,7 @@ from skdaf import SpectrogramDisplay, SpectrogramTransformer
 
 similar = (table.speed - 2).abs().groupby(table.species).idxmin()
 titles = [f"{table.species[i]}, {table.temperature[i]:.0f} °C" for i in similar]
-frontend = SpectrogramTransformer(hop_length=0.02).fit(table)
+frontend = SpectrogramTransformer(hop_length=0.02).fit(table["path"])
 SpectrogramDisplay.from_estimator(frontend, table.loc[similar], titles)
 
 # %%
@@ -75,7 +75,8 @@ SpectrogramDisplay.from_estimator(frontend, table.loc[similar], titles)
 # --------------------------
 # ``ColumnTransformer`` passes the column ``path`` to a network, whose inner layer
 # provides features, and the temperature to a scaler. In each fold of the
-# cross-validation, all parts are fitted on the training rows only.
+# cross-validation, all parts are fitted on the training rows only. If the rows were
+# parts of recordings, the network would need ``["path", "start", "end"]``.
 
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression

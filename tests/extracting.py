@@ -23,6 +23,6 @@ def extract(
 
 def output_of(result):
     """Return the array in the result of an extraction, which must have no errors."""
-    output, errors = result
+    (output, _), errors = result
     assert errors == []
     return output

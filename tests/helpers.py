@@ -34,6 +34,9 @@ ROOT = TESTS.parent
 DATA = Path(os.environ.get("SKDAF_DATA", ROOT.parent / "shared" / "data"))
 CASES = DATA.parent / "cases"
 
+# For tests with clips that are far shorter or longer than those of `fit`.
+any_length = pytest.mark.filterwarnings("ignore:.* than every clip of fit")
+
 
 # --- sounds ---
 

@@ -6,6 +6,7 @@ Forms of X:
 - `inputs`: validate X: files, waveforms or spectrograms.
 - `recordings`: convert lists, arrays and tables of recordings to lists of clips.
 - `columns`: the columns of tables from pandas, polars, PyArrow and others.
+- `unused_columns`: warn of numbers in tables of recordings.
 - `sources`: samples in memory, encoded bytes and open files, used in place of paths.
 - `times`: convert times and durations to seconds.
 - `folders`: find the recordings below folders.
@@ -22,6 +23,7 @@ Reading:
 - `stream`: check and keep samples that arrive in blocks.
 - `resampling`: change the sampling rate.
 - `lengths`: read the sampling rates and lengths of many clips from headers.
+- `unusual_lengths`: warnings about clips that are too short or too long.
 - `statistics`: peaks and digests of a clip.
 - `check`: `check_audio`.
 - `worker_paths`: work on clips in worker processes, with absolute paths.

@@ -122,10 +122,19 @@ def raise_errors(errors):
         return
     error = AudioReadError.join(errors)
     missing = [path for e in errors if str(e).endswith(": no such file") for path in e.paths]
+    if _are_labels(missing):
+        error.add_note("They look like labels: pass the files first, as in fit(files, labels).")
     if not (all(map(os.path.isabs, missing)) or hasattr(error, "__notes__")):
         with suppress(FileNotFoundError):  # of a deleted working directory
             error.add_note(f"Relative paths were looked up in {os.getcwd()!r}.")
     raise error
+
+
+def _are_labels(names):
+    """Return whether names that are no files are rather labels: a few, repeated, without suffix."""
+    return len({*names}) <= len(names) // 2 and not any(
+        os.path.splitext(name)[1] or os.path.dirname(name) for name in names
+    )
 
 
 @public
@@ -145,9 +154,9 @@ class Clip:
         `pandas.Timedelta` is converted to seconds.
     end : float or duration, default=None
         The end of the clip in seconds. None or infinity means the end of the file. A clip that ends
-        later than its file, as the last window of a table does, is shorter, and `fit` warns. If
-        less than a quarter of it is in the file, and more than a second is not, reading it is an
-        error: the times are probably not in seconds.
+        later than its file, as the last window of a table does, is shorter, and estimators warn.
+        If less than a quarter of it is in the file, and more than a second is not, reading it is
+        an error: the times are probably not in seconds.
 
     Raises
     ------

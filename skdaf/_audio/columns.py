@@ -131,11 +131,16 @@ def _roles(names, first_value):
 def _role_word(name):
     """Return the word that shows the role of a column; None for other columns."""
     ignored = _FILLERS | _MILLISECONDS | _SAMPLES
-    word = "".join(word for word in _words(name) if word not in ignored)
+    word = "".join(word for word in words_of(name) if word not in ignored)
     return word if word in _STARTS | _ENDS | _DURATIONS else None
 
 
-def _words(name):
+def is_time_name(name):
+    """Return whether a column is called like the start, the end or the duration of a clip."""
+    return _role_word(name) is not None
+
+
+def words_of(name):
     """Split 'Begin Time (s)', 'start_time', 'startTime', 't0' into words in lower case."""
     return re.findall(r"[a-z]+\d*", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
@@ -160,7 +165,7 @@ def _remedy(start, end, duration):
 
 
 def _in_seconds(name):
-    words = set(_words(str(name)))
+    words = set(words_of(str(name)))
     column = f"table[{name!r}]"
     # "ss.msec" means seconds with three decimals.
     if words & _MILLISECONDS and "ss" not in words:

@@ -5,7 +5,6 @@ determine what X is.
 """
 
 import re
-import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -20,7 +19,9 @@ from skdaf._audio.levels import MAX_SCALED, loudest, warn_of_unscaled
 from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._audio.samples import MAX_SAMPLE
 from skdaf._audio.sources import ArraySource
+from skdaf._audio.unused_columns import warn_of_unused_numbers
 from skdaf._core.arrays import blocks, is_scalar
+from skdaf._core.user_warnings import warn_user
 
 # A 3-D array with at most _MAX_CHANNELS "frames" and at least _MIN_SAMPLES "bins" contains channels
 # and samples, unless the number of bins is typical of a Fourier transform or a network (see
@@ -40,6 +41,8 @@ _EXPECTED_COLUMN = (
     "Expected paths: a table with a column 'path' (rename the column of files), or only that "
     "column, as table['path'] or by its name as a string in a ColumnTransformer."
 )
+
+_FILES_FIRST = "If these are labels, pass the files first, as in fit(files, labels)."
 
 # The kind and the plain form of an X that one estimator has validated and passes to another.
 _validated = ContextVar("_validated", default=(None, None))
@@ -86,7 +89,7 @@ class Float32Rows:
         return self.array.astype(self.dtype)
 
 
-def validate_clips(estimator, X, *, reset):
+def validate_clips(estimator, X, *, reset, y=None):
     """Validate X; return what it is, and its plain form.
 
     Parameters
@@ -96,6 +99,8 @@ def validate_clips(estimator, X, *, reset):
     X : files, waveforms or spectrograms
     reset : bool
         True in fit.
+    y : any, default=None
+        The targets that fit got. Fit warns of other numbers in a table of files.
 
     Returns
     -------
@@ -110,7 +115,7 @@ def validate_clips(estimator, X, *, reset):
         elif reset:
             _reset_features(estimator)
         return known_kind, known
-    return _validate(estimator, X, reset)
+    return _validate(estimator, X, reset, y)
 
 
 @contextmanager
@@ -128,12 +133,13 @@ def validated(estimator, kind, data):
         _validated.reset(token)
 
 
-def _validate(estimator, X, reset):
+def _validate(estimator, X, reset, y):
     X = plain_arrays(X.array if isinstance(X, Float32Rows) else X)
     clips = clips_or_none(X)
     if clips is not None:
         if reset:
             _reset_features(estimator)
+            warn_of_unused_numbers(X, y)
         _check_sources(estimator, clips)
         return "files", clips
     if _is_list_of_arrays(X):
@@ -166,19 +172,20 @@ def _check_has_rows(X):
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
         raise ValueError(
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
-            "[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms."
+            f"[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms. "
+            f"{_FILES_FIRST}"
         )
     if isinstance(X, list) and X and is_scalar(X[0]):
         raise ValueError(
             f"Expected 2D array, got 1D array instead: X[0] is the number {X[0]!r}. Pass a list of "
             "paths (str or os.PathLike), or a single waveform as [waveform] or "
-            "[(waveform, sampling_rate)]."
+            f"[(waveform, sampling_rate)]. {_FILES_FIRST}"
         )
     is_column = len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray)
     if is_column:
         raise ValueError(
             f"Expected 2D array, got a column of numbers instead ({type(X).__name__}, {X.dtype}). "
-            f"{_EXPECTED_COLUMN}"
+            f"{_EXPECTED_COLUMN} {_FILES_FIRST}"
         )
 
 
@@ -237,9 +244,9 @@ def _check_no_channels(shape):
     )
 
 
-def validate_sounds(estimator, X, *, reset):
+def validate_sounds(estimator, X, *, reset, y=None):
     """Return the clips from `validate_clips`; raise ValueError for spectrograms."""
-    kind, clips = validate_clips(estimator, X, reset=reset)
+    kind, clips = validate_clips(estimator, X, reset=reset, y=y)
     if kind == "spectrograms":
         raise ValueError(
             f"{type(estimator).__name__} requires files or waveforms, got an array with 3 "
@@ -259,13 +266,11 @@ def validate_sounds_for(frontend, X):
     if was_fitted_on_files and not isinstance(clips[0], Clip) and frontend not in _warned:
         _warned.add(frontend)
         rate = frontend.sampling_rate_
-        warnings.warn(
+        warn_user(
             f"X contains waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
             "files passed to fit. If they have a different rate, pass "
             "[(samples, sampling_rate), ...] to resample them; otherwise, set "
-            f"sampling_rate={rate} in the front end before fit.",
-            UserWarning,
-            stacklevel=3,
+            f"sampling_rate={rate} in the front end before fit."
         )
     return clips
 

@@ -1,6 +1,5 @@
 """Sampling rates and lengths of clips, which `fit` reads from headers before it reads samples."""
 
-import warnings
 from collections import Counter
 from functools import partial
 
@@ -9,15 +8,13 @@ import numpy as np
 from skdaf._audio.cached_headers import read_infos_through
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.reading import read_clip
+from skdaf._audio.unusual_lengths import LengthReport
 from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache
 from skdaf._core.parallel import CHUNK_SIZE
 
 # Reading headers is fast, except over a network: progress is shown after this many seconds.
 _PROGRESS_AFTER = 2.0
-
-# A clip that is shorter by more than this many seconds because its file ends is worth a warning.
-_MAX_ROUNDING = 0.1
 
 # The sampling rate (Hz) of waveforms if none is given.
 _DEFAULT_RATE = 16_000
@@ -56,7 +53,9 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
     if not isinstance(clips[0], Clip):
         return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
     infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs, verbose=verbose)
-    _warn_about_ends(clips, infos)
+    report = LengthReport()
+    report.add(clips, [info.n_frames / info.sampling_rate for info in infos])
+    report.warn()
     rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
     return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
 
@@ -64,6 +63,20 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
 def median_seconds(n_samples, rate):
     """Return the median length in seconds of clips with these numbers of samples."""
     return float(np.median(n_samples)) / rate
+
+
+def median_and_range(n_samples, rate):
+    """Return the median length in seconds, and those of the shortest and the longest clip."""
+    return median_seconds(n_samples, rate), (min(n_samples) / rate, max(n_samples) / rate)
+
+
+def is_range_in_seconds(value):
+    """Return whether a value from a file may be the range of `median_and_range`."""
+    return (
+        type(value) is tuple
+        and [type(seconds) for seconds in value] == [float, float]
+        and 0 < value[0] <= value[1] < float("inf")
+    )
 
 
 def check_channel_of_waveforms(clips, channel):
@@ -95,24 +108,6 @@ def read_infos(clips, *, channel=None, cache=None, n_jobs=None, verbose=0):
             errors += chunk_errors
     raise_errors(errors)
     return infos
-
-
-def _warn_about_ends(clips, infos):
-    """Warn of clips that are shorter than their times, because their files end before."""
-    late = [
-        (clip, clip.start + info.n_frames / info.sampling_rate)
-        for clip, info in zip(clips, infos, strict=True)
-        if clip.end not in (None, float("inf"))
-    ]
-    late = [(clip, seconds) for clip, seconds in late if clip.end - seconds > _MAX_ROUNDING]
-    if late:
-        clip, seconds = late[0]
-        which = "A clip ends" if len(late) == 1 else f"{len(late)} clips end"
-        warnings.warn(
-            f"{which} after the end of the file, and so are shorter than their times: "
-            f"{clip.name!r}, end={clip.end:g} (seconds), but the file ends at {seconds:g} s.",
-            stacklevel=3,
-        )
 
 
 def read_headers(clips, channel=None, cache=None):

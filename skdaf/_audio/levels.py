@@ -1,6 +1,6 @@
 """Recognize samples that are not scaled, such as 16-bit integers converted to float."""
 
-import warnings
+from skdaf._core.user_warnings import warn_user
 
 # Samples above this are certainly not scaled. Resampling and effects can exceed full scale, and
 # the checks of scikit-learn use values around 100.
@@ -14,9 +14,7 @@ def loudest(samples):
 
 def warn_of_unscaled(level, name):
     """Warn of samples whose highest absolute value is above MAX_SCALED."""
-    warnings.warn(
+    warn_user(
         f"{name} has values up to {level:.6g}: waveforms should be between -1 and 1. Divide 16-bit "
-        "samples by 32768.",
-        UserWarning,
-        stacklevel=3,
+        "samples by 32768."
     )

@@ -14,6 +14,7 @@
 - `limits`: upper bounds for parameters that determine memory and time.
 - `estimator`: the base class of all estimators.
 - `public`: the decorator for public classes and functions.
+- `user_warnings`: warnings that point to the line of the user.
 - `validation`: typed versions of scikit-learn's decorators that validate parameters.
 - `typing`: types that several public signatures share.
 """

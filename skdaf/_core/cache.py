@@ -17,9 +17,10 @@ import secrets
 import struct
 import threading
 import time
-import warnings
 import zlib
 from contextlib import suppress
+
+from skdaf._core.user_warnings import warn_user
 
 _SUFFIX = ".cache"
 
@@ -109,10 +110,9 @@ class Cache:
                 folder.append_unless_paused(entries)
         except OSError as error:
             # Without the name of the file, which is random: Python shows equal warnings once.
-            warnings.warn(
+            warn_user(
                 f"The cache in {self._path!r} could not be written ({error.strerror or error}); "
-                f"nothing is added to it for the next {_PAUSE / 60:.0f} minutes.",
-                stacklevel=2,
+                f"nothing is added to it for the next {_PAUSE / 60:.0f} minutes."
             )
 
     def _folder(self):

@@ -25,6 +25,7 @@ from skdaf._display.style import (
     require_matplotlib,
 )
 from skdaf._display.typing import Colormap, ManyAxes
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._estimators.fitted import find_frontend, load_fitted
 from skdaf._segments.merge import merge_segments, without_labels
 from skdaf._segments.predict import is_multilabel, predict_segments
@@ -153,6 +154,7 @@ class SegmentsDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
+        check_not_swapped(estimator, path, f"{cls.__name__}.from_estimator(estimator, path)")
         estimator = load_fitted(estimator, kind="classifier")
         _check_is_no_regressor(estimator)
         windows = predict_segments(

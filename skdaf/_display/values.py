@@ -18,6 +18,7 @@ from skdaf._display.style import (
     require_matplotlib,
 )
 from skdaf._display.typing import Colormap, ManyAxes
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._estimators.fitted import find_frontend, load_fitted
 from skdaf._segments.predict import predict_segments
 from skdaf._segments.smoothing import smooth_values
@@ -133,6 +134,7 @@ class ValuesDisplay:
             The display.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
+        check_not_swapped(estimator, path, f"{cls.__name__}.from_estimator(estimator, path)")
         estimator = load_fitted(estimator, kind="regressor")
         if is_classifier(estimator):
             raise TypeError(

@@ -7,6 +7,7 @@
 - `classification`: what classifiers share.
 - `resuming`: checkpoints of interrupted fits; `continuing`: `warm_start` and `partial_fit`.
 - `transfer`: pretrained networks.
+- `argument_order`: calls with an estimator and another argument in the wrong order.
 - `parameters`: checks and types of parameters; `network_params`: parameters of a user's network.
 - `callbacks`: scikit-learn's callbacks.
 - `classifier`, `autoencoder`, `extractor`: `CNNAudioClassifier`, `ConvAutoencoderEmbedder`,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +23,9 @@ from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
-from skdaf._estimators.fitted import iterate_parts
+from skdaf._estimators.fitted import describe_places, iterate_parts
+from skdaf._estimators.persistence.note import read_note
+from skdaf._estimators.places import find_places
 from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean
 from skdaf._estimators.pretrained.requirements import check_packages_of
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
@@ -108,6 +110,8 @@ def make_combined_classifier(
 
     Raises
     ------
+    FileNotFoundError
+        If the path of a saved model does not exist.
     ImportError
         If a pretrained model needs a package that is not installed.
     TypeError, ValueError
@@ -125,6 +129,8 @@ def make_combined_classifier(
     To pass `sample_weight` to ``fit``, turn on scikit-learn's metadata routing before you create
     the classifier: ``sklearn.set_config(enable_metadata_routing=True)``. All parts that take
     weights then request them, except those for which you have decided with ``set_fit_request``.
+    Pass `groups` in the same way, for a network with ``set_fit_request(groups=True)`` that holds
+    out clips.
 
     Examples
     --------
@@ -185,19 +191,35 @@ def _check_extractor(extractor):
     _check_is_no_new_regressor(extractor)
     inner = extractor.estimator if isinstance(extractor, CNNFeatureExtractor) else extractor
     inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
-    # Files are read by fit; without an estimator, an extractor trains a CNNAudioClassifier.
-    known = (str, os.PathLike, NetworkEstimator, PretrainedFeatureExtractor)
+    # Models in files are loaded by fit; an extractor without one trains a CNNAudioClassifier.
+    known = (NetworkEstimator, PretrainedFeatureExtractor)
+    if isinstance(inner, (str, os.PathLike)):
+        read_note(inner)  # raises an error that names the file
+        return
     if isinstance(inner, known) or (inner is None and isinstance(extractor, CNNFeatureExtractor)):
         return
     raise TypeError(
         "extractors must contain networks (CNNAudioClassifier, ConvAutoencoderEmbedder, "
         "CNNFeatureExtractor, PretrainedFeatureExtractor) or paths of saved ones, got "
-        f"{extractor!r:.200}. {_advice(inner)}"
+        f"{_shown(extractor)}. {_advice(inner)}"
     )
+
+
+def _shown(extractor):
+    """Return the type of an estimator, whose repr may have many lines, and other values."""
+    if isinstance(extractor, BaseEstimator):
+        inner = getattr(extractor, "estimator", None)
+        return type(extractor).__name__ + (f"({_shown(inner)})" if inner is not None else "")
+    return f"{extractor!r:.200}"
 
 
 def _advice(estimator):
     """Return what to do with an estimator that is no network."""
+    if find_places(estimator):
+        return (
+            "Pass the fitted networks inside it as FrozenEstimator(network): "
+            f"{describe_places(estimator)}. To change its blocks, use its set_params."
+        )
     parts = [type(part) for part in iterate_parts(estimator)]
     if any(issubclass(part, (NetworkEstimator, CNNFeatureExtractor)) for part in parts):
         return (

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.inputs import validate_clips, validated
+from skdaf._audio.unusual_lengths import any_length, one_report
 from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator
 from skdaf._core.limits import MAX_WINDOW, MAX_WINDOWS_PER_SECOND, check_at_most
@@ -21,7 +22,7 @@ from skdaf._core.validation import Seconds, fit_context
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps
 from skdaf._estimators.classifier import CNNAudioClassifier
-from skdaf._estimators.fitted import resolve_frozen
+from skdaf._estimators.fitted import describe_places, resolve_frozen
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.windows import cut_windows
 
@@ -167,7 +168,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         """
         if self.step is not None and self.window is None:
             raise ValueError(f"step={self.step} needs windows, but window is None.")
-        kind, clips = validate_clips(self, X, reset=True)
+        kind, clips = validate_clips(self, X, reset=True, y=y)
         fitted = resolve_frozen(self.estimator)
         check_is_network(self._unfitted_network() if fitted is None else fitted)
         if fitted is None:
@@ -213,19 +214,20 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         if kind == "spectrograms":
             raise ValueError("Windows need files or waveforms as X, got spectrograms.")
         # Each clip has many windows, so only a limited number of clips is processed at a time.
-        return np.concatenate(
-            [
-                self._window_means(kind, clips[first : first + _CLIPS_PER_BATCH], n_layers)
-                for first in range(0, len(clips), _CLIPS_PER_BATCH)
-            ]
-        )
+        with one_report():
+            return np.concatenate(
+                [
+                    self._window_means(kind, clips[first : first + _CLIPS_PER_BATCH], n_layers)
+                    for first in range(0, len(clips), _CLIPS_PER_BATCH)
+                ]
+            )
 
     def _window_means(self, kind, clips, n_layers):
         rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
         step = self.step or self.window
         check_at_most(1 / step, MAX_WINDOWS_PER_SECOND, "Windows per second (one each step)")
         windows, firsts = cut_windows(clips, self.window, step, rate)
-        with validated(self.estimator_, kind, windows):
+        with validated(self.estimator_, kind, windows), any_length():
             outputs = self.estimator_.layer_outputs(windows, n_layers)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)
@@ -298,8 +300,10 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
 def check_is_network(estimator: Any) -> None:
     """Raise TypeError for an estimator that is no network with layers."""
     if not isinstance(estimator, NetworkEstimator):
+        kind = type(estimator).__name__ if hasattr(estimator, "fit") else repr(estimator)
+        places = describe_places(estimator) or "pipeline[-1], search.best_estimator_"
         raise TypeError(
             "estimator must be a CNNAudioClassifier, a CNNAudioRegressor or a "
-            f"ConvAutoencoderEmbedder, got {estimator!r}. Instead of a pipeline or a search, pass "
-            "the network inside it: pipeline[-1], search.best_estimator_."
+            f"ConvAutoencoderEmbedder, got {kind}. Instead of a pipeline, a search or a combined "
+            f"classifier, pass the network inside it: {places}."
         )

@@ -1,13 +1,13 @@
 """Fit the network of an estimator: held-out clips, the training plan, training itself."""
 
 import math
-import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
 from skdaf._core.progress import progress_bar
+from skdaf._core.user_warnings import warn_user
 from skdaf._estimators.callbacks import callback_steps
 from skdaf._estimators.continuing import PARTIAL_ATTRIBUTES, has_network, joined_history
 from skdaf._networks.building import restore_network
@@ -63,11 +63,9 @@ def warn_if_none_held_out(estimator, n_clips, classes=None):
     else:
         return
     reason = _why_none_held_out(estimator, n_clips, classes)
-    warnings.warn(
+    warn_user(
         f"{asked} has no effect, and training uses all clips: {reason}. Pass more clips, X_val and "
-        "y_val, or early_stopping=False.",
-        UserWarning,
-        stacklevel=5,  # fit, and the decorator that checks parameters, are in between
+        "y_val, or early_stopping=False."
     )
 
 
@@ -88,11 +86,7 @@ def warn_if_groups_unused(estimator, groups, n_clips, n_validation):
     else:
         return
     if groups is not None:
-        warnings.warn(
-            f"groups has no effect: {reason}.",
-            UserWarning,
-            stacklevel=5,  # fit, and the decorator that checks parameters, are in between
-        )
+        warn_user(f"groups has no effect: {reason}.")
 
 
 def _holds_out_automatically(estimator, n_clips):

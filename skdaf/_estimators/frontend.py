@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, Self
 
@@ -10,7 +11,13 @@ from sklearn.base import BaseEstimator, clone
 
 from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_clips, validated
-from skdaf._audio.lengths import median_seconds, rate_and_lengths
+from skdaf._audio.lengths import median_and_range, rate_and_lengths
+from skdaf._audio.unusual_lengths import (
+    LengthReport,
+    any_length,
+    current_report,
+    reporting_to,
+)
 from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator
 from skdaf._core.parallel import CHUNK_SIZE
@@ -63,7 +70,8 @@ class FrontendMixin(Estimator):
         else:
             frontend = clone(self.frontend or SpectrogramTransformer())
             self._share_settings(frontend)
-            with validated(frontend, kind, clips):
+            # Its `fit` warns of unusual lengths.
+            with validated(frontend, kind, clips), any_length():
                 spectrograms = _check_spectrograms(frontend.fit_transform(clips, y), clips)
             # Set only now, so that an earlier fit is unchanged if a file cannot be read.
             self.frontend_ = frontend
@@ -73,12 +81,14 @@ class FrontendMixin(Estimator):
     def _copy_frontend(self, source, kind, clips):
         """Copy the front end of a fitted estimator and return the spectrograms of the clips."""
         frontend = copy.deepcopy(source.frontend_)
-        if kind != "spectrograms" and isinstance(frontend, SpectrogramTransformer):
+        is_measured = kind != "spectrograms" and isinstance(frontend, SpectrogramTransformer)
+        if is_measured:
             self._share_settings(frontend)
             _measure(frontend, clips)
         self.frontend_ = frontend
         self.input_shape_ = source.input_shape_
-        return self._apply_frontend(kind, clips)
+        with any_length() if is_measured else nullcontext():
+            return self._apply_frontend(kind, clips)
 
     def _apply_frontend(self, kind, clips):
         """Return the spectrograms of clips from the fitted front end."""
@@ -104,14 +114,18 @@ class FrontendMixin(Estimator):
         bytes_per_clip = np.dtype(np.float32).itemsize * math.prod(self.input_shape_)
         # Whole chunks, so that the size of a batch does not change any bytes.
         n_clips = CHUNK_SIZE * max(1, _BYTES_PER_BATCH // (CHUNK_SIZE * bytes_per_clip))
+        outer = current_report()
+        report = outer or LengthReport()
         with JoinedProgress(len(clips)) as progress:
             for first in range(0, len(clips), n_clips):
                 batch = clips[first : first + n_clips]
                 if kind != "spectrograms":
                     # Not around the `yield`, because the caller may show bars of its own.
-                    with progress.active():
+                    with progress.active(), reporting_to(report):
                         batch = self._transform_some(kind, clips[first:], n_clips)
                 yield batch
+        if outer is None:
+            report.warn()
 
     def _transform_some(self, kind, clips, n_clips):
         """Return the spectrograms of the first clips.
@@ -157,7 +171,7 @@ def _measure(frontend, clips):
     """Set the length of the clips that a copied front end is now used for."""
     options = {name: getattr(frontend, name) for name in ("channel", "cache", "n_jobs")}
     rate, n_samples = rate_and_lengths(clips, frontend.sampling_rate_, **options)
-    frontend.clip_length_ = median_seconds(n_samples, rate)
+    frontend.clip_length_, frontend._clip_lengths = median_and_range(n_samples, rate)
 
 
 def _given_settings(params, frontend):

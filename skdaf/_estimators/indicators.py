@@ -1,6 +1,5 @@
 """Several labels per clip: check and encode indicator matrices, and weight their labels."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.utils.validation import assert_all_finite
 
 from skdaf._audio.columns import column_names
 from skdaf._core.arrays import as_array
+from skdaf._core.user_warnings import warn_user
 from skdaf._estimators.labels import ADD_CLASSES, check_none_missing, check_weights_of_classes
 
 # A message names at most this many labels.
@@ -234,10 +234,9 @@ def _warn_of_constants(classes, counts):
     for who, labels in constant.items():
         if labels:
             rest = f" and {len(labels) - _MAX_NAMES} more" if len(labels) > _MAX_NAMES else ""
-            warnings.warn(
+            warn_user(
                 f"There is nothing to learn about the labels that {who}: {labels[:_MAX_NAMES]}"
-                f"{rest}.",
-                stacklevel=2,
+                f"{rest}."
             )
 
 

@@ -1,5 +1,6 @@
 """Labels of clips: encode them as numbers, and weight their classes."""
 
+import os
 from datetime import datetime
 from numbers import Real
 from typing import NamedTuple
@@ -84,6 +85,11 @@ def encode_known_labels(y, classes, n_clips, name="y_val", known_from="y", advic
     if len(y) != n_clips:
         raise ValueError(f"{name} must contain {n_clips} labels, one per clip, got {len(y)}.")
     unknown = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
+    if unknown and isinstance(unknown[0], str) and os.path.isfile(unknown[0]):
+        raise ValueError(
+            f"{name} contains files, such as {unknown[0]!r}: pass the files first, and then the "
+            "labels."
+        )
     if unknown:
         raise ValueError(
             f"{name} contains labels that {known_from} does not: {unknown[:5]}. Expected: "

@@ -93,7 +93,7 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
         self._check_parameters()
         check_validation_data(self, X_val, y_val)
         continued = is_continued(self)
-        kind, clips = validate_clips(self, X, reset=not continued)
+        kind, clips = validate_clips(self, X, reset=not continued, y=y)
         weights, groups = check_weights(sample_weight, clips), encode_groups(groups, len(clips))
         encode = self._encode_same_targets if continued else self._encode_targets
         encoded = encode(y, len(clips), weights)
@@ -135,7 +135,7 @@ class SupervisedEstimator(NetworkParamsMixin, NetworkEstimator):
         self._check_parameters()
         check_no_early_stopping(self)
         continued = has_network(self)
-        kind, clips = validate_clips(self, X, reset=not continued)
+        kind, clips = validate_clips(self, X, reset=not continued, y=y)
         weights = check_weights(sample_weight, clips)
         encoded = self._encode_partial_targets(y, len(clips), weights, **options)
         data = ClipData(clips, y, encoded.targets, weights, None).without_zeros()
@@ -223,7 +223,8 @@ def _swapped_explained(y):
         yield
     except AudioReadError as error:
         first = next(iter(y), None)
-        if isinstance(first, (str, os.PathLike)) and os.path.isfile(first):
+        is_noted = any("fit(files, labels)" in note for note in getattr(error, "__notes__", ()))
+        if not is_noted and isinstance(first, (str, os.PathLike)) and os.path.isfile(first):
             error.add_note(
                 "y contains files: pass the files first, as X, and then the labels, as y."
             )

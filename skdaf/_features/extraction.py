@@ -4,7 +4,6 @@ Each kind of feature is a subclass of `Extraction`; `compute_rows` applies one t
 """
 
 import os
-import warnings
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,10 +16,12 @@ from skdaf._audio.lengths import check_channel_of_waveforms
 from skdaf._audio.opening import stat_audio
 from skdaf._audio.reading import read_samples
 from skdaf._audio.samples import to_float32
+from skdaf._audio.unusual_lengths import report_lengths
 from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.fourier_backends import chosen_backends
 from skdaf._core.parallel import CHUNK_SIZE
+from skdaf._core.user_warnings import warn_user
 
 _MIN_CHUNK_SIZE = 4
 _N_SIZES_CHECKED = 8
@@ -44,6 +45,7 @@ class Extraction:
       not be changed.
     - `from_bytes(value)`: restore a result from the bytes of its array.
     - `finish(results, rows)`: write the final rows of several clips into `rows`.
+    - `n_samples_of(result)`, if a result shows how long its clip was.
     """
 
     # Whether `compute` accepts int16 samples (see `read_samples`) beside float32.
@@ -62,17 +64,23 @@ class Extraction:
     values_per_group = 2**16
 
     def __call__(self, clips):
-        """Return an array with one row per clip, and the errors of clips that cannot be read."""
-        output = np.zeros((len(clips), *self.row_shape), dtype=self.dtype)
-        errors = []
-        for first, results in self._finishable(clips, errors):
-            self.finish(results, output[first : first + len(results)])
-        return output, errors
+        """Return rows and lengths of clips, and the errors of those that cannot be read.
 
-    def _finishable(self, clips, errors):
-        """Yield the results of consecutive clips, and the index of the first; append errors."""
+        The lengths are a list of numbers of samples; None if a length is not known.
+        """
+        output = np.zeros((len(clips), *self.row_shape), dtype=self.dtype)
+        lengths, errors = [None] * len(clips), []
+        for first, results in self._finishable(clips, lengths, errors):
+            self.finish(results, output[first : first + len(results)])
+        return (output, lengths), errors
+
+    def _finishable(self, clips, lengths, errors):
+        """Yield the results of consecutive clips, and the index of the first.
+
+        Set the lengths of clips, and append errors.
+        """
         first, results, n_values = 0, [], 0
-        for index, result in self._results(clips):
+        for index, result in self._results(clips, lengths):
             if isinstance(result, AudioReadError):
                 errors.append(result)
                 continue
@@ -90,12 +98,19 @@ class Extraction:
         for row, result in zip(rows, results, strict=True):
             row[...] = result
 
-    def _results(self, clips):
-        """Yield (index, result or error) in any order, from the cache if possible."""
+    def n_samples_of(self, result):
+        """Return how many samples a clip has, given its result; None if that is not known."""
+        return None
+
+    def _results(self, clips, lengths):
+        """Yield (index, result or error) in any order, from the cache if possible.
+
+        Set the lengths of clips that are read, and of others if they are known.
+        """
         numbered = list(enumerate(clips))
         cache = self._open_cache() if isinstance(clips[0], Clip) else None
         if cache is None:
-            yield from self._compute_clips(numbered)
+            yield from self._compute_clips(numbered, lengths)
             return
         keys, settled, missing = {}, set(), []
         for index, clip in numbered:
@@ -113,9 +128,11 @@ class Extraction:
             if value is None:
                 missing.append((index, clips[index]))
             else:
-                yield index, self.from_bytes(value)
+                result = self.from_bytes(value)
+                lengths[index] = self.n_samples_of(result)
+                yield index, result
         new = {}
-        for index, result in self._compute_clips(missing):
+        for index, result in self._compute_clips(missing, lengths):
             if index in settled and self._is_unchanged(clips[index], keys[index], result):
                 new[keys[index]] = result.tobytes()
             yield index, result
@@ -138,7 +155,7 @@ class Extraction:
         except ValueError as error:
             # A model may run on a machine without its cache: this takes longer, with the same
             # results.
-            warnings.warn(f"{error} Continuing without it.", stacklevel=2)
+            warn_user(f"{error} Continuing without it.")
             return None
 
     def key(self, clip, status):
@@ -155,14 +172,15 @@ class Extraction:
         names = () if backends is None else backends.names
         return make_key(self.version, self.settings, *names).hex()
 
-    def _compute_clips(self, numbered_clips):
-        """Yield (index, result or error), computing a group of clips at a time."""
+    def _compute_clips(self, numbered_clips, lengths):
+        """Yield (index, result or error), computing a group of clips at a time; set lengths."""
         group, n_samples = {}, 0
         for index, samples in self._read(numbered_clips):
             if isinstance(samples, AudioReadError):
                 yield index, samples
                 continue
             group[index] = samples
+            lengths[index] = len(samples)
             n_samples += len(samples)
             if n_samples > self.samples_per_group:
                 yield from self._compute_group(group)
@@ -192,13 +210,17 @@ class Extraction:
         return clip
 
 
-def compute_rows(extraction, clips, *, n_jobs, verbose, description):
-    """Return the array with one row per clip; raise one AudioReadError for all bad files."""
+def compute_rows(extraction, clips, *, n_jobs, verbose, description, known_lengths=None):
+    """Return the array with one row per clip; raise one AudioReadError for all bad files.
+
+    Warn of clips with unusual lengths; `known_lengths` is the parameter `known` of
+    `report_lengths`.
+    """
     if extraction.cache is not None:
         extraction = replace(extraction, cache=absolute_path(extraction.cache))
     output = np.empty((len(clips), *extraction.row_shape), dtype=extraction.dtype)
-    done, errors = 0, []
-    for chunk, chunk_errors in map_clips(
+    done, lengths, errors = 0, [], []
+    for (chunk, chunk_lengths), chunk_errors in map_clips(
         extraction,
         clips,
         n_jobs=n_jobs,
@@ -208,8 +230,12 @@ def compute_rows(extraction, clips, *, n_jobs, verbose, description):
     ):
         output[done : done + len(chunk)] = chunk
         done += len(chunk)
+        lengths += chunk_lengths
         errors += chunk_errors
     raise_errors(errors)
+    rate = extraction.settings.sampling_rate
+    seconds = [None if length is None else length / rate for length in lengths]
+    report_lengths(clips, seconds, known_lengths)
     return output
 
 

@@ -1,7 +1,6 @@
 """PyAudioAnalysisTransformer: hand-crafted features of clips, without pyAudioAnalysis itself."""
 
 import os
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Self
@@ -14,11 +13,12 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
-from skdaf._audio.lengths import median_seconds, rate_and_lengths
+from skdaf._audio.lengths import is_range_in_seconds, median_and_range, rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count, is_seconds
 from skdaf._core.limits import MAX_FRAME, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
+from skdaf._core.user_warnings import warn_user
 from skdaf._core.validation import Seconds, fit_context
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.pyaudioanalysis import PyAudioAnalysisSettings, compute_features
@@ -132,6 +132,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         "sampling_rate_": is_positive_count,
         "_rate_is_of_files": is_flag,
         "clip_length_": is_seconds,
+        "_clip_lengths": is_range_in_seconds,
     }
 
     _parameter_constraints = {
@@ -205,7 +206,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             If a frame has less than 16 samples, or a step is longer than its window, so that the
             audio in between is not used.
         """
-        clips = validate_sounds(self, X, reset=True)
+        clips = validate_sounds(self, X, reset=True, y=y)
         self.sampling_rate_, n_samples = rate_and_lengths(
             clips,
             self.sampling_rate,
@@ -215,7 +216,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             verbose=self.verbose,
         )
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
-        self.clip_length_ = median_seconds(n_samples, self.sampling_rate_)
+        self.clip_length_, self._clip_lengths = median_and_range(n_samples, self.sampling_rate_)
         self._check_windows(self.sampling_rate_)
         return self
 
@@ -231,12 +232,11 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
                 f"short_window={self.short_window:g} (seconds), because it consists of frames."
             )
         if n_samples < _MIN_USEFUL_SAMPLES:
-            warnings.warn(
-                f"{found} Hz, too few for useful spectra. Frames usually have 0.02 to 0.05 s.",
-                stacklevel=4,
+            warn_user(
+                f"{found} Hz, too few for useful spectra. Frames usually have 0.02 to 0.05 s."
             )
         for window, step in (("short_window", "short_step"), ("mid_window", "mid_step")):
-            warn_about_gaps(self, window, step, stacklevel=4)
+            warn_about_gaps(self, window, step)
 
     def transform(self, X: Clips) -> NDArray[np.float64]:
         """Compute the features.
@@ -259,8 +259,8 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         Warns
         -----
         UserWarning
-            If X contains waveforms without a rate, but `sampling_rate_` was chosen from files; once
-            per estimator.
+            If X contains waveforms without a rate, but `sampling_rate_` was chosen from files, once
+            per estimator; if clips end after their files, or differ from `fit` by a factor of ten.
         """
         check_is_fitted(self)
         return compute_rows(
@@ -269,6 +269,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             description="Features",
+            known_lengths=vars(self).get("_clip_lengths"),
         )
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:

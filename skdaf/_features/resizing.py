@@ -1,6 +1,5 @@
 """The common length of spectrograms: choose it, and resize, repeat, pad or cut them along time."""
 
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from skdaf._audio.clips import Clip
+from skdaf._core.user_warnings import warn_user
 
 # How clips get the common length: the values of the parameter `length`, without "auto".
 METHODS = ("resize", "tile", "pad")
@@ -105,12 +105,10 @@ def warn_about_long_clips(clips, seconds, method):
     if rows:
         row = rows[0]
         example = str(clips[row].path) if isinstance(clips[row], Clip) else f"clip {row}"
-        warnings.warn(
+        warn_user(
             f"{len(rows)} of {len(clips)} clips are more than {_MAX_SQUEEZE} times longer than "
             f"most ({usual:.3g} s), for example {example} with {seconds[row]:.3g} s. "
-            f"{_CONSEQUENCES[method]}. Cut them into shorter clips (a table with start and end).",
-            UserWarning,
-            stacklevel=4,
+            f"{_CONSEQUENCES[method]}. Cut them into shorter clips (a table with start and end)."
         )
 
 

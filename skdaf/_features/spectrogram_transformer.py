@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from dataclasses import asdict, astuple
 from numbers import Integral, Real
 from typing import Literal, Self
@@ -15,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds, validate_sounds_for
-from skdaf._audio.lengths import median_seconds, rate_and_lengths
+from skdaf._audio.lengths import is_range_in_seconds, median_and_range, rate_and_lengths
 from skdaf._core.estimator import Estimator, is_flag, is_positive_count, is_seconds
 from skdaf._core.limits import MAX_FRAME
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
+from skdaf._core.user_warnings import warn_user
 from skdaf._core.validation import ExplainedOptions, Seconds, StrictInterval, fit_context
 from skdaf._features.extraction import compute_rows
 from skdaf._features.filter_banks import count_empty_bands
@@ -160,6 +160,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         "_squeeze": lambda value: isinstance(value, float) and 1 <= value < math.inf,
         "_fitted_settings": are_settings,
         "clip_length_": is_seconds,
+        "_clip_lengths": is_range_in_seconds,
     }
 
     _parameter_constraints = {
@@ -255,7 +256,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
             or shorter than `hop_length`, so that the audio in between is not used.
             If clips that are resized or tiled are more than ten times longer than most.
         """
-        clips = validate_sounds(self, X, reset=True)
+        clips = validate_sounds(self, X, reset=True, y=y)
         self.sampling_rate_, n_samples = rate_and_lengths(
             clips,
             self.sampling_rate,
@@ -267,11 +268,11 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         self._rate_is_of_files = self.sampling_rate is None and isinstance(clips[0], Clip)
         settings = self._settings(self.sampling_rate_)
         self._warn_about_empty_bands(settings)
-        warn_about_gaps(self, "window_length", "hop_length", stacklevel=3)
+        warn_about_gaps(self, "window_length", "hop_length")
         # A plain dict, so that estimators are the only types of this package in saved models.
         self._fitted_settings = asdict(settings)
         self.n_bins_ = settings.n_bins
-        self.clip_length_ = median_seconds(n_samples, self.sampling_rate_)
+        self.clip_length_, self._clip_lengths = median_and_range(n_samples, self.sampling_rate_)
         lengths = [settings.n_frames(n) for n in n_samples]
         self._choose_length(lengths)
         seconds = [(n - 1) * self.hop_length for n in lengths]
@@ -300,8 +301,8 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         Warns
         -----
         UserWarning
-            If X contains waveforms without a rate, but `sampling_rate_` was chosen from files; once
-            per estimator.
+            If X contains waveforms without a rate, but `sampling_rate_` was chosen from files, once
+            per estimator; if clips end after their files, or differ from `fit` by a factor of ten.
         """
         check_is_fitted(self)
         return compute_rows(
@@ -310,6 +311,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
             description="Spectrograms",
+            known_lengths=vars(self).get("_clip_lengths"),
         )
 
     def set_output(
@@ -368,12 +370,10 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
                 "resolve, so spectrograms would be silent. Frequencies are in Hz."
             )
         if n_empty:
-            warnings.warn(
+            warn_user(
                 f"{n_empty} of n_mels={self.n_mels} mel bands are always silent: with "
                 f"window_length={self.window_length} (seconds) at {settings.sampling_rate} Hz they "
-                "are narrower than the window can resolve. Use fewer mel bands or a longer window.",
-                UserWarning,
-                stacklevel=4,
+                "are narrower than the window can resolve. Use fewer mel bands or a longer window."
             )
 
     def _rates(self, clips):

@@ -1,10 +1,11 @@
 """Sliding windows over clips, in whole samples."""
 
-import warnings
 from collections.abc import Sequence
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.lengths import read_infos
+from skdaf._audio.unusual_lengths import report_lengths
+from skdaf._core.user_warnings import warn_user
 
 
 class Windows(Sequence):
@@ -41,14 +42,13 @@ class Windows(Sequence):
         return _slice(self.clip, self.sampling_rate, start, end)
 
 
-def warn_about_gaps(estimator, window, step, stacklevel):
+def warn_about_gaps(estimator, window, step):
     """Warn if the step of an estimator is longer than its window; both are names of parameters."""
     length, step_length = getattr(estimator, window), getattr(estimator, step)
     if step_length > length:
-        warnings.warn(
+        warn_user(
             f"{step}={step_length:g} is longer than {window}={length:g} (seconds), so the audio "
-            f"between them is not used. Set {step} to at most {length:g}.",
-            stacklevel=stacklevel + 1,
+            f"between them is not used. Set {step} to at most {length:g}."
         )
 
 
@@ -87,6 +87,7 @@ def _rates_and_lengths(clips, sampling_rate):
     if not isinstance(clips[0], Clip):
         return [sampling_rate] * len(clips), [len(clip) for clip in clips]
     infos = read_infos(clips)
+    report_lengths(clips, [info.n_frames / info.sampling_rate for info in infos])
     return [info.sampling_rate for info in infos], [info.n_frames for info in infos]
 
 

@@ -12,6 +12,7 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds_for
 from skdaf._audio.lengths import read_infos
 from skdaf._audio.samples import to_float32
+from skdaf._audio.unusual_lengths import one_report
 from skdaf._core.limits import check_recording
 from skdaf._core.public import public
 from skdaf._core.typing import Clips
@@ -162,15 +163,17 @@ class LegacySpectrogramTransformer(SpectrogramTransformer):
         clips = validate_sounds_for(self, X)
         rates = self._rates(clips)
         spectrograms = np.empty((len(clips), self.n_frames_, self.n_bins_), dtype=np.float32)
-        for rate in sorted(set(rates)):
-            rows = [row for row, own in enumerate(rates) if own == rate]
-            spectrograms[rows] = compute_rows(
-                self._extraction(self._settings(rate)),
-                [clips[row] for row in rows],
-                n_jobs=self.n_jobs,
-                verbose=self.verbose,
-                description=f"Spectrograms at {rate} Hz",
-            )
+        with one_report():
+            for rate in sorted(set(rates)):
+                rows = [row for row, own in enumerate(rates) if own == rate]
+                spectrograms[rows] = compute_rows(
+                    self._extraction(self._settings(rate)),
+                    [clips[row] for row in rows],
+                    n_jobs=self.n_jobs,
+                    verbose=self.verbose,
+                    description=f"Spectrograms at {rate} Hz",
+                    known_lengths=vars(self).get("_clip_lengths"),
+                )
         return spectrograms
 
     def _rates(self, clips):

@@ -1,13 +1,13 @@
 """The device and the precision of networks, and the number of threads that torch may use."""
 
 import threading
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch.backends import cudnn
 
 from skdaf._core.contexts import SharedContext
+from skdaf._core.user_warnings import warn_user
 
 
 def resolve_device(device: str | torch.device, *, fallback_to_cpu: bool = False) -> str:
@@ -34,7 +34,7 @@ def resolve_device(device: str | torch.device, *, fallback_to_cpu: bool = False)
     problem = f"device={device!r} is not available on this machine"
     if not fallback_to_cpu:
         raise ValueError(f"{problem}.")
-    warnings.warn(f"{problem}; using the CPU instead.", stacklevel=2)
+    warn_user(f"{problem}; using the CPU instead.")
     return "cpu"
 
 

@@ -9,6 +9,7 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.opening import on_disk
 from skdaf._audio.reading import read_info
 from skdaf._audio.sources import is_source
+from skdaf._audio.unusual_lengths import report_lengths
 from skdaf._core.parallel import progress_bar
 from skdaf._estimators.fitted import load_fitted
 from skdaf._estimators.table_columns import expected_table, find_table_columns
@@ -63,6 +64,7 @@ def map_windows(function, path, *, window, step, batch_size, verbose, descriptio
     with on_disk(_one_recording(path)) as clip:
         info = read_info(clip)
         seconds = info.n_frames / info.sampling_rate
+        report_lengths([clip], [seconds])
         warn_about_short_recording(clip, window, seconds, stacklevel)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
         results = []

@@ -11,8 +11,10 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Hidden
 
+from skdaf._audio.unusual_lengths import any_length
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._estimators.fitted import names_of_labels, unwrap
 from skdaf._segments.batches import SECONDS, WINDOW_CONSTRAINTS, load_for_windows, map_windows
 from skdaf._segments.multilabel import one_row_per_label
@@ -162,6 +164,7 @@ def predict_segments(
     >>> segments.label.notna().tolist()
     [False, False, True, True]
     """
+    check_not_swapped(estimator, path, "predict_segments(estimator, path)")
     predictor = WindowPredictor(estimator, threshold)
     window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)
@@ -208,9 +211,10 @@ class WindowPredictor:
         The latter is None unless there can be several labels per window. A `threshold` is already
         applied to these; for one label per window, call `labels_above`.
         """
-        if self.is_regressor:
-            return numbers_by_column(self.estimator, windows), None
-        labels, probabilities = labels_and_probabilities(self.estimator, windows)
+        with any_length():  # the last window may be short
+            if self.is_regressor:
+                return numbers_by_column(self.estimator, windows), None
+            labels, probabilities = labels_and_probabilities(self.estimator, windows)
         columns = {}
         if probabilities is not None:
             columns = dict(zip(self.columns, probabilities.T, strict=True))

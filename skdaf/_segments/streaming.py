@@ -11,6 +11,7 @@ from skdaf._audio.sources import PATH_TYPES, is_pair
 from skdaf._audio.stream import BlockReader, Buffer, PartSource, stream_rate
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._features.windows import Windows, in_samples
 from skdaf._segments.predict import PREDICTION_CONSTRAINTS, WindowPredictor
 from skdaf._segments.window_lengths import (
@@ -122,6 +123,7 @@ def predict_stream(
     1.0 2.0 quiet
     2.0 2.75 quiet
     """
+    check_not_swapped(estimator, blocks, "predict_stream(estimator, blocks, sampling_rate)")
     predictor = WindowPredictor(estimator, threshold)
     window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)

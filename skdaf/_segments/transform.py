@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from skdaf._audio.unusual_lengths import any_length
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._segments.batches import WINDOW_CONSTRAINTS, load_for_windows, map_windows
 from skdaf._segments.tables import probability_columns
 
@@ -102,6 +104,7 @@ def transform_segments(
     2    2.0  3.00      0.05
     3    3.0  3.75      0.05
     """
+    check_not_swapped(transformer, path, "transform_segments(transformer, path, window=...)")
     transformer = load_transformer(transformer)
     outputs = window_outputs(
         transformer,
@@ -144,7 +147,8 @@ def window_outputs(transformer, path, **options):
 
 
 def _transform_windows(transformer, windows):
-    output = transformer.transform(windows)
+    with any_length():  # the last window may be short
+        output = transformer.transform(windows)
     output = output if hasattr(output, "shape") else np.asarray(output)
     if output.shape[:1] != (len(windows),):
         raise ValueError(

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import tempfile
-import warnings
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from skdaf._core.archives import read_array, read_header
 from skdaf._core.files import leftovers, name_with, replacing
+from skdaf._core.user_warnings import warn_user
 from skdaf._training.fingerprint import digest_of
 
 # A checkpoint path with this suffix is a file; any other is a folder of such files.
@@ -226,7 +226,7 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
     def _warn(self, sentence):
-        warnings.warn(f"The checkpoint {os.fspath(self.path)!r} {sentence}", stacklevel=2)
+        warn_user(f"The checkpoint {os.fspath(self.path)!r} {sentence}")
 
 
 def pack(tree: Any) -> bytes:

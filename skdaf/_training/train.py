@@ -3,7 +3,6 @@
 import math
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from torch import nn
 
 from skdaf._core.interruption import SECOND_INTERRUPT_WITHIN, TrainingInterrupted
 from skdaf._core.parallel import is_worker_thread
+from skdaf._core.user_warnings import warn_user
 from skdaf._networks.device import reproducible, single_torch_thread, without_autocast
 from skdaf._networks.weights import get_weights, set_weights
 from skdaf._training.checkpoint import Checkpoint
@@ -62,7 +62,7 @@ def train(
         # second interruption in quick succession also stops what else is around a fit.
         if state.n_epochs == 0 or _is_measured() or _is_second_interrupt():
             raise
-        warnings.warn(TrainingInterrupted(state.n_epochs + 1, state.best_epoch), stacklevel=2)
+        warn_user(TrainingInterrupted(state.n_epochs + 1, state.best_epoch))
     network.to("cpu")
     if state.best_weights is not None:
         set_weights(network, state.best_weights)

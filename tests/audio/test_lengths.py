@@ -7,7 +7,13 @@ import pytest
 import soundfile as sf
 
 from skdaf import AudioReadError, Clip
-from skdaf._audio.lengths import rate_and_lengths, read_headers
+from skdaf._audio.lengths import (
+    is_range_in_seconds,
+    median_and_range,
+    rate_and_lengths,
+    read_headers,
+)
+from skdaf._estimators.persistence.outline_values import is_certain
 
 SOUND = np.zeros(16_000), 8000  # 2 s
 
@@ -30,6 +36,26 @@ def test_clips_that_end_after_their_files_are_shorter_and_give_a_warning():
         assert rate_and_lengths(clips, None) == (8000, [8000, 4000, 8000])
     with pytest.warns(UserWarning, match=r"A clip ends after .*end=3 "):
         rate_and_lengths(clips[:2], None)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (median_and_range([800, 400, 1600], 8000)[1], True),
+        ((0.5, 0.5), True),
+        ((0.6, 0.5), False),
+        ((0.0, 0.5), False),
+        ((0.5, float("inf")), False),
+        ((float("nan"), 0.5), False),
+        ((0.5,), False),
+        ([0.5, 0.5], False),
+        ((1, 2), False),
+        (None, False),
+    ],
+)
+def test_ranges_from_files_are_checked(value, expected):
+    assert is_range_in_seconds(value) is expected
+    assert is_certain("SpectrogramTransformer", "_clip_lengths", value, {}) is expected
 
 
 @pytest.mark.filterwarnings("error")

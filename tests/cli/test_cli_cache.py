@@ -42,10 +42,10 @@ def computed(monkeypatch):
     clips = []
     compute = extraction.Extraction._compute_clips
 
-    def spy(self, numbered_clips):
+    def spy(self, numbered_clips, lengths):
         numbered_clips = list(numbered_clips)
         clips.extend(numbered_clips)
-        return compute(self, numbered_clips)
+        return compute(self, numbered_clips, lengths)
 
     monkeypatch.setattr(extraction.Extraction, "_compute_clips", spy)
     return clips

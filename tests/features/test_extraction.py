@@ -76,7 +76,7 @@ def test_padding_is_standardized_with_the_clip(tmp_path):
 def test_bad_file_leaves_the_others_alone(clips, tmp_path):
     good = output_of(extract()(clips))
     bad = [Clip(str(tmp_path / "missing.wav")), Clip(clips[0].path, 99.0)]
-    output, errors = extract()([bad[0], *clips, bad[1]])
+    (output, _), errors = extract()([bad[0], *clips, bad[1]])
     np.testing.assert_array_equal(output[1:-1], good)
     assert [error.paths for error in errors] == [[bad[0].path], [clips[0].path]]
     assert all(type(error) is AudioReadError for error in errors)
@@ -98,9 +98,10 @@ def sizes_of_chunks(clips):
 
     class Sizes(Extraction):
         row_shape, dtype, cache = (), int, None
+        settings = SETTINGS
 
         def __call__(self, chunk):
-            return np.full(len(chunk), len(chunk)), []
+            return (np.full(len(chunk), len(chunk)), [None] * len(chunk)), []
 
     counts = compute_rows(Sizes(), clips, n_jobs=None, verbose=0, description="")
     return sorted(set(counts))

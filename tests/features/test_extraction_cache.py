@@ -273,7 +273,7 @@ def test_bad_file_is_reported_and_the_good_ones_are_cached(clips, cache, tmp_pat
     write_noise(damaged, n_samples=16000)
     os.truncate(damaged, os.path.getsize(damaged) // 2)
     bad = [Clip(str(tmp_path / "missing.wav")), Clip(str(damaged))]
-    output, errors = extract(cache)([bad[0], *clips, bad[1]])
+    (output, _), errors = extract(cache)([bad[0], *clips, bad[1]])
     assert sorted(path for error in errors for path in error.paths) == sorted(
         clip.path for clip in bad
     )

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from helpers import small_frontend, wait_until_cacheable, write_format
+from helpers import any_length, small_frontend, wait_until_cacheable, write_format
 from joblib import parallel_config
 
 from skdaf import Clip, PyAudioAnalysisTransformer, load_audio, predict_segments, transform_segments
 from skdaf._audio import adjacent
 
-pytestmark = pytest.mark.oldest
+pytestmark = [pytest.mark.oldest, any_length]
 
 RATE = 16_000
 N_SAMPLES = 6 * RATE + 1234

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._estimators.export.graph import MAX_BYTES, OnnxGraph, import_onnx, integers
 from skdaf._estimators.export.parts import find_parts
 from skdaf._estimators.export.spectrograms import add_spectrogram
@@ -93,6 +94,7 @@ def export_onnx(estimator: BaseEstimator | PathLike, path: PathLike) -> None:
     >>> session.get_modelmeta().custom_metadata_map["sampling_rate"]
     '16000'
     """
+    check_not_swapped(estimator, path, "export_onnx(estimator, path)")
     onnx = import_onnx()
     model = _make_model(find_parts(estimator))
     if model.ByteSize() > MAX_BYTES:

@@ -14,6 +14,8 @@ from skdaf._core.archives import Archive, TooLargeError
 from skdaf._core.files import write_whole
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
+from skdaf._core.user_warnings import warn_user
+from skdaf._estimators.argument_order import check_not_swapped
 from skdaf._estimators.persistence.note import FORMAT, read_note
 from skdaf._estimators.persistence.reader import build
 from skdaf._estimators.persistence.run_settings import CodeError, EstimatorCopier
@@ -53,7 +55,7 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     Raises
     ------
     TypeError
-        If `estimator` is a class.
+        If `estimator` is a class, or the arguments are in the wrong order.
     OSError
         If the file cannot be written. In that case, no partial file is left behind.
     ValueError
@@ -85,6 +87,7 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     >>> loaded.n_frames_ == transformer.n_frames_
     True
     """
+    check_not_swapped(estimator, path, "save_model(estimator, path)")
     import skops.io  # not at the top, because it imports all of scikit-learn
 
     if isinstance(estimator, type):
@@ -159,10 +162,7 @@ def _frozen_model(estimator, name, path):
     except (OSError, ValueError) as error:
         # The predictions of a fitted estimator do not need it.
         if not hasattr(estimator, "network_"):
-            warnings.warn(
-                f"{name}={path!r} of {type(estimator).__name__} is saved as None: {error}",
-                stacklevel=2,
-            )
+            warn_user(f"{name}={path!r} of {type(estimator).__name__} is saved as None: {error}")
         return None
 
 

@@ -47,6 +47,12 @@ def _are_counts(value):
     return is_vector and bool((np.isfinite(value) & (value >= 0)).all())
 
 
+def _is_range(value):
+    is_number = _is_number(_SMALLEST, kinds=(float,))
+    is_pair = type(value) is tuple and len(value) == 2 and all(map(is_number, value))
+    return is_pair and value[0] <= value[1]
+
+
 def _is_vector(value):
     return isinstance(value, np.ndarray) and value.ndim == 1
 
@@ -134,6 +140,7 @@ _FITTED = {
         "_squeeze": _is_number(1, kinds=(float,)),
         "_fitted_settings": _are_settings,
         "clip_length_": _is_number(_SMALLEST, kinds=(float,)),
+        "_clip_lengths": _is_range,
         "n_features_in_": _is_integer(0),
     },
 }

@@ -1,7 +1,6 @@
 """What `PretrainedFeatureExtractor` checks in fit and transform, beyond its parameters."""
 
 import os
-import warnings
 from weakref import WeakSet
 
 import numpy as np
@@ -13,6 +12,7 @@ from skdaf._core.limits import (
     MAX_WINDOWS_PER_SECOND,
     check_at_most,
 )
+from skdaf._core.user_warnings import warn_user
 
 # Extractors that have warned about waveforms without a rate. Each one warns once.
 _warned: WeakSet = WeakSet()
@@ -111,10 +111,8 @@ def warn_about_rate(extractor, clips, rate):
     if extractor.sampling_rate is not None or isinstance(clips[0], Clip) or extractor in _warned:
         return
     _warned.add(extractor)
-    warnings.warn(
+    warn_user(
         f"X contains waveforms without a sampling rate: {rate} Hz is assumed, the rate of the "
         "model. If they have a different rate, pass [(samples, sampling_rate), ...] to resample "
-        f"them; otherwise, set sampling_rate={rate}.",
-        UserWarning,
-        stacklevel=4,
+        f"them; otherwise, set sampling_rate={rate}."
     )

@@ -5,7 +5,6 @@ import hashlib
 import importlib
 import os
 import sys
-import warnings
 import zipfile
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from skdaf._core.callables import name_of
+from skdaf._core.user_warnings import warn_user
 from skdaf._estimators.pretrained.backbone import MissingParameterError
 from skdaf._estimators.pretrained.names import (
     NAMED,
@@ -179,7 +179,7 @@ def load(model, *, sampling_rate, window, output, device, batch_size):
         raise kind(f"Cannot use the model {model.name!r}: {error}") from error
     if backbone.license_note and backbone.name not in _warned:
         _warned.add(backbone.name)
-        warnings.warn(backbone.license_note, stacklevel=4)
+        warn_user(backbone.license_note)
     if sampling_rate not in (None, backbone.sampling_rate):
         raise ValueError(
             f"sampling_rate={sampling_rate}, but {model.name} takes {backbone.sampling_rate} Hz: "

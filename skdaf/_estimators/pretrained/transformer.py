@@ -231,7 +231,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
             If X contains waveforms without a rate, but there is no `sampling_rate`; if the license
             of the network restricts its use.
         """
-        clips = validate_sounds(self, X, reset=True)
+        clips = validate_sounds(self, X, reset=True, y=y)
         check_device(self.device)
         model = find_model(self.model)
         backbone = load(model, **self._options())

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from exporting import difficult_clips, exported, fitted_on_noise, metadata, run
 from helpers import (
+    any_length,
     import_or_skip,
     noise,
     run_python,
@@ -31,6 +32,8 @@ from skdaf import (
     make_combined_classifier,
     save_model,
 )
+
+pytestmark = any_length
 
 CLIPS = difficult_clips()
 LABELS = np.array(["dog", "rain", "Vögel"])[np.arange(8) % 3]

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from exporting import difficult_clips, exported, metadata, run, session_of
-from helpers import import_or_skip, noise
+from helpers import any_length, import_or_skip, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +13,8 @@ from skdaf import CNNAudioClassifier, SpectrogramTransformer
 from skdaf._estimators.export.graph import OnnxGraph
 from skdaf._estimators.export.spectrograms import add_spectrogram
 from skdaf._estimators.export.standardization import add_finish
+
+pytestmark = any_length
 
 CASES = [
     {},
