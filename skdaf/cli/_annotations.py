@@ -149,7 +149,7 @@ def one_label_of_clips(recordings, annotations):
     if annotations is None:
         return *recordings.with_one_label(), recordings.groups
     if annotations.is_multilabel:
-        raise click.UsageError("--multilabel is for networks: an SVM learns one label per clip.")
+        raise click.UsageError("--config learns one label per clip: omit --multilabel.")
     return labeled_clips(recordings, annotations)
 
 

@@ -13,7 +13,8 @@ group_option = click.option(
     metavar="NAME",
     help="Column of the table with the group of each recording, such as its speaker or site. No "
     "group is both in training and in what is held out, by --test-fraction (which is then the "
-    "fraction of the groups) or to choose the best epoch.",
+    "fraction of the groups), by --cv, or to choose the best epoch. Reports contain the scores of "
+    "each group.",
 )
 
 
@@ -47,12 +48,12 @@ def groups_of_recordings(values):
     return Groups(values, "recording")
 
 
-def groups_of_column(values, column):
+def checked_groups(groups):
     """Return the groups in a column of a table; raise ValueError if there is only one."""
-    groups = Groups(values, column)
     if groups.count < 2:
+        column = groups.what
         raise ValueError(
-            f"All rows have the same group, {column}={str(values[0])!r}: --group-column {column} "
-            "needs at least two groups, so that one can be held out."
+            f"All rows have the same group, {column}={str(groups.values[0])!r}: --group-column "
+            f"{column} needs at least two groups, so that one can be held out."
         )
     return groups

@@ -7,7 +7,7 @@ import click
 
 from skdaf._audio.metadata.spelling import Spelling
 from skdaf.cli._checked import refuse_unreadable
-from skdaf.cli._groups import groups_of_column
+from skdaf.cli._groups import Groups, checked_groups
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
@@ -157,6 +157,8 @@ class Recordings:
     ----------
     groups : Groups or None
         The groups of the recordings that were returned last.
+    needs_several_groups : bool
+        Whether a single group is an error, because one is held out.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class Recordings:
         group_column=None,
         skip_unreadable=None,
     ):
-        self.group_column, self.groups = group_column, None
+        self.group_column, self.groups, self.needs_several_groups = group_column, None, True
         self._skip_unreadable = skip_unreadable
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
@@ -260,7 +262,8 @@ class Recordings:
             OptionSpelling(),
         )
         if self.group_column is not None:
-            self.groups = groups_of_column(found.groups, self.group_column)
+            groups = Groups(found.groups, self.group_column)
+            self.groups = checked_groups(groups) if self.needs_several_groups else groups
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
 

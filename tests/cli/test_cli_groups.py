@@ -74,7 +74,15 @@ def test_combine_calibrates_by_groups(table, tmp_path, monkeypatch):
     monkeypatch.setattr(CalibratedClassifierCV, "fit", spy)
     result = invoke(
         *("combine", "model.skops", "--table", table, "--group-column", "speaker", "--proba"),
-        *("--no-handcrafted", "-o", tmp_path / "m.skops", "--test-fraction", "0.3"),
+        *(
+            "--method",
+            "svc",
+            "--no-handcrafted",
+            "-o",
+            tmp_path / "m.skops",
+            "--test-fraction",
+            "0.3",
+        ),
     )
     assert "Held out speaker" in result.stderr
     assert len(folds) == 2
