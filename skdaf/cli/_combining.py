@@ -7,7 +7,6 @@ import click
 from click.core import ParameterSource
 
 from skdaf.cli._models import set_cache, set_for_this_run
-from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options, configure
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
 from skdaf.cli._program import note, verbosity
@@ -52,9 +51,11 @@ def check_models_or_config(models, config):
             raise click.UsageError(f"{option} cannot be used with --config.")
 
 
-def check_method(method, config, labels, proba):
-    """Return the method of a command, and check that it fits the labels and other options."""
-    several = is_indicator(labels)
+def check_method(method, config, several, proba):
+    """Return the method of a command, and check that it fits the labels and other options.
+
+    `several` says whether clips have any number of labels.
+    """
     if method == "vote" and config is not None:
         raise click.UsageError("--config describes an SVM: omit --method vote.")
     if method == "vote" and several:
@@ -69,11 +70,10 @@ def check_method(method, config, labels, proba):
     return method
 
 
-def combined_classifier(extractors, method, labels, settings, *, handcrafted, seed, cache, n_jobs):
+def combined_classifier(extractors, method, several, settings, *, handcrafted, seed, cache, n_jobs):
     """Return an unfitted combined classifier.
 
-    `labels` are those of the clips, `settings` its parameters, and the others are options of the
-    command.
+    `several` says whether clips have any number of labels, and `settings` are its parameters.
     """
     from sklearn.multiclass import OneVsRestClassifier
 
@@ -88,7 +88,7 @@ def combined_classifier(extractors, method, labels, settings, *, handcrafted, se
     if method == "vote":
         return configure(model, dict(settings))
     model.set_params(svc__random_state=seed)
-    if is_indicator(labels):
+    if several:
         model.set_params(svc=OneVsRestClassifier(model["svc"]))
     return configure(model, dict(settings))
 

@@ -5,7 +5,6 @@ import warnings
 import click
 
 from skdaf.cli._models import set_cache, set_for_this_run
-from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import check_names, configure, parameter_names
 from skdaf.cli._program import verbosity
 
@@ -21,15 +20,11 @@ handcrafted_option = click.option(
 _NETWORK = "cnn1"
 
 
-def check_handcrafted(task):
-    """Raise UsageError if no combined classifier can learn the task of a command."""
+def check_handcrafted(task, several):
+    """Raise UsageError if no combined classifier can learn the task, or several labels per clip."""
     if task != "classification":
         raise click.UsageError("--handcrafted requires --task classification.")
-
-
-def check_one_label(labels):
-    """Raise UsageError if clips have several labels, which no combined classifier can learn."""
-    if is_indicator(labels):
+    if several:
         raise click.UsageError(
             "--handcrafted is for one label per clip, not for several: omit it. To add the "
             "features, pass the trained network to skdaf combine --method svc."

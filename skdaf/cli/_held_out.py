@@ -150,8 +150,8 @@ def _check_classes(clips, rows, n_folds):
             _check_has_two(training.classes, clips.groups.of(test), n_folds)
     if unknown:
         warnings.warn(
-            f"All clips of the classes {sorted(unknown)} are in the same fold, so the model that "
-            "is tested on them cannot know them.",
+            f"The classes {sorted(unknown)} occur in one fold each, so the models that are tested "
+            "on their clips cannot know them.",
             stacklevel=2,
         )
 

@@ -182,6 +182,11 @@ class Recordings:
         self.targets = tuple(column for name, column in columns if name == "target")
         self.root, self.output = root, output
 
+    @property
+    def has_several_labels(self):
+        """Whether the recordings have any number of labels."""
+        return self.label_separator is not None or isinstance(self.columns.get("label"), tuple)
+
     def labeled(self):
         """Return the recordings and their labels, as text.
 

@@ -4,7 +4,13 @@ from functools import partial
 
 import click
 
-from skdaf.cli._annotations import annotation_options, check_task, labeled_clips, one_label_of_clips
+from skdaf.cli._annotations import (
+    annotation_options,
+    check_task,
+    have_several_labels,
+    labeled_clips,
+    one_label_of_clips,
+)
 from skdaf.cli._combining import (
     calibrate_by_groups,
     check_method,
@@ -20,13 +26,11 @@ from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
 from skdaf.cli._groups import group_option
 from skdaf.cli._handcrafted import (
     check_handcrafted,
-    check_one_label,
     fit_with_handcrafted,
     handcrafted_option,
     with_handcrafted,
 )
 from skdaf.cli._models import load, network_in, set_cache
-from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import (
     WholeNumber,
     cache_option,
@@ -147,11 +151,10 @@ def train(
     check_task(annotations, task)
     options = {"test_fraction": test_fraction, "cv": cv, "output": output}
     if handcrafted:
-        check_handcrafted(task)
+        check_handcrafted(task, have_several_labels(recordings, annotations))
         model = with_handcrafted(values, cache=cache, n_jobs=n_jobs)
-        clips, labels, groups = labeled_clips(recordings, annotations)
-        check_one_label(labels)
-        fit(model, clips, labels, groups, train=fit_with_handcrafted, **options)
+        options["train"] = fit_with_handcrafted
+        fit(model, *labeled_clips(recordings, annotations), **options)
     elif task == "representation":
         model = configure(ConvAutoencoderEmbedder(), values)
         clips = recordings.unlabeled()
@@ -295,32 +298,32 @@ def combine(
     check_models_or_config(models, config)
     options = {"test_fraction": test_fraction, "cv": cv, "output": output}
     if config is not None:
-        check_method(method, config, None, proba)
+        check_method(method, config, False, proba)
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
         set_cache(pipeline, cache)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
         clips = one_label_of_clips(recordings, annotations)
         fit(pipeline, *clips, train=train, **options)
         return
-    clips, labels, groups = labeled_clips(recordings, annotations)
-    method = check_method(method, None, labels, proba)
+    several = have_several_labels(recordings, annotations)
+    method = check_method(method, None, several, proba)
     extractors = [
         extractor
         for model in models
         for extractor in _extractors(model, layers_dropped, trust=trust, n_jobs=n_jobs)
     ]
     common = {"handcrafted": handcrafted, "seed": seed, "cache": cache, "n_jobs": n_jobs}
-    model = combined_classifier(extractors, method, labels, settings, **common)
+    model = combined_classifier(extractors, method, several, settings, **common)
     if proba:
         model = CalibratedClassifierCV(model, ensemble=False)
         # The folds of whole groups are not part of the model.
         options |= {"train": calibrate_by_groups, "noted": {"cv": None}}
-    elif is_indicator(labels):
+    elif several:
         options["train"] = fit_labels
     is_tested = test_fraction is not None or cv is not None
     if is_tested and not all(map(is_pretrained, models)):
         note("Scores are too good if the networks were trained on clips that are held out now.")
-    fit(model, clips, labels, groups, **options)
+    fit(model, *labeled_clips(recordings, annotations), **options)
 
 
 def _class_weight(option, task):

@@ -77,7 +77,7 @@ class TestFolds:
         ):
             folds(clips(["a", "b"] * 4, ["anna", "ben"] * 4), 2)
         labels = ["a", "b", "c", "b", "a", "b"]
-        with pytest.warns(UserWarning, match=r"All clips of the classes \['c'\] are in the same"):
+        with pytest.warns(UserWarning, match=r"The classes \['c'\] occur in one fold each"):
             folds(clips(labels, ["anna", "anna", "ben", "ben", "carl", "carl"]), 3)
 
 
