@@ -4,9 +4,11 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 
 - `_training`: train, transfer, combine.
 - `_fitting`: fit, save and report; `_annotations`: the option --annotations.
+- `_held_out`, `_cross_validation`: the options --test-fraction and --cv.
 - `_groups`: the option --group-column.
 - `_copies`: the warning about copies of training clips.
-- `_combining`: the option --config of combine.
+- `_combining`: what combine trains, and its option --config.
+- `_handcrafted`: the option --handcrafted of train.
 - `_predicting`: predict, embed, report.
 - `_inputs`: what a model gets, such as a table with numbers beside the recordings.
 - `_skipping`: the option --skip-unreadable of predict and embed.
@@ -22,7 +24,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_completion`: completion of the parameters of --set in the shell.
 - `_recordings`: the labeled recordings of a command: class folders, or --table.
 - `_models`: load and save model files.
-- `_tables`, `_reports`, `_text`: find recordings, write tables and reports.
+- `_tables`, `_scores`, `_reports`, `_text`: find recordings, write tables and reports.
 """
 
 import click

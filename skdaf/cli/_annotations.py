@@ -151,12 +151,17 @@ def labeled_clips(recordings, annotations):
     return clips, labels, groups_of_recordings(groups)
 
 
+def have_several_labels(recordings, annotations):
+    """Return whether `labeled_clips` returns an indicator of any number of labels."""
+    return recordings.has_several_labels if annotations is None else annotations.is_multilabel
+
+
 def one_label_of_clips(recordings, annotations):
     """Return the clips of a command that learns one label of each, as `labeled_clips` does."""
     if annotations is None:
         return *recordings.with_one_label(), recordings.groups
     if annotations.is_multilabel:
-        raise click.UsageError("--multilabel is for networks: an SVM learns one label per clip.")
+        raise click.UsageError("--config learns one label per clip: omit --multilabel.")
     return labeled_clips(recordings, annotations)
 
 

@@ -1,9 +1,13 @@
-"""The option --config of "skdaf combine": configuration files of deep_audio_features."""
+"""What "skdaf combine" trains: votes, an SVM, or what --config describes.
+
+Configuration files are those of deep_audio_features.
+"""
 
 import click
 from click.core import ParameterSource
 
-from skdaf.cli._models import set_for_this_run
+from skdaf.cli._models import set_cache, set_for_this_run
+from skdaf.cli._options import combine_options, configure
 from skdaf.cli._paths import InputPath, check_output_is_not_listed
 from skdaf.cli._program import note, verbosity
 
@@ -14,6 +18,21 @@ config_option = click.option(
     help="Use the models and settings of this configuration file (YAML) of the combined classifier "
     "of deep_audio_features. Models that it names by an address or a Google Drive id are "
     "downloaded.",
+)
+
+method_options = combine_options(
+    click.option(
+        "--method",
+        type=click.Choice(["vote", "svc"]),
+        help="Average the probabilities of all blocks, each of which votes, or train one SVM on "
+        "all features together.  [default: vote; svc with --config or several labels per clip]",
+    ),
+    click.option(
+        "--proba",
+        is_flag=True,
+        help="With --method svc or --config: also learn to predict probabilities. This uses "
+        "cross-validation and trains the SVM six times. Votes always have probabilities.",
+    ),
 )
 
 # Options whose values the file contains, or that do not apply to its models.
@@ -30,6 +49,66 @@ def check_models_or_config(models, config):
         is_given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
         if config is not None and is_given:
             raise click.UsageError(f"{option} cannot be used with --config.")
+
+
+def check_method(method, config, several, proba):
+    """Return the method of a command, and check that it fits the labels and other options.
+
+    `several` says whether clips have any number of labels.
+    """
+    if method == "vote" and config is not None:
+        raise click.UsageError("--config describes an SVM: omit --method vote.")
+    if method == "vote" and several:
+        raise click.UsageError(
+            "--method vote is for one label per clip. With several, use --method svc."
+        )
+    method = method or ("vote" if config is None and not several else "svc")
+    if proba and method == "vote":
+        raise click.UsageError("--proba requires --method svc: votes always have probabilities.")
+    if proba and several:
+        raise click.UsageError("--proba is for one label per clip, not for several.")
+    return method
+
+
+def combined_classifier(extractors, method, several, settings, *, handcrafted, seed, cache, n_jobs):
+    """Return an unfitted combined classifier.
+
+    `several` says whether clips have any number of labels, and `settings` are its parameters.
+    """
+    from sklearn.multiclass import OneVsRestClassifier
+
+    from skdaf import make_combined_classifier
+
+    model = make_combined_classifier(extractors, handcrafted=handcrafted, method=method)
+    if handcrafted:
+        part = f"{'features__' * (method == 'svc')}handcrafted__extractor__"
+        model.set_params(**{f"{part}n_jobs": n_jobs, f"{part}verbose": verbosity()})
+    set_cache(model, cache)
+    _check_settings(settings, method)
+    if method == "vote":
+        return configure(model, dict(settings))
+    model.set_params(svc__random_state=seed)
+    if several:
+        model.set_params(svc=OneVsRestClassifier(model["svc"]))
+    return configure(model, dict(settings))
+
+
+def _check_settings(settings, method):
+    """Raise UsageError for parameters of the models of the other method."""
+    for name, _ in settings:
+        owner = "svc" if name.startswith(("svc__", "features__")) else method
+        owner = "vote" if name in ("weights", "voting") else owner
+        if owner != method:
+            raise click.UsageError(f"--set {name} is for --method {owner}.")
+
+
+def fit_labels(model, paths, labels, groups):
+    """Fit a classifier of several labels, and let it know their names."""
+    import numpy as np
+
+    model.fit(paths, labels.to_numpy())
+    model[-1].label_names_ = np.array([str(name) for name in labels.columns])
+    return model
 
 
 def pipeline_of_config(path, layers_dropped, output, n_jobs):

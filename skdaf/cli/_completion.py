@@ -33,7 +33,8 @@ def _names(context):
         return _names_in_source(*_PRETRAINED)
     estimator = _BY_TASK.get(context.params.get("task"), _CLASSIFIER)
     own = _names_in_source(*estimator)
-    return [*own, *(f"frontend__{name}" for name in _names_in_source(*_FRONTEND))]
+    own += [f"frontend__{name}" for name in _names_in_source(*_FRONTEND)]
+    return [*own, *_names_beside(own)] if context.params.get("handcrafted") else own
 
 
 def _names_in_source(file, name):
@@ -54,19 +55,27 @@ def _names_in_source(file, name):
     return sorted(names)
 
 
+def _names_beside(own):
+    """Return the parameters of `skdaf train --handcrafted` beside those of the network."""
+    from skdaf import CNNAudioClassifier, make_combined_classifier
+
+    names = make_combined_classifier(CNNAudioClassifier()).get_params()
+    return sorted(name for name in names if name.removeprefix("cnn1__") not in own)
+
+
 def _names_of_combined(params):
-    """Return the parameters of the pipeline of `skdaf combine`, which scikit-learn knows."""
+    """Return the parameters of the model of `skdaf combine`, which scikit-learn knows."""
     from skdaf import CNNFeatureExtractor, PretrainedFeatureExtractor, make_combined_classifier
 
-    pipeline = make_combined_classifier(
+    combined = make_combined_classifier(
         [
             PretrainedFeatureExtractor(None) if is_pretrained(model) else CNNFeatureExtractor()
             for model in params.get("models") or [""]
         ],
         handcrafted=params.get("handcrafted") is not False,
-        method="svc",
+        method=params.get("method") or "vote",
     )
-    return sorted(pipeline.get_params())
+    return sorted(combined.get_params())
 
 
 class _BashComplete(BashComplete):

@@ -55,6 +55,7 @@ def _release(path):
 
 def _describe(model):
     from skdaf._estimators.fitted import find_networks, names_of_labels, unwrap_calibrated
+    from skdaf._segments.predict import is_multilabel
 
     facts = {"estimator": type(model).__name__, "fitted": _is_fitted(model)}
     inner = unwrap_calibrated(model)
@@ -65,7 +66,7 @@ def _describe(model):
     if hasattr(model, "calibrated_classifiers_"):
         facts["calibration"] = model.method
     if hasattr(model, "classes_"):
-        several = getattr(inner, "multilabel_", False)
+        several = is_multilabel(inner)
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
     facts |= _table_columns(model)
     if not facts["fitted"]:

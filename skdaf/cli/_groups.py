@@ -22,7 +22,8 @@ group_option = click.option(
     metavar="NAME",
     help="Column of the table with the group of each recording, such as its speaker or site. No "
     "group is both in training and in what is held out, by --test-fraction (which is then the "
-    "fraction of the groups) or to choose the best epoch.",
+    "fraction of the groups), by --cv, or to choose the best epoch. Reports contain the scores of "
+    "each group.",
 )
 
 
@@ -56,13 +57,13 @@ def groups_of_recordings(values):
     return Groups(values, "recording")
 
 
-def groups_of_column(values, column):
+def checked_groups(groups):
     """Return the groups in a column of a table; raise ValueError if there is only one."""
-    groups = Groups(values, column)
     if groups.count < 2:
+        column = groups.what
         raise ValueError(
-            f"All rows have the same group, {column}={str(values[0])!r}: --group-column {column} "
-            "needs at least two groups, so that one can be held out."
+            f"All rows have the same group, {column}={str(groups.values[0])!r}: --group-column "
+            f"{column} needs at least two groups, so that one can be held out."
         )
     return groups
 
@@ -153,21 +154,29 @@ def warn_if_groups_unused(model, n_clips):
     if column is None or calibrates or any(map(options.get, _HOLD_OUT)):
         return
     from sklearn.base import clone
-    from sklearn.utils.validation import has_fit_parameter
 
     from skdaf._estimators.fitting import count_held_out
 
-    advice = ""
-    if has_fit_parameter(model, "groups"):
-        if count_held_out(model, n_clips):
+    advice, network = "", _network_with_groups(model)
+    if network is not None:
+        if count_held_out(network, n_clips):
             return
-        if count_held_out(clone(model).set_params(early_stopping=True), n_clips):
+        if count_held_out(clone(network).set_params(early_stopping=True), n_clips):
             advice = ", or --set early_stopping=True to choose the best epoch by them"
     warnings.warn(
         f"--group-column {column} has no effect, because no clips are held out. Add "
         f"--test-fraction 0.25 to test the model on other groups{advice}.",
         stacklevel=2,
     )
+
+
+def _network_with_groups(model):
+    """Return the network that holds out groups: a model, or a block of a combined classifier."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    blocks = dict(getattr(model, "estimators", ())).values()
+    parts = [part for part in (model, *blocks) if hasattr(part, "fit")]
+    return next((part for part in parts if has_fit_parameter(part, "groups")), None)
 
 
 def _trains():

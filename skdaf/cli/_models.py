@@ -137,8 +137,8 @@ def load_predictor(path, *, proba=False, tables=False, **options):
     if proba and not hasattr(model, "predict_proba"):
         raise ValueError(
             f"{path!r} contains a {type(model).__name__} that does not predict probabilities: omit "
-            "--proba, or train it with skdaf combine --proba. In Python, fit "
-            "CalibratedClassifierCV(model)."
+            "--proba, or train it with skdaf combine --method vote, or --method svc --proba. In "
+            "Python, fit CalibratedClassifierCV(model)."
         )
     return model
 
@@ -201,6 +201,13 @@ def save(model, path):
     _set_everywhere(model, _RUN_PARAMETERS)
     save_model(model, path)
     note(f"Wrote {path}")
+
+
+def how_to_go_on(model):
+    """Return advice after an interruption if a model, or a network in it, saves its epochs."""
+    values = model.get_params()
+    saves = any(values[name] for name in values if name.rpartition("__")[2] == "checkpoint")
+    return " To go on, run the same command again." if saves else ""
 
 
 def set_for_this_run(model, verbose, n_jobs):

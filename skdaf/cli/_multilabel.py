@@ -37,45 +37,44 @@ def as_indicator(labels, classes):
     return labels.reindex(columns=[str(label) for label in classes], fill_value=0)
 
 
-def label_scores(model, paths, labels):
-    """Return a table of the scores of each label, and the share of exactly right recordings."""
+def label_scores(found, labels):
+    """Return a table of the scores of each label, and the share of exactly right recordings.
+
+    `found` are the `Predictions` of several labels.
+    """
     import pandas as pd
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-    from skdaf._estimators.fitted import names_of_labels
-    from skdaf._segments.predict import labels_and_probabilities
-
-    present, probabilities = labels_and_probabilities(model, paths)
-    true = as_indicator(labels, names_of_labels(model))
+    true = as_indicator(labels, found.names)
     names = ["precision", "recall", "f1", "support"]
-    columns = precision_recall_fscore_support(true.to_numpy(), present, zero_division=0)
+    columns = precision_recall_fscore_support(true.to_numpy(), found.values, zero_division=0)
     table = pd.DataFrame(dict(zip(names, columns, strict=True)), index=true.columns)
-    if probabilities is not None:
-        pairs = zip(true.to_numpy().T, probabilities.T, strict=True)
+    if found.probabilities is not None:
+        pairs = zip(true.to_numpy().T, found.probabilities.T, strict=True)
         table["average_precision"] = [
             average_precision_score(column, one) if column.any() else float("nan")
             for column, one in pairs
         ]
-    return table, float((present == true.to_numpy().astype(bool)).all(axis=1).mean())
+    return table, float((found.values == true.to_numpy().astype(bool)).all(axis=1).mean())
 
 
-def scores_text(model, paths, labels):
+def scores_text(found, labels):
     """Return the scores of a classifier of several labels as text."""
     import pandas as pd
 
     from skdaf.cli._text import visible
 
-    table, exact = label_scores(model, paths, labels)
+    table, exact = label_scores(found, labels)
     means = table[table.support > 0].mean().to_frame("(mean)").T.astype(object)
     means["support"] = ""
     shown = pd.concat([table.astype(object), means]).rename(index=visible)
     shown.columns = [name.replace("_", " ") for name in shown]
     text = shown.to_string(float_format="{:.3f}".format, na_rep="-")
-    return f"{text}\nAll labels right: {exact:.3f} of {len(paths)} recordings"
+    return f"{text}\nAll labels right: {exact:.3f} of {len(found.values)} recordings"
 
 
-def scores_data(model, paths, labels):
+def scores_data(found, labels):
     """Return the same as dicts; scores that do not exist are None."""
-    table, exact = label_scores(model, paths, labels)
+    table, exact = label_scores(found, labels)
     rows = table.astype(object).where(table.notna(), None).to_dict("index")
-    return {"clips": len(paths), "labels": rows, "all_labels_right": exact}
+    return {"clips": len(found.values), "labels": rows, "all_labels_right": exact}

@@ -152,6 +152,14 @@ training_options = combine_options(
         help="Keep this fraction of the clips out of training and report the scores on them.",
     ),
     click.option(
+        "--cv",
+        type=WholeNumber(min=2),
+        metavar="N",
+        help="Before the training on all clips, cross-validate with N folds: report the scores on "
+        "all clips, each tested by a model that was trained without it, and without its group "
+        "(--group-column, or its recording with --annotations). Trains N + 1 models.",
+    ),
+    click.option(
         "--seed",
         type=WholeNumber(min=0, max=2**32 - 1),
         default=0,
@@ -168,16 +176,20 @@ def configure(estimator, values):
 
     The error for an unknown parameter suggests similar names.
     """
-    known = _parameter_names(estimator)
-    for name in values:
+    check_names(values, parameter_names(estimator), type(estimator).__name__)
+    estimator.set_params(**values)
+    _check_values(estimator, values)
+    return estimator
+
+
+def check_names(names, known, what):
+    """Raise ValueError if one of some names is not known; suggest similar ones."""
+    for name in names:
         if name not in known:
             close = [other for other in known if other.endswith(f"__{name}")]
             close = close or difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}."
-            raise ValueError(f"{type(estimator).__name__} has no parameter {name!r}: {hint}")
-    estimator.set_params(**values)
-    _check_values(estimator, values)
-    return estimator
+            raise ValueError(f"{what} has no parameter {name!r}: {hint}")
 
 
 def _check_values(estimator, names):
@@ -194,7 +206,8 @@ def _check_values(estimator, names):
             raise ValueError(str(error)) from error
 
 
-def _parameter_names(estimator):
+def parameter_names(estimator):
+    """Return the names of all parameters of an estimator, also those of the default front end."""
     from sklearn.base import clone
 
     from skdaf import SpectrogramTransformer

@@ -31,6 +31,7 @@ from skdaf.cli._recordings import (
     unlabeled_table_option,
 )
 from skdaf.cli._reports import report_data, report_text
+from skdaf.cli._scores import predictions_of
 from skdaf.cli._skipping import readable, skip_option
 from skdaf.cli._tables import format_by_name, show, write
 from skdaf.cli._text import to_json
@@ -326,6 +327,12 @@ def _save_array(values, files, output):
 @model_argument
 @recordings_options(folders_argument, table_of_model_option)
 @click.option(
+    "--group-column",
+    metavar="NAME",
+    help="Column of the table with the group of each recording, such as its speaker or site: also "
+    "report the scores of each group, worst first.",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["table", "json"]),
@@ -340,12 +347,15 @@ def report(model, recordings, format_, output, trust, cache, n_jobs):
     labels in the table, must be classes of the model. A model that predicts numbers needs --table
     and --column target=NAME.
 
+    A model does not know which clips it was trained on, and scores on them are too good.
+
     Example: skdaf report model.skops new_recordings
     """
     from sklearn.base import is_regressor
 
     options = {"trust": trust, "cache": cache, "n_jobs": n_jobs}
     predictor = load_predictor(model, tables=True, **options)
+    recordings.needs_several_groups = False
     if is_regressor(predictor):
         clips, true = recordings.numbers()
         scoring = {"targets": recordings.target_names()}
@@ -353,13 +363,14 @@ def report(model, recordings, format_, output, trust, cache, n_jobs):
         clips, true = recordings.labeled()
         _check_classes(predictor, true)
         scoring = {}
+    scoring["groups"] = recordings.groups
     inputs = find_inputs(model, predictor, recordings, clips)
-    X = inputs.X
     with errors_name_table(recordings, inputs):
+        found = predictions_of(predictor, inputs.X)
         if (format_ or format_by_name(output)) == "json":
-            text = to_json(report_data(predictor, X, true, **scoring))
+            text = to_json(report_data(found, true, **scoring))
         else:
-            text = report_text(predictor, X, true, **scoring)
+            text = report_text(found, true, **scoring)
     write(text, output)
     if output is not None:
         note(f"Wrote {output}")

@@ -8,9 +8,10 @@ import click
 from skdaf._audio.metadata.spelling import Spelling
 from skdaf.cli._checked import refuse_unreadable
 from skdaf.cli._groups import (
+    Groups,
     check_group_column,
     check_groups_differ,
-    groups_of_column,
+    checked_groups,
     note_unused_column,
 )
 from skdaf.cli._multilabel import is_indicator
@@ -183,6 +184,8 @@ class Recordings:
     ----------
     groups : Groups or None
         The groups of the recordings that were returned last.
+    needs_several_groups : bool
+        Whether a single group is an error, because one is held out.
     other_columns : dict
         The column of the table for columns of a model.
     """
@@ -202,7 +205,7 @@ class Recordings:
         self.other_columns = {name: column for name, column in columns if name not in names}
         columns = [(name, column) for name, column in columns if name in names]
         self.names = names
-        self.group_column, self.groups = group_column, None
+        self.group_column, self.groups, self.needs_several_groups = group_column, None, True
         self._skip_unreadable = skip_unreadable
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
@@ -211,6 +214,11 @@ class Recordings:
             self.columns["label"] = labels
         self.targets = tuple(column for name, column in columns if name == "target")
         self.root, self.output = root, output
+
+    @property
+    def has_several_labels(self):
+        """Whether the recordings have any number of labels."""
+        return self.label_separator is not None or isinstance(self.columns.get("label"), tuple)
 
     def labeled(self):
         """Return the recordings and their labels, as text.
@@ -290,7 +298,8 @@ class Recordings:
         found = load_rows(metadata, columns, self.root, label_separator)
         note_unused_column(metadata, columns)
         if self.group_column is not None:
-            self.groups = groups_of_column(found.groups, self.group_column)
+            groups = Groups(found.groups, self.group_column)
+            self.groups = checked_groups(groups) if self.needs_several_groups else groups
             check_groups_differ(self.groups, columns["path"])
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found

@@ -4,16 +4,32 @@ from functools import partial
 
 import click
 
-from skdaf.cli._annotations import annotation_options, check_task, labeled_clips, one_label_of_clips
+from skdaf.cli._annotations import (
+    annotation_options,
+    check_task,
+    have_several_labels,
+    labeled_clips,
+    one_label_of_clips,
+)
 from skdaf.cli._combining import (
     calibrate_by_groups,
+    check_method,
     check_models_or_config,
+    combined_classifier,
     config_option,
+    fit_labels,
+    method_options,
     pipeline_of_config,
     search_of_config,
 )
 from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
 from skdaf.cli._groups import group_option
+from skdaf.cli._handcrafted import (
+    check_handcrafted,
+    fit_with_handcrafted,
+    handcrafted_option,
+    with_handcrafted,
+)
 from skdaf.cli._models import load, network_in, set_cache
 from skdaf.cli._options import (
     WholeNumber,
@@ -77,12 +93,14 @@ def task_option(help_text, *tasks):
     "Learn classes from labels, numbers from a column of --table, or embeddings without labels.",
     *("regression", "representation"),
 )
+@handcrafted_option
 @class_weight_option
 @click.option(
     "--cache",
     type=click.Path(file_okay=False),
     metavar="FOLDER",
-    help="Keep spectrograms in this folder, and reuse them when you train on the same files again.",
+    help="Keep spectrograms and features in this folder, and reuse them: in the folds of --cv, and "
+    "when you train on the same files again.",
 )
 @click.option(
     "--channel",
@@ -97,6 +115,7 @@ def train(
     recordings,
     annotations,
     task,
+    handcrafted,
     class_weight,
     cache,
     channel,
@@ -104,6 +123,7 @@ def train(
     output,
     settings,
     test_fraction,
+    cv,
     seed,
     n_jobs,
 ):
@@ -116,6 +136,8 @@ def train(
 
     With --annotations, pass recordings, or folders of them, in which tables say what occurs when.
 
+    With --handcrafted, the model is the one of make_combined_classifier(CNNAudioClassifier()).
+
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
     from skdaf import CNNAudioClassifier, CNNAudioRegressor, ConvAutoencoderEmbedder
@@ -127,8 +149,13 @@ def train(
         values["frontend__channel"] = channel
     values |= _class_weight(class_weight, task) | dict(settings)
     check_task(annotations, task)
-    options = {"test_fraction": test_fraction, "output": output}
-    if task == "representation":
+    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    if handcrafted:
+        check_handcrafted(task, have_several_labels(recordings, annotations))
+        model = with_handcrafted(values, cache=cache, n_jobs=n_jobs)
+        options["train"] = fit_with_handcrafted
+        fit(model, *labeled_clips(recordings, annotations), **options)
+    elif task == "representation":
         model = configure(ConvAutoencoderEmbedder(), values)
         clips = recordings.unlabeled()
         fit(model, clips, None, recordings.groups, **options)
@@ -171,6 +198,7 @@ def transfer(
     output,
     settings,
     test_fraction,
+    cv,
     seed,
     n_jobs,
 ):
@@ -194,12 +222,13 @@ def transfer(
     )
     configure(new, values | dict(settings))
     # The file is for predictions: it need not contain the source, and the sources of the source.
-    options = {"test_fraction": test_fraction, "output": output, "noted": {"pretrained": None}}
+    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    options["noted"] = {"pretrained": None}
     if task == "regression":
         fit_numbers(new, recordings, **options)
     else:
         clips, labels, groups = labeled_clips(recordings, annotations)
-        note_classes_of_source(source, labels, test_fraction)
+        note_classes_of_source(source, labels, test_fraction is not None or cv is not None)
         fit(new, clips, labels, groups, **options)
 
 
@@ -211,6 +240,7 @@ def transfer(
     metavar="[MODEL...]",
 )
 @config_option
+@method_options
 @recordings_options(data_option)
 @group_option
 @annotation_options
@@ -226,74 +256,74 @@ def transfer(
     default=True,
     help="Whether to add the hand-crafted features of pyAudioAnalysis.  [default: handcrafted]",
 )
-@click.option(
-    "--proba",
-    is_flag=True,
-    help="Also learn to predict probabilities. This uses cross-validation and trains the SVM six "
-    "times.",
-)
 @trust_option
 @cache_option
 @training_options
 def combine(
     models,
     config,
+    method,
+    proba,
     recordings,
     annotations,
     layers_dropped,
     handcrafted,
-    proba,
     trust,
     cache,
     output,
     settings,
     test_fraction,
+    cv,
     seed,
     n_jobs,
 ):
-    """Train an SVM on the features of trained networks.
+    """Combine trained networks and hand-crafted features.
 
     Pass recordings with --data or --table, or recordings with tables of annotations with --data and
-    --annotations. The networks stay unchanged. --set takes the parameters of the pipeline, such as
-    svc__C or features__cnn1__pca__n_components. MODEL may also be a pretrained network, as for
-    "skdaf embed"; its parameters have names such as features__pretrained1__extractor__pooling.
+    --annotations. The networks stay unchanged. MODEL may also be a pretrained network, as for
+    "skdaf embed".
+
+    Each network, and the hand-crafted features, vote with probabilities. --set takes the parameters
+    of the VotingClassifier, such as weights=[2,1], cnn1__logistic__C or
+    pretrained1__extractor__pooling. With --method svc, it takes those of the pipeline, such as
+    svc__C, features__cnn1__pca__n_components or features__pretrained1__extractor__pooling.
 
     With --config instead of models, a configuration file of the combined classifier of
     deep_audio_features names the models and all settings, and the best SVM is searched for.
 
     Example: skdaf combine a.skops b.skops --data recordings -o combined.skops
     """
+    from sklearn.calibration import CalibratedClassifierCV
+
     check_models_or_config(models, config)
-    options = {"test_fraction": test_fraction, "output": output}
+    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
     if config is not None:
+        check_method(method, config, False, proba)
         content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
         set_cache(pipeline, cache)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
         clips = one_label_of_clips(recordings, annotations)
         fit(pipeline, *clips, train=train, **options)
         return
-    from sklearn.calibration import CalibratedClassifierCV
-
-    from skdaf import make_combined_classifier
-
+    several = have_several_labels(recordings, annotations)
+    method = check_method(method, None, several, proba)
     extractors = [
         extractor
         for model in models
         for extractor in _extractors(model, layers_dropped, trust=trust, n_jobs=n_jobs)
     ]
-    pipeline = make_combined_classifier(extractors, handcrafted=handcrafted, method="svc")
-    if handcrafted:
-        part = "features__handcrafted__extractor__"
-        pipeline.set_params(**{f"{part}n_jobs": n_jobs, f"{part}verbose": verbosity()})
-    set_cache(pipeline, cache)
-    configure(pipeline, {"svc__random_state": seed} | dict(settings))
+    common = {"handcrafted": handcrafted, "seed": seed, "cache": cache, "n_jobs": n_jobs}
+    model = combined_classifier(extractors, method, several, settings, **common)
     if proba:
-        pipeline = CalibratedClassifierCV(pipeline, ensemble=False)
+        model = CalibratedClassifierCV(model, ensemble=False)
         # The folds of whole groups are not part of the model.
         options |= {"train": calibrate_by_groups, "noted": {"cv": None}}
-    if test_fraction is not None and not all(map(is_pretrained, models)):
+    elif several:
+        options["train"] = fit_labels
+    is_tested = test_fraction is not None or cv is not None
+    if is_tested and not all(map(is_pretrained, models)):
         note("Scores are too good if the networks were trained on clips that are held out now.")
-    fit(pipeline, *one_label_of_clips(recordings, annotations), **options)
+    fit(model, *labeled_clips(recordings, annotations), **options)
 
 
 def _class_weight(option, task):

@@ -124,6 +124,16 @@ def test_classes_of_held_out_recordings_only(tmp_path):
     assert list(load_model(tmp_path / "m.skops").classes_) == sorted([kept, "both"])
 
 
+def test_folds_are_whole_recordings(tmp_path, monkeypatch):
+    calls = spy_on_fit(monkeypatch)
+    options = ["--annotations", ".", "--window", "0.5", "--cv", "2"]
+    result = train("A.wav", "B.wav", *options, output=tmp_path / "m.skops")
+    trained = [{clip.path for clip in clips} for clips, *_ in calls]
+    assert sorted(trained, key=str) == sorted([{"A.wav"}, {"B.wav"}, {"A.wav", "B.wav"}], key=str)
+    assert "Per recording, worst first" in result.stdout
+    assert "Cross-validation with 2 folds of 2 recordings" in result.stdout
+
+
 def test_the_output_is_no_table():
     options = ["--annotations", ".", "-o", "A.Table.1.selections.txt"]
     assert "an input of this command" in misuse("train", ".", *options)
@@ -177,7 +187,7 @@ def test_combine(tmp_path):
     assert "of 3 classes (high 10, low 10, nothing 26)" in result.stderr
     assert list(load_model(combined).classes_) == ["high", "low", "nothing"]
     several = ["--window", "0.5", "--multilabel"]
-    assert "--multilabel is for networks" in misuse(*arguments, *several)
+    assert "--method vote is for one label" in misuse(*arguments, *several, "--method", "vote")
     assert "--window requires --annotations" in misuse(
         "combine", network, "--data", ".", "--window", "1", "-o", combined
     )

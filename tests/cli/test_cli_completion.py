@@ -51,13 +51,19 @@ def test_the_beginning_of_a_name_selects():
 
 
 def test_parameters_of_combined_networks():
-    names = complete("combine", "a.skops", "--set", incomplete="svc__")
-    assert {"svc__C=", "svc__random_state="} <= {*names}
-    every = complete("combine", "--set")
-    assert "features__cnn1__pca__n_components=" in every
-    assert any("handcrafted__" in name for name in every)
+    svc = complete("combine", "a.skops", "--method", "svc", "--set")
+    assert {"svc__C=", "svc__random_state=", "features__cnn1__pca__n_components="} <= {*svc}
+    every = complete("combine", "a.skops", "--set")
+    assert {"weights=", "cnn1__pca__n_components=", "handcrafted__logistic__C="} <= {*every}
     without = complete("combine", "--no-handcrafted", "--set")
     assert not any("handcrafted__" in name for name in without)
+
+
+def test_parameters_of_a_network_with_handcrafted_features():
+    names = complete("train", "recordings", "--handcrafted", "--set")
+    assert {"learning_rate=", "frontend__n_mels=", "weights="} <= {*names}
+    assert "handcrafted__logistic__C=" in names
+    assert "cnn1__learning_rate=" not in names
 
 
 def test_every_set_option_is_completed():

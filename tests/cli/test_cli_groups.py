@@ -9,7 +9,7 @@ import pytest
 from cli_commands import COMMANDS, SMALL, invoke, misuse
 from sklearn.calibration import CalibratedClassifierCV
 
-from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model
+from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model, make_combined_classifier
 from skdaf._audio.metadata.table import as_metadata
 from skdaf.cli._groups import Groups, note_unused_column, warn_if_groups_unused
 from skdaf.datasets import load_audio_folders
@@ -76,7 +76,15 @@ def test_combine_calibrates_by_groups(table, tmp_path, monkeypatch):
     monkeypatch.setattr(CalibratedClassifierCV, "fit", spy)
     result = invoke(
         *("combine", "model.skops", "--table", table, "--group-column", "speaker", "--proba"),
-        *("--no-handcrafted", "-o", tmp_path / "m.skops", "--test-fraction", "0.3"),
+        *(
+            "--method",
+            "svc",
+            "--no-handcrafted",
+            "-o",
+            tmp_path / "m.skops",
+            "--test-fraction",
+            "0.3",
+        ),
     )
     assert "Held out speaker" in result.stderr
     assert len(folds) == 2
@@ -152,7 +160,14 @@ def test_paths_can_be_groups_of_parts(table, tmp_path):
 @pytest.mark.filterwarnings("default:--group-column")
 @pytest.mark.parametrize(
     ("settings", "has_effect"),
-    [((), False), (("--set", "early_stopping=True", "--set", "validation_fraction=0.3"), True)],
+    [
+        ((), False),
+        (("--set", "early_stopping=True", "--set", "validation_fraction=0.3"), True),
+        (
+            ("--handcrafted", "--set", "early_stopping=True", "--set", "validation_fraction=0.3"),
+            True,
+        ),
+    ],
 )
 def test_a_warning_if_groups_have_no_effect(table, tmp_path, settings, has_effect):
     options = ("--group-column", "speaker", "-o", tmp_path / "m.skops", *SMALL, *settings)
@@ -170,10 +185,11 @@ def test_a_warning_if_groups_have_no_effect(table, tmp_path, settings, has_effec
         (36, {"proba": True, "config": "old.yaml"}, "to test the model on other groups."),
     ],
 )
-def test_advice_where_groups_have_no_effect(n_clips, options, expected, recwarn):
+@pytest.mark.parametrize("combine", [lambda network: network, make_combined_classifier])
+def test_advice_where_groups_have_no_effect(n_clips, options, expected, combine, recwarn):
     with click.Context(COMMANDS[("train",)]) as context:
         context.params = {"group_column": "speaker"} | options
-        warn_if_groups_unused(CNNAudioClassifier(), n_clips)
+        warn_if_groups_unused(combine(CNNAudioClassifier()), n_clips)
     assert [str(one.message).endswith(expected or "") for one in recwarn] == [True] * bool(expected)
 
 

@@ -175,7 +175,10 @@ def test_settings_are_checked_before_files_are_read(words, expected, tmp_path):
 @pytest.mark.usefixtures("nothing_is_read")
 def test_settings_of_other_commands(tmp_path):
     out = ("-o", tmp_path / "x.skops")
-    combine = ("combine", "model.skops", "--data", "recordings", *out, "--set", "svc__C=-1")
-    assert "The 'C' parameter of SVC must be" in misuse(*combine)
+    combine = ("combine", "model.skops", "--data", "recordings", *out, "--set")
+    assert "The 'C' parameter of SVC must be" in misuse(*combine, "svc__C=-1", "--method", "svc")
+    assert "The 'C' parameter of LogisticR" in misuse(*combine, "handcrafted__logistic__C=-1")
+    train = ("train", "recordings", "--handcrafted", *out, "--set")
+    assert "The 'C' parameter of LogisticR" in misuse(*train, "handcrafted__logistic__C=-1")
     transfer = ("transfer", "model.skops", "recordings", *out, "--frozen-layers", "all")
     assert "--frozen-layers must be" in misuse(*transfer)

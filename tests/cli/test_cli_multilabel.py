@@ -16,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*copies of others")
 
 RATE = 8000
 TONES = {"high": 3000.0, "low": 300.0, "mid": 1000.0}
+VOTE = "--method=vote"
 SMALL = ["--set", "channels=[8, 8]", "--set", "max_epochs=12", "--set", "augment=None"]
 
 
@@ -123,6 +124,26 @@ def test_held_out_recordings(folder, tmp_path):
     assert "of 12 recordings" in result.stdout
 
 
+def test_combine_and_cross_validation(folder, model, tmp_path):
+    combined, table = tmp_path / "combined.skops", ["--table", folder / "lists.csv"]
+    result = invoke(
+        *("combine", model, *table, "--label-separator", ";", "--no-handcrafted", "--cv", "2"),
+        *("-o", combined, "--set", "svc__estimator__C=2"),
+    )
+    assert "All labels right: " in result.stdout
+    assert "of 48 recordings" in result.stdout
+    assert "Cross-validation with 2 folds:" in result.stdout
+    fitted = load_model(combined)
+    assert fitted["svc"].estimators_[0].C == 2
+    files = sorted(folder.glob("??.wav"))
+    rows = fitted.predict(files)
+    expected = ["; ".join(np.array(list(TONES))[row == 1]) for row in rows]
+    invoke("predict", combined, *files, "-o", tmp_path / "found.csv")
+    found = pd.read_csv(tmp_path / "found.csv", keep_default_na=False)
+    assert found.label.tolist() == expected
+    assert json.loads(invoke("info", combined, "--json").stdout)["labels"] == list(TONES)
+
+
 def test_segments_overlap(folder, model, tmp_path):
     invoke("segments", model, folder / "long.wav", "--window", "0.5", "-o", tmp_path / "found.txt")
     found = read_segments(tmp_path / "found.txt")
@@ -158,8 +179,16 @@ def test_info_and_check(folder, model):
             "line 2: expected 1 or 0 (or true or false, yes or no) in the column 'path'",
         ),
         (
-            ["combine", "model.skops", "--table", "lists.csv", "--label-separator", ";"],
-            "needs a table with one label per recording",
+            [*("combine", "model.skops", "--table", "lists.csv"), "--label-separator", ";", VOTE],
+            "--method vote is for one label per clip. With several, use --method svc.",
+        ),
+        (
+            [*("combine", "model.skops", "--table", "lists.csv"), "--label-separator=;", "--proba"],
+            "--proba is for one label per clip",
+        ),
+        (
+            ["train", "--handcrafted", "--table", "lists.csv", "--label-separator", ";"],
+            "--handcrafted is for one label per clip, not for several",
         ),
         (
             [*("train", "--task", "regression", "--table", "lists.csv"), "--label-separator", ";"],

@@ -55,7 +55,7 @@ def test_combine(tmp_path):
     model = load_model(output)
     labels = np.asarray(files.target_names)[files.target]
     assert model.score(files.filenames, labels) > 0.9
-    assert model["features"].transformer_list[0][1][0].model == "silero-vad"
+    assert model.named_estimators_["pretrained1"]["extractor"].model == "silero-vad"
 
 
 def test_info():

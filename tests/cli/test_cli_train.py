@@ -12,8 +12,9 @@ import pytest
 import soundfile as sf
 from cli_commands import KINDS, SMALL, invoke, misuse
 
-from skdaf import CNNAudioClassifier, load_model
+from skdaf import CNNAudioClassifier, load_model, make_combined_classifier
 from skdaf._training.loop import Loop
+from skdaf.datasets import load_audio_folders
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
 
@@ -211,7 +212,7 @@ def test_combine(embedder, tmp_path):
     combined = tmp_path / "combined.skops"
     result = invoke(
         *("combine", "model.skops", embedder, "--data", "recordings", "-o", combined),
-        *("--set", "svc__C=10", "--test-fraction", "0.2"),
+        *("--method", "svc", "--set", "svc__C=10", "--test-fraction", "0.2"),
     )
     assert "Confusion matrix" in result.stdout
     assert "Scores are too good if the networks were trained on clips" in result.stderr
@@ -233,7 +234,8 @@ def test_combine(embedder, tmp_path):
 
 
 def test_combined_models_with_probabilities(tmp_path):
-    combine = ["combine", "model.skops", "--data", "recordings", "--no-handcrafted", "-o"]
+    combine = ["combine", "model.skops", "--data", "recordings", "--no-handcrafted"]
+    combine += ["--method", "svc", "-o"]
     plain, calibrated = tmp_path / "plain.skops", tmp_path / "calibrated.skops"
     invoke(*combine, plain)
     invoke(*combine, calibrated, "--proba", "--set", "svc__C=2")
@@ -247,11 +249,30 @@ def test_combined_models_with_probabilities(tmp_path):
         assert "plain.skops' contains a Pipeline that does not predict probabilities" in sentence
 
 
+def test_combine_votes_as_python_does(tmp_path):
+    weights = ("--set", "weights=[2, 1]", "--set", "cnn1__logistic__C=2")
+    command = ("combine", "model.skops", "--data", "recordings", *weights)
+    invoke(*command, "-o", tmp_path / "vote.skops", "-q")
+    found = load_audio_folders("recordings")
+    python = make_combined_classifier("model.skops", weights=[2, 1])
+    python.set_params(cnn1__logistic__C=2)
+    python.fit(found.filenames, np.asarray(found.target_names)[found.target])
+    np.testing.assert_array_equal(
+        load_model(tmp_path / "vote.skops").predict_proba(found.filenames),
+        python.predict_proba(found.filenames),
+    )
+
+
 def test_combine_misused(tmp_path):
     def combine(*arguments, model="model.skops", data="recordings"):
         return misuse("combine", model, "--data", data, "-q", "-o", tmp_path / "x", *arguments)
 
-    assert "did you mean svc__C" in combine("--set", "svc__c=1")
+    assert "did you mean svc__C" in combine("--method", "svc", "--set", "svc__c=1")
+    assert "--set svc__C is for --method svc" in combine("--set", "svc__C=1")
+    assert "--set features__x is for --method svc" in combine("--set", "features__x=1")
+    assert "weights is for --method vote" in combine("--method", "svc", "--set", "weights=[1, 2]")
+    assert "--proba requires --method svc" in combine("--proba")
+    assert "2 estimators" in combine("--set", "weights=[1]")
     assert "layers_dropped=77" in combine("--layers-dropped", "77")
     assert "does not exist" in combine(data="nowhere")
     assert "save_model" in combine(model="model.joblib")

@@ -1,0 +1,71 @@
+"""The option --cv: scores on all clips, each of them tested by a model that did not learn it."""
+
+from skdaf._core.interruption import TrainingInterrupted
+from skdaf.cli._held_out import folds
+from skdaf.cli._models import how_to_go_on
+from skdaf.cli._program import Interrupted, note, recorded_warnings
+from skdaf.cli._reports import range_of, report_text
+from skdaf.cli._scores import formatted, joined_predictions, predictions_of, scores_of_clips
+
+
+def cross_validate(model, clips, n_folds, train, targets):
+    """Train and test copies of a model, and return the report.
+
+    Parameters
+    ----------
+    model : estimator
+        Does not change.
+    clips : LabeledClips
+    n_folds : int
+    train : callable
+        A function (model, clips, labels, groups) -> fitted model.
+    targets : sequence of str
+        The names of numbers.
+    """
+    rows = folds(clips, n_folds)
+    note(
+        f"Training {n_folds + 1} models: {n_folds} for cross-validation, then one on all "
+        f"{len(clips.paths)} clips"
+    )
+    parts, scores = [], []
+    for i, (training, test) in enumerate(rows):
+        place = f"fold {i + 1} of {n_folds}"
+        part, score = _fold(model, clips.of(training), clips.of(test), train, targets, place)
+        parts.append(part)
+        scores.append(score)
+    found = joined_predictions(parts, [test for _, test in rows])
+    report = report_text(found, clips.labels, targets, clips.groups)
+    return f"{report}\n\n{_summary(scores, n_folds, clips.groups)}"
+
+
+def _fold(model, training, test, train, targets, place):
+    """Return the predictions of a model for other clips, and their scores, which a note says."""
+    from sklearn.base import clone
+
+    with recorded_warnings(TrainingInterrupted) as interruptions:
+        fitted = train(clone(model), training.paths, training.labels, training.groups)
+    if interruptions:
+        raise Interrupted(message=f"Interrupted in {place}: wrote no model.{how_to_go_on(model)}")
+    found = predictions_of(fitted, test.paths, has_labels=test.labels is not None)
+    scores = scores_of_clips(found, test.labels, targets).mean()
+    shown = ", ".join(f"{name} {formatted(value, name)}" for name, value in scores.items())
+    held_out = "" if test.groups is None else f", {test.groups.listed()}"
+    note(f"{place.capitalize()}: {shown} on {len(test.paths)} clips{held_out}")
+    return found, scores
+
+
+def _summary(scores, n_folds, groups):
+    """Return lines that say how the scores came about, and how they differ between folds."""
+    import pandas as pd
+
+    kept = "" if groups is None else f" of {groups.count} {groups.what}s"
+    without = "it" if groups is None else f"its {groups.what}"
+    table = pd.DataFrame(scores)
+    shown = [
+        f"{name} {formatted(values.mean(), name)} on average, {range_of(values, name)}"
+        for name, values in table.items()
+    ]
+    return (
+        f"Cross-validation with {n_folds} folds{kept}: each clip was tested by a model that was "
+        f"trained without {without}.\nFolds: {'; '.join(shown)}"
+    )

@@ -1,0 +1,76 @@
+"""The option --handcrafted of "skdaf train": a network and hand-crafted features, which vote."""
+
+import warnings
+
+import click
+
+from skdaf.cli._models import set_cache, set_for_this_run
+from skdaf.cli._options import check_names, configure, parameter_names
+from skdaf.cli._program import verbosity
+
+handcrafted_option = click.option(
+    "--handcrafted",
+    is_flag=True,
+    help="Train a combined classifier: its probabilities are the averages of those of the network "
+    "and of a classifier on the hand-crafted features of pyAudioAnalysis. --set takes the "
+    "parameters of the network and those of the combined classifier, such as weights=[2,1].",
+)
+
+# The block of the network in the combined classifier.
+_NETWORK = "cnn1"
+
+
+def check_handcrafted(task, several):
+    """Raise UsageError if no combined classifier can learn the task, or several labels per clip."""
+    if task != "classification":
+        raise click.UsageError("--handcrafted requires --task classification.")
+    if several:
+        raise click.UsageError(
+            "--handcrafted is for one label per clip, not for several: omit it. To add the "
+            "features, pass the trained network to skdaf combine --method svc."
+        )
+
+
+def with_handcrafted(values, *, cache, n_jobs):
+    """Return an unfitted combined classifier of a network and hand-crafted features.
+
+    Parameters
+    ----------
+    values : dict
+        Parameters of the network, with or without its prefix, and of the combined classifier.
+    cache : str or None
+        The folder in which to keep spectrograms and features.
+    n_jobs : int or None
+    """
+    from skdaf import CNNAudioClassifier, make_combined_classifier
+
+    network = CNNAudioClassifier()
+    of_network, others = {}, {}
+    known = {*parameter_names(network)}
+    for name, value in values.items():
+        inner = name.removeprefix(f"{_NETWORK}__")
+        of_network.update({inner: value}) if inner in known else others.update({name: value})
+    combined = make_combined_classifier(network)
+    check_names(others, [*sorted(known), *parameter_names(combined)], "The combined classifier")
+    # The hand-crafted block uses the channel of the network.
+    combined = make_combined_classifier(configure(network, of_network))
+    set_for_this_run(combined, verbosity(), n_jobs)
+    set_cache(combined, cache)
+    return configure(combined, others)
+
+
+def fit_with_handcrafted(model, paths, labels, groups):
+    """Return the fitted model; if its network holds out clips, it holds out whole groups."""
+    from sklearn import config_context
+
+    network = dict(model.estimators)[_NETWORK]
+    if groups is None or groups.count < 2 or network == "drop":
+        return model.fit(paths, labels)
+    with config_context(enable_metadata_routing=True), warnings.catch_warnings():
+        # Here, nobody asked for groups: they are passed in case that `fit` holds out clips.
+        warnings.filterwarnings("ignore", "groups has no effect")
+        network.set_fit_request(groups=True)
+        model.fit(paths, labels, groups=groups.values)
+    for part in (network, model.named_estimators_[_NETWORK]):
+        del part._metadata_request  # it belongs to this fit, not to the model
+    return model
