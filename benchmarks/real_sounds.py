@@ -7,8 +7,8 @@ One row per set: the accuracy of each method and its unweighted average recall (
 over classes), averaged over the folds and seeds. Peers: an `SVC` on the mean and the standard
 deviation of 40 MFCC ("more MFCC": also on their deltas, minimum and maximum, with C = 10), and a
 plain small CNN (no augmentation, mean over time and frequency, 40 epochs on all clips). "frozen"
-combines the fitted network of the method "CNN", which must be measured before. Seconds are wall time
-of a fit, given the spectrograms in a cache. Requires librosa.
+combines the fitted network of the method "CNN", which must be measured before. Seconds are wall
+time of a fit, given the spectrograms in a cache. Requires librosa.
 """
 
 import argparse

@@ -122,7 +122,7 @@ def raise_errors(errors):
         return
     error = AudioReadError.join(errors)
     missing = [path for e in errors if str(e).endswith(": no such file") for path in e.paths]
-    if _are_labels(missing):
+    if _are_labels(missing) and not hasattr(error, "__notes__"):
         error.add_note("They look like labels: pass the files first, as in fit(files, labels).")
     if not (all(map(os.path.isabs, missing)) or hasattr(error, "__notes__")):
         with suppress(FileNotFoundError):  # of a deleted working directory

@@ -17,9 +17,11 @@ from skdaf._audio.times import is_missing
 _STARTS = {"start", "begin", "beginning", "onset", "offset", "tstart", "tbegin", "tmin", "xmin"}
 _STARTS |= {"starttime", "begintime", "timestart", "onsettime", "startoffset"}
 _STARTS |= {"starts", "begins", "beg", "tbeg", "from", "t0"}
+_STARTS |= {"von", "beginn", "anfang", "inicio", "inizio"}
 _ENDS = {"end", "stop", "finish", "tend", "tstop", "tmax", "xmax"}
 _ENDS |= {"endtime", "stoptime", "timeend", "offsettime", "endoffset"}
 _ENDS |= {"ends", "stops", "fin", "to", "t1"}
+_ENDS |= {"bis", "ende"}
 _DURATIONS = {"duration", "dur", "length"}
 
 # Words that do not change the meaning of a name.

@@ -56,7 +56,7 @@ class SpectrogramDisplay:
         the name of the class.
     titles : list of str, default=None
         The title of each spectrogram, instead of its class; it may have several lines.
-    unit : str, default="Level (dB below the peak)"
+    unit : str, default="Level (dB, peak = 0)"
         The label of the color bar.
 
     Attributes
@@ -96,7 +96,7 @@ class SpectrogramDisplay:
         features: Literal["mel", "mfcc", "mel+chroma"] | None = None,
         labels: Any = None,
         titles: list[str] | None = None,
-        unit: str = "Level (dB below the peak)",
+        unit: str = "Level (dB, peak = 0)",
     ):
         self.spectrograms = spectrograms
         self.times = times

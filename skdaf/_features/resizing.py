@@ -96,20 +96,41 @@ def squeezed_length(n_frames):
     return min(n_frames, max(_ENOUGH_FRAMES, n_frames // _MAX_AVERAGED_FRAMES))
 
 
-def warn_about_long_clips(clips, seconds, method):
-    """Warn about clips of which little is left at the common length."""
-    if method == "pad":
-        return
+def warn_about_unusual_clips(clips, seconds, method):
+    """Warn about clips of a single frame, and about those of which little is left.
+
+    Parameters
+    ----------
+    clips : sequence of Clip or of waveforms
+    seconds : list of float
+        The time from the first frame of each clip to the last.
+    method : str
+        How clips get the common length.
+    """
     usual = float(np.median(seconds))
-    rows = [row for row, length in enumerate(seconds) if length > _MAX_SQUEEZE * usual > 0]
-    if rows:
-        row = rows[0]
-        example = str(clips[row].path) if isinstance(clips[row], Clip) else f"clip {row}"
+    single = [row for row, length in enumerate(seconds) if length == 0 < usual]
+    if single:
         warn_user(
-            f"{len(rows)} of {len(clips)} clips are more than {_MAX_SQUEEZE} times longer than "
-            f"most ({usual:.3g} s), for example {example} with {seconds[row]:.3g} s. "
+            f"{_counted(single, clips)} so short that the spectrogram has a single frame (most "
+            f"have {usual:.3g} s), for example {_name(clips, single[0])}. Leave such clips out, or "
+            "check their times: they have to be in seconds."
+        )
+    long = [row for row, length in enumerate(seconds) if length > _MAX_SQUEEZE * usual > 0]
+    if long and method != "pad":
+        row = long[0]
+        warn_user(
+            f"{_counted(long, clips)} more than {_MAX_SQUEEZE} times longer than "
+            f"most ({usual:.3g} s), for example {_name(clips, row)} with {seconds[row]:.3g} s. "
             f"{_CONSEQUENCES[method]}. Cut them into shorter clips (a table with start and end)."
         )
+
+
+def _counted(rows, clips):
+    return f"{len(rows)} of {len(clips)} clips {'is' if len(rows) == 1 else 'are'}"
+
+
+def _name(clips, row):
+    return str(clips[row].path) if isinstance(clips[row], Clip) else f"clip {row}"
 
 
 def _bicubic(x):

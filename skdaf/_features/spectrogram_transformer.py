@@ -23,7 +23,7 @@ from skdaf._core.user_warnings import warn_user
 from skdaf._core.validation import ExplainedOptions, Seconds, StrictInterval, fit_context
 from skdaf._features.extraction import compute_rows
 from skdaf._features.filter_banks import count_empty_bands
-from skdaf._features.resizing import METHODS, CommonLength, warn_about_long_clips
+from skdaf._features.resizing import METHODS, CommonLength, warn_about_unusual_clips
 from skdaf._features.spectrogram import FEATURES, SpectrogramSettings, are_settings
 from skdaf._features.spectrogram_extraction import SpectrogramExtraction
 from skdaf._features.standardizing import share_to_subtract
@@ -254,7 +254,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         UserWarning
             If the window is too short to separate the mel bands, so that some are always silent,
             or shorter than `hop_length`, so that the audio in between is not used.
-            If clips that are resized or tiled are more than ten times longer than most.
+            If clips have a single frame, or are resized or tiled and ten times longer than most.
         """
         clips = validate_sounds(self, X, reset=True, y=y)
         self.sampling_rate_, n_samples = rate_and_lengths(
@@ -276,7 +276,7 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
         lengths = [settings.n_frames(n) for n in n_samples]
         self._choose_length(lengths)
         seconds = [(n - 1) * self.hop_length for n in lengths]
-        warn_about_long_clips(clips, seconds, self.length_)
+        warn_about_unusual_clips(clips, seconds, self.length_)
         self.mean_subtraction_ = self._choose_mean_subtraction(float(np.median(seconds)))
         return self
 

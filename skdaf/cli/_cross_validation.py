@@ -7,6 +7,11 @@ from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import range_of, report_text
 from skdaf.cli._scores import formatted, joined_predictions, predictions_of, scores_of_clips
 
+_CAVEAT = (
+    "\nThese scores are too good if the network that was passed has learned these clips, or others "
+    "of the same groups: it was not trained again for each fold."
+)
+
 
 def cross_validate(model, clips, n_folds, train, targets):
     """Train and test copies of a model, and return the report.
@@ -35,7 +40,17 @@ def cross_validate(model, clips, n_folds, train, targets):
         scores.append(score)
     found = joined_predictions(parts, [test for _, test in rows])
     report = report_text(found, clips.labels, targets, clips.groups)
-    return f"{report}\n\n{_summary(scores, n_folds, clips.groups)}"
+    caveat = _CAVEAT if _knows_clips(model) else ""
+    return f"{report}\n\n{_summary(scores, n_folds, clips.groups)}{caveat}"
+
+
+def _knows_clips(model):
+    """Return whether a model that is not fitted contains networks that are."""
+    from skdaf._estimators.base import NetworkEstimator
+    from skdaf._estimators.fitted import iterate_parts
+
+    parts = iterate_parts(model)
+    return any(isinstance(part, NetworkEstimator) and "network_" in vars(part) for part in parts)
 
 
 def _fold(model, training, test, train, targets, place):

@@ -25,10 +25,11 @@ from skdaf.cli._combining import (
 from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
 from skdaf.cli._groups import group_option
 from skdaf.cli._handcrafted import (
-    check_handcrafted,
-    fit_with_handcrafted,
+    check_combined,
+    combined_with_network,
+    fit_combined,
     handcrafted_option,
-    with_handcrafted,
+    pretrained_option,
 )
 from skdaf.cli._models import load, network_in, set_cache
 from skdaf.cli._options import (
@@ -94,6 +95,7 @@ def task_option(help_text, *tasks):
     *("regression", "representation"),
 )
 @handcrafted_option
+@pretrained_option
 @class_weight_option
 @click.option(
     "--cache",
@@ -116,6 +118,7 @@ def train(
     annotations,
     task,
     handcrafted,
+    pretrained,
     class_weight,
     cache,
     channel,
@@ -136,7 +139,8 @@ def train(
 
     With --annotations, pass recordings, or folders of them, in which tables say what occurs when.
 
-    With --handcrafted, the model is the one of make_combined_classifier(CNNAudioClassifier()).
+    With --handcrafted or --pretrained, the model is a combined classifier, as
+    make_combined_classifier(CNNAudioClassifier()) returns it.
 
     Example: skdaf train recordings -o model.skops --set learning_rate=0.01
     """
@@ -150,10 +154,12 @@ def train(
     values |= _class_weight(class_weight, task) | dict(settings)
     check_task(annotations, task)
     options = {"test_fraction": test_fraction, "cv": cv, "output": output}
-    if handcrafted:
-        check_handcrafted(task, have_several_labels(recordings, annotations))
-        model = with_handcrafted(values, cache=cache, n_jobs=n_jobs)
-        options["train"] = fit_with_handcrafted
+    if handcrafted or pretrained:
+        several = have_several_labels(recordings, annotations)
+        check_combined(handcrafted, pretrained, task, several)
+        others = {"handcrafted": handcrafted, "pretrained": pretrained}
+        model = combined_with_network(values, **others, cache=cache, n_jobs=n_jobs)
+        options["train"] = fit_combined
         fit(model, *labeled_clips(recordings, annotations), **options)
     elif task == "representation":
         model = configure(ConvAutoencoderEmbedder(), values)

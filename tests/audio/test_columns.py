@@ -50,6 +50,8 @@ def problem_of(**columns):
         ({"start_idx": 5}, "start={start_idx} / sampling_rate"),
         ({"starts": 0.5, "ends": 1}, "start={starts}, end={ends}"),
         ({"beg": 0.5, "end": 1}, "start={beg}"),
+        ({"Von": 0.5, "Bis": 1}, "start={Von}, end={Bis}"),
+        ({"Beginn": 0.5, "Ende": 1}, "start={Beginn}, end={Ende}"),
         ({"from": 0.5, "to": 1}, "start={from}, end={to}"),
         ({"t0": 0.5, "t1": 1}, "start={t0}, end={t1}"),
         ({"Begin Time - ss.msec": 0.5}, "start={Begin Time - ss.msec}"),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cli_commands import invoke, misuse
+from cli_commands import SMALL, invoke, misuse
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -56,6 +56,28 @@ def test_combine(tmp_path):
     labels = np.asarray(files.target_names)[files.target]
     assert model.score(files.filenames, labels) > 0.9
     assert model.named_estimators_["pretrained1"]["extractor"].model == "silero-vad"
+
+
+@pytest.mark.parametrize("options", [(), ("--handcrafted",)])
+def test_train_a_network_beside_it(tmp_path, options):
+    out = tmp_path / "m.skops"
+    settings = ("--set", "pretrained1__extractor__pooling=mean+std", *SMALL)
+    invoke("train", "recordings", *options, "--pretrained", "silero-vad", "-o", out, *settings)
+    model = load_model(out)
+    blocks = ["cnn1", "pretrained1", *["handcrafted"] * len(options)]
+    assert [*model.named_estimators_] == blocks
+    assert model.named_estimators_["pretrained1"]["extractor"].pooling == "mean+std"
+    assert model.named_estimators_["cnn1"].n_epochs_ == 2
+
+
+def test_misuse_of_train(tmp_path):
+    def train(*arguments):
+        return misuse("train", "recordings", *arguments, "-o", tmp_path / "m")
+
+    assert "model.skops is a model file" in train("--pretrained", "model.skops")
+    assert "silero-vad" in train("--pretrained", "silero")
+    options = ("--pretrained", "silero-vad", "--task", "regression")
+    assert "--pretrained requires --task classification" in train(*options)
 
 
 def test_info():

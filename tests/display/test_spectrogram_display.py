@@ -134,7 +134,7 @@ def test_a_clip_is_shown_in_seconds_and_decibels():
     ax, image = display.ax_, display.images_[0]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Time (s)", "Frequency (Hz)")
     assert ax.get_xlim() == (0.0, 1.0)
-    assert display.colorbar_.ax.get_ylabel() == "Level (dB below the peak)"
+    assert display.colorbar_.ax.get_ylabel() == "Level (dB, peak = 0)"
     assert display.figure_ is ax.figure
     values, edges = image.get_array(), image.get_coordinates()[0, :, 0]
     assert values.max() == 0.0

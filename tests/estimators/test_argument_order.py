@@ -16,6 +16,7 @@ from skdaf import (
     SegmentsDisplay,
     ValuesDisplay,
     export_onnx,
+    load_model,
     make_combined_classifier,
     predict_segments,
     predict_stream,
@@ -49,6 +50,18 @@ def test_labels_in_place_of_files(name, kind, sounds):
         ESTIMATORS[name].fit(kind(NAMES), files(sounds))
     (note,) = [note for note in caught.value.__notes__ if not note.startswith("Relative")]
     assert note == "They look like labels: pass the files first, as in fit(files, labels)."
+
+
+def test_the_note_on_labels_is_given_once(sounds):
+    classifier = small_classifier(max_epochs=1).fit(files(sounds), NAMES)
+    with pytest.raises(AudioReadError) as caught:
+        classifier.score(NAMES, files(sounds))
+    assert len(caught.value.__notes__) == 1
+
+
+def test_a_model_in_place_of_its_file():
+    with pytest.raises(TypeError, match=r"path of a file, got a LogisticRegression, .* save_model"):
+        load_model(MODEL)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

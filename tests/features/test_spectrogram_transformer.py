@@ -150,7 +150,6 @@ def test_a_warning_names_clips_that_are_much_longer_than_most(tmp_path):
     longer = write_decaying(tmp_path / "longer.wav", 0, 88_000)
     transformer = SpectrogramTransformer(n_mels=8, sampling_rate=8000)
     transformer.fit([*usual, write_decaying(tmp_path / "ok.wav", 0, 60_000)])
-    transformer.fit([np.zeros(8000)] * 3 + [np.zeros(50)])
     with pytest.warns(
         UserWarning, match=r"1 of 4 clips .* \(0\.5 s\).*longer\.wav with 5\.5 s"
     ) as w:
@@ -163,6 +162,18 @@ def test_a_warning_names_clips_that_are_much_longer_than_most(tmp_path):
     with pytest.warns(UserWarning, match=r"1 of 4 clips .* short piece in their middle"):
         transformer.set_params(length="tile").fit([*usual, longer])
     transformer.set_params(length="pad").fit([*usual, longer])
+
+
+def test_a_warning_names_clips_of_a_single_frame(tmp_path):
+    clips = [np.zeros(8000)] * 3 + [np.zeros(50)]
+    transformer = SpectrogramTransformer(n_mels=8, sampling_rate=8000)
+    for length in ("auto", "pad"):
+        with pytest.warns(
+            UserWarning, match=r"1 of 4 clips is so short .* 1 s\), .* clip 3\."
+        ) as w:
+            transformer.set_params(length=length).fit(clips)
+        assert len(w) == 1
+    transformer.fit([np.zeros(50)] * 2)  # alike, and meant so
 
 
 def test_clips_of_very_different_lengths_are_tiled():

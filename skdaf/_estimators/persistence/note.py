@@ -52,7 +52,12 @@ def read_note(path):
 
 
 def _check_not_content(path):
-    """Raise ValueError for the content of a file in place of its path."""
+    """Raise an error for a model, or for the content of a file, in place of a path."""
+    if hasattr(path, "get_params"):
+        raise TypeError(
+            f"load_model expects the path of a file, got a {type(path).__name__}, which is a model "
+            "already. To write it to a file, call save_model(model, path)."
+        )
     if isinstance(path, bytes) and (len(path) > _MAX_PATH_BYTES or b"\0" in path):
         raise ValueError(
             f"path is the content of a file ({len(path)} bytes), it seems: write it to a file, and "
