@@ -196,7 +196,7 @@ class _Job:
             if self.truth is None or self.output is not None:
                 results.add(file, found)
             if self.truth is not None:
-                kept.append((found[COLUMNS], windows.end.max()))
+                kept.append(found[COLUMNS])
         results.finish(quiet=self.truth is not None)
         if self.truth is not None:
             self._show_agreement(kept)
@@ -210,7 +210,8 @@ class _Job:
         proba = self.values["proba"]
         found, end = _live_segments(self.predictor, stream, options, merging, proba, **writing)
         if self.truth is not None:
-            self._show_agreement([(found, end)])
+            self.truth.end_at(end)
+            self._show_agreement([found])
 
     def curves(self):
         """Print or write the numbers of all recordings over time."""
@@ -284,13 +285,11 @@ class _Job:
     def _raven(self):
         return raven_parameters(self.values, self.truth, self.predictor)
 
-    def _show_agreement(self, kept):
+    def _show_agreement(self, found):
         from skdaf._segments.predict import is_multilabel
 
-        found, ends = zip(*kept, strict=True)
         self.truth.show_agreement(
-            list(found),
-            ends,
+            found,
             self.values["format_"],
             background=self.background,
             collar=self.values["collar"],

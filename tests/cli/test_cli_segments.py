@@ -8,14 +8,17 @@ import sys
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 from cli_commands import invoke, misuse, read_csv
 
 import skdaf
 from skdaf import predict_segments, read_segments, segment_report, tune_thresholds
 from skdaf._segments.matching import table_files
 from skdaf.cli._agreement import _shortest
+from skdaf.cli._annotated_time import within_stream
 from skdaf.cli._results import Results
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -40,6 +43,12 @@ def segments(*arguments):
 
 def fails(*arguments):
     return misuse("segments", "model.skops", *arguments, *WINDOW)
+
+
+def silence(path, seconds):
+    """Write a recording of zeros, and return its path."""
+    sf.write(path, np.zeros(int(seconds * 16000)), 16000)
+    return path
 
 
 class TestSeveralRecordings:
@@ -179,6 +188,42 @@ class TestSeveralRecordings:
         assert "No table found in --truth" in fails(site, "--truth", site)
 
 
+class TestAnnotationsAfterTheEnd:
+    END = 1.5  # seconds
+
+    @pytest.fixture
+    def truth(self, tmp_path):
+        silence(tmp_path / "a.wav", self.END)
+        return tmp_path / "a.txt"
+
+    @pytest.mark.parametrize("what", [[], ["--tune-thresholds"], ["--background", "low_tone"]])
+    def test_those_of_another_recording(self, truth, what, monkeypatch):
+        monkeypatch.setattr(skdaf, "predict_segments", None)  # an error comes before the work
+        truth.write_text("0,1,low_tone\n200,210,high_tone\n")
+        message = fails(truth.parent / "a.wav", "--truth", truth, *what)
+        assert "a.txt' has a segment that starts at 200 s" in message
+        assert "a.wav' ends at 1.5 s" in message
+
+    @pytest.mark.filterwarnings("default::UserWarning")
+    def test_the_rest_of_a_longer_one_is_left_out(self, truth):
+        truth.write_text(f"0,{self.END + 0.05},low_tone\n")
+        scored = [truth.parent / "a.wav", "--truth", truth, "--format", "json"]
+        result = segments(*scored)
+        assert "Warning" not in result.stderr
+        facts = json.loads(result.stdout)
+        assert facts["scored_seconds"] == facts["duration"] == self.END
+        truth.write_text("0,9,low_tone\n")
+        result = segments(*scored)
+        assert "a.txt': 1 segment ends after 1.5 s, when '" in result.stderr
+        assert json.loads(result.stdout) == facts
+
+    def test_standard_input_may_end_at_any_time(self):
+        table = pd.DataFrame({"start": [0, 2, 7], "end": [1, 4, 9], "label": "a"})
+        with pytest.warns(UserWarning, match=r"2 segments end after 3 s, when standard input"):
+            found = within_stream(table, "a.txt", 3)
+        assert found[["start", "end"]].to_numpy().tolist() == [[0, 1], [2, 3]]
+
+
 class TestTuneThresholds:
     OPTIONS = ["--truth", "truth.csv", "--tune-thresholds"]
 
@@ -234,9 +279,10 @@ class TestTuneThresholds:
         windows.loc[2, "label"] = "b"
         windows["b"] = 1 - windows.a
         monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
-        Path("a.csv").write_text("0,1,a\n4,5,b\n")
+        annotated = [silence(tmp_path / "a.wav", 5), "--truth", tmp_path / "a.csv"]
+        (tmp_path / "a.csv").write_text("0,1,a\n4,5,b\n")
         limit = ["--max-false-alarms-per-hour", "0"]
-        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        result = segments(*annotated, "--tune-thresholds", *limit)
         assert result.stdout == "--threshold a=0.90\n"
         lines = [" ".join(line.split()) for line in result.stderr.splitlines()]
         assert lines == [
@@ -246,7 +292,7 @@ class TestTuneThresholds:
             "(all) - 2 of 2 1 (720/h) 2 of 2 0 (0/h)",
         ]
         limit = ["--max-false-alarms-per-hour", "720"]
-        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        result = segments(*annotated, "--tune-thresholds", *limit)
         assert result.stdout == ""
         assert result.stderr.endswith("No thresholds are needed.\n")
 
