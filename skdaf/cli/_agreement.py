@@ -130,16 +130,23 @@ class Truth:
             raise ValueError(
                 f"{self.files[0]!r} contains no segments: expected lines of start, end and label."
             )
-        self.durations = None
+        self.durations, self._has_background = None, background is not None
         if recordings != [STANDARD_INPUT]:
             # Now, because a prediction may take hours.
             pairs = map(within_file, self.tables, self.files, recordings)
             self.tables, self.durations = map(list, zip(*pairs, strict=True))
 
     def end_at(self, seconds):
-        """Compare with the annotations until standard input ended."""
+        """Compare with the annotations until standard input ended; return whether that is possible.
+
+        A signal or an error may end it before the first annotation, or before the first sample.
+        """
         self.tables = [within_stream(self.tables[0], self.files[0], seconds)]
         self.durations = [seconds]
+        is_possible = seconds > 0 and (self._has_background or not self.tables[0].empty)
+        if not is_possible:
+            note(f"Nothing is compared: there are no annotations of the first {seconds:g} s.")
+        return is_possible
 
     def show_agreement(self, found, format_, *, background, collar, multilabel):
         """Print how well segments agree with the annotations, as text or as JSON."""

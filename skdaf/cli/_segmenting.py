@@ -208,10 +208,10 @@ class _Job:
         writing = {"format_": self.format, "output": self.output, "raven": self._raven()}
         writing["quiet"] = self.truth is not None
         proba = self.values["proba"]
-        found, end = _live_segments(self.predictor, stream, options, merging, proba, **writing)
-        if self.truth is not None:
-            self.truth.end_at(end)
+        found = _live_segments(self.predictor, stream, options, merging, proba, **writing)
+        if self.truth is not None and self.truth.end_at(stream.end):
             self._show_agreement([found])
+        stream.raise_problem()
 
     def curves(self):
         """Print or write the numbers of all recordings over time."""
@@ -298,7 +298,7 @@ class _Job:
 
 
 def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet, raven):
-    """Print or write segments of standard input as they come; return them, and where it ended."""
+    """Print or write segments of standard input as they come; return them."""
     import pandas as pd
 
     from skdaf import merge_stream
@@ -319,9 +319,7 @@ def _live_segments(classifier, stream, options, merging, proba, format_, output,
     rows = stream.consume(rows, None if output is None else write)
     if output is None and not quiet:
         stream.show(rows, COLUMNS, format_, names_of_labels(classifier))
-    found = list(rows)
-    stream.raise_problem()
-    return as_table(found), stream.end
+    return as_table(list(rows))
 
 
 def _check_skipping(is_live, is_on):

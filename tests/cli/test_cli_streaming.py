@@ -276,6 +276,29 @@ def test_a_signal_completes_the_output_file(
     assert [*map(signal.getsignal, numbers)] == before
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_does_not_lose_the_comparison(samples, monkeypatch, number, status):
+    pipe = Pipe(samples.tobytes(), lambda: os.kill(os.getpid(), number))
+    monkeypatch.setattr("click.get_binary_stream", lambda name: pipe)
+    found = stream(b"", *LIVE, "--truth", "truth.csv", status=status).stdout
+    assert found == invoke(*OF_FILE, "--truth", "truth.csv").stdout
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_samples_that_end_before_the_annotations(samples, tmp_path):
+    (tmp_path / "late.csv").write_text("1.2,9,low_tone\n")
+    late = ["--truth", tmp_path / "late.csv"]
+    result = stream(samples[:16_000].tobytes(), *LIVE, *late)
+    assert (result.stdout, result.stderr.count("Nothing is compared")) == ("", 1)
+    result = stream(samples[:16_000].tobytes(), *LIVE, *late, "--background", "high_tone")
+    assert "1 s of 1 s, of which 0 s are annotated" in result.stdout
+    # An error in the samples is told last.
+    broken = samples[:16_000].tobytes() + b"x"
+    result = stream(broken, *LIVE, "--truth", "truth.csv", status=2)
+    assert result.stdout.startswith("Accuracy ")
+    assert "Error: Standard input ended in the middle of a sample" in result.stderr
+
+
 def test_segments_are_written_although_no_other_one_follows(samples, tmp_path, monkeypatch):
     times = itertools.chain([0.0] * 2, itertools.repeat(9.0))
     monkeypatch.setattr("skdaf.cli._streaming.time.monotonic", lambda: next(times))
