@@ -1,10 +1,13 @@
 """The option --annotations: recordings, and tables that say what occurs when in them."""
 
 import os
+import re
+from contextlib import contextmanager
 from functools import wraps
 
 import click
 
+from skdaf.cli._annotated_time import read_annotations
 from skdaf.cli._groups import groups_of_recordings
 from skdaf.cli._options import combine_options, is_given, step_option
 from skdaf.cli._paths import InputPath
@@ -80,8 +83,13 @@ class Annotations:
         from skdaf import clips_from_recordings
 
         recordings = audio_files(folders)
-        tables = tables_of(recordings, self.paths, "--annotations")
-        found = clips_from_recordings(recordings, tables, **self._options)
+        files = tables_of(recordings, self.paths, "--annotations")
+        options = dict(self._options)
+        label_column = options.pop("label_column")
+        # Without those that have no duration or no label, which the function refuses.
+        tables = [read_annotations(file, label_column)[0] for file in files]
+        with _named(files):
+            found = clips_from_recordings(recordings, tables, **options)
         if not len(found[0]):
             raise ValueError(
                 f"--annotations {' '.join(map(repr, self.paths))}: no segments to train on. Empty "
@@ -89,6 +97,19 @@ class Annotations:
                 "between segments is a class, too."
             )
         return found
+
+
+@contextmanager
+def _named(files):
+    """Name the file of a table in errors about it, which have its number."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        number = re.match(r"annotations\[(\d+)\]", str(error))
+        if number is None:
+            raise
+        rest = str(error)[number.end() :]
+        raise type(error)(f"{files[int(number[1])]!r}{rest}") from error
 
 
 def tables_of(recordings, paths, option):
