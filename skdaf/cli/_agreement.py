@@ -12,7 +12,7 @@ from skdaf.cli._raw_audio import STANDARD_INPUT
 from skdaf.cli._text import echo, to_json, visible
 
 # Options for segments, which --tune-thresholds does not print.
-_FOR_SEGMENTS = ("thresholds", "proba", "collar", "output", "figure")
+_FOR_SEGMENTS = ("thresholds", "proba", "collar", "output", "figure", "frequency_range")
 
 _RATE = "false_alarms_per_hour"
 

@@ -10,7 +10,7 @@ from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import Command, verbosity
-from skdaf.cli._raven import frequency_option, raven_parameters
+from skdaf.cli._raven import check_raven_options, frequency_option, raven_parameters
 from skdaf.cli._raw_audio import STANDARD_INPUT, check_raw_audio_options, raw_audio_options
 from skdaf.cli._results import (
     COLUMNS,
@@ -130,6 +130,7 @@ def segments(model, recordings, **values):
     several = len(recordings) > 1 or os.path.isdir(recordings[0])
     # With --truth, --format is that of the report.
     check_output(None if values["truth"] else values["format_"], values["output"], several)
+    check_raven_options(values)
     files = list(recordings) if is_live else annotated(audio_files(recordings), values)
     check_figure(values, files)
     _check_live(is_live, values)

@@ -409,6 +409,7 @@ class TestFigure:
 
 
 class TestRaven:
+    COLUMN = ("--label-column", "Call")
     COLUMNS = (
         "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
     )
@@ -431,6 +432,20 @@ class TestRaven:
         assert out.read_text().splitlines()[1].split("\t")[5:7] == ["2000.0", "6000.5"]
         for low, high in [(6000, 2000), (-1, 5), (1, "inf"), ("nan", 3)]:
             assert "expected 0 <= LOW < HIGH" in fails("long.wav", "-o", out, option, low, high)
+
+    @pytest.mark.parametrize("option", [["--frequency-range", "2000", "6000"], COLUMN])
+    @pytest.mark.parametrize(
+        "output", [[], ["-o", "x.txt"], ["-o", "x.csv"], ["-o", "."], ["--format", "json"]]
+    )
+    def test_options_that_would_have_no_effect(self, option, output):
+        message = fails("long.wav", *option, *output)
+        assert f"{option[0]} is for tables" in message
+        assert "name the output *.selections.txt, or add --format raven" in message
+
+    def test_options_that_would_have_no_effect_on_a_report(self):
+        options = ["--truth", "truth.csv", "--frequency-range", "2000", "6000"]
+        assert "is for tables for Raven" in fails("long.wav", *options)
+        assert "omit --frequency-range" in fails("long.wav", *options, "--tune-thresholds")
 
     def test_the_column_of_labels_is_that_of_the_annotations(self, tmp_path):
         skdaf.write_segments(
