@@ -174,6 +174,23 @@ class Truth:
             options = " ".join(f"--background {shlex.quote(label)}" for label in others)
             note(f"Not in the annotations: {others}. If they are no events, add {options}.")
 
+    def keep_classes(self, classes, background):
+        """Leave out annotations of other classes than those of the model: they get no threshold.
+
+        Raise ValueError if no event is left.
+        """
+        others = sorted(self.labels - {*classes, *background})
+        if others:
+            note(f"Not classes of the model, so they get no threshold: {others}.")
+        known = {*classes} - {*background}
+        kept = [table[~table.label.isin(others)] for table in self.tables]
+        if not any(table.label.isin(known).any() for table in kept):
+            raise ValueError(
+                "--tune-thresholds needs annotated events, but --truth has none of the classes "
+                f"{sorted(known)}."
+            )
+        self.tables = kept
+
     def show_thresholds(self, windows, format_, **options):
         """Print the thresholds that fit the windows of the recordings, as options or as JSON.
 

@@ -11,6 +11,7 @@ from skdaf.cli._annotated_time import read_annotations
 from skdaf.cli._groups import groups_of_recordings
 from skdaf.cli._options import combine_options, is_given, step_option
 from skdaf.cli._paths import InputPath
+from skdaf.cli._raw_audio import STANDARD_INPUT
 from skdaf.cli._tables import audio_files
 
 
@@ -126,6 +127,13 @@ def tables_of(recordings, paths, option):
     from skdaf._segments.matching import match_tables, table_files, warn_of_other_recording
 
     tables = table_files(paths)
+    if recordings == [STANDARD_INPUT]:  # which has no name
+        if len(tables) != 1:
+            raise click.UsageError(
+                f"{option} must be one file for standard input, which has no name, got "
+                f"{len(tables)} files."
+            )
+        return tables
     if len(recordings) == 1 and tables == list(paths) and len(tables) == 1:
         warn_of_other_recording(recordings[0], tables[0], stacklevel=2)
         return tables  # which may have any name
@@ -155,6 +163,10 @@ def _check_combination(annotations, options, recordings):
             raise click.UsageError(f"{option} requires --annotations.")
         if name in ("step", "background", "multilabel") and options["window"] is None:
             raise click.UsageError(f"{option} requires --window.")
+    if options["multilabel"] and options["background"] is not None:
+        raise click.UsageError(
+            "--background cannot be used with --multilabel: a window without an event has no label."
+        )
 
 
 def check_task(annotations, task):

@@ -136,6 +136,7 @@ def segments(model, recordings, **values):
     _check_live(is_live, values)
     _check_skipping(is_live, values["skip_unreadable"])
     loading = {name: values[name] for name in ("proba", "trust", "cache", "n_jobs")}
+    loading["threshold"] = bool(values["thresholds"])
     predictor = load_predictor(model, **loading, verbose=0)
     stream = Stream(*raw) if is_live else None
     with readable(files, values["skip_unreadable"], values["n_jobs"]) as files:
@@ -238,6 +239,7 @@ class _Job:
                 "--tune-thresholds needs probabilities, which this model does not predict."
             )
         _check_background(self.background, self.predictor, self.truth.labels)
+        self.truth.keep_classes(_classes_of(self.predictor), self.background or [])
         self.truth.show_thresholds(
             [self._predict(file) for file in self.files],
             self.values["format_"],
@@ -374,18 +376,20 @@ def _check_curve(format_):
         raise click.UsageError(f"--format {format_} contains labels: use csv or json for numbers.")
 
 
-def _known(background, classifier):
-    """Return the background labels that the classifier knows; others only occur in annotations."""
+def _classes_of(classifier):
+    """Return the classes as text."""
     from skdaf._estimators.fitted import names_of_labels
 
-    classes = {str(label) for label in names_of_labels(classifier)}
-    return [label for label in background or () if label in classes]
+    return {str(label) for label in names_of_labels(classifier)}
+
+
+def _known(background, classifier):
+    """Return the background labels that the classifier knows; others only occur in annotations."""
+    return [label for label in background or () if label in _classes_of(classifier)]
 
 
 def _check_background(background, classifier, annotated):
-    from skdaf._estimators.fitted import names_of_labels
-
-    known = {str(label) for label in names_of_labels(classifier)} | annotated
+    known = _classes_of(classifier) | annotated
     unknown = [label for label in background or () if label not in known]
     if unknown:
         raise ValueError(

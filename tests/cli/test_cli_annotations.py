@@ -178,6 +178,8 @@ def test_misused(tmp_path):
         assert f"{option.split()[0]} requires --window" in fails(
             "A.wav", "--annotations", ".", *option.split()
         )
+    both = ["--annotations", ".", "--window", "1", "--multilabel", "--background", "x"]
+    assert "--background cannot be used with --multilabel" in fails("A.wav", *both)
     for options in (["--window", "-1"], ["--window", "1", "--step", "0"]):
         wrong = fails("A.wav", "--annotations", "A.Table.1.selections.txt", *options)
         assert wrong.startswith(f"Error: {options[-2]} must be a float in the range (0.0,")

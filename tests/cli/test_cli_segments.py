@@ -245,6 +245,24 @@ class TestTuneThresholds:
         merged = skdaf.merge_segments(detected)
         assert table.label.tolist() == merged.label.tolist()
 
+    def test_classes_that_the_model_does_not_have_get_no_threshold(self, tmp_path, monkeypatch):
+        expected = segments("long.wav", *self.OPTIONS, "--background", "high_tone")
+        truth = tmp_path / "long.csv"
+        truth.write_text(Path("truth.csv").read_text() + "0.1,0.3,bird\n")
+        options = ["--truth", truth, "--tune-thresholds", "--background", "high_tone"]
+        found = segments("long.wav", *options)
+        assert found.stdout == expected.stdout
+        note = "Not classes of the model, so they get no threshold: ['bird'].\n"
+        assert found.stderr == note + expected.stderr
+        monkeypatch.setattr(skdaf, "predict_segments", None)  # an error comes before the work
+        for text in ("", "0.1,0.3,bird\n", "0.1,0.3,high_tone\n"):
+            truth.write_text(text)
+            result = invoke("segments", "model.skops", "long.wav", *WINDOW, *options, status=2)
+            assert result.stderr.endswith(
+                "Error: --tune-thresholds needs annotated events, but --truth has none of the "
+                "classes ['low_tone', 'white_noise'].\n"
+            )
+
     def test_few_false_alarms_in_several_recordings(self, site):
         options = ["--background", "high_tone", "--max-false-alarms-per-hour", "0"]
         result = segments(
@@ -274,6 +292,7 @@ class TestTuneThresholds:
         assert false in result.stderr
 
     def test_what_thresholds_change(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("skdaf.cli._segmenting._classes_of", lambda _: {"a", "b"})
         windows = pd.DataFrame({"start": [0.0, 2, 4], "label": "a", "a": [0.9, 0.7, 0.2]})
         windows["end"] = windows.start + 1
         windows.loc[2, "label"] = "b"
@@ -311,6 +330,7 @@ class TestTuneThresholds:
 
     def test_labels_are_quoted(self, monkeypatch):
         label = "house sparrow"
+        monkeypatch.setattr("skdaf.cli._segmenting._classes_of", lambda _: {label})
         windows = pd.DataFrame({"start": [0.0], "end": [1.0], "label": label, label: 0.5})
         monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
         Path("sparrow.csv").write_text("0,1,house sparrow")
@@ -387,6 +407,12 @@ class TestFigure:
         segments("long.wav", "--figure", tmp_path / "f.png", *part)
         for panel in drawn[0].ax_:
             assert panel.get_xlim() == pytest.approx((0.4, 1), abs=0.05)
+
+    @pytest.mark.parametrize("option", ["--figure-start", "--figure-end"])
+    @pytest.mark.parametrize("value", ["nan", "inf"])
+    def test_times_that_are_no_numbers(self, tmp_path, option, value):
+        message = fails("long.wav", "--figure", tmp_path / "f.png", option, value)
+        assert f"Invalid value for '{option}': '{value}' must be a number of seconds." in message
 
     def test_a_part_that_is_no_part(self, tmp_path):
         pytest.importorskip("matplotlib")
@@ -496,6 +522,11 @@ class TestMistakes:
         assert "'low_tone'" not in stderr
         assert stderr.endswith("--background white_noise.\n")
         assert segments(*truth, "--background", "white_noise").stderr == ""
+
+    def test_a_warning_about_several_recordings_is_shown_once(self, site):
+        for command in (["segments"], ["predict", "--segments"]):
+            stderr = invoke(*command, "model.skops", site, "--window", "0.05").stderr
+            assert stderr.count("is far from the length of the clips") == 1
 
     @pytest.mark.parametrize("smooth", ["0.1", "0.2", "0.6", "1"])
     def test_smoothing_that_is_one(self, smooth):

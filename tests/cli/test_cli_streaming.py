@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -274,6 +275,17 @@ def test_a_signal_completes_the_output_file(
     invoke(*OF_FILE, "-o", expected)
     assert output.read_text() == expected.read_text()
     assert [*map(signal.getsignal, numbers)] == before
+
+
+def test_standard_input_has_no_name(samples, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.wav").touch()
+        (tmp_path / f"{name}.csv").write_bytes(Path("truth.csv").read_bytes())
+    # The table may be named after a recording that exists.
+    result = stream(samples.tobytes(), *LIVE, "--truth", tmp_path / "a.csv")
+    assert "Warning" not in result.stderr
+    result = stream(samples.tobytes(), *LIVE, "--truth", tmp_path, status=2)
+    assert "--truth must be one file for standard input, which has no name" in result.stderr
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
