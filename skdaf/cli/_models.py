@@ -195,7 +195,7 @@ def network_in(path, model):
 
 @contextmanager
 def _errors_about(path, model):
-    """Name the file of a model in errors about it, and say what to do if it has several networks."""
+    """Name the file of a model in errors about it, and say what to do about several networks."""
     from skdaf._estimators.fitted import describe_places, find_networks
 
     try:
