@@ -27,6 +27,12 @@ _HATCHES = ["", "///", "...", "xxx", "\\\\\\", "+++", "ooo"]
 _LETTERS_PER_LINE = 130
 
 
+def within_span(table, first, last):
+    """Return the parts of segments between two times, so that their names are where they are."""
+    table = table[(table.end > first) & (table.start < last)]
+    return table.assign(start=table.start.clip(lower=first), end=table.end.clip(upper=last))
+
+
 def draw_lanes(ax, lanes, classes, duration, multilabel):
     """Draw a lane of bars for each table of segments; return the bars of each lane and class.
 

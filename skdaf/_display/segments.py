@@ -14,7 +14,12 @@ from skdaf._display.segment_bands import (
     band_values,
     probability_bands,
 )
-from skdaf._display.segment_lanes import MAX_NAME_LENGTH, draw_lanes, draw_legend
+from skdaf._display.segment_lanes import (
+    MAX_NAME_LENGTH,
+    draw_lanes,
+    draw_legend,
+    within_span,
+)
 from skdaf._display.spectrogram import SpectrogramDisplay
 from skdaf._display.style import (
     add_colorbar,
@@ -69,7 +74,8 @@ class SegmentsDisplay:
     bands_ : matplotlib QuadMesh or None
         The probabilities.
     bars_ : dict of matplotlib PolyCollection
-        The segments; the keys are pairs of "true" or "predicted" and the class.
+        The segments, as far as they are shown; the keys are pairs of "true" or "predicted" and the
+        class.
     legend_ : matplotlib Legend
         The legend of the classes.
 
@@ -286,7 +292,8 @@ class SegmentsDisplay:
             self.spectrogram.plot(axes[0], cmap=cmap)
         if columns:
             self._draw_bands(axes[-2], columns, classes[: len(columns)])
-        self.bars_ = draw_lanes(axes[-1], lanes, classes, last - first, self.multilabel)
+        shown = {name: within_span(table, first, last) for name, table in lanes.items()}
+        self.bars_ = draw_lanes(axes[-1], shown, classes, last - first, self.multilabel)
         self.legend_ = draw_legend(self.figure_, self.bars_, classes)
         for panel in axes:
             panel.set_xlabel("")

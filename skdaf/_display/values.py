@@ -228,6 +228,10 @@ class ValuesDisplay:
             panel.set_xlabel("")
             time_label = format_time_axis(panel, first, last)
         self.ax_[-1].set_xlabel(time_label)
+        if self.spectrogram is not None:  # which may be that of a part of the recording
+            for panel, column in zip(panels, columns, strict=True):
+                lines = [line for (_, name), line in self.lines_.items() if name == column]
+                _fit_values(panel, [_values_between(line, first, last) for line in lines])
         return self
 
     def _axes(self, ax, n_curves):
@@ -264,6 +268,27 @@ class ValuesDisplay:
         tables = [table for table in tables if len(table)]
         first = min((table.start.min() for table in tables), default=0.0)
         return first, max((table.end.max() for table in tables), default=1.0)
+
+
+def _fit_values(panel, values):
+    """Choose the limits of an axis of values so that it shows these, in a list of arrays."""
+    values = np.concatenate(values)
+    if len(values):
+        panel.dataLim.intervaly = values.min(), values.max()
+        panel.autoscale_view(scalex=False)
+
+
+def _values_between(line, first, last):
+    """Return the values of a line at its points between two times, and where it crosses these."""
+    x, y = (np.asarray(values, dtype=float) for values in line.get_data())
+    is_between = (x >= first) & (x <= last)
+    crossings = []
+    for time in (first, last):
+        # NaN, as between the parts of a line, is not less than anything.
+        at = np.flatnonzero((x[:-1] < time) & (x[1:] > time))
+        crossings += [np.interp(time, x[i : i + 2], y[i : i + 2]) for i in at]
+    values = np.append(y[is_between], crossings)
+    return values[np.isfinite(values)]
 
 
 def _columns_of(predicted):

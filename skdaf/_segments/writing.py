@@ -172,10 +172,14 @@ def _scores(table):
     if not has_probabilities(table):
         return None
     labels = table.label.unique()
-    columns = dict(zip(labels, probability_columns(labels), strict=True))
-    values = [row[columns[row["label"]]] for _, row in table.iterrows()]
+    probabilities = {
+        label: table[column].to_numpy()
+        for label, column in zip(labels, probability_columns(labels), strict=True)
+    }
+    values = [probabilities[label][row] for row, label in enumerate(table.label)]
     is_probability = all(0 <= value <= 1 for value in values)
-    return [f"{value:.4f}" for value in values] if is_probability else None
+    # With all digits: a rounded one could be below the threshold that the probability reaches.
+    return [_decimals(value, 4) for value in values] if is_probability else None
 
 
 def _rows_with_numbers(segments, columns, format_):

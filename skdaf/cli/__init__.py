@@ -13,6 +13,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_inputs`: what a model gets, such as a table with numbers beside the recordings.
 - `_skipping`: the option --skip-unreadable of predict and embed.
 - `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
+- `_annotated_time`: annotations that are within their recording.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
 - `_checking`: check; `_counts`: clips per class; `_checked`: tables from check.

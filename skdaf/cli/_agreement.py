@@ -1,17 +1,18 @@
 """The options --truth and --tune-thresholds of segments: compare segments with annotations."""
 
 import shlex
-import warnings
 
 import click
 
+from skdaf.cli._annotated_time import read_annotations, within_file, within_stream
 from skdaf.cli._annotations import AnnotationsPath, tables_of
 from skdaf.cli._options import combine_options, is_given
 from skdaf.cli._program import note
+from skdaf.cli._raw_audio import STANDARD_INPUT
 from skdaf.cli._text import echo, to_json, visible
 
 # Options for segments, which --tune-thresholds does not print.
-_FOR_SEGMENTS = ("thresholds", "proba", "collar", "output", "figure")
+_FOR_SEGMENTS = ("thresholds", "proba", "collar", "output", "figure", "frequency_range")
 
 _RATE = "false_alarms_per_hour"
 
@@ -107,7 +108,9 @@ class Truth:
     files : list of str
         The file of each recording.
     tables : list of DataFrame
-        The annotations with a duration and a label.
+        The annotations with a duration and a label, up to the end of the recording.
+    durations : list of float
+        The duration of each recording in seconds; unknown for standard input until it has ended.
     labels : set of str
         All labels in the files.
     label_column : str or None
@@ -118,7 +121,7 @@ class Truth:
         from skdaf._segments.reading import label_column_of
 
         self.files = tables_of(recordings, paths, "--truth")
-        found = [_read(file, label_column) for file in self.files]
+        found = [read_annotations(file, label_column) for file in self.files]
         names = (label_column_of(file) for file in self.files)
         self.label_column = next(filter(None, names), None)
         self.tables = [table for table, _ in found]
@@ -127,19 +130,31 @@ class Truth:
             raise ValueError(
                 f"{self.files[0]!r} contains no segments: expected lines of start, end and label."
             )
+        self.durations, self._has_background = None, background is not None
+        if recordings != [STANDARD_INPUT]:
+            # Now, because a prediction may take hours.
+            pairs = map(within_file, self.tables, self.files, recordings)
+            self.tables, self.durations = map(list, zip(*pairs, strict=True))
 
-    def show_agreement(self, found, ends, format_, *, background, collar, multilabel):
+    def end_at(self, seconds):
+        """Compare with the annotations until standard input ended; return whether that is possible.
+
+        A signal or an error may end it before the first annotation, or before the first sample.
+        """
+        self.tables = [within_stream(self.tables[0], self.files[0], seconds)]
+        self.durations = [seconds]
+        is_possible = seconds > 0 and (self._has_background or not self.tables[0].empty)
+        if not is_possible:
+            note(f"Nothing is compared: there are no annotations of the first {seconds:g} s.")
+        return is_possible
+
+    def show_agreement(self, found, format_, *, background, collar, multilabel):
         """Print how well segments agree with the annotations, as text or as JSON."""
         from skdaf import segment_report
 
         if background is None:
             self._note_other_labels(found)
-        # Annotations may end a little after the last sample.
-        durations = [
-            end if table.empty else max(end, table.end.max())
-            for table, end in zip(self.tables, ends, strict=True)
-        ]
-        options = {"duration": durations, "multilabel": multilabel, "background": background}
+        options = {"multilabel": multilabel, "background": background, "duration": self.durations}
         options |= {} if collar is None else {"collar": collar}
         if format_ == "json":
             facts = vars(segment_report(self.tables, found, **options))
@@ -158,6 +173,23 @@ class Truth:
         if others:
             options = " ".join(f"--background {shlex.quote(label)}" for label in others)
             note(f"Not in the annotations: {others}. If they are no events, add {options}.")
+
+    def keep_classes(self, classes, background):
+        """Leave out annotations of other classes than those of the model: they get no threshold.
+
+        Raise ValueError if no event is left.
+        """
+        others = sorted(self.labels - {*classes, *background})
+        if others:
+            note(f"Not classes of the model, so they get no threshold: {others}.")
+        known = {*classes} - {*background}
+        kept = [table[~table.label.isin(others)] for table in self.tables]
+        if not any(table.label.isin(known).any() for table in kept):
+            raise ValueError(
+                "--tune-thresholds needs annotated events, but --truth has none of the classes "
+                f"{sorted(known)}."
+            )
+        self.tables = kept
 
     def show_thresholds(self, windows, format_, **options):
         """Print the thresholds that fit the windows of the recordings, as options or as JSON.
@@ -213,25 +245,6 @@ def _shortest(threshold, label, windows):
         if 0 < value <= threshold and not value <= below:
             return text
     return repr(threshold)
-
-
-def _read(path, label_column):
-    """Return annotations with a duration, and all labels in the file.
-
-    Called before predicting, so that errors are reported early.
-    """
-    from skdaf import read_segments
-
-    table = read_segments(path, label_column=label_column)
-    is_span, has_label = table.start < table.end, table.label != ""
-    for n_left_out, problem in (
-        ((~is_span).sum(), "without a duration"),
-        ((is_span & ~has_label).sum(), "without a label"),
-    ):
-        if n_left_out:
-            segments = "segment" if n_left_out == 1 else "segments"
-            warnings.warn(f"Left out {n_left_out} {segments} {problem} in {path!r}.", stacklevel=2)
-    return table[is_span & has_label], {*table.label} - {""}
 
 
 def _json_value(value):

@@ -1,13 +1,17 @@
 """The option --annotations: recordings, and tables that say what occurs when in them."""
 
 import os
+import re
+from contextlib import contextmanager
 from functools import wraps
 
 import click
 
+from skdaf.cli._annotated_time import read_annotations
 from skdaf.cli._groups import groups_of_recordings
 from skdaf.cli._options import combine_options, is_given, step_option
 from skdaf.cli._paths import InputPath
+from skdaf.cli._raw_audio import STANDARD_INPUT
 from skdaf.cli._tables import audio_files
 
 
@@ -80,8 +84,13 @@ class Annotations:
         from skdaf import clips_from_recordings
 
         recordings = audio_files(folders)
-        tables = tables_of(recordings, self.paths, "--annotations")
-        found = clips_from_recordings(recordings, tables, **self._options)
+        files = tables_of(recordings, self.paths, "--annotations")
+        options = dict(self._options)
+        label_column = options.pop("label_column")
+        # Without those that have no duration or no label, which the function refuses.
+        tables = [read_annotations(file, label_column)[0] for file in files]
+        with _named(files):
+            found = clips_from_recordings(recordings, tables, **options)
         if not len(found[0]):
             raise ValueError(
                 f"--annotations {' '.join(map(repr, self.paths))}: no segments to train on. Empty "
@@ -89,6 +98,19 @@ class Annotations:
                 "between segments is a class, too."
             )
         return found
+
+
+@contextmanager
+def _named(files):
+    """Name the file of a table in errors about it, which have its number."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        number = re.match(r"annotations\[(\d+)\]", str(error))
+        if number is None:
+            raise
+        rest = str(error)[number.end() :]
+        raise type(error)(f"{files[int(number[1])]!r}{rest}") from error
 
 
 def tables_of(recordings, paths, option):
@@ -105,6 +127,13 @@ def tables_of(recordings, paths, option):
     from skdaf._segments.matching import match_tables, table_files, warn_of_other_recording
 
     tables = table_files(paths)
+    if recordings == [STANDARD_INPUT]:  # which has no name
+        if len(tables) != 1:
+            raise click.UsageError(
+                f"{option} must be one file for standard input, which has no name, got "
+                f"{len(tables)} files."
+            )
+        return tables
     if len(recordings) == 1 and tables == list(paths) and len(tables) == 1:
         warn_of_other_recording(recordings[0], tables[0], stacklevel=2)
         return tables  # which may have any name
@@ -134,6 +163,10 @@ def _check_combination(annotations, options, recordings):
             raise click.UsageError(f"{option} requires --annotations.")
         if name in ("step", "background", "multilabel") and options["window"] is None:
             raise click.UsageError(f"{option} requires --window.")
+    if options["multilabel"] and options["background"] is not None:
+        raise click.UsageError(
+            "--background cannot be used with --multilabel: a window without an event has no label."
+        )
 
 
 def check_task(annotations, task):

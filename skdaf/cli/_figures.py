@@ -1,6 +1,7 @@
 """The option --figure of segments: draw the timeline of a recording."""
 
 import importlib.util
+import math
 from pathlib import Path
 
 import click
@@ -26,6 +27,19 @@ class FigureFile(OutputFile):
         return super().convert(value, param, ctx)
 
 
+class Seconds(click.FloatRange):
+    """A time in a recording."""
+
+    name = "number of seconds"
+
+    def convert(self, value, param, ctx):
+        """Return the time."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):  # NaN is in every range, because no comparison is true
+            self.fail(f"{value!r} must be a number of seconds.", param, ctx)
+        return seconds
+
+
 figure_options = combine_options(
     click.option(
         "--figure",
@@ -38,7 +52,7 @@ figure_options = combine_options(
     *(
         click.option(
             f"--figure-{name}",
-            type=click.FloatRange(0),
+            type=Seconds(0),
             metavar="SECONDS",
             help=f"Time in the recording at which the figure {name}s, to see a part in detail.",
         )

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from contextlib import contextmanager
 from itertools import pairwise
 
 import click
@@ -114,11 +115,12 @@ def _unpickle(path):
         raise ValueError(f"{path!r} cannot be loaded as a pickle: {error!r}.") from error
 
 
-def load_predictor(path, *, proba=False, tables=False, **options):
-    """Return a fitted classifier or regressor, which can predict probabilities if `proba` is true.
+def load_predictor(path, *, proba=False, threshold=False, tables=False, **options):
+    """Return a fitted classifier or regressor.
 
-    A classifier can be told from a regressor with `is_regressor` of scikit-learn. Models that
-    expect a table are refused unless `tables` is true.
+    It can predict probabilities if `proba` or `threshold` is true. A classifier can be told from a
+    regressor with `is_regressor` of scikit-learn. Models that expect a table are refused unless
+    `tables` is true.
     """
     model = load(path, **options)
     if not tables:
@@ -132,15 +134,23 @@ def load_predictor(path, *, proba=False, tables=False, **options):
             f"regressor.{advice}"
         )
     check_packages_of(model)
-    if proba and is_regressor(model):
-        raise ValueError(f"{path!r} predicts numbers, not classes: omit --proba.")
-    if proba and not hasattr(model, "predict_proba"):
+    for option, is_given in (("--proba", proba), ("--threshold", threshold)):
+        if is_given:
+            _check_predicts_probabilities(path, model, option)
+    return model
+
+
+def _check_predicts_probabilities(path, model, option):
+    from sklearn.base import is_regressor
+
+    if is_regressor(model):
+        raise ValueError(f"{path!r} predicts numbers, not classes: omit {option}.")
+    if not hasattr(model, "predict_proba"):
         raise ValueError(
             f"{path!r} contains a {type(model).__name__} that does not predict probabilities: omit "
-            "--proba, or train it with skdaf combine --method vote, or --method svc --proba. In "
+            f"{option}, or train it with skdaf combine --method vote, or --method svc --proba. In "
             "Python, fit CalibratedClassifierCV(model)."
         )
-    return model
 
 
 def check_takes_recordings(path, model):
@@ -155,34 +165,49 @@ def check_takes_recordings(path, model):
         )
 
 
-def make_transformer(model, layers_dropped, files):
-    """Return a fitted transformer: the model, its first steps, or layers of its network."""
+def make_transformer(path, model, layers_dropped, files):
+    """Return a fitted transformer: the model of a file, its first steps, or network layers."""
     from skdaf._estimators.fitted import (
         block_with_network,
-        find_network,
         unwrap_calibrated,
         votes,
     )
 
     model = unwrap_calibrated(model)
     if layers_dropped is None and votes(model):
-        model = block_with_network(model)
+        with _errors_about(path, model):
+            model = block_with_network(model)
     if layers_dropped is None and hasattr(model, "transform"):
         return model
     if layers_dropped is None and hasattr(model, "named_steps") and not hasattr(model, "network_"):
         return model[:-1]
-    extractor = make_extractor(find_network(model), 1 if layers_dropped is None else layers_dropped)
-    return extractor.fit(files)
+    n_dropped = 1 if layers_dropped is None else layers_dropped
+    return make_extractor(network_in(path, model), n_dropped).fit(files)
 
 
 def network_in(path, model):
     """Return the one fitted network in the model of a file."""
     from skdaf._estimators.fitted import find_network
 
-    try:
+    with _errors_about(path, model):
         return find_network(model)
+
+
+@contextmanager
+def _errors_about(path, model):
+    """Name the file of a model in errors about it, and say what to do about several networks."""
+    from skdaf._estimators.fitted import describe_places, find_networks
+
+    try:
+        yield
     except ValueError as error:
-        raise ValueError(f"{path!r}: {error}") from error
+        n_networks = len(find_networks(model))
+        if n_networks <= 1:
+            raise ValueError(f"{path!r}: {error}") from error
+        raise ValueError(
+            f"{path!r} combines {n_networks} networks, but this command uses one: pass the model "
+            f"file of one of them. In Python, they are {describe_places(model)}."
+        ) from error
 
 
 def make_extractor(network, layers_dropped):

@@ -91,7 +91,8 @@ def predict(
             # CSV, because a text table would have too many columns to be readable.
             show(table, format_, output, "csv")
         return
-    fitted = load_predictor(model, proba=proba, tables=not segments, **options)
+    needs = {"proba": proba, "threshold": bool(thresholds), "tables": not segments}
+    fitted = load_predictor(model, **needs, **options)
     inputs = find_inputs(model, fitted, recordings, clips)
     with readable(inputs.files, skip_unreadable, n_jobs) as files:
         if segments:

@@ -99,7 +99,7 @@ def fit_transformer(model, source, X, layers_dropped):
     """
     if is_pretrained(model):
         return source.fit(X)
-    return make_transformer(source, layers_dropped, X)
+    return make_transformer(model, source, layers_dropped, X)
 
 
 def load_transformer(model, files, *, layers_dropped, **options):

@@ -198,8 +198,14 @@ def _in_one_line(text):
 
 @contextmanager
 def _plain_warnings():
+    shown = set()
+
     def show(message, *_, **__):
-        echo_error(f"Warning: {_in_one_line(message)}")
+        # Python would repeat it for other recordings: it forgets what it has shown whenever any
+        # code enters `warnings.catch_warnings`.
+        if str(message) not in shown:
+            shown.add(str(message))
+            echo_error(f"Warning: {_in_one_line(message)}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show

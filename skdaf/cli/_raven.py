@@ -2,6 +2,8 @@
 
 import click
 
+from skdaf.cli._results import is_folder
+
 
 def _checked_range(context, parameter, value):
     if value is not None and not 0 <= value[0] < value[1] < float("inf"):
@@ -17,6 +19,29 @@ frequency_option = click.option(
     help="Lowest and highest frequency of the selections in tables for Raven, in Hz.  [default: "
     "the band that the model listens to]",
 )
+
+
+def check_raven_options(values):
+    """Raise UsageError if options about tables for Raven have no effect: none is written."""
+    # With --truth, --format is that of the report.
+    format_ = None if values["truth"] else values["format_"]
+    if _writes_raven(format_, values["output"]):
+        return
+    advice = "name the output *.selections.txt, or add --format raven."
+    if values["frequency_range"] is not None:
+        raise click.UsageError(f"--frequency-range is for tables for Raven: {advice}")
+    if values["label_column"] is not None and not values["truth"]:
+        raise click.UsageError(
+            f"--label-column is for tables of --truth, and for tables for Raven: {advice}"
+        )
+
+
+def _writes_raven(format_, output):
+    if format_ is not None or output is None:
+        return format_ == "raven"
+    from skdaf._segments.writing import segment_format
+
+    return not is_folder(output) and segment_format(output) == "raven"
 
 
 def raven_parameters(values, truth, predictor):

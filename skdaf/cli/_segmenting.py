@@ -10,7 +10,7 @@ from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import Command, verbosity
-from skdaf.cli._raven import frequency_option, raven_parameters
+from skdaf.cli._raven import check_raven_options, frequency_option, raven_parameters
 from skdaf.cli._raw_audio import STANDARD_INPUT, check_raw_audio_options, raw_audio_options
 from skdaf.cli._results import (
     COLUMNS,
@@ -130,11 +130,13 @@ def segments(model, recordings, **values):
     several = len(recordings) > 1 or os.path.isdir(recordings[0])
     # With --truth, --format is that of the report.
     check_output(None if values["truth"] else values["format_"], values["output"], several)
+    check_raven_options(values)
     files = list(recordings) if is_live else annotated(audio_files(recordings), values)
     check_figure(values, files)
     _check_live(is_live, values)
     _check_skipping(is_live, values["skip_unreadable"])
     loading = {name: values[name] for name in ("proba", "trust", "cache", "n_jobs")}
+    loading["threshold"] = bool(values["thresholds"])
     predictor = load_predictor(model, **loading, verbose=0)
     stream = Stream(*raw) if is_live else None
     with readable(files, values["skip_unreadable"], values["n_jobs"]) as files:
@@ -196,7 +198,7 @@ class _Job:
             if self.truth is None or self.output is not None:
                 results.add(file, found)
             if self.truth is not None:
-                kept.append((found[COLUMNS], windows.end.max()))
+                kept.append(found[COLUMNS])
         results.finish(quiet=self.truth is not None)
         if self.truth is not None:
             self._show_agreement(kept)
@@ -208,9 +210,10 @@ class _Job:
         writing = {"format_": self.format, "output": self.output, "raven": self._raven()}
         writing["quiet"] = self.truth is not None
         proba = self.values["proba"]
-        found, end = _live_segments(self.predictor, stream, options, merging, proba, **writing)
-        if self.truth is not None:
-            self._show_agreement([(found, end)])
+        found = _live_segments(self.predictor, stream, options, merging, proba, **writing)
+        if self.truth is not None and self.truth.end_at(stream.end):
+            self._show_agreement([found])
+        stream.raise_problem()
 
     def curves(self):
         """Print or write the numbers of all recordings over time."""
@@ -236,6 +239,7 @@ class _Job:
                 "--tune-thresholds needs probabilities, which this model does not predict."
             )
         _check_background(self.background, self.predictor, self.truth.labels)
+        self.truth.keep_classes(_classes_of(self.predictor), self.background or [])
         self.truth.show_thresholds(
             [self._predict(file) for file in self.files],
             self.values["format_"],
@@ -284,13 +288,11 @@ class _Job:
     def _raven(self):
         return raven_parameters(self.values, self.truth, self.predictor)
 
-    def _show_agreement(self, kept):
+    def _show_agreement(self, found):
         from skdaf._segments.predict import is_multilabel
 
-        found, ends = zip(*kept, strict=True)
         self.truth.show_agreement(
-            list(found),
-            ends,
+            found,
             self.values["format_"],
             background=self.background,
             collar=self.values["collar"],
@@ -299,7 +301,7 @@ class _Job:
 
 
 def _live_segments(classifier, stream, options, merging, proba, format_, output, quiet, raven):
-    """Print or write segments of standard input as they come; return them, and where it ended."""
+    """Print or write segments of standard input as they come; return them."""
     import pandas as pd
 
     from skdaf import merge_stream
@@ -320,9 +322,7 @@ def _live_segments(classifier, stream, options, merging, proba, format_, output,
     rows = stream.consume(rows, None if output is None else write)
     if output is None and not quiet:
         stream.show(rows, COLUMNS, format_, names_of_labels(classifier))
-    found = list(rows)
-    stream.raise_problem()
-    return as_table(found), stream.end
+    return as_table(list(rows))
 
 
 def _check_skipping(is_live, is_on):
@@ -376,18 +376,20 @@ def _check_curve(format_):
         raise click.UsageError(f"--format {format_} contains labels: use csv or json for numbers.")
 
 
-def _known(background, classifier):
-    """Return the background labels that the classifier knows; others only occur in annotations."""
+def _classes_of(classifier):
+    """Return the classes as text."""
     from skdaf._estimators.fitted import names_of_labels
 
-    classes = {str(label) for label in names_of_labels(classifier)}
-    return [label for label in background or () if label in classes]
+    return {str(label) for label in names_of_labels(classifier)}
+
+
+def _known(background, classifier):
+    """Return the background labels that the classifier knows; others only occur in annotations."""
+    return [label for label in background or () if label in _classes_of(classifier)]
 
 
 def _check_background(background, classifier, annotated):
-    from skdaf._estimators.fitted import names_of_labels
-
-    known = {str(label) for label in names_of_labels(classifier)} | annotated
+    known = _classes_of(classifier) | annotated
     unknown = [label for label in background or () if label not in known]
     if unknown:
         raise ValueError(

@@ -31,15 +31,18 @@ class Stream:
     ----------
     names : list of str
         The columns of the windows.
-    end : float
-        The end of the last window in seconds.
     """
 
     def __init__(self, rate, channels, sample_format):
         self._rate = rate
         self._audio = RawAudio(channels or 1, sample_format or "s16le")
         self._error = self._writer = None
-        self.names, self.end = _COLUMNS, 0.0
+        self.names, self._n_frames = _COLUMNS, 0
+
+    @property
+    def end(self):
+        """Return how many seconds of samples were read."""
+        return self._n_frames / self._rate
 
     def rows(self, estimator, **options):
         """Yield the rows of `predict_stream`; an error in the samples ends them."""
@@ -47,7 +50,7 @@ class Stream:
 
         try:
             for row in predict_stream(estimator, self._blocks(), self._rate, **options):
-                self.names, self.end = list(row), row["end"]
+                self.names = list(row)
                 yield row
         except AudioReadError as error:
             self._error = error
@@ -55,6 +58,7 @@ class Stream:
     def _blocks(self):
         for block in self._audio.blocks():
             yield block
+            self._n_frames += len(block)
             if self._writer is not None:
                 # Found rows are written even if no other ones follow for a long time.
                 self._writer.write_if_due()

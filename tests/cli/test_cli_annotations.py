@@ -134,6 +134,23 @@ def test_folds_are_whole_recordings(tmp_path, monkeypatch):
     assert "Cross-validation with 2 folds of 2 recordings" in result.stdout
 
 
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_annotations_without_a_duration_or_a_label_are_left_out(tmp_path):
+    table = tmp_path / "points.txt"
+    table.write_text("1\t1\tcalib\n1\t2\tlow\n3\t3.5\t\n4\t5\thigh\n")
+    out = tmp_path / "m.skops"
+    result = train("A.wav", "--annotations", table, output=out)
+    assert "Warning: Left out 1 segment without a duration in" in result.stderr
+    assert "Warning: Left out 1 segment without a label in" in result.stderr
+    assert list(load_model(out).classes_) == ["high", "low"]
+
+
+def test_errors_about_annotations_name_the_file(tmp_path):
+    options = ["--annotations", ".", "--window", "1", "--background", "low"]
+    message = misuse("train", "A.wav", *options, "-o", tmp_path / "m.skops")
+    assert message.startswith("Error: 'A.Table.1.selections.txt': background='low' is")
+
+
 def test_the_output_is_no_table():
     options = ["--annotations", ".", "-o", "A.Table.1.selections.txt"]
     assert "an input of this command" in misuse("train", ".", *options)
@@ -143,10 +160,10 @@ def test_misused(tmp_path):
     def fails(*arguments):
         return misuse("train", *arguments, "-o", tmp_path / "m.skops")
 
-    (tmp_path / "A.txt").write_text("1\t1\tdog\n")
+    (tmp_path / "A.txt").write_text("1\t0\tdog\n")
     assert "'A.wav' is a file; expected class folders." in fails("A.wav")
     assert "No table found in --annotations" in fails("A.wav", "B.wav", "--annotations", tmp_path)
-    assert "A.txt': segments, row 0" in fails("A.wav", "--annotations", tmp_path)
+    assert "A.txt', line 1: " in fails("A.wav", "--annotations", tmp_path)
     assert "has 2 tables" in fails("A.wav", "--annotations", ".", "--annotations", tmp_path)
     for option in (
         "--window 1",
@@ -161,6 +178,8 @@ def test_misused(tmp_path):
         assert f"{option.split()[0]} requires --window" in fails(
             "A.wav", "--annotations", ".", *option.split()
         )
+    both = ["--annotations", ".", "--window", "1", "--multilabel", "--background", "x"]
+    assert "--background cannot be used with --multilabel" in fails("A.wav", *both)
     for options in (["--window", "-1"], ["--window", "1", "--step", "0"]):
         wrong = fails("A.wav", "--annotations", "A.Table.1.selections.txt", *options)
         assert wrong.startswith(f"Error: {options[-2]} must be a float in the range (0.0,")

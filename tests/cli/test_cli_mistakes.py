@@ -1,10 +1,15 @@
 """Arguments that are often mixed up, and values that are refused before any work is done."""
 
-import pytest
-from cli_commands import invoke, misuse
-from sklearn.preprocessing import StandardScaler
+import copy
 
-from skdaf import datasets, save_model
+import numpy as np
+import pytest
+from cli_commands import KINDS, invoke, misuse
+from sklearn.ensemble import VotingClassifier
+from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.utils import Bunch
+
+from skdaf import datasets, load_model, save_model
 from skdaf.cli import _recordings, _tables
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -117,6 +122,26 @@ def test_files_of_the_wrong_kind(embedder, tmp_path):
         ("predict", tmp_path / "scaler.skops", "long.wav", "--layers-dropped", "1"),
     ):
         assert "scaler.skops': estimator must contain one fitted network" in misuse(*command)
+
+
+def test_models_that_combine_several_networks(tmp_path):
+    model, out = tmp_path / "vote.skops", ("-o", tmp_path / "x.skops")
+    network, kinds = load_model("model.skops"), np.array(KINDS)
+    vote = VotingClassifier([("a", network), ("b", network)])
+    vote.estimators_ = [network, copy.deepcopy(network)]
+    vote.le_, vote.classes_ = LabelEncoder().fit(kinds), kinds
+    vote.named_estimators_ = Bunch(a=vote.estimators_[0], b=vote.estimators_[1])
+    save_model(vote, model)
+    for command in (
+        ("embed", model, "long.wav"),
+        ("embed", model, "long.wav", "--layers-dropped", "1"),
+        ("predict", model, "long.wav", "--layers-dropped", "1"),
+        ("transfer", model, "recordings", *out),
+        ("similar", "index", model, "recordings", *out),
+    ):
+        message = misuse(*command)
+        assert "vote.skops' combines 2 networks, but this command uses one: pass the" in message
+        assert 'estimator.named_estimators_["b"]' in message
 
 
 def test_misspelt_files_and_options(tmp_path):

@@ -218,10 +218,11 @@ def test_regressors_misused(folder, tmp_path):
     )
     assert "omit --proba" in misuse("predict", one, "long.wav", "--proba")
     threshold = ["--segments", "--threshold", "0.5"]
-    assert "predicts numbers: omit threshold" in misuse("predict", one, "long.wav", *threshold)
+    advice = "predicts numbers, not classes: omit --threshold."
+    assert advice in misuse("predict", one, "long.wav", *threshold)
+    assert advice in misuse("segments", one, "long.wav", "--threshold", "0.5")
     for option in (
         *(
-            ["--threshold", "0.5"],
             ["--background", "x"],
             ["--min-duration", "1"],
             ["--drop-shorter-than", "1"],

@@ -8,14 +8,17 @@ import sys
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 from cli_commands import invoke, misuse, read_csv
 
 import skdaf
 from skdaf import predict_segments, read_segments, segment_report, tune_thresholds
 from skdaf._segments.matching import table_files
 from skdaf.cli._agreement import _shortest
+from skdaf.cli._annotated_time import within_stream
 from skdaf.cli._results import Results
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -40,6 +43,12 @@ def segments(*arguments):
 
 def fails(*arguments):
     return misuse("segments", "model.skops", *arguments, *WINDOW)
+
+
+def silence(path, seconds):
+    """Write a recording of zeros, and return its path."""
+    sf.write(path, np.zeros(int(seconds * 16000)), 16000)
+    return path
 
 
 class TestSeveralRecordings:
@@ -179,6 +188,42 @@ class TestSeveralRecordings:
         assert "No table found in --truth" in fails(site, "--truth", site)
 
 
+class TestAnnotationsAfterTheEnd:
+    END = 1.5  # seconds
+
+    @pytest.fixture
+    def truth(self, tmp_path):
+        silence(tmp_path / "a.wav", self.END)
+        return tmp_path / "a.txt"
+
+    @pytest.mark.parametrize("what", [[], ["--tune-thresholds"], ["--background", "low_tone"]])
+    def test_those_of_another_recording(self, truth, what, monkeypatch):
+        monkeypatch.setattr(skdaf, "predict_segments", None)  # an error comes before the work
+        truth.write_text("0,1,low_tone\n200,210,high_tone\n")
+        message = fails(truth.parent / "a.wav", "--truth", truth, *what)
+        assert "a.txt' has a segment that starts at 200 s" in message
+        assert "a.wav' ends at 1.5 s" in message
+
+    @pytest.mark.filterwarnings("default::UserWarning")
+    def test_the_rest_of_a_longer_one_is_left_out(self, truth):
+        truth.write_text(f"0,{self.END + 0.05},low_tone\n")
+        scored = [truth.parent / "a.wav", "--truth", truth, "--format", "json"]
+        result = segments(*scored)
+        assert "Warning" not in result.stderr
+        facts = json.loads(result.stdout)
+        assert facts["scored_seconds"] == facts["duration"] == self.END
+        truth.write_text("0,9,low_tone\n")
+        result = segments(*scored)
+        assert "a.txt': 1 segment ends after 1.5 s, when '" in result.stderr
+        assert json.loads(result.stdout) == facts
+
+    def test_standard_input_may_end_at_any_time(self):
+        table = pd.DataFrame({"start": [0, 2, 7], "end": [1, 4, 9], "label": "a"})
+        with pytest.warns(UserWarning, match=r"2 segments end after 3 s, when standard input"):
+            found = within_stream(table, "a.txt", 3)
+        assert found[["start", "end"]].to_numpy().tolist() == [[0, 1], [2, 3]]
+
+
 class TestTuneThresholds:
     OPTIONS = ["--truth", "truth.csv", "--tune-thresholds"]
 
@@ -199,6 +244,24 @@ class TestTuneThresholds:
         detected = predict_segments("model.skops", "long.wav", window=0.2, threshold=expected)
         merged = skdaf.merge_segments(detected)
         assert table.label.tolist() == merged.label.tolist()
+
+    def test_classes_that_the_model_does_not_have_get_no_threshold(self, tmp_path, monkeypatch):
+        expected = segments("long.wav", *self.OPTIONS, "--background", "high_tone")
+        truth = tmp_path / "long.csv"
+        truth.write_text(Path("truth.csv").read_text() + "0.1,0.3,bird\n")
+        options = ["--truth", truth, "--tune-thresholds", "--background", "high_tone"]
+        found = segments("long.wav", *options)
+        assert found.stdout == expected.stdout
+        note = "Not classes of the model, so they get no threshold: ['bird'].\n"
+        assert found.stderr == note + expected.stderr
+        monkeypatch.setattr(skdaf, "predict_segments", None)  # an error comes before the work
+        for text in ("", "0.1,0.3,bird\n", "0.1,0.3,high_tone\n"):
+            truth.write_text(text)
+            result = invoke("segments", "model.skops", "long.wav", *WINDOW, *options, status=2)
+            assert result.stderr.endswith(
+                "Error: --tune-thresholds needs annotated events, but --truth has none of the "
+                "classes ['low_tone', 'white_noise'].\n"
+            )
 
     def test_few_false_alarms_in_several_recordings(self, site):
         options = ["--background", "high_tone", "--max-false-alarms-per-hour", "0"]
@@ -229,14 +292,16 @@ class TestTuneThresholds:
         assert false in result.stderr
 
     def test_what_thresholds_change(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("skdaf.cli._segmenting._classes_of", lambda _: {"a", "b"})
         windows = pd.DataFrame({"start": [0.0, 2, 4], "label": "a", "a": [0.9, 0.7, 0.2]})
         windows["end"] = windows.start + 1
         windows.loc[2, "label"] = "b"
         windows["b"] = 1 - windows.a
         monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
-        Path("a.csv").write_text("0,1,a\n4,5,b\n")
+        annotated = [silence(tmp_path / "a.wav", 5), "--truth", tmp_path / "a.csv"]
+        (tmp_path / "a.csv").write_text("0,1,a\n4,5,b\n")
         limit = ["--max-false-alarms-per-hour", "0"]
-        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        result = segments(*annotated, "--tune-thresholds", *limit)
         assert result.stdout == "--threshold a=0.90\n"
         lines = [" ".join(line.split()) for line in result.stderr.splitlines()]
         assert lines == [
@@ -246,7 +311,7 @@ class TestTuneThresholds:
             "(all) - 2 of 2 1 (720/h) 2 of 2 0 (0/h)",
         ]
         limit = ["--max-false-alarms-per-hour", "720"]
-        result = segments("long.wav", "--truth", "a.csv", "--tune-thresholds", *limit)
+        result = segments(*annotated, "--tune-thresholds", *limit)
         assert result.stdout == ""
         assert result.stderr.endswith("No thresholds are needed.\n")
 
@@ -265,6 +330,7 @@ class TestTuneThresholds:
 
     def test_labels_are_quoted(self, monkeypatch):
         label = "house sparrow"
+        monkeypatch.setattr("skdaf.cli._segmenting._classes_of", lambda _: {label})
         windows = pd.DataFrame({"start": [0.0], "end": [1.0], "label": label, label: 0.5})
         monkeypatch.setattr(skdaf, "predict_segments", lambda *_, **__: windows)
         Path("sparrow.csv").write_text("0,1,house sparrow")
@@ -342,6 +408,12 @@ class TestFigure:
         for panel in drawn[0].ax_:
             assert panel.get_xlim() == pytest.approx((0.4, 1), abs=0.05)
 
+    @pytest.mark.parametrize("option", ["--figure-start", "--figure-end"])
+    @pytest.mark.parametrize("value", ["nan", "inf"])
+    def test_times_that_are_no_numbers(self, tmp_path, option, value):
+        message = fails("long.wav", "--figure", tmp_path / "f.png", option, value)
+        assert f"Invalid value for '{option}': '{value}' must be a number of seconds." in message
+
     def test_a_part_that_is_no_part(self, tmp_path):
         pytest.importorskip("matplotlib")
         figure = ["--figure", tmp_path / "f.png"]
@@ -363,6 +435,7 @@ class TestFigure:
 
 
 class TestRaven:
+    COLUMN = ("--label-column", "Call")
     COLUMNS = (
         "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
     )
@@ -385,6 +458,20 @@ class TestRaven:
         assert out.read_text().splitlines()[1].split("\t")[5:7] == ["2000.0", "6000.5"]
         for low, high in [(6000, 2000), (-1, 5), (1, "inf"), ("nan", 3)]:
             assert "expected 0 <= LOW < HIGH" in fails("long.wav", "-o", out, option, low, high)
+
+    @pytest.mark.parametrize("option", [["--frequency-range", "2000", "6000"], COLUMN])
+    @pytest.mark.parametrize(
+        "output", [[], ["-o", "x.txt"], ["-o", "x.csv"], ["-o", "."], ["--format", "json"]]
+    )
+    def test_options_that_would_have_no_effect(self, option, output):
+        message = fails("long.wav", *option, *output)
+        assert f"{option[0]} is for tables" in message
+        assert "name the output *.selections.txt, or add --format raven" in message
+
+    def test_options_that_would_have_no_effect_on_a_report(self):
+        options = ["--truth", "truth.csv", "--frequency-range", "2000", "6000"]
+        assert "is for tables for Raven" in fails("long.wav", *options)
+        assert "omit --frequency-range" in fails("long.wav", *options, "--tune-thresholds")
 
     def test_the_column_of_labels_is_that_of_the_annotations(self, tmp_path):
         skdaf.write_segments(
@@ -435,6 +522,11 @@ class TestMistakes:
         assert "'low_tone'" not in stderr
         assert stderr.endswith("--background white_noise.\n")
         assert segments(*truth, "--background", "white_noise").stderr == ""
+
+    def test_a_warning_about_several_recordings_is_shown_once(self, site):
+        for command in (["segments"], ["predict", "--segments"]):
+            stderr = invoke(*command, "model.skops", site, "--window", "0.05").stderr
+            assert stderr.count("is far from the length of the clips") == 1
 
     @pytest.mark.parametrize("smooth", ["0.1", "0.2", "0.6", "1"])
     def test_smoothing_that_is_one(self, smooth):

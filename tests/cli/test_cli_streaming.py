@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -274,6 +275,40 @@ def test_a_signal_completes_the_output_file(
     invoke(*OF_FILE, "-o", expected)
     assert output.read_text() == expected.read_text()
     assert [*map(signal.getsignal, numbers)] == before
+
+
+def test_standard_input_has_no_name(samples, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.wav").touch()
+        (tmp_path / f"{name}.csv").write_bytes(Path("truth.csv").read_bytes())
+    # The table may be named after a recording that exists.
+    result = stream(samples.tobytes(), *LIVE, "--truth", tmp_path / "a.csv")
+    assert "Warning" not in result.stderr
+    result = stream(samples.tobytes(), *LIVE, "--truth", tmp_path, status=2)
+    assert "--truth must be one file for standard input, which has no name" in result.stderr
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_does_not_lose_the_comparison(samples, monkeypatch, number, status):
+    pipe = Pipe(samples.tobytes(), lambda: os.kill(os.getpid(), number))
+    monkeypatch.setattr("click.get_binary_stream", lambda name: pipe)
+    found = stream(b"", *LIVE, "--truth", "truth.csv", status=status).stdout
+    assert found == invoke(*OF_FILE, "--truth", "truth.csv").stdout
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_samples_that_end_before_the_annotations(samples, tmp_path):
+    (tmp_path / "late.csv").write_text("1.2,9,low_tone\n")
+    late = ["--truth", tmp_path / "late.csv"]
+    result = stream(samples[:16_000].tobytes(), *LIVE, *late)
+    assert (result.stdout, result.stderr.count("Nothing is compared")) == ("", 1)
+    result = stream(samples[:16_000].tobytes(), *LIVE, *late, "--background", "high_tone")
+    assert "1 s of 1 s, of which 0 s are annotated" in result.stdout
+    # An error in the samples is told last.
+    broken = samples[:16_000].tobytes() + b"x"
+    result = stream(broken, *LIVE, "--truth", "truth.csv", status=2)
+    assert result.stdout.startswith("Accuracy ")
+    assert "Error: Standard input ended in the middle of a sample" in result.stderr
 
 
 def test_segments_are_written_although_no_other_one_follows(samples, tmp_path, monkeypatch):

@@ -218,7 +218,7 @@ def test_reports_and_info_show_each_class_in_one_line(unusual):
 def test_segments_show_each_label_in_one_line(unusual, tmp_path):
     line = ["segments", unusual / "model.skops", unusual.parent / "sound.wav"]
     assert len(invoke(*line).stdout.splitlines()) == 2
-    (tmp_path / "truth.txt").write_text("0,9,\x1b[31mx\n")
+    (tmp_path / "truth.txt").write_text("0,0.25,\x1b[31mx\n")
     out = invoke(*line, "--truth", tmp_path / "truth.txt").stdout
     assert r"\x1b[31mx" in out
     assert not UNSAFE.search(out)

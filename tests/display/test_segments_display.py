@@ -129,6 +129,37 @@ def test_long_segments_contain_the_name_of_their_class():
     assert texts(display.ax_[-1].texts) == ["wide"]
 
 
+def part_of(recording, first, last, table, **options):
+    return SegmentsDisplay.from_predictions(
+        table, table, path=Clip(recording[0], first, last), **options
+    )
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_names_are_in_the_middle_of_what_a_part_shows(recording, multilabel):
+    table = segment_table((0, 0.7, "left"), (0.7, 9, "right"), (20, 30, "far"))
+    display = part_of(recording, 0.5, 1.0, table, multilabel=multilabel)
+    places = {text.get_text(): text.get_position()[0] for text in display.ax_[-1].texts}
+    assert places == pytest.approx({"left": 0.6, "right": 0.85}, abs=0.02)
+    # Classes have the same colors in all parts, and the legend those that this one shows.
+    assert texts(display.legend_.get_texts()) == ["left", "right"]
+    whole = SegmentsDisplay.from_predictions(table, table, multilabel=multilabel)
+    colors = [d.bars_["true", "left"].get_facecolor() for d in (display, whole)]
+    np.testing.assert_array_equal(*colors)
+
+
+def test_a_part_of_a_segment_that_is_too_short_for_its_name_has_none(recording):
+    table = segment_table((0, 0.51, "a long name"), (0.51, 9, "b"))
+    display = part_of(recording, 0.5, 1.0, table)
+    assert {text.get_text() for text in display.ax_[-1].texts} == {"b"}
+
+
+def test_a_part_without_segments(recording):
+    display = part_of(recording, 0.5, 1.0, segment_table((0, 0.4, "a")))
+    assert display.bars_ == {}
+    assert texts(display.ax_[-1].get_yticklabels()) == ["true", "predicted"]
+
+
 def test_true_segments_can_be_in_a_file(tmp_path, recording):
     path, true = recording
     write_segments(true, tmp_path / "true.txt")

@@ -6,7 +6,7 @@ import pytest
 from helpers import small_pipeline, texts
 from sklearn.linear_model import Ridge
 
-from skdaf import SegmentsDisplay, ValuesDisplay, load_audio, predict_segments, save_model
+from skdaf import Clip, SegmentsDisplay, ValuesDisplay, load_audio, predict_segments, save_model
 from skdaf._segments.smoothing import smooth_values
 
 pytestmark = [
@@ -70,6 +70,21 @@ def test_true_values_are_horizontal_lines():
     np.testing.assert_array_equal(line.get_xdata(), [0, 3, np.nan, 4, 6, np.nan])
     np.testing.assert_array_equal(line.get_ydata(), [1.5, 1.5, np.nan, 4.5, 4.5, np.nan])
     assert texts(display.ax_[0].get_legend().get_texts()) == ["true", "predicted"]
+
+
+def test_the_values_of_a_part_fill_its_panel(path):
+    predicted = pd.DataFrame({"start": [0.0, 0.1, 0.2, 50], "value": [1.0, 2, 4, 900]})
+    predicted["end"] = predicted.start + 0.1
+    true = pd.DataFrame({"start": [0.0, 0.1], "end": [0.1, 60], "value": [800, 5]})
+    options = {"path": Clip(path, 0.15, 0.2)}
+    # The curve goes from 2 (at 0.15 s) to 3 (at 0.2 s).
+    low, high = ValuesDisplay.from_predictions(None, predicted, **options).ax_[-1].get_ylim()
+    assert (low, high) == pytest.approx((1.95, 3.05), abs=0.05)
+    low, high = ValuesDisplay.from_predictions(true, predicted, **options).ax_[-1].get_ylim()
+    assert (low, high) == pytest.approx((1.85, 5.15), abs=0.05)
+    # A panel without values keeps its limits.
+    options = {"path": Clip(path, 0.0, 0.01)}
+    assert ValuesDisplay.from_predictions(None, predicted[2:], **options).ax_[-1].get_ylim()
 
 
 def test_missing_windows_are_gaps_but_steps_longer_than_windows_are_not():

@@ -105,6 +105,17 @@ class TestWrite:
             for usual in ("ev", "ev.TXT", "SITE01.5", "ev.csv", "ev.selections.txt"):
                 write_segments(segments, tmp_path / usual)
 
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_scores_are_not_rounded_below_a_threshold(self, tmp_path, dtype):
+        values = np.array([0.94972, 0.5, 1 / 3, 1e-7], dtype=dtype)
+        segments = segment_table(*((i, i + 1, "a") for i in range(4))).assign(a=values)
+        path = tmp_path / "a.selections.txt"
+        write_segments(segments, path)
+        found = pd.read_csv(path, sep="\t", dtype={"Score": str}).Score
+        assert found[:2].tolist() == ["0.94972", "0.5000"]
+        np.testing.assert_array_equal(found.astype(dtype), values)
+        assert "e" not in "".join(found)
+
     def test_a_raven_table_has_the_probability_of_the_label(self, tmp_path):
         rows = [(0, 1, "a", 0.75, 0.2, 9), (1, 2, "end", 0.1, 1, 9), (2, 3, None, 0.1, 0.2, 9)]
         segments = segment_table(*rows, columns=["a", "end_", "n"])
