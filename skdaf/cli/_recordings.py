@@ -47,7 +47,8 @@ class ColumnName(click.ParamType):
         """Return the name of the parameter and that of the column; an empty column means None."""
         name, equals, column = value.partition("=")
         is_known = name in self._names or (self._of_model and name)
-        if not equals or not is_known or not (column or name in _OPTIONAL):
+        needs_column = name not in self._names or name not in _OPTIONAL
+        if not equals or not is_known or (needs_column and not column):
             names = ", ".join(self._names) + ", or a column of the model" * self._of_model
             self.fail(
                 f"{value!r} must have the form NAME=COLUMN, where NAME is one of {names}.",
