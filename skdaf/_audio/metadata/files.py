@@ -91,7 +91,7 @@ def _hint(metadata, column, name, root):
         # Tables of "skdaf check" and of scripts have paths from the folder in which these ran.
         if os.path.isfile(name):
             given = metadata.spelling.given("root", ".")
-            return f" There is {name!r} in the current folder: pass {given}."
+            return f" There is {name!r} in the current folder: pass {given} to start there."
         for parent in _likely_folders(metadata, root):
             folder = _search(name, parent)
             if folder is not None:
