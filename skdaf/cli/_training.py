@@ -12,7 +12,8 @@ from skdaf.cli._annotations import (
     one_label_of_clips,
 )
 from skdaf.cli._combining import (
-    calibrate_by_groups,
+    calibrate,
+    calibration_folds,
     check_method,
     check_models_or_config,
     combined_classifier,
@@ -317,13 +318,16 @@ def combine(
     if proba:
         model = CalibratedClassifierCV(model, ensemble=False)
         # The folds of whole groups are not part of the model.
-        options |= {"train": calibrate_by_groups, "noted": {"cv": None}}
+        options |= {"train": calibrate, "noted": {"cv": None}}
     elif several:
         options["train"] = fit_labels
+    clips = labeled_clips(recordings, annotations)
+    if proba and cv is not None:
+        calibration_folds(*clips[1:])  # its errors come before the cross-validation
     is_tested = test_fraction is not None or cv is not None
     if is_tested and not all(map(is_pretrained, models)):
         note("Scores are too good if the networks were trained on clips that are held out now.")
-    fit(model, *labeled_clips(recordings, annotations), **options)
+    fit(model, *clips, **options)
 
 
 def _class_weight(option, task):

@@ -135,7 +135,9 @@ def test_the_error_says_that_paths_start_from_the_current_folder(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     table = write_csv(tmp_path / "out/check.csv", "new/1.wav")
     touch(tmp_path / "new/1.wav")
-    with pytest.raises(FileNotFoundError, match=r"There is 'new/1\.wav' .*: pass root='\.' to start"):
+    with pytest.raises(
+        FileNotFoundError, match=r"There is 'new/1\.wav' .*: pass root='\.' to start"
+    ):
         load_audio_table(table)
     assert load_audio_table(table, root=".").filenames == ["new/1.wav"]
 
