@@ -7,7 +7,7 @@ import click
 
 from skdaf.cli._completion import complete_parameter
 from skdaf.cli._models import ModelFile
-from skdaf.cli._paths import InputPath, OutputFile, ResultsFile
+from skdaf.cli._paths import InputPath, OutputFile, OutputFolder, ResultsFile
 from skdaf.cli._program import quiet_option
 
 
@@ -78,7 +78,7 @@ jobs_option = click.option(
 
 cache_option = click.option(
     "--cache",
-    type=click.Path(file_okay=False),
+    type=OutputFolder(),
     metavar="FOLDER",
     help="Keep the spectrograms and features of the model in this folder, and reuse them: in later "
     "runs on the same files, and if you run the command again after an interruption.",

@@ -154,8 +154,27 @@ def list_file(path):
     return str(Path(path).with_suffix(".files.txt"))
 
 
-class CheckpointPath(click.Path):
+class OutputFolder(click.Path):
+    """A folder that is created if necessary.
+
+    An empty name, such as that of an unset variable of the shell, would mean the current folder.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{"file_okay": False} | options)
+
+    def convert(self, value, param, ctx):
+        """Return the path of the folder."""
+        if not value:
+            self.fail("Expected the name of a folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class CheckpointPath(OutputFolder):
     """A folder for checkpoints, or a checkpoint file."""
+
+    def __init__(self):
+        super().__init__(file_okay=True)
 
     def files(self, value):
         """Return the checkpoint file; file names in a folder are not known in advance."""

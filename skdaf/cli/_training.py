@@ -40,7 +40,7 @@ from skdaf.cli._options import (
     training_options,
     trust_option,
 )
-from skdaf.cli._paths import CheckpointPath, InputPath
+from skdaf.cli._paths import CheckpointPath, InputPath, OutputFolder
 from skdaf.cli._pretrained import (
     ModelOrName,
     check_can_be_saved,
@@ -98,7 +98,7 @@ def task_option(help_text, *tasks):
 @class_weight_option
 @click.option(
     "--cache",
-    type=click.Path(file_okay=False),
+    type=OutputFolder(),
     metavar="FOLDER",
     help="Keep spectrograms and features in this folder, and reuse them: in the folds of --cv, and "
     "when you train on the same files again.",

@@ -6,6 +6,7 @@ Nothing is trained here: outputs are compared with inputs before any file is ope
 import os
 from pathlib import Path
 
+import click
 import pytest
 from cli_commands import COMMANDS, misuse
 
@@ -142,3 +143,11 @@ def test_every_input_and_output_of_every_command_is_compared():
         assert paths - {"cache"} <= {n for n, kind in types.items() if isinstance(kind, compared)}
         if any(isinstance(kind, OutputFile) for kind in types.values()):
             assert path in map(command_of, LINES)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_no_path_can_be_empty(command):
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Path):
+            with pytest.raises(click.BadParameter):
+                parameter.type.convert("", parameter, None)
