@@ -145,7 +145,7 @@ def test_every_input_and_output_of_every_command_is_compared():
             assert path in map(command_of, LINES)
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=map(" ".join, COMMANDS))
 def test_no_path_can_be_empty(command):
     for parameter in command.params:
         if isinstance(parameter.type, click.Path):
