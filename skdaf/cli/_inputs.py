@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from skdaf.cli._cells import read_cells
-from skdaf.cli._recordings import OptionSpelling
+from skdaf.cli._spelling import OptionSpelling
 
 # The times of a whole recording in a table.
 _WHOLE = {"start": 0.0, "end": float("nan")}

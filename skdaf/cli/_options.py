@@ -31,6 +31,22 @@ class Assignment(click.ParamType):
         return complete_parameter(ctx, incomplete)
 
 
+def one_value_per_name(*several):
+    """Return a callback of an option NAME=VALUE, which refuses different values of one name.
+
+    The names in `several` can have any number of values.
+    """
+
+    def check(context, parameter, pairs):
+        values = {}
+        for name, value in pairs:
+            if values.setdefault(name, value) != value and name not in several:
+                raise click.BadParameter(f"{name} has two values, {values[name]} and {value}.")
+        return pairs
+
+    return check
+
+
 class WholeNumber(click.IntRange):
     """A whole number in a range, with a name that error messages can contain."""
 
@@ -142,6 +158,7 @@ training_options = combine_options(
         "settings",
         type=Assignment(),
         multiple=True,
+        callback=one_value_per_name(),
         metavar="NAME=VALUE",
         help="Set a parameter of the model, such as learning_rate=0.01. Can be repeated.",
     ),
