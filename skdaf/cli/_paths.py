@@ -110,19 +110,25 @@ class ResultsFile(OutputFile):
     """A table to write, which can be text, CSV or JSON."""
 
     # The formats that the command writes, for errors.
-    formats = "*.csv, *.json, or a text table by any other name"
+    formats = "*.csv, *.json, or a text table by any other name; spreadsheets open *.csv"
+
+    # Names of tables in formats that the command does not write.
+    other_tables: tuple[str, ...] = (".tsv",)
 
     def convert(self, value, param, ctx):
         """Return the path of the file."""
         suffix = Path(value).suffix.lower()
-        if suffix in _NOT_WRITTEN:
-            self.fail(
-                f"{value!r}: {suffix} files cannot be written. Use {self.formats}; spreadsheets "
-                "open *.csv.",
-                param,
-                ctx,
-            )
+        if suffix in (*_NOT_WRITTEN, *self.other_tables):
+            problem = f"{value!r}: {suffix} files cannot be written. Use {self.formats}."
+            self.fail(problem, param, ctx)
         return super().convert(value, param, ctx)
+
+
+class ReportFile(ResultsFile):
+    """A report to write, which can be text or JSON."""
+
+    formats = "*.json, or a text report by any other name"
+    other_tables = (".csv", ".tsv")
 
 
 class EmbeddingFile(OutputFile):
