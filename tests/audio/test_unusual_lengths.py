@@ -112,10 +112,8 @@ def test_waveforms_have_no_names(classifier):
 
 
 def test_transposed_waveforms_are_recognized():
-    fitted = SpectrogramTransformer(sampling_rate=RATE).fit(
-        [noise(seed, 2000) for seed in range(3)]
-    )
-    waveforms = np.array([noise(seed, 2000) for seed in range(3)])
+    waveforms = np.array([noise(seed, 2000) for seed in range(20)])
+    fitted = SpectrogramTransformer(sampling_rate=RATE).fit([*waveforms])
     (message,) = messages(fitted.transform, waveforms.T)
     assert message.startswith("2000 clips are more than 10 times shorter")
     advice = "if yours has a column per clip, pass X.T."
