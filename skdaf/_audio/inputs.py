@@ -211,7 +211,8 @@ def _check_are_samples(X, data):
         raise ValueError(
             f"X has shape {data.shape}, but rows are clips (n_clips, n_samples): {n_clips} clips "
             f"of {n_samples} samples. If X is one recording with {n_samples} channels, pass "
-            "[(X, sampling_rate)], or the path of its file as [path]."
+            "[(X, sampling_rate)], or the path of its file as [path]. If it has a column per clip, "
+            "pass X.T."
         )
 
 

@@ -26,6 +26,7 @@ class LengthReport:
 
     def __init__(self):
         self._late, self._short, self._long = [], {}, {}
+        self._may_be_transposed = False
 
     def add(self, clips, seconds, known=None):
         """Look for unusual lengths.
@@ -39,6 +40,8 @@ class LengthReport:
             The shortest and the longest clip of `fit`, in seconds; None to accept any length.
         """
         shortest, longest = known or (0.0, float("inf"))
+        shape = getattr(clips, "shape", ())  # of waveforms in one array
+        self._may_be_transposed |= len(shape) == 2 and shape[0] > _MAX_FACTOR * shape[1]
         for row, (clip, length) in enumerate(zip(clips, seconds, strict=True)):
             if length is None:
                 continue
@@ -67,11 +70,13 @@ class LengthReport:
                 f"{'is' if len(self._late) == 1 else 'are'} shorter than expected: "
                 f"{_listed(self._late)}."
             )
+        rows = " X has a row per clip: if yours has a column per clip, pass X.T."
+        advice = rows if self._may_be_transposed else ""
         for shortest, clips in self._short.items():
             warn_user(
                 f"{_subject(clips, 'is', 'are')} more than {_MAX_FACTOR} times shorter than every "
                 f"clip of fit ({shortest:.3g} s or more), so that results may be poor: "
-                f"{_listed(clips)}."
+                f"{_listed(clips)}.{advice}"
             )
         for longest, clips in self._long.items():
             warn_user(

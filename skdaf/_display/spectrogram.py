@@ -212,8 +212,10 @@ class SpectrogramDisplay:
         elif n == 1:
             axes = np.array([new_figure(size=(7.0, 3.5))[1]])
         else:
-            n_lines = max((str(title).count("\n") + 1 for title in self.titles or []), default=0)
-            self._grid = Grid(n, self.labels, n_lines)
+            titles = () if self.titles is None else self.titles
+            n_lines = max((str(title).count("\n") + 1 for title in titles), default=0)
+            labels = None if self.labels is None else [*self.labels]
+            self._grid = Grid(n, labels, n_lines)
             axes = self._grid.new_axes()
         self.figure_ = axes[0].figure
         self.ax_ = axes[0] if n == 1 else axes

@@ -14,7 +14,7 @@ class Cells(NamedTuple):
     Attributes
     ----------
     are_numbers : bool or None
-        Whether all values are numbers.
+        Whether all values are numbers; False for text, even if it looks like numbers.
     categories : list or None
         The values of a column of categories.
     is_complete : bool
@@ -58,7 +58,7 @@ def _cells_of(transformer, place, n_columns):
         # In columns of numbers or of text, such as an imputer before an encoder.
         fills_any = getattr(step, "strategy", None) in ("most_frequent", "constant")
         if not fills_any:
-            return Cells(are_numbers=True if _needs_numbers(step) else None)
+            return Cells(_needs_numbers(step))
     return Cells()
 
 
@@ -75,11 +75,14 @@ def _steps(transformer):
 
 
 def _needs_numbers(step):
-    """Return whether a transformer is known to need numbers."""
+    """Return True if a transformer needs numbers, False if it needs text, None if unknown."""
     package = type(step).__module__
-    if not package.startswith("sklearn.") or package.startswith("sklearn.feature_extraction"):
-        return False
+    if not package.startswith("sklearn."):
+        return None
     if hasattr(step, "transformer_list") or hasattr(step, "transformers"):
-        return False
+        return None
     tags = get_tags(step).input_tags
-    return not (tags.string or tags.categorical or isinstance(step, FunctionTransformer))
+    if package.startswith("sklearn.feature_extraction"):
+        return False if package.endswith(".text") and tags.string else None
+    is_any = tags.string or tags.categorical or isinstance(step, FunctionTransformer)
+    return None if is_any else True

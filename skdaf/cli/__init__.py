@@ -23,7 +23,8 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: pretrained networks.
 - `_completion`: completion of the parameters of --set in the shell.
-- `_recordings`: the labeled recordings of a command: class folders, or --table.
+- `_recordings`: the labeled recordings of a command: class folders, or --table; `_spelling`: errors
+  about tables.
 - `_models`: load and save model files.
 - `_tables`, `_scores`, `_reports`, `_text`: find recordings, write tables and reports.
 """

@@ -39,6 +39,8 @@ def read_cells(metadata, column, expected):
     cells = [cell or "" for cell in metadata.values(column)]
     if expected.categories is not None:
         return _categories(metadata, column, cells, expected)
+    if expected.are_numbers is False:
+        return [math.nan if cell.strip() in _MISSING else cell for cell in cells]
     numbers = [_number(cell, metadata.has_decimal_commas) for cell in cells]
     bad = [row for row, number in enumerate(numbers) if number is None]
     if not bad:

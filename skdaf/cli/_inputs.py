@@ -8,7 +8,10 @@ from contextlib import contextmanager
 import click
 
 from skdaf.cli._cells import read_cells
-from skdaf.cli._recordings import OptionSpelling
+from skdaf.cli._spelling import OptionSpelling
+
+# The times of a whole recording in a table.
+_WHOLE = {"start": 0.0, "end": float("nan")}
 
 
 class Inputs:
@@ -111,8 +114,7 @@ def _table_of_files(columns, files):
     """Return a table of whole recordings."""
     import pandas as pd
 
-    values = {columns.recordings[0]: files, "start": 0.0, "end": float("nan")}
-    return pd.DataFrame({name: values[name] for name in columns.names})
+    return pd.DataFrame(_WHOLE | {columns.recordings[0]: files})[columns.names]
 
 
 def _from_table(path, columns, expected, recordings):
@@ -129,21 +131,25 @@ def _from_table(path, columns, expected, recordings):
     _check_columns(path, columns, chosen, given, metadata)
     root = metadata.folder if recordings.root is None else recordings.root
     cells = {
-        name: find_files(metadata, chosen[name], root)
+        name: find_files(metadata, column, root)
         if name in columns.recordings
-        else read_cells(metadata, chosen[name], expected.get(name, Cells()))
-        for name in columns.names
+        else read_cells(metadata, column, expected.get(name, Cells()))
+        for name, column in chosen.items()
+        if column is not None
     }
-    table = pd.DataFrame(cells)
+    table = pd.DataFrame(_WHOLE | cells)[columns.names]
     files = table[columns.recordings[0]].tolist()
     recordings.check_output(files)
-    times = [name for name in ("start", "end") if name in table]
-    return Inputs(table, files, table[times] if times else None, metadata, chosen)
+    has_times = any(chosen.get(name) for name in _WHOLE)
+    times = table[[name for name in _WHOLE if name in table]] if has_times else None
+    return Inputs(table, files, times, metadata, chosen)
 
 
 def _chosen(columns, given):
-    """Return the column of the table for each column that a model expects."""
+    """Return the column of the table for each column that a model expects; None for no column."""
     chosen = {name: given.get(name) or name for name in columns.names}
+    # An empty column means that the recordings are used from the start, or to the end.
+    chosen |= {name: None for name in _WHOLE if name in chosen and given.get(name, name) is None}
     if "path" in given and len(columns.recordings) == 1:
         chosen[columns.recordings[0]] = given["path"]
     return chosen
@@ -156,7 +162,7 @@ def _check_columns(path, columns, chosen, given, metadata):
     missing = {
         name: column
         for name, column in chosen.items()
-        if column not in metadata.columns and "{" not in column
+        if column is not None and column not in metadata.columns and "{" not in column
     }
     if missing:
         raise ValueError(
@@ -172,26 +178,28 @@ def _check_columns(path, columns, chosen, given, metadata):
 
 def _check_times(path, columns, given, metadata):
     """Raise ValueError if a table has parts of recordings, which the model would take for whole."""
-    times = [given.get(name) or name for name in ("start", "end") if name not in columns.names]
+    times = [given.get(name, name) for name in _WHOLE if name not in columns.names]
     unused = [name for name in times if name in metadata.columns]
     if unused:
         raise ValueError(
             f"{metadata.title} has the column {' and '.join(map(repr, unused))}, but the model in "
-            f"{path!r} uses whole recordings. Remove the column, or fit a model whose "
-            'ColumnTransformer selects ["path", "start", "end"] for the recordings.'
+            f"{path!r} uses whole recordings. For these, pass --column start= --column end=. For "
+            'parts, fit a model whose ColumnTransformer selects ["path", "start", "end"].'
         )
 
 
 def _similar_names(missing, names):
-    """Return a question about columns whose names are similar to missing ones, as options."""
+    """Return a hint about missing columns, such as others with similar names, as options."""
     lower = {str(name).lower(): name for name in names}
     found = [
         f"--column {shlex.quote(f'{name}={lower[close]}')}"
         for name, column in missing.items()
-        for close in difflib.get_close_matches(column.lower(), lower, n=1, cutoff=0.7)
+        for close in difflib.get_close_matches(column.lower(), lower, n=1, cutoff=0.75)
     ]
     if found:
         return f" Did you mean {' '.join(found)}?"
+    if {*missing} <= {*_WHOLE}:
+        return f" For whole recordings: {' '.join(f'--column {name}=' for name in missing)}."
     return " If they have other names in the table: --column NAME=COLUMN."
 
 

@@ -7,7 +7,7 @@ import click
 
 from skdaf.cli._completion import complete_parameter
 from skdaf.cli._models import ModelFile
-from skdaf.cli._paths import InputPath, OutputFile, ResultsFile
+from skdaf.cli._paths import InputPath, OutputFile, OutputFolder, ResultsFile
 from skdaf.cli._program import quiet_option
 
 
@@ -29,6 +29,22 @@ class Assignment(click.ParamType):
     def shell_complete(self, ctx, param, incomplete):
         """Return the names of parameters that begin with a text, each with an equals sign."""
         return complete_parameter(ctx, incomplete)
+
+
+def one_value_per_name(*several):
+    """Return a callback of an option NAME=VALUE, which refuses different values of one name.
+
+    The names in `several` can have any number of values.
+    """
+
+    def check(context, parameter, pairs):
+        values = {}
+        for name, value in pairs:
+            if values.setdefault(name, value) != value and name not in several:
+                raise click.BadParameter(f"{name} has two values, {values[name]} and {value}.")
+        return pairs
+
+    return check
 
 
 class WholeNumber(click.IntRange):
@@ -78,7 +94,7 @@ jobs_option = click.option(
 
 cache_option = click.option(
     "--cache",
-    type=click.Path(file_okay=False),
+    type=OutputFolder(),
     metavar="FOLDER",
     help="Keep the spectrograms and features of the model in this folder, and reuse them: in later "
     "runs on the same files, and if you run the command again after an interruption.",
@@ -142,6 +158,7 @@ training_options = combine_options(
         "settings",
         type=Assignment(),
         multiple=True,
+        callback=one_value_per_name(),
         metavar="NAME=VALUE",
         help="Set a parameter of the model, such as learning_rate=0.01. Can be repeated.",
     ),

@@ -110,19 +110,25 @@ class ResultsFile(OutputFile):
     """A table to write, which can be text, CSV or JSON."""
 
     # The formats that the command writes, for errors.
-    formats = "*.csv, *.json, or a text table by any other name"
+    formats = "*.csv, *.json, or a text table by any other name; spreadsheets open *.csv"
+
+    # Names of tables in formats that the command does not write.
+    other_tables: tuple[str, ...] = (".tsv",)
 
     def convert(self, value, param, ctx):
         """Return the path of the file."""
         suffix = Path(value).suffix.lower()
-        if suffix in _NOT_WRITTEN:
-            self.fail(
-                f"{value!r}: {suffix} files cannot be written. Use {self.formats}; spreadsheets "
-                "open *.csv.",
-                param,
-                ctx,
-            )
+        if suffix in (*_NOT_WRITTEN, *self.other_tables):
+            problem = f"{value!r}: {suffix} files cannot be written. Use {self.formats}."
+            self.fail(problem, param, ctx)
         return super().convert(value, param, ctx)
+
+
+class ReportFile(ResultsFile):
+    """A report to write, which can be text or JSON."""
+
+    formats = "*.json, or a text report by any other name"
+    other_tables = (".csv", ".tsv")
 
 
 class EmbeddingFile(OutputFile):
@@ -154,8 +160,27 @@ def list_file(path):
     return str(Path(path).with_suffix(".files.txt"))
 
 
-class CheckpointPath(click.Path):
+class OutputFolder(click.Path):
+    """A folder that is created if necessary.
+
+    An empty name, such as that of an unset variable of the shell, would mean the current folder.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{"file_okay": False} | options)
+
+    def convert(self, value, param, ctx):
+        """Return the path of the folder."""
+        if not value:
+            self.fail("Expected the name of a folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class CheckpointPath(OutputFolder):
     """A folder for checkpoints, or a checkpoint file."""
+
+    def __init__(self):
+        super().__init__(file_okay=True)
 
     def files(self, value):
         """Return the checkpoint file; file names in a folder are not known in advance."""

@@ -14,7 +14,7 @@ from skdaf.cli._options import (
     using_options,
     window_options,
 )
-from skdaf.cli._paths import EmbeddingFile, is_npy, list_file
+from skdaf.cli._paths import EmbeddingFile, ReportFile, is_npy, list_file
 from skdaf.cli._pretrained import (
     ModelOrName,
     fit_transformer,
@@ -339,7 +339,7 @@ def _save_array(values, files, output):
     type=click.Choice(["table", "json"]),
     help="Format of the report.  [default: from the extension of the output file, else table]",
 )
-@output_option("Write the report to this file.")
+@output_option("Write the report to this file.", ReportFile())
 @using_options
 def report(model, recordings, format_, output, trust, cache, n_jobs):
     """Compare predictions with the true labels or numbers.

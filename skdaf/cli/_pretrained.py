@@ -14,7 +14,7 @@ from skdaf._estimators.pretrained.names import (
 )
 from skdaf._estimators.pretrained.requirements import check_packages
 from skdaf.cli._models import check_takes_recordings, load, make_transformer, swapped
-from skdaf.cli._options import Assignment, configure
+from skdaf.cli._options import Assignment, configure, one_value_per_name
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import verbosity
 
@@ -56,6 +56,7 @@ settings_option = click.option(
     "settings",
     type=Assignment(),
     multiple=True,
+    callback=one_value_per_name(),
     metavar="NAME=VALUE",
     help="Set a parameter of a pretrained network, such as pooling=mean+std or "
     "sampling_rate=16000. Can be repeated.",

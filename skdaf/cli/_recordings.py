@@ -1,11 +1,9 @@
 """The labeled recordings that a command uses: class folders, or --table."""
 
-import shlex
 from functools import wraps
 
 import click
 
-from skdaf._audio.metadata.spelling import Spelling
 from skdaf.cli._checked import refuse_unreadable
 from skdaf.cli._groups import (
     Groups,
@@ -15,8 +13,9 @@ from skdaf.cli._groups import (
     note_unused_column,
 )
 from skdaf.cli._multilabel import is_indicator
-from skdaf.cli._options import combine_options
+from skdaf.cli._options import combine_options, one_value_per_name
 from skdaf.cli._paths import InputPath, TableFile, check_output_is_not_listed
+from skdaf.cli._spelling import OptionSpelling
 from skdaf.cli._tables import (
     audio_files,
     check_is_no_other_table,
@@ -47,7 +46,8 @@ class ColumnName(click.ParamType):
         """Return the name of the parameter and that of the column; an empty column means None."""
         name, equals, column = value.partition("=")
         is_known = name in self._names or (self._of_model and name)
-        if not equals or not is_known or not (column or name in _OPTIONAL):
+        needs_column = name not in self._names or name not in _OPTIONAL
+        if not equals or not is_known or (needs_column and not column):
             names = ", ".join(self._names) + ", or a column of the model" * self._of_model
             self.fail(
                 f"{value!r} must have the form NAME=COLUMN, where NAME is one of {names}.",
@@ -55,34 +55,6 @@ class ColumnName(click.ParamType):
                 ctx,
             )
         return name, column or None
-
-
-class OptionSpelling(Spelling):
-    """Errors about tables write the options of the command."""
-
-    separator = " "
-    has_dataframes = False
-    other_files = 'Save a table as CSV in UTF-8 (in Excel: "CSV UTF-8").'
-    class_folders = "Pass class folders without --table."
-    numbers = "To learn or test numbers, name their column with --column target=NAME."
-
-    def given(self, parameter, value):
-        """Return the option for a value."""
-        if parameter == "label_separator":
-            return f"--label-separator {shlex.quote(value)}"
-        if parameter == "group":
-            return f"--group-column {shlex.quote(value)}"
-        if parameter == "root":
-            return f"--root {shlex.quote(value)}"
-        return f"--column {shlex.quote(f'{parameter}={value or str()}')}"
-
-    def named(self, parameter):
-        """Return the option without a value."""
-        return f"--column {parameter}=NAME"
-
-    def without(self, parameter):
-        """Return nothing: commands need their columns."""
-        return ""
 
 
 _ROOT = click.option(
@@ -108,6 +80,7 @@ def _table_options(of_model):
             "columns",
             type=ColumnName(of_model=of_model),
             multiple=True,
+            callback=one_value_per_name("label", "target"),
             metavar="NAME=COLUMN",
             help="Column of the table for path, label, target (a number), start or end, such as "
             "label=category. Several columns can form a path or a label: path=fold{fold}/{name}. "
@@ -141,6 +114,7 @@ unlabeled_table_option = combine_options(
         "columns",
         type=ColumnName(*_UNLABELED_COLUMNS, of_model=True),
         multiple=True,
+        callback=one_value_per_name(),
         metavar="NAME=COLUMN",
         help="Column of the table for path, start or end, such as path=filename. Several columns "
         "can form a path: path=fold{fold}/{name}. A column that the model uses can have another "
@@ -276,9 +250,17 @@ class Recordings:
 
     def unlabeled(self):
         """Return the recordings; without a table, `folders` can be any folders and files."""
+        self._refuse_labels()
         if self.table is None:
             return audio_files(self.folders)
         return self._load(label=None).clips
+
+    def _refuse_labels(self):
+        """Raise UsageError if an option is for labels, which the command does not use."""
+        has_column = self.columns.get("label") is not None
+        if has_column or self.label_separator is not None:
+            option = "--column label=NAME" if has_column else "--label-separator"
+            raise click.UsageError(f"{option} has no effect here: no labels are used.")
 
     def _load(self, label_separator=None, **options):
         from skdaf import Clip

@@ -33,7 +33,10 @@ def is_folder(path):
 class OutputFileOrFolder(ResultsFile):
     """A file to write, or a folder for a file for each recording."""
 
-    formats = "*.csv, *.json, *.selections.txt (Raven), or *.txt (Audacity)"
+    formats = (
+        "*.csv, *.json, *.selections.txt (Raven), or *.txt (Audacity); spreadsheets open *.csv"
+    )
+    other_tables = ()
 
     def files(self, value):
         """Return the file; those in a folder are not known in advance."""

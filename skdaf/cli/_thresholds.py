@@ -2,6 +2,8 @@
 
 import click
 
+from skdaf.cli._options import one_value_per_name
+
 
 class Threshold(click.ParamType):
     """``P`` or ``CLASS=P``; the value is a pair of the class (or None) and the probability."""
@@ -30,6 +32,7 @@ threshold_option = click.option(
     "thresholds",
     type=Threshold(),
     multiple=True,
+    callback=one_value_per_name(None),
     metavar="[CLASS=]P",
     help="Only detect a class in windows in which its probability is at least P. CLASS=P sets the "
     "threshold of one class and can be repeated.",

@@ -12,7 +12,8 @@ from skdaf.cli._annotations import (
     one_label_of_clips,
 )
 from skdaf.cli._combining import (
-    calibrate_by_groups,
+    calibrate,
+    calibration_folds,
     check_method,
     check_models_or_config,
     combined_classifier,
@@ -40,7 +41,7 @@ from skdaf.cli._options import (
     training_options,
     trust_option,
 )
-from skdaf.cli._paths import CheckpointPath, InputPath
+from skdaf.cli._paths import CheckpointPath, InputPath, OutputFolder
 from skdaf.cli._pretrained import (
     ModelOrName,
     check_can_be_saved,
@@ -99,7 +100,7 @@ def task_option(help_text, *tasks):
 @class_weight_option
 @click.option(
     "--cache",
-    type=click.Path(file_okay=False),
+    type=OutputFolder(),
     metavar="FOLDER",
     help="Keep spectrograms and features in this folder, and reuse them: in the folds of --cv, and "
     "when you train on the same files again.",
@@ -323,13 +324,16 @@ def combine(
     if proba:
         model = CalibratedClassifierCV(model, ensemble=False)
         # The folds of whole groups are not part of the model.
-        options |= {"train": calibrate_by_groups, "noted": {"cv": None}}
+        options |= {"train": calibrate, "noted": {"cv": None}}
     elif several:
         options["train"] = fit_labels
+    clips = labeled_clips(recordings, annotations)
+    if proba and cv is not None:
+        calibration_folds(*clips[1:])  # its errors come before the cross-validation
     is_tested = test_fraction is not None or cv is not None
     if is_tested and not all(map(is_pretrained, models)):
         note("Scores are too good if the networks were trained on clips that are held out now.")
-    fit(model, *labeled_clips(recordings, annotations), **options)
+    fit(model, *clips, **options)
 
 
 def _class_weight(option, task):

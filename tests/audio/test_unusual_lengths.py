@@ -111,6 +111,17 @@ def test_waveforms_have_no_names(classifier):
     assert "X[0] with 0.000375 s" in message
 
 
+def test_transposed_waveforms_are_recognized():
+    waveforms = np.array([noise(seed, 2000) for seed in range(20)])
+    fitted = SpectrogramTransformer(sampling_rate=RATE).fit([*waveforms])
+    (message,) = messages(fitted.transform, waveforms.T)
+    assert message.startswith("2000 clips are more than 10 times shorter")
+    advice = "if yours has a column per clip, pass X.T."
+    assert message.endswith(advice)
+    (message,) = messages(fitted.transform, waveforms[:, :30])
+    assert advice not in message
+
+
 def test_windows_of_a_recording_may_be_short(classifier):
     recording = (noise(0, 2 * RATE + 3), RATE)
     assert messages(predict_segments, classifier, recording, window=0.25) == []

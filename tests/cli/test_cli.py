@@ -11,7 +11,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import click
 import joblib
@@ -21,6 +23,7 @@ from click.testing import CliRunner
 from helpers import ROOT
 
 import skdaf
+from skdaf.__main__ import main as run_program
 from skdaf.cli import main
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -165,6 +168,23 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch):
     monkeypatch.setattr(skdaf, "check_audio", interrupt)
     result = invoke("check", "recordings", status=130)
     assert (result.stdout, result.stderr) == ("", "Interrupted.\n")
+
+
+def test_ctrl_c_during_the_imports_is_one_line_and_status_130(monkeypatch, capsys):
+    class Interrupted(ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "skdaf.cli", Interrupted("skdaf.cli"))
+    with pytest.raises(SystemExit) as stopped:
+        run_program()
+    assert stopped.value.code == 130
+    assert capsys.readouterr() == ("", "Interrupted.\n")
+
+
+def test_the_installed_program_catches_ctrl_c_during_the_imports():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["scripts"] == {"skdaf": f"{run_program.__module__}:{run_program.__name__}"}
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

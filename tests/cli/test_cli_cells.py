@@ -10,6 +10,7 @@ from skdaf.cli._cells import read_cells
 
 ANY = Cells()
 NUMBERS = Cells(are_numbers=True)
+TEXT = Cells(are_numbers=False)
 
 
 def read(tmp_path, cells, expected=ANY, separator=","):
@@ -33,6 +34,8 @@ def sites(*names, is_complete=True):
         (["1", "x"], ANY, ["1", "x"]),
         (["x", "NA", ""], ANY, ["x", math.nan, math.nan]),
         (["True", "False"], ANY, [True, False]),
+        (["1", "NA"], TEXT, ["1", math.nan]),
+        (["True"], TEXT, ["True"]),
         (["x ", "NA", "y"], sites("x", "NA", is_complete=False), ["x", "NA", "y"]),
         (["1", "2"], sites("1", "2"), ["1", "2"]),
         (["1", "2.0"], sites(1.0, 2.0), [1.0, 2.0]),

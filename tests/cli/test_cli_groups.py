@@ -11,6 +11,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model, make_combined_classifier
 from skdaf._audio.metadata.table import as_metadata
+from skdaf.cli._combining import calibration_folds
 from skdaf.cli._groups import Groups, note_unused_column, warn_if_groups_unused
 from skdaf.datasets import load_audio_folders
 
@@ -87,8 +88,54 @@ def test_combine_calibrates_by_groups(table, tmp_path, monkeypatch):
         ),
     )
     assert "Held out speaker" in result.stderr
-    assert len(folds) == 2
+    assert len(folds) == 2  # of the two speakers that are not held out
     assert load_model(tmp_path / "m.skops").cv is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("labels", "speakers", "n_folds"),
+    [
+        ("aaabbb", None, 3),
+        ("a" * 9 + "bb", None, 5),
+        ("ab" * 6, "xxyyzz" * 2, 3),
+        ("abab", "xxxx", 2),
+    ],
+)
+def test_folds_of_the_calibration_know_all_classes(labels, speakers, n_folds):
+    labels = np.array([*labels])
+    groups = speakers and Groups(np.array([*speakers]), "speaker")
+    folds = calibration_folds(labels, groups)
+    assert len(folds) == n_folds
+    for training, test in folds:
+        assert {*labels[training]} == {"a", "b"}
+        if groups is not None and groups.count > 1:
+            assert not {*groups.values[training]} & {*groups.values[test]}
+
+
+@pytest.mark.parametrize(
+    ("labels", "speakers", "expected"),
+    [
+        ("aaab", None, "needs at least two clips of each class, got one of 'b'"),
+        ("aabbbb", "xxxyyy", "all clips of the class 'a' are of speaker x, without which"),
+    ],
+)
+def test_calibration_that_would_lose_a_class(labels, speakers, expected):
+    groups = speakers and Groups(np.array([*speakers]), "speaker")
+    with pytest.raises(ValueError, match=expected):
+        calibration_folds(np.array([*labels]), groups)
+
+
+def test_lost_classes_are_named_before_a_cross_validation(table, tmp_path):
+    one = tmp_path / "one.csv"
+    rows = pd.read_csv(table)
+    rows.assign(speaker=rows.label.where(rows.index > 2, "other")).to_csv(one, index=False)
+    error = misuse(
+        *("combine", "model.skops", "--table", one, "--group-column", "speaker", "--proba"),
+        *("--method", "svc", "--cv", "2", "--no-handcrafted", "-o", tmp_path / "m.skops"),
+    )
+    assert "--proba cannot keep the speakers apart" in error
+    assert "Fold" not in error
 
 
 def test_an_embedder_is_tested_on_other_groups(table, tmp_path):

@@ -1,6 +1,7 @@
 """Models that take a table: recordings beside numbers, as with a ColumnTransformer."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from skdaf import (
     transform_segments,
 )
 from skdaf._estimators.table_columns import find_table_columns
+from skdaf.cli._inputs import find_inputs
+from skdaf.cli._recordings import Recordings
 from skdaf.datasets import make_audio_dataset
 
 
@@ -156,6 +159,7 @@ def test_a_column_of_the_model_has_another_name_in_the_table(table, tmp_path):
         (("report", "plain.skops", "--table", "true.csv", "--column", "warmth=x"), "nothing uses"),
         (("embed", "plain.skops", "new.csv", "--column", "pth=x"), "Did you mean --column path=x?"),
         (("predict", "both.skops", "new.csv", "--column", "warmth="), "the form NAME=COLUMN"),
+        (("predict", "both.skops", "new.csv", "--column", "label="), "the form NAME=COLUMN"),
     ],
 )
 def test_a_name_that_nothing_uses_is_refused(words, expected):
@@ -185,6 +189,40 @@ def test_parts_are_refused_by_models_of_whole_recordings(table, names, tmp_path)
     error = misuse("predict", "both.skops", parts, *columns)
     assert f"parts.csv' has the column '{names[0]}' and 'end', but the model" in error
     assert 'selects ["path", "start", "end"]' in error
+    assert "For these, pass --column start= --column end=." in error
+
+
+@pytest.mark.usefixtures("inside")
+def test_empty_columns_mean_whole_recordings(table, tmp_path):
+    expected = read_csv("predict", "both.skops", "new.csv", *CSV)
+    parts = tmp_path / "parts.csv"
+    table.assign(start=0.1, end=0.2).to_csv(parts, index=False)
+    whole = ("--column", "start=", "--column", "end=")
+    found = read_csv("predict", "both.skops", parts, *whole, *CSV)
+    assert found.label.equals(expected.label)
+    assert [*found] == ["file", "label"]
+    assert "has the column 'end', but" in misuse("predict", "both.skops", parts, *whole[:2])
+
+
+def test_times_for_a_model_of_parts(table, tmp_path):
+    parts = tmp_path / "parts.csv"
+    table.assign(start=0.1, end=0.2).to_csv(parts, index=False)
+    model = SimpleNamespace(feature_names_in_=["end", "path", "start", "warmth"])
+
+    def inputs(*names):
+        given = Recordings((), parts, [(name, None) for name in names], None, None, None)
+        return find_inputs("model.skops", model, given)
+
+    whole = inputs("start", "end")
+    assert [*whole.X] == model.feature_names_in_
+    assert whole.X.start.eq(0).all()
+    assert whole.X.end.isna().all()
+    assert whole.times is None
+    assert inputs("start").times.agg(["min", "max"]).to_numpy().tolist() == [[0, 0.2]] * 2
+    table.to_csv(parts, index=False)
+    with pytest.raises(ValueError, match=r"For whole recordings: --column end= --column start=\.$"):
+        inputs()
+    assert inputs("start", "end").X.equals(whole.X)
 
 
 @pytest.mark.usefixtures("inside")

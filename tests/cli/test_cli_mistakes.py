@@ -165,6 +165,19 @@ def test_tables_are_not_written_as_other_files(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "formats"),
+    [
+        ("report model.skops recordings", "x.csv", "*.json, or a text report by any other name."),
+        ("report model.skops recordings", "x.npy", "*.json, or a text report by any other name."),
+        ("predict model.skops recordings", "x.TSV", "*.csv, *.json, or a text table by any other"),
+    ],
+)
+def test_text_is_not_written_under_the_name_of_a_table(words, name, formats, tmp_path):
+    error = misuse(*words.split(), "-o", tmp_path / name)
+    assert f"{name[1:].lower()} files cannot be written. Use {formats}" in error
+
+
 @pytest.fixture
 def nothing_is_read(monkeypatch):
     """Let commands fail if they search for recordings or read tables."""

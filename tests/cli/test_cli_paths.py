@@ -6,6 +6,7 @@ Nothing is trained here: outputs are compared with inputs before any file is ope
 import os
 from pathlib import Path
 
+import click
 import pytest
 from cli_commands import COMMANDS, misuse
 
@@ -23,7 +24,7 @@ LINES = {
     "train rec/dog rec/rain -o OUT": ["rec/rain/b.wav"],
     "train rec b.wav --task representation -o OUT": ["b.wav", "rec/rain/b.wav"],
     "train --table truth.txt -o OUT": ["truth.txt"],
-    "report model.csv --table truth.txt --root rec -o OUT": ["truth.txt", "rec/rain/b.wav"],
+    "report model.skops --table truth.txt --root rec -o OUT": ["truth.txt", "rec/rain/b.wav"],
     "transfer model.csv rec -o OUT": ["model.csv", "rec/rain/b.wav"],
     "combine model.csv other.npy --data rec -o OUT": ["model.csv", "other.npy", "rec/dog/a.wav"],
     "predict model.csv rec b.wav -o OUT": ["model.csv", "rec/rain/b.wav", "b.wav"],
@@ -33,7 +34,7 @@ LINES = {
     "embed other.npy rec -o OUT": ["other.npy"],
     "similar index model.csv rec -o OUT": ["model.csv", "rec/rain/b.wav"],
     "similar query model.csv b.wav -o OUT": ["model.csv", "b.wav"],
-    "report model.csv rec -o OUT": ["model.csv", "rec/rain/b.wav"],
+    "report model.skops rec -o OUT": ["model.skops", "rec/rain/b.wav"],
     "check rec b.wav -o OUT": ["rec/dog/a.wav", "b.wav"],
     "convert model.csv OUT": ["model.csv"],
     "export model.csv OUT": ["model.csv"],
@@ -142,3 +143,11 @@ def test_every_input_and_output_of_every_command_is_compared():
         assert paths - {"cache"} <= {n for n, kind in types.items() if isinstance(kind, compared)}
         if any(isinstance(kind, OutputFile) for kind in types.values()):
             assert path in map(command_of, LINES)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=map(" ".join, COMMANDS))
+def test_no_path_can_be_empty(command):
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Path):
+            with pytest.raises(click.BadParameter):
+                parameter.type.convert("", parameter, None)

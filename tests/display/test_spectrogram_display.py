@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from helpers import fitted_frontend, texts, tone
@@ -78,6 +79,13 @@ def test_there_is_one_title_per_clip(titles, got):
     for name in ("titles", "labels"):
         with pytest.raises(ValueError, match=f"{name} must contain 2 {name}, one per clip, got"):
             SpectrogramDisplay([np.zeros((2, 2))] * 2, **{name: titles}).plot()
+
+
+@pytest.mark.parametrize("kind", [tuple, np.array, lambda names: pd.Series(names, index=[3, 4])])
+@pytest.mark.parametrize("name", ["titles", "labels"])
+def test_any_sequence_of_titles_or_labels(name, kind):
+    display = SpectrogramDisplay([np.zeros((2, 2))] * 2, **{name: kind(["a", "b"])}).plot()
+    assert [ax.get_title(loc="left") for ax in display.ax_] == ["a", "b"]
 
 
 def test_long_titles_are_shortened_in_a_grid():

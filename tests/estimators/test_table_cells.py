@@ -59,13 +59,16 @@ def test_encoders_know_categories(encoder, is_complete):
         ("passthrough", ["age"]),
         (FunctionTransformer(), ["age"]),
         (make_pipeline(FILL, FunctionTransformer()), ["site"]),
-        (CountVectorizer(token_pattern="."), "site"),
         (FeatureUnion([("scale", StandardScaler())]), ["age"]),
         (FILL, ["site"]),
     ],
 )
 def test_nothing_is_known_of_other_transformers(transformer, columns):
     assert cells_of(transformer, columns).get(np.ravel(columns)[0]) == Cells()
+
+
+def test_vectorizers_need_text():
+    assert cells_of(CountVectorizer(token_pattern="."), "site")["site"] == Cells(are_numbers=False)
 
 
 def test_a_column_of_two_transformers():

@@ -88,6 +88,10 @@ def _hint(metadata, column, name, root):
             pattern = f"{column if '{' in column else f'{{{column}}}'}{path.suffix}"
             given = metadata.spelling.given("path", pattern)
             return f" There is {str(path)!r}: add the extension with a pattern, {given}."
+        # Tables of "skdaf check" and of scripts have paths from the folder in which these ran.
+        if os.path.isfile(name):
+            given = metadata.spelling.given("root", ".")
+            return f" There is {name!r} in the current folder: pass {given} to start there."
         for parent in _likely_folders(metadata, root):
             folder = _search(name, parent)
             if folder is not None:

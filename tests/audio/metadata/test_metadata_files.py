@@ -131,6 +131,17 @@ def test_the_error_says_where_a_missing_file_is(tmp_path, place):
     assert len(load_audio_table(table, root=root.strip("'")).filenames) == 2
 
 
+def test_the_error_says_that_paths_start_from_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = write_csv(tmp_path / "out/check.csv", "new/1.wav")
+    touch(tmp_path / "new/1.wav")
+    with pytest.raises(
+        FileNotFoundError, match=r"There is 'new/1\.wav' .*: pass root='\.' to start"
+    ):
+        load_audio_table(table)
+    assert load_audio_table(table, root=".").filenames == ["new/1.wav"]
+
+
 def test_the_error_says_how_to_add_an_extension(tmp_path):
     table = pd.DataFrame({"path": ["1.5", "2"], "part": "a", "label": "dog"})
     touch(tmp_path / "a/1.5.flac")
