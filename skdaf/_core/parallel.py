@@ -3,12 +3,12 @@
 import ctypes
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache
 from numbers import Integral
 
 import threadpoolctl
-from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 
 from skdaf._core.contexts import SharedContext, exit_thread_if_main_ended
@@ -103,6 +103,15 @@ def map_chunks(
         for chunk, result in zip(chunks, results, strict=True):
             advance(len(chunk))
             yield result
+
+
+def default_workers(n_jobs):
+    """Return a context in which ``n_jobs=None`` means `n_jobs` workers; with None, nothing changes.
+
+    An estimator that uses others passes them its `n_jobs` in this context, without changing them.
+    """
+    _check_n_jobs(n_jobs)
+    return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
 
 
 def _check_n_jobs(n_jobs):

@@ -65,9 +65,10 @@ class CNNAudioClassifier(ClassifierBase):
     pretrained : FrozenEstimator, str or os.PathLike, default=None
         A fitted classifier, regressor or autoencoder of this package to start from: pass
         ``sklearn.frozen.FrozenEstimator(fitted)`` or the path of a file written by `save_model`.
-        The front end comes from this estimator, so `frontend` must be None. From an autoencoder,
-        the encoder is copied, and `hidden_units` and `dropout` define the rest. From others, all
-        layers except the output layer are copied. Other network parameters have no effect.
+        The front end comes from this estimator, so `frontend` must be None; you can still set its
+        `cache`, `n_jobs` and `verbose`, such as ``frontend__cache``. From an autoencoder, the
+        encoder is copied, and `hidden_units` and `dropout` define the rest. From others, all layers
+        except the output layer are copied. Other network parameters have no effect.
     frozen_layers : int or "conv", default=0
         Number of layers, counted from the input, that keep their weights and running statistics.
         "conv" freezes all layers before the first dense layer. Requires `pretrained`.

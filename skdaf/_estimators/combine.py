@@ -1,16 +1,16 @@
 """make_combined_classifier: one classifier from networks and hand-crafted features."""
 
+import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import VotingClassifier
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,19 +19,14 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
-from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.classifier import CNNAudioClassifier
+from skdaf._estimators.combined_networks import common_channel, find_frontend_of
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
-from skdaf._estimators.fitted import describe_places, iterate_parts
-from skdaf._estimators.persistence.note import read_note
-from skdaf._estimators.places import find_places
 from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean
 from skdaf._estimators.pretrained.requirements import check_packages_of
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
-from skdaf._estimators.regressor import CNNAudioRegressor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
-from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
 # Strong regularization, for blocks of features whose variances sum to one: there are often more
 # features than clips, and unsure votes leave decisions to the block that is sure.
@@ -112,6 +107,8 @@ def make_combined_classifier(
     ------
     FileNotFoundError
         If the path of a saved model does not exist.
+    NotFittedError
+        If the network in a FrozenEstimator or in a file was never fitted.
     ImportError
         If a pretrained model needs a package that is not installed.
     TypeError, ValueError
@@ -143,15 +140,15 @@ def make_combined_classifier(
     ['features', 'svc']
     """
     extractors = [_loaded_by_name(extractor) for extractor in _as_list(extractors)]
-    for extractor in extractors:
-        _check_extractor(extractor)
-    if len(extractors) == 0 and handcrafted is False:
-        raise ValueError(
-            "There is nothing to combine: extractors is empty and handcrafted is False."
-        )
+    frontends = [find_frontend_of(extractor) for extractor in extractors]
     check_packages_of([extractors, handcrafted])  # before fit trains the first blocks
     names = list(_block_names(extractors))
-    handcrafted_blocks = _handcrafted_blocks(handcrafted, _common_channel(extractors))
+    handcrafted_blocks = _handcrafted_blocks(handcrafted, common_channel(frontends))
+    if not extractors and handcrafted_blocks in ([], ["drop"]):
+        raise ValueError(
+            f"There is nothing to combine: extractors is empty and handcrafted is {handcrafted!r}. "
+            "Pass a network, or a transformer as handcrafted, which a search can replace."
+        )
     names += ["handcrafted"] * len(handcrafted_blocks)
     if method == "vote":
         voters = [_network_voter(one, n_components, C, memory) for one in extractors]
@@ -159,7 +156,7 @@ def make_combined_classifier(
         return VotingClassifier(
             list(zip(names, voters, strict=True)),
             voting="soft",
-            weights=_weights(weights, names),
+            weights=_weights(weights, dict(zip(names, voters, strict=True))),
             n_jobs=n_jobs,
         )
     if method != "svc":
@@ -175,6 +172,11 @@ def make_combined_classifier(
 
 def _as_list(extractors):
     """Return a list of extractors; raise TypeError for something else."""
+    if isinstance(extractors, Mapping):
+        raise TypeError(
+            "extractors must be a list, got a dict: pass list(extractors.values()). The blocks are "
+            "named cnn1, cnn2 and so on."
+        )
     is_single = callable(extractors) or hasattr(extractors, "fit")
     if is_single or isinstance(extractors, (str, os.PathLike)):
         return [extractors]
@@ -186,56 +188,9 @@ def _as_list(extractors):
     return list(extractors)
 
 
-def _check_extractor(extractor):
-    """Raise an error for what is no network, before any other block is trained."""
-    _check_is_no_new_regressor(extractor)
-    inner = extractor.estimator if isinstance(extractor, CNNFeatureExtractor) else extractor
-    inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
-    # Models in files are loaded by fit; an extractor without one trains a CNNAudioClassifier.
-    known = (NetworkEstimator, PretrainedFeatureExtractor)
-    if isinstance(inner, (str, os.PathLike)):
-        read_note(inner)  # raises an error that names the file
-        return
-    if isinstance(inner, known) or (inner is None and isinstance(extractor, CNNFeatureExtractor)):
-        return
-    raise TypeError(
-        "extractors must contain networks (CNNAudioClassifier, ConvAutoencoderEmbedder, "
-        "CNNFeatureExtractor, PretrainedFeatureExtractor) or paths of saved ones, got "
-        f"{_shown(extractor)}. {_advice(inner)}"
-    )
-
-
-def _shown(extractor):
-    """Return the type of an estimator, whose repr may have many lines, and other values."""
-    if isinstance(extractor, BaseEstimator):
-        inner = getattr(extractor, "estimator", None)
-        return type(extractor).__name__ + (f"({_shown(inner)})" if inner is not None else "")
-    return f"{extractor!r:.200}"
-
-
-def _advice(estimator):
-    """Return what to do with an estimator that is no network."""
-    if find_places(estimator):
-        return (
-            "Pass the fitted networks inside it as FrozenEstimator(network): "
-            f"{describe_places(estimator)}. To change its blocks, use its set_params."
-        )
-    parts = [type(part) for part in iterate_parts(estimator)]
-    if any(issubclass(part, (NetworkEstimator, CNNFeatureExtractor)) for part in parts):
-        return (
-            "Pass the network inside it (pipeline[-1], search.best_estimator_), and its front end "
-            "as CNNAudioClassifier(frontend=...)."
-        )
-    if is_classifier(estimator):
-        return (
-            "To let other classifiers vote, too, use sklearn.ensemble.VotingClassifier([(name, "
-            "classifier), ...], voting='soft')."
-        )
-    return "Pass other transformers of clips as handcrafted=transformer."
-
-
-def _weights(weights, names):
-    """Return the weight of the vote of each block."""
+def _weights(weights, voters):
+    """Return the weight of the vote of each block, which is checked before they are trained."""
+    names = list(voters)
     if weights is None:
         return [_VOTES_OF_HANDCRAFTED if n == "handcrafted" else _VOTES_OF_NETWORK for n in names]
     if np.shape(weights) != (len(names),):
@@ -243,18 +198,16 @@ def _weights(weights, names):
             f"weights must contain {len(names)} numbers, one for each of the blocks {names}, got "
             f"{weights!r:.100}."
         )
-    return list(weights)
-
-
-def _check_is_no_new_regressor(extractor):
-    """Raise ValueError for a regressor to train: it would learn the numbers of the classes."""
-    if isinstance(extractor, CNNFeatureExtractor):
-        extractor = extractor.estimator
-    if isinstance(extractor, CNNAudioRegressor):
+    weights = list(weights)
+    if not all(isinstance(weight, Real) and 0 <= weight < math.inf for weight in weights):
+        raise ValueError(f"weights must be finite numbers of at least 0, got {weights!r:.100}.")
+    used = [w for w, voter in zip(weights, voters.values(), strict=True) if voter != "drop"]
+    if not 0 < sum(used) < math.inf:
         raise ValueError(
-            "extractors contains a CNNAudioRegressor to train, but labels are classes. Pass a "
-            "CNNAudioClassifier, or a fitted regressor as FrozenEstimator(regressor)."
+            f"weights must have a positive, finite sum over the blocks that vote, got {weights} "
+            f"for {names}."
         )
+    return weights
 
 
 def _network_voter(extractor, n_components, C, memory):
@@ -313,19 +266,6 @@ def _network_block(extractor, n_components):
             ("scaler", BlockScaler()),
         ]
     )
-
-
-def _common_channel(extractors):
-    """Return the channel that all front ends of the networks read; None if they read several."""
-    parts = list(iterate_parts(extractors))
-    channels = {part.channel for part in parts if isinstance(part, SpectrogramTransformer)}
-    if any(isinstance(part, NetworkEstimator) and _has_default_frontend(part) for part in parts):
-        channels.add(None)
-    return channels.pop() if len(channels) == 1 else None
-
-
-def _has_default_frontend(network):
-    return network.frontend is None and "frontend_" not in vars(network)
 
 
 def _handcrafted_blocks(handcrafted, channel):

@@ -1,6 +1,7 @@
 """CNNFeatureExtractor: the inner layers of a network as features."""
 
 import os
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, Self
 
@@ -11,11 +12,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._audio.unusual_lengths import any_length, one_report
 from skdaf._core.arrays import as_array
-from skdaf._core.estimator import Estimator
+from skdaf._core.estimator import Estimator, is_seconds
 from skdaf._core.limits import MAX_WINDOW, MAX_WINDOWS_PER_SECOND, check_at_most
+from skdaf._core.parallel import default_workers
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
 from skdaf._core.validation import Seconds, fit_context
@@ -23,11 +26,15 @@ from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.callbacks import CallbackSupportMixin, callback_steps
 from skdaf._estimators.classifier import CNNAudioClassifier
 from skdaf._estimators.fitted import describe_places, resolve_frozen
+from skdaf._estimators.frontend import find_spectrograms, measure
 from skdaf._estimators.parameters import with_nested_default
-from skdaf._features.windows import cut_windows
+from skdaf._features.windows import cut_windows, warn_about_gaps
 
 # With windows, this many clips are computed at a time.
 _CLIPS_PER_BATCH = 64
+
+# Parameters of the network and of its front end that can be set after a fit.
+_RUN_SETTINGS = {"cache", "device", "n_jobs", "verbose"}
 
 _NOT_FITTED = (
     "This %(name)s is not fitted yet: call fit(X, y) first, which trains a copy of its network. To "
@@ -59,12 +66,15 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         do not overlap.
     n_jobs : int, default=None
         Number of workers that read clips and compute spectrograms, unless the estimator sets its
-        own.
+        own. You can change this parameter without fitting again.
 
     Attributes
     ----------
     estimator_ : estimator
         The fitted network estimator.
+    clip_length_ : float
+        Median length of the clips in seconds, also if the network was fitted on other clips before.
+        It is missing after a fit on spectrograms, and in files of earlier releases.
     layer_names_ : list of str
         Names of all its layers, first to last.
     n_features_in_ : int
@@ -104,6 +114,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     _saved_attributes = {
         **Estimator._saved_attributes,
         "estimator_": lambda value: isinstance(value, NetworkEstimator),
+        "clip_length_": is_seconds,
     }
 
     _parameter_constraints = {
@@ -132,6 +143,10 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this transformer, and of its network as ``estimator__name``.
 
+        `device`, `n_jobs` and `verbose` of the network, and `cache`, `n_jobs` and `verbose` of its
+        front end, also apply to a network that was already trained; other parameters of the network
+        apply to the next fit.
+
         Parameters
         ----------
         **params : dict
@@ -142,9 +157,12 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         self : CNNFeatureExtractor
             The transformer itself.
         """
-        return super().set_params(
-            **with_nested_default(self, params, "estimator", CNNAudioClassifier)
-        )
+        super().set_params(**with_nested_default(self, params, "estimator", CNNAudioClassifier))
+        trained = None if self._is_fixed() else vars(self).get("estimator_")
+        if trained is not None:
+            with suppress(ValueError):  # `estimator` is now another kind of network
+                trained.set_params(**_run_settings(params))
+        return self
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -165,32 +183,58 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         -------
         self : CNNFeatureExtractor
             The fitted extractor.
+
+        Warns
+        -----
+        UserWarning
+            If `step` is longer than `window`, so that the audio in between is not used.
         """
         if self.step is not None and self.window is None:
             raise ValueError(f"step={self.step} needs windows, but window is None.")
         kind, clips = validate_clips(self, X, reset=True, y=y)
+        warn_about_gaps(self, "window", "step")
         fitted = resolve_frozen(self.estimator)
         check_is_network(self._unfitted_network() if fitted is None else fitted)
-        if fitted is None:
-            if y is None and self._needs_labels():
-                raise ValueError(
-                    f"{type(self).__name__} requires y to be passed, but the target y is None: "
-                    "fit trains a copy of its classifier. To use a fitted classifier without "
-                    "training it, pass FrozenEstimator(classifier)."
-                )
-            fitted = clone(self._unfitted_network())
-            if fitted.n_jobs is None:
-                fitted.n_jobs = self.n_jobs
-            with (
-                callback_steps(self, 1, clips, y) as steps,
-                steps.inner_fit("fit-network", fitted),
-                validated(fitted, kind, clips),
-            ):
-                weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-                fitted.fit(clips, as_array(y), **weights)
+        with default_workers(self.n_jobs):
+            if fitted is None:
+                fitted = self._trained_network(kind, clips, y, sample_weight)
+            length = self._length_of(kind, clips, fitted)
         self.estimator_ = fitted
+        if length is not None:
+            self.clip_length_ = length
+        elif "clip_length_" in vars(self):  # of an earlier fit
+            del self.clip_length_
         self._n_layers()  # raises an error if no layer remains
         return self
+
+    def _trained_network(self, kind, clips, y, sample_weight):
+        """Return a copy of the network that was trained on the clips."""
+        if y is None and self._needs_labels():
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None: fit "
+                "trains a copy of its classifier. To use a fitted classifier without training it, "
+                "pass FrozenEstimator(classifier)."
+            )
+        network = clone(self._unfitted_network())
+        with (
+            callback_steps(self, 1, clips, y) as steps,
+            steps.inner_fit("fit-network", network),
+            validated(network, kind, clips),
+        ):
+            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+            network.fit(clips, as_array(y), **weights)
+        return network
+
+    def _length_of(self, kind, clips, network):
+        """Return the median length of clips in seconds; None if it is unknown.
+
+        A network that was trained on them knows it; for another, their headers are read.
+        """
+        frontend = None if kind == "spectrograms" else find_spectrograms(network.frontend_)
+        if frontend is None:
+            return None
+        known = None if self._is_fixed() else vars(frontend).get("clip_length_")
+        return measure(clips, frontend)[0] if known is None else known
 
     def transform(self, X: Clips) -> NDArray[np.float32]:
         """Compute the outputs of the last layer that is not dropped.
@@ -208,25 +252,40 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         check_is_fitted(self, msg=_NOT_FITTED)
         n_layers = self._n_layers()
         kind, clips = validate_clips(self, X, reset=False)
-        if self.window is None:
-            with validated(self.estimator_, kind, clips):
-                return self.estimator_.layer_outputs(clips, n_layers)
-        if kind == "spectrograms":
-            raise ValueError("Windows need files or waveforms as X, got spectrograms.")
-        # Each clip has many windows, so only a limited number of clips is processed at a time.
-        with one_report():
-            return np.concatenate(
-                [
-                    self._window_means(kind, clips[first : first + _CLIPS_PER_BATCH], n_layers)
-                    for first in range(0, len(clips), _CLIPS_PER_BATCH)
-                ]
-            )
+        with default_workers(self.n_jobs):
+            if self.window is None:
+                with validated(self.estimator_, kind, clips):
+                    return self.estimator_.layer_outputs(clips, n_layers)
+            if kind == "spectrograms":
+                raise ValueError("Windows need files or waveforms as X, got spectrograms.")
+            with one_report():
+                return self._window_means(kind, clips, n_layers)
 
     def _window_means(self, kind, clips, n_layers):
-        rate = getattr(self.estimator_.frontend_, "sampling_rate_", None)
+        """Return the means over the windows of each clip.
+
+        If a clip cannot be read, the error also lists all others that cannot.
+        """
         step = self.step or self.window
         check_at_most(1 / step, MAX_WINDOWS_PER_SECOND, "Windows per second (one each step)")
-        windows, firsts = cut_windows(clips, self.window, step, rate)
+        means, errors = [], []
+        # Each clip has many windows, so only a limited number of clips is processed at a time.
+        for first in range(0, len(clips), _CLIPS_PER_BATCH):
+            batch = clips[first : first + _CLIPS_PER_BATCH]
+            try:
+                # After an error, clips are only read.
+                means.append(self._window_means_of_batch(kind, batch, 0 if errors else n_layers))
+            except AudioReadError as error:
+                errors.append(error)
+        raise_errors(errors)
+        return np.concatenate(means)
+
+    def _window_means_of_batch(self, kind, clips, n_layers):
+        frontend = self.estimator_.frontend_
+        if not hasattr(frontend, "sampling_rate_"):
+            frontend = find_spectrograms(frontend)
+        rate = getattr(frontend, "sampling_rate_", None)
+        windows, firsts = cut_windows(clips, self.window, self.step or self.window, rate)
         with validated(self.estimator_, kind, windows), any_length():
             outputs = self.estimator_.layer_outputs(windows, n_layers)
         counts = np.diff([*firsts, len(windows)])
@@ -272,10 +331,13 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
     def _unfitted_network(self):
         return CNNAudioClassifier() if self.estimator is None else self.estimator
 
+    def _is_fixed(self):
+        """Return whether the network is used as it is."""
+        return isinstance(self.estimator, (str, os.PathLike, FrozenEstimator))
+
     def _needs_labels(self):
-        is_fixed = isinstance(self.estimator, (str, os.PathLike, FrozenEstimator))
         network = self._unfitted_network()
-        return not is_fixed and (is_classifier(network) or is_regressor(network))
+        return not self._is_fixed() and (is_classifier(network) or is_regressor(network))
 
     def _n_layers(self):
         """Return the number of layers that are not dropped; raise ValueError if there are none."""
@@ -295,6 +357,15 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         tags.transformer_tags.preserves_dtype = []
         tags.target_tags.required = self._needs_labels()
         return tags
+
+
+def _run_settings(params):
+    """Return those of the parameters ``estimator__name`` that do not change what is learned."""
+    return {
+        name.removeprefix("estimator__"): value
+        for name, value in params.items()
+        if name.startswith("estimator__") and name.split("__")[-1] in _RUN_SETTINGS
+    }
 
 
 def check_is_network(estimator: Any) -> None:

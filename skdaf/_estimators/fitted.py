@@ -44,10 +44,16 @@ def resolve_frozen(estimator):
     Raises
     ------
     NotFittedError
-        If the estimator in the FrozenEstimator was never fitted.
+        If the estimator in it was never fitted.
     """
+    if isinstance(estimator, (str, os.PathLike)):
+        path, estimator = os.fspath(estimator), load_model(estimator)
+        shown = repr(path).replace("%", "%%")
+        message = f"The %(name)s in {shown} is not fitted. Call fit before save_model."
+        check_is_fitted(estimator, msg=message)
+        return estimator
     if not isinstance(estimator, FrozenEstimator):
-        return load_model(estimator) if isinstance(estimator, (str, os.PathLike)) else None
+        return None
     check_is_fitted(
         estimator.estimator,
         msg="The %(name)s in FrozenEstimator is not fitted (a clone never is). Fit it first, or "

@@ -22,6 +22,7 @@ from skdaf._core.arrays import blocks
 from skdaf._core.estimator import Estimator
 from skdaf._core.parallel import CHUNK_SIZE
 from skdaf._core.progress import JoinedProgress
+from skdaf._estimators.fitted import iterate_parts
 from skdaf._estimators.parameters import with_nested_default
 from skdaf._features.spectrogram_transformer import SpectrogramTransformer
 
@@ -57,6 +58,9 @@ class FrontendMixin(Estimator):
         """
         super().set_params(**with_nested_default(self, params, "frontend", SpectrogramTransformer))
         fitted = vars(self).get("frontend_")
+        if isinstance(self.frontend, SpectrogramTransformer):
+            # That of a pretrained network can be a pipeline.
+            fitted = find_spectrograms(fitted) or fitted
         if fitted is not None:
             fitted.set_params(**_given_settings(params, fitted))
         return self
@@ -81,10 +85,13 @@ class FrontendMixin(Estimator):
     def _copy_frontend(self, source, kind, clips):
         """Copy the front end of a fitted estimator and return the spectrograms of the clips."""
         frontend = copy.deepcopy(source.frontend_)
-        is_measured = kind != "spectrograms" and isinstance(frontend, SpectrogramTransformer)
+        first = find_spectrograms(frontend)
+        is_measured = kind != "spectrograms" and first is not None
         if is_measured:
+            own = {} if self.frontend is None else self.frontend.get_params()
+            first.set_params(**{name: own[name] for name in _RUN_SETTINGS if own.get(name)})
             self._share_settings(frontend)
-            _measure(frontend, clips)
+            first.clip_length_, first._clip_lengths = measure(clips, first)
         self.frontend_ = frontend
         self.input_shape_ = source.input_shape_
         with any_length() if is_measured else nullcontext():
@@ -167,11 +174,28 @@ class FrontendMixin(Estimator):
             self._share_settings(self.frontend_)
 
 
-def _measure(frontend, clips):
-    """Set the length of the clips that a copied front end is now used for."""
+def find_spectrograms(frontend):
+    """Return the SpectrogramTransformer in a front end, which may be a pipeline, or None."""
+    parts = iterate_parts(frontend)
+    return next((part for part in parts if isinstance(part, SpectrogramTransformer)), None)
+
+
+def measure(clips, frontend):
+    """Return the median length of clips, and those of the shortest and the longest, in seconds.
+
+    `frontend` is the fitted SpectrogramTransformer that they are for.
+    """
     options = {name: getattr(frontend, name) for name in ("channel", "cache", "n_jobs")}
     rate, n_samples = rate_and_lengths(clips, frontend.sampling_rate_, **options)
-    frontend.clip_length_, frontend._clip_lengths = median_and_range(n_samples, rate)
+    return median_and_range(n_samples, rate)
+
+
+def has_only_run_settings(frontend):
+    """Return whether a front end is the default one, except for `cache`, `n_jobs` and `verbose`."""
+    if type(frontend) is not SpectrogramTransformer:
+        return False
+    default, own = SpectrogramTransformer().get_params(), frontend.get_params()
+    return all(own[name] == value for name, value in default.items() if name not in _RUN_SETTINGS)
 
 
 def _given_settings(params, frontend):

@@ -35,17 +35,26 @@ class Place(NamedTuple):
 def find_places(estimator: Any) -> list[Place]:
     """Return the place of each fitted network in an estimator, each network once."""
     places: dict[int, Place] = {}
-    _collect(estimator, "estimator", True, places)
+    for part, expression, is_trained in fitted_parts(estimator):
+        if "network_" in vars(part):
+            # The first place of a network counts.
+            places.setdefault(id(part), Place(part, expression, is_trained))
     return list(places.values())
 
 
-def _collect(part, expression, is_trained, places):
-    """Add the networks in a part to `places`; the first place of a network counts."""
-    if isinstance(part, BaseEstimator) and "network_" in vars(part):
-        places.setdefault(id(part), Place(part, expression, is_trained))
+def fitted_parts(
+    part: Any, expression: str = "estimator", is_trained: bool = True
+) -> Iterator[tuple[BaseEstimator, str, bool]]:
+    """Yield an estimator and those inside it that predictions use, from the outside in.
+
+    Each comes with the expression that returns it, and with whether it was fitted together with the
+    whole; those in a FrozenEstimator, or from a file, were fitted before.
+    """
+    if isinstance(part, BaseEstimator):
+        yield part, expression, is_trained
     is_trained = is_trained and not _holds_fitted(part)
     for suffix, child in _children(part):
-        _collect(child, expression + suffix, is_trained, places)
+        yield from fitted_parts(child, expression + suffix, is_trained)
 
 
 def _holds_fitted(part):

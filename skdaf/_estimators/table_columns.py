@@ -54,13 +54,18 @@ def expected_table(columns):
     return f"a table with the columns {', '.join(map(repr, columns.names))}"
 
 
+def selects_columns(estimator):
+    """Return whether a fitted estimator, or its first step, is a ColumnTransformer."""
+    return hasattr(_first_step(estimator), "transformers_")
+
+
 def selected_columns(estimator):
     """Return (transformer, names of its columns) of a ColumnTransformer; None of other ones.
 
     The ColumnTransformer can be the first step of a fitted pipeline.
     """
     estimator = _first_step(estimator)
-    if not (hasattr(estimator, "transformers_") and hasattr(estimator, "feature_names_in_")):
+    if not (selects_columns(estimator) and hasattr(estimator, "feature_names_in_")):
         return None
     empty = pd.DataFrame(columns=estimator.feature_names_in_)
     return [
@@ -84,4 +89,12 @@ def _names(selected):
 
 
 def _takes_clips(transformer):
-    return any(type(part).__module__ == "skdaf" for part in iterate_parts(transformer))
+    return any(_is_for_clips(part) for part in iterate_parts(transformer))
+
+
+def _is_for_clips(part):
+    """Return whether an estimator is one of this package that takes files.
+
+    Others of this package, such as `BlockScaler`, take numbers.
+    """
+    return type(part).__module__ == "skdaf" and part.__sklearn_tags__().input_tags.string

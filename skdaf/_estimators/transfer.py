@@ -2,6 +2,7 @@
 
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.fitted import resolve_frozen
+from skdaf._estimators.frontend import has_only_run_settings
 from skdaf._estimators.parameters import builder_options
 from skdaf._networks.building import build_network, layer_names
 from skdaf._networks.transfer import count_conv_layers, is_autoencoder, transferred_architecture
@@ -23,7 +24,8 @@ def check_transfer_parameters(estimator):
         ("kernel_size", "convolutional layers come"),
     ):
         value = getattr(estimator, name, None)
-        if value is not None:
+        # Settings of a run apply to the front end of the pretrained estimator.
+        if value is not None and not has_only_run_settings(value):
             raise ValueError(
                 f"{name} must be None, because {what} from the pretrained estimator, got {value!r}."
             )

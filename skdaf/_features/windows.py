@@ -43,9 +43,9 @@ class Windows(Sequence):
 
 
 def warn_about_gaps(estimator, window, step):
-    """Warn if the step of an estimator is longer than its window; both are names of parameters."""
+    """Warn if the step of an estimator is longer than its window; both are names of attributes."""
     length, step_length = getattr(estimator, window), getattr(estimator, step)
-    if step_length > length:
+    if None not in (length, step_length) and step_length > length:
         warn_user(
             f"{step}={step_length:g} is longer than {window}={length:g} (seconds), so the audio "
             f"between them is not used. Set {step} to at most {length:g}."

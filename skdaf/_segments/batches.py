@@ -12,7 +12,7 @@ from skdaf._audio.sources import is_source
 from skdaf._audio.unusual_lengths import report_lengths
 from skdaf._core.parallel import progress_bar
 from skdaf._estimators.fitted import load_fitted
-from skdaf._estimators.table_columns import expected_table, find_table_columns
+from skdaf._estimators.table_columns import expected_table, find_table_columns, selects_columns
 from skdaf._features.windows import Windows
 from skdaf._segments.window_lengths import warn_about_short_recording, warn_about_step
 
@@ -38,6 +38,12 @@ def load_for_windows(estimator, name, kind):
         raise ValueError(
             f"{name} expects {expected_table(columns)}, but the windows of a recording have no "
             "such values: train a model that takes recordings only."
+        )
+    if selects_columns(estimator):
+        raise ValueError(
+            f"{name} takes recordings from a column of a table, because it starts with a "
+            "ColumnTransformer, but the windows of a recording are in no table: train a model "
+            "without it, on the recordings themselves."
         )
     return estimator
 

@@ -3,8 +3,11 @@
 import warnings
 from typing import Any
 
+from sklearn.utils.validation import check_is_fitted
+
 from skdaf._core.public import public
-from skdaf._estimators.fitted import find_frontend, iterate_parts, unwrap
+from skdaf._estimators.fitted import find_frontend, load_if_path
+from skdaf._estimators.places import fitted_parts
 
 # Up to half or twice the length of the clips is a usual choice, and clips are rarely exact.
 _MAX_FACTOR = 2.1
@@ -40,8 +43,9 @@ def clip_length(estimator: Any) -> float | None:
     Returns
     -------
     seconds : float or None
-        The `clip_length_` of its front end or, if it has no network, of its first transformer; None
-        if there is none, as in files of earlier releases.
+        The `clip_length_` of the first part that knows it: a front end, or another transformer of
+        this package. Parts that are frozen count only if no other knows it, because they may have
+        been fitted on other clips. None if no part knows it, as in files of earlier releases.
 
     Raises
     ------
@@ -61,9 +65,13 @@ def clip_length(estimator: Any) -> float | None:
     """
     if estimator is None:
         return None
-    parts = [find_frontend(estimator), *iterate_parts(unwrap(estimator))]
-    lengths = (vars(part).get("clip_length_") for part in parts if part is not None)
-    return next((length for length in lengths if length is not None), None)
+    estimator = load_if_path(estimator)
+    check_is_fitted(estimator)
+    found: dict[bool, float] = {}
+    for part, _, is_trained in fitted_parts(estimator):
+        if "clip_length_" in vars(part):
+            found.setdefault(is_trained, vars(part)["clip_length_"])
+    return found.get(True, found.get(False))
 
 
 def window_or_default(estimator, window):

@@ -13,11 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 
 from skdaf import (
+    BlockScaler,
+    CappedPCA,
     CNNAudioClassifier,
     CNNFeatureExtractor,
     PyAudioAnalysisTransformer,
     load_model,
     predict_segments,
+    predict_stream,
     save_model,
     transform_segments,
 )
@@ -324,3 +327,27 @@ def test_columns_of_other_estimators(table):
     whole = make_pipeline(FunctionTransformer(), features).fit(table[["path"]])
     assert find_table_columns(whole) == (["path"], ["path"])
     assert find_table_columns(features.fit(table[["path"]])) is None
+
+
+@pytest.mark.parametrize("scaler", [BlockScaler(), make_pipeline(CappedPCA(), BlockScaler())])
+def test_numbers_are_no_recordings(table, scaler):
+    parts = [("a", PyAudioAnalysisTransformer(), ["path"]), ("b", scaler, ["warmth"])]
+    fitted = ColumnTransformer(parts).fit(table)
+    assert find_table_columns(fitted) == (["path", "warmth"], ["path"])
+
+
+def test_windows_are_in_no_table(table):
+    columns = ColumnTransformer([("a", PyAudioAnalysisTransformer(), "path")])
+    of_array = ColumnTransformer([("a", PyAudioAnalysisTransformer(), 0)])
+    of_array.fit(table[["path"]].to_numpy())
+    recording = table.path[0]
+    model = make_pipeline(columns, LogisticRegression()).fit(table, np.arange(len(table)) % 2)
+    calls = [
+        lambda: predict_segments(model, recording, window=0.1),
+        lambda: predict_stream(model, [np.zeros(8000)], 8000, window=0.1),
+        lambda: transform_segments(model[:-1], recording, window=0.1),
+        lambda: transform_segments(of_array, recording, window=0.1),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="takes recordings from a column of a table"):
+            call()

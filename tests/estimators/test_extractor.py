@@ -1,14 +1,17 @@
+from pathlib import Path
+
 import joblib
 import numpy as np
 import pytest
 import torch
-from helpers import small_classifier
+from helpers import small_classifier, small_frontend, wait_until_cacheable
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
 from skdaf import (
@@ -18,7 +21,9 @@ from skdaf import (
     CNNFeatureExtractor,
     ConvAutoencoderEmbedder,
     SpectrogramTransformer,
+    clip_length,
     load_audio,
+    load_model,
     save_model,
 )
 
@@ -200,6 +205,44 @@ class TestWindows:
             extractor.transform([sounds.filenames[0], "lost.wav", "gone.wav"])
         assert info.value.paths == ["lost.wav", "gone.wav"]
 
+    @pytest.mark.parametrize("content", [b"RIFF", None])
+    def test_bad_files_of_all_batches_are_named(
+        self, classifier, frozen, sounds, tmp_path, monkeypatch, content
+    ):
+        good, names = sounds.filenames[:70], [str(tmp_path / f"{name}.wav") for name in "ab"]
+        if content is None:  # a header that promises more samples than there are
+            content = Path(good[0]).read_bytes()[:-1000]
+        for name in names:
+            Path(name).write_bytes(content)
+        extractor = CNNFeatureExtractor(frozen, window=0.1).fit(good)
+        applied = []
+        outputs = type(classifier).layer_outputs
+        monkeypatch.setattr(
+            type(classifier), "layer_outputs", lambda *a: applied.append(a[2]) or outputs(*a)
+        )
+        monkeypatch.setattr("skdaf._estimators.extractor._CLIPS_PER_BATCH", 20)
+        with pytest.raises(AudioReadError) as info:
+            extractor.transform([*good[:20], names[0], *good[20:], names[1]])
+        assert [*dict.fromkeys(info.value.paths)] == names
+        # After the error, files are read, but the network is not applied.
+        assert set(applied[2:]) <= {0}
+
+    def test_waveforms_for_a_front_end_that_is_a_pipeline(self, sounds):
+        frontend = make_pipeline(small_frontend(sampling_rate=8000), FunctionTransformer())
+        network = small_classifier(frontend=frontend, max_epochs=1)
+        X = np.random.default_rng(0).standard_normal((4, 4000))
+        extractor = CNNFeatureExtractor(network, window=0.25).fit(X, [0, 1, 0, 1])
+        frozen = FrozenEstimator(extractor.estimator_)
+        halves = [features(frozen, [*half]) for half in (X[:, :2000], X[:, 2000:])]
+        expected = np.mean(halves, axis=0)
+        np.testing.assert_allclose(extractor.transform(X), expected, atol=1e-5)
+
+    def test_gaps_between_windows_give_a_warning(self, frozen, sounds):
+        expected = r"step=0\.2 is longer than window=0\.1 \(seconds\)"
+        with pytest.warns(UserWarning, match=expected) as caught:
+            CNNFeatureExtractor(frozen, window=0.1, step=0.2).fit(sounds.filenames)
+        assert caught[0].filename == __file__
+
     def test_windows_stay_inside_a_clip(self, frozen, sounds):
         part = Clip(sounds.filenames[0], 0.05, 0.15)
         np.testing.assert_allclose(
@@ -214,6 +257,107 @@ class TestWindows:
         extractor = CNNFeatureExtractor(frozen, window=0.1).fit(sounds.filenames)
         with pytest.raises(ValueError, match="got spectrograms"):
             extractor.transform(np.zeros((2, 12, 16)))
+
+
+class TestLengthOfClips:
+    """`clip_length_` is the length of the clips of `fit`, whatever network there is."""
+
+    RATE = 8000
+
+    def clips(self, seconds):
+        rng = np.random.default_rng(0)
+        return [(rng.standard_normal(round(seconds * self.RATE)), self.RATE) for _ in range(4)]
+
+    def test_is_that_of_the_last_fit(self, classifier, frozen, tmp_path):
+        save_model(classifier, tmp_path / "model.skops")
+        labels = [0, 1, 0, 1]
+        for estimator in (frozen, tmp_path / "model.skops", small_classifier(max_epochs=1)):
+            extractor = CNNFeatureExtractor(estimator).fit(self.clips(1.5), labels)
+            assert extractor.clip_length_ == 1.5
+            save_model(extractor, tmp_path / "extractor.skops")
+            assert load_model(tmp_path / "extractor.skops").clip_length_ == 1.5
+            extractor.fit(np.zeros((4, 12, 16)), labels)  # spectrograms
+            assert not hasattr(extractor, "clip_length_")
+        assert classifier.frontend_.clip_length_ < 0.5
+
+    def test_a_file_of_an_earlier_release_has_none(self, frozen, sounds, tmp_path):
+        extractor = CNNFeatureExtractor(frozen).fit(sounds.filenames)
+        del extractor.clip_length_
+        save_model(extractor, tmp_path / "old.skops")
+        loaded = load_model(tmp_path / "old.skops")
+        assert loaded.transform(sounds.filenames[:2]).shape == (2, 8)
+        assert clip_length(loaded) == frozen.estimator.frontend_.clip_length_
+
+    def test_files_are_reported_in_fit(self, frozen, sounds):
+        with pytest.raises(AudioReadError) as info:
+            CNNFeatureExtractor(frozen).fit([sounds.filenames[0], "lost.wav", "gone.wav"])
+        assert info.value.paths == ["lost.wav", "gone.wav"]
+
+
+class TestSettingsOfARun:
+    @pytest.fixture
+    def workers(self, monkeypatch):
+        """The number of workers of each call that computes spectrograms."""
+        found, compute = [], SpectrogramTransformer.transform
+
+        def spy(self, X):
+            found.append(joblib.effective_n_jobs(self.n_jobs))
+            return compute(self, X)
+
+        monkeypatch.setattr(SpectrogramTransformer, "transform", spy)
+        return found
+
+    @pytest.mark.parametrize("window", [None, 0.1])
+    def test_workers_of_fixed_networks(self, classifier, frozen, sounds, workers, tmp_path, window):
+        files = sounds.filenames[:2]
+        expected = features(frozen, files, window=window)
+        extractor = CNNFeatureExtractor(frozen, n_jobs=2, window=window).fit(files)
+        assert np.array_equal(extractor.transform(files), expected)
+        extractor.set_params(n_jobs=3).transform(files)
+        save_model(extractor, tmp_path / "extractor.skops")
+        loaded = load_model(tmp_path / "extractor.skops").set_params(n_jobs=2)
+        loaded.transform(files)
+        assert workers == [1, 2, 3, 2]
+        # The network itself does not change.
+        assert classifier.n_jobs is None
+        assert classifier.frontend_.n_jobs is None
+
+    def test_workers_of_trained_networks(self, sounds, workers):
+        files, y = sounds.filenames[:4], [0, 1, 0, 1]
+        network = small_classifier(max_epochs=1)
+        extractor = CNNFeatureExtractor(network, n_jobs=2).fit(files, y)
+        extractor.set_params(n_jobs=3).transform(files)
+        assert workers == [2, 3]
+        own = CNNFeatureExtractor(network.set_params(n_jobs=2), n_jobs=3).fit(files, y)
+        own.transform(files)
+        own.set_params(estimator__n_jobs=1).transform(files)
+        assert workers[2:] == [2, 2, 1]
+
+    def test_no_workers_are_refused(self, frozen, sounds):
+        extractor = CNNFeatureExtractor(frozen).fit(sounds.filenames).set_params(n_jobs=0)
+        with pytest.raises(ValueError, match="n_jobs=0 is not allowed"):
+            extractor.transform(sounds.filenames[:2])
+
+    def test_of_a_trained_network_apply_to_it(self, sounds, tmp_path):
+        files, y = sounds.filenames[:4], [0, 1, 0, 1]
+        network = CNNAudioClassifier(channels=(2,), max_epochs=1, random_state=0)
+        extractor = CNNFeatureExtractor(network).fit(files, y)
+        expected = extractor.transform(files)
+        extractor.set_params(estimator__frontend__cache=tmp_path, estimator__max_epochs=2)
+        assert extractor.estimator_.frontend_.cache == tmp_path
+        assert extractor.estimator_.max_epochs == 1
+        wait_until_cacheable()
+        np.testing.assert_array_equal(extractor.transform(files), expected)
+        assert any(tmp_path.iterdir())
+
+    def test_of_another_network_wait_for_the_next_fit(self, sounds):
+        frontend = make_pipeline(small_frontend(), FunctionTransformer())
+        extractor = CNNFeatureExtractor(small_classifier(max_epochs=1))
+        extractor.fit(sounds.filenames[:4], [0, 1, 0, 1])
+        extractor.set_params(estimator=small_classifier(frontend=frontend))
+        extractor.set_params(estimator__frontend__spectrogramtransformer__n_jobs=2)
+        assert extractor.estimator.frontend[0].n_jobs == 2
+        assert extractor.estimator_.frontend_.n_jobs is None
 
 
 class TestComposition:

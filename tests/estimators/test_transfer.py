@@ -3,14 +3,23 @@
 import joblib
 import numpy as np
 import pytest
-from helpers import same_weights
+from helpers import same_weights, small_classifier, small_frontend
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from skdaf import CNNAudioClassifier, ConvAutoencoderEmbedder, SpectrogramTransformer, save_model
+from skdaf import (
+    CNNAudioClassifier,
+    ConvAutoencoderEmbedder,
+    SpectrogramTransformer,
+    clip_length,
+    load_model,
+    save_model,
+)
 from skdaf._networks.weights import get_weights
 
 pytestmark = pytest.mark.oldest
@@ -91,6 +100,42 @@ def test_output_layer_and_classes_are_new(classifier, sounds, halves):
     new = transferred(classifier, sounds.filenames, names)
     assert new.classes_.tolist() == ["even", "odd"]
     assert new.predict_proba(sounds.filenames[:3]).shape == (3, 2)
+
+
+def test_clips_are_measured_if_the_front_end_is_a_pipeline():
+    noise = np.random.default_rng(0).standard_normal(20_000)
+    clips, y = [(noise * scale, 16_000) for scale in (1, 0.9, 0.8, 0.7)], [*"abab"]
+    frontend = make_pipeline(small_frontend(), FunctionTransformer())
+    short = [(samples[:8000], rate) for samples, rate in clips]
+    old = small_classifier(frontend=frontend, max_epochs=1).fit(short, y)
+    new = transferred(old, clips, y, max_epochs=1)
+    assert (clip_length(old), clip_length(new)) == (0.5, 1.25)
+
+
+class TestSettingsOfARun:
+    def test_apply_to_the_front_end_of_the_source(self, classifier, sounds, halves, tmp_path):
+        model = CNNAudioClassifier(pretrained=FrozenEstimator(classifier), **SMALL)
+        model.set_params(max_epochs=1, frontend__cache=tmp_path, frontend__n_jobs=1)
+        model.fit(sounds.filenames, halves)
+        assert (model.frontend_.cache, model.frontend_.n_jobs) == (tmp_path, 1)
+        assert model.frontend_.n_mels == 16
+        assert classifier.frontend_.cache is None
+        model.set_params(frontend__cache=None, frontend__n_jobs=None)
+        assert model.frontend_.cache is None
+        assert model.fit(sounds.filenames, halves).frontend_.n_jobs is None
+
+    def test_do_not_prevent_a_refit_after_loading(self, classifier, sounds, halves, tmp_path):
+        model = transferred(classifier, sounds.filenames, halves, max_epochs=1)
+        save_model(model.set_params(frontend__n_jobs=1), tmp_path / "model.skops")
+        load_model(tmp_path / "model.skops").fit(sounds.filenames, halves)
+
+    def test_apply_to_a_pipeline(self, sounds, halves, tmp_path):
+        frontend = make_pipeline(small_frontend(), FunctionTransformer())
+        old = small_classifier(frontend=frontend, max_epochs=1).fit(sounds.filenames, halves)
+        new = transferred(old, sounds.filenames, halves, max_epochs=1)
+        new.set_params(frontend__cache=tmp_path)
+        assert new.frontend_[0].cache == tmp_path
+        assert new.fit(sounds.filenames, halves).frontend_[0].cache == tmp_path
 
 
 def test_front_end_comes_from_the_source(classifier, sounds, halves):
@@ -205,6 +250,13 @@ class TestErrors:
         with pytest.raises(NotFittedError):
             transferred(CNNAudioClassifier(), sounds.filenames, halves)
 
+    def test_a_source_that_was_saved_without_a_fit(self, sounds, halves, tmp_path):
+        path = tmp_path / "50%s.skops"
+        with pytest.warns(UserWarning, match="is not fitted"):
+            save_model(CNNAudioClassifier(), path)
+        with pytest.raises(NotFittedError, match=r"CNNAudioClassifier in '.*50%s.skops' is not"):
+            CNNAudioClassifier(pretrained=path).fit(sounds.filenames, halves)
+
     def test_a_source_of_another_kind(self, sounds, halves):
         other = LogisticRegression().fit([[0], [1]], [0, 1])
         with pytest.raises(
@@ -213,8 +265,10 @@ class TestErrors:
             transferred(other, sounds.filenames, halves)
 
     def test_a_front_end_in_addition_to_that_of_the_source(self, classifier, sounds, halves):
-        with pytest.raises(ValueError, match="frontend must be None"):
-            transferred(classifier, sounds.filenames, halves, frontend=SpectrogramTransformer())
+        other = SpectrogramTransformer(n_mels=20, n_jobs=2)
+        for frontend in (other, make_pipeline(SpectrogramTransformer())):
+            with pytest.raises(ValueError, match="frontend must be None"):
+                transferred(classifier, sounds.filenames, halves, frontend=frontend)
 
     @pytest.mark.parametrize("option", [{"channels": (4, 8)}, {"kernel_size": 5}])
     def test_sizes_of_layers_in_addition_to_those_of_the_source(

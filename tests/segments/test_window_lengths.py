@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from helpers import segment_table, small_classifier, small_frontend, small_pipeline
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from skdaf import (
+    CNNFeatureExtractor,
     PyAudioAnalysisTransformer,
     clip_length,
     clips_from_segments,
@@ -35,6 +37,12 @@ def clips_of(*seconds):
 def model():
     classifier = LogisticRegression()
     return small_pipeline(classifier, n_frames=None).fit(clips_of(1.5, 1.5, 1.5, 1), [*"abab"])
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A network that was trained on short clips."""
+    return small_classifier(max_epochs=1).fit(clips_of(1, 1, 1, 1), [*"abab"])
 
 
 class TestDefault:
@@ -64,6 +72,30 @@ class TestDefault:
         assert 2 <= clip_length(calibrated) <= 3
         save_model(model, tmp_path / "model.skops")
         assert clip_length(tmp_path / "model.skops") == 2
+
+    def test_is_not_the_length_of_the_clips_of_a_frozen_network(self, network, tmp_path):
+        save_model(network, tmp_path / "network.skops")
+        for fixed in (FrozenEstimator(network), tmp_path / "network.skops"):
+            features = make_pipeline(CNNFeatureExtractor(fixed), LogisticRegression())
+            for model in (features, make_combined_classifier(fixed)):
+                model.fit(clips_of(5, 5, 5.5, 4.5), [*"abab"])
+                save_model(model, tmp_path / "model.skops")
+                assert clip_length(model) == clip_length(tmp_path / "model.skops") == 5
+                predict_segments(model, clips_of(10)[0], window=5)  # without a warning
+
+    def test_other_parts_come_before_frozen_ones(self, network):
+        combined = make_combined_classifier(FrozenEstimator(network))
+        combined.fit(clips_of(5, 5, 5.5, 4.5), [*"abab"])
+        extractor = combined.named_estimators_["cnn1"][0]
+        del extractor.clip_length_  # as in a file of an earlier release
+        assert clip_length(combined) == 5
+        # What is frozen as a whole does not look at other clips.
+        assert clip_length(make_pipeline(FrozenEstimator(extractor))) == 1
+
+    def test_the_estimator_is_fitted(self):
+        for model in (small_classifier(), make_pipeline(small_frontend(), LogisticRegression())):
+            with pytest.raises(NotFittedError):
+                clip_length(model)
 
     def test_of_every_function(self, model):
         recording = clips_of(4)[0]

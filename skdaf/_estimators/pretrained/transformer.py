@@ -35,6 +35,7 @@ from skdaf._estimators.pretrained.names import NAMED
 from skdaf._estimators.pretrained.onnx_metadata import MIN_SAMPLING_RATE
 from skdaf._estimators.pretrained.pooling import POOLINGS, pooled_names
 from skdaf._features.extraction import compute_rows
+from skdaf._features.windows import warn_about_gaps
 
 
 @public
@@ -229,7 +230,8 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         -----
         UserWarning
             If X contains waveforms without a rate, but there is no `sampling_rate`; if the license
-            of the network restricts its use.
+            of the network restricts its use; if `step` is longer than the window, so that the audio
+            in between is not used.
         """
         clips = validate_sounds(self, X, reset=True, y=y)
         check_device(self.device)
@@ -242,6 +244,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         warn_about_rate(self, clips, backbone.sampling_rate)
         self._found, self.sha256_ = model, sha256
         self.window_ = choose_window(backbone, self.window, self.step)
+        warn_about_gaps(self, "window_" if self.window is None else "window", "step")
         self.sampling_rate_, self.clip_length_ = int(rate), median_seconds(n_samples, rate)
         rows = self._rows_of(clips[0])
         self._n_rows = len(rows) if self.pooling == "none" else 1

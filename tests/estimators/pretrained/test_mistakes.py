@@ -192,3 +192,20 @@ def test_what_cannot_be_combined():
         make_combined_classifier(first_samples)
     with pytest.raises(FileNotFoundError, match=r"'silero-vda'.*Did you mean 'silero-vad'"):
         make_combined_classifier(["silero-vda"])
+
+
+def test_gaps_between_windows_give_a_warning(tmp_path, write_network, clips):
+    def level(waveforms):
+        return np.abs(waveforms).mean(axis=1, keepdims=True)
+
+    of_half_a_second = write_network(tmp_path / "model.onnx", (1, 8000))
+    for model, options, window in (
+        (level, {"window": 0.5}, "window"),
+        (of_half_a_second, {}, "window_"),
+    ):
+        extractor = PretrainedFeatureExtractor(model, sampling_rate=16_000, step=0.75, **options)
+        expected = rf"step=0\.75 is longer than {window}=0\.5 \(seconds\)"
+        with pytest.warns(UserWarning, match=expected) as caught:
+            extractor.fit(clips)
+        assert caught[0].filename == __file__
+        extractor.set_params(step=0.5).fit(clips)

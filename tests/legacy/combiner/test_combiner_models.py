@@ -130,7 +130,7 @@ def test_an_autoencoder_has_its_embedding(sounds, tmp_path):
         SpectrogramTransformer(n_mels=16, n_frames=12), channels=(4, 8), max_epochs=1
     ).fit(sounds.filenames)
     save_model(embedder, tmp_path / "embedder.skops")
-    (extractor,) = make_extractors([tmp_path / "embedder.skops"], segment_step=100)
+    (extractor,) = make_extractors([tmp_path / "embedder.skops"], segment_step=12)
     assert extractor.fit(sounds.filenames).get_feature_names_out()[0] == "embedding_0"
     # Frames of 10 ms: one window of 0.12 s for each clip of 0.12 s.
     samples = np.random.default_rng(0).standard_normal((4, 1920))
