@@ -22,7 +22,7 @@ from skdaf.cli._combining import (
     pipeline_of_config,
     search_of_config,
 )
-from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
+from skdaf.cli._fitting import fit, fit_numbers, fit_options, note_classes_of_source
 from skdaf.cli._groups import group_option
 from skdaf.cli._handcrafted import (
     check_handcrafted,
@@ -124,6 +124,7 @@ def train(
     settings,
     test_fraction,
     cv,
+    predictions,
     seed,
     n_jobs,
 ):
@@ -149,7 +150,7 @@ def train(
         values["frontend__channel"] = channel
     values |= _class_weight(class_weight, task) | dict(settings)
     check_task(annotations, task)
-    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    options = fit_options(output, test_fraction, cv, predictions)
     if handcrafted:
         check_handcrafted(task, have_several_labels(recordings, annotations))
         model = with_handcrafted(values, cache=cache, n_jobs=n_jobs)
@@ -199,6 +200,7 @@ def transfer(
     settings,
     test_fraction,
     cv,
+    predictions,
     seed,
     n_jobs,
 ):
@@ -222,7 +224,7 @@ def transfer(
     )
     configure(new, values | dict(settings))
     # The file is for predictions: it need not contain the source, and the sources of the source.
-    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    options = fit_options(output, test_fraction, cv, predictions)
     options["noted"] = {"pretrained": None}
     if task == "regression":
         fit_numbers(new, recordings, **options)
@@ -274,6 +276,7 @@ def combine(
     settings,
     test_fraction,
     cv,
+    predictions,
     seed,
     n_jobs,
 ):
@@ -296,10 +299,10 @@ def combine(
     from sklearn.calibration import CalibratedClassifierCV
 
     check_models_or_config(models, config)
-    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    options = fit_options(output, test_fraction, cv, predictions)
     if config is not None:
         check_method(method, config, False, proba)
-        content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
+        content, pipeline = pipeline_of_config(config, layers_dropped, output, predictions, n_jobs)
         set_cache(pipeline, cache)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
         clips = one_label_of_clips(recordings, annotations)
