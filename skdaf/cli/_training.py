@@ -39,6 +39,7 @@ from skdaf.cli._options import (
     training_options,
     trust_option,
 )
+from skdaf.cli._parts import note_parts_used
 from skdaf.cli._paths import CheckpointPath, InputPath
 from skdaf.cli._pretrained import (
     ModelOrName,
@@ -217,7 +218,9 @@ def transfer(
 
     check_task(annotations, task)
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
-    source = FrozenEstimator(network_in(model, load(model, trust=trust, cache=cache)))
+    loaded = load(model, trust=trust, cache=cache)
+    source = FrozenEstimator(network_in(model, loaded))
+    note_parts_used(model, loaded, [source.estimator])
     new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
@@ -350,8 +353,10 @@ def _extractors(model, layers_dropped, **options):
     if is_pretrained(model):
         check_can_be_saved(model)
         return [make_pretrained(model, n_jobs=options["n_jobs"])]
-    networks = find_networks(load(model, **options))
+    loaded = load(model, **options)
+    networks = find_networks(loaded)
     if not networks:
         raise ValueError(f"No network found in {model!r}.")
+    note_parts_used(model, loaded, networks)
     dropped = 1 if layers_dropped is None else layers_dropped
     return [CNNFeatureExtractor(FrozenEstimator(n), layers_dropped=dropped) for n in networks]
