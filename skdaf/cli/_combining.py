@@ -116,15 +116,18 @@ def fit_labels(model, paths, labels, groups):
     return model
 
 
-def pipeline_of_config(path, layers_dropped, output, n_jobs):
-    """Return a configuration and the unfitted pipeline that it describes."""
+def pipeline_of_config(path, layers_dropped, output, predictions, n_jobs):
+    """Return a configuration and the unfitted pipeline that it describes.
+
+    Check that the files to write, `output` and `predictions`, are not among its models.
+    """
     from skdaf._legacy.combiner.config import CombinerConfig
     from skdaf._legacy.combiner.models import find_model_files
     from skdaf._legacy.combiner.pipeline import make_pipeline
 
     config = CombinerConfig.read(path)
     models = find_model_files(config, verbose=verbosity())
-    check_output_is_not_listed(path, output, models)
+    check_output_is_not_listed(path, output, models, predictions)
     pipeline = make_pipeline(config, models, layers_dropped=layers_dropped)
     set_for_this_run(pipeline, verbose=verbosity(), n_jobs=n_jobs)
     return config, pipeline

@@ -13,8 +13,8 @@ _CAVEAT = (
 )
 
 
-def cross_validate(model, clips, n_folds, train, targets):
-    """Train and test copies of a model, and return the report.
+def cross_validate(model, clips, n_folds, train, targets, proba=False):
+    """Train and test copies of a model, and return the predictions and the report.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ def cross_validate(model, clips, n_folds, train, targets):
         A function (model, clips, labels, groups) -> fitted model.
     targets : sequence of str
         The names of numbers.
+    proba : bool, default=False
+        Whether the predictions contain the probabilities of classes, too.
     """
     rows = folds(clips, n_folds)
     note(
@@ -35,13 +37,13 @@ def cross_validate(model, clips, n_folds, train, targets):
     parts, scores = [], []
     for i, (training, test) in enumerate(rows):
         place = f"fold {i + 1} of {n_folds}"
-        part, score = _fold(model, clips.of(training), clips.of(test), train, targets, place)
+        part, score = _fold(model, clips.of(training), clips.of(test), train, targets, proba, place)
         parts.append(part)
         scores.append(score)
     found = joined_predictions(parts, [test for _, test in rows])
     report = report_text(found, clips.labels, targets, clips.groups)
     caveat = _CAVEAT if _knows_clips(model) else ""
-    return f"{report}\n\n{_summary(scores, n_folds, clips.groups)}{caveat}"
+    return found, f"{report}\n\n{_summary(scores, n_folds, clips.groups)}{caveat}"
 
 
 def _knows_clips(model):
@@ -53,7 +55,7 @@ def _knows_clips(model):
     return any(isinstance(part, NetworkEstimator) and "network_" in vars(part) for part in parts)
 
 
-def _fold(model, training, test, train, targets, place):
+def _fold(model, training, test, train, targets, proba, place):
     """Return the predictions of a model for other clips, and their scores, which a note says."""
     from sklearn.base import clone
 
@@ -61,7 +63,7 @@ def _fold(model, training, test, train, targets, place):
         fitted = train(clone(model), training.paths, training.labels, training.groups)
     if interruptions:
         raise Interrupted(message=f"Interrupted in {place}: wrote no model.{how_to_go_on(model)}")
-    found = predictions_of(fitted, test.paths, has_labels=test.labels is not None)
+    found = predictions_of(fitted, test.paths, test.labels is not None, proba)
     scores = scores_of_clips(found, test.labels, targets).mean()
     shown = ", ".join(f"{name} {formatted(value, name)}" for name, value in scores.items())
     held_out = "" if test.groups is None else f", {test.groups.listed()}"

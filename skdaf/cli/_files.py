@@ -6,14 +6,14 @@ import os
 import click
 
 from skdaf._core.requirements import check_installed, how_to_install
-from skdaf.cli._models import is_model_file, load_any, save
+from skdaf.cli._models import is_model_file, load_any, needed_packages, save
 from skdaf.cli._options import (
     model_argument,
     trust_option,
 )
 from skdaf.cli._outline import describe_outline, rounded_length
 from skdaf.cli._paths import InputPath, OutputFile
-from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained, needed_packages
+from skdaf.cli._pretrained import ModelOrName, describe, is_pretrained
 from skdaf.cli._program import Command, CommandWithoutTables, note, quiet_option
 from skdaf.cli._settings import in_one_line, training_facts
 from skdaf.cli._text import echo, to_json, visible

@@ -15,10 +15,22 @@ from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import report_text
 from skdaf.cli._scores import predictions_of
+from skdaf.cli._tables import show
+from skdaf.cli._tested import predictions_table
 from skdaf.cli._text import echo
 
 # Classes with fewer clips are named.
 _FEW = 5
+
+
+def fit_options(output, test_fraction, cv, predictions):
+    """Return the parameters of `fit` for options of a command; raise UsageError for misuse."""
+    if test_fraction is not None and cv is not None:
+        raise click.UsageError("Pass --test-fraction or --cv, not both: --cv tests all clips.")
+    if predictions is not None and test_fraction is None and cv is None:
+        raise click.UsageError("--predictions needs --test-fraction or --cv.")
+    names = ("output", "test_fraction", "cv", "predictions")
+    return dict(zip(names, (output, test_fraction, cv, predictions), strict=True))
 
 
 def fit_numbers(model, recordings, **options):
@@ -37,6 +49,7 @@ def fit(
     test_fraction,
     cv,
     output,
+    predictions=None,
     noted=None,
     targets=None,
     train=None,
@@ -50,8 +63,8 @@ def fit(
         The clips, and their labels, if any; or numbers, if `targets` is given.
     groups : Groups, default=None
         The group of each clip: whole groups are held out.
-    test_fraction, cv, output
-        The options of the command.
+    test_fraction, cv, output, predictions
+        The options of the command, as from `fit_options`.
     noted : dict, default=None
         Parameters that are set before the model is saved.
     targets : sequence of str, default=None
@@ -59,14 +72,16 @@ def fit(
     train : callable, default=None
         A function (model, clips, labels, groups) -> fitted model, instead of `fit`.
     """
-    if test_fraction is not None and cv is not None:
-        raise click.UsageError("Pass --test-fraction or --cv, not both: --cv tests all clips.")
+    if predictions is not None and labels is None:
+        raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
     train, names = train or fit_by_groups, targets or ("target",)
     clips, test = LabeledClips(paths, labels, groups, None if targets else labels), None
+    found, report, proba = None, None, predictions is not None
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)
     warn_about_copies(clips.paths, test and test.paths)
-    report = None if cv is None else cross_validate(model, clips, cv, train, names)
+    if cv is not None:
+        found, report = cross_validate(model, clips, cv, train, names, proba)
     _note_clips(clips.paths, clips.classes)
     warn_if_groups_unused(model, len(clips.paths))
     with recorded_warnings(TrainingInterrupted) as interruptions:
@@ -74,10 +89,12 @@ def fit(
     if (network := _trained_network(model)) is not None:
         note(_summary(network))
     if test:
-        found = predictions_of(model, test.paths, has_labels=test.labels is not None)
+        found = predictions_of(model, test.paths, test.labels is not None, proba)
         report = report_text(found, test.labels, names, test.groups)
     advice = how_to_go_on(model)
     save(model.set_params(**(noted or {})), output)
+    if predictions is not None:
+        show(predictions_table(found, test or clips, names), "csv", predictions)
     if report:
         echo(report)
     if interruptions:

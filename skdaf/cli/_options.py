@@ -7,7 +7,7 @@ import click
 
 from skdaf.cli._completion import complete_parameter
 from skdaf.cli._models import ModelFile
-from skdaf.cli._paths import InputPath, OutputFile, OutputFolder, ResultsFile
+from skdaf.cli._paths import CsvFile, InputPath, OutputFile, OutputFolder, ResultsFile
 from skdaf.cli._program import quiet_option
 
 
@@ -175,6 +175,13 @@ training_options = combine_options(
         help="Before the training on all clips, cross-validate with N folds: report the scores on "
         "all clips, each tested by a model that was trained without it, and without its group "
         "(--group-column, or its recording with --annotations). Trains N + 1 models.",
+    ),
+    click.option(
+        "--predictions",
+        type=CsvFile(),
+        metavar="FILE",
+        help="Also write what is predicted for each clip that --test-fraction or --cv tests, next "
+        "to what is true, as CSV.",
     ),
     click.option(
         "--seed",

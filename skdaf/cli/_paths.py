@@ -131,6 +131,16 @@ class ReportFile(ResultsFile):
     other_tables = (".csv", ".tsv")
 
 
+class CsvFile(OutputFile):
+    """A table to write as CSV."""
+
+    def convert(self, value, param, ctx):
+        """Return the path of the file."""
+        if value and not (value.lower().endswith(".csv") or is_special(value)):
+            self.fail(f"{value!r} must end in .csv.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class EmbeddingFile(OutputFile):
     """A CSV file of embeddings, or an array next to a text file that names the recordings."""
 
@@ -215,11 +225,18 @@ def check_outputs_are_not_inputs(command, values):
     _check_not_among(outputs, (file for _, file in _files(command, values, InputPath)), "an input")
 
 
-def check_output_is_not_listed(index, output, files):
-    """Check that a command does not overwrite a recording that an index lists."""
-    if output is not None:
-        outputs = {_identity(output): (f"--output {output!r}", output)}
-        _check_not_among(outputs, files, f"listed in {index!r}, an input")
+def check_output_is_not_listed(index, output, files, predictions=None):
+    """Check that a command does not overwrite a file that an index lists.
+
+    `output` and `predictions` are the values of the options, if any.
+    """
+    given = {"--output": output, "--predictions": predictions}
+    outputs = {
+        _identity(path): (f"{option} {path!r}", path)
+        for option, path in given.items()
+        if path is not None
+    }
+    _check_not_among(outputs, files, f"listed in {index!r}, an input")
 
 
 def check_outputs_are_not_listed(outputs, files):

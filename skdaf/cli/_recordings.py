@@ -145,8 +145,8 @@ class Recordings:
         What separates several labels in one cell.
     root : str or None
         The folder from which relative paths in the table start.
-    output : str or None
-        The file that the command writes, which must not be one of the recordings.
+    output, predictions : str or None
+        The files that the command writes, which must not be among the recordings.
     group_column : str, default=None
         The column with the group of each recording.
     skip_unreadable : bool, default=None
@@ -172,6 +172,7 @@ class Recordings:
         label_separator,
         root,
         output,
+        predictions=None,
         group_column=None,
         skip_unreadable=None,
         names=_COLUMNS,
@@ -187,7 +188,7 @@ class Recordings:
         if len(labels) > 1:
             self.columns["label"] = labels
         self.targets = tuple(column for name, column in columns if name == "target")
-        self.root, self.output = root, output
+        self.root, self.output, self.predictions = root, output, predictions
 
     @property
     def has_several_labels(self):
@@ -294,7 +295,7 @@ class Recordings:
 
     def check_output(self, files):
         """Check that the command does not overwrite one of the recordings of the table."""
-        check_output_is_not_listed(self.table, self.output, files)
+        check_output_is_not_listed(self.table, self.output, files, self.predictions)
 
 
 def recordings_options(folders, tables=table_option):
@@ -334,6 +335,7 @@ def recordings_options(folders, tables=table_option):
                 label_separator,
                 root,
                 output,
+                others.get("predictions"),
                 group_column,
                 others.get("skip_unreadable"),
                 names,

