@@ -48,19 +48,26 @@ def _hint_of_percent(value):
     return f" Did you mean {value / 100:g}?" if is_percent else ""
 
 
-def winners(probabilities, thresholds):
+def winners(probabilities, thresholds, predicted):
     """Return the index of the class of each window; -1 if no class reaches its threshold.
 
     Of several classes that reach their thresholds, the one with the largest ratio of probability
-    to threshold wins. A class without a threshold (NaN) wins if it is the most probable class and
-    none reaches a threshold.
+    to threshold wins, and of equal ones the first. A class without a threshold (NaN) wins if it is
+    the predicted class and none reaches a threshold.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_windows, n_classes)
+    thresholds : ndarray of shape (n_classes,)
+    predicted : ndarray of shape (n_windows,)
+        The index of the class that the classifier predicts, which need not be the most probable
+        one.
     """
     # In the precision of the table, so that users who compare its columns get the same windows.
     thresholds = thresholds.astype(probabilities.dtype)
     reached = probabilities >= thresholds
     ratios = np.where(reached, probabilities / thresholds, -1)
-    most_probable = probabilities.argmax(axis=1)
-    others = np.where(np.isnan(thresholds)[most_probable], most_probable, -1)
+    others = np.where(np.isnan(thresholds)[predicted], predicted, -1)
     return np.where(reached.any(axis=1), ratios.argmax(axis=1), others)
 
 

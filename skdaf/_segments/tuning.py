@@ -64,7 +64,8 @@ def tune_thresholds(
 
     With `max_false_alarms_per_hour`, thresholds only make a prediction stricter: they are raised
     until all classes together make at most this many false alarms, and as many events as possible
-    are still found.
+    are still found. (If ``predict`` of the classifier does not return the most probable class, a
+    threshold can also add detections. They are counted.)
 
     Use recordings that the classifier was not trained on, otherwise the thresholds do not fit new
     ones. They belong to one classifier: tune them again after each training.
@@ -118,8 +119,8 @@ def tune_thresholds(
     UserWarning
         If no window contains a class, or if `predicted` has a column of probabilities for a class
         that neither occurs in `true` nor is background. Such a class gets no threshold, so
-        `predict_segments` gives its label to windows in which it is the most probable class and no
-        other class reaches its threshold; with `max_false_alarms_per_hour`, all of its events are
+        `predict_segments` gives its label to windows for which it is predicted and no other class
+        reaches its threshold; with `max_false_alarms_per_hour`, all of its events are
         false alarms. Also if the rows of `predicted` have different durations, as after
         `merge_segments`: thresholds are for windows. With `max_false_alarms_per_hour`, also if the
         recordings are so short that the limit allows no false alarm in them, if the limit cannot be
@@ -220,8 +221,8 @@ class _Tuning:
             self.problems.append(
                 f"The classes {self._others} have probabilities in predicted but no segments in "
                 "true, so they get no threshold: predict_segments gives the label of such a class "
-                "to windows in which it is the most probable one and no other class reaches its "
-                "threshold. If they are no events, add them to background=."
+                "to windows for which it is predicted and no other class reaches its threshold. If "
+                "they are no events, add them to background=."
             )
         return {label: value for label, value in thresholds.items() if value is not None}
 

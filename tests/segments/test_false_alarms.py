@@ -35,7 +35,8 @@ def random_recording(seed, step=1.0):
 def with_labels(windows, thresholds):
     """Return windows with the labels of `predict_segments(threshold=thresholds)`."""
     limits = check_threshold(thresholds or {}, CLASSES)
-    found = winners(windows[CLASSES].to_numpy(), limits)
+    probabilities = windows[CLASSES].to_numpy()
+    found = winners(probabilities, limits, probabilities.argmax(axis=1))
     return windows.assign(label=[CLASSES[i] if i >= 0 else None for i in found])
 
 

@@ -5,11 +5,18 @@ import pandas as pd
 import pytest
 from helpers import segment_table, small_pipeline
 from pandas.testing import assert_frame_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import f1_score
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from skdaf import merge_segments, predict_segments, tune_thresholds
+from skdaf import (
+    merge_segments,
+    predict_segments,
+    predict_stream,
+    segment_report,
+    tune_thresholds,
+)
 from skdaf._segments.thresholds import winners
 
 pytestmark = pytest.mark.filterwarnings("ignore:window=.* is far from the length")
@@ -76,6 +83,76 @@ class TestPredict:
             predict_segments(model, tmp_path / "gone.wav", threshold=0.5)
 
 
+class Judge(ClassifierMixin, BaseEstimator):
+    """A classifier whose labels of windows of 1 s need not be the most probable ones."""
+
+    def __init__(self, probabilities, decisions, multilabel_=False):
+        self.probabilities, self.decisions = probabilities, decisions
+        self.multilabel_ = multilabel_
+        self.classes_ = np.array(["a", "b", "quiet"])
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        found = self.decisions[[round(clip.start) for clip in X]]
+        return found if self.multilabel_ else self.classes_[found]
+
+    def predict_proba(self, X):
+        return self.probabilities[[round(clip.start) for clip in X]]
+
+
+@pytest.mark.filterwarnings("ignore:With max_false_alarms")
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+class TestPredictionsThatAreNotTheMostProbableClass:
+    N = 40
+
+    @pytest.fixture
+    def judge(self, seed, multilabel):
+        rng = np.random.default_rng([seed, 7])
+        # Few values, so that there are ties.
+        probabilities = rng.choice([0.2, 0.4, 0.5, 0.6, 0.8], (self.N, 3))
+        size = (self.N, 3) if multilabel else self.N
+        return Judge(probabilities, rng.integers(2 if multilabel else 3, size=size), multilabel)
+
+    @pytest.fixture
+    def sound(self):
+        return np.zeros(100 * self.N), 100
+
+    def test_without_thresholds_they_stay(self, judge, sound, multilabel):
+        every = predict_segments(judge, sound)
+        assert_frame_equal(predict_segments(judge, sound, threshold={}), every)
+        for options in ({}, {"threshold": {}}):
+            rows = pd.DataFrame(predict_stream(judge, [sound[0]], 100, **options))
+            assert rows.label.fillna("").tolist() == every.label.fillna("").tolist()
+
+    @pytest.mark.parametrize("limit", [None, 0, 300])
+    def test_tuning_counts_what_is_predicted(self, judge, sound, multilabel, seed, limit):
+        rng = np.random.default_rng(seed)
+        starts = rng.choice(self.N, 15, replace=False) + 0.2
+        true = pd.DataFrame(
+            {"start": starts, "end": starts + 0.5, "label": rng.choice([*"ab"], 15)}
+        )
+        options = {"background": "quiet", "multilabel": multilabel}
+        scoring = {**options, "duration": self.N}
+        thresholds, counts = tune_thresholds(
+            true,
+            predict_segments(judge, sound),
+            max_false_alarms_per_hour=limit,
+            return_counts=True,
+            **options,
+        )
+        for threshold, when in (({}, "_before"), (thresholds, "")):
+            found = predict_segments(judge, sound, threshold=threshold)
+            rows = pd.DataFrame(predict_stream(judge, [sound[0]], 100, threshold=threshold))
+            assert rows.label.fillna("").tolist() == found.label.fillna("").tolist()
+            report = segment_report(true, merge_segments(found, multilabel=multilabel), **scoring)
+            expected = counts[f"false_alarms_per_hour{when}"].drop("(all)")
+            alarms = report.events.false_alarms_per_hour
+            pd.testing.assert_series_equal(alarms, expected, check_names=False)
+
+
 @pytest.mark.parametrize(
     ("probabilities", "thresholds", "expected"),
     [
@@ -89,11 +166,13 @@ class TestPredict:
         ((0.2, 0.8), (0.3, np.nan), 1),
         ((0.8, 0.2), (0.9, np.nan), -1),
         ((0.3, 0.7), (np.nan, np.nan), 1),
+        ((0.4, 0.6), (0.4, 0.6), 0),
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_which_class_wins(probabilities, thresholds, expected, dtype):
-    found = winners(np.array([probabilities], dtype), np.array(thresholds))
+    probabilities = np.array([probabilities], dtype)
+    found = winners(probabilities, np.array(thresholds), probabilities.argmax(axis=1))
     assert found.tolist() == [expected]
 
 
@@ -181,7 +260,7 @@ class TestTune:
     def test_classes_that_never_occur_in_true(self):
         windows, true = random_windows(0)
         windows["end_"], windows["loudness"] = windows.b, -30.0
-        with pytest.warns(UserWarning, match=r"\['b'\].*most probable.*background=") as caught:
+        with pytest.warns(UserWarning, match=r"\['b'\].*is predicted.*background=") as caught:
             found = tune_thresholds([true] * 2, [windows] * 2, background="end")
         assert len(caught) == 1
         assert set(found) == {"a"}
