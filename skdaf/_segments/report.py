@@ -81,6 +81,9 @@ def segment_report(
     where `true` has no segment. If only a part of the recording was annotated, leave out the other
     predictions.
 
+    Times that differ by less than a microsecond are equal, so rounding errors decide nothing:
+    differences of exactly `tolerance` or `collar` are allowed.
+
     Parameters
     ----------
     true, predicted : pandas.DataFrame, str, os.PathLike, or list of them

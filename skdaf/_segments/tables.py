@@ -1,5 +1,6 @@
 """Tables of segments: check them, and name their columns of probabilities and of numbers."""
 
+import math
 import os
 import re
 from numbers import Number
@@ -113,9 +114,23 @@ def labeled(table):
     return table.assign(label=table.label.infer_objects())
 
 
+def at_most(seconds, limit):
+    """Return whether times are at most as long as a limit; rounding must not decide."""
+    return seconds - limit < SAME_TIME
+
+
 def is_long_enough(start, end, shortest):
     """Return whether segments have a duration; rounding must not decide."""
-    return np.round(end - start, N_DECIMALS) >= shortest
+    return at_most(shortest, end - start)
+
+
+def whole_microseconds(seconds):
+    """Return times such that those that differ only by rounding errors are equal, to sort them.
+
+    Halves are not the limit between rounding down and up: 62.5 microseconds, a sample at 16 kHz,
+    are common, so rounding errors would decide.
+    """
+    return math.floor(seconds * 10**N_DECIMALS + 0.6)
 
 
 def as_texts(labels, name):

@@ -360,6 +360,14 @@ class TestMinimumDuration:
         segments = even("abababab", step=0.1, rate=10)
         assert len(merge_segments(segments, min_duration=0.1)) == 8
 
+    @pytest.mark.parametrize("name", ["min_duration", "drop_shorter_than"])
+    @pytest.mark.parametrize(("n_samples", "rate"), [(14_700, 44_100), (5333, 16_000), (2, 3)])
+    def test_segments_of_exactly_this_length_are_long_enough(self, name, n_samples, rate):
+        edges = np.arange(9) * n_samples / rate
+        segments = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": [*"abababab"]})
+        assert len(merge_segments(segments, **{name: n_samples / rate})) == 8
+        assert len(merge_segments(segments, **{name: n_samples / rate + 1e-4})) < 8
+
     @pytest.mark.parametrize("seed", range(5))
     def test_it_equals_a_slow_implementation(self, seed):
         labels = "".join(np.random.default_rng(seed).choice([*"abc."], 80))
