@@ -18,7 +18,7 @@ from skdaf._features.windows import cut_windows
 from skdaf._segments.batches import SECONDS
 from skdaf._segments.matching import warn_of_other_recording
 from skdaf._segments.reading import checked_table
-from skdaf._segments.tables import check_not_blank
+from skdaf._segments.tables import at_most, check_not_blank
 from skdaf._segments.thresholds import contains, coverage
 from skdaf._segments.window_lengths import (
     LONGEST_WINDOW,
@@ -58,15 +58,17 @@ def clips_from_segments(
     multilabel : bool, default=False
         Whether segments with different labels can cover the same time. The clips are then the
         windows of the whole recording, and can have any number of labels: those of segments that
-        cover at least half of the window, or of which the window covers at least half. Requires a
+        cover at least half of the window, or of which the window covers at least half. Time that
+        several segments of one label cover counts once, also with a `background`. Requires a
         `window`, and annotations of the whole recording.
     background : label, default=None
         The label of the time in which nothing is annotated, for annotations that list all events of
         a recording, and only these. The clips are then the windows of the whole recording, as in
         `predict_segments`, so that a classifier also learns what is not an event, and what the
         edges of events sound like. A window has the label of an event that covers at least half of
-        it, or of which it covers at least half (of several, the one that covers most of it), and
-        otherwise this one. A last window of less than half the length is left out. The table may
+        it, or of which it covers at least half, and otherwise this one. Of several events, it is
+        the one whose label covers most of the window; if there is a tie, the label that comes first
+        in the recording. A last window of less than half the length is left out. The table may
         be empty. Requires a `window`. A multilabel indicator needs no background: its windows
         without an event are rows of zeros.
 
@@ -247,7 +249,7 @@ def _labeled_windows(recording, table, window, step, background):
     labels, longest = np.full(len(windows), background, dtype=object), np.zeros(len(windows))
     for label in table.label.unique():
         covered, is_in = coverage(times, table, label)
-        is_in &= covered > longest
+        is_in &= ~at_most(covered, longest)
         labels[is_in], longest[is_in] = label, covered[is_in]
     return windows, np.array(labels.tolist())
 

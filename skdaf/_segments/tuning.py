@@ -57,10 +57,11 @@ def tune_thresholds(
 ) -> Any:
     """Choose the threshold of each class on annotated recordings: best F1, or few false alarms.
 
-    A window contains a class if segments of the class cover at least half of the window, or the
-    window covers at least half of one of them. For each class of the true segments by itself, the
-    threshold is the probability above which windows must be taken for it so that F1 over all
-    windows is highest. Of equally good thresholds, the highest is chosen.
+    A window contains a class if segments of the class cover at least half of the window (time that
+    several of them cover counts once), or the window covers at least half of one of them. For each
+    class of the true segments by itself, the threshold is the probability above which windows must
+    be taken for it so that F1 over all windows is highest. Of equally good thresholds, the highest
+    is chosen.
 
     With `max_false_alarms_per_hour`, thresholds only make a prediction stricter: they are raised
     until all classes together make at most this many false alarms, and as many events as possible

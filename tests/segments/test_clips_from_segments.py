@@ -140,6 +140,23 @@ class TestBackground:
             assert self.spans(events, window=1)[0] == (0, 1, "b")
         assert caught[0].filename == __file__
 
+    def test_of_events_that_cover_as_much_the_first_counts(self):
+        """Also if one of them was annotated twice, or in parts."""
+        thirds = pd.DataFrame({"start": [0, 0.3, 0.4, 0.6, 0.6], "end": [0.3, 0.6, 1, 1, 0.9]})
+        events = thirds.assign(label=[*"aabbb"]) + {"start": 4, "end": 4, "label": ""}
+        with pytest.warns(UserWarning, match=r"No clip has the labels \['b'\]"):
+            assert self.spans(events, window=1)[4] == (4, 5, "a")
+
+    def test_events_that_two_people_annotated_count_once(self):
+        events = pd.DataFrame({"start": [1.4, 1.4, 1.5], "end": [5.0, 5.0, 4.9], "label": "a"})
+        assert [label for *_, label in self.spans(events, window=2)] == [
+            "none",
+            *"aa",
+            *["none"] * 2,
+        ]
+        _, indicator = clips_from_segments(self.SOUND, events, window=2, multilabel=True)
+        assert indicator.a.tolist() == [0, 1, 1, 0, 0]
+
     @pytest.mark.parametrize(("window", "last"), [(4, (8, 10)), (7, (0, 7)), (11, (0, 10))])
     def test_a_short_rest_is_left_out(self, window, last):
         assert self.spans(self.EVENTS[:0], window=window)[-1] == (*last, "none")

@@ -17,7 +17,7 @@ from skdaf import (
     segment_report,
     tune_thresholds,
 )
-from skdaf._segments.thresholds import winners
+from skdaf._segments.thresholds import contains, coverage, winners
 
 pytestmark = pytest.mark.filterwarnings("ignore:window=.* is far from the length")
 
@@ -186,6 +186,46 @@ def random_windows(seed, n=80):
     return windows, windows.loc[is_a, ["start", "end"]].assign(label="a")
 
 
+def slow_coverage(windows, events):
+    """Return the covered parts of windows, and which contain the events, by small steps of time."""
+    instants = np.arange(0, 40, 0.25) + 0.125
+    spans = [(start, end) for start, end in zip(events.start, events.end, strict=True)]
+    is_event = np.array([any(s < t < e for s, e in spans) for t in instants])
+    covered, is_in = [], []
+    for start, end in zip(windows.start, windows.end, strict=True):
+        covered.append(0.25 * is_event[(instants > start) & (instants < end)].sum())
+        parts = [(min(e, end) - max(s, start)) / (e - s) for s, e in spans]
+        is_in.append(covered[-1] >= (end - start) / 2 or max(parts) >= 0.5)
+    return covered, is_in
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_coverage_equals_a_slow_implementation(seed):
+    """Also for events that overlap, and for windows of different lengths."""
+    rng = np.random.default_rng(seed)
+    windows, events = (
+        pd.DataFrame({"start": rng.integers(0, 120, n) / 4, "end": rng.integers(1, longest, n) / 4})
+        for n, longest in ((60, 9), (15, 30))
+    )
+    windows["end"] += windows.start
+    events["end"] += events.start
+    events["label"] = rng.choice([*"aaab"], len(events))
+    windows, events = (table.sort_values(["start", "end"]) for table in (windows, events))
+    covered, is_in = coverage(windows, events, "a")
+    expected, contained = slow_coverage(windows, events[events.label == "a"])
+    np.testing.assert_allclose(covered, expected, rtol=0, atol=1e-9)
+    assert is_in.tolist() == contained
+
+
+def test_events_of_a_microsecond_are_in_no_window_that_they_do_not_touch():
+    windows = segment_table((0, 1, "a"), (1, 2, "a"), (2, 3, "a"))
+    assert contains(windows, segment_table((1.5, 1.500001, "a")), "a").tolist() == [
+        False,
+        True,
+        False,
+    ]
+
+
 class TestTune:
     @pytest.mark.parametrize("seed", range(10))
     def test_no_threshold_has_a_higher_f1(self, seed):
@@ -196,6 +236,13 @@ class TestTune:
         f1 = [f1_score(is_a, windows.a >= candidate) for candidate in candidates]
         best = candidates[np.flatnonzero(np.isclose(f1, max(f1)))[-1]]
         assert thresholds == {"a": best}
+
+    def test_events_that_two_people_annotated_count_once(self):
+        windows = pd.DataFrame({"start": [0.0, 2, 4, 6], "end": [2.0, 4, 6, 8], "label": "a"})
+        windows["a"] = [0.8, 0.9, 0.85, 0.6]
+        true, shorter = segment_table((1.4, 5.2, "a")), segment_table((1.5, 5.1, "a"))
+        assert tune_thresholds(true, windows) == {"a": 0.85}
+        assert tune_thresholds(pd.concat([true, true, shorter]), windows) == {"a": 0.85}
 
     def test_several_recordings_count_like_one(self):
         tables = [random_windows(seed) for seed in range(3)]
