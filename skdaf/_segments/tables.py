@@ -147,7 +147,9 @@ def as_texts(labels, name):
 
 
 def check_not_blank(label, name):
-    """Raise ValueError for the label of a parameter if it is an empty text."""
+    """Raise ValueError for the label of a parameter if it is an empty text, or missing."""
+    if is_missing(label):
+        raise ValueError(f"{name} must be a label that is not missing, got {label!r}.")
     if not str(label).strip():
         raise ValueError(f"{name} must be a label that is not empty, got {label!r}.")
 

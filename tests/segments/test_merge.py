@@ -310,6 +310,9 @@ class TestBackground:
     def test_it_must_be_a_label(self):
         with pytest.raises(TypeError, match="background must be a label or a list of labels"):
             merge_segments(even("ab"), background={"a": 1})
+        for missing in (np.nan, ["a", None], [pd.NA]):
+            with pytest.raises(ValueError, match="background must be a label that is not missing"):
+                merge_segments(even("ab"), background=missing)
 
     @pytest.mark.parametrize("background", ["none", ["a", "none"]])
     def test_labels_that_occur_nowhere_are_named(self, background):
