@@ -164,12 +164,14 @@ def predict_segments(
     [False, False, True, True]
     """
     predictor = WindowPredictor(estimator, threshold)
+    is_default = window is None
     window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)
     tables = map_windows(
         partial(_table, predictor),
         path,
         window=window,
+        is_default=is_default,
         step=step,
         batch_size=batch_size,
         verbose=verbose,
