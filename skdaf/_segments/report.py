@@ -53,8 +53,8 @@ def segment_report(
     Frames are instants, one in the middle of each interval of `resolution` seconds, starting at
     zero. Only frames within the segments of `true` count, unless there is a `background`. Frames
     with a label in `true` but not in `predicted` are wrong; they are in the column ``(none)`` of
-    the confusion matrix. For frames and boundaries, overlaps are resolved as in `merge_segments`,
-    in both tables.
+    the confusion matrix (with a ``_`` appended if a class is called so). For frames and boundaries,
+    overlaps are resolved as in `merge_segments`, in both tables.
 
     A boundary is an instant where a label begins, ends or changes, after neighbors with the same
     label have been joined. It is a hit if the other table has a boundary within `tolerance`; each

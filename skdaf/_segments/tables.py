@@ -33,6 +33,13 @@ def probability_columns(classes, others=COLUMNS):
     return names
 
 
+def unused_name(name, classes):
+    """Return the name of a row or column beside those of classes, with `_` appended if needed."""
+    while name in classes:
+        name += "_"
+    return name
+
+
 def value_columns(n_targets):
     """Return the column names of the numbers that a regressor predicts."""
     return ["value"] if n_targets == 1 else [f"value_{number}" for number in range(n_targets)]

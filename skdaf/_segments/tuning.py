@@ -23,6 +23,7 @@ from skdaf._segments.tables import (
     check_segments,
     paired,
     probability_columns,
+    unused_name,
 )
 from skdaf._segments.thresholds import contains
 from skdaf._segments.window_lengths import warn_about_long_durations
@@ -102,10 +103,11 @@ def tune_thresholds(
         the classes that need a threshold, and is empty if none does. These thresholds are at least
         0.5: below that, a class could win windows in which another one is more probable.
     counts : pandas.DataFrame
-        Only if `return_counts`. A row per class, and ``(all)``: the `threshold` (NaN without one),
-        the number of true events (`n_true`), how many of them predicted events overlap (`n_found`),
-        `n_false_alarms` and `false_alarms_per_hour`, all of these with the thresholds; and
-        `n_found_before`, `n_false_alarms_before` and `false_alarms_per_hour_before` without them.
+        Only if `return_counts`. A row per class and, as the last one, ``(all)`` (with a ``_``
+        appended if a class is called so): the `threshold` (NaN without one), the number of true
+        events (`n_true`), how many of them predicted events overlap (`n_found`), `n_false_alarms`
+        and `false_alarms_per_hour`, all of these with the thresholds; and `n_found_before`,
+        `n_false_alarms_before` and `false_alarms_per_hour_before` without them.
 
     Raises
     ------
@@ -113,7 +115,8 @@ def tune_thresholds(
         If a table is not one, or `background` is not a label.
     ValueError
         If the numbers of tables differ, `true` has no segments, `predicted` has no column of
-        probabilities for a class, or `max_false_alarms_per_hour` is negative.
+        probabilities for a class, a probability is missing or infinite, or
+        `max_false_alarms_per_hour` is negative.
 
     Warns
     -----
@@ -204,6 +207,9 @@ class _Tuning:
         labels = {str(x) for windows in tables for x in windows.label.dropna()}
         self._classes = sorted({*self._annotated, *labels} - {*background})
         self._merging = merging
+        for i, windows in enumerate(tables):
+            name = "predicted" if len(tables) == 1 else f"predicted[{i}]"
+            _check_probabilities(windows, self._classes, name)
 
     def with_best_f1(self):
         """Return the threshold of each annotated class that has the best F1."""
@@ -265,8 +271,9 @@ class _Tuning:
         names = ["n_found", "n_false_alarms"]
         names = ["threshold", "n_true", *names, *[f"{name}_before" for name in names]]
         table = pd.DataFrame(rows, self._classes, names).astype({"threshold": float})
-        table.loc["(all)"] = table.sum()
-        table.loc["(all)", "threshold"] = np.nan
+        total = unused_name("(all)", self._classes)
+        table.loc[total] = table.sum()
+        table.loc[total, "threshold"] = np.nan
         table = table.astype({name: int for name in names if name != "threshold"})
         for when in ("", "_before"):
             rates = table[f"n_false_alarms{when}"] / hours
@@ -358,6 +365,20 @@ def _probabilities(windows, label):
     values = windows[candidates[0]].to_numpy()
     # In the precision of the table, in which `winners` compares.
     return values if values.dtype.kind == "f" else values.astype(float)
+
+
+def _check_probabilities(windows, classes, name):
+    """Raise ValueError for a missing or infinite probability; windows can lack columns."""
+    columns = probability_columns(classes)
+    for column in (x for x in windows.columns if str(x) in columns):
+        values = pd.to_numeric(windows[column], errors="coerce").to_numpy(float, na_value=np.nan)
+        if not np.isfinite(values).all():
+            row = int(np.isfinite(values).argmin())
+            start, end = windows.start[row], windows.end[row]
+            raise ValueError(
+                f"{name}: the probabilities of {str(column)!r} must be numbers, got {values[row]} "
+                f"for the window from {start:g} s to {end:g} s."
+            )
 
 
 def _best_f1(pairs, label):

@@ -321,3 +321,17 @@ def test_rounding_decides_nothing(third):
     report = segment_report(true, late, tolerance=third - 1e-4, collar=third - 1e-4)
     assert report.boundary_f1 == 0
     assert report.event_f1 < 1
+
+
+def test_a_class_that_is_called_like_the_column_of_no_label():
+    true = segment_table((0, 4, "(none)"), (4, 10, "dog"))
+    predicted = segment_table((0, 3, "(none)"), (5, 10, "dog"))
+    other = segment_table((0, 4, "cat")), segment_table((1, 4, "cat"))
+    report = segment_report([true, other[0]], [predicted, other[1]])
+    assert list(report.confusion_matrix.columns) == ["(none)", "cat", "dog", "(none)_"]
+    assert report.confusion_matrix.to_numpy().tolist() == [
+        [30, 0, 0, 10],
+        [0, 30, 0, 10],
+        [0, 0, 50, 10],
+    ]
+    assert list(segment_report(*other).confusion_matrix.columns) == ["cat", "(none)"]
