@@ -30,13 +30,16 @@ def span_of(clip, file):
     return start, stop - start
 
 
+def is_mostly_after(start, end, seconds):
+    """Return whether most of an interval, and more than a second, is after a file ends."""
+    return seconds - start < _MIN_SHARE * (end - start) and end - seconds > _MAX_MISSING
+
+
 def _check_end(clip, file):
     """Raise AudioReadError if most of a clip is after the end of its file."""
     seconds = file.frames / file.samplerate
-    missing, found = clip.end - seconds, seconds - clip.start
     # Infinity means the end of the file, as None does.
-    is_outside = found < _MIN_SHARE * (clip.end - clip.start) and missing > _MAX_MISSING
-    if is_outside and clip.end != float("inf"):
+    if clip.end != float("inf") and is_mostly_after(clip.start, clip.end, seconds):
         raise AudioReadError.of(
             clip.path,
             f"the clip ends at {clip.end:g} s, but the file ends at {seconds:g} s (start and end "

@@ -20,6 +20,21 @@ _PROGRESS_AFTER = 2.0
 _DEFAULT_RATE = 16_000
 
 
+class Lengths(list):
+    """The numbers of samples of clips at one rate, which are rounded up.
+
+    Parameters
+    ----------
+    n_samples : list of int
+    seconds : list of float
+        The lengths of the clips in seconds, which do not depend on that rate.
+    """
+
+    def __init__(self, n_samples, seconds):
+        super().__init__(n_samples)
+        self.seconds = seconds
+
+
 def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=None, verbose=0):
     """Return the sampling rate to use, and the number of samples of each clip at that rate.
 
@@ -44,25 +59,37 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
     -------
     rate : int
         In Hz.
-    lengths : list of int
+    lengths : Lengths
         Samples per clip.
     """
     if cache is not None:
         Cache(cache)
     check_channel_of_waveforms(clips, channel)
     if not isinstance(clips[0], Clip):
-        return sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
+        rate, n_samples = sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
+        return rate, Lengths(n_samples, [n / rate for n in n_samples])
     infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs, verbose=verbose)
     report = LengthReport()
     report.add(clips, [info.n_frames / info.sampling_rate for info in infos])
     report.warn()
     rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
-    return rate, [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
+    n_samples = [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
+    return rate, Lengths(n_samples, [info.n_frames / info.sampling_rate for info in infos])
 
 
-def median_seconds(n_samples, rate):
-    """Return the median length in seconds of clips with these numbers of samples."""
-    return float(np.median(n_samples)) / rate
+def median_seconds(lengths, rate):
+    """Return the median length in seconds of clips.
+
+    Parameters
+    ----------
+    lengths : Lengths or list of int
+        Samples per clip. Those of `rate_and_lengths` know the seconds, which are not rounded to
+        samples: the default window of a model is as long as its clips.
+    rate : int
+        In Hz.
+    """
+    seconds = getattr(lengths, "seconds", None)
+    return float(np.median(lengths)) / rate if seconds is None else float(np.median(seconds))
 
 
 def median_and_range(n_samples, rate):

@@ -48,7 +48,18 @@ def load_for_windows(estimator, name, kind):
     return estimator
 
 
-def map_windows(function, path, *, window, step, batch_size, verbose, description, stacklevel=5):
+def map_windows(
+    function,
+    path,
+    *,
+    window,
+    step,
+    batch_size,
+    verbose,
+    description,
+    is_default=False,
+    stacklevel=5,
+):
     """Return `function(windows)` for each batch of windows of one recording, in order.
 
     Parameters
@@ -63,6 +74,9 @@ def map_windows(function, path, *, window, step, batch_size, verbose, descriptio
         As in `predict_segments`.
     description : str
         What the progress bar shows.
+    is_default : bool, default=False
+        Whether the window was chosen by default. It may be longer than the recording then: that is
+        no mistake of the user.
     stacklevel : int, default=5
         The level of the caller, for warnings; a decorator that checks parameters is in between.
     """
@@ -71,7 +85,8 @@ def map_windows(function, path, *, window, step, batch_size, verbose, descriptio
         info = read_info(clip)
         seconds = info.n_frames / info.sampling_rate
         report_lengths([clip], [seconds])
-        warn_about_short_recording(clip, window, seconds, stacklevel)
+        if not is_default:
+            warn_about_short_recording(clip, window, seconds, stacklevel)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
         results = []
         with progress_bar(len(windows), description, "window", verbose) as advance:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdaf._segments.tables import N_DECIMALS
+from skdaf._segments.tables import SAME_TIME, at_most
 
 
 def boundary_scores(counts):
@@ -20,15 +20,17 @@ def count_boundaries(true, predicted, tolerance):
     first, last = true.start.iloc[0], true.end.iloc[-1]
 
     def inside(instants):
-        return instants[(instants > first + tolerance) & (instants < last - tolerance)]
+        is_near = at_most(instants - first, tolerance) | at_most(last - instants, tolerance)
+        return instants[~is_near]
 
     expected, found = inside(_boundaries(true)), inside(_boundaries(predicted))
-    found = found[_distances(found, true) <= tolerance]
+    found = found[at_most(_distances(found, true), tolerance)]
     return count_matches(expected, found, tolerance), len(found), len(expected)
 
 
 def _boundaries(table):
-    return np.unique(np.round(table[["start", "end"]].to_numpy(), N_DECIMALS))
+    instants = np.unique(table[["start", "end"]])
+    return instants[np.append(True, np.diff(instants) >= SAME_TIME)[: len(instants)]]
 
 
 def _distances(instants, table):
@@ -37,7 +39,7 @@ def _distances(instants, table):
     places = np.searchsorted(starts, instants, side="right")
     since_last = instants - np.append(-np.inf, ends)[places]
     to_next = np.append(starts, np.inf)[places] - instants
-    return np.round(np.clip(np.minimum(since_last, to_next), 0, None), N_DECIMALS)
+    return np.clip(np.minimum(since_last, to_next), 0, None)
 
 
 def count_matches(first, second, tolerance):
@@ -48,9 +50,9 @@ def count_matches(first, second, tolerance):
     first, second = first.tolist(), second.tolist()
     n_pairs = i = j = 0
     while i < len(first) and j < len(second):
-        difference = round(first[i] - second[j], N_DECIMALS)
-        n_pairs += abs(difference) <= tolerance
-        i, j = i + (difference <= tolerance), j + (difference >= -tolerance)
+        difference = first[i] - second[j]
+        n_pairs += at_most(abs(difference), tolerance)
+        i, j = i + at_most(difference, tolerance), j + at_most(-difference, tolerance)
     return n_pairs
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skdaf._audio.clips import Clip
-from skdaf._audio.lengths import read_infos
+from skdaf._audio.blocks import is_mostly_after
+from skdaf._audio.clips import AudioReadError, Clip
 from skdaf._audio.reading import read_info
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
@@ -18,7 +18,7 @@ from skdaf._features.windows import cut_windows
 from skdaf._segments.batches import SECONDS
 from skdaf._segments.matching import warn_of_other_recording
 from skdaf._segments.reading import checked_table
-from skdaf._segments.tables import check_not_blank
+from skdaf._segments.tables import at_most, check_not_blank
 from skdaf._segments.thresholds import contains, coverage
 from skdaf._segments.window_lengths import (
     LONGEST_WINDOW,
@@ -58,15 +58,17 @@ def clips_from_segments(
     multilabel : bool, default=False
         Whether segments with different labels can cover the same time. The clips are then the
         windows of the whole recording, and can have any number of labels: those of segments that
-        cover at least half of the window, or of which the window covers at least half. Requires a
+        cover at least half of the window, or of which the window covers at least half. Time that
+        several segments of one label cover counts once, also with a `background`. Requires a
         `window`, and annotations of the whole recording.
     background : label, default=None
         The label of the time in which nothing is annotated, for annotations that list all events of
         a recording, and only these. The clips are then the windows of the whole recording, as in
         `predict_segments`, so that a classifier also learns what is not an event, and what the
         edges of events sound like. A window has the label of an event that covers at least half of
-        it, or of which it covers at least half (of several, the one that covers most of it), and
-        otherwise this one. A last window of less than half the length is left out. The table may
+        it, or of which it covers at least half, and otherwise this one. Of several events, it is
+        the one whose label covers most of the window; if there is a tie, the label that comes first
+        in the recording. A last window of less than half the length is left out. The table may
         be empty. Requires a `window`. A multilabel indicator needs no background: its windows
         without an event are rows of zeros.
 
@@ -83,14 +85,16 @@ def clips_from_segments(
     Raises
     ------
     AudioReadError
-        If there is a `window` and the recording cannot be read, or ends before a segment starts.
+        If there is a `window` and the recording cannot be read, a segment starts after its end, or
+        more than three quarters of a segment, and more than 1 s, are after its end.
     TypeError
         If `path` is not a recording, `segments` is not a table, or `background` is not a label of
         the same type as the others.
     ValueError
         If a column or a value is missing, a segment has no duration or an empty label, a parameter
         is out of range, there is a `step` or a `background`, or are several labels, without a
-        `window`, or `background` is empty or the label of a segment.
+        `window`, or `background` is empty, missing or the label of a segment (``0`` and ``0.0`` are
+        the same label).
 
     Warns
     -----
@@ -155,10 +159,11 @@ def cut_recording(path, table, window, step, multilabel, background, *, stacklev
     A warning points to the function that is `stacklevel` calls above this one.
     """
     recording = Clip(path).path
-    if window is not None and window > LONGEST_WINDOW:
+    if window is not None and (len(table) or window > LONGEST_WINDOW):
         info = read_info(Clip(recording))
         seconds = info.n_frames / info.sampling_rate
         warn_about_short_recording(Clip(recording), window, seconds, stacklevel=stacklevel + 1)
+        _check_ends(recording, table, info)
     if multilabel:
         windows, _ = cut_windows([Clip(recording)], window, step or window, None)
         return list(windows), _indicator(windows, table)
@@ -166,13 +171,30 @@ def cut_recording(path, table, window, step, multilabel, background, *, stacklev
     labels = np.array(table.label.tolist())
     if background is not None:
         _check_background(background, labels)
-        if clips:
-            read_infos(clips)  # which raises an error if an event is not in the recording
         return _labeled_windows(Clip(recording), table, window, step or window, background)
     if window is not None and clips:
         clips, firsts = cut_windows(clips, window, step or window, None)
         labels = np.repeat(labels, np.diff([*firsts, len(clips)]))
     return clips, labels
+
+
+def _check_ends(recording, table, info):
+    """Raise AudioReadError if a segment is not in the recording."""
+    seconds = info.n_frames / info.sampling_rate
+    starts, ends = table.start.to_numpy(), table.end.to_numpy()
+    is_after = np.round(starts * info.sampling_rate) >= info.n_frames
+    spans = zip(starts, ends, strict=True)
+    is_bad = is_after | np.array([is_mostly_after(*span, seconds) for span in spans], dtype=bool)
+    if is_bad.any():
+        row = int(is_bad.argmax())
+        found = table.iloc[row]
+        more = f" (and {is_bad.sum() - 1} more)" if is_bad.sum() > 1 else ""
+        raise AudioReadError.of(
+            recording,
+            f"the segment from {found.start:g} s to {found.end:g} s, label {found.label!r}, "
+            f"{'starts' if is_after[row] else 'ends long'} after the recording, which ends at "
+            f"{seconds:g} s{more}. Start and end are seconds.",
+        )
 
 
 def check_needs_of_window(window, step, multilabel, background):
@@ -205,7 +227,8 @@ def _check_background(background, labels):
             f"background must be of the same type as the labels, got {background!r} and the labels "
             f"{np.unique(labels).tolist()}."
         )
-    if str(background) in {str(label) for label in np.unique(labels)}:
+    # Equal numbers, such as 0 and 0.0, would become one class.
+    if any(label == background or str(label) == str(background) for label in np.unique(labels)):
         raise ValueError(
             f"background={background!r} is the label of a segment: time without a segment needs a "
             "label of its own. If the table has segments for all of the background, omit it."
@@ -247,7 +270,7 @@ def _labeled_windows(recording, table, window, step, background):
     labels, longest = np.full(len(windows), background, dtype=object), np.zeros(len(windows))
     for label in table.label.unique():
         covered, is_in = coverage(times, table, label)
-        is_in &= covered > longest
+        is_in &= ~at_most(covered, longest)
         labels[is_in], longest[is_in] = label, covered[is_in]
     return windows, np.array(labels.tolist())
 

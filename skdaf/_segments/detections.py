@@ -94,14 +94,16 @@ class Recordings:
         """Return the rows of a table with the labels that the thresholds give."""
         if not thresholds:
             return table
-        limits = np.array([*thresholds.values()])
-        values = table[[self._columns[label] for label in thresholds]].to_numpy()
-        reached = values >= limits.astype(values.dtype)
+        # In the order of the columns, which is that of the classes: `winners` prefers the first.
+        labels = sorted(thresholds, key=lambda x: table.columns.get_loc(self._columns[x]))
+        values = table[[self._columns[label] for label in labels]].to_numpy()
+        limits = np.array([thresholds[label] for label in labels]).astype(values.dtype)
+        reached = values >= limits
         if self._merging["multilabel"]:
-            return _with_several_labels(table, [*thresholds], reached)
-        ratios = np.where(reached, values / limits.astype(values.dtype), -1)
-        winners = np.array([*thresholds], dtype=object)[ratios.argmax(axis=1)]
-        others = table.label.where(~table.label.isin([*thresholds]), None)
+            return _with_several_labels(table, labels, reached)
+        ratios = np.where(reached, values / limits, -1)
+        winners = np.array(labels, dtype=object)[ratios.argmax(axis=1)]
+        others = table.label.where(~table.label.isin(labels), None)
         return table.assign(label=np.where(reached.any(axis=1), winners, others))
 
 

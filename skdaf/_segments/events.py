@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from skdaf._segments.tables import N_DECIMALS, SAME_TIME
+from skdaf._segments.tables import SAME_TIME, at_most
 
 END_SHARE = 0.2
 
@@ -91,10 +91,9 @@ def count_hits(true, predicted, collar):
     n_near = lasts - firsts
     rows = np.repeat(np.arange(len(true)), n_near)
     columns = np.arange(n_near.sum()) + np.repeat(lasts - np.cumsum(n_near), n_near)
-    # Rounded, because 0.3 - 0.1 is not 0.2.
-    late_starts, late_ends = np.round(np.abs(predicted[columns] - true[rows]), N_DECIMALS).T
-    allowed = np.round(np.maximum(collar, END_SHARE * np.diff(true)[:, 0]), N_DECIMALS)
-    is_match = (late_starts <= collar) & (late_ends <= allowed[rows])
+    late_starts, late_ends = np.abs(predicted[columns] - true[rows]).T
+    allowed = np.maximum(collar, END_SHARE * np.diff(true)[:, 0])
+    is_match = at_most(late_starts, collar) & at_most(late_ends, allowed[rows])
     if not is_match.any():
         return 0
     pairs = rows[is_match], columns[is_match]

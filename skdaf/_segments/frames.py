@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skdaf._segments.tables import N_DECIMALS
+from skdaf._segments.tables import N_DECIMALS, unused_name
 
 _NO_LABEL = "(none)"
 _TIMES = ["start", "end"]
@@ -28,7 +28,7 @@ def confusion_matrix(true, predicted, resolution):
     return pd.DataFrame(
         matrix[:, :n_columns],
         pd.Index(classes, name="true"),
-        pd.Index([*classes, _NO_LABEL][:n_columns], name="predicted"),
+        pd.Index([*classes, unused_name(_NO_LABEL, classes)][:n_columns], name="predicted"),
     )
 
 
@@ -36,11 +36,14 @@ def sum_of_matrices(matrices):
     """Return the confusion matrix of several recordings together."""
     if len(matrices) == 1:
         return matrices[0]
+    classes = sorted({label for matrix in matrices for label in matrix.index})
+    # The column without a class has different names if its name is a class in some of them.
+    names = [*classes, unused_name(_NO_LABEL, classes)]
+    matrices = [x.set_axis([*x.index, names[-1]][: x.shape[1]], axis="columns") for x in matrices]
     total = matrices[0]
     for matrix in matrices[1:]:
         total = total.add(matrix, fill_value=0)
-    classes = sorted(total.index)
-    columns = [*classes, *[_NO_LABEL] * (_NO_LABEL in total.columns and _NO_LABEL not in classes)]
+    columns = [name for name in names if name in classes or name in total.columns]
     total = total.reindex(index=classes, columns=columns).fillna(0).astype(int)
     return total.rename_axis(index="true", columns="predicted")
 

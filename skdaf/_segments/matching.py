@@ -89,17 +89,22 @@ def match_tables(recordings, tables, where):
     return [own[0] for own in found.values()]
 
 
-def warn_of_other_recording(recording, table, stacklevel):
+def recordings_in(*folders):
+    """Return the recordings in folders, by the names with which their tables can begin."""
+    names = [name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)]
+    return _by_name([name for name in names if has_audio_name(name)])
+
+
+def warn_of_other_recording(recording, table, stacklevel, recordings_in=recordings_in):
     """Warn if the name of a table is that of another recording.
 
     That is one beside the table or the recording; or it has the same form as that of the recording,
-    with other digits.
+    with other digits. For many recordings, pass a cached `recordings_in`.
     """
     if _owners(table, _by_name([recording])):
         return
     folders = dict.fromkeys(os.path.dirname(os.path.abspath(path)) for path in (recording, table))
-    names = [name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)]
-    owners = sorted(_owners(table, _by_name([name for name in names if has_audio_name(name)])))
+    owners = sorted(_owners(table, recordings_in(*folders)))
     if owners:
         other = owners[0]
     elif _differ_in_digits(_name(recording), _name(table)):

@@ -59,17 +59,20 @@ def merge_segments(
        probabilities, else the most frequent one. Ties go to the label that comes first in the
        table.
     2. `smooth`: a segment gets the label with the most time within `smooth` seconds around its
-       middle. If there is a tie, it keeps its label. For windows of equal length and two labels,
-       this is a median filter.
+       middle. If there is a tie, it keeps its label; between other labels, the one that comes first
+       in the table wins. For windows of equal length and two labels, this is a median filter.
     3. Neighbors that touch and have the same label become one segment.
     4. `min_duration`: the shortest segment below this duration is joined with the longer of the
-       neighbors that it touches (the earlier one if they are equally long). This is repeated until
-       no short segment is left.
+       neighbors that it touches (the earlier one if they are equally long; the earliest of several
+       shortest ones is first). This is repeated until no short segment is left.
     5. `drop_shorter_than`: segments below this duration are dropped. Gaps remain in their place.
     6. `background`: segments with this label are dropped.
 
     Rows without a label are not segments: the windows in which `predict_segments` found no class
     above its `threshold` become gaps, unless another window that covers the same time has a label.
+
+    Times that differ by less than a microsecond are equal, so rounding errors decide nothing: a
+    segment of exactly `min_duration` or `drop_shorter_than` is long enough.
 
     Gaps do not change: nothing is joined or moved across a gap, although smoothing counts the
     labels on the other side. A short segment between two gaps has no neighbor that `min_duration`

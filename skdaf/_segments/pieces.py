@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csc_array, csr_array
 
-from skdaf._segments.tables import COLUMNS, N_DECIMALS, SAME_TIME, probability_columns
+from skdaf._segments.tables import (
+    COLUMNS,
+    SAME_TIME,
+    is_long_enough,
+    probability_columns,
+    whole_microseconds,
+)
 
 
 def has_probabilities(table):
@@ -131,14 +137,14 @@ def without_short(pieces, min_duration):
     """Return labels such that no segment is too short, except between gaps."""
     codes, labels = pd.factorize(pieces.label)
     runs = _Runs(pieces.start.tolist(), pieces.end.tolist(), codes.tolist())
-    short = [(runs.length(i), i) for i in range(len(codes)) if runs.length(i) < min_duration]
+    short = [(runs.length(i), i) for i in range(len(codes)) if runs.is_short(i, min_duration)]
     heapify(short)
     while short:
         length, run = heappop(short)
         # The run may have been joined with another one since it was added.
         if not runs.exists[run] or length != runs.length(run):
             continue
-        if runs.join_longer_neighbor(run) and runs.length(run) < min_duration:
+        if runs.join_longer_neighbor(run) and runs.is_short(run, min_duration):
             heappush(short, (runs.length(run), run))
     return labels.take(runs.final_codes())
 
@@ -156,7 +162,10 @@ class _Runs:
 
     def length(self, run):
         # Durations that differ only by rounding errors must compare as equal.
-        return round(self.ends[run] - self.starts[run], N_DECIMALS)
+        return whole_microseconds(self.ends[run] - self.starts[run])
+
+    def is_short(self, run, min_duration):
+        return not is_long_enough(self.starts[run], self.ends[run], min_duration)
 
     def join_longer_neighbor(self, run):
         """Join a run with its longer neighbor and use its label; return False without neighbors."""

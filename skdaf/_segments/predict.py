@@ -74,11 +74,12 @@ def predict_segments(
         The lowest probability of a detection, above 0 and at most 1. A window in which no class
         reaches it has no label. A dict has one threshold per class (classes are compared as text).
         If several classes reach their thresholds, the one with the largest ratio of probability to
-        threshold wins. Classes that are not in the dict have no threshold: such a class wins if it
-        is the most probable one and no other class reaches its threshold. If None, the label is
-        what ``estimator.predict`` returns; every window has one. Regressors have no thresholds.
-        With several labels per clip, a window has each label whose probability reaches the
-        threshold, which is 0.5 for labels that are not in the dict.
+        threshold wins, and of equal ones the first. Classes that are not in the dict have no
+        threshold: such a class wins if ``estimator.predict`` returns it and no other class reaches
+        its threshold. If None, or an empty dict, the label is what ``estimator.predict`` returns;
+        every window has one. Regressors have no thresholds. With several labels per clip, a window
+        has each label whose probability reaches the threshold, and of the labels that are not in
+        the dict those that ``estimator.predict`` returns.
 
     Returns
     -------
@@ -166,12 +167,14 @@ def predict_segments(
     """
     check_not_swapped(estimator, path, "predict_segments(estimator, path)")
     predictor = WindowPredictor(estimator, threshold)
+    is_default = window is None
     window = window_or_default(predictor.estimator, window)
     warn_about_window(predictor.estimator, window)
     tables = map_windows(
         partial(_table, predictor),
         path,
         window=window,
+        is_default=is_default,
         step=step,
         batch_size=batch_size,
         verbose=verbose,
@@ -183,7 +186,8 @@ def predict_segments(
         return table.infer_objects() if table.label.notna().all() else table
     if predictor.thresholds is None:
         return table
-    return table.assign(label=predictor.labels_above(table[predictor.columns].to_numpy()))
+    probabilities = table[predictor.columns].to_numpy()
+    return table.assign(label=predictor.labels_above(probabilities, table.label))
 
 
 class WindowPredictor:
@@ -223,13 +227,19 @@ class WindowPredictor:
                 raise _unknown_outputs(self.estimator)
             return {"label": labels, **columns}, None
         if self.thresholds is not None:
-            labels = probabilities >= np.where(np.isnan(self.thresholds), 0.5, self.thresholds)
+            labels = np.where(
+                np.isnan(self.thresholds), labels, probabilities >= self.thresholds
+            ).astype(bool)
         return columns, labels
 
-    def labels_above(self, probabilities):
-        """Return the labels that the thresholds give; missing ones are None."""
-        found = winners(probabilities, self.thresholds)
-        labels = pd.Series(np.asarray(self.estimator.classes_)[found])
+    def labels_above(self, probabilities, predicted):
+        """Return the labels that the thresholds give; missing ones are None.
+
+        `predicted` are the labels without thresholds.
+        """
+        classes = np.asarray(self.estimator.classes_)
+        found = winners(probabilities, self.thresholds, pd.Index(classes).get_indexer(predicted))
+        labels = pd.Series(classes[found])
         if (found < 0).any():
             labels = labels.astype(object).where(found >= 0, None)
         return labels

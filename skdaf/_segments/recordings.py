@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,12 @@ from skdaf._segments.clips import (
     cut_recording,
     warn_of_missing_labels,
 )
-from skdaf._segments.matching import match_tables, table_files, warn_of_other_recording
+from skdaf._segments.matching import (
+    match_tables,
+    recordings_in,
+    table_files,
+    warn_of_other_recording,
+)
 from skdaf._segments.reading import read_segments
 from skdaf._segments.tables import check_segments
 from skdaf._segments.window_lengths import warn_about_short_window
@@ -83,7 +89,8 @@ def clips_from_recordings(
     Raises
     ------
     AudioReadError
-        If there is a `window` and a recording cannot be read, or ends before a segment starts.
+        If there is a `window` and a recording cannot be read, or ends before a segment, as in
+        `clips_from_segments`.
     OSError
         If a folder or a file of annotations cannot be read.
     TypeError
@@ -125,11 +132,11 @@ def clips_from_recordings(
         )
     check_needs_of_window(window, step, multilabel, background)
     warn_about_short_window(window, stacklevel=4)
-    parts, checked = [], []
+    parts, checked, list_recordings = [], [], cache(recordings_in)
     for i, (path, table) in enumerate(zip(paths, tables, strict=True)):
         name = repr(str(os.fspath(table))) if _is_path(table) else f"annotations[{i}]"
         if _is_path(table):
-            warn_of_other_recording(path, table, stacklevel=4)
+            warn_of_other_recording(path, table, stacklevel=4, recordings_in=list_recordings)
         table = read_segments(table, label_column=label_column) if _is_path(table) else table
         with _named(name):
             table = check_segments(table, "segments")

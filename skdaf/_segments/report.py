@@ -53,8 +53,8 @@ def segment_report(
     Frames are instants, one in the middle of each interval of `resolution` seconds, starting at
     zero. Only frames within the segments of `true` count, unless there is a `background`. Frames
     with a label in `true` but not in `predicted` are wrong; they are in the column ``(none)`` of
-    the confusion matrix. For frames and boundaries, overlaps are resolved as in `merge_segments`,
-    in both tables.
+    the confusion matrix (with a ``_`` appended if a class is called so). For frames and boundaries,
+    overlaps are resolved as in `merge_segments`, in both tables.
 
     A boundary is an instant where a label begins, ends or changes, after neighbors with the same
     label have been joined. It is a hit if the other table has a boundary within `tolerance`; each
@@ -80,6 +80,9 @@ def segment_report(
     class. `true` must list all events of the recording: events count everywhere, also
     where `true` has no segment. If only a part of the recording was annotated, leave out the other
     predictions.
+
+    Times that differ by less than a microsecond are equal, so rounding errors decide nothing:
+    differences of exactly `tolerance` or `collar` are allowed.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import pandas as pd
 
 from skdaf._core.public import public
 from skdaf._segments.events import END_SHARE
-from skdaf._segments.tables import SAME_TIME
+from skdaf._segments.tables import SAME_TIME, unused_name
 
 # A larger confusion matrix is not shown as text.
 _MAX_SHOWN = 50
@@ -133,7 +133,8 @@ class SegmentReport:
             "overlap_precision": self.overlap_precision,
             "overlap_recall": self.overlap_recall,
         }
-        table = pd.concat([self.events, pd.DataFrame(overall, index=["(all)"])])
+        total = unused_name("(all)", self.events.index)
+        table = pd.concat([self.events, pd.DataFrame(overall, index=[total])])
         overlaps = ["overlap_precision", "overlap_recall"]
         return "\n".join(
             [

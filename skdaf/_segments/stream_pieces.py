@@ -13,7 +13,7 @@ import pandas as pd
 
 from skdaf._segments.pieces import without_short
 from skdaf._segments.stream_rows import Row
-from skdaf._segments.tables import N_DECIMALS, SAME_TIME
+from skdaf._segments.tables import SAME_TIME, is_long_enough
 
 
 class Overlaps:
@@ -205,7 +205,7 @@ class ShortRemover:
         return not touch(run, other.start) or not any(is_short)
 
     def _is_short(self, run):
-        return round(run.duration, N_DECIMALS) < self._min_duration
+        return not is_long_enough(run.start, run.end, self._min_duration)
 
     def _joined(self, runs):
         labels = list(dict.fromkeys(run.label for run in runs))

@@ -196,7 +196,7 @@ def _rows(predictor, windows):
     names = list(columns)
     if predictor.thresholds is not None and present is None:
         probabilities = np.column_stack([columns[name] for name in predictor.columns])
-        columns["label"] = predictor.labels_above(probabilities)
+        columns["label"] = predictor.labels_above(probabilities, columns["label"])
     values = list(zip(*map(_plain, columns.values()), strict=True))
     for i, window in enumerate(windows):
         row = {"start": window.start, "end": window.end}

@@ -23,6 +23,7 @@ from skdaf._segments.tables import (
     check_segments,
     paired,
     probability_columns,
+    unused_name,
 )
 from skdaf._segments.thresholds import contains
 from skdaf._segments.window_lengths import warn_about_long_durations
@@ -57,14 +58,16 @@ def tune_thresholds(
 ) -> Any:
     """Choose the threshold of each class on annotated recordings: best F1, or few false alarms.
 
-    A window contains a class if segments of the class cover at least half of the window, or the
-    window covers at least half of one of them. For each class of the true segments by itself, the
-    threshold is the probability above which windows must be taken for it so that F1 over all
-    windows is highest. Of equally good thresholds, the highest is chosen.
+    A window contains a class if segments of the class cover at least half of the window (time that
+    several of them cover counts once), or the window covers at least half of one of them. For each
+    class of the true segments by itself, the threshold is the probability above which windows must
+    be taken for it so that F1 over all windows is highest. Of equally good thresholds, the highest
+    is chosen.
 
     With `max_false_alarms_per_hour`, thresholds only make a prediction stricter: they are raised
     until all classes together make at most this many false alarms, and as many events as possible
-    are still found.
+    are still found. (If ``predict`` of the classifier does not return the most probable class, a
+    threshold can also add detections. They are counted.)
 
     Use recordings that the classifier was not trained on, otherwise the thresholds do not fit new
     ones. They belong to one classifier: tune them again after each training.
@@ -100,10 +103,11 @@ def tune_thresholds(
         the classes that need a threshold, and is empty if none does. These thresholds are at least
         0.5: below that, a class could win windows in which another one is more probable.
     counts : pandas.DataFrame
-        Only if `return_counts`. A row per class, and ``(all)``: the `threshold` (NaN without one),
-        the number of true events (`n_true`), how many of them predicted events overlap (`n_found`),
-        `n_false_alarms` and `false_alarms_per_hour`, all of these with the thresholds; and
-        `n_found_before`, `n_false_alarms_before` and `false_alarms_per_hour_before` without them.
+        Only if `return_counts`. A row per class and, as the last one, ``(all)`` (with a ``_``
+        appended if a class is called so): the `threshold` (NaN without one), the number of true
+        events (`n_true`), how many of them predicted events overlap (`n_found`), `n_false_alarms`
+        and `false_alarms_per_hour`, all of these with the thresholds; and `n_found_before`,
+        `n_false_alarms_before` and `false_alarms_per_hour_before` without them.
 
     Raises
     ------
@@ -111,15 +115,16 @@ def tune_thresholds(
         If a table is not one, or `background` is not a label.
     ValueError
         If the numbers of tables differ, `true` has no segments, `predicted` has no column of
-        probabilities for a class, or `max_false_alarms_per_hour` is negative.
+        probabilities for a class, a probability is missing or infinite, or
+        `max_false_alarms_per_hour` is negative.
 
     Warns
     -----
     UserWarning
         If no window contains a class, or if `predicted` has a column of probabilities for a class
         that neither occurs in `true` nor is background. Such a class gets no threshold, so
-        `predict_segments` gives its label to windows in which it is the most probable class and no
-        other class reaches its threshold; with `max_false_alarms_per_hour`, all of its events are
+        `predict_segments` gives its label to windows for which it is predicted and no other class
+        reaches its threshold; with `max_false_alarms_per_hour`, all of its events are
         false alarms. Also if the rows of `predicted` have different durations, as after
         `merge_segments`: thresholds are for windows. With `max_false_alarms_per_hour`, also if the
         recordings are so short that the limit allows no false alarm in them, if the limit cannot be
@@ -202,6 +207,9 @@ class _Tuning:
         labels = {str(x) for windows in tables for x in windows.label.dropna()}
         self._classes = sorted({*self._annotated, *labels} - {*background})
         self._merging = merging
+        for i, windows in enumerate(tables):
+            name = "predicted" if len(tables) == 1 else f"predicted[{i}]"
+            _check_probabilities(windows, self._classes, name)
 
     def with_best_f1(self):
         """Return the threshold of each annotated class that has the best F1."""
@@ -220,8 +228,8 @@ class _Tuning:
             self.problems.append(
                 f"The classes {self._others} have probabilities in predicted but no segments in "
                 "true, so they get no threshold: predict_segments gives the label of such a class "
-                "to windows in which it is the most probable one and no other class reaches its "
-                "threshold. If they are no events, add them to background=."
+                "to windows for which it is predicted and no other class reaches its threshold. If "
+                "they are no events, add them to background=."
             )
         return {label: value for label, value in thresholds.items() if value is not None}
 
@@ -263,8 +271,9 @@ class _Tuning:
         names = ["n_found", "n_false_alarms"]
         names = ["threshold", "n_true", *names, *[f"{name}_before" for name in names]]
         table = pd.DataFrame(rows, self._classes, names).astype({"threshold": float})
-        table.loc["(all)"] = table.sum()
-        table.loc["(all)", "threshold"] = np.nan
+        total = unused_name("(all)", self._classes)
+        table.loc[total] = table.sum()
+        table.loc[total, "threshold"] = np.nan
         table = table.astype({name: int for name in names if name != "threshold"})
         for when in ("", "_before"):
             rates = table[f"n_false_alarms{when}"] / hours
@@ -356,6 +365,20 @@ def _probabilities(windows, label):
     values = windows[candidates[0]].to_numpy()
     # In the precision of the table, in which `winners` compares.
     return values if values.dtype.kind == "f" else values.astype(float)
+
+
+def _check_probabilities(windows, classes, name):
+    """Raise ValueError for a missing or infinite probability; windows can lack columns."""
+    columns = probability_columns(classes)
+    for column in (x for x in windows.columns if str(x) in columns):
+        values = pd.to_numeric(windows[column], errors="coerce").to_numpy(float, na_value=np.nan)
+        if not np.isfinite(values).all():
+            row = int(np.isfinite(values).argmin())
+            start, end = windows.start[row], windows.end[row]
+            raise ValueError(
+                f"{name}: the probabilities of {str(column)!r} must be numbers, got {values[row]} "
+                f"for the window from {start:g} s to {end:g} s."
+            )
 
 
 def _best_f1(pairs, label):

@@ -7,11 +7,6 @@ from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import range_of, report_text
 from skdaf.cli._scores import formatted, joined_predictions, predictions_of, scores_of_clips
 
-_CAVEAT = (
-    "\nThese scores are too good if the network that was passed has learned these clips, or others "
-    "of the same groups: it was not trained again for each fold."
-)
-
 
 def cross_validate(model, clips, n_folds, train, targets, proba=False):
     """Train and test copies of a model, and return the predictions and the report.
@@ -42,11 +37,11 @@ def cross_validate(model, clips, n_folds, train, targets, proba=False):
         scores.append(score)
     found = joined_predictions(parts, [test for _, test in rows])
     report = report_text(found, clips.labels, targets, clips.groups)
-    caveat = _CAVEAT if _knows_clips(model) else ""
-    return found, f"{report}\n\n{_summary(scores, n_folds, clips.groups)}{caveat}"
+    summary = _summary(scores, n_folds, clips.groups, has_trained_network=_is_partly_trained(model))
+    return found, f"{report}\n\n{summary}"
 
 
-def _knows_clips(model):
+def _is_partly_trained(model):
     """Return whether a model that is not fitted contains networks that are."""
     from skdaf._estimators.base import NetworkEstimator
     from skdaf._estimators.fitted import iterate_parts
@@ -71,12 +66,18 @@ def _fold(model, training, test, train, targets, proba, place):
     return found, scores
 
 
-def _summary(scores, n_folds, groups):
+def _summary(scores, n_folds, groups, has_trained_network):
     """Return lines that say how the scores came about, and how they differ between folds."""
     import pandas as pd
 
     kept = "" if groups is None else f" of {groups.count} {groups.what}s"
     without = "it" if groups is None else f"its {groups.what}"
+    if has_trained_network:
+        others = "" if groups is None else f", or others of the same {groups.what}s,"
+        without += (
+            f", except for the networks that were passed. If these have learned the clips{others} "
+            "the scores are too good"
+        )
     table = pd.DataFrame(scores)
     shown = [
         f"{name} {formatted(values.mean(), name)} on average, {range_of(values, name)}"

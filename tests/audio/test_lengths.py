@@ -10,6 +10,7 @@ from skdaf import AudioReadError, Clip
 from skdaf._audio.lengths import (
     is_range_in_seconds,
     median_and_range,
+    median_seconds,
     rate_and_lengths,
     read_headers,
 )
@@ -68,3 +69,13 @@ def test_milliseconds_are_an_error_that_names_every_clip():
     clips = [Clip(SOUND, 0, 1), Clip(SOUND, 0, 2000), Clip(SOUND, 0, 1500)]
     with pytest.raises(AudioReadError, match=r"(?s)2 clips .* 2000 s, .* 1500 s, .* at 2 s .*seco"):
         rate_and_lengths(clips, None)
+
+
+@pytest.mark.parametrize("rate", [None, 8000, 16_000, 22_050])
+def test_the_median_length_is_that_of_the_files(rate):
+    """Not that of the samples at another rate, which is rounded up."""
+    clips = [Clip((np.zeros(n), 44_100)) for n in (14_700, 14_700, 14_701)]
+    found, lengths = rate_and_lengths(clips, rate)
+    assert median_seconds(lengths, found) == 1 / 3
+    assert lengths == [-(-n * found // 44_100) for n in (14_700, 14_700, 14_701)]
+    assert median_seconds(rate_and_lengths([np.zeros(5), np.zeros(8)], 10)[1], 10) == 0.65

@@ -140,6 +140,23 @@ class TestBackground:
             assert self.spans(events, window=1)[0] == (0, 1, "b")
         assert caught[0].filename == __file__
 
+    def test_of_events_that_cover_as_much_the_first_counts(self):
+        """Also if one of them was annotated twice, or in parts."""
+        thirds = pd.DataFrame({"start": [0, 0.3, 0.4, 0.6, 0.6], "end": [0.3, 0.6, 1, 1, 0.9]})
+        events = thirds.assign(label=[*"aabbb"]) + {"start": 4, "end": 4, "label": ""}
+        with pytest.warns(UserWarning, match=r"No clip has the labels \['b'\]"):
+            assert self.spans(events, window=1)[4] == (4, 5, "a")
+
+    def test_events_that_two_people_annotated_count_once(self):
+        events = pd.DataFrame({"start": [1.4, 1.4, 1.5], "end": [5.0, 5.0, 4.9], "label": "a"})
+        assert [label for *_, label in self.spans(events, window=2)] == [
+            "none",
+            *"aa",
+            *["none"] * 2,
+        ]
+        _, indicator = clips_from_segments(self.SOUND, events, window=2, multilabel=True)
+        assert indicator.a.tolist() == [0, 1, 1, 0, 0]
+
     @pytest.mark.parametrize(("window", "last"), [(4, (8, 10)), (7, (0, 7)), (11, (0, 10))])
     def test_a_short_rest_is_left_out(self, window, last):
         assert self.spans(self.EVENTS[:0], window=window)[-1] == (*last, "none")
@@ -166,6 +183,16 @@ class TestBackground:
         assert sorted({*labels.tolist()}) == [0, 1, 2]
 
     @pytest.mark.parametrize(
+        ("labels", "background"),
+        [([0.0, 1.0, 1.0], 0), ([1, 2, 2], 1.0), ([1, 2, 2], np.float32(2)), ([1, 2, 2], True)],
+    )
+    def test_equal_numbers_are_one_label(self, labels, background):
+        with pytest.raises(ValueError, match="is the label of a segment"):
+            clips_from_segments(
+                self.SOUND, self.EVENTS.assign(label=labels), window=1, background=background
+            )
+
+    @pytest.mark.parametrize(
         ("options", "error", "message"),
         [
             ({"background": "b", "window": 1}, ValueError, "'b' is the label of a segment"),
@@ -173,6 +200,11 @@ class TestBackground:
             ({"background": " ", "window": 1}, ValueError, "a label that is not empty, got ' '"),
             ({"background": 0, "window": 1}, TypeError, "same type"),
             ({"background": ["x"], "window": 1}, TypeError, "must be a label"),
+            (
+                {"background": np.nan, "window": 1},
+                ValueError,
+                "a label that is not missing, got nan",
+            ),
             ({"background": "x"}, ValueError, "'x' needs a window"),
             ({"background": "x", "window": 1, "multilabel": True}, ValueError, "rows of zeros"),
         ],
@@ -180,6 +212,19 @@ class TestBackground:
     def test_others_are_refused(self, options, error, message):
         with pytest.raises(error, match=message):
             clips_from_segments(self.SOUND, self.EVENTS, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"background": "none"}, {"multilabel": True}])
+@pytest.mark.parametrize(
+    ("times", "problem"),
+    [((19.9, 30), "starts after"), ((9.9, 30), "ends long after")],
+)
+def test_segments_after_the_end_of_the_recording_are_named(times, problem, options):
+    segments = pd.DataFrame([(0, 1, "cat"), (*times, "dog")], columns=["start", "end", "label"])
+    message = f"the segment from {times[0]} s to 30 s, label 'dog', {problem} .* ends at 10 s"
+    with pytest.raises(AudioReadError, match=message) as caught:
+        clips_from_segments((np.zeros(80_000), 8000), segments, window=4, **options)
+    assert len(caught.value.paths) == 1
 
 
 def test_segments_with_an_empty_label_are_refused(tmp_path):

@@ -35,7 +35,8 @@ def random_recording(seed, step=1.0):
 def with_labels(windows, thresholds):
     """Return windows with the labels of `predict_segments(threshold=thresholds)`."""
     limits = check_threshold(thresholds or {}, CLASSES)
-    found = winners(windows[CLASSES].to_numpy(), limits)
+    probabilities = windows[CLASSES].to_numpy()
+    found = winners(probabilities, limits, probabilities.argmax(axis=1))
     return windows.assign(label=[CLASSES[i] if i >= 0 else None for i in found])
 
 
@@ -241,6 +242,29 @@ def test_events_that_fall_apart_are_counted_again():
         found, counts = tune_one(0, windows, TRUE[:1], return_counts=True)
     assert found == {"a": pytest.approx(0.95)}
     assert counts.n_false_alarms["a"] == 0
+
+
+def test_a_class_that_is_called_like_the_row_of_all():
+    windows = WINDOWS.assign(label=WINDOWS.label.replace("a", "(all)"), a_=0.0)
+    windows = windows.rename(columns={"a": "(all)"}).drop(columns="a_")
+    true = TRUE.assign(label="(all)")
+    _, counts = tune_one(1, windows, true, return_counts=True)
+    expected = tune_one(1, return_counts=True)[1]
+    assert counts.index.to_list() == ["(all)", "(all)_"]
+    pd.testing.assert_frame_equal(counts, expected.set_axis(counts.index))
+    assert "\n(all)_ " in str(segment_report(true, windows, background="quiet"))
+
+
+@pytest.mark.parametrize("limit", [None, 100])
+@pytest.mark.parametrize("merging", [{}, {"smooth": 3.0}])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_probability_that_is_not_a_number_is_named(value, merging, limit):
+    windows = WINDOWS.assign(a=[*WINDOWS.a[:3], value, WINDOWS.a[4]])[::-1]
+    message = rf"predicted: .*'a' must be numbers, got {value} for the window from 10 s to 11 s"
+    with pytest.raises(ValueError, match=message):
+        tune_thresholds(
+            TRUE, windows, background="quiet", max_false_alarms_per_hour=limit, **merging
+        )
 
 
 def test_a_negative_limit():

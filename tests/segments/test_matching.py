@@ -1,5 +1,7 @@
 """Tables that are named after another recording than the one that they are used for."""
 
+import os
+
 import pytest
 import soundfile
 from helpers import segment_table
@@ -39,6 +41,21 @@ def test_another_recording(folder, recording, table, other):
     with pytest.warns(UserWarning, match="is named after") as caught:
         clips_from_recordings([recording], [table])
     assert caught[0].filename == __file__
+
+
+def test_a_folder_is_listed_once(folder, monkeypatch):
+    tables = [f"{number}_labels.csv" for number in range(len(NAMES))]
+    for table in tables:
+        write_segments(segment_table((0, 1, "a")), table)
+    listed, list_folder = [], os.listdir
+
+    def counting(path):
+        listed.append(path)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "listdir", counting)
+    clips_from_recordings([*NAMES], tables)
+    assert listed == [str(folder)]
 
 
 @pytest.mark.parametrize(

@@ -310,6 +310,9 @@ class TestBackground:
     def test_it_must_be_a_label(self):
         with pytest.raises(TypeError, match="background must be a label or a list of labels"):
             merge_segments(even("ab"), background={"a": 1})
+        for missing in (np.nan, ["a", None], [pd.NA]):
+            with pytest.raises(ValueError, match="background must be a label that is not missing"):
+                merge_segments(even("ab"), background=missing)
 
     @pytest.mark.parametrize("background", ["none", ["a", "none"]])
     def test_labels_that_occur_nowhere_are_named(self, background):
@@ -359,6 +362,14 @@ class TestMinimumDuration:
     def test_rounding_does_not_make_segments_too_short(self):
         segments = even("abababab", step=0.1, rate=10)
         assert len(merge_segments(segments, min_duration=0.1)) == 8
+
+    @pytest.mark.parametrize("name", ["min_duration", "drop_shorter_than"])
+    @pytest.mark.parametrize(("n_samples", "rate"), [(14_700, 44_100), (5333, 16_000), (2, 3)])
+    def test_segments_of_exactly_this_length_are_long_enough(self, name, n_samples, rate):
+        edges = np.arange(9) * n_samples / rate
+        segments = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "label": [*"abababab"]})
+        assert len(merge_segments(segments, **{name: n_samples / rate})) == 8
+        assert len(merge_segments(segments, **{name: n_samples / rate + 1e-4})) < 8
 
     @pytest.mark.parametrize("seed", range(5))
     def test_it_equals_a_slow_implementation(self, seed):

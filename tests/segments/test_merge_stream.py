@@ -66,6 +66,48 @@ def test_segments_are_those_of_the_whole_table(rows, smooth, min_duration, multi
     assert_same(rows, smooth=smooth, min_duration=min_duration, multilabel=multilabel)
 
 
+# Halves of windows, in samples. At 16 kHz, an odd number of samples ends with half a microsecond.
+HALF_WINDOWS = st.sampled_from([(7350, 44_100), (2667, 16_000), (1, 3), (1001, 48_000)])
+
+
+@settings(max_examples=70, deadline=None)
+@given(
+    st.lists(LABELS, min_size=1, max_size=30),
+    HALF_WINDOWS,
+    st.integers(0, 500),
+    st.fixed_dictionaries(
+        {name: st.integers(0, 9) for name in ("smooth", "min_duration", "drop_shorter_than")}
+    ),
+    st.booleans(),
+)
+def test_rounding_decides_nothing(labels, half_window, first, halves, multilabel):
+    """Windows of a third of a second, for example, are joined like windows of 2 s."""
+    n_samples, rate = half_window
+    starts = first + 2 * np.arange(len(labels))
+    ends = np.append(starts[1:], starts[-1] + 1)  # the last one has half the length
+    expected = merge_segments(
+        pd.DataFrame({"start": starts, "end": ends, "label": labels}),
+        multilabel=multilabel,
+        **halves,
+    )
+    table = pd.DataFrame({"start": starts * n_samples / rate, "end": ends * n_samples / rate})
+    rows = table.assign(label=labels).to_dict("records")
+    options = {name: value * n_samples / rate for name, value in halves.items()}
+    for found in (
+        merge_segments(pd.DataFrame(rows), multilabel=multilabel, **options),
+        pd.DataFrame(
+            merge_stream(rows, multilabel=multilabel, **options), columns=expected.columns
+        ).sort_values(["start", "end"], kind="stable", ignore_index=True),
+    ):
+        found[["start", "end"]] = (found[["start", "end"]] * rate / n_samples).round()
+        order = ["start", "end", "label"]
+        pd.testing.assert_frame_equal(
+            found.sort_values(order, ignore_index=True),
+            expected.sort_values(order, ignore_index=True),
+            check_dtype=False,
+        )
+
+
 @pytest.mark.filterwarnings("ignore:No segment has the background label")
 @settings(max_examples=10, deadline=None)
 @given(windows(), st.sampled_from(["a", ["a", "c"]]), st.booleans())

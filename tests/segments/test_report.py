@@ -309,3 +309,29 @@ class TestSeveralRecordings:
             segment_report([], [])
         with pytest.raises(ValueError, match=r"true has no segments"):
             segment_report([self.TRUE[0], self.TRUE[1][:0]], self.FOUND)
+
+
+@pytest.mark.parametrize("third", [1 / 3, 2 / 3])
+def test_rounding_decides_nothing(third):
+    """Differences of exactly the tolerance or the collar are allowed, also those of 2/3 s."""
+    true = segment_table((0, 20, "a"), (20, 30, "b"), (30, 60, "a"))
+    late = true.assign(start=[0, 20 + third, 30 + third], end=[20 + third, 30 + third, 60])
+    report = segment_report(true, late, tolerance=third, collar=third)
+    assert report.boundary_f1 == report.event_f1 == 1
+    report = segment_report(true, late, tolerance=third - 1e-4, collar=third - 1e-4)
+    assert report.boundary_f1 == 0
+    assert report.event_f1 < 1
+
+
+def test_a_class_that_is_called_like_the_column_of_no_label():
+    true = segment_table((0, 4, "(none)"), (4, 10, "dog"))
+    predicted = segment_table((0, 3, "(none)"), (5, 10, "dog"))
+    other = segment_table((0, 4, "cat")), segment_table((1, 4, "cat"))
+    report = segment_report([true, other[0]], [predicted, other[1]])
+    assert list(report.confusion_matrix.columns) == ["(none)", "cat", "dog", "(none)_"]
+    assert report.confusion_matrix.to_numpy().tolist() == [
+        [30, 0, 0, 10],
+        [0, 30, 0, 10],
+        [0, 0, 50, 10],
+    ]
+    assert list(segment_report(*other).confusion_matrix.columns) == ["cat", "(none)"]

@@ -5,12 +5,19 @@ import pandas as pd
 import pytest
 from helpers import segment_table, small_pipeline
 from pandas.testing import assert_frame_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import f1_score
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from skdaf import merge_segments, predict_segments, tune_thresholds
-from skdaf._segments.thresholds import winners
+from skdaf import (
+    merge_segments,
+    predict_segments,
+    predict_stream,
+    segment_report,
+    tune_thresholds,
+)
+from skdaf._segments.thresholds import contains, coverage, winners
 
 pytestmark = pytest.mark.filterwarnings("ignore:window=.* is far from the length")
 
@@ -76,6 +83,76 @@ class TestPredict:
             predict_segments(model, tmp_path / "gone.wav", threshold=0.5)
 
 
+class Judge(ClassifierMixin, BaseEstimator):
+    """A classifier whose labels of windows of 1 s need not be the most probable ones."""
+
+    def __init__(self, probabilities, decisions, multilabel_=False):
+        self.probabilities, self.decisions = probabilities, decisions
+        self.multilabel_ = multilabel_
+        self.classes_ = np.array(["a", "b", "quiet"])
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        found = self.decisions[[round(clip.start) for clip in X]]
+        return found if self.multilabel_ else self.classes_[found]
+
+    def predict_proba(self, X):
+        return self.probabilities[[round(clip.start) for clip in X]]
+
+
+@pytest.mark.filterwarnings("ignore:With max_false_alarms")
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+class TestPredictionsThatAreNotTheMostProbableClass:
+    N = 40
+
+    @pytest.fixture
+    def judge(self, seed, multilabel):
+        rng = np.random.default_rng([seed, 7])
+        # Few values, so that there are ties.
+        probabilities = rng.choice([0.2, 0.4, 0.5, 0.6, 0.8], (self.N, 3))
+        size = (self.N, 3) if multilabel else self.N
+        return Judge(probabilities, rng.integers(2 if multilabel else 3, size=size), multilabel)
+
+    @pytest.fixture
+    def sound(self):
+        return np.zeros(100 * self.N), 100
+
+    def test_without_thresholds_they_stay(self, judge, sound, multilabel):
+        every = predict_segments(judge, sound)
+        assert_frame_equal(predict_segments(judge, sound, threshold={}), every)
+        for options in ({}, {"threshold": {}}):
+            rows = pd.DataFrame(predict_stream(judge, [sound[0]], 100, **options))
+            assert rows.label.fillna("").tolist() == every.label.fillna("").tolist()
+
+    @pytest.mark.parametrize("limit", [None, 0, 300])
+    def test_tuning_counts_what_is_predicted(self, judge, sound, multilabel, seed, limit):
+        rng = np.random.default_rng(seed)
+        starts = rng.choice(self.N, 15, replace=False) + 0.2
+        true = pd.DataFrame(
+            {"start": starts, "end": starts + 0.5, "label": rng.choice([*"ab"], 15)}
+        )
+        options = {"background": "quiet", "multilabel": multilabel}
+        scoring = {**options, "duration": self.N}
+        thresholds, counts = tune_thresholds(
+            true,
+            predict_segments(judge, sound),
+            max_false_alarms_per_hour=limit,
+            return_counts=True,
+            **options,
+        )
+        for threshold, when in (({}, "_before"), (thresholds, "")):
+            found = predict_segments(judge, sound, threshold=threshold)
+            rows = pd.DataFrame(predict_stream(judge, [sound[0]], 100, threshold=threshold))
+            assert rows.label.fillna("").tolist() == found.label.fillna("").tolist()
+            report = segment_report(true, merge_segments(found, multilabel=multilabel), **scoring)
+            expected = counts[f"false_alarms_per_hour{when}"].drop("(all)")
+            alarms = report.events.false_alarms_per_hour
+            pd.testing.assert_series_equal(alarms, expected, check_names=False)
+
+
 @pytest.mark.parametrize(
     ("probabilities", "thresholds", "expected"),
     [
@@ -89,11 +166,13 @@ class TestPredict:
         ((0.2, 0.8), (0.3, np.nan), 1),
         ((0.8, 0.2), (0.9, np.nan), -1),
         ((0.3, 0.7), (np.nan, np.nan), 1),
+        ((0.4, 0.6), (0.4, 0.6), 0),
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_which_class_wins(probabilities, thresholds, expected, dtype):
-    found = winners(np.array([probabilities], dtype), np.array(thresholds))
+    probabilities = np.array([probabilities], dtype)
+    found = winners(probabilities, np.array(thresholds), probabilities.argmax(axis=1))
     assert found.tolist() == [expected]
 
 
@@ -107,6 +186,46 @@ def random_windows(seed, n=80):
     return windows, windows.loc[is_a, ["start", "end"]].assign(label="a")
 
 
+def slow_coverage(windows, events):
+    """Return the covered parts of windows, and which contain the events, by small steps of time."""
+    instants = np.arange(0, 40, 0.25) + 0.125
+    spans = [(start, end) for start, end in zip(events.start, events.end, strict=True)]
+    is_event = np.array([any(s < t < e for s, e in spans) for t in instants])
+    covered, is_in = [], []
+    for start, end in zip(windows.start, windows.end, strict=True):
+        covered.append(0.25 * is_event[(instants > start) & (instants < end)].sum())
+        parts = [(min(e, end) - max(s, start)) / (e - s) for s, e in spans]
+        is_in.append(covered[-1] >= (end - start) / 2 or max(parts) >= 0.5)
+    return covered, is_in
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_coverage_equals_a_slow_implementation(seed):
+    """Also for events that overlap, and for windows of different lengths."""
+    rng = np.random.default_rng(seed)
+    windows, events = (
+        pd.DataFrame({"start": rng.integers(0, 120, n) / 4, "end": rng.integers(1, longest, n) / 4})
+        for n, longest in ((60, 9), (15, 30))
+    )
+    windows["end"] += windows.start
+    events["end"] += events.start
+    events["label"] = rng.choice([*"aaab"], len(events))
+    windows, events = (table.sort_values(["start", "end"]) for table in (windows, events))
+    covered, is_in = coverage(windows, events, "a")
+    expected, contained = slow_coverage(windows, events[events.label == "a"])
+    np.testing.assert_allclose(covered, expected, rtol=0, atol=1e-9)
+    assert is_in.tolist() == contained
+
+
+def test_events_of_a_microsecond_are_in_no_window_that_they_do_not_touch():
+    windows = segment_table((0, 1, "a"), (1, 2, "a"), (2, 3, "a"))
+    assert contains(windows, segment_table((1.5, 1.500001, "a")), "a").tolist() == [
+        False,
+        True,
+        False,
+    ]
+
+
 class TestTune:
     @pytest.mark.parametrize("seed", range(10))
     def test_no_threshold_has_a_higher_f1(self, seed):
@@ -117,6 +236,13 @@ class TestTune:
         f1 = [f1_score(is_a, windows.a >= candidate) for candidate in candidates]
         best = candidates[np.flatnonzero(np.isclose(f1, max(f1)))[-1]]
         assert thresholds == {"a": best}
+
+    def test_events_that_two_people_annotated_count_once(self):
+        windows = pd.DataFrame({"start": [0.0, 2, 4, 6], "end": [2.0, 4, 6, 8], "label": "a"})
+        windows["a"] = [0.8, 0.9, 0.85, 0.6]
+        true, shorter = segment_table((1.4, 5.2, "a")), segment_table((1.5, 5.1, "a"))
+        assert tune_thresholds(true, windows) == {"a": 0.85}
+        assert tune_thresholds(pd.concat([true, true, shorter]), windows) == {"a": 0.85}
 
     def test_several_recordings_count_like_one(self):
         tables = [random_windows(seed) for seed in range(3)]
@@ -181,7 +307,7 @@ class TestTune:
     def test_classes_that_never_occur_in_true(self):
         windows, true = random_windows(0)
         windows["end_"], windows["loudness"] = windows.b, -30.0
-        with pytest.warns(UserWarning, match=r"\['b'\].*most probable.*background=") as caught:
+        with pytest.warns(UserWarning, match=r"\['b'\].*is predicted.*background=") as caught:
             found = tune_thresholds([true] * 2, [windows] * 2, background="end")
         assert len(caught) == 1
         assert set(found) == {"a"}

@@ -1,5 +1,7 @@
 """The default length of windows, and warnings about windows that are too long or too short."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from helpers import segment_table, small_classifier, small_frontend, small_pipeline
@@ -131,6 +133,13 @@ class TestWarning:
         with pytest.warns(UserWarning, match="window=500 s is longer") as caught:
             clips_from_segments(SOUND, segment_table((0, 1, "a")), window=500)
         assert caught[0].filename == __file__
+
+    def test_the_default_window_is_no_mistake(self, model):
+        model = deepcopy(model)
+        model[0].clip_length_ = 50.0
+        assert len(predict_segments(model, SOUND)) == 1  # pytest makes warnings errors
+        with pytest.warns(UserWarning, match="window=51 s is longer"):
+            predict_segments(model, SOUND, window=51)
 
     def test_shorter_than_a_frame(self, model):
         with pytest.raises(ValueError, match=r"window=0.001 s is shorter than a frame .*\(0.0"):
