@@ -108,12 +108,13 @@ def warn_about_unusual_clips(clips, seconds, method):
         How clips get the common length.
     """
     usual = float(np.median(seconds))
-    single = [row for row, length in enumerate(seconds) if length == 0 < usual]
+    # Segments that were cut into windows may have a short rest, as in `clips_from_segments`.
+    single = [row for row, n in enumerate(seconds) if n == 0 < usual and _is_whole(clips[row])]
     if single:
         warn_user(
             f"{_counted(single, clips)} so short that the spectrogram has a single frame (most "
-            f"have {usual:.3g} s), for example {_name(clips, single[0])}. Leave such clips out, or "
-            "check their times: they have to be in seconds."
+            f"have {usual:.3g} s), for example {_name(clips, single[0])}. Leave such clips out: "
+            "there is nothing to learn from them."
         )
     long = [row for row, length in enumerate(seconds) if length > _MAX_SQUEEZE * usual > 0]
     if long and method != "pad":
@@ -123,6 +124,10 @@ def warn_about_unusual_clips(clips, seconds, method):
             f"most ({usual:.3g} s), for example {_name(clips, row)} with {seconds[row]:.3g} s. "
             f"{_CONSEQUENCES[method]}. Cut them into shorter clips (a table with start and end)."
         )
+
+
+def _is_whole(clip):
+    return not isinstance(clip, Clip) or clip.end is None
 
 
 def _counted(rows, clips):

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from spectrograms import DB, SD, decaying_noise, write_decaying
 
-from skdaf import AudioReadError, SpectrogramTransformer, load_audio
+from skdaf import AudioReadError, Clip, SpectrogramTransformer, load_audio
 from skdaf._features.spectrogram import SpectrogramSettings, compute_spectrograms
 
 pytestmark = pytest.mark.oldest
@@ -174,6 +174,8 @@ def test_a_warning_names_clips_of_a_single_frame(tmp_path):
             transformer.set_params(length=length).fit(clips)
         assert len(w) == 1
     transformer.fit([np.zeros(50)] * 2)  # alike, and meant so
+    sound = (np.zeros(8000), 8000)
+    transformer.fit([Clip(sound), Clip(sound, 0.99, 1.0)])  # the rest of a segment
 
 
 def test_clips_of_very_different_lengths_are_tiled():
