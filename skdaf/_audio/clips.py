@@ -122,9 +122,11 @@ def raise_errors(errors):
         return
     error = AudioReadError.join(errors)
     missing = [path for e in errors if str(e).endswith(": no such file") for path in e.paths]
-    if _are_labels(missing) and not hasattr(error, "__notes__"):
-        error.add_note("They look like labels: pass the files first, as in fit(files, labels).")
-    if not (all(map(os.path.isabs, missing)) or hasattr(error, "__notes__")):
+    if hasattr(error, "__notes__"):
+        raise error
+    if _are_labels(missing):
+        error.add_note("If these are labels, pass the files first, as in fit(files, labels).")
+    if not all(map(os.path.isabs, missing)):
         with suppress(FileNotFoundError):  # of a deleted working directory
             error.add_note(f"Relative paths were looked up in {os.getcwd()!r}.")
     raise error

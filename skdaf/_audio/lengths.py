@@ -94,7 +94,8 @@ def median_seconds(lengths, rate):
 
 def median_and_range(n_samples, rate):
     """Return the median length in seconds, and those of the shortest and the longest clip."""
-    return median_seconds(n_samples, rate), (min(n_samples) / rate, max(n_samples) / rate)
+    shortest, longest = (float(n) / float(rate) for n in (min(n_samples), max(n_samples)))
+    return median_seconds(n_samples, rate), (shortest, longest)
 
 
 def is_range_in_seconds(value):

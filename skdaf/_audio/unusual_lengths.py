@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from skdaf._audio.clips import Clip
+from skdaf._core.parallel import is_in_worker
 from skdaf._core.user_warnings import warn_user
 
 # A clip that is shorter by more than this many seconds because its file ends is worth a warning.
@@ -22,9 +23,16 @@ _report: ContextVar["LengthReport | None"] = ContextVar("_report", default=None)
 
 
 class LengthReport:
-    """The clips of one call with unusual lengths, as text; `warn` gives one warning per kind."""
+    """The clips of one call with unusual lengths, as text; `warn` gives one warning per kind.
+
+    Attributes
+    ----------
+    first_row : int
+        The row of the first clip that `add` gets next, if it gets the clips in batches.
+    """
 
     def __init__(self):
+        self.first_row = 0
         self._late, self._short, self._long = [], {}, {}
         self._may_be_transposed = False
 
@@ -42,7 +50,7 @@ class LengthReport:
         shortest, longest = known or (0.0, float("inf"))
         shape = getattr(clips, "shape", ())  # of waveforms in one array
         self._may_be_transposed |= len(shape) == 2 and shape[0] > _MAX_FACTOR * shape[1]
-        for row, (clip, length) in enumerate(zip(clips, seconds, strict=True)):
+        for row, (clip, length) in enumerate(zip(clips, seconds, strict=True), self.first_row):
             if length is None:
                 continue
             if isinstance(clip, Clip) and clip.end is not None:
@@ -72,6 +80,9 @@ class LengthReport:
             )
         rows = " X has a row per clip: if yours has a column per clip, pass X.T."
         advice = rows if self._may_be_transposed else ""
+        if is_in_worker():
+            # Workers do not know whether clips are windows of a recording, of any length.
+            return
         for shortest, clips in self._short.items():
             warn_user(
                 f"{_subject(clips, 'is', 'are')} more than {_MAX_FACTOR} times shorter than every "

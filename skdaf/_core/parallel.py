@@ -73,8 +73,13 @@ def is_worker_thread():
     (or the program that started them) limits their number of threads.
     """
     is_main = threading.current_thread() is threading.main_thread()
+    return not is_main and is_in_worker()
+
+
+def is_in_worker():
+    """Return whether this code runs in a thread or a process that joblib started."""
     # Dask counts its nesting levels from -1.
-    return not is_main and get_active_backend()[0].nesting_level not in (None, 0)
+    return get_active_backend()[0].nesting_level not in (None, 0)
 
 
 def _is_dask_task():

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 # Code that calls estimators on behalf of the user: a pipeline, a search, workers.
 _NOT_THE_USER = {"skdaf", "sklearn", "joblib", "contextlib", "threading", "concurrent"}
+_NOT_THE_USER |= {"multiprocessing"}
 
 # The warnings that were shown for code of the user. Notebooks compile a cell each time it is run.
 _shown: WeakKeyDictionary = WeakKeyDictionary()
@@ -28,11 +29,13 @@ def warn_user(message, category=UserWarning):
     if isinstance(message, Warning):
         category = type(message)
     frame, level = _frame_of_user()
-    shown = _shown.setdefault(frame.f_code, set())
-    key = (str(message), category, frame.f_code.co_filename, frame.f_lineno)
-    if key not in shown or _action(frame, str(message), category) != "default":
+    if _action(frame, str(message), category) == "default":
+        shown = _shown.setdefault(frame.f_code, set())
+        key = (str(message), category, frame.f_code.co_filename, frame.f_lineno)
+        if key in shown:
+            return
         shown.add(key)
-        warnings.warn(message, category, stacklevel=level + 1)
+    warnings.warn(message, category, stacklevel=level + 1)
 
 
 def _frame_of_user():

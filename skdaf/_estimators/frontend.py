@@ -128,6 +128,7 @@ class FrontendMixin(Estimator):
                 batch = clips[first : first + n_clips]
                 if kind != "spectrograms":
                     # Not around the `yield`, because the caller may show bars of its own.
+                    report.first_row = first
                     with progress.active(), reporting_to(report):
                         batch = self._transform_some(kind, clips[first:], n_clips)
                 yield batch

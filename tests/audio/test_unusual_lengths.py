@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import pytest
 from helpers import noise, small_classifier, small_embedder, wait_until_cacheable, write_noise
+from joblib import parallel_config
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 
 from skdaf import (
     Clip,
@@ -214,3 +215,25 @@ def test_infinity_is_the_end_of_the_file():
     report = LengthReport()
     report.add([Clip(LATE.path, 0, np.inf), Clip(LATE.path, 0, 0.34)], [0.25, 0.25])
     assert messages(report.warn) == []
+
+
+def test_rows_are_those_of_the_whole_call(monkeypatch):
+    classifier = small_classifier(max_epochs=1).fit([noise(i, 2000) for i in range(4)], [0, 1] * 2)
+    monkeypatch.setattr("skdaf._estimators.frontend._BYTES_PER_BATCH", 1)  # a batch per chunk
+    (message,) = messages(classifier.predict, [noise(0, 2000)] * 150 + [noise(1, 30)])
+    assert "X[150] with" in message
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_workers_do_not_know_what_is_a_window(backend):
+    hand = make_union(PyAudioAnalysisTransformer(), PyAudioAnalysisTransformer(), n_jobs=2).fit(X)
+    recording = (noise(0, 2 * RATE + 3), RATE)
+    with parallel_config(backend=backend), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(transform_segments(hand, recording, window=0.25)) == 9
+
+
+def test_rates_of_numpy_can_be_saved(tmp_path):
+    front = SpectrogramTransformer(sampling_rate=np.int64(RATE)).fit([x for x, _ in X])
+    save_model(front, tmp_path / "front.skops")
+    assert load_model(tmp_path / "front.skops").sampling_rate == RATE

@@ -1,6 +1,7 @@
 """Warnings point to the user's line, and so are shown once for all parts of a model."""
 
 import warnings
+from contextlib import suppress
 
 import pytest
 from sklearn.pipeline import make_union
@@ -72,6 +73,19 @@ def test_filters_apply(options, n_expected):
         warnings.filterwarnings(**options)
         exec("model.transform([[1.0]])", {"model": model, "__name__": __name__})
     assert len(caught) == n_expected
+
+
+@pytest.mark.parametrize("action", ["ignore", "error"])
+def test_what_was_not_shown_is_shown_later(action):
+    model = parts_of_model()
+    code = compile("model.transform([[1.0]])", "cell", "exec")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        with suppress(UserWarning):
+            exec(code, {"model": model})
+        warnings.simplefilter("default")
+        exec(code, {"model": model})
+    assert len(caught) == 1
 
 
 def test_other_packages_are_the_user():
