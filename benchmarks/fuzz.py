@@ -98,7 +98,7 @@ def examine(path):
                 defects.append(f"{way}: {type(error).__name__}: {str(error)[:300]}")
         # If a rate is too low for the bands, fit warns once. Fitted ones expect a second.
         told = [str(warning.message) for warning in caught]
-        told = [text for text in told if "than every clip of fit" not in text]
+        told = [text for text in told if "than every training clip of the front end" not in text]
         if [text for text in told if "always silent" not in text] or len(told) > 1:
             defects.append(f"{way}: {len(told)} warnings: {told[:3]}")
     whole = {way: outcome for way, outcome in outcomes.items() if way != "a part"}

@@ -35,7 +35,10 @@ DATA = Path(os.environ.get("SKDAF_DATA", ROOT.parent / "shared" / "data"))
 CASES = DATA.parent / "cases"
 
 # For tests with clips that are far shorter or longer than those of `fit`.
-any_length = pytest.mark.filterwarnings("ignore:.* than every clip of fit")
+any_length = pytest.mark.filterwarnings(
+    "ignore:.* than every training clip of the front end",
+    "ignore:.* so short that the spectrogram",
+)
 
 
 # --- sounds ---

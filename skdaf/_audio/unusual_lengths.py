@@ -86,15 +86,15 @@ class LengthReport:
         for shortest, clips in self._short.items():
             warn_user(
                 f"{_subject(clips, 'is', 'are')} more than {_MAX_FACTOR} times shorter than every "
-                f"clip of fit ({shortest:.3g} s or more), so that results may be poor: "
-                f"{_listed(clips)}.{advice}"
+                f"training clip of the front end ({shortest:.3g} s or more), so that "
+                f"results may be poor: {_listed(clips)}.{advice}"
             )
         for longest, clips in self._long.items():
             warn_user(
                 f"{_subject(clips, 'is', 'are')} more than {_MAX_FACTOR} times longer than every "
-                f"clip of fit ({longest:.3g} s or less), so that results may be poor: "
-                f"{_listed(clips)}. To predict a recording window by window, use predict_segments "
-                "(for features, transform_segments)."
+                f"training clip of the front end ({longest:.3g} s or less), so that "
+                f"results may be poor: {_listed(clips)}. To predict a recording window by window, "
+                "use predict_segments (for features, transform_segments)."
             )
 
 

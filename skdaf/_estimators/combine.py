@@ -108,7 +108,7 @@ def make_combined_classifier(
     FileNotFoundError
         If the path of a saved model does not exist.
     NotFittedError
-        If the network in a FrozenEstimator or in a file was never fitted.
+        If the network in a file was never fitted.
     ImportError
         If a pretrained model needs a package that is not installed.
     TypeError, ValueError

@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 
 from skdaf._estimators.base import NetworkEstimator
 from skdaf._estimators.classifier import CNNAudioClassifier
+from skdaf._estimators.continuing import has_network
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.fitted import describe_places, iterate_parts, resolve_frozen
 from skdaf._estimators.persistence.outline import EstimatorState, NoOutlineError, read_outline
@@ -39,7 +40,7 @@ def find_frontend_of(extractor):
     FileNotFoundError
         If there is no such file.
     NotFittedError
-        If a network that is not to be trained was never fitted.
+        If a saved network was never fitted.
     TypeError, ValueError
         If there is no network, or one that cannot be used.
     """
@@ -84,6 +85,9 @@ def _fitted_frontend(fixed, resolve):
         with suppress(NoOutlineError):
             outline, _ = read_outline(os.fspath(fixed))  # much faster than loading it
             return outline.state["frontend_"]
+    elif isinstance(fixed.estimator, NetworkEstimator) and not has_network(fixed.estimator):
+        # It can still be fitted by itself, before the combined classifier is.
+        return fixed.estimator.frontend or SpectrogramTransformer()
     return resolve(fixed).frontend_
 
 

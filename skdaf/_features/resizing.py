@@ -27,6 +27,8 @@ _MAX_AVERAGED_FRAMES = 4
 
 # Clips that are longer than most by more than this factor lose most of what they contain.
 _MAX_SQUEEZE = 10
+# If most clips are at least this long, in seconds, one of a single frame is a mistake.
+_USUAL = 0.1
 
 _CONSEQUENCES = {
     "resize": "Squeezed to the same number of frames, little is left to recognize",
@@ -109,8 +111,8 @@ def warn_about_unusual_clips(clips, seconds, method):
     """
     usual = float(np.median(seconds))
     # Segments that were cut into windows may have a short rest, as in `clips_from_segments`.
-    single = [row for row, n in enumerate(seconds) if n == 0 < usual and _is_whole(clips[row])]
-    if single:
+    single = [row for row, n in enumerate(seconds) if n == 0 and _is_whole(clips[row])]
+    if single and usual >= _USUAL:
         warn_user(
             f"{_counted(single, clips)} so short that the spectrogram has a single frame (most "
             f"have {usual:.3g} s), for example {_name(clips, single[0])}. Leave such clips out: "

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile as sf
+from helpers import any_length
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
@@ -18,6 +19,8 @@ from skdaf import (
 from skdaf._audio.reading import read_info
 from skdaf._audio.resampling import resample
 from skdaf._audio.samples import MAX_SAMPLE
+
+pytestmark = any_length
 
 # (format, subtype, type of the samples, largest number of channels): what is exact in float32.
 EXACT = [

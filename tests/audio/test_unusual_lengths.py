@@ -95,9 +95,13 @@ def test_predictions_warn_of_clips_that_end_after_their_files(calls, name):
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("windows", "pretrained")])
 def test_predictions_warn_of_clips_unlike_those_of_fit(calls, name):
     short, long = messages(calls[name], [X[0], SHORT, LONG, LONG])
-    assert short.startswith("A clip is more than 10 times shorter than every clip of fit (0.25 s ")
+    assert short.startswith(
+        "A clip is more than 10 times shorter than every training clip of the front end (0.25 s "
+    )
     assert "'X[1]' with 0.000375 s" in short
-    assert long.startswith("2 clips are more than 10 times longer than every clip of fit (0.338 s")
+    assert long.startswith(
+        "2 clips are more than 10 times longer than every training clip of the front end (0.338 s"
+    )
     assert "'X[2]' with 4 s; 'X[3]' with 4 s. To predict a recording window by window" in long
 
 

@@ -123,15 +123,27 @@ def test_other_models_in_files_are_refused_before_training(network, tmp_path):
 def test_networks_that_were_never_fitted_are_refused_before_training(tmp_path):
     with pytest.warns(UserWarning, match="not fitted"):
         save_model(CNNAudioClassifier(), tmp_path / "model.skops")
-    for extractor in (
-        FrozenEstimator(CNNAudioClassifier()),
-        CNNFeatureExtractor(FrozenEstimator(CNNAudioClassifier())),
-        tmp_path / "model.skops",
-        CNNAudioClassifier(pretrained=tmp_path / "model.skops"),
-        CNNAudioClassifier(pretrained=FrozenEstimator(CNNAudioClassifier())),
-    ):
+    path = tmp_path / "model.skops"
+    for extractor in (path, CNNAudioClassifier(pretrained=path)):
         with pytest.raises(NotFittedError, match=r"The CNNAudioClassifier in .* is not fit"):
             make_combined_classifier([CNNAudioClassifier(), extractor])
+
+
+def test_a_frozen_network_can_be_fitted_later():
+    frontend = SpectrogramTransformer(channel=1)
+    frozen = FrozenEstimator(CNNAudioClassifier(frontend, max_epochs=1, channels=(2,)))
+    for extractor in (
+        frozen,
+        CNNFeatureExtractor(frozen),
+        CNNAudioClassifier(pretrained=frozen),
+    ):
+        assert handcrafted_channel([extractor]) == 1
+    combined = make_combined_classifier([frozen], handcrafted=False)
+    X, y = np.random.default_rng(0).normal(size=(8, 10, 4)), [0, 1] * 4
+    with pytest.raises(NotFittedError, match="in FrozenEstimator is not fit"):
+        combined.fit(X, y)
+    frozen.estimator.set_params(frontend=None).fit(X, y)
+    assert combined.fit(X, y).named_estimators_["cnn1"] is not frozen
 
 
 def handcrafted_channel(extractors):

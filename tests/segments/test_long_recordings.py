@@ -44,7 +44,7 @@ for start, end in zip(some.start, some.end):
     samples, rate = sf.read(path, dtype="int16", **place)
     parts.append(f"{folder}/{start}.wav")
     sf.write(parts[-1], samples, rate)
-warnings.filterwarnings("ignore", ".* than every clip of fit")  # the last window is short
+warnings.filterwarnings("ignore", ".* training clip")  # the last window is short
 assert model.predict(parts).tolist() == some.label.tolist()
 np.testing.assert_allclose(model.predict_proba(parts), some[["loud", "quiet"]], rtol=0, atol=1e-5)
 
