@@ -1,5 +1,6 @@
 """What a fitted estimator expects in the cells of a table: numbers, or one of some categories."""
 
+import math
 from typing import Any, NamedTuple
 
 from sklearn.preprocessing import FunctionTransformer
@@ -19,11 +20,14 @@ class Cells(NamedTuple):
         The values of a column of categories.
     is_complete : bool
         Whether other values than the categories are refused.
+    is_filled : bool
+        Whether missing values are filled in before they could be refused.
     """
 
     are_numbers: bool | None = None
     categories: list[Any] | None = None
     is_complete: bool = False
+    is_filled: bool = False
 
 
 def expected_cells(estimator):
@@ -46,25 +50,38 @@ def _joined(one, other):
     if one.categories is None or (other.is_complete and not one.is_complete):
         one, other = other, one
     are_numbers = other.are_numbers if one.are_numbers is None else one.are_numbers
-    return one._replace(are_numbers=are_numbers)
+    is_filled = one.is_filled and (other.is_filled or not other.is_complete)
+    return one._replace(are_numbers=are_numbers, is_filled=is_filled)
 
 
 def _cells_of(transformer, place, n_columns):
     """Return the `Cells` of one of the columns of a transformer."""
+    filler = None
     for step in _steps(transformer):
         categories = getattr(step, "categories_", ())
         if len(categories) == n_columns:
-            return _cells_of_categories(categories[place], getattr(step, "handle_unknown", None))
+            return _cells_of_categories(categories[place], step, filler)
         # In columns of numbers or of text, such as an imputer before an encoder.
         fills_any = getattr(step, "strategy", None) in ("most_frequent", "constant")
         if not fills_any:
             return Cells(_needs_numbers(step))
+        filler = _filler(step, place, n_columns) if filler is None else filler
     return Cells()
 
 
-def _cells_of_categories(categories, handle_unknown):
+def _filler(imputer, place, n_columns):
+    """Return what an imputer puts in place of missing values; None if it leaves NaN."""
+    missing, fillers = (getattr(imputer, name, ()) for name in ("missing_values", "statistics_"))
+    is_nan = isinstance(missing, float) and math.isnan(missing)
+    return fillers[place] if is_nan and len(fillers) == n_columns else None
+
+
+def _cells_of_categories(categories, encoder, filler):
     are_numbers = categories.dtype.kind in "iuf"
-    return Cells(are_numbers, categories.tolist(), handle_unknown == "error")
+    is_complete = getattr(encoder, "handle_unknown", None) == "error"
+    known = categories.tolist()
+    # An encoder refuses what an imputer fills in if no value was missing in the training.
+    return Cells(are_numbers, known, is_complete, filler is not None and filler in known)
 
 
 def _steps(transformer):

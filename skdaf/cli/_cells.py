@@ -88,7 +88,9 @@ def _categories(metadata, column, cells, expected):
     """Return the cells of a column of categories, with the type of the categories."""
     known = expected.categories
     values = [_category(cell, expected, metadata.has_decimal_commas) for cell in cells]
-    bad = [row for row, value in enumerate(values) if not _is_in(value, known)]
+    # Missing values are NaN here.
+    filled = [math.nan] if expected.is_filled else []
+    bad = [row for row, value in enumerate(values) if not _is_in(value, known + filled)]
     if not (bad and expected.is_complete):
         return values
     first, *others = dict.fromkeys(cells[row].strip() for row in bad)

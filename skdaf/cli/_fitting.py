@@ -23,8 +23,13 @@ from skdaf.cli._text import echo
 _FEW = 5
 
 
-def fit_options(output, test_fraction, cv, predictions):
+def fit_options(output, test_fraction, cv, predictions, checkpoint=None):
     """Return the parameters of `fit` for options of a command; raise UsageError for misuse."""
+    if cv is not None and str(checkpoint).endswith(".checkpoint"):
+        raise click.UsageError(
+            f"With --cv, pass a folder for checkpoints, not a file: each of the {cv + 1} models "
+            f"has its own, and the file {str(checkpoint)!r} is for only one."
+        )
     if test_fraction is not None and cv is not None:
         raise click.UsageError("Pass --test-fraction or --cv, not both: --cv tests all clips.")
     if predictions is not None and test_fraction is None and cv is None:

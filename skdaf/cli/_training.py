@@ -156,7 +156,7 @@ def train(
         values["frontend__channel"] = channel
     values |= _class_weight(class_weight, task) | dict(settings)
     check_task(annotations, task)
-    options = fit_options(output, test_fraction, cv, predictions)
+    options = fit_options(output, test_fraction, cv, predictions, values["checkpoint"])
     if handcrafted or pretrained:
         several = have_several_labels(recordings, annotations)
         check_combined(handcrafted, pretrained, task, several)
@@ -225,6 +225,8 @@ def transfer(
 
     check_task(annotations, task)
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
+    values |= dict(settings)
+    options = fit_options(output, test_fraction, cv, predictions, values["checkpoint"])
     loaded = load(model, trust=trust, cache=cache)
     source = FrozenEstimator(network_in(model, loaded))
     note_parts_used(model, loaded, [source.estimator])
@@ -232,9 +234,8 @@ def transfer(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,
     )
-    configure(new, values | dict(settings))
+    configure(new, values)
     # The file is for predictions: it need not contain the source, and the sources of the source.
-    options = fit_options(output, test_fraction, cv, predictions)
     options["noted"] = {"pretrained": None}
     if task == "regression":
         fit_numbers(new, recordings, **options)

@@ -75,6 +75,8 @@ def test_the_remedy_works(table):
 USUAL = ["label", "target", "class_id", "fold", "split", "group", "speaker", "subject_id"]
 USUAL += ["duration", "sampling_rate", "sample rate", "channels", "peak", "confidence", "number"]
 USUAL += ["start", "end", "length", "Unnamed: 0"]
+USUAL += ["src_file", "salience", "num_channels", "actor", "speakerid", "spk", "person", "cv"]
+USUAL += ["fold1", "batch", "timestamp", "seed", "score"]
 
 
 @pytest.mark.parametrize("name", USUAL)
@@ -113,6 +115,48 @@ AGES = [3, 7, 3, 7, 3, 7]
 )
 def test_targets_are_no_features(y):
     warn_of_unused_numbers(pd.DataFrame({"path": ["a.wav"] * N, "age": AGES}), y)
+
+
+YEARS = np.random.default_rng(0).permutation(np.arange(20, 70))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.log(YEARS),
+        -YEARS / 3,
+        (YEARS - YEARS.mean()) / YEARS.std(),
+        (YEARS / 7).astype("float32"),
+        YEARS > 40,
+        np.where(YEARS > 40, "old", "young"),
+        np.digitize(YEARS, [30, 50]),
+        np.column_stack([YEARS % 3, np.sqrt(YEARS)]),
+    ],
+)
+def test_numbers_from_which_the_targets_were_computed_are_no_features(y):
+    table = pd.DataFrame({"path": ["a.wav"] * len(YEARS), "age": YEARS})
+    warn_of_unused_numbers(table, y)
+    table["age"] = (YEARS / 7).astype("float32")  # rounded
+    warn_of_unused_numbers(table, y)
+
+
+@pytest.mark.parametrize("y", [YEARS % 7, YEARS[::-1], [f"{age % 4}!" for age in YEARS]])
+def test_targets_that_do_not_follow_the_order_of_a_column_do_not_matter(y):
+    table = pd.DataFrame({"path": ["a.wav"] * len(YEARS), "age": YEARS})
+    with pytest.warns(UserWarning, match="age"):
+        warn_of_unused_numbers(table, y)
+
+
+def test_only_some_rows_of_large_tables_are_compared(monkeypatch):
+    n_rows, n_compared = 5_000, []
+    monkeypatch.setattr(
+        "skdaf._audio.unused_columns._is_same",
+        lambda values, targets, *_: n_compared.append((len(values), len({*targets}))),
+    )
+    table = pd.DataFrame({"path": ["a.wav"] * n_rows, "age": range(n_rows)})
+    with pytest.warns(UserWarning, match="age"):
+        warn_of_unused_numbers(table, np.repeat(["dog", "rain"], n_rows // 2))
+    assert n_compared == [(500, 2)]  # from everywhere in the table
 
 
 @pytest.mark.parametrize("y", [None, AGES[::-1][:3], [1, 1, 2, 2, 3, 3], range(N), [0] * N])

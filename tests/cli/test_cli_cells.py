@@ -88,6 +88,14 @@ def test_the_other_lines_are_listed(tmp_path):
         read(tmp_path, ["north", "NA"], known)
 
 
+@pytest.mark.parametrize(("known", "cell"), [(("north",), "north"), ((1.0,), "1")])
+def test_missing_categories_that_the_model_fills_in(tmp_path, known, cell):
+    filled = sites(*known)._replace(is_filled=True)
+    assert str(read(tmp_path, [cell, "NA", ""], filled)) == str([*known, math.nan, math.nan])
+    with pytest.raises(ValueError, match="unknown value 'East'"):
+        read(tmp_path, [cell, "NA", "East"], filled)
+
+
 def test_many_categories_are_not_all_listed(tmp_path):
     with pytest.raises(ValueError, match="'9' and 5 more"):
         read(tmp_path, ["x"], sites(*map(str, range(15))))

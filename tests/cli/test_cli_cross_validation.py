@@ -200,6 +200,10 @@ class TestCommands:
         assert "1 is not in the range x>=2" in misuse("train", "recordings", *out, "--cv", "1")
         both = ("--cv", "2", "--test-fraction", "0.5")
         assert "not both" in misuse("train", "recordings", *out, *both)
+        file = ("--cv", "2", "--checkpoint", "c.checkpoint")
+        for command in (("train",), ("transfer", "model.skops")):
+            error = misuse(*command, "recordings", *out, *file)
+            assert "pass a folder for checkpoints, not a file: each of the 3 models" in error
         many = misuse("train", "recordings", *out, "--cv", "13")
         assert f"needs at least 13 clips of the class '{KINDS[0]}', got 12" in many
         groups = ("--table", table, "--group-column", "speaker", "--cv", "5")

@@ -54,6 +54,31 @@ def test_encoders_know_categories(encoder, is_complete):
 
 
 @pytest.mark.parametrize(
+    ("imputer", "is_filled"),
+    [
+        (FILL, True),
+        (SimpleImputer(strategy="constant", fill_value="a"), True),
+        (SimpleImputer(strategy="constant", fill_value="unknown"), False),
+        (SimpleImputer(strategy="most_frequent", missing_values="b"), False),
+        (FunctionTransformer(), False),
+    ],
+)
+def test_imputers_before_encoders_fill_in_missing_values(imputer, is_filled):
+    encoder = make_pipeline(imputer, OrdinalEncoder())
+    assert cells_of(encoder, ["site"])["site"].is_filled is is_filled
+
+
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_both_readers_of_a_column_must_do_with_missing_values(is_complete):
+    unknown = {} if is_complete else {"handle_unknown": "ignore"}
+    parts = [("a", make_pipeline(FILL, OneHotEncoder()), ["site"])]
+    parts.append(("b", OneHotEncoder(**unknown), ["site"]))
+    for transformers in (parts, parts[::-1]):
+        found = expected_cells(ColumnTransformer(transformers).fit(TABLE))["site"]
+        assert found == Cells(False, ["a", "b"], True, is_filled=not is_complete)
+
+
+@pytest.mark.parametrize(
     ("transformer", "columns"),
     [
         ("passthrough", ["age"]),
