@@ -70,6 +70,9 @@ class Estimator(BaseEstimator):
     #: Parameters that may be the path of a saved model.
     _path_parameters: tuple[str, ...] = ()
 
+    #: Names of parameters of parts that `get_params` may not list, for advice.
+    _inner_names: tuple[str, ...] = ()
+
     #: Attributes other than parameters that a file may set, each with a check of its value.
     _saved_attributes = {
         "n_features_in_": is_count,
@@ -97,7 +100,10 @@ class Estimator(BaseEstimator):
             known = self._get_param_names()
             # scikit-learn reports the first unknown one, before it sets nested ones.
             unknown = [name for name in params if name.partition("__")[0] not in known]
-            close = get_close_matches(unknown[0].partition("__")[0], known, 1) if unknown else []
+            if not unknown:
+                raise
+            close = get_close_matches(unknown[0].partition("__")[0], known, 1)
+            close += [name for name in self._inner_names if name.endswith(f"__{unknown[0]}")]
             if not close:
                 raise
             raise ValueError(f"{error} Did you mean {close[0]!r}?") from None

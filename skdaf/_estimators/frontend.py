@@ -39,6 +39,8 @@ class FrontendMixin(Estimator):
     Fitting sets `input_shape_` and `frontend_` (None if X contains spectrograms).
     """
 
+    _inner_names = tuple(f"frontend__{n}" for n in SpectrogramTransformer._get_param_names())
+
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator, and of its front end as ``frontend__name``.
 

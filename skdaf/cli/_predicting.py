@@ -1,5 +1,7 @@
 """Commands that apply a model to whole recordings: predict, embed, report."""
 
+from difflib import get_close_matches
+
 import click
 
 from skdaf._core.files import replacing
@@ -390,6 +392,9 @@ def _check_classes(classifier, labels):
     # Iterating over a DataFrame yields the names of its columns.
     unknown = sorted(set(map(str, labels)) - set(known))
     if unknown:
+        similar = {name.lower().strip(): name for name in known}
+        close = get_close_matches(unknown[0].lower().strip(), similar, 1, cutoff=0.75)
+        hint = f" Instead of {unknown[0]!r}, did you mean {similar[close[0]]!r}?" if close else ""
         raise ValueError(
-            f"The model has no classes for the labels {unknown}: its classes are {known}."
+            f"The model has no classes for the labels {unknown}: its classes are {known}.{hint}"
         )

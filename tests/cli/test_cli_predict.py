@@ -379,5 +379,6 @@ def test_report_misused(embedder, tmp_path):
     sentence = misuse("report", "model.skops", tmp_path)
     assert "['LOW_TONE', 'low', 'low_tones']" in sentence
     assert str(KINDS) in sentence
+    assert "Instead of 'LOW_TONE', did you mean 'low_tone'?" in sentence
     assert "ConvAutoencoderEmbedder" in misuse("report", embedder, "recordings")
     assert "recordings/low_tone" in misuse("report", "model.skops", "recordings/low_tone")

@@ -53,6 +53,7 @@ def test_saved_parameters_take_precedence_over_defaults(kind):
         ({"max_epoch": 3}, "Did you mean 'max_epochs'"),
         ({"verbose": 0, "frontent__n_mels": 3}, "Did you mean 'frontend'"),
         ({"frontend__n_mel": 3}, "Did you mean 'n_mels'"),
+        ({"n_mels": 3}, "Did you mean 'frontend__n_mels'"),
     ],
 )
 def test_the_error_for_an_unknown_parameter_suggests_a_similar_one(params, hint):
