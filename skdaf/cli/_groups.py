@@ -108,6 +108,20 @@ def check_groups_differ(groups, path_column):
     note(f"Each row has its own {groups.what}, so --group-column {groups.what} has no effect")
 
 
+def note_similar_groups(groups):
+    """Say that groups may be the same, if their names differ in case or spaces only."""
+    by_text = {}
+    for name in dict.fromkeys(map(str, groups.values)):
+        by_text.setdefault("".join(name.lower().split()), []).append(name)
+    for names in by_text.values():
+        if len(names) > 1:
+            note(
+                f"These are different groups: {', '.join(map(repr, names))}. If they are the same "
+                f"{groups.what}, correct the table: the scores would be too good."
+            )
+            return
+
+
 def _is_used(column, used):
     """Return whether a column is the one that is used, or one of several."""
     return column in used if isinstance(used, tuple) else column == used

@@ -10,6 +10,7 @@ from skdaf.cli._groups import (
     check_group_column,
     check_groups_differ,
     checked_groups,
+    note_similar_groups,
     note_unused_column,
 )
 from skdaf.cli._multilabel import is_indicator
@@ -283,6 +284,7 @@ class Recordings:
         if self.group_column is not None:
             groups = Groups(found.groups, self.group_column)
             self.groups = checked_groups(groups) if self.needs_several_groups else groups
+            note_similar_groups(self.groups)
             check_groups_differ(self.groups, columns["path"])
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found

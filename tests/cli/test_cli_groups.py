@@ -12,7 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model, make_combined_classifier
 from skdaf._audio.metadata.table import as_metadata
 from skdaf.cli._combining import calibration_folds
-from skdaf.cli._groups import Groups, note_unused_column, warn_if_groups_unused
+from skdaf.cli._groups import Groups, note_similar_groups, note_unused_column, warn_if_groups_unused
 from skdaf.datasets import load_audio_folders
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -268,6 +268,14 @@ def test_the_note_comes_from_commands_with_a_test(table, tmp_path):
         rows.assign(speaker=speakers).to_csv(tmp_path / f"{name}.csv", index=False)
         result = invoke("train", "--table", tmp_path / f"{name}.csv", *out)
         assert "speaker" not in result.stderr
+
+
+def test_groups_with_similar_names_are_noted(capsys):
+    with click.Context(COMMANDS[("train",)]):
+        note_similar_groups(Groups(np.array(["Anna", "ben", "anna ", "Ben 2"]), "speaker"))
+        note_similar_groups(Groups(np.array(["anna", "ben", "anna", "7"]), "speaker"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("These are different groups: 'Anna', 'anna '. If they are the same spea")
 
 
 def test_a_group_per_row_is_noted(table, tmp_path):
