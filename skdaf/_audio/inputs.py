@@ -172,7 +172,7 @@ def _check_has_rows(X):
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
         raise ValueError(
             "Expected 2D array, got 1D array instead: pass a single waveform as [waveform] or "
-            f"[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms. "
+            "[(waveform, sampling_rate)]. Reshape your data if it contains several waveforms. "
             f"{_FILES_FIRST}"
         )
     if isinstance(X, list) and X and is_scalar(X[0]):

@@ -69,12 +69,13 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
         rate, n_samples = sampling_rate or _DEFAULT_RATE, [len(clip) for clip in clips]
         return rate, Lengths(n_samples, [n / rate for n in n_samples])
     infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs, verbose=verbose)
+    seconds = [info.n_frames / info.sampling_rate for info in infos]
     report = LengthReport()
-    report.add(clips, [info.n_frames / info.sampling_rate for info in infos])
+    report.add(clips, seconds)
     report.warn()
     rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
     n_samples = [-(-info.n_frames * rate // info.sampling_rate) for info in infos]
-    return rate, Lengths(n_samples, [info.n_frames / info.sampling_rate for info in infos])
+    return rate, Lengths(n_samples, seconds)
 
 
 def median_seconds(lengths, rate):
