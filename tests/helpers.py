@@ -40,6 +40,9 @@ any_length = pytest.mark.filterwarnings(
     "ignore:.* so short that the spectrogram",
 )
 
+# For tests with clips of zeros.
+silence = pytest.mark.filterwarnings("ignore:.* silent .the peak is")
+
 
 # --- sounds ---
 

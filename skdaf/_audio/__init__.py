@@ -23,7 +23,7 @@ Reading:
 - `stream`: check and keep samples that arrive in blocks.
 - `resampling`: change the sampling rate.
 - `lengths`: read the sampling rates and lengths of many clips from headers.
-- `unusual_lengths`: warnings about clips that are too short or too long.
+- `unusual_clips`: warnings of clips that are silent, too short or too long.
 - `statistics`: peaks and digests of a clip.
 - `check`: `check_audio`.
 - `worker_paths`: work on clips in worker processes, with absolute paths.

@@ -10,14 +10,12 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from skdaf._audio.clips import AudioReadError
 from skdaf._audio.columns import column_names, python_string_storage
 from skdaf._audio.recordings import as_clips
+from skdaf._audio.samples import SILENT_PEAK
 from skdaf._audio.statistics import read_statistics
 from skdaf._audio.worker_paths import map_clips
 from skdaf._core.arrays import as_array
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, DataFrame
-
-# A clip with a lower peak is silent. This is 80 dB below full scale, the last few of 16 bits.
-_SILENT_PEAK = 1e-4
 
 # Channels cancel each other out if the power of their mean is below this fraction (-40 dB) of what
 # it would be for unrelated channels. Exact opposites stay below it even in lossy formats.
@@ -210,9 +208,9 @@ def _describe(row, found):
     row.duration = info.n_frames / info.sampling_rate
     row.sampling_rate, row.channels = info.sampling_rate, info.channels
     row.format, row.subtype = info.format, info.subtype
-    row.peak, row.silent, row.clipped = found.peak, found.peak < _SILENT_PEAK, found.clipped
+    row.peak, row.silent, row.clipped = found.peak, found.peak < SILENT_PEAK, found.clipped
     row.cancels = not row.silent and (
-        found.mixed_peak < _SILENT_PEAK or found.mixed_fraction < _CANCELED_FRACTION
+        found.mixed_peak < SILENT_PEAK or found.mixed_fraction < _CANCELED_FRACTION
     )
     row.content = found.content
 

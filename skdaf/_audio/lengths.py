@@ -8,7 +8,7 @@ import numpy as np
 from skdaf._audio.cached_headers import read_infos_through
 from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.reading import read_clip
-from skdaf._audio.unusual_lengths import LengthReport
+from skdaf._audio.unusual_clips import ClipFacts, ClipReport
 from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache
 from skdaf._core.parallel import CHUNK_SIZE
@@ -70,8 +70,8 @@ def rate_and_lengths(clips, sampling_rate, *, channel=None, cache=None, n_jobs=N
         return rate, Lengths(n_samples, [n / rate for n in n_samples])
     infos = read_infos(clips, channel=channel, cache=cache, n_jobs=n_jobs, verbose=verbose)
     seconds = [info.n_frames / info.sampling_rate for info in infos]
-    report = LengthReport()
-    report.add(clips, seconds)
+    report = ClipReport()
+    report.add(clips, [ClipFacts(length) for length in seconds])
     report.warn()
     rate = sampling_rate or _most_common(info.sampling_rate for info in infos)
     n_samples = [-(-info.n_frames * rate // info.sampling_rate) for info in infos]

@@ -11,6 +11,9 @@ MAX_SAMPLE = np.float32(1e12)
 # What 16-bit integers are multiplied by.
 INT16_STEP = np.float32(2.0**-15)
 
+# A clip with a lower peak is silent. This is 80 dB below full scale, the last few of 16 bits.
+SILENT_PEAK = 1e-4
+
 
 def check_samples(block, first_frame, sampling_rate, path):
     """Raise AudioReadError if a sample is NaN, infinite or not smaller than MAX_SAMPLE.
@@ -46,6 +49,13 @@ def to_float32(samples):
     converted = samples.astype(np.float32)
     converted *= INT16_STEP
     return converted
+
+
+def is_silent(samples):
+    """Return whether the peak of mono samples, float32 or int16, is below SILENT_PEAK."""
+    limit = SILENT_PEAK if samples.dtype.kind == "f" else SILENT_PEAK / INT16_STEP
+    # The maximum alone is nearly always enough: predictions of short clips are sensitive to time.
+    return bool(samples.max() < limit and samples.min() > -limit)
 
 
 def to_mono(block, channel=None):

@@ -14,7 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_clips, validated
-from skdaf._audio.unusual_lengths import any_length, one_report
+from skdaf._audio.unusual_clips import (
+    one_report,
+    report_silent_recordings,
+    windows_of_recordings,
+)
 from skdaf._core.arrays import as_array
 from skdaf._core.estimator import Estimator, is_seconds
 from skdaf._core.limits import MAX_WINDOW, MAX_WINDOWS_PER_SECOND, check_at_most
@@ -286,8 +290,9 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
             frontend = find_spectrograms(frontend)
         rate = getattr(frontend, "sampling_rate_", None)
         windows, firsts = cut_windows(clips, self.window, self.step or self.window, rate)
-        with validated(self.estimator_, kind, windows), any_length():
+        with validated(self.estimator_, kind, windows), windows_of_recordings() as report:
             outputs = self.estimator_.layer_outputs(windows, n_layers)
+        report_silent_recordings(report)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)
 

@@ -12,10 +12,10 @@ from sklearn.base import BaseEstimator, clone
 from skdaf._audio.clips import AudioReadError, raise_errors
 from skdaf._audio.inputs import validate_clips, validated
 from skdaf._audio.lengths import median_and_range, rate_and_lengths
-from skdaf._audio.unusual_lengths import (
-    LengthReport,
-    any_length,
+from skdaf._audio.unusual_clips import (
+    ClipReport,
     current_report,
+    known_lengths,
     reporting_to,
 )
 from skdaf._core.arrays import blocks
@@ -77,7 +77,7 @@ class FrontendMixin(Estimator):
             frontend = clone(self.frontend or SpectrogramTransformer())
             self._share_settings(frontend)
             # Its `fit` warns of unusual lengths.
-            with validated(frontend, kind, clips), any_length():
+            with validated(frontend, kind, clips), known_lengths():
                 spectrograms = _check_spectrograms(frontend.fit_transform(clips, y), clips)
             # Set only now, so that an earlier fit is unchanged if a file cannot be read.
             self.frontend_ = frontend
@@ -96,7 +96,7 @@ class FrontendMixin(Estimator):
             first.clip_length_, first._clip_lengths = measure(clips, first)
         self.frontend_ = frontend
         self.input_shape_ = source.input_shape_
-        with any_length() if is_measured else nullcontext():
+        with known_lengths() if is_measured else nullcontext():
             return self._apply_frontend(kind, clips)
 
     def _apply_frontend(self, kind, clips):
@@ -124,7 +124,7 @@ class FrontendMixin(Estimator):
         # Whole chunks, so that the size of a batch does not change any bytes.
         n_clips = CHUNK_SIZE * max(1, _BYTES_PER_BATCH // (CHUNK_SIZE * bytes_per_clip))
         outer = current_report()
-        report = outer or LengthReport()
+        report = outer or ClipReport()
         with JoinedProgress(len(clips)) as progress:
             for first in range(0, len(clips), n_clips):
                 batch = clips[first : first + n_clips]

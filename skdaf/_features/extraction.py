@@ -4,6 +4,7 @@ Each kind of feature is a subclass of `Extraction`; `compute_rows` applies one t
 """
 
 import os
+import struct
 from dataclasses import replace
 from functools import cached_property
 
@@ -15,8 +16,8 @@ from skdaf._audio.file_state import clip_key, is_settled
 from skdaf._audio.lengths import check_channel_of_waveforms
 from skdaf._audio.opening import stat_audio
 from skdaf._audio.reading import read_samples
-from skdaf._audio.samples import to_float32
-from skdaf._audio.unusual_lengths import report_lengths
+from skdaf._audio.samples import is_silent, to_float32
+from skdaf._audio.unusual_clips import ClipFacts, report_clips
 from skdaf._audio.worker_paths import absolute_path, map_clips
 from skdaf._core.cache import Cache, make_key
 from skdaf._core.fourier_backends import chosen_backends
@@ -25,6 +26,9 @@ from skdaf._core.user_warnings import warn_user
 
 _MIN_CHUNK_SIZE = 4
 _N_SIZES_CHECKED = 8
+
+# The ClipFacts at the start of a value in the cache. The padding aligns the numbers that follow.
+_FACTS = struct.Struct("<d?7x")
 
 
 class Extraction:
@@ -45,7 +49,6 @@ class Extraction:
       not be changed.
     - `from_bytes(value)`: restore a result from the bytes of its array.
     - `finish(results, rows)`: write the final rows of several clips into `rows`.
-    - `n_samples_of(result)`, if a result shows how long its clip was.
     """
 
     # Whether `compute` accepts int16 samples (see `read_samples`) beside float32.
@@ -64,23 +67,20 @@ class Extraction:
     values_per_group = 2**16
 
     def __call__(self, clips):
-        """Return rows and lengths of clips, and the errors of those that cannot be read.
-
-        The lengths are a list of numbers of samples; None if a length is not known.
-        """
+        """Return rows and ClipFacts of clips, and the errors of those that cannot be read."""
         output = np.zeros((len(clips), *self.row_shape), dtype=self.dtype)
-        lengths, errors = [None] * len(clips), []
-        for first, results in self._finishable(clips, lengths, errors):
+        facts, errors = [None] * len(clips), []
+        for first, results in self._finishable(clips, facts, errors):
             self.finish(results, output[first : first + len(results)])
-        return (output, lengths), errors
+        return (output, facts), errors
 
-    def _finishable(self, clips, lengths, errors):
+    def _finishable(self, clips, facts, errors):
         """Yield the results of consecutive clips, and the index of the first.
 
-        Set the lengths of clips, and append errors.
+        Set the facts of clips, and append errors.
         """
         first, results, n_values = 0, [], 0
-        for index, result in self._results(clips, lengths):
+        for index, result in self._results(clips, facts):
             if isinstance(result, AudioReadError):
                 errors.append(result)
                 continue
@@ -98,19 +98,12 @@ class Extraction:
         for row, result in zip(rows, results, strict=True):
             row[...] = result
 
-    def n_samples_of(self, result):
-        """Return how many samples a clip has, given its result; None if that is not known."""
-        return None
-
-    def _results(self, clips, lengths):
-        """Yield (index, result or error) in any order, from the cache if possible.
-
-        Set the lengths of clips that are read, and of others if they are known.
-        """
+    def _results(self, clips, facts):
+        """Yield (index, result or error) in any order, from the cache if possible; set facts."""
         numbered = list(enumerate(clips))
         cache = self._open_cache() if isinstance(clips[0], Clip) else None
         if cache is None:
-            yield from self._compute_clips(numbered, lengths)
+            yield from self._compute_clips(numbered, facts)
             return
         keys, settled, missing = {}, set(), []
         for index, clip in numbered:
@@ -128,13 +121,12 @@ class Extraction:
             if value is None:
                 missing.append((index, clips[index]))
             else:
-                result = self.from_bytes(value)
-                lengths[index] = self.n_samples_of(result)
-                yield index, result
+                facts[index] = ClipFacts(*_FACTS.unpack_from(value))
+                yield index, self.from_bytes(memoryview(value)[_FACTS.size :])
         new = {}
-        for index, result in self._compute_clips(missing, lengths):
+        for index, result in self._compute_clips(missing, facts):
             if index in settled and self._is_unchanged(clips[index], keys[index], result):
-                new[keys[index]] = result.tobytes()
+                new[keys[index]] = _FACTS.pack(*facts[index]) + result.tobytes()
             yield index, result
         cache.put_many(new)
 
@@ -170,17 +162,18 @@ class Extraction:
         """
         backends = chosen_backends()
         names = () if backends is None else backends.names
-        return make_key(self.version, self.settings, *names).hex()
+        return make_key(_FACTS.format, self.version, self.settings, *names).hex()
 
-    def _compute_clips(self, numbered_clips, lengths):
-        """Yield (index, result or error), computing a group of clips at a time; set lengths."""
+    def _compute_clips(self, numbered_clips, facts):
+        """Yield (index, result or error), computing a group of clips at a time; set facts."""
         group, n_samples = {}, 0
         for index, samples in self._read(numbered_clips):
             if isinstance(samples, AudioReadError):
                 yield index, samples
                 continue
             group[index] = samples
-            lengths[index] = len(samples)
+            seconds = len(samples) / self.settings.sampling_rate
+            facts[index] = ClipFacts(seconds, is_silent(samples))
             n_samples += len(samples)
             if n_samples > self.samples_per_group:
                 yield from self._compute_group(group)
@@ -213,14 +206,13 @@ class Extraction:
 def compute_rows(extraction, clips, *, n_jobs, verbose, description, known_lengths=None):
     """Return the array with one row per clip; raise one AudioReadError for all bad files.
 
-    Warn of clips with unusual lengths; `known_lengths` is the parameter `known` of
-    `report_lengths`.
+    Warn of unusual clips; `known_lengths` is the parameter `known` of `report_clips`.
     """
     if extraction.cache is not None:
         extraction = replace(extraction, cache=absolute_path(extraction.cache))
     output = np.empty((len(clips), *extraction.row_shape), dtype=extraction.dtype)
-    done, lengths, errors = 0, [], []
-    for (chunk, chunk_lengths), chunk_errors in map_clips(
+    done, facts, errors = 0, [], []
+    for (chunk, chunk_facts), chunk_errors in map_clips(
         extraction,
         clips,
         n_jobs=n_jobs,
@@ -230,12 +222,10 @@ def compute_rows(extraction, clips, *, n_jobs, verbose, description, known_lengt
     ):
         output[done : done + len(chunk)] = chunk
         done += len(chunk)
-        lengths += chunk_lengths
+        facts += chunk_facts
         errors += chunk_errors
     raise_errors(errors)
-    rate = extraction.settings.sampling_rate
-    seconds = [None if length is None else length / rate for length in lengths]
-    report_lengths(clips, seconds, known_lengths)
+    report_clips(clips, facts, known_lengths)
     return output
 
 

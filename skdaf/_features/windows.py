@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.lengths import read_infos
-from skdaf._audio.unusual_lengths import report_lengths
+from skdaf._audio.unusual_clips import ClipFacts, report_clips
 from skdaf._core.user_warnings import warn_user
 
 
@@ -87,7 +87,7 @@ def _rates_and_lengths(clips, sampling_rate):
     if not isinstance(clips[0], Clip):
         return [sampling_rate] * len(clips), [len(clip) for clip in clips]
     infos = read_infos(clips)
-    report_lengths(clips, [info.n_frames / info.sampling_rate for info in infos])
+    report_clips(clips, [ClipFacts(info.n_frames / info.sampling_rate) for info in infos])
     return [info.sampling_rate for info in infos], [info.n_frames for info in infos]
 
 

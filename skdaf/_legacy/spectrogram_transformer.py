@@ -12,7 +12,7 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.inputs import validate_sounds_for
 from skdaf._audio.lengths import read_infos
 from skdaf._audio.samples import to_float32
-from skdaf._audio.unusual_lengths import one_report
+from skdaf._audio.unusual_clips import one_report
 from skdaf._core.limits import check_recording
 from skdaf._core.public import public
 from skdaf._core.typing import Clips

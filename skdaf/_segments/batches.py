@@ -9,7 +9,12 @@ from skdaf._audio.clips import Clip
 from skdaf._audio.opening import on_disk
 from skdaf._audio.reading import read_info
 from skdaf._audio.sources import is_source
-from skdaf._audio.unusual_lengths import report_lengths
+from skdaf._audio.unusual_clips import (
+    ClipFacts,
+    report_clips,
+    report_silent_recordings,
+    windows_of_recordings,
+)
 from skdaf._core.parallel import progress_bar
 from skdaf._estimators.fitted import load_fitted
 from skdaf._estimators.table_columns import expected_table, find_table_columns, selects_columns
@@ -84,16 +89,18 @@ def map_windows(
     with on_disk(_one_recording(path)) as clip:
         info = read_info(clip)
         seconds = info.n_frames / info.sampling_rate
-        report_lengths([clip], [seconds])
+        report_clips([clip], [ClipFacts(seconds)])
         if not is_default:
             warn_about_short_recording(clip, window, seconds, stacklevel)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
         results = []
-        with progress_bar(len(windows), description, "window", verbose) as advance:
+        bar = progress_bar(len(windows), description, "window", verbose)
+        with windows_of_recordings() as report, bar as advance:
             for first in range(0, len(windows), batch_size):
                 batch = windows[first : first + batch_size]
                 results.append(function(batch))
                 advance(len(batch))
+        report_silent_recordings(report)
     return results
 
 

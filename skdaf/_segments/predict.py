@@ -11,7 +11,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Hidden
 
-from skdaf._audio.unusual_lengths import any_length
+from skdaf._audio.unusual_clips import windows_of_recordings
 from skdaf._core.public import public
 from skdaf._core.validation import StrictInterval, validate_params
 from skdaf._estimators.argument_order import check_not_swapped
@@ -215,7 +215,7 @@ class WindowPredictor:
         The latter is None unless there can be several labels per window. A `threshold` is already
         applied to these; for one label per window, call `labels_above`.
         """
-        with any_length():  # the last window may be short
+        with windows_of_recordings():
             if self.is_regressor:
                 return numbers_by_column(self.estimator, windows), None
             labels, probabilities = labels_and_probabilities(self.estimator, windows)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skdaf._audio.unusual_lengths import any_length
+from skdaf._audio.unusual_clips import windows_of_recordings
 from skdaf._core.public import public
 from skdaf._core.validation import validate_params
 from skdaf._estimators.argument_order import check_not_swapped
@@ -147,7 +147,7 @@ def window_outputs(transformer, path, **options):
 
 
 def _transform_windows(transformer, windows):
-    with any_length():  # the last window may be short
+    with windows_of_recordings():
         output = transformer.transform(windows)
     output = output if hasattr(output, "shape") else np.asarray(output)
     if output.shape[:1] != (len(windows),):

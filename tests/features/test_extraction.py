@@ -10,6 +10,7 @@ from extracting import SETTINGS, extract, output_of
 from helpers import write_noise
 
 from skdaf import AudioReadError, Clip
+from skdaf._audio.unusual_clips import ClipFacts
 from skdaf._features import extraction, spectrogram_extraction
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.standardizing import soften_levels
@@ -101,7 +102,7 @@ def sizes_of_chunks(clips):
         settings = SETTINGS
 
         def __call__(self, chunk):
-            return (np.full(len(chunk), len(chunk)), [None] * len(chunk)), []
+            return (np.full(len(chunk), len(chunk)), [ClipFacts(1.0)] * len(chunk)), []
 
     counts = compute_rows(Sizes(), clips, n_jobs=None, verbose=0, description="")
     return sorted(set(counts))

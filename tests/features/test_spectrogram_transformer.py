@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from helpers import silence
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -69,6 +70,7 @@ def test_standardized_clips_have_zero_mean_and_unit_variance(paths):
     assert X.std() == pytest.approx(1.0, abs=1e-4)
 
 
+@silence
 def test_silence_and_single_samples_are_finite():
     clips = [np.zeros(4000), np.zeros(1), np.ones(1), np.array([0.0, 1e-30]), decaying_noise(0, 7)]
     for features in ("mel", "mfcc", "mel+chroma"):
@@ -314,6 +316,7 @@ def sparse_clips():
     return [np.ones(1), np.ones(2), click, np.zeros(9), minute, np.full(3, 1e-9), steady]
 
 
+@silence
 @pytest.mark.parametrize("top_db", [80.0, None])
 @pytest.mark.parametrize("features", ["mel", "mfcc", "mel+chroma"])
 def test_padded_clips_stay_within_ten_deviations(features, top_db):

@@ -92,10 +92,10 @@ class PretrainedExtraction(Extraction):
                 f"at {backbone.sampling_rate} Hz. {kind}{error}"
             ) from error
 
-    def _compute_clips(self, numbered_clips, lengths):
+    def _compute_clips(self, numbered_clips, facts):
         """Yield (index, result or error); name the file for which the model fails."""
         try:
-            yield from super()._compute_clips(numbered_clips, lengths)
+            yield from super()._compute_clips(numbered_clips, facts)
         except ValueError:
             for _, clip in numbered_clips:
                 self._check_alone(clip)

@@ -1,9 +1,10 @@
-"""Warnings of clips that are shorter than their times, or unlike those of fit."""
+"""Warnings of clips that are silent, shorter than their times, or unlike those of fit."""
 
 import warnings
 
 import numpy as np
 import pytest
+import soundfile as sf
 from helpers import noise, small_classifier, small_embedder, wait_until_cacheable, write_noise
 from joblib import parallel_config
 from sklearn.frozen import FrozenEstimator
@@ -20,10 +21,17 @@ from skdaf import (
     load_model,
     make_combined_classifier,
     predict_segments,
+    predict_stream,
     save_model,
     transform_segments,
 )
-from skdaf._audio.unusual_lengths import LengthReport, any_length, one_report, report_lengths
+from skdaf._audio.unusual_clips import (
+    ClipFacts,
+    ClipReport,
+    one_report,
+    report_clips,
+    windows_of_recordings,
+)
 
 pytestmark = pytest.mark.oldest
 
@@ -172,9 +180,7 @@ def test_workers_and_caches(kind, tmp_path):
     late = [*paths, Clip(paths[0], seconds / 2, seconds + 0.2)]
     (first,) = messages(fitted.transform, late)
     assert first.startswith("A clip ends after the end of the file")
-    if kind is SpectrogramTransformer:  # whose results show the length
-        (second,) = messages(fitted.transform, late)
-        assert second.startswith("A clip ends after the end of the file")
+    assert messages(fitted.transform, late) == [first]  # from the cache
 
 
 def test_saved_models_know_the_lengths(classifier, tmp_path):
@@ -186,38 +192,121 @@ def test_saved_models_know_the_lengths(classifier, tmp_path):
     assert messages(loaded.predict, [SHORT, LONG]) == []
 
 
+# --- silence ---
+
+SILENT = (np.zeros(2000, np.float32), RATE)
+SILENCE = "silent (the peak is more than 80 dB below full scale), so that results may be poor: "
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_predictions_warn_of_silent_clips(calls, name):
+    assert messages(calls[name], [*X, SILENT, SILENT]) == [f"2 clips are {SILENCE}'X[8]'; 'X[9]'."]
+
+
+def test_silence_in_fit():
+    labels = [*Y, "owl"]
+    for model in small_classifier(channels=(2,), max_epochs=1), PyAudioAnalysisTransformer():
+        fit = getattr(model, "fit_transform", model.fit)
+        assert messages(fit, [*X, SILENT], labels) == [f"A clip is {SILENCE}'X[8]'."]
+
+
+def test_silence_in_a_further_fit():
+    model = small_classifier(channels=(2,), max_epochs=1).fit(X, Y)
+    assert messages(model.partial_fit, [X[0], SILENT], Y[:2]) == [f"A clip is {SILENCE}'X[1]'."]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_the_peak_decides(subtype, tmp_path):
+    levels = {"above": 1.3e-4, "below": 0.9e-4, "negative": -1.3e-4}
+    for name, level in levels.items():
+        samples = np.zeros(2000, np.float32)
+        samples[1000] = level
+        sf.write(tmp_path / f"{name}.wav", samples, RATE, subtype=subtype)
+    front = SpectrogramTransformer(sampling_rate=RATE)
+    paths = [tmp_path / f"{name}.wav" for name in levels]
+    (message,) = messages(front.fit_transform, paths)
+    assert message == f"A clip is {SILENCE}{str(paths[1])!r}."
+
+
+def test_channels_that_cancel_each_other_are_silent(tmp_path):
+    path = tmp_path / "stereo.wav"
+    sf.write(path, np.stack([noise(0, 2000), -noise(0, 2000)], axis=1), RATE)
+    (message,) = messages(SpectrogramTransformer().fit_transform, [path])
+    assert "is silent" in message
+    assert messages(SpectrogramTransformer(channel=0).fit_transform, [path]) == []
+
+
+def test_parts_have_their_times(tmp_path):
+    path = tmp_path / "a.wav"
+    sf.write(path, np.r_[noise(0, 4000), np.zeros(4000)], RATE)
+    parts = [Clip(path, start, end) for start, end in ((0, 0.5), (0.5, 0.75), (0.75, None))]
+    (message,) = messages(SpectrogramTransformer().fit_transform, parts)
+    name = repr(str(path))
+    assert message.endswith(f"poor: {name} from 0.5 s to 0.75 s; {name} from 0.75 s.")
+
+
+@pytest.mark.parametrize("kind", [SpectrogramTransformer, PyAudioAnalysisTransformer])
+def test_silence_is_known_to_workers_and_caches(kind, tmp_path):
+    paths = [write_noise(tmp_path / f"{seed}.wav", seed, 2000) for seed in range(70)]
+    sf.write(paths[66], np.zeros(2000), RATE)
+    wait_until_cacheable()
+    fitted = kind(n_jobs=2, cache=tmp_path / "cache").fit(paths)
+    expected = [f"A clip is {SILENCE}{str(paths[66])!r}."]
+    for _ in range(2):
+        assert messages(fitted.transform, paths) == expected
+
+
+def test_windows_of_a_recording_may_be_silent(classifier):
+    loud, silent = noise(0, RATE), np.zeros(RATE, np.float32)
+    hand = PyAudioAnalysisTransformer().fit(X)
+    means = CNNFeatureExtractor(FrozenEstimator(classifier), window=0.25).fit(X)
+    for samples, expected in [
+        (np.r_[loud, silent], []),
+        (silent, [f"A clip is {SILENCE}'tuple'."]),
+    ]:
+        recording = (samples, RATE)
+        options = {"window": 0.25, "batch_size": 2}
+        assert messages(predict_segments, classifier, recording, **options) == expected
+        assert messages(transform_segments, hand, recording, **options) == expected
+        found = messages(means.transform, [recording])
+        assert found == [text.replace("tuple", "X[0]") for text in expected]
+
+
+def test_streams_may_be_silent_for_a_while(classifier):
+    blocks = iter([noise(0, RATE), np.zeros(RATE, np.float32)])
+    stream = predict_stream(classifier, blocks, sampling_rate=RATE, window=0.25)
+    assert messages(list, stream) == []
+
+
 # --- reports ---
-
-
-def test_lengths_that_are_not_known_are_not_reported():
-    assert messages(report_lengths, [LATE, LATE], [None, None], (1.0, 1.0)) == []
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 10.0])
 def test_ten_times_is_not_too_much(seconds):
-    assert messages(report_lengths, [LONG], [seconds], (1.0, 1.0)) == []
+    assert messages(report_clips, [LONG], [ClipFacts(seconds)], (1.0, 1.0)) == []
 
 
 def test_reports_are_joined():
     def call():
         with one_report(), one_report():
-            report_lengths([noise()], [0.1], (2.0, 2.0))
-            report_lengths([noise()], [0.1], (2.0, 2.0))
-            report_lengths([noise()], [0.1], (3.0, 3.0))
+            report_clips([noise()], [ClipFacts(0.1)], (2.0, 2.0))
+            report_clips([noise()], [ClipFacts(0.1)], (2.0, 2.0))
+            report_clips([noise()], [ClipFacts(0.1)], (3.0, 3.0))
 
     found = messages(call)
     assert ["2 clips are" in found[0], "A clip is" in found[1], len(found)] == [True, True, 2]
 
 
-def test_no_length_is_unusual_in_a_quiet_context():
-    with any_length():
-        assert messages(report_lengths, [LATE, SHORT], [0.1, 0.1], (2.0, 2.0)) == []
-    assert len(messages(report_lengths, [LATE, SHORT], [0.1, 0.1], (2.0, 2.0))) == 2
+def test_windows_may_have_any_length():
+    arguments = [LATE, SHORT], [ClipFacts(0.1, True), ClipFacts(0.1)], (2.0, 2.0)
+    with windows_of_recordings():
+        assert messages(report_clips, *arguments) == []
+    assert len(messages(report_clips, *arguments)) == 3
 
 
 def test_infinity_is_the_end_of_the_file():
-    report = LengthReport()
-    report.add([Clip(LATE.path, 0, np.inf), Clip(LATE.path, 0, 0.34)], [0.25, 0.25])
+    report = ClipReport()
+    report.add([Clip(LATE.path, 0, np.inf), Clip(LATE.path, 0, 0.34)], [ClipFacts(0.25)] * 2)
     assert messages(report.warn) == []
 
 

@@ -1,0 +1,226 @@
+"""Warn of clips that are silent, end before their times, or have other lengths than those of `fit`.
+
+`fit` knows lengths from headers. Everything else is found out from samples that are read anyway.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from skdaf._audio.clips import Clip
+from skdaf._core.parallel import is_in_worker
+from skdaf._core.user_warnings import warn_user
+
+# A clip that is shorter by more than this many seconds because its file ends is worth a warning.
+_MAX_ROUNDING = 0.1
+
+# A clip so many times shorter or longer than all clips of `fit` has little in common with them.
+_MAX_FACTOR = 10
+
+# A warning lists the first few clips.
+_N_LISTED = 3
+
+_report: ContextVar["ClipReport | None"] = ContextVar("_report", default=None)
+
+
+class ClipFacts(NamedTuple):
+    """What is known about a clip."""
+
+    seconds: float
+    is_silent: bool | None = None  # None if only the header was read
+
+
+class ClipReport:
+    """The unusual clips of one call, as text; `warn` gives one warning per kind.
+
+    Attributes
+    ----------
+    first_row : int
+        The row of the first clip that `add` gets next, if it gets the clips in batches.
+    """
+
+    def __init__(self):
+        self.first_row = 0
+        self._silent, self._late, self._short, self._long = [], [], {}, {}
+        self._may_be_transposed = False
+
+    def add(self, clips, facts, known=None):
+        """Look for unusual clips.
+
+        Parameters
+        ----------
+        clips : sequence of Clip or of waveforms
+        facts : list of ClipFacts
+        known : tuple of float, default=None
+            The shortest and the longest clip of `fit`, in seconds; None to accept any length.
+        """
+        shortest, longest = known or (0.0, float("inf"))
+        shape = getattr(clips, "shape", ())  # of waveforms in one array
+        self._may_be_transposed |= len(shape) == 2 and shape[0] > _MAX_FACTOR * shape[1]
+        found = zip(clips, facts, strict=True)
+        for row, (clip, (seconds, is_silent)) in enumerate(found, self.first_row):
+            if is_silent:
+                self._silent.append(_described(clip, row))
+            if isinstance(clip, Clip) and clip.end is not None:
+                self._add_if_late(clip, seconds)
+            if seconds * _MAX_FACTOR < shortest:
+                self._short.setdefault(shortest, []).append(_with_length(clip, row, seconds))
+            elif seconds > longest * _MAX_FACTOR:
+                self._long.setdefault(longest, []).append(_with_length(clip, row, seconds))
+
+    def _add_if_late(self, clip, seconds):
+        found = clip.start + seconds
+        # Infinity means the end of the file.
+        if clip.end - found > _MAX_ROUNDING and clip.end != float("inf"):
+            # Rounded, because it differs by a sample at another rate.
+            self._late.append(
+                f"{clip.name!r}, end={clip.end:g} (seconds), but the file ends at "
+                f"{round(found, 3):g} s"
+            )
+
+    def add_silent_recordings(self, windows):
+        """Add the recordings that a WindowReport knows to be silent."""
+        self._silent += map(repr, windows.silent_recordings())
+
+    def warn(self):
+        """Issue the warnings."""
+        if self._late:
+            warn_user(
+                f"{_subject(self._late, 'ends', 'end')} after the end of the file, and so "
+                f"{'is' if len(self._late) == 1 else 'are'} shorter than expected: "
+                f"{_listed(self._late)}."
+            )
+        # Workers do not know whether clips are windows of a recording, of any length and level.
+        if not is_in_worker():
+            self.warn_of_silence()
+            self._warn_of_lengths()
+
+    def warn_of_silence(self):
+        """Issue the warning of silent clips only."""
+        if self._silent:
+            warn_user(
+                f"{_subject(self._silent, 'is', 'are')} silent (the peak is more than 80 dB below "
+                f"full scale), so that results may be poor: {_listed(self._silent)}."
+            )
+
+    def _warn_of_lengths(self):
+        rows = " X has a row per clip: if yours has a column per clip, pass X.T."
+        advice = rows if self._may_be_transposed else ""
+        for shortest, clips in self._short.items():
+            warn_user(
+                f"{_subject(clips, 'is', 'are')} more than {_MAX_FACTOR} times shorter than every "
+                f"training clip of the front end ({shortest:.3g} s or more), so that "
+                f"results may be poor: {_listed(clips)}.{advice}"
+            )
+        for longest, clips in self._long.items():
+            warn_user(
+                f"{_subject(clips, 'is', 'are')} more than {_MAX_FACTOR} times longer than every "
+                f"training clip of the front end ({longest:.3g} s or less), so that "
+                f"results may be poor: {_listed(clips)}. To predict a recording window by window, "
+                "use predict_segments (for features, transform_segments)."
+            )
+
+
+class WindowReport(ClipReport):
+    """Windows of recordings, which may have any length, and may be silent unless all of them are.
+
+    It gives no warnings.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._is_silent = {}  # {recording: whether all of its windows are silent}
+
+    def add(self, clips, facts, known=None):
+        """Note which recordings are silent; waveforms have no names."""
+        for clip, (_, is_silent) in zip(clips, facts, strict=True):
+            if isinstance(clip, Clip) and is_silent is not None:
+                self._is_silent[clip.name] = self._is_silent.get(clip.name, True) and is_silent
+
+    def silent_recordings(self):
+        """Return the names of the recordings whose windows are all silent."""
+        return [name for name, is_silent in self._is_silent.items() if is_silent]
+
+    def warn(self):
+        """Do nothing."""
+
+
+def _subject(clips, singular, plural):
+    return f"A clip {singular}" if len(clips) == 1 else f"{len(clips)} clips {plural}"
+
+
+def _described(clip, row):
+    """Return the name of a clip and its times, if it has any."""
+    if not isinstance(clip, Clip):
+        return f"X[{row}]"
+    start = f" from {clip.start:g} s" if clip.start else ""
+    end = "" if clip.end in (None, float("inf")) else f" to {clip.end:g} s"
+    return f"{clip.name!r}{start}{end}"
+
+
+def _with_length(clip, row, seconds):
+    name = repr(clip.name) if isinstance(clip, Clip) else f"X[{row}]"
+    return f"{name} with {seconds:.3g} s"
+
+
+def _listed(texts):
+    n_more = len(texts) - _N_LISTED
+    return "; ".join(texts[:_N_LISTED]) + (f"; and {n_more} more" if n_more > 0 else "")
+
+
+def report_clips(clips, facts, known=None):
+    """Warn of unusual clips, at once or at the end of the call that collects them.
+
+    The parameters are those of `ClipReport.add`.
+    """
+    with one_report() as report:
+        report.add(clips, facts, known)
+
+
+def report_silent_recordings(windows):
+    """Warn of the silent recordings in a WindowReport, as `report_clips` does."""
+    with one_report() as report:
+        report.add_silent_recordings(windows)
+
+
+def current_report():
+    """Return the report that collects the clips of this call; None if there is none."""
+    return _report.get()
+
+
+@contextmanager
+def reporting_to(report):
+    """Return a context in which `report_clips` only adds to a report."""
+    token = _report.set(report)
+    try:
+        yield report
+    finally:
+        _report.reset(token)
+
+
+@contextmanager
+def one_report():
+    """Return a context that collects unusual clips, and warns at the end of the outermost one."""
+    collecting = _report.get()
+    if collecting is not None:
+        yield collecting
+        return
+    with reporting_to(ClipReport()) as report:
+        yield report
+    report.warn()
+
+
+@contextmanager
+def known_lengths():
+    """Return a context that only warns of silent clips, as the lengths were reported before."""
+    outer = _report.get()
+    with reporting_to(ClipReport()) as report:
+        yield
+    if outer is None and not is_in_worker():
+        report.warn_of_silence()
+
+
+def windows_of_recordings():
+    """Return a context with a WindowReport, in which clips are windows and nothing warns."""
+    outer = _report.get()
+    return reporting_to(outer if isinstance(outer, WindowReport) else WindowReport())
