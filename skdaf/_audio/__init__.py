@@ -7,6 +7,7 @@ Forms of X:
 - `recordings`: convert lists, arrays and tables of recordings to lists of clips.
 - `columns`: the columns of tables from pandas, polars, PyArrow and others.
 - `unused_columns`: warn of numbers in tables of recordings.
+- `swapped_arguments`: labels in place of sounds.
 - `sources`: samples in memory, encoded bytes and open files, used in place of paths.
 - `times`: convert times and durations to seconds.
 - `folders`: find the recordings below folders.

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skdaf._audio.clips import AudioReadError
 from skdaf._audio.columns import column_names, python_string_storage
+from skdaf._audio.reading import has_cut_end
 from skdaf._audio.recordings import as_clips
 from skdaf._audio.samples import SILENT_PEAK
 from skdaf._audio.statistics import read_statistics
@@ -57,7 +58,8 @@ def check_audio(
         `sampling_rate` (Hz), `channels`, `format`, `subtype`, `peak` (full scale is 1), `silent`
         (the peak is more than 80 dB below full scale), `clipped` (three successive samples at full
         scale), `cancels` (the mean of the channels is silent although a channel is not: select one
-        with the parameter `channel` of `SpectrogramTransformer`), `odd_duration` (far from the
+        with the parameter `channel` of `SpectrogramTransformer`), `cut_off` (the MP3 file ends
+        within a frame, and does not say how many there should be), `odd_duration` (far from the
         others; see Notes), `duplicate_of` (the path of the first clip with the same samples, rate
         and channels, in any format; empty for that first clip). With `y`, also `label` and
         `label_conflict` (a copy of the clip has a different label).
@@ -170,6 +172,7 @@ class _Row:
     silent: bool = False
     clipped: bool = False
     cancels: bool = False
+    cut_off: bool = False
     odd_duration: bool = False
     duplicate_of: str = ""
     content: bytes | None = None
@@ -197,6 +200,7 @@ def _rows(clips, statistics, errors):
             row.problem = str(next(problems)).removeprefix(f"{clip.name!r}: ")
         else:
             _describe(row, found)
+            row.cut_off = has_cut_end(clip)
         rows.append(row)
     return rows
 

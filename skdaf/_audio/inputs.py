@@ -19,6 +19,7 @@ from skdaf._audio.levels import MAX_SCALED, loudest, warn_of_unscaled
 from skdaf._audio.recordings import clips_or_none, plain_arrays
 from skdaf._audio.samples import MAX_SAMPLE
 from skdaf._audio.sources import ArraySource
+from skdaf._audio.swapped_arguments import check_sounds_first
 from skdaf._audio.unused_columns import warn_of_unused_numbers
 from skdaf._core.arrays import blocks, is_scalar
 from skdaf._core.user_warnings import warn_user
@@ -100,7 +101,7 @@ def validate_clips(estimator, X, *, reset, y=None):
     reset : bool
         True in fit.
     y : any, default=None
-        The targets that fit got. Fit warns of other numbers in a table of files.
+        The targets that fit got, to find mistakes: waveforms in `y`, unused numbers in a table.
 
     Returns
     -------
@@ -139,6 +140,7 @@ def _validate(estimator, X, reset, y):
     if clips is not None:
         if reset:
             _reset_features(estimator)
+            check_sounds_first(clips, y)
             warn_of_unused_numbers(X, y)
         _check_sources(estimator, clips)
         return "files", clips

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skdaf._audio.blocks import read_blocks, span_of
 from skdaf._audio.clips import AudioInfo, AudioReadError, Clip
+from skdaf._audio.formats.mp3.layout import is_cut_off
 from skdaf._audio.formats.wav import read_plain_header, read_plain_wav
 from skdaf._audio.opening import audio_errors, check_rate, on_disk, open_audio
 from skdaf._audio.resampling import resample
@@ -82,6 +83,11 @@ def read_mono(clip, file, channel=None):
     _check_channel(file.channels, clip.path, channel)
     blocks = [to_mono(block, channel) for block in read_blocks(clip, file)]
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def has_cut_end(clip):
+    """Return whether a clip ends with an MP3 file that was cut off, by an unknown length."""
+    return not clip.is_in_memory and clip.end in (None, float("inf")) and is_cut_off(clip.path)
 
 
 def read_info(clip, channel=None):

@@ -1,4 +1,4 @@
-"""Warn of clips that are silent, end before their times, or have other lengths than those of `fit`.
+"""Warn of clips that are silent or cut off, end before their times, or are unlike those of `fit`.
 
 `fit` knows lengths from headers. Everything else is found out from samples that are read anyway.
 """
@@ -28,6 +28,7 @@ class ClipFacts(NamedTuple):
 
     seconds: float
     is_silent: bool | None = None  # None if only the header was read
+    is_cut_off: bool = False
 
 
 class ClipReport:
@@ -41,7 +42,7 @@ class ClipReport:
 
     def __init__(self):
         self.first_row = 0
-        self._silent, self._late, self._short, self._long = [], [], {}, {}
+        self._silent, self._cut_off, self._late, self._short, self._long = [], [], [], {}, {}
         self._may_be_transposed = False
 
     def add(self, clips, facts, known=None):
@@ -58,9 +59,11 @@ class ClipReport:
         shape = getattr(clips, "shape", ())  # of waveforms in one array
         self._may_be_transposed |= len(shape) == 2 and shape[0] > _MAX_FACTOR * shape[1]
         found = zip(clips, facts, strict=True)
-        for row, (clip, (seconds, is_silent)) in enumerate(found, self.first_row):
+        for row, (clip, (seconds, is_silent, is_cut_off)) in enumerate(found, self.first_row):
             if is_silent:
                 self._silent.append(_described(clip, row))
+            if is_cut_off:
+                self._cut_off.append(_described(clip, row))
             if isinstance(clip, Clip) and clip.end is not None:
                 self._add_if_late(clip, seconds)
             if seconds * _MAX_FACTOR < shortest:
@@ -90,14 +93,20 @@ class ClipReport:
                 f"{'is' if len(self._late) == 1 else 'are'} shorter than expected: "
                 f"{_listed(self._late)}."
             )
-        # Workers do not know whether clips are windows of a recording, of any length and level.
+        self.warn_of_contents()
+        # Workers do not know whether clips are windows of a recording, of any length.
         if not is_in_worker():
-            self.warn_of_silence()
             self._warn_of_lengths()
 
-    def warn_of_silence(self):
-        """Issue the warning of silent clips only."""
-        if self._silent:
+    def warn_of_contents(self):
+        """Issue the warnings that do not depend on lengths."""
+        if self._cut_off:
+            warn_user(
+                f"{_subject(self._cut_off, 'is', 'are')} cut off (the file ends in the middle of "
+                f"an MP3 frame, and any amount may be missing): {_listed(self._cut_off)}."
+            )
+        # Workers do not know whether clips are windows of a recording, which may be silent.
+        if self._silent and not is_in_worker():
             warn_user(
                 f"{_subject(self._silent, 'is', 'are')} silent (the peak is more than 80 dB below "
                 f"full scale), so that results may be poor: {_listed(self._silent)}."
@@ -133,7 +142,7 @@ class WindowReport(ClipReport):
 
     def add(self, clips, facts, known=None):
         """Note which recordings are silent; waveforms have no names."""
-        for clip, (_, is_silent) in zip(clips, facts, strict=True):
+        for clip, (_, is_silent, _) in zip(clips, facts, strict=True):
             if isinstance(clip, Clip) and is_silent is not None:
                 self._is_silent[clip.name] = self._is_silent.get(clip.name, True) and is_silent
 
@@ -212,12 +221,12 @@ def one_report():
 
 @contextmanager
 def known_lengths():
-    """Return a context that only warns of silent clips, as the lengths were reported before."""
+    """Return a context that does not warn of lengths, which were reported before."""
     outer = _report.get()
     with reporting_to(ClipReport()) as report:
         yield
-    if outer is None and not is_in_worker():
-        report.warn_of_silence()
+    if outer is None:
+        report.warn_of_contents()
 
 
 def windows_of_recordings():

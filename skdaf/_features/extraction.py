@@ -15,7 +15,7 @@ from skdaf._audio.clips import AudioReadError, Clip, raise_errors
 from skdaf._audio.file_state import clip_key, is_settled
 from skdaf._audio.lengths import check_channel_of_waveforms
 from skdaf._audio.opening import stat_audio
-from skdaf._audio.reading import read_samples
+from skdaf._audio.reading import has_cut_end, read_samples
 from skdaf._audio.samples import is_silent, to_float32
 from skdaf._audio.unusual_clips import ClipFacts, report_clips
 from skdaf._audio.worker_paths import absolute_path, map_clips
@@ -28,7 +28,7 @@ _MIN_CHUNK_SIZE = 4
 _N_SIZES_CHECKED = 8
 
 # The ClipFacts at the start of a value in the cache. The padding aligns the numbers that follow.
-_FACTS = struct.Struct("<d?7x")
+_FACTS = struct.Struct("<d??6x")
 
 
 class Extraction:
@@ -166,14 +166,16 @@ class Extraction:
 
     def _compute_clips(self, numbered_clips, facts):
         """Yield (index, result or error), computing a group of clips at a time; set facts."""
-        group, n_samples = {}, 0
+        clips, group, n_samples = dict(numbered_clips), {}, 0
         for index, samples in self._read(numbered_clips):
             if isinstance(samples, AudioReadError):
                 yield index, samples
                 continue
             group[index] = samples
             seconds = len(samples) / self.settings.sampling_rate
-            facts[index] = ClipFacts(seconds, is_silent(samples))
+            clip = clips[index]
+            is_cut_off = isinstance(clip, Clip) and has_cut_end(clip)
+            facts[index] = ClipFacts(seconds, is_silent(samples), is_cut_off)
             n_samples += len(samples)
             if n_samples > self.samples_per_group:
                 yield from self._compute_group(group)

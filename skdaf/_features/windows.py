@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.lengths import read_infos
+from skdaf._audio.reading import has_cut_end
 from skdaf._audio.unusual_clips import ClipFacts, report_clips
 from skdaf._core.user_warnings import warn_user
 
@@ -87,7 +88,11 @@ def _rates_and_lengths(clips, sampling_rate):
     if not isinstance(clips[0], Clip):
         return [sampling_rate] * len(clips), [len(clip) for clip in clips]
     infos = read_infos(clips)
-    report_clips(clips, [ClipFacts(info.n_frames / info.sampling_rate) for info in infos])
+    facts = [
+        ClipFacts(info.n_frames / info.sampling_rate, is_cut_off=has_cut_end(clip))
+        for info, clip in zip(infos, clips, strict=True)
+    ]
+    report_clips(clips, facts)
     return [info.sampling_rate for info in infos], [info.n_frames for info in infos]
 
 

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 
 from skdaf._audio.clips import Clip
 from skdaf._audio.opening import on_disk
-from skdaf._audio.reading import read_info
+from skdaf._audio.reading import has_cut_end, read_info
 from skdaf._audio.sources import is_source
 from skdaf._audio.unusual_clips import (
     ClipFacts,
@@ -89,7 +89,7 @@ def map_windows(
     with on_disk(_one_recording(path)) as clip:
         info = read_info(clip)
         seconds = info.n_frames / info.sampling_rate
-        report_clips([clip], [ClipFacts(seconds)])
+        report_clips([clip], [ClipFacts(seconds, is_cut_off=has_cut_end(clip))])
         if not is_default:
             warn_about_short_recording(clip, window, seconds, stacklevel)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)

@@ -16,6 +16,7 @@ _FINDINGS = {
     "silent": "silent",
     "clipped": "clipped",
     "cancels": "with channels that cancel out",
+    "cut_off": "cut off",
     "odd_duration": "with an odd duration",
 }
 
@@ -35,8 +36,8 @@ _MAX_RATES = 5
 @click.option(
     "--strict",
     is_flag=True,
-    help="Also count a recording as bad if it is silent, clipped or a duplicate, if a duplicate "
-    "has a different label, if its channels cancel out, or if its duration is unusual.",
+    help="Also count a recording as bad if it is silent, clipped, cut off or a duplicate, if a "
+    "duplicate has a different label, if its channels cancel out, or if its duration is unusual.",
 )
 @table_options
 @jobs_option
@@ -54,7 +55,8 @@ def check(recordings, show_all, strict, format_, output, n_jobs):
 
     Duplicates contain the same samples; a label conflict is a duplicate in another class folder, or
     with another label in the table. Channels cancel out if their mean, which other commands use, is
-    silent. A duration is odd if it differs widely from almost all others.
+    silent. An MP3 file is cut off if it ends in the middle of a frame. A duration is odd if it
+    differs widely from almost all others.
 
     Example: skdaf check recordings
     """

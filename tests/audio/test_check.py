@@ -33,6 +33,7 @@ COLUMNS = [
     "silent",
     "clipped",
     "cancels",
+    "cut_off",
     "odd_duration",
     "duplicate_of",
 ]
@@ -109,9 +110,9 @@ def test_columns_have_the_same_types_for_all_files(good):
     dtypes = check_audio([good, "gone.wav"]).dtypes
     for X in ([good], ["gone.wav"], [Clip(good, 0.1)], [Clip(good, 0, 0.1)]):
         pd.testing.assert_series_equal(check_audio(X).dtypes, dtypes)
-    assert set(dtypes[["ok", "silent", "clipped", "cancels", "odd_duration"]].astype(str)) == {
-        "bool"
-    }
+    assert set(
+        dtypes[["ok", "silent", "clipped", "cancels", "cut_off", "odd_duration"]].astype(str)
+    ) == {"bool"}
     assert set(dtypes[["start", "end", "duration", "peak"]].astype(str)) == {"float64"}
     assert set(dtypes[["sampling_rate", "channels"]].astype(str)) == {"Int64"}
 

@@ -25,6 +25,7 @@ from skdaf import (
     save_model,
     transform_segments,
 )
+from skdaf._audio.formats.mp3.header import header_at
 from skdaf._audio.unusual_clips import (
     ClipFacts,
     ClipReport,
@@ -276,6 +277,45 @@ def test_streams_may_be_silent_for_a_while(classifier):
     blocks = iter([noise(0, RATE), np.zeros(RATE, np.float32)])
     stream = predict_stream(classifier, blocks, sampling_rate=RATE, window=0.25)
     assert messages(list, stream) == []
+
+
+# --- MP3 files that are cut off ---
+
+CUT_OFF = "cut off (the file ends in the middle of an MP3 frame, and any amount may be missing): "
+
+
+@pytest.fixture
+def cut_mp3(tmp_path):
+    path = tmp_path / "cut.mp3"
+    sf.write(path, noise(0, 16_000), 16_000)
+    frames = path.read_bytes()
+    first = header_at(frames)
+    # The first frame is a tag that counts the others.
+    path.write_bytes(frames[first.n_bytes(0) : len(frames) // 2 + 5])
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_predictions_warn_of_files_that_are_cut_off(calls, cut_mp3, name):
+    parts = [Clip(cut_mp3, 0.1, 0.4), Clip(cut_mp3, 0.1, np.inf)]
+    assert messages(calls[name], [*X, cut_mp3, *parts]) == [
+        f"2 clips are {CUT_OFF}{str(cut_mp3)!r}; {str(cut_mp3)!r} from 0.1 s."
+    ]
+
+
+def test_files_that_are_cut_off_in_fit_and_in_caches(cut_mp3, tmp_path):
+    paths = [write_noise(tmp_path / f"{seed}.wav", seed, 4000) for seed in range(5)]
+    front = SpectrogramTransformer(cache=tmp_path / "cache", n_jobs=2)
+    model = small_classifier(frontend=front, channels=(2,), max_epochs=1)
+    wait_until_cacheable()
+    for _ in range(2):
+        found = messages(model.fit, [*paths, cut_mp3], ["owl", "rain"] * 3)
+        assert found == [f"A clip is {CUT_OFF}{str(cut_mp3)!r}."]
+
+
+def test_segments_of_files_that_are_cut_off(classifier, cut_mp3):
+    found = messages(predict_segments, classifier, cut_mp3, window=0.3)
+    assert found == [f"A clip is {CUT_OFF}{str(cut_mp3)!r}."]
 
 
 # --- reports ---

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from helpers import small_classifier
+import torch
+from helpers import noise, small_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -82,6 +84,40 @@ def test_missing_files_are_no_labels(X):
     with pytest.raises(AudioReadError) as caught:
         ESTIMATORS["pipeline"].fit(X, range(len(X)))
     assert not any("labels" in note for note in caught.value.__notes__)
+
+
+WAVEFORMS = [noise(seed, 2000) for seed in range(6)]
+
+
+@pytest.mark.parametrize("name", ["classifier", "pipeline", "extractor"])
+@pytest.mark.parametrize(
+    "y",
+    [
+        WAVEFORMS,
+        tuple(WAVEFORMS),
+        np.array(WAVEFORMS),
+        torch.tensor(np.array(WAVEFORMS)),
+        pd.DataFrame(np.array(WAVEFORMS)),
+        [(waveform, 8000) for waveform in WAVEFORMS],
+        [waveform[: 2000 - 9 * i] for i, waveform in enumerate(WAVEFORMS)],
+    ],
+)
+def test_labels_in_place_of_waveforms(name, y):
+    message = "X contains labels, such as 'high', and y contains waveforms. Pass the waveforms fir"
+    with pytest.raises(TypeError, match=message):
+        ESTIMATORS[name].fit(NAMES, y)
+
+
+@pytest.mark.parametrize("X", [NAMES, np.array(NAMES), ["a.wav"] * 6, ["x/a"] * 6])
+@pytest.mark.parametrize("y", [[], NAMES, 3, None, np.ones(6), np.eye(6, 300), np.ones((6, 5))])
+def test_other_targets_are_no_waveforms(X, y):
+    with pytest.raises((AudioReadError, ValueError)):
+        ESTIMATORS["pipeline"].fit(X, y)
+
+
+def test_many_numbers_of_a_file_are_no_waveform():
+    with pytest.raises(AudioReadError, match="no such file"):
+        ESTIMATORS["pipeline"].fit(["a.wav"] * 6, WAVEFORMS)
 
 
 def test_files_as_labels_of_known_classes(sounds):

@@ -10,7 +10,7 @@ from helpers import check_length, common_read_error
 from skdaf import AudioReadError, Clip, load_audio
 from skdaf._audio.formats.mp3.blocks import BLOCK_BYTES
 from skdaf._audio.formats.mp3.header import FrameHeader
-from skdaf._audio.formats.mp3.layout import mp3_layout
+from skdaf._audio.formats.mp3.layout import is_cut_off, mp3_layout
 from skdaf._audio.reading import read_info
 
 RATE = 16_000
@@ -268,6 +268,28 @@ def test_a_cut_last_frame_ends_the_sound(path, tagged, frames):
     check_length(path, 576 * (len(frames) - 1))
     path.write_bytes(tagged[:-10])
     check_length(path, 576 * (len(frames) - 1) - DELAY)
+
+
+def test_only_files_that_end_within_a_frame_and_count_no_frames_are_cut_off(path, tagged, frames):
+    whole = b"".join(frames)
+    most = len(b"".join(frames[20:])) - 50
+    for lost in (1, 10, len(frames[-1]) - 1, len(frames[-1]) - 3, most):
+        path.write_bytes(whole[:-lost])
+        assert is_cut_off(path)
+    for content in (whole, whole + ID3V1, whole + bytes(100), b"".join(frames[:-7]), tagged[:-10]):
+        path.write_bytes(content)
+        assert not is_cut_off(path)
+    for content in (tagged[: len(tagged) // 2], b"", whole[:3]):
+        path.write_bytes(content)  # not readable at all
+        assert not is_cut_off(path)
+    assert not is_cut_off(path.with_name("missing.mp3"))
+
+
+@pytest.mark.parametrize("n_lost", [0, 10])
+def test_the_last_of_several_recordings_can_be_cut_off(path, tagged, frames, n_lost):
+    content = tagged + ID3V1 + b"".join(frames)
+    path.write_bytes(content[: len(content) - n_lost])
+    assert is_cut_off(path) == (n_lost > 0)
 
 
 def test_a_file_that_lost_more_than_its_tag_counts_is_truncated(path, tagged, frames):

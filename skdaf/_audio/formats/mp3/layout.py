@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from skdaf._audio.formats.errors import DamagedFileError
 from skdaf._audio.formats.headers.riff import find_mpeg_in_wav
 from skdaf._audio.formats.mp3.header import HEADER_BYTES, FrameHeader, header_at
 from skdaf._audio.formats.mp3.scan import Scan
@@ -35,12 +36,15 @@ class Mp3Layout:
         The bytes of the file that contain frames.
     spans : list of (first, stop)
         The decoded samples that are audio. The others were added by the encoder.
+    is_cut_off : bool
+        As in `Scan`.
     """
 
     header: FrameHeader
     positions: np.ndarray
     ranges: list
     spans: list
+    is_cut_off: bool
 
     @property
     def n_samples(self):
@@ -77,6 +81,17 @@ def mp3_layout(path, n_bytes):
     return _scanned_layout(os.path.abspath(path), *limits, os.stat(path).st_mtime_ns, n_bytes)
 
 
+def is_cut_off(path):
+    """Return whether an MP3 file that can be read ends within a frame, after an unknown loss."""
+    if not os.fsdecode(path).lower().endswith(_EXTENSIONS):
+        return False
+    try:
+        layout = mp3_layout(path, os.stat(path).st_size)
+    except (OSError, ValueError, DamagedFileError):
+        return False
+    return layout is not None and layout.is_cut_off
+
+
 # Each part of a long recording opens the file again, but it is only scanned again if its size or
 # modification time has changed.
 @lru_cache(maxsize=16)
@@ -97,7 +112,7 @@ def _layout_of(scan):
         for first, last in zip(firsts, lasts, strict=True)
         if len(offsets)
     ]
-    return Mp3Layout(scan.header, positions, ranges, _spans(scan))
+    return Mp3Layout(scan.header, positions, ranges, _spans(scan), scan.is_cut_off)
 
 
 def _spans(scan):

@@ -49,6 +49,9 @@ class Scan:
         The positions and the sizes of all frames with audio.
     parts : list of Part
         The recordings in the file.
+    is_cut_off : bool
+        Whether the last recording ends within a frame, and no tag counts its frames, so that any
+        number of them may be missing.
 
     Raises
     ------
@@ -66,8 +69,10 @@ class Scan:
         position = self._find_first(start)
         while position is not None:
             position = self._find_next(self._take_frames(position))
+        self.is_cut_off = False
         if self.header is not None:
             self._check_promised_frames()
+            self.is_cut_off = self._ends_within_a_frame() and not self._is_counted()
 
     # The beginning.
 
@@ -247,6 +252,20 @@ class Scan:
                     f"the file is truncated: its first frame promises {tag.n_frames} frames, but "
                     f"only {end - start} are present"
                 )
+
+    def _ends_within_a_frame(self):
+        end = self.offsets[-1] + self.sizes[-1] if self.offsets else self.parts[0].position
+        content = self.content.at(end, HEADER_BYTES)
+        if len(content) < HEADER_BYTES:
+            # The first two bytes of a header are the same for all frames.
+            first = self.header.bits.to_bytes(HEADER_BYTES, "big")[: min(2, len(content))]
+            return bool(content) and content.startswith(first)
+        return end + self._size_of(content) > self.stop
+
+    def _is_counted(self):
+        """Return whether a tag tells how many frames the last part has."""
+        tag = self.parts[-1].tag
+        return tag is not None and bool(tag.n_frames)
 
     def n_bytes_of_part(self, position, end):
         """Return the size of a part from its beginning to the end of its last frame."""
