@@ -51,11 +51,12 @@ class SegmentsDisplay:
     """Show predicted and true segments of a recording on a timeline.
 
     There are up to three panels, from top to bottom: the spectrogram of the recording; one band per
-    class, colored by the probability of the class; the true segments above the predicted ones.
+    class, colored by the probability of the class (where windows overlap, their mean); the true
+    segments above the predicted ones.
 
     If the probabilities are known, the height of a predicted segment is the mean probability of its
-    label, so that a guess does not look like a certain prediction. The faint part above it shows
-    what is missing to one.
+    label in the windows with this label, so that a guess does not look like a certain prediction.
+    The faint part above it shows what is missing to one.
 
     Create a display with `from_estimator` or `from_predictions`. All parameters are stored as
     attributes.
@@ -301,9 +302,8 @@ class SegmentsDisplay:
         lanes = {name: table[COLUMNS].assign(share=1.0) for name, table in lanes.items()}
         if columns:
             predicted, known = lanes["predicted"], classes[: len(columns)]
-            over_time = probabilities_over_time(self.predicted, columns)
-            self._draw_bands(axes[-2], known, *over_time)
-            predicted["share"] = mean_probabilities(predicted, known, *over_time)
+            self._draw_bands(axes[-2], columns, known)
+            predicted["share"] = mean_probabilities(predicted, self.predicted, columns, known)
         shown = {name: within_span(table, first, last) for name, table in lanes.items()}
         self.bars_ = draw_lanes(axes[-1], shown, classes, last - first, self.multilabel)
         self.legend_ = draw_legend(self.figure_, self.bars_, classes, _CAPTION if columns else None)
@@ -353,8 +353,8 @@ class SegmentsDisplay:
         first = min((table.start.min() for table in tables), default=0.0)
         return first, max((table.end.max() for table in tables), default=1.0)
 
-    def _draw_bands(self, ax, classes, edges, values):
-        edges, values = in_few_bands(edges, values)
+    def _draw_bands(self, ax, columns, classes):
+        edges, values = in_few_bands(*probabilities_over_time(self.predicted, columns))
         borders = np.arange(len(classes) + 1) - 0.5
         self.bands_ = ax.pcolormesh(
             edges, borders, values.T, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True

@@ -128,11 +128,27 @@ def test_heights_of_overlapping_windows_gaps_and_labels_that_smoothing_changed()
     display = SegmentsDisplay.from_predictions(None, predicted, min_duration=1.5)
     found = display.bars_["predicted", "a"]
     assert bars(found) == [(0, 5), (7, 8)]
-    # As in the bands, overlaps have the higher value; the label that was replaced had 0.2.
-    full = 0.84
-    np.testing.assert_allclose(
-        heights(found), np.array([0.6 + 2 * 0.8 + 0.2 + 0.7, 3.0]) / 5 * full
-    )
+    # Where windows overlap, their mean counts; the label that was replaced had 0.2.
+    means = [(0.6 + 0.7 + 0.8 + 0.2 + 0.7) / 5, 0.6]
+    np.testing.assert_allclose(heights(found), np.multiply(means, 0.84))
+
+
+def test_a_detection_is_not_lower_than_the_threshold():
+    """Overlapping windows without the label do not count, although the bands show them."""
+    predicted = segment_table((0, 2, None), (1, 3, "a"), (2, 4, None))
+    predicted = predicted.assign(a=[0.3, 0.9, 0.1], b=[0.2, 0.0, 0.6])
+    display = SegmentsDisplay.from_predictions(None, predicted)
+    np.testing.assert_allclose(heights(display.bars_["predicted", "a"]), [0.9 * 0.84])
+    expected = [[0.3, 0.6, 0.5, 0.1], [0.2, 0.1, 0.3, 0.6]]
+    np.testing.assert_allclose(display.bands_.get_array(), expected)
+
+
+def test_windows_with_several_labels_count_once_in_the_bands():
+    predicted = segment_table((0, 2, "a"), (0, 2, "b"), (1, 3, "a"))
+    predicted = predicted.assign(a=[0.9, 0.9, 0.5], b=[0.6, 0.6, 0.2])
+    display = SegmentsDisplay.from_predictions(None, predicted, multilabel=True)
+    expected = [[0.9, 0.7, 0.5], [0.6, 0.4, 0.2]]
+    np.testing.assert_allclose(display.bands_.get_array(), expected)
 
 
 def test_a_table_without_segments_has_neither_bars_nor_bands():
