@@ -91,7 +91,7 @@ print(windows.head().round(2))
 # %%
 # The display smooths the labels of the windows and joins them into segments. From
 # top to bottom, it shows the spectrogram, the probability of each class, and the
-# true and predicted segments.
+# true and predicted segments. Predicted segments are as high as they are probable.
 
 from skdaf import SegmentsDisplay
 

@@ -13,6 +13,10 @@ _NAME_SIZE = 8
 # The height of the bars in a lane, as a share of that of the lane.
 _HEIGHT = 0.84
 
+# Behind a bar that is lower, because its label is not certain, its color fills the whole height
+# with this opacity.
+_FAINT = 0.25
+
 # With more segments, borders and hatches would hide everything else, and be slow to draw.
 _MAX_BORDERS = 150
 
@@ -40,7 +44,7 @@ def draw_lanes(ax, lanes, classes, duration, multilabel):
     ----------
     ax : matplotlib Axes
     lanes : dict of str to DataFrame
-        The segments of each lane.
+        The segments of each lane; the height of a bar is its `share` of the full height.
     classes : list of str
     duration : float
         The time on the axis, in seconds.
@@ -56,14 +60,15 @@ def draw_lanes(ax, lanes, classes, duration, multilabel):
             rows = table[labels == label]
             if len(rows) == 0:
                 continue
-            top, height = _row(lane, number, len(classes)) if multilabel else _row(lane, 0, 1)
-            lengths = (rows.end - rows.start).to_numpy(float)
-            bars[name, label] = ax.broken_barh(
-                np.column_stack([rows.start, lengths]),
-                (top, height),
-                **_bar_style(number, lengths * inches / duration < _NARROW, has_borders),
+            row = _row(lane, number, len(classes)) if multilabel else _row(lane, 0, 1)
+            is_narrow = (rows.end - rows.start).to_numpy(float) * inches / duration < _NARROW
+            bars[name, label] = ax.add_collection(
+                _rectangles(rows, row, rows.share, **_bar_style(number, is_narrow, has_borders))
             )
-            _name_segments(ax, rows, top + height / 2, number, label, inches / duration)
+            if (rows.share < 1).any():
+                style = {"facecolor": _color(number), "alpha": _FAINT, "linewidth": 0}
+                ax.add_collection(_rectangles(rows, row, 1.0, zorder=0.9, **style))
+            _name_segments(ax, rows, row, number, label, inches / duration)
     ax.set_yticks(range(len(lanes)), list(lanes))
     ax.set_ylim(len(lanes) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -76,26 +81,43 @@ def _row(lane, number, n_rows):
     return lane - _HEIGHT / 2 + number * height, height
 
 
-def _name_segments(ax, rows, middle, number, label, inches_per_second):
-    """Write the name of a class into those of its segments that are long enough."""
+def _rectangles(rows, row, shares, **style):
+    """Return bars that stand on the lower edge of a row, as high as their share of its height."""
+    from matplotlib.collections import PolyCollection
+
+    top, height = row
+    low = np.full(len(rows), top + height)
+    high = low - height * np.broadcast_to(shares, len(rows))
+    corners = [(rows.start, low), (rows.start, high), (rows.end, high), (rows.end, low)]
+    return PolyCollection(np.stack([np.column_stack(corner) for corner in corners], 1), **style)
+
+
+def _name_segments(ax, rows, row, number, label, inches_per_second):
+    """Write the name of a class into those of its segments that are long enough.
+
+    Names are in the bar or, if it is lower than half of the row, above it.
+    """
     # Black on light colors, white on dark ones; nothing on hatches.
-    is_dark = COLORS[number % len(COLORS)] in ("#0072B2", "#000000", "#D55E00")
+    on_color = "white" if _color(number) in ("#0072B2", "#000000", "#D55E00") else "black"
     is_plain = number < len(COLORS)
+    top, height = row
     name = plain_text(label)
     needed = (text_width(name) + 1) * _NAME_SIZE * 0.6 / 72
-    for start, end in zip(rows.start, rows.end, strict=True):
+    for start, end, share in zip(rows.start, rows.end, rows.share, strict=True):
         if is_plain and (end - start) * inches_per_second >= needed:
+            is_inside = share >= 0.5
+            middle = 1 - share / 2 if is_inside else (1 - share) / 2
             ax.text(
-                *((start + end) / 2, middle, name),
+                *((start + end) / 2, top + middle * height, name),
                 ha="center",
                 va="center",
                 fontsize=_NAME_SIZE,
-                color="white" if is_dark else "black",
+                color=on_color if is_inside else None,
                 clip_on=True,
             )
 
 
-def draw_legend(figure, bars, classes):
+def draw_legend(figure, bars, classes, title=None):
     """Add a legend of the classes that have bars to a figure, and return it."""
     from matplotlib.patches import Patch
 
@@ -108,6 +130,8 @@ def draw_legend(figure, bars, classes):
     widest = max((text_width(handle.get_label()) for handle in handles), default=1)
     return figure.legend(
         handles=handles,
+        title=title,
+        title_fontsize="small",
         loc="outside lower center",
         ncols=max(1, min(len(handles), _LETTERS_PER_LINE // (widest + 6))),
         fontsize="small",
@@ -130,4 +154,8 @@ def _bar_style(number, is_narrow, has_borders):
 def _class_style(number):
     """Return the style of a class: first plain colors, then the same colors with hatches."""
     hatch = _HATCHES[number // len(COLORS) % len(_HATCHES)]
-    return {"facecolor": COLORS[number % len(COLORS)], "hatch": hatch, "edgecolor": "white"}
+    return {"facecolor": _color(number), "hatch": hatch, "edgecolor": "white"}
+
+
+def _color(number):
+    return COLORS[number % len(COLORS)]

@@ -11,7 +11,9 @@ from skdaf._core.typing import DataFrame, PathLike
 from skdaf._display.recording_spectrogram import recording_spectrogram
 from skdaf._display.segment_bands import (
     all_classes,
-    band_values,
+    in_few_bands,
+    mean_probabilities,
+    probabilities_over_time,
     probability_bands,
 )
 from skdaf._display.segment_lanes import (
@@ -35,11 +37,13 @@ from skdaf._estimators.fitted import find_frontend, load_fitted
 from skdaf._segments.merge import merge_segments, without_labels
 from skdaf._segments.predict import is_multilabel, predict_segments
 from skdaf._segments.reading import read_table
-from skdaf._segments.tables import as_texts, check_segments
+from skdaf._segments.tables import COLUMNS, as_texts, check_segments
 
 # In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane, and of the
 # row of one of several labels in a lane.
 _WIDTH, _SPECTROGRAM, _BAND, _LANE, _ROW = 8.0, 2.0, 0.2, 0.4, 0.2
+
+_CAPTION = "Height of predicted segments: their mean probability"
 
 
 @public
@@ -47,7 +51,12 @@ class SegmentsDisplay:
     """Show predicted and true segments of a recording on a timeline.
 
     There are up to three panels, from top to bottom: the spectrogram of the recording; one band per
-    class, colored by the probability of the class; the true segments above the predicted ones.
+    class, colored by the probability of the class (where windows overlap, their mean); the true
+    segments above the predicted ones.
+
+    If the probabilities are known, the height of a predicted segment is the mean probability of its
+    label in the windows with this label, so that a guess does not look like a certain prediction.
+    The faint part above it shows what is missing to one.
 
     Create a display with `from_estimator` or `from_predictions`. All parameters are stored as
     attributes.
@@ -290,11 +299,14 @@ class SegmentsDisplay:
         self.bands_ = None
         if self.spectrogram is not None:
             self.spectrogram.plot(axes[0], cmap=cmap)
+        lanes = {name: table[COLUMNS].assign(share=1.0) for name, table in lanes.items()}
         if columns:
-            self._draw_bands(axes[-2], columns, classes[: len(columns)])
+            predicted, known = lanes["predicted"], classes[: len(columns)]
+            self._draw_bands(axes[-2], columns, known)
+            predicted["share"] = mean_probabilities(predicted, self.predicted, columns, known)
         shown = {name: within_span(table, first, last) for name, table in lanes.items()}
         self.bars_ = draw_lanes(axes[-1], shown, classes, last - first, self.multilabel)
-        self.legend_ = draw_legend(self.figure_, self.bars_, classes)
+        self.legend_ = draw_legend(self.figure_, self.bars_, classes, _CAPTION if columns else None)
         for panel in axes:
             panel.set_xlabel("")
             time_label = format_time_axis(panel, first, last)
@@ -342,17 +354,17 @@ class SegmentsDisplay:
         return first, max((table.end.max() for table in tables), default=1.0)
 
     def _draw_bands(self, ax, columns, classes):
-        edges, values = band_values(self.predicted, columns)
-        borders = np.arange(len(columns) + 1) - 0.5
+        edges, values = in_few_bands(*probabilities_over_time(self.predicted, columns))
+        borders = np.arange(len(classes) + 1) - 0.5
         self.bands_ = ax.pcolormesh(
             edges, borders, values.T, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True
         )
         names = [plain_text(label, MAX_NAME_LENGTH) for label in classes]
-        ax.set_yticks(range(len(columns)), names)
+        ax.set_yticks(range(len(names)), names)
         # The first class is on top.
         ax.set_ylim(borders[[-1, 0]])
         ax.tick_params(axis="y", labelsize="small", length=0)
-        add_colorbar(self.bands_, [ax], "Probability", height=_BAND * len(columns))
+        add_colorbar(self.bands_, [ax], "Probability", height=_BAND * len(names))
 
 
 def _check_is_no_regressor(estimator):

@@ -51,6 +51,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
     history_: dict[str, list[float]]
     n_epochs_: int
     best_epoch_: int
+    n_clips_: int
     _architecture: dict[str, Any]
 
     #: Parameters that may be functions, which model files cannot contain.
@@ -65,6 +66,7 @@ class NetworkEstimator(CallbackSupportMixin, FrontendMixin):
         "history_": lambda value: type(value) is dict,
         "n_epochs_": is_count,
         "best_epoch_": is_count,
+        "n_clips_": is_count,
         "_optimizer_state": _is_weights,
     }
 

@@ -177,6 +177,9 @@ class CNNAudioClassifier(ClassifierBase):
         Number of epochs in `history_`.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1; in continued training, of the last fit.
+    n_clips_ : int
+        Number of clips of the last `fit`, with those that were held out of X, and without those
+        whose weight is 0. Calls of `partial_fit` add theirs.
     n_features_in_ : int
         Number of samples per waveform, if X was a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -162,7 +162,7 @@ def train_network(estimator, run, architecture, checkpoint, y=None, *, is_contin
     Parameters
     ----------
     estimator : NetworkEstimator
-        Receives `network_`, `history_`, `n_epochs_` and `best_epoch_`.
+        Receives `network_`, `history_`, `n_epochs_`, `best_epoch_` and `n_clips_`.
     run : TrainingRun
     architecture : dict
         The arguments of `build_network` that built the network.
@@ -176,6 +176,7 @@ def train_network(estimator, run, architecture, checkpoint, y=None, *, is_contin
     with _reported(estimator, run, architecture, y, n_stored) as reports:
         state = train(run, **reports, checkpoint=checkpoint)
         _set_results(estimator, run.network, architecture, state, is_continued)
+        estimator.n_clips_ = len(run.examples.inputs)
         for name in PARTIAL_ATTRIBUTES:
             vars(estimator).pop(name, None)
 
@@ -188,6 +189,7 @@ def train_network_partially(estimator, run, architecture, y=None):
     before = vars(estimator).get("_optimizer_state", {})
     with _reported(estimator, run, architecture, y) as reports:
         state, optimizer_state = train_one_epoch(run, before, **reports)
+        _add_clips(estimator, len(run.examples.inputs))
         _set_results(estimator, run.network, architecture, state, has_network(estimator))
         estimator._optimizer_state = optimizer_state
 
@@ -247,6 +249,14 @@ def _set_results(estimator, network, architecture, state, is_continued):
     estimator.best_epoch_ = n_before + state.best_epoch
     estimator._architecture = architecture
     estimator.network_ = network
+
+
+def _add_clips(estimator, n_clips):
+    """Count the clips of a call of `partial_fit`."""
+    if not has_network(estimator):
+        estimator.n_clips_ = n_clips
+    elif "n_clips_" in vars(estimator):  # files of earlier releases do not say how many there were
+        estimator.n_clips_ += n_clips
 
 
 def _progress_values(values):

@@ -14,9 +14,12 @@ NOT_A_PART = {"pretrained"}
 # Parameters that may hold fitted estimators, and the attributes with those that predict.
 _REPLACED_BY = {
     "estimator": ("estimator_", "estimators_", "best_estimator_", "calibrated_classifiers_"),
+    "base_estimator": ("estimators_",),
     "estimators": ("estimators_",),
     "final_estimator": ("final_estimator_",),
     "frontend": ("frontend_",),
+    "regressor": ("regressor_",),
+    "transformer": ("transformer_",),
     "transformers": ("transformers_",),
 }
 
@@ -57,6 +60,18 @@ def fitted_parts(
         yield from fitted_parts(child, expression + suffix, is_trained)
 
 
+def replaced_parameters(attributes: dict[str, Any]) -> set[str]:
+    """Return the names of parameters that predictions do not use, because there are fitted clones.
+
+    `attributes` are those of an estimator.
+    """
+    return {
+        name
+        for name in attributes.keys() & _REPLACED_BY.keys()
+        if any(fitted in attributes for fitted in _REPLACED_BY[name])
+    }
+
+
 def _holds_fitted(part):
     """Return whether an estimator uses a fitted estimator as it is."""
     fixed = (str, os.PathLike, FrozenEstimator)
@@ -80,7 +95,7 @@ def _children(part: Any) -> Iterator[tuple[str, Any]]:
             yield from ((f".{name}", getattr(part, name, None)) for name in _NAMED_PARTS)
         for i, pair in enumerate(attributes.get("calibrated_classifiers_", ())):
             yield f".calibrated_classifiers_[{i}].estimator", pair.estimator
+        not_used = NOT_A_PART | replaced_parameters(attributes)
         for name, value in attributes.items():
-            is_replaced = any(fitted in attributes for fitted in _REPLACED_BY.get(name, ()))
-            if name not in NOT_A_PART and not is_replaced:
+            if name not in not_used:
                 yield f".{name}", value

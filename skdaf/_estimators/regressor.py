@@ -127,6 +127,9 @@ class CNNAudioRegressor(RegressorMixin, SupervisedEstimator):
         Number of epochs in `history_`.
     best_epoch_ : int
         The epoch whose weights were kept, counted from 1.
+    n_clips_ : int
+        Number of clips of the last `fit`, with those that were held out of X, and without those
+        whose weight is 0. Calls of `partial_fit` add theirs.
     target_mean_ : ndarray of shape (n_targets,)
         Mean of each target in training, in its units.
     target_scale_ : ndarray of shape (n_targets,)

@@ -97,9 +97,10 @@ def load_deep_audio_features(
     estimator : CNNAudioClassifier or ConvAutoencoderEmbedder
         A fitted estimator with the same spectrograms, layers and outputs as the original, which
         applies an activation to the logits. The classes are in the order of the file. The
-        attributes `history_`, `n_epochs_` and `best_epoch_` do not exist, because the file does not
-        contain them. If you clone the estimator and fit the clone, its network has the same layers,
-        but no activation on the logits (or, for an autoencoder, is the network of this package).
+        attributes `history_`, `n_epochs_`, `best_epoch_` and `n_clips_` do not exist, because the
+        file does not contain them. If you clone the estimator and fit the clone, its network has
+        the same layers, but no activation on the logits (or, for an autoencoder, is the network of
+        this package).
 
     Raises
     ------

@@ -30,13 +30,15 @@ def training_facts(attributes):
     Returns
     -------
     facts : dict
-        `training`: the epoch that was kept; `results`: its losses and scores; `settings`: the
-        parameters of the training.
+        `training clips`: their number, if it is known; `training`: the epoch that was kept;
+        `results`: its losses and scores; `settings`: the parameters of the training.
     """
     if "n_epochs_" not in attributes:
         return {}
     best = attributes["best_epoch_"]
-    facts = {"training": f"epoch {best} of {attributes['n_epochs_']}"}
+    n_clips = attributes.get("n_clips_")  # unknown for files of earlier releases
+    facts = {} if n_clips is None else {"training clips": n_clips}
+    facts["training"] = f"epoch {best} of {attributes['n_epochs_']}"
     results = _results(attributes.get("history_"), best)
     settings = {name: _plain(attributes[name]) for name in _NAMES if name in attributes}
     return facts | ({"results": results} if results else {}) | {"settings": settings}

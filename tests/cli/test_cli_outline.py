@@ -62,6 +62,7 @@ def test_info_shows_how_a_network_was_trained(files, tmp_path):
     path = tmp_path / "trained.skops"
     save_model(trained, path)
     (network,) = json.loads(invoke("info", path, "--json").stdout)["networks"]
+    assert network["training clips"] == trained.n_clips_ == 12
     assert network["settings"]["learning_rate"] == 0.002
     assert network["settings"]["augment"] == ["mask", "shift"]
     assert network["settings"]["random_state"] is None

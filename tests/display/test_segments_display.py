@@ -89,6 +89,93 @@ def test_bands_are_the_probabilities(classifier, recording):
     assert bands.get_ylim() == (2.5, -0.5)
 
 
+def heights(collection):
+    """Return the height of each bar."""
+    return [np.ptp(path.vertices[:, 1]) for path in collection.get_paths()]
+
+
+def test_the_height_of_a_predicted_segment_is_its_mean_probability():
+    true = segment_table((0, 2, "a"), (2, 4, "b"))
+    predicted = segment_table((0, 1, "a"), (1, 3, "a"), (3, 4, "b"))
+    predicted = predicted.assign(a=[0.9, 0.4, 0.0], b=[0.1, 0.3, 1.0], c=[0.0, 0.3, 0.0])
+    display = SegmentsDisplay.from_predictions(true, predicted)
+    (full,) = heights(display.bars_["true", "a"])
+    np.testing.assert_allclose(heights(display.bars_["true", "b"]), full)
+    np.testing.assert_allclose(heights(display.bars_["predicted", "a"]), full * 1.7 / 3)
+    np.testing.assert_allclose(heights(display.bars_["predicted", "b"]), full)
+    # All bars of a lane stand on the same line, and a faint one shows the full height.
+    for (name, _), bar in display.bars_.items():
+        low = bar.get_paths()[0].vertices[:, 1].max()
+        assert low == pytest.approx(full / 2 + (name == "predicted"))
+    (faint,) = (bar for bar in display.ax_[-1].collections if bar.get_alpha())
+    assert (bars(faint), heights(faint)) == ([(0, 3)], [pytest.approx(full)])
+    assert "mean probability" in display.legend_.get_title().get_text()
+
+
+def test_segments_whose_probabilities_are_unknown_have_the_full_height():
+    table = segment_table((0, 1, "a"), (1, 2, "b")).assign(a=[0.9, 0.2])
+    display = SegmentsDisplay.from_predictions(table, table)
+    np.testing.assert_allclose(
+        heights(display.bars_["predicted", "b"]), heights(display.bars_["true", "b"])
+    )
+    assert len(display.ax_[-1].collections) == len(display.bars_)
+    assert not display.legend_.get_title().get_text()
+
+
+def test_heights_of_overlapping_windows_gaps_and_labels_that_smoothing_changed():
+    predicted = segment_table((0, 2, "a"), (1, 3, "a"), (3, 4, "b"), (4, 5, "a"), (7, 8, "a"))
+    predicted = predicted.assign(a=[0.6, 0.8, 0.2, 0.7, 0.6], b=[0.4, 0.2, 0.8, 0.3, 0.4])
+    display = SegmentsDisplay.from_predictions(None, predicted, min_duration=1.5)
+    found = display.bars_["predicted", "a"]
+    assert bars(found) == [(0, 5), (7, 8)]
+    # Where windows overlap, their mean counts; the label that was replaced had 0.2.
+    means = [(0.6 + 0.7 + 0.8 + 0.2 + 0.7) / 5, 0.6]
+    np.testing.assert_allclose(heights(found), np.multiply(means, 0.84))
+
+
+def test_a_detection_is_not_lower_than_the_threshold():
+    """Overlapping windows without the label do not count, although the bands show them."""
+    predicted = segment_table((0, 2, None), (1, 3, "a"), (2, 4, None))
+    predicted = predicted.assign(a=[0.3, 0.9, 0.1], b=[0.2, 0.0, 0.6])
+    display = SegmentsDisplay.from_predictions(None, predicted)
+    np.testing.assert_allclose(heights(display.bars_["predicted", "a"]), [0.9 * 0.84])
+    expected = [[0.3, 0.6, 0.5, 0.1], [0.2, 0.1, 0.3, 0.6]]
+    np.testing.assert_allclose(display.bands_.get_array(), expected)
+
+
+def test_windows_with_several_labels_count_once_in_the_bands():
+    predicted = segment_table((0, 2, "a"), (0, 2, "b"), (1, 3, "a"))
+    predicted = predicted.assign(a=[0.9, 0.9, 0.5], b=[0.6, 0.6, 0.2])
+    display = SegmentsDisplay.from_predictions(None, predicted, multilabel=True)
+    expected = [[0.9, 0.7, 0.5], [0.6, 0.4, 0.2]]
+    np.testing.assert_allclose(display.bands_.get_array(), expected)
+
+
+def test_a_table_without_segments_has_neither_bars_nor_bands():
+    empty = segment_table((0, 1, "a")).assign(a=[0.9]).iloc[:0]
+    display = SegmentsDisplay.from_predictions(segment_table((0, 1, "a")), empty)
+    assert [*display.bars_] == [("true", "a")]
+    assert display.bands_ is None
+
+
+def test_each_of_several_labels_at_a_time_has_its_own_height():
+    predicted = segment_table((0, 1, "a"), (0, 1, "b"), (1, 2, None))
+    predicted = predicted.assign(a=[0.9, 0.9, 0.1], b=[0.6, 0.6, 0.3])
+    display = SegmentsDisplay.from_predictions(None, predicted, multilabel=True)
+    row = 0.84 / 2
+    for label, share in (("a", 0.9), ("b", 0.6)):
+        np.testing.assert_allclose(heights(display.bars_["predicted", label]), [share * row])
+
+
+def test_names_of_classes_are_where_they_can_be_read():
+    predicted = segment_table((0, 1, "a"), (1, 2, "b")).assign(a=[0.9, 0.2], b=[0.1, 0.3])
+    names = SegmentsDisplay.from_predictions(None, predicted).ax_[-1].texts
+    places = {name.get_text(): (name.get_position()[1], name.get_color()) for name in names}
+    # In the blue bar, and above the orange one, which is low.
+    assert places["a"] == (pytest.approx(0.42 - 0.84 * 0.45), "white")
+    assert places["b"] == (pytest.approx(0.42 - 0.84 * 0.65), "black")
+
+
 def test_predicted_segments_are_merged_in_the_lane():
     predicted = pd.DataFrame(
         {"start": [0, 1, 2, 3], "end": [1, 2, 3, 4], "label": ["a", "a", "b", "a"]}

@@ -39,6 +39,16 @@ class TestSettingsOfARun:
         loaded.set_params(frontend__cache=None).predict(sounds.filenames[:1])
         assert loaded.frontend_.cache is None
 
+    def test_other_parameters_apply_to_the_next_fit(self, classifier, sounds, tmp_path):
+        save_model(classifier, tmp_path / "model.skops")
+        loaded = load_model(tmp_path / "model.skops")
+        expected = loaded.predict_proba(sounds.filenames)
+        loaded.set_params(frontend__channel=1, frontend__n_mels=12)  # the files have one channel
+        assert (loaded.frontend.channel, loaded.frontend_.channel) == (1, None)
+        np.testing.assert_array_equal(loaded.predict_proba(sounds.filenames), expected)
+        with pytest.raises(AudioReadError, match="channel"):
+            loaded.fit(sounds.filenames, sounds.target)
+
     def test_workers_of_the_front_end_come_before_those_of_the_network(self, classifier, sounds):
         classifier.set_params(n_jobs=3, frontend__n_jobs=2).predict(sounds.filenames[:2])
         assert classifier.frontend_.n_jobs == 2

@@ -63,6 +63,18 @@ def test_calls_learn(kind):
 
 
 @both_kinds
+def test_clips_are_counted(kind, tmp_path):
+    estimator = calls(kind, 2)
+    assert estimator.n_clips_ == saved_and_loaded(estimator, tmp_path).n_clips_ == 80
+    weights = np.arange(30) % 3  # a third of the clips is not used
+    assert estimator.partial_fit(X[:30], y[:30], sample_weight=weights).n_clips_ == 100
+    assert estimator.fit(X[:40], y[:40]).n_clips_ == 40
+    assert estimator.partial_fit(X[:7], y[:7]).n_clips_ == 47
+    del estimator.n_clips_  # as in a file of an earlier release
+    assert not hasattr(estimator.partial_fit(X[:7], y[:7]), "n_clips_")
+
+
+@both_kinds
 def test_the_same_calls_give_the_same_bytes_for_any_number_of_threads(kind, monkeypatch):
     monkeypatch.setattr("skdaf._training.loop._MIN_VALUES_PER_THREAD", 1)
     expected = calls(kind)

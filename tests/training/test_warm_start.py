@@ -62,6 +62,8 @@ def test_a_warm_start_continues_with_the_weights(kind):
     for name, values in first.history_.items():
         assert second.history_[name][:n] == values
     assert second.history_["train_loss"][-1] < first.history_["train_loss"][-1]
+    # The clips of the last fit.
+    assert second.n_clips_ == first.n_clips_ == len(X)
     # A new cycle of the learning rate.
     rates = second.history_["learning_rate"]
     assert rates[n:] == rates[:n]

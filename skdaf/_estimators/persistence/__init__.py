@@ -10,4 +10,5 @@
 - `checks`: check the values in these objects; `tree_checks` and `estimator_checks` do this for
   scikit-learn's estimators; `conditions` contains what they share.
 - `run_settings`: parameters of a run (paths, workers, devices), which files do not contain.
+- `unused_fits`: fitted estimators in parameters, which files do not contain either.
 """

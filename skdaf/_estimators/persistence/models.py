@@ -42,7 +42,8 @@ def save_model(estimator: BaseEstimator, path: PathLike | bytes) -> None:
     A loaded estimator has their defaults. The estimator that you save does not change. Paths are
     not saved either: if a parameter is the path of a saved model
     (``CNNFeatureExtractor("model.skops")``, ``pretrained="model.skops"``), the file contains that
-    model instead, in a ``FrozenEstimator``.
+    model instead, in a ``FrozenEstimator``. Parameters of which an estimator has fitted copies,
+    such as `estimator` of a search or of ``CalibratedClassifierCV``, are saved unfitted.
 
     Parameters
     ----------

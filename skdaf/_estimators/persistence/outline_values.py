@@ -117,6 +117,7 @@ _OF_NETWORKS = {
     "history_": lambda value: type(value) is dict,
     "n_epochs_": _is_integer(0),
     "best_epoch_": _is_integer(0),
+    "n_clips_": _is_integer(0),
     "_optimizer_state": _are_weights,
     "n_features_in_": _is_integer(0),
 }

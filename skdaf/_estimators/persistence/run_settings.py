@@ -17,6 +17,7 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from skdaf._core.callables import name_of
 from skdaf._estimators.persistence.trusted_types import RUN_PARAMETERS
+from skdaf._estimators.persistence.unused_fits import without_unused_fits
 from skdaf._estimators.pretrained.names import NAMED
 
 # Fitted attributes that also belong to a run, and functions that return their replacements.
@@ -179,7 +180,7 @@ class EstimatorCopier:
 
     def _copy_object(self, value):
         kind = type(value)
-        attributes = dict(vars(value))
+        attributes = without_unused_fits(value)
         for name in getattr(kind, "_callable_parameters", ()):
             _check_no_code(kind, name, attributes.get(name))
         # It may come from a pretrained network.
