@@ -21,7 +21,7 @@ _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 _OF_STANDARD_INPUT = ("--rate", "--channels", "--sample-format")
 
 # An error about an option names at most this many other commands that have it.
-_MAX_COMMANDS = 3
+_MAX_COMMANDS = 5
 
 _QUIET, _ARGUMENTS = "skdaf.quiet", "skdaf.arguments"
 
