@@ -128,8 +128,7 @@ def segments(model, recordings, **values):
     check_raw_audio_options(recordings[0], *raw)
     check_truth_options(values)
     several = len(recordings) > 1 or os.path.isdir(recordings[0])
-    # With --truth, --format is that of the report.
-    check_output(None if values["truth"] else values["format_"], values["output"], several)
+    check_output(values, several)
     check_raven_options(values)
     files = list(recordings) if is_live else annotated(audio_files(recordings), values)
     check_figure(values, files)
