@@ -5,6 +5,7 @@ import os
 import click
 
 from skdaf.cli._agreement import Truth, annotated, check_truth_options, truth_options
+from skdaf.cli._decimal_comma import decimal_comma_option
 from skdaf.cli._figures import check_figure, draw_segments, draw_values, figure_options, shown_part
 from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
@@ -107,6 +108,7 @@ _FOR_CLASSES = (
     "missing, write a file for each recording, such as SITE01.skdaf.txt.",
     OutputFileOrFolder(),
 )
+@decimal_comma_option
 @using_options
 def segments(model, recordings, **values):
     """Divide long recordings into labeled segments.
