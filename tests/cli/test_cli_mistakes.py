@@ -102,6 +102,7 @@ def test_annotations_without_segments(tmp_path):
         ),
         (("predict", "--group-column", "x"), '"skdaf combine" and "skdaf report". See'),
         (("embed", "--label-separator", ";"), '"skdaf report" and "skdaf check". See'),
+        (("similar", "index", "--include-self"), 'an option of "skdaf similar query". See'),
         (("predict", "--prob"), "No such option: --prob. Did you mean --proba?"),
         (("predict", "--foo"), "No such option: --foo. See"),
     ],
