@@ -9,7 +9,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_copies`: the warning about copies of training clips.
 - `_combining`: what combine trains, and its option --config.
 - `_handcrafted`: the option --handcrafted of train.
-- `_predicting`: predict, embed, report.
+- `_predicting`: predict, embed; `_reporting`: report.
 - `_inputs`: what a model gets, such as a table with numbers beside the recordings.
 - `_skipping`: the option --skip-unreadable of predict and embed.
 - `_segmenting`: segments; `_results`, `_agreement`, `_figures`: what it writes, scores and draws.
@@ -26,7 +26,8 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_recordings`: the labeled recordings of a command: class folders, or --table; `_spelling`: errors
   about tables.
 - `_models`: load and save model files.
-- `_tables`, `_scores`, `_reports`, `_text`: find recordings, write tables and reports.
+- `_tables`, `_csv`, `_scores`, `_reports`, `_report_tables`, `_text`: find recordings, write tables
+  and reports; `_decimal_comma`: the option --decimal-comma.
 """
 
 import click
@@ -34,8 +35,9 @@ import click
 from skdaf import __version__
 from skdaf.cli._checking import check
 from skdaf.cli._files import convert, export, info
-from skdaf.cli._predicting import embed, predict, report
+from skdaf.cli._predicting import embed, predict
 from skdaf.cli._program import Program
+from skdaf.cli._reporting import report
 from skdaf.cli._segmenting import segments
 from skdaf.cli._similar import similar
 from skdaf.cli._training import combine, train, transfer

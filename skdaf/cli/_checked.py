@@ -27,7 +27,7 @@ def refuse_unreadable(path, spelling, advice=""):
     bad = [
         name
         for name, ok in zip(table.values("path"), table.values("ok"), strict=True)
-        if ok == "False"
+        if (ok or "").strip().lower() == "false"  # Excel writes FALSE
     ]
     if bad:
         what = "a recording" if len(bad) == 1 else f"{len(bad)} recordings"

@@ -6,6 +6,7 @@ import difflib
 import click
 
 from skdaf.cli._completion import complete_parameter
+from skdaf.cli._decimal_comma import decimal_comma_option
 from skdaf.cli._models import ModelFile
 from skdaf.cli._paths import CsvFile, InputPath, OutputFile, OutputFolder, ResultsFile
 from skdaf.cli._program import quiet_option
@@ -148,7 +149,9 @@ def output_option(what, type_=None, **settings):
 # Options of all commands that use a model, and of all commands that write a table.
 using_options = combine_options(trust_option, cache_option, jobs_option, quiet_option)
 table_options = combine_options(
-    format_option, output_option("Write the results to this file.", ResultsFile())
+    format_option,
+    output_option("Write the results to this file.", ResultsFile()),
+    decimal_comma_option,
 )
 
 training_options = combine_options(
@@ -183,6 +186,7 @@ training_options = combine_options(
         help="Also write what is predicted for each clip that --test-fraction or --cv tests, next "
         "to what is true, as CSV.",
     ),
+    decimal_comma_option,
     click.option(
         "--seed",
         type=WholeNumber(min=0, max=2**32 - 1),

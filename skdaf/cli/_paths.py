@@ -125,10 +125,9 @@ class ResultsFile(OutputFile):
 
 
 class ReportFile(ResultsFile):
-    """A report to write, which can be text or JSON."""
+    """A report to write, which can be text, CSV or JSON."""
 
-    formats = "*.json, or a text report by any other name"
-    other_tables = (".csv", ".tsv")
+    formats = "*.csv, *.json, or a text report by any other name"
 
 
 class CsvFile(OutputFile):

@@ -21,7 +21,7 @@ _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 _OF_STANDARD_INPUT = ("--rate", "--channels", "--sample-format")
 
 # An error about an option names at most this many other commands that have it.
-_MAX_COMMANDS = 3
+_MAX_COMMANDS = 5
 
 _QUIET, _ARGUMENTS = "skdaf.quiet", "skdaf.arguments"
 
@@ -139,7 +139,8 @@ def _option_of_others(command, context, option):
     others = _commands_with(context.parent, option)
     if not 0 < len(others) <= _MAX_COMMANDS:
         return ""
-    *first, last = (f'"skdaf {name}"' for name in others)
+    group = "" if context.parent.parent is None else f"{context.parent.info_name} "
+    *first, last = (f'"skdaf {group}{name}"' for name in others)
     return f" It is an option of {' and '.join(filter(None, [', '.join(first), last]))}."
 
 

@@ -1,5 +1,7 @@
 """Reports of classifiers and regressors, as text and as data."""
 
+import warnings
+
 from skdaf.cli._multilabel import scores_data, scores_text
 from skdaf.cli._scores import formatted, mean_scores, scores_of_clips
 from skdaf.cli._text import visible
@@ -107,7 +109,11 @@ def confusion_of(labels, predicted):
     from sklearn.metrics import confusion_matrix
 
     names = sorted({*map(str, labels), *predicted})
-    return pd.DataFrame(confusion_matrix(labels, predicted, labels=names), names, names)
+    with warnings.catch_warnings():
+        # The matrix of a single class is right, too.
+        warnings.filterwarnings("ignore", "A single label was found")
+        matrix = confusion_matrix(labels, predicted, labels=names)
+    return pd.DataFrame(matrix, names, names)
 
 
 def regression_scores(predicted, numbers, targets):

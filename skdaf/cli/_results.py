@@ -109,10 +109,22 @@ class Results:
             write_segments(table, self._output, self._format, self._default, raven=self._raven)
 
 
-def check_output(format_, output, several):
-    """Raise UsageError if the results of several recordings do not fit into the output."""
+def check_output(values, several):
+    """Raise UsageError if the output cannot contain what the options ask for.
+
+    Parameters
+    ----------
+    values : dict
+        The options of the command.
+    several : bool
+        Whether there are several recordings.
+    """
+    # With --truth, --format is that of the report.
+    format_, output = None if values["truth"] else values["format_"], values["output"]
     if format_ in LABEL_FORMATS and output is None:
         raise click.UsageError(f"--format {format_} requires --output.")
+    if values["proba"]:
+        _check_has_probabilities(format_, output, bool(values["truth"]))
     if not several or output is None or is_folder(output):
         return
     kind = format_ or format_by_name(output)
@@ -121,6 +133,31 @@ def check_output(format_, output, several):
             f"--output {output!r} would contain the labels of several recordings: pass a folder "
             f"({output}/) for a file of each, or a table (*.csv or *.json)."
         )
+
+
+def _check_has_probabilities(format_, output, has_truth):
+    """Raise UsageError if --proba has no effect."""
+    if output is None:
+        if has_truth:
+            raise click.UsageError(
+                "With --truth, segments and their probabilities are only written to a file: omit "
+                "--proba, or add -o FILE.csv."
+            )
+        return
+    if _is_for_audacity(format_, output):
+        way = "name the output *.csv or *.json" if has_truth else "add --format csv, json or raven"
+        raise click.UsageError(
+            f"Labels for Audacity contain no probabilities: omit --proba, or {way}."
+        )
+
+
+def _is_for_audacity(format_, output):
+    kind = format_ or format_by_name(output)
+    if kind is not None or is_folder(output):
+        return kind in ("audacity", None)
+    from skdaf._segments.writing import segment_format
+
+    return segment_format(output) == "audacity"
 
 
 def write_segments(table, output, format_, default="audacity", announce=True, raven=None):

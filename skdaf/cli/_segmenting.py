@@ -5,6 +5,7 @@ import os
 import click
 
 from skdaf.cli._agreement import Truth, annotated, check_truth_options, truth_options
+from skdaf.cli._decimal_comma import decimal_comma_option
 from skdaf.cli._figures import check_figure, draw_segments, draw_values, figure_options, shown_part
 from skdaf.cli._models import load_predictor
 from skdaf.cli._options import model_argument, output_option, using_options, window_options
@@ -107,6 +108,7 @@ _FOR_CLASSES = (
     "missing, write a file for each recording, such as SITE01.skdaf.txt.",
     OutputFileOrFolder(),
 )
+@decimal_comma_option
 @using_options
 def segments(model, recordings, **values):
     """Divide long recordings into labeled segments.
@@ -128,8 +130,7 @@ def segments(model, recordings, **values):
     check_raw_audio_options(recordings[0], *raw)
     check_truth_options(values)
     several = len(recordings) > 1 or os.path.isdir(recordings[0])
-    # With --truth, --format is that of the report.
-    check_output(None if values["truth"] else values["format_"], values["output"], several)
+    check_output(values, several)
     check_raven_options(values)
     files = list(recordings) if is_live else annotated(audio_files(recordings), values)
     check_figure(values, files)

@@ -1,10 +1,9 @@
 """The command segments for raw samples on standard input: rows are printed as they come."""
 
-import csv
-import io
 import re
 import time
 
+from skdaf.cli._csv import csv_line, csv_start
 from skdaf.cli._program import Interrupted
 from skdaf.cli._raw_audio import RawAudio
 from skdaf.cli._tables import aligned_cell, json_rows
@@ -99,12 +98,13 @@ class Stream:
             The labels that can occur, which set the width of their column.
         """
         line = _csv_line if format_ == "csv" else _aligned_line(classes)
+        start = csv_start(is_for_terminal()) if format_ == "csv" else ""
         is_empty = True
         for text in _json_texts(rows) if format_ == "json" else _lines(rows, line):
-            echo(text, end="")
+            echo(f"{start if is_empty else ''}{text}", end="")
             is_empty = False
         if is_empty and self._error is None:
-            echo("[]" if format_ == "json" else line(names, names))
+            echo("[]" if format_ == "json" else start + line(names, names))
 
     def raise_problem(self):
         """Raise what ended the samples too early, after everything found has been written."""
@@ -160,13 +160,7 @@ def _lines(rows, line):
 
 
 def _csv_line(names, cells):
-    cells = [visible(x) if isinstance(x, str) and is_for_terminal() else x for x in cells]
-    file = io.StringIO()
-    # The csv module does not quote "\r", which readers would treat as the end of a line.
-    has_return = any("\r" in str(cell) for cell in cells)
-    quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
-    csv.writer(file, lineterminator="", quoting=quoting).writerow(cells)
-    return file.getvalue()
+    return csv_line(cells, is_for_terminal(), is_header=cells is names)
 
 
 def _aligned_line(classes):

@@ -1,6 +1,5 @@
 """Find recordings, and write tables of results."""
 
-import csv
 import math
 import os
 import shlex
@@ -9,8 +8,9 @@ from pathlib import Path
 import click
 
 from skdaf._core.files import write_whole
+from skdaf.cli._csv import csv_text
 from skdaf.cli._program import note
-from skdaf.cli._text import echo, is_for_terminal, to_bytes, to_json, visible
+from skdaf.cli._text import echo, to_bytes, to_json, visible
 
 # The extensions of other tables than CSV files.
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".parquet", ".feather")
@@ -92,9 +92,11 @@ def check_is_no_other_table(path):
 def show(table, format_=None, output=None, default="table", announce=True):
     """Write a table to a file, which a note says if `announce` is true, or to standard output."""
     kind = format_ or format_by_name(output) or default
-    if kind == "csv" and output is None and is_for_terminal():
-        table = _visible_cells(table)
-    write({"table": _aligned, "csv": _csv, "json": _json}[kind](table), output)
+    if kind == "csv":
+        text = csv_text(table, output)
+    else:
+        text = _json(table) if kind == "json" else _aligned(table)
+    write(text, output)
     if output is not None and announce:
         note(f"Wrote {len(table)} row{'s' * (len(table) != 1)} to {output}")
 
@@ -121,20 +123,6 @@ def aligned_cell(name, value):
         return "-"
     digits = ".3f" if name in _SECONDS else ".4g"
     return format(value, digits) if isinstance(value, float) else visible(value)
-
-
-def _visible_cells(table):
-    """Return a table with unsafe characters escaped."""
-    table = table.map(lambda value: visible(value) if isinstance(value, str) else value)
-    return table.set_axis([visible(name) for name in table.columns], axis="columns")
-
-
-def _csv(table):
-    text = table.to_csv(index=False)
-    if "\r" in text:
-        # The csv module does not quote "\r", which readers would treat as the end of a line.
-        text = table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
-    return text.rstrip("\n")
 
 
 def _json(table):

@@ -100,12 +100,51 @@ def test_annotations_without_segments(tmp_path):
             ("predict", "--class-weight", "x"),
             'an option of "skdaf train" and "skdaf transfer". See',
         ),
+        (("predict", "--group-column", "x"), '"skdaf combine" and "skdaf report". See'),
+        (("embed", "--label-separator", ";"), '"skdaf report" and "skdaf check". See'),
+        (("similar", "index", "--include-self"), 'an option of "skdaf similar query". See'),
         (("predict", "--prob"), "No such option: --prob. Did you mean --proba?"),
         (("predict", "--foo"), "No such option: --foo. See"),
     ],
 )
 def test_options_that_a_command_does_not_have(words, expected):
     assert expected in misuse(*words)
+
+
+TRUTH = ("--truth", "truth.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (TRUTH, "only written to a file: omit --proba, or add -o FILE.csv."),
+        ((*TRUTH, "-o", "x.txt"), "omit --proba, or name the output *.csv or *.json."),
+        (("-o", "x.txt"), "Audacity contain no probabilities: omit --proba, or add --format csv,"),
+        (("-o", "found/"), "omit --proba, or add --format csv, json or raven."),
+        (("-o", "x.csv", "--format", "audacity"), "omit --proba, or add --format csv,"),
+    ],
+)
+def test_probabilities_that_would_not_be_written(words, expected):
+    assert expected in misuse("segments", "model.skops", "long.wav", "--proba", *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("-o", "x.csv"),
+        ("-o", "x.json"),
+        ("-o", "x.selections.txt"),
+        ("-o", "found/", "--format", "raven"),
+        (*TRUTH, "--format", "json", "-o", "x.csv"),
+    ],
+)
+def test_probabilities_that_are_written(words, tmp_path):
+    words = [tmp_path / word if word.startswith(("x.", "found")) else word for word in words]
+    if "found" in str(words):
+        words[words.index(tmp_path / "found")] = f"{tmp_path / 'found'}/"
+    window = ("--window", "0.25", "--quiet")
+    invoke("segments", "model.skops", "long.wav", *window, "--proba", *words)
 
 
 def test_files_of_the_wrong_kind(embedder, tmp_path):
@@ -168,8 +207,8 @@ def test_tables_are_not_written_as_other_files(name, tmp_path):
 @pytest.mark.parametrize(
     ("words", "name", "formats"),
     [
-        ("report model.skops recordings", "x.csv", "*.json, or a text report by any other name."),
-        ("report model.skops recordings", "x.npy", "*.json, or a text report by any other name."),
+        ("report model.skops recordings", "x.tsv", "*.csv, *.json, or a text report by any other"),
+        ("report model.skops recordings", "x.npy", "*.csv, *.json, or a text report by any other"),
         ("predict model.skops recordings", "x.TSV", "*.csv, *.json, or a text table by any other"),
     ],
 )

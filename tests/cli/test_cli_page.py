@@ -92,7 +92,7 @@ def run(command):
         options = {"prog_name": "skdaf", "env": {"COLUMNS": "80"}, "input": content}
         return CliRunner().invoke(main, words, **options).output
     *options, file = words
-    lines = Path(file).read_text().splitlines(keepends=True)
+    lines = Path(file).read_text("utf-8-sig").splitlines(keepends=True)
     assert program in ("cat", "head")
     return "".join(lines[: -int(options[0]) if options else None])
 

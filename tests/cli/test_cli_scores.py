@@ -8,7 +8,7 @@ import pytest
 from cli_commands import KINDS, invoke
 
 from skdaf.cli._groups import Groups
-from skdaf.cli._reports import report_data, report_text
+from skdaf.cli._reports import confusion_of, report_data, report_text
 from skdaf.cli._scores import Predictions, joined_predictions, mean_scores, scores_of_clips
 from skdaf.datasets import load_audio_folders
 
@@ -49,6 +49,11 @@ def test_the_worst_groups_come_first():
     errors = pd.DataFrame({"mean error of Hz": [100, 400, 100], "mean error of s": [0.9, 0.1, 0.2]})
     assert mean_scores(errors, [1, 2, 3]).index.tolist() == ["1", "2", "3"]
     assert mean_scores(errors / [100, 1], [1, 2, 3]).index.tolist() == ["1", "2", "3"]
+
+
+def test_the_confusion_matrix_of_a_single_class():
+    # Warnings are errors here.
+    assert confusion_of(["a", "a"], ["a", "a"]).loc["a", "a"] == 2
 
 
 def test_a_text_shows_twenty_groups_and_json_all():

@@ -161,6 +161,13 @@ def test_a_table_of_check_is_refused_if_a_recording_is_unreadable(checked, comma
         assert f"Skipped 1 unreadable recording:\n'{checked}'" in skipped.stderr
 
 
+def test_a_table_of_check_that_excel_saved(checked):
+    path = Path("check.csv")
+    path.write_text(path.read_text().replace("False", "FALSE").replace(",", ";"), "utf-8-sig")
+    error = misuse("train", "--table", "check.csv", "-o", "x.skops")
+    assert f"contains a recording that cannot be read (ok=False), such as '{checked}'" in error
+
+
 @pytest.mark.usefixtures("checked")
 def test_other_rows_of_a_table_of_check_are_used():
     table = pd.read_csv("check.csv", keep_default_na=False)

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdaf import CNNAudioClassifier, load_model, save_model
-from skdaf.cli import _tables, _text
+from skdaf.cli import _csv, _text
 from skdaf.cli._text import to_bytes, to_json, visible
 
 NAMES = [
@@ -67,7 +67,7 @@ def unusual(sounds, tmp_path_factory):
 
 @pytest.fixture
 def _on_a_terminal(monkeypatch):
-    for module in (_tables, _text):
+    for module in (_csv, _text):
         monkeypatch.setattr(module, "is_for_terminal", lambda: True)
 
 
