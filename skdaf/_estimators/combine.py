@@ -24,7 +24,7 @@ from skdaf._estimators.combined_networks import common_channel, find_frontend_of
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
 from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean
-from skdaf._estimators.pretrained.requirements import check_packages_of
+from skdaf._estimators.pretrained.parts import check_packages_of
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
 

