@@ -19,7 +19,7 @@ from skdaf._audio.metadata.loading import load_rows
 from skdaf._audio.speech import WORDS, speech_clips
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
 from skdaf._core.typing import PathLike
-from skdaf._core.validation import validate_params
+from skdaf._core.validation import Hertz, validate_params
 
 __all__ = ["load_audio_folders", "load_audio_table", "make_audio_dataset", "make_speech_dataset"]
 
@@ -231,7 +231,7 @@ def load_audio_table(
         "classes": ["array-like"],
         "n_clips_per_class": [Interval(Integral, 1, None, closed="left")],
         "duration": [tuple, list],
-        "sampling_rate": [Interval(Integral, 4000, None, closed="left")],
+        "sampling_rate": [Hertz(Integral, 4000, None, closed="left")],
         "subtype": [StrOptions(SUBTYPES)],
         "random_state": ["random_state"],
     }

@@ -53,7 +53,7 @@ def kind_of(model: Any) -> str | None:
         return "onnx"
     if not isinstance(model, (str, os.PathLike)):
         return None
-    name = os.fspath(model)
+    name = str(os.fspath(model))
     if name in NAMED:
         return name
     if name.lower().endswith(ONNX_ENDINGS):
@@ -67,4 +67,4 @@ def _is_content(model):
 
 
 def _name(model):
-    return "in the saved file" if _is_content(model) else repr(os.fspath(model))
+    return "in the saved file" if _is_content(model) else repr(str(os.fspath(model)))

@@ -18,7 +18,7 @@ from skdaf._core.estimator import Estimator, is_names, is_positive_count, is_sec
 from skdaf._core.limits import MAX_SAMPLING_RATE, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
-from skdaf._core.validation import Seconds, fit_context
+from skdaf._core.validation import Hertz, Seconds, fit_context
 from skdaf._estimators.persistence.run_settings import CodeError
 from skdaf._estimators.pretrained.checks import (
     check_cache,
@@ -157,7 +157,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
     _parameter_constraints = {
         "model": "no_validation",  # `find_model` says more
         "sampling_rate": [
-            Interval(Integral, MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, closed="both"),
+            Hertz(Integral, MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, closed="both"),
             None,
         ],
         "window": [Seconds(MAX_WINDOW), None],
