@@ -18,7 +18,7 @@ def check_packages(model: Any) -> None:
     model : object
         What `PretrainedFeatureExtractor` takes. Anything else needs no package.
     """
-    needed = PACKAGES.get(kind_of(model), {})
+    needed = PACKAGES.get(kind_of(model) or "", {})
     missing = [package for package in needed if not is_installed(package.replace("-", "_"))]
     if not missing:
         return
