@@ -40,8 +40,8 @@ def find_table(folder, files):
     ----------
     folder : Path
     files : list of Path
-        The recordings. A table names them if one of its columns contains most of their names,
-        with or without extensions.
+        The recordings. A table names them if one of its columns contains most of their names, or
+        the ends of their paths, with or without extensions.
     """
     step = -(-len(files) // _N_SEARCHED)
     names = [_names_of(path) for path in files[::step]]
@@ -96,9 +96,16 @@ def warn_about_folders(root, audio, stacklevel):
 
 
 def _names_of(path):
-    """Return the names that a table may have for a recording."""
+    """Return what a table may have for a recording: its name, or the end of its path, as parts."""
     is_short_number = path.stem.isdigit() and len(path.stem) < _SHORTEST_NUMBER
-    return {path.name} if is_short_number else {path.name, path.stem}
+    names = {path.name} if is_short_number else {path.name, path.stem}
+    folders = Path(os.path.abspath(path)).parts[1:-1]  # without the root
+    return {(*folders[first:], name) for first in range(len(folders) + 1) for name in names}
+
+
+def _parts_of(cell):
+    """Return the parts of a path in a table, without those such as ".."."""
+    return tuple(part for part in re.split(r"[/\\]", cell.strip()) if part not in ("", ".", ".."))
 
 
 def _tables_in(folder):
@@ -120,7 +127,7 @@ def _has_names(table, names):
     except (OSError, ValueError):  # no table, whatever its name
         return False
     for column in metadata.columns:
-        cells = {re.split(r"[/\\]", cell.strip())[-1] for cell in metadata.values(column) if cell}
+        cells = {_parts_of(cell) for cell in metadata.values(column) if cell}
         if 2 * sum(not cells.isdisjoint(spellings) for spellings in names) > len(names):
             return True
     return False

@@ -21,7 +21,7 @@ def make_root(tmp_path):
 
 def write_table(path, names=NAMES, header="path,label"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [f"{name},{name[:4]}" for name in names]
+    rows = [f"{name},x" for name in names]
     path.write_text("\n".join([header, *rows]))
     return path
 
@@ -39,11 +39,19 @@ def test_a_table_beside_a_single_class_is_named(root, place):
     assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize("names", [("audio/bark_one", "a\\rain_one"), ("bark_one.wav", "x", "y")])
+@pytest.mark.parametrize("names", [("bark_one", "a\\rain_one"), ("bark_one.wav", "x", "y")])
 def test_most_recordings_must_be_in_one_column(root, names):
     table = write_table(root / "clips.csv", names)
     expected = str(table) if "x" not in names else None
     assert find_table(root, [root / "a" / name for name in NAMES]) == expected
+
+
+def test_recordings_of_the_same_names_in_other_folders_are_others(root):
+    table = write_table(root / "clips.csv", [f"other/{name}" for name in NAMES])
+    assert find_table(root, [root / "a" / name for name in NAMES]) is None
+    assert find_table(root, [root / "other" / name for name in NAMES]) == str(table)
+    write_table(table, [root / "a" / NAMES[0], "./a/rain_one.wav", "../root/a/rain_two.wav"])
+    assert find_table(root, [root / "a" / name for name in NAMES]) == str(table)
 
 
 def test_short_numbers_are_not_taken_for_names(root):
