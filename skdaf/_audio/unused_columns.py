@@ -54,8 +54,7 @@ def warn_of_unused_numbers(X, y=None):
             f"The columns {unused} of X are not used: an estimator of audio takes only recordings, "
             f"from the columns {audio}. To use numbers as well, pass X to a ColumnTransformer that "
             f"gives {audio} to a transformer of audio, and {unused} to another one. Otherwise, "
-            f"pass X[{audio}].",
-            about=X,
+            f"pass X[{audio}]."
         )
 
 

@@ -2,9 +2,7 @@
 
 import sys
 import warnings
-from contextlib import suppress
-from functools import partial
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 # Code that calls estimators on behalf of the user: a pipeline, a search, workers.
 _NOT_THE_USER = {"skdaf", "sklearn", "joblib", "contextlib", "threading", "concurrent"}
@@ -14,11 +12,7 @@ _NOT_THE_USER |= {"multiprocessing"}
 _shown: WeakKeyDictionary = WeakKeyDictionary()
 
 
-# For an object, by its identity: a weak reference to it, and the warnings that were shown about it.
-_shown_about: dict[int, tuple[ref, set]] = {}
-
-
-def warn_user(message, category=UserWarning, about=None):
+def warn_user(message, category=UserWarning):
     """Issue a warning for the innermost line outside this package, scikit-learn and joblib.
 
     Unless filters say otherwise, Python shows the same warning of the same line once, so that the
@@ -31,47 +25,17 @@ def warn_user(message, category=UserWarning, about=None):
     message : str or Warning
     category : type, default=UserWarning
         Ignored if the message is a Warning.
-    about : object, default=None
-        An argument of the user that several parts of a model look at. The same line gets one
-        warning about it, even if filters show the same warning always.
     """
     if isinstance(message, Warning):
         category = type(message)
     frame, level = _frame_of_user()
-    action = _action(frame, str(message), category)
-    key = (str(message), category, frame.f_code.co_filename, frame.f_lineno)
-    if action == "default":
+    if _action(frame, str(message), category) == "default":
         shown = _shown.setdefault(frame.f_code, set())
-        if key in shown:
-            return
-        shown.add(key)
-    elif action in ("always", "all") and about is not None:
-        shown, key = _warnings_about(about), (id(frame.f_code), *key)
+        key = (str(message), category, frame.f_code.co_filename, frame.f_lineno)
         if key in shown:
             return
         shown.add(key)
     warnings.warn(message, category, stacklevel=level + 1)
-
-
-def _warnings_about(value):
-    """Return the set of the warnings that were shown about an object; it is for the caller to fill.
-
-    Tables have no hash, so a WeakKeyDictionary cannot contain them.
-    """
-    known, shown = _shown_about.get(id(value), (None, set()))
-    if known is not None and known() is value:
-        return shown
-    shown = set()
-    with suppress(TypeError):  # of objects without weak references
-        end = partial(_forget, id(value))
-        _shown_about[id(value)] = ref(value, end), shown
-    return shown
-
-
-def _forget(identity, reference):
-    """Forget an object that no longer exists, unless another one has its identity."""
-    if _shown_about.get(identity, (None,))[0] is reference:
-        del _shown_about[identity]
 
 
 def _frame_of_user():

@@ -1,7 +1,5 @@
 """Numbers in a table of recordings: which ones lead to a warning."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,7 +30,7 @@ def paths(tmp_path_factory):
     return [write_audio(folder / f"{i}.wav", tone(300 + 100 * i, 0.2)) for i in range(N)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def table(paths):
     return pd.DataFrame({"path": paths, "age": [3, 7, 3, 9, 5, 1], "label": LABELS})
 
@@ -172,16 +170,6 @@ def test_a_number_per_clip_is_no_class():
     table = pd.DataFrame({"path": ["a.wav"] * N, "age": range(N)})
     with pytest.warns(UserWarning, match="age"):
         warn_of_unused_numbers(table, [f"class {i}" for i in range(N)])
-
-
-@pytest.mark.parametrize("method", ["vote", "svc"])
-def test_the_parts_of_a_combined_classifier_warn_once(method, table):
-    network = small_classifier(channels=(2,), max_epochs=1)
-    model = make_combined_classifier(network, method=method)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(table, LABELS)
-    assert sum("are not used" in str(warning.message) for warning in caught) == 1
 
 
 def test_only_tables_have_columns():

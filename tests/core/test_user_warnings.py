@@ -7,7 +7,7 @@ import pytest
 from sklearn.pipeline import make_union
 from sklearn.preprocessing import FunctionTransformer
 
-from skdaf._core.user_warnings import _shown_about, warn_user
+from skdaf._core.user_warnings import warn_user
 
 pytestmark = pytest.mark.oldest
 
@@ -98,38 +98,3 @@ def test_without_a_user_the_outermost_line_counts():
     names = {"__name__": "skdaf", "warn_user": warn_user}
     with pytest.warns(DeprecationWarning, match="old"):
         exec("warn_user('old', DeprecationWarning)", names)
-
-
-class Table:
-    """A table, like those of pandas, has weak references, but no hash."""
-
-    __hash__ = None
-
-
-@pytest.mark.parametrize("table", [Table(), [0]], ids=["table", "no weak references"])
-def test_a_line_gets_one_warning_about_an_argument(table):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for _ in range(2):  # as two parts of a model do
-            warn_user("columns", about=table)
-        n_of_line = len(caught)
-        warn_user("columns", about=table)
-        warn_user("columns", about=Table())
-    assert n_of_line == (1 if isinstance(table, Table) else 2)
-    assert len(caught) == n_of_line + 2
-
-
-def test_arguments_are_forgotten_with_their_warnings():
-    for _ in range(3):
-        with pytest.warns(UserWarning, match="columns"):
-            warn_user("columns", about=Table())
-    assert all(known() is not None for known, _ in _shown_about.values())
-
-
-def test_a_warning_about_an_argument_can_be_an_error():
-    table = Table()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for _ in range(2):
-            with pytest.raises(UserWarning, match="columns"):
-                warn_user("columns", about=table)
