@@ -14,11 +14,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdaf._audio.folders import classes_of, list_class, warn_about_left_out
 from skdaf._audio.generated import check_duration, check_names, seed_of, write_clips
+from skdaf._audio.label_tables import warn_about_folders
 from skdaf._audio.metadata.loading import load_rows
 from skdaf._audio.speech import WORDS, speech_clips
 from skdaf._audio.synthesis import KINDS, SUBTYPES, synthesize, wav_bytes
 from skdaf._core.typing import PathLike
-from skdaf._core.validation import validate_params
+from skdaf._core.validation import Hertz, validate_params
 
 __all__ = ["load_audio_folders", "load_audio_table", "make_audio_dataset", "make_speech_dataset"]
 
@@ -28,9 +29,7 @@ Subtype: TypeAlias = Literal[
 
 
 @validate_params({"folders": [str, os.PathLike, "array-like"]})
-def load_audio_folders(
-    folders: PathLike | Sequence[PathLike],
-) -> Bunch:
+def load_audio_folders(folders: PathLike | Sequence[PathLike]) -> Bunch:
     """List the recordings in class folders, with their labels.
 
     Only file names are read, not the content of files. The result has the same form as that of
@@ -68,7 +67,8 @@ def load_audio_folders(
     UserWarning
         If audio or video files are left out; the warning names them and counts them per class.
         If the names of two class folders differ only in their Unicode form; they are treated as one
-        class.
+        class. If the folders are probably no classes, but the parts of a dataset, whose classes are
+        the folders further down, or in a table that names the recordings.
 
     Examples
     --------
@@ -89,6 +89,8 @@ def load_audio_folders(
     audio, left_out = zip(*map(list_class, classes.values()), strict=True)
     # Show the line of the caller: validate_params adds a level to the stack.
     warn_about_left_out(dict(zip(classes, left_out, strict=True)), stacklevel=3)
+    if isinstance(folders, (str, os.PathLike)):  # who lists class folders means them
+        warn_about_folders(Path(folders), dict(zip(classes, audio, strict=True)), stacklevel=3)
     return Bunch(
         filenames=[str(path) for paths in audio for path in paths],
         target=np.repeat(np.arange(len(audio)), [len(paths) for paths in audio]),
@@ -229,7 +231,7 @@ def load_audio_table(
         "classes": ["array-like"],
         "n_clips_per_class": [Interval(Integral, 1, None, closed="left")],
         "duration": [tuple, list],
-        "sampling_rate": [Interval(Integral, 4000, None, closed="left")],
+        "sampling_rate": [Hertz(Integral, 4000, None, closed="left")],
         "subtype": [StrOptions(SUBTYPES)],
         "random_state": ["random_state"],
     }

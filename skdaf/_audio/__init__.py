@@ -11,6 +11,7 @@ Forms of X:
 - `sources`: samples in memory, encoded bytes and open files, used in place of paths.
 - `times`: convert times and durations to seconds.
 - `folders`: find the recordings below folders.
+- `label_tables`: warn of folders that are no classes, and find tables beside them.
 - `metadata`: find the recordings, labels, groups and folds in metadata tables.
 - `synthesis`, `speech`: synthetic sounds and speech.
 - `generated`: check the arguments of generators, and write their clips.

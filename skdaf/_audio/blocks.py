@@ -1,6 +1,6 @@
 """Read the samples of a clip block by block; raise an error if some are missing."""
 
-from skdaf._audio.clips import AudioReadError
+from skdaf._audio.clips import AudioReadError, error_of_times
 from skdaf._audio.formats.errors import missing_frames
 from skdaf._audio.formats.libsndfile import LibsndfileError, message_of
 from skdaf._audio.samples import check_samples
@@ -15,8 +15,8 @@ def span_of(clip, file):
     # Limited before rounding, because any number of seconds is allowed, even infinity for the end.
     start = round(min(clip.start * file.samplerate, file.frames))
     if start and start >= file.frames:
-        raise AudioReadError.of(
-            clip.path,
+        raise error_of_times(
+            clip,
             f"the clip starts at {clip.start:g} s, but the file ends at "
             f"{file.frames / file.samplerate:g} s (start and end are seconds)",
         )
@@ -40,8 +40,8 @@ def _check_end(clip, file):
     seconds = file.frames / file.samplerate
     # Infinity means the end of the file, as None does.
     if clip.end != float("inf") and is_mostly_after(clip.start, clip.end, seconds):
-        raise AudioReadError.of(
-            clip.path,
+        raise error_of_times(
+            clip,
             f"the clip ends at {clip.end:g} s, but the file ends at {seconds:g} s (start and end "
             "are seconds; end=None is the end of the file)",
         )

@@ -45,6 +45,8 @@ class AudioReadError(ValueError):
         self.paths = list(paths)
         # The errors that this one joins.
         self._parts: list[AudioReadError] = []
+        # The start and the end of a clip, if they are what is wrong.
+        self._times: tuple[float, float | None] | None = None
 
     @classmethod
     def of(cls, path: PathLike, problem: str) -> "AudioReadError":
@@ -82,7 +84,9 @@ class AudioReadError(ValueError):
             The error to raise.
         """
         paths = [name if one == path else one for one in self.paths]
-        return type(self)(str(self).replace(repr(path), repr(name)), paths)
+        error = type(self)(str(self).replace(repr(path), repr(name)), paths)
+        error._times = self._times
+        return error
 
     @classmethod
     def join(cls, errors: Sequence["AudioReadError"]) -> "AudioReadError":
@@ -110,6 +114,33 @@ class AudioReadError(ValueError):
         joined = cls("\n".join([f"{len(errors)} clips could not be read:", *lines]), paths)
         joined._parts = errors
         return joined
+
+
+def error_of_times(clip, problem):
+    """Return the AudioReadError for the start or the end of a clip, for `with_rows`."""
+    error = AudioReadError.of(clip.path, problem)
+    error._times = clip.start, clip.end
+    return error
+
+
+def with_rows(error, row_of):
+    """Return an AudioReadError that says in which rows of a table wrong starts and ends are.
+
+    Parameters
+    ----------
+    error : AudioReadError
+        It is not changed.
+    row_of : callable
+        Takes the path, the start and the end of a clip; returns its row as text, or None.
+    """
+    found = []
+    for part in error._parts or [error]:
+        row = part._times and row_of(part.paths[0], *part._times)
+        found.append(AudioReadError(f"{row}: {part}", part.paths) if row else part)
+    joined = AudioReadError.join(found)
+    for text in getattr(error, "__notes__", ()) if joined is not error else ():
+        joined.add_note(text)
+    return joined
 
 
 def raise_errors(errors):

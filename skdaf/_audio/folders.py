@@ -8,6 +8,7 @@ from pathlib import Path
 import soundfile as sf
 
 from skdaf._audio.formats.ffmpeg import files as ffmpeg
+from skdaf._audio.label_tables import about_table, about_tables_in, find_table
 
 # RAW files have no header, so their rate is unknown. Most MATLAB and HTK files are not audio.
 _SKIPPED_FORMATS = {"RAW", "MAT4", "MAT5", "HTK"}
@@ -56,6 +57,13 @@ _OTHER_EXTENSIONS = {
     ".truehd", ".ul", ".ulaw", ".umx", ".vag", ".vgm", ".vox", ".vqf", ".wem", ".wsd", ".wtv",
     ".xa", ".xm", ".xma", ".y4m",
 } - _EXTENSIONS  # fmt: skip
+
+# What else than folders can have the labels.
+_OTHER_LABELS = (
+    "If the labels are in a table, use skdaf.datasets.load_audio_table, or --table of the command; "
+    "if tables say what occurs when in each recording, use skdaf.clips_from_recordings, or "
+    "--annotations."
+)
 
 # A warning names at most this many files.
 _MAX_NAMES = 10
@@ -146,11 +154,10 @@ def _classes_below(root):
         problem = f"{str(root)!r} has no subfolders."
         if outside:
             problem = f"{str(root / outside[0])!r} is not in a class folder."
+        table = outside and find_table(root, [root / name for name in outside])
         raise ValueError(
             f"{problem} Pass a root folder that contains one folder per class and no recordings "
-            "outside them, or a list of class folders. If the labels are in a table, use "
-            "skdaf.datasets.load_audio_table, or --table of the command; if tables say what occurs "
-            "when in each recording, use skdaf.clips_from_recordings, or --annotations."
+            f"outside them, or a list of class folders. {about_table(table) or _OTHER_LABELS}"
         )
     return _merged([root / name for name in folders])
 
@@ -208,7 +215,7 @@ def list_class(folders):
         raise ValueError(
             f"The class folder {str(folders[0])!r} contains no audio files. Recordings have the "
             f"extensions {', '.join(sorted(_EXTENSIONS))}. If it is not a class, pass a list of "
-            "the class folders instead of their root."
+            f"the class folders instead of their root. {about_tables_in(folders[0])}".rstrip()
         )
     return audio, left_out
 

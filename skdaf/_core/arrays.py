@@ -36,6 +36,14 @@ def _array_of_tensor(tensor, torch):
         return tensor.float().numpy()
 
 
+def plain_scalar(value):
+    """Return a scalar of NumPy as Python's own type, and anything else unchanged.
+
+    Messages use it, because 'dog' as an item of an array is shown as "np.str_('dog')".
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def is_scalar(value):
     """Return whether a value is a single number or a zero-dimensional array."""
     if isinstance(value, (bool, str, bytes)):

@@ -37,6 +37,13 @@ class Seconds(_param_validation.Interval):  # type: ignore[misc]
         return f"{super().__str__()} (seconds)"
 
 
+class Hertz(_param_validation.Interval):  # type: ignore[misc]
+    """An interval of frequencies or sampling rates; messages name the unit."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (Hz)"
+
+
 class ExplainedOptions(_param_validation.StrOptions):  # type: ignore[misc]
     """A choice of texts; messages explain the parameter, for names that suggest another type."""
 

@@ -18,4 +18,4 @@ def check_not_swapped(estimator, other, call):
 
 def _shown(argument):
     is_path = isinstance(argument, (str, os.PathLike))
-    return f"{os.fspath(argument)!r:.200}" if is_path else f"a {type(argument).__name__}"
+    return f"{str(os.fspath(argument))!r:.200}" if is_path else f"a {type(argument).__name__}"

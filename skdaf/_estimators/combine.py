@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import has_fit_parameter
 
+from skdaf._core.arrays import plain_scalar
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._estimators.classifier import CNNAudioClassifier
@@ -24,7 +25,7 @@ from skdaf._estimators.combined_networks import common_channel, find_frontend_of
 from skdaf._estimators.extractor import CNNFeatureExtractor
 from skdaf._estimators.feature_blocks import BlockScaler, CappedPCA
 from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, did_you_mean
-from skdaf._estimators.pretrained.requirements import check_packages_of
+from skdaf._estimators.pretrained.parts import check_packages_of
 from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
 from skdaf._features.pyaudioanalysis_transformer import PyAudioAnalysisTransformer
 
@@ -198,7 +199,7 @@ def _weights(weights, voters):
             f"weights must contain {len(names)} numbers, one for each of the blocks {names}, got "
             f"{weights!r:.100}."
         )
-    weights = list(weights)
+    weights = [plain_scalar(weight) for weight in weights]
     if not all(isinstance(weight, Real) and 0 <= weight < math.inf for weight in weights):
         raise ValueError(f"weights must be finite numbers of at least 0, got {weights!r:.100}.")
     used = [w for w, voter in zip(weights, voters.values(), strict=True) if voter != "drop"]
@@ -234,7 +235,7 @@ def _loaded_by_name(extractor):
         )
     if not isinstance(extractor, (str, os.PathLike)):
         return extractor
-    name = os.fspath(extractor)
+    name = str(os.fspath(extractor))
     if name in NAMED or name.lower().endswith(ONNX_ENDINGS):
         return PretrainedFeatureExtractor(name)
     question = did_you_mean(name)

@@ -47,7 +47,7 @@ def resolve_frozen(estimator):
         If the estimator in it was never fitted.
     """
     if isinstance(estimator, (str, os.PathLike)):
-        path, estimator = os.fspath(estimator), load_model(estimator)
+        path, estimator = str(os.fspath(estimator)), load_model(estimator)
         shown = repr(path).replace("%", "%%")
         message = f"The %(name)s in {shown} is not fitted. Call fit before save_model."
         check_is_fitted(estimator, msg=message)

@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from skdaf._core.arrays import as_array
+from skdaf._core.arrays import as_array, plain_scalar
 
 
 class EncodedLabels(NamedTuple):
@@ -222,7 +222,8 @@ def check_weights_of_classes(class_weight):
     for label, weight in class_weight.items():
         if not (isinstance(weight, Real) and 0 <= weight < np.inf):
             raise ValueError(
-                f"class_weight[{label!r}] must be a number that is at least 0, got {weight!r}."
+                f"class_weight[{plain_scalar(label)!r}] must be a number that is at least 0, got "
+                f"{plain_scalar(weight)!r}."
             )
 
 

@@ -19,7 +19,7 @@ from skdaf._core.limits import MAX_FRAME, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.user_warnings import warn_user
-from skdaf._core.validation import Seconds, fit_context
+from skdaf._core.validation import Hertz, Seconds, fit_context
 from skdaf._features.extraction import Extraction, compute_rows
 from skdaf._features.pyaudioanalysis import PyAudioAnalysisSettings, compute_features
 from skdaf._features.windows import warn_about_gaps
@@ -141,7 +141,7 @@ class PyAudioAnalysisTransformer(TransformerMixin, Estimator):
         "short_window": [Seconds(MAX_FRAME)],
         "short_step": [Seconds(MAX_FRAME)],
         "deltas": ["boolean"],
-        "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
+        "sampling_rate": [Hertz(Integral, 100, None, closed="left"), None],
         "channel": [Interval(Integral, 0, None, closed="left"), None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],

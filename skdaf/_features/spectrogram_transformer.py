@@ -20,7 +20,7 @@ from skdaf._core.limits import MAX_FRAME
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
 from skdaf._core.user_warnings import warn_user
-from skdaf._core.validation import ExplainedOptions, Seconds, StrictInterval, fit_context
+from skdaf._core.validation import ExplainedOptions, Hertz, Seconds, StrictInterval, fit_context
 from skdaf._features.extraction import compute_rows
 from skdaf._features.filter_banks import count_empty_bands
 from skdaf._features.resizing import METHODS, CommonLength, warn_about_unusual_clips
@@ -165,13 +165,13 @@ class SpectrogramTransformer(TransformerMixin, Estimator):
 
     _parameter_constraints = {
         "features": [StrOptions(set(FEATURES))],
-        "sampling_rate": [Interval(Integral, 100, None, closed="left"), None],
+        "sampling_rate": [Hertz(Integral, 100, None, closed="left"), None],
         "window_length": [Seconds(MAX_FRAME)],
         "hop_length": [Seconds(MAX_FRAME)],
         "n_mels": [Interval(Integral, 1, None, closed="left")],
         "n_mfcc": [Interval(Integral, 1, None, closed="left")],
-        "fmin": [Interval(Real, 0, None, closed="left")],
-        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "fmin": [Hertz(Real, 0, None, closed="left")],
+        "fmax": [Hertz(Real, 0, None, closed="neither"), None],
         "top_db": [Interval(Real, 0, None, closed="neither"), None],
         "standardize": ["boolean"],
         "mean_subtraction": [StrictInterval(Real, 0, 1, closed="both"), StrOptions({"auto"})],

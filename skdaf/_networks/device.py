@@ -26,12 +26,12 @@ def resolve_device(device: str | torch.device, *, fallback_to_cpu: bool = False)
         wanted = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
-            f"device={device!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another "
+            f"device={str(device)!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another "
             "torch device."
         ) from error
     if _is_available(wanted):
         return str(device)
-    problem = f"device={device!r} is not available on this machine"
+    problem = f"device={str(device)!r} is not available on this machine"
     if not fallback_to_cpu:
         raise ValueError(f"{problem}.")
     warn_user(f"{problem}; using the CPU instead.")

@@ -62,7 +62,7 @@ def map_windows(
     batch_size,
     verbose,
     description,
-    is_default=False,
+    may_be_long=False,
     stacklevel=5,
 ):
     """Return `function(windows)` for each batch of windows of one recording, in order.
@@ -79,9 +79,9 @@ def map_windows(
         As in `predict_segments`.
     description : str
         What the progress bar shows.
-    is_default : bool, default=False
-        Whether the window was chosen by default. It may be longer than the recording then: that is
-        no mistake of the user.
+    may_be_long : bool, default=False
+        Whether there is no warning of a window that is longer than the recording: it was chosen by
+        default, which is no mistake of the user, or there was a warning already.
     stacklevel : int, default=5
         The level of the caller, for warnings; a decorator that checks parameters is in between.
     """
@@ -90,7 +90,7 @@ def map_windows(
         info = read_info(clip)
         seconds = info.n_frames / info.sampling_rate
         report_clips([clip], [ClipFacts(seconds, is_cut_off=has_cut_end(clip))])
-        if not is_default:
+        if not may_be_long:
             warn_about_short_recording(clip, window, seconds, stacklevel)
         windows = Windows(clip, window, step or window, info.sampling_rate, info.n_frames)
         results = []

@@ -11,6 +11,7 @@ import pandas as pd
 from skdaf._audio.blocks import is_mostly_after
 from skdaf._audio.clips import AudioReadError, Clip
 from skdaf._audio.reading import read_info
+from skdaf._core.arrays import plain_scalar
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
@@ -191,9 +192,9 @@ def _check_ends(recording, table, info):
         more = f" (and {is_bad.sum() - 1} more)" if is_bad.sum() > 1 else ""
         raise AudioReadError.of(
             recording,
-            f"the segment from {found.start:g} s to {found.end:g} s, label {found.label!r}, "
-            f"{'starts' if is_after[row] else 'ends long'} after the recording, which ends at "
-            f"{seconds:g} s{more}. Start and end are seconds.",
+            f"the segment from {found.start:g} s to {found.end:g} s, label "
+            f"{plain_scalar(found.label)!r}, {'starts' if is_after[row] else 'ends long'} after "
+            f"the recording, which ends at {seconds:g} s{more}. Start and end are seconds.",
         )
 
 
@@ -201,6 +202,7 @@ def check_needs_of_window(window, step, multilabel, background):
     """Raise if there is a parameter that needs a window, but no window."""
     if background is not None:
         check_not_blank(background, "background")
+    background = plain_scalar(background)
     if multilabel and background is not None:
         raise ValueError(
             f"background={background!r} is not needed with multilabel=True, which returns all "
@@ -220,6 +222,7 @@ def _check_background(background, labels):
     """Raise unless a label can be that of the time without an event."""
     if not isinstance(background, (str, Number, np.generic)):
         raise TypeError(f"background must be a label, got {background!r}.")
+    background = plain_scalar(background)
     is_text = [isinstance(label, str) for label in (*labels[:1].tolist(), background)]
     if len({*is_text}) > 1:
         # An array of both would turn numbers into texts.
@@ -245,12 +248,14 @@ def warn_of_missing_labels(background, labels, tables, window, *, stacklevel):
         return
     if background not in labels:
         warnings.warn(
-            f"There is no clip of background={background!r}: every window of window={window:g} s "
-            "contains an event. Choose a shorter window, or omit background.",
+            f"There is no clip of background={plain_scalar(background)!r}: every window of "
+            f"window={window:g} s contains an event. Choose a shorter window, or omit background.",
             stacklevel=stacklevel,
         )
         return
-    missing = sorted({x for table in tables for x in table.label} - {*labels.tolist()}, key=str)
+    missing = sorted(
+        {plain_scalar(x) for table in tables for x in table.label} - {*labels.tolist()}, key=str
+    )
     if missing:
         warnings.warn(
             f"No clip has the labels {missing}: other events cover more of the windows that "

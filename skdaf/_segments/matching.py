@@ -112,8 +112,8 @@ def warn_of_other_recording(recording, table, stacklevel, recordings_in=recordin
     else:
         return
     warnings.warn(
-        f"The table {os.fspath(table)!r} is named after another recording, {other!r}, but it is "
-        f"used for {os.fspath(recording)!r}.",
+        f"The table {str(os.fspath(table))!r} is named after another recording, {other!r}, "
+        f"but it is used for {str(os.fspath(recording))!r}.",
         stacklevel=stacklevel,
     )
 

@@ -167,14 +167,15 @@ def predict_segments(
     """
     check_not_swapped(estimator, path, "predict_segments(estimator, path)")
     predictor = WindowPredictor(estimator, threshold)
-    is_default = window is None
+    may_be_long = window is None
     window = window_or_default(predictor.estimator, window)
-    warn_about_window(predictor.estimator, window)
+    # A single warning about a window.
+    may_be_long |= warn_about_window(predictor.estimator, window)
     tables = map_windows(
         partial(_table, predictor),
         path,
         window=window,
-        is_default=is_default,
+        may_be_long=may_be_long,
         step=step,
         batch_size=batch_size,
         verbose=verbose,

@@ -162,11 +162,11 @@ def _recordings(recordings):
         if not os.path.isdir(recordings):
             raise ValueError(
                 "recordings must be a list of paths, or a folder that exists, got "
-                f"{os.fspath(recordings)!r}. Pass a list also for one recording."
+                f"{str(os.fspath(recordings))!r}. Pass a list also for one recording."
             )
         found, _ = find_audio([recordings])
         if not found:
-            raise ValueError(f"The folder {os.fspath(recordings)!r} contains no audio files.")
+            raise ValueError(f"The folder {str(os.fspath(recordings))!r} contains no audio files.")
         return [str(path) for path in found]
     paths = list(recordings)
     for path in paths:
@@ -188,7 +188,7 @@ def _tables(paths, annotations):
         if not os.path.isdir(annotations):
             raise ValueError(
                 "annotations must be a folder that exists, or a list with the table of each "
-                f"recording, got {os.fspath(annotations)!r}."
+                f"recording, got {str(os.fspath(annotations))!r}."
             )
         where = f"the folder {str(os.fspath(annotations))!r}"
         return match_tables(paths, table_files([annotations]), where)

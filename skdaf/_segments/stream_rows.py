@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skdaf._audio.times import is_missing
+from skdaf._core.arrays import plain_scalar
 from skdaf._segments.tables import COLUMNS, find_value_columns, probability_columns
 
 
@@ -53,13 +54,16 @@ class RowReader:
         label = None if is_missing(label) else label
         if not (_is_number(start) and _is_number(end) and 0 <= start < end < np.inf):
             raise ValueError(
-                f"{name}: expected 0 <= start < end < infinity (seconds), got start={start!r}, "
-                f"end={end!r}, label={label!r}."
+                f"{name}: expected 0 <= start < end < infinity (seconds), got "
+                f"start={plain_scalar(start)!r}, end={plain_scalar(end)!r}, "
+                f"label={plain_scalar(label)!r}."
             )
         if not isinstance(label, Hashable):
             raise TypeError(f"{name}: expected one label or None, got {label!r:.100}.")
         if isinstance(label, str) and not label.strip():
-            raise ValueError(f"{name}: expected None or a label that is not empty, got {label!r}.")
+            raise ValueError(
+                f"{name}: expected None or a label that is not empty, got {str(label)!r}."
+            )
         if self.now is not None and start < self.now:
             raise ValueError(
                 f"{name} starts at {start} s, before the previous row at {self.now} s: expected "
@@ -110,8 +114,8 @@ class RowReader:
             without = [label for label, column in names.items() if column not in self.numbers]
             if without and self._by_probabilities:
                 raise ValueError(
-                    f"The label {without[0]!r} has no column of probabilities, but labels in "
-                    "earlier rows have, by which overlaps were resolved."
+                    f"The label {plain_scalar(without[0])!r} has no column of probabilities, "
+                    "but labels in earlier rows have, by which overlaps were resolved."
                 )
             self._by_probabilities = not without
             if not without:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from skdaf._audio.columns import column_names, column_values, first_value, interval_problem, is_lazy
 from skdaf._audio.times import is_missing, to_seconds
+from skdaf._core.arrays import plain_scalar
 
 COLUMNS = ["start", "end", "label"]
 
@@ -155,6 +156,7 @@ def as_texts(labels, name):
 
 def check_not_blank(label, name):
     """Raise ValueError for the label of a parameter if it is an empty text, or missing."""
+    label = plain_scalar(label)
     if is_missing(label):
         raise ValueError(f"{name} must be a label that is not missing, got {label!r}.")
     if not str(label).strip():
@@ -228,5 +230,5 @@ def _check_rows(segments, name, starts, ends, points, unlabeled):
             found = segments.iloc[row]
             raise ValueError(
                 f"{name}, row {segments.index[row]}: expected {expected}, got "
-                f"start={found.start}, end={found.end}, label={found.label!r}."
+                f"start={found.start}, end={found.end}, label={plain_scalar(found.label)!r}."
             )

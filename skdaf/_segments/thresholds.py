@@ -5,6 +5,7 @@ from numbers import Real
 
 import numpy as np
 
+from skdaf._core.arrays import plain_scalar
 from skdaf._core.validation import StrictInterval
 from skdaf._segments.events import events_of
 from skdaf._segments.tables import at_most
@@ -40,8 +41,8 @@ def check_threshold(threshold, classes):
     for label, value in given.items():
         if not _PROBABILITY.is_satisfied_by(value):
             raise ValueError(
-                f"threshold[{label!r}] must be a probability, 0 < threshold <= 1, got {value!r}."
-                + _hint_of_percent(value)
+                f"threshold[{label!r}] must be a probability, 0 < threshold <= 1, got "
+                f"{plain_scalar(value)!r}." + _hint_of_percent(value)
             )
     return np.array([given.get(text, np.nan) for text in texts], dtype=float)
 

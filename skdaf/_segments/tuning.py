@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval
 
+from skdaf._core.arrays import plain_scalar
 from skdaf._core.public import public
 from skdaf._core.typing import PathLike
 from skdaf._core.validation import validate_params
@@ -359,8 +360,9 @@ def _probabilities(windows, label):
     candidates = [name for name in windows.columns if str(name) == column]
     if len(candidates) != 1:
         raise ValueError(
-            f"predicted must have a column of probabilities {column!r} for the class {label!r}, as "
-            f"predict_segments returns it, got the columns {list(windows.columns)}."
+            f"predicted must have a column of probabilities {column!r} for the class "
+            f"{plain_scalar(label)!r}, as predict_segments returns it, got the columns "
+            f"{list(windows.columns)}."
         )
     values = windows[candidates[0]].to_numpy()
     # In the precision of the table, in which `winners` compares.

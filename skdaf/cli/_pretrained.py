@@ -12,15 +12,16 @@ from skdaf._estimators.pretrained.names import (
     did_you_mean,
     is_pretrained,
 )
-from skdaf._estimators.pretrained.requirements import check_packages
+from skdaf._estimators.pretrained.requirements import check_packages, kind_of, packages_of
 from skdaf.cli._models import (
     check_takes_recordings,
     load,
     make_transformer,
-    needed_package,
+    networks_used,
     swapped,
 )
 from skdaf.cli._options import Assignment, configure, one_value_per_name
+from skdaf.cli._parts import parts_used
 from skdaf.cli._paths import InputPath
 from skdaf.cli._program import verbosity
 
@@ -110,11 +111,19 @@ def fit_transformer(model, source, X, layers_dropped):
 
 
 def load_transformer(model, files, *, layers_dropped, **options):
-    """Return a fitted transformer of recordings; the parameters are those of `load_source`."""
+    """Return a fitted transformer of recordings, and what `parts_used` says about it.
+
+    The parameters are those of `load_source`.
+    """
     source = load_source(model, layers_dropped=layers_dropped, **options)
     if layers_dropped is None:
         check_takes_recordings(model, source)
-    return fit_transformer(model, source, files, layers_dropped)
+    transformer = fit_transformer(model, source, files, layers_dropped)
+    if is_pretrained(model):
+        return transformer, ""
+    from skdaf._estimators.fitted import unwrap_calibrated
+
+    return transformer, parts_used(unwrap_calibrated(source), networks_used(source, layers_dropped))
 
 
 def make_pretrained(model, settings=(), n_jobs=None):
@@ -146,7 +155,9 @@ def describe(model):
     facts = {
         "model": model,
         "kind": "pretrained network" if found.kind == "named" else f"{found.kind} network",
-    } | ({"package": needed_package(model)} if model in PACKAGES else {})
+    }
+    if (kind := kind_of(model)) in PACKAGES:
+        facts["packages"] = packages_of(kind)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the license is shown

@@ -13,6 +13,7 @@ from skdaf.cli._groups import (
     note_similar_groups,
     note_unused_column,
 )
+from skdaf.cli._lines import Lines, errors_name_lines
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options, one_value_per_name
 from skdaf.cli._paths import InputPath, TableFile, check_output_is_not_listed
@@ -159,6 +160,8 @@ class Recordings:
     ----------
     groups : Groups or None
         The groups of the recordings that were returned last.
+    lines : Lines
+        The lines of the recordings that were returned last.
     needs_several_groups : bool
         Whether a single group is an error, because one is held out.
     other_columns : dict
@@ -190,6 +193,7 @@ class Recordings:
             self.columns["label"] = labels
         self.targets = tuple(column for name, column in columns if name == "target")
         self.root, self.output, self.predictions = root, output, predictions
+        self.lines = Lines()
 
     @property
     def has_several_labels(self):
@@ -280,13 +284,15 @@ class Recordings:
         check_group_column(self.group_column, columns)
         metadata = as_metadata(self.table, OptionSpelling())
         found = load_rows(metadata, columns, self.root, label_separator)
+        parts = [clip if isinstance(clip, Clip) else Clip(clip) for clip in found.clips]
+        self.lines.remember(metadata, [(part.name, part.start, part.end) for part in parts])
         note_unused_column(metadata, columns)
         if self.group_column is not None:
             groups = Groups(found.groups, self.group_column)
             self.groups = checked_groups(groups) if self.needs_several_groups else groups
             note_similar_groups(self.groups)
             check_groups_differ(self.groups, columns["path"])
-        self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
+        self.check_output(part.name for part in parts)
         return found
 
     def check_readable(self):
@@ -342,7 +348,8 @@ def recordings_options(folders, tables=table_option):
                 others.get("skip_unreadable"),
                 names,
             )
-            return command(recordings=recordings, output=output, **others)
+            with errors_name_lines(recordings.lines):
+                return command(recordings=recordings, output=output, **others)
 
         return combine_options(folders, tables)(run)
 

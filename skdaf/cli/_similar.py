@@ -69,7 +69,7 @@ def index(model, paths, output, window, step, layers_dropped, settings, trust, c
         raise click.UsageError("--step requires --window.")
     check_can_be_saved(model)
     files = audio_files(paths)
-    transformer = load_transformer(
+    transformer, parts = load_transformer(
         model,
         files,
         settings=settings,
@@ -86,7 +86,7 @@ def index(model, paths, output, window, step, layers_dropped, settings, trust, c
         step = window / 2 if step is None else step
         features, names, spans = _windows(model, transformer, files, window, step)
     neighbors = NearestNeighbors(metric="cosine").fit(features)
-    neighbors.files_ = np.array(names)
+    neighbors.files_, neighbors.parts_ = np.array(names), parts
     if spans is not None:
         neighbors.spans_ = spans
     places = "" if spans is None else f" in {len(spans)} windows"
@@ -163,6 +163,8 @@ def query(index, paths, count, include_self, format_, output, trust, n_jobs):
     indexed = getattr(neighbors, "files_", None)
     if indexed is None:
         raise ValueError(f'{index!r} is not an index: create one with "skdaf similar index".')
+    if parts := getattr(neighbors, "parts_", ""):
+        note(f"Of the model in the index {index!r}, {parts}")
     check_output_is_not_listed(index, output, map(str, indexed))
     files = audio_files(paths)
     features = pipeline[0].transform(files)

@@ -229,7 +229,6 @@ def transfer(
     options = fit_options(output, test_fraction, cv, predictions, values["checkpoint"])
     loaded = load(model, trust=trust, cache=cache)
     source = FrozenEstimator(network_in(model, loaded))
-    note_parts_used(model, loaded, [source.estimator])
     new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
         pretrained=source,
         frozen_layers=int(frozen_layers) if frozen_layers.isdecimal() else frozen_layers,

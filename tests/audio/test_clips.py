@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skdaf import AudioReadError, Clip
+from skdaf._audio.clips import error_of_times, with_rows
 
 pytestmark = pytest.mark.oldest
 
@@ -61,6 +62,21 @@ def test_joined_errors_can_be_joined_again():
     assert str(again) == str(expected)
     assert again.paths == expected.paths
     assert str(pickle.loads(pickle.dumps(again))) == str(expected)
+
+
+def test_rows_of_a_table_are_added_to_errors_about_times():
+    rows = {("new.wav", 1.0, 2.0): "line 3"}
+    late = error_of_times(Clip("a.wav", 1.0, 2.0), "late").renamed("a.wav", "new.wav")
+    late = pickle.loads(pickle.dumps(late))  # as from a worker
+    assert str(with_rows(late, lambda *clip: rows.get(clip))) == "line 3: 'new.wav': late"
+    other = AudioReadError.of("b.wav", "broken")
+    assert with_rows(other, lambda *clip: "line 4") is other
+    both = AudioReadError.join([late, other])
+    both.add_note("a note")
+    found = with_rows(both, lambda *clip: rows.get(clip))
+    assert str(found).splitlines()[1:] == ["  line 3: 'new.wav': late", "  'b.wav': broken"]
+    assert found.paths == both.paths == ["new.wav", "b.wav"]
+    assert found.__notes__ == ["a note"]
 
 
 @pytest.mark.parametrize("path", [3, None, b"a.wav", ["a.wav"]])

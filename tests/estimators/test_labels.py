@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from skdaf import CNNAudioClassifier
+from skdaf._estimators.labels import check_weights_of_classes
 
 LABELS = ["cat", "dog"] * 10
 
@@ -70,3 +71,8 @@ def test_lists_of_labels_are_refused_with_advice(y):
 def test_continuous_numbers_are_refused_with_advice():
     with pytest.raises(ValueError, match=r"Unknown label type: continuous.*CNNAudioRegressor"):
         fit(np.linspace(0, 1, 20))
+
+
+def test_labels_of_numpy_are_shown_as_text():
+    with pytest.raises(ValueError, match=r"class_weight\['dog'\] must be .* got -1\.0\."):
+        check_weights_of_classes(dict.fromkeys(np.unique(LABELS)[1:], np.float64(-1)))

@@ -154,6 +154,13 @@ def test_errors_name_the_bad_parameter(name):
     assert repr(BAD_PARAMETERS[name]) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["sampling_rate", "fmin", "fmax"])
+def test_errors_about_frequencies_name_the_unit(name):
+    transformer = SpectrogramTransformer().set_params(**{name: -4})
+    with pytest.raises(InvalidParameterError, match=r"in the range .* \(Hz\)( or None)?\. Got -4"):
+        transformer.fit(np.zeros((2, 400)))
+
+
 def test_a_length_in_frames_belongs_to_another_parameter():
     with pytest.raises(InvalidParameterError, match=r"`n_frames` frames.*Got 2000 instead"):
         SpectrogramTransformer(length=2000).fit(np.zeros((2, 400)))

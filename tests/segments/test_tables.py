@@ -11,6 +11,7 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 from skdaf import (
     clips_from_segments,
     merge_segments,
+    merge_stream,
     segment_report,
     tune_thresholds,
     write_segments,
@@ -168,3 +169,31 @@ def test_annotations_can_be_paths(tmp_path):
     assert tune_thresholds([path], [windows]) == tune_thresholds(events, windows)
     with pytest.raises(TypeError, match="Read a file with read_segments"):
         merge_segments(path)
+
+
+DOG, BLANK = np.array(["dog", " "])
+ROWS = pd.DataFrame({"start": [0.0], "end": [1.0], "label": [DOG]}, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("call", "shown"),
+    [
+        (lambda: merge_segments(ROWS, background=BLANK), "got ' '"),
+        (lambda: merge_segments(ROWS.assign(start=2)), "label='dog'"),
+        (lambda: clips_from_segments("a.wav", ROWS, background=DOG), "background='dog' needs"),
+        (
+            lambda: clips_from_segments((np.zeros(100), 100), ROWS, window=1, background=DOG),
+            "='dog'",
+        ),
+        (lambda: tune_thresholds(ROWS, ROWS), "the class 'dog'"),
+        (lambda: list(merge_stream([{"start": 0, "end": 1, "label": BLANK}])), "got ' '"),
+        (
+            lambda: list(merge_stream([{"start": np.float64(3), "end": 1, "label": DOG}])),
+            "start=3.0, end=1, label='dog'",
+        ),
+    ],
+)
+def test_labels_of_numpy_are_shown_as_text(call, shown):
+    with pytest.raises(ValueError, match=shown) as caught:
+        call()
+    assert "np." not in str(caught.value)

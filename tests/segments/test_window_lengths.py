@@ -134,6 +134,11 @@ class TestWarning:
             clips_from_segments(SOUND, segment_table((0, 1, "a")), window=500)
         assert caught[0].filename == __file__
 
+    def test_a_window_gets_one_warning(self, model):
+        with pytest.warns(UserWarning, match="far from the length of the clips") as caught:
+            predict_segments(model, SOUND, window=500)
+        assert len(caught) == 1
+
     def test_the_default_window_is_no_mistake(self, model):
         model = deepcopy(model)
         model[0].clip_length_ = 50.0

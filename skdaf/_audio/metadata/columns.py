@@ -105,7 +105,7 @@ def _fields(metadata, name):
 
 
 def _missing_message(metadata, chosen, missing):
-    fields = dict.fromkeys(field for names in missing.values() for field in names)
+    fields = dict.fromkeys(str(field) for names in missing.values() for field in names)
     message = (
         f"{metadata.title} has no column {' or '.join(map(repr, fields))}. Its columns are "
         f"{metadata.columns}."

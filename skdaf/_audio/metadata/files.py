@@ -2,20 +2,17 @@
 
 import glob
 import os
-import re
 import unicodedata
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
 from skdaf._audio.folders import check_folder
+from skdaf._audio.label_tables import METADATA_FOLDER
 from skdaf._audio.metadata.columns import plain, required_cells
 
 # An error names at most this many files.
 _MAX_NAMES = 10
-
-# Folders of tables that have the recordings in other folders beside them.
-_METADATA_FOLDER = re.compile("meta|csv|table|annotation|label|truth", re.IGNORECASE)
 
 # A missing file is searched for in at most this many folders.
 _MAX_FOLDERS = 200
@@ -110,7 +107,7 @@ def _likely_folders(metadata, root):
     """Yield the folders below which the files could be."""
     folder = Path(root).absolute()
     yield folder
-    if metadata.is_file and _METADATA_FOLDER.search(folder.name):
+    if metadata.is_file and METADATA_FOLDER.search(folder.name):
         yield folder.parent
 
 

