@@ -21,12 +21,16 @@ class Split:
 
 @dataclass(frozen=True)
 class SoundSet:
-    """Paths and labels, one per clip, and the splits of the set."""
+    """Paths and labels, one per clip, the splits of the set, and the group of each clip.
+
+    Groups are speakers, patients or recordings; the scenes have none.
+    """
 
     name: str
     paths: np.ndarray
     labels: np.ndarray
     splits: list[Split]
+    groups: np.ndarray | None = None
 
 
 def load(name):
@@ -49,6 +53,7 @@ def _load_table(name):
         np.array([str(table.parent / row["path"]) for row in rows]),
         np.array([row["label"] for row in rows]),
         [_split(fold, folds == fold) for fold in np.unique(folds)],
+        np.array([row["group"] for row in rows]),
     )
 
 
@@ -67,7 +72,7 @@ def _load_fsdd(name):
         "fsdd-speakers": [_split("1", np.isin(speakers, _fsdd.UNHEARD))],
         "fsdd-each": [_split(speaker, speakers == speaker) for speaker in np.unique(speakers)],
     }
-    return SoundSet(name, paths, digits, splits[name])
+    return SoundSet(name, paths, digits, splits[name], np.asarray(speakers))
 
 
 def _split(name, is_test):

@@ -124,6 +124,11 @@ def make_combined_classifier(
 
     Notes
     -----
+    A fitted classifier votes through its features, because the `LogisticRegression` on them learns
+    from new clips. On the clips of its training, its own probabilities are about as good, and
+    better for rare classes. If it has exactly the classes of the labels, it votes with them after
+    ``set_params(cnn1=FrozenEstimator(classifier))``.
+
     To pass `sample_weight` to ``fit``, turn on scikit-learn's metadata routing before you create
     the classifier: ``sklearn.set_config(enable_metadata_routing=True)``. All parts that take
     weights then request them, except those for which you have decided with ``set_fit_request``.

@@ -30,7 +30,7 @@ from skdaf import (
     make_combined_classifier,
     save_model,
 )
-from skdaf._estimators.fitted import iterate_parts
+from skdaf._estimators.fitted import find_network, iterate_parts, names_in_network
 
 pytestmark = pytest.mark.oldest
 
@@ -227,6 +227,21 @@ class TestVotes:
     def test_without_networks_the_handcrafted_block_decides(self, sounds):
         combined = make_combined_classifier([]).fit(sounds.filenames, sounds.target)
         assert combined.score(sounds.filenames, sounds.target) > 0.9
+
+    def test_a_fitted_network_can_vote_itself_as_one_that_is_trained_with_the_others(
+        self, sounds, tmp_path
+    ):
+        X, y = sounds.filenames[::5], np.array(["a", "b", "c"])[sounds.target[::5]]
+        network = CNNAudioClassifier(front_end(), channels=(4,), max_epochs=2, random_state=0)
+        trained = make_combined_classifier(network).fit(X, y)
+        frozen = FrozenEstimator(clone(network).fit(X, y))
+        combined = make_combined_classifier(frozen).set_params(cnn1=frozen).fit(X, y)
+        expected = trained.predict_proba(X)
+        np.testing.assert_array_equal(combined.predict_proba(X), expected)
+        save_model(combined, tmp_path / "votes.skops")
+        loaded = load_model(tmp_path / "votes.skops")
+        np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+        assert names_in_network(loaded, find_network(loaded)) == ["a", "b", "c"]
 
     def test_safe_file_round_trip(self, frozen, sounds, tmp_path):
         combined = make_combined_classifier(frozen).fit(sounds.filenames, sounds.target)
