@@ -5,6 +5,7 @@ from functools import wraps
 import click
 
 from skdaf.cli._checked import refuse_unreadable
+from skdaf.cli._folds import check_fold_column, checked_folds, note_divided_groups
 from skdaf.cli._groups import (
     Groups,
     check_group_column,
@@ -148,8 +149,8 @@ class Recordings:
         The folder from which relative paths in the table start.
     output, predictions : str or None
         The files that the command writes, which must not be among the recordings.
-    group_column : str, default=None
-        The column with the group of each recording.
+    group_column, fold_column : str, default=None
+        The columns with the group and with the fold of each recording.
     skip_unreadable : bool, default=None
         Whether the command leaves out recordings that cannot be read; None without such an option.
     names : sequence of str, default=_COLUMNS
@@ -159,6 +160,8 @@ class Recordings:
     ----------
     groups : Groups or None
         The groups of the recordings that were returned last.
+    folds : Folds or None
+        Their folds.
     needs_several_groups : bool
         Whether a single group is an error, because one is held out.
     other_columns : dict
@@ -177,11 +180,13 @@ class Recordings:
         group_column=None,
         skip_unreadable=None,
         names=_COLUMNS,
+        fold_column=None,
     ):
         self.other_columns = {name: column for name, column in columns if name not in names}
         columns = [(name, column) for name, column in columns if name in names]
         self.names = names
         self.group_column, self.groups, self.needs_several_groups = group_column, None, True
+        self.fold_column, self.folds = fold_column, None
         self._skip_unreadable = skip_unreadable
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
@@ -276,8 +281,9 @@ class Recordings:
             )
         self.check_readable()
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
-        columns |= {"group": self.group_column} | self.columns | options
+        columns |= {"group": self.group_column, "fold": self.fold_column} | self.columns | options
         check_group_column(self.group_column, columns)
+        check_fold_column(self.fold_column, columns)
         metadata = as_metadata(self.table, OptionSpelling())
         found = load_rows(metadata, columns, self.root, label_separator)
         note_unused_column(metadata, columns)
@@ -286,6 +292,10 @@ class Recordings:
             self.groups = checked_groups(groups) if self.needs_several_groups else groups
             note_similar_groups(self.groups)
             check_groups_differ(self.groups, columns["path"])
+        if self.fold_column is not None:
+            self.folds = checked_folds(found.folds, self.fold_column)
+            if self.groups is not None:
+                note_divided_groups(self.groups, self.folds)
         self.check_output(clip.name if isinstance(clip, Clip) else clip for clip in found.clips)
         return found
 
@@ -321,6 +331,7 @@ def recordings_options(folders, tables=table_option):
             output,
             label_separator=None,
             group_column=None,
+            fold_column=None,
             **others,
         ):
             names = _COLUMNS
@@ -328,7 +339,7 @@ def recordings_options(folders, tables=table_option):
                 folders, table = _without_table(folders, table)
                 names = _UNLABELED_COLUMNS
             given = {"column": columns, "label-separator": label_separator, "root": root}
-            given["group-column"] = group_column
+            given |= {"group-column": group_column, "fold-column": fold_column}
             _check_combination(folders, table, given)
             recordings = Recordings(
                 folders,
@@ -341,6 +352,7 @@ def recordings_options(folders, tables=table_option):
                 group_column,
                 others.get("skip_unreadable"),
                 names,
+                fold_column,
             )
             return command(recordings=recordings, output=output, **others)
 
