@@ -95,6 +95,10 @@ class TestCommands:
         assert "calibration: temperature" in invoke("info", tmp_path / "m.skops").stdout
         shown = invoke("predict", tmp_path / "m.skops", paths[0], "--proba").stdout
         assert "high_tone  low_tone  white_noise" in shown
+        # The network inside knows only numbers, but the note has the names.
+        folders = ("recordings/high_tone", "recordings/low_tone", "-o", tmp_path / "t.skops")
+        told = invoke("transfer", tmp_path / "m.skops", *folders, *QUICK[:2]).stderr
+        assert "have no clips now are not in the new model: white_noise. To add" in told
 
     def test_scores_with_and_without(self, table, tmp_path):
         out, predictions = tmp_path / "m.skops", tmp_path / "p.csv"
