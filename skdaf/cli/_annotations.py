@@ -176,12 +176,12 @@ def check_task(annotations, task):
 
 
 def labeled_clips(recordings, annotations):
-    """Return the clips of a command, their labels, and their groups (None if there are none)."""
+    """Return the clips of a command, their labels, groups and folds (None if there are none)."""
     if annotations is None:
         _check_folders(recordings.folders)
-        return *recordings.labeled(), recordings.groups
+        return *recordings.labeled(), recordings.groups, recordings.folds
     clips, labels, groups = annotations.clips(recordings.folders)
-    return clips, labels, groups_of_recordings(groups)
+    return clips, labels, groups_of_recordings(groups), None
 
 
 def have_several_labels(recordings, annotations):
@@ -192,7 +192,7 @@ def have_several_labels(recordings, annotations):
 def one_label_of_clips(recordings, annotations):
     """Return the clips of a command that learns one label of each, as `labeled_clips` does."""
     if annotations is None:
-        return *recordings.with_one_label(), recordings.groups
+        return *recordings.with_one_label(), recordings.groups, recordings.folds
     if annotations.is_multilabel:
         raise click.UsageError("--config learns one label per clip: omit --multilabel.")
     return labeled_clips(recordings, annotations)

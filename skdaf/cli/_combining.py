@@ -3,8 +3,6 @@
 Configuration files are those of deep_audio_features.
 """
 
-import warnings
-
 import click
 from click.core import ParameterSource
 
@@ -36,9 +34,6 @@ method_options = combine_options(
         "cross-validation and trains the SVM six times. Votes always have probabilities.",
     ),
 )
-
-# The calibration of --proba has at most this many folds, as in scikit-learn.
-_N_FOLDS = 5
 
 # Options whose values the file contains, or that do not apply to its models.
 _WITHOUT_CONFIG = {"settings": "--set", "handcrafted": "--handcrafted", "trust": "--trust"}
@@ -131,52 +126,6 @@ def pipeline_of_config(path, layers_dropped, output, predictions, n_jobs):
     pipeline = make_pipeline(config, models, layers_dropped=layers_dropped)
     set_for_this_run(pipeline, verbose=verbosity(), n_jobs=n_jobs)
     return config, pipeline
-
-
-def calibrate(classifier, paths, labels, groups):
-    """Fit a CalibratedClassifierCV, whose folds are whole groups if there are several."""
-    return classifier.set_params(cv=calibration_folds(labels, groups)).fit(paths, labels)
-
-
-def calibration_folds(labels, groups):
-    """Return the rows for training and for calibration of each fold.
-
-    Parameters
-    ----------
-    labels : ndarray
-        The label of each clip.
-    groups : Groups or None
-        The group of each clip.
-
-    Raises
-    ------
-    ValueError
-        If a class is missing from the training of a fold, which the calibration does not allow.
-    """
-    import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    names, counts = np.unique(labels, return_counts=True)
-    if counts.min() < 2:
-        rare = str(names[counts.argmin()])
-        raise ValueError(f"--proba needs at least two clips of each class, got one of {rare!r}.")
-    n_folds, values = min(_N_FOLDS, counts.max()), None
-    kind = StratifiedKFold
-    if groups is not None and groups.count > 1:
-        n_folds, kind, values = min(n_folds, groups.count), StratifiedGroupKFold, groups.values
-    with warnings.catch_warnings():
-        # Of a rare class, not every fold has a clip.
-        warnings.filterwarnings("ignore", "The least populated class")
-        folds = [*kind(n_folds).split(labels, labels, values)]
-    for training, test in folds:
-        for name in sorted({*labels[test]} - {*labels[training]}):
-            held_out = groups.of(labels == name).listed()
-            raise ValueError(
-                f"--proba cannot keep the {groups.what}s apart: it cross-validates, and all clips "
-                f"of the class {str(name)!r} are of {held_out}, without which no model knows the "
-                f"class. Omit --proba, or pass such clips of more {groups.what}s."
-            )
-    return folds
 
 
 def search_of_config(config, pipeline, paths, labels, groups=None, *, seed, n_jobs, proba):

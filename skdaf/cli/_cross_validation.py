@@ -1,14 +1,14 @@
-"""The option --cv: scores on all clips, each of them tested by a model that did not learn it."""
+"""The options --cv and --fold-column: each clip is tested by a model that did not learn it."""
 
 from skdaf._core.interruption import TrainingInterrupted
-from skdaf.cli._held_out import folds
+from skdaf.cli._calibration import count_fits, log_losses, log_losses_text
 from skdaf.cli._models import how_to_go_on
 from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import range_of, report_text
 from skdaf.cli._scores import formatted, joined_predictions, predictions_of, scores_of_clips
 
 
-def cross_validate(model, clips, n_folds, train, targets, proba=False):
+def cross_validate(model, clips, plan, train, targets, proba=False):
     """Train and test copies of a model, and return the predictions and the report.
 
     Parameters
@@ -16,7 +16,8 @@ def cross_validate(model, clips, n_folds, train, targets, proba=False):
     model : estimator
         Does not change.
     clips : LabeledClips
-    n_folds : int
+    plan : Plan
+        The folds.
     train : callable
         A function (model, clips, labels, groups) -> fitted model.
     targets : sequence of str
@@ -24,21 +25,35 @@ def cross_validate(model, clips, n_folds, train, targets, proba=False):
     proba : bool, default=False
         Whether the predictions contain the probabilities of classes, too.
     """
-    rows = folds(clips, n_folds)
-    note(
-        f"Training {n_folds + 1} models: {n_folds} for cross-validation, then one on all "
-        f"{len(clips.paths)} clips"
-    )
-    parts, scores = [], []
-    for i, (training, test) in enumerate(rows):
-        place = f"fold {i + 1} of {n_folds}"
-        part, score = _fold(model, clips.of(training), clips.of(test), train, targets, proba, place)
+    _note_fits(model, clips, plan)
+    parts, scores, losses = [], [], []
+    for (training, test), place in zip(plan.rows, plan.places, strict=True):
+        part, score, loss = _fold(
+            model, clips.of(training), clips.of(test), train, targets, proba, place
+        )
         parts.append(part)
         scores.append(score)
-    found = joined_predictions(parts, [test for _, test in rows])
+        losses.extend(loss)
+    found = joined_predictions(parts, [test for _, test in plan.rows])
     report = report_text(found, clips.labels, targets, clips.groups)
-    summary = _summary(scores, n_folds, clips.groups, has_trained_network=_is_partly_trained(model))
-    return found, f"{report}\n\n{summary}"
+    summary = _summary(scores, plan, clips.groups, has_trained_network=_is_partly_trained(model))
+    return found, f"{report}{log_losses_text(losses)}\n\n{summary}"
+
+
+def _note_fits(model, clips, plan):
+    """Say how many models will be trained; raise ValueError if a fold cannot be calibrated."""
+    n_fits, n_last = 0, count_fits(model, clips.labels, clips.groups)
+    for (training, _), place in zip(plan.rows, plan.places, strict=True):
+        known = clips.of(training)
+        try:
+            n_fits += count_fits(model, known.labels, known.groups)
+        except ValueError as error:
+            raise ValueError(f"Without the clips of {place}: {error}") from error
+    last, why = ("one", "") if n_last == 1 else (n_last, ", because a calibration trains several")
+    note(
+        f"Training {n_fits + n_last} models: {n_fits} for cross-validation, then {last} on all "
+        f"{len(clips.paths)} clips{why}"
+    )
 
 
 def _is_partly_trained(model):
@@ -51,7 +66,7 @@ def _is_partly_trained(model):
 
 
 def _fold(model, training, test, train, targets, proba, place):
-    """Return the predictions of a model for other clips, and their scores, which a note says."""
+    """Return the predictions for other clips, and their scores, which a note says, and losses."""
     from sklearn.base import clone
 
     with recorded_warnings(TrainingInterrupted) as interruptions:
@@ -62,16 +77,15 @@ def _fold(model, training, test, train, targets, proba, place):
     scores = scores_of_clips(found, test.labels, targets).mean()
     shown = ", ".join(f"{name} {formatted(value, name)}" for name, value in scores.items())
     held_out = "" if test.groups is None else f", {test.groups.listed()}"
-    note(f"{place.capitalize()}: {shown} on {len(test.paths)} clips{held_out}")
-    return found, scores
+    note(f"{place[:1].upper()}{place[1:]}: {shown} on {len(test.paths)} clips{held_out}")
+    return found, scores, log_losses(fitted, test, found)
 
 
-def _summary(scores, n_folds, groups, has_trained_network):
+def _summary(scores, plan, groups, has_trained_network):
     """Return lines that say how the scores came about, and how they differ between folds."""
     import pandas as pd
 
-    kept = "" if groups is None else f" of {groups.count} {groups.what}s"
-    without = "it" if groups is None else f"its {groups.what}"
+    without = plan.left_out
     if has_trained_network:
         others = "" if groups is None else f", or others of the same {groups.what}s,"
         without += (
@@ -84,6 +98,6 @@ def _summary(scores, n_folds, groups, has_trained_network):
         for name, values in table.items()
     ]
     return (
-        f"Cross-validation with {n_folds} folds{kept}: each clip was tested by a model that was "
+        f"Cross-validation with {plan.folds}: each clip was tested by a model that was "
         f"trained without {without}.\nFolds: {'; '.join(shown)}"
     )

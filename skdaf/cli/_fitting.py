@@ -5,11 +5,18 @@ import warnings
 import click
 
 from skdaf._core.interruption import TrainingInterrupted
+from skdaf.cli._calibration import (
+    count_fits,
+    is_scaled,
+    log_losses,
+    log_losses_text,
+    note_temperature,
+)
 from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._counts import clips_per_class, described
 from skdaf.cli._cross_validation import cross_validate
 from skdaf.cli._groups import warn_if_groups_unused
-from skdaf.cli._held_out import LabeledClips, split
+from skdaf.cli._held_out import LabeledClips, plan_of, split
 from skdaf.cli._models import how_to_go_on, save
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._program import Interrupted, note, recorded_warnings
@@ -25,15 +32,23 @@ _FEW = 5
 
 def fit_options(output, test_fraction, cv, predictions, checkpoint=None):
     """Return the parameters of `fit` for options of a command; raise UsageError for misuse."""
-    if cv is not None and str(checkpoint).endswith(".checkpoint"):
+    given = click.get_current_context().params
+    option = "--cv" if cv is not None else given.get("fold_column") and "--fold-column"
+    several = option or (given.get("calibrate") and "--calibrate")
+    if several and str(checkpoint).endswith(".checkpoint"):
+        models = "models" if cv is None or given.get("calibrate") else f"{cv + 1} models"
         raise click.UsageError(
-            f"With --cv, pass a folder for checkpoints, not a file: each of the {cv + 1} models "
+            f"With {several}, pass a folder for checkpoints, not a file: each of the {models} "
             f"has its own, and the file {str(checkpoint)!r} is for only one."
         )
-    if test_fraction is not None and cv is not None:
-        raise click.UsageError("Pass --test-fraction or --cv, not both: --cv tests all clips.")
-    if predictions is not None and test_fraction is None and cv is None:
-        raise click.UsageError("--predictions needs --test-fraction or --cv.")
+    if cv is not None and given.get("fold_column"):
+        raise click.UsageError("Pass --cv or --fold-column, not both: the column has its folds.")
+    if test_fraction is not None and option:
+        raise click.UsageError(
+            f"Pass --test-fraction or {option}, not both: {option} tests all clips."
+        )
+    if predictions is not None and test_fraction is None and not option:
+        raise click.UsageError("--predictions needs --test-fraction, --cv or --fold-column.")
     names = ("output", "test_fraction", "cv", "predictions")
     return dict(zip(names, (output, test_fraction, cv, predictions), strict=True))
 
@@ -42,7 +57,7 @@ def fit_numbers(model, recordings, **options):
     """Fit and save a regressor on the numbers in a table."""
     clips, numbers = recordings.numbers()
     targets = recordings.target_names()
-    fit(model, clips, numbers, recordings.groups, targets=targets, **options)
+    fit(model, clips, numbers, recordings.groups, recordings.folds, targets=targets, **options)
 
 
 def fit(
@@ -50,6 +65,7 @@ def fit(
     paths,
     labels,
     groups=None,
+    folds=None,
     *,
     test_fraction,
     cv,
@@ -68,6 +84,8 @@ def fit(
         The clips, and their labels, if any; or numbers, if `targets` is given.
     groups : Groups, default=None
         The group of each clip: whole groups are held out.
+    folds : Folds, default=None
+        The fold of each clip, to cross-validate with.
     test_fraction, cv, output, predictions
         The options of the command, as from `fit_options`.
     noted : dict, default=None
@@ -81,21 +99,30 @@ def fit(
         raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
     train, names = train or fit_by_groups, targets or ("target",)
     clips, test = LabeledClips(paths, labels, groups, None if targets else labels), None
-    found, report, proba = None, None, predictions is not None
+    found, report, proba = None, None, predictions is not None or is_scaled(model)
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)
     warn_about_copies(clips.paths, test and test.paths)
-    if cv is not None:
-        found, report = cross_validate(model, clips, cv, train, names, proba)
+    n_fits = count_fits(model, clips.labels, clips.groups)  # its errors come before all training
+    if cv is not None or folds is not None:
+        plan = plan_of(clips, cv, folds)
+        found, report = cross_validate(model, clips, plan, train, names, proba)
+    elif n_fits > 1:
+        note(
+            f"Training {n_fits} models: {n_fits - 1} to calibrate the probabilities, then one on "
+            f"all {len(clips.paths)} clips"
+        )
     _note_clips(clips.paths, clips.classes)
     warn_if_groups_unused(model, len(clips.paths))
     with recorded_warnings(TrainingInterrupted) as interruptions:
         model = train(model, clips.paths, clips.labels, clips.groups)
     if (network := _trained_network(model)) is not None:
         note(_summary(network))
+    note_temperature(model)
     if test:
         found = predictions_of(model, test.paths, test.labels is not None, proba)
         report = report_text(found, test.labels, names, test.groups)
+        report += log_losses_text(log_losses(model, test, found))
     advice = how_to_go_on(model)
     save(model.set_params(**(noted or {})), output)
     if predictions is not None:
@@ -108,6 +135,9 @@ def fit(
 
 def _trained_network(model):
     """Return the network whose training a note describes, if one was trained."""
+    from skdaf._estimators.fitted import unwrap_calibrated
+
+    model = unwrap_calibrated(model)
     parts = [model, *getattr(model, "named_estimators_", {}).values()]
     return next((part for part in parts if hasattr(part, "history_")), None)
 

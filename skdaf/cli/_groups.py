@@ -15,7 +15,7 @@ _MAX_NAMES = 10
 _USUAL_COLUMNS = ("group", "speaker")
 
 # Options that hold clips out for a test.
-_HOLD_OUT = ("test_fraction", "cv")
+_HOLD_OUT = ("test_fraction", "cv", "fold_column")
 
 group_option = click.option(
     "--group-column",
@@ -47,9 +47,14 @@ class Groups(NamedTuple):
         names = [*dict.fromkeys(map(str, self.values))]
         if self.what == "recording":
             names = [os.path.basename(name) for name in names]
-        others = len(names) - _MAX_NAMES
-        shown = ", ".join(names[:_MAX_NAMES]) + (f" and {others} more" if others > 0 else "")
+        shown = listed(names)
         return shown if self.what == "recording" else f"{self.what} {shown}"
+
+
+def listed(names):
+    """Return the names of groups as text; of many, only the first ones."""
+    others = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {others} more" if others > 0 else "")
 
 
 def groups_of_recordings(values):
@@ -57,14 +62,26 @@ def groups_of_recordings(values):
     return Groups(values, "recording")
 
 
-def checked_groups(groups):
-    """Return the groups in a column of a table; raise ValueError if there is only one."""
-    if groups.count < 2:
-        column = groups.what
+def groups_of_column(values, column, path_column, needs_several):
+    """Return the `Groups` in a column of a table, after a check that they are useful.
+
+    Parameters
+    ----------
+    values : ndarray
+        The group of each row.
+    column, path_column : str
+        The columns of the groups and of the paths.
+    needs_several : bool
+        Whether a single group is an error.
+    """
+    groups = Groups(values, column)
+    if needs_several and groups.count < 2:
         raise ValueError(
-            f"All rows have the same group, {column}={str(groups.values[0])!r}: --group-column "
+            f"All rows have the same group, {column}={str(values[0])!r}: --group-column "
             f"{column} needs at least two groups, so that one can be held out."
         )
+    note_similar_groups(groups)
+    _check_groups_differ(groups, path_column)
     return groups
 
 
@@ -81,14 +98,14 @@ def check_group_column(column, columns):
     if column is None or not _trains():
         return
     for name, what in (("label", "labels"), ("target", "numbers to learn")):
-        if _is_used(column, columns.get(name)):
+        if is_used(column, columns.get(name)):
             raise click.UsageError(
                 f"--group-column {column} is the column of the {what}. Name a column of what "
                 "recordings have in common, such as their speaker or site."
             )
 
 
-def check_groups_differ(groups, path_column):
+def _check_groups_differ(groups, path_column):
     """Raise UsageError if each recording is its own group by its path; note it for other columns.
 
     Parameters
@@ -122,7 +139,7 @@ def note_similar_groups(groups):
             return
 
 
-def _is_used(column, used):
+def is_used(column, used):
     """Return whether a column is the one that is used, or one of several."""
     return column in used if isinstance(used, tuple) else column == used
 
@@ -139,18 +156,32 @@ def note_unused_column(metadata, columns):
     """
     options = click.get_current_context().params
     # Commands without the option have no groups.
-    if options.get("group_column", "") is not None or not any(map(options.get, _HOLD_OUT)):
+    has_splits = holds_out() or options.get("calibrate")
+    if options.get("group_column", "") is not None or not has_splits:
         return
+    folds = metadata.values(columns["fold"]) if columns.get("fold") in metadata.columns else None
     for name in _USUAL_COLUMNS:
-        is_used = any(_is_used(name, used) for used in columns.values())
-        if metadata.columns.count(name) == 1 and not is_used:
+        has_use = any(is_used(name, used) for used in columns.values())
+        if metadata.columns.count(name) == 1 and not has_use:
             cells = metadata.values(name)
             if 1 < len({*cells} - {None}) < len(cells):
-                note(
-                    f'The column "{name}" is not used, so recordings of one {name} can be both in '
-                    f"training and in the test. --group-column {name} keeps them apart."
-                )
+                _note_group(name, cells, folds)
                 return
+
+
+def _note_group(name, cells, folds):
+    """Say that clips of one group can be on both sides of a split, if no folds keep them apart."""
+    if folds is not None and len({*zip(cells, folds, strict=True)}) > len({*cells}):
+        note(
+            f"Some recordings of one {name} are in several folds, so the scores are not those of "
+            f"a new {name}. --group-column {name} names them."
+        )
+    elif folds is None or click.get_current_context().params.get("calibrate"):
+        other = "the test" if folds is None and holds_out() else "the calibration"
+        note(
+            f'The column "{name}" is not used, so recordings of one {name} can be both in '
+            f"training and in {other}. --group-column {name} keeps them apart."
+        )
 
 
 def warn_if_groups_unused(model, n_clips):
@@ -164,8 +195,8 @@ def warn_if_groups_unused(model, n_clips):
     """
     options = click.get_current_context().params
     column = options.get("group_column")
-    calibrates = options.get("proba") and not options.get("config")
-    if column is None or calibrates or any(map(options.get, _HOLD_OUT)):
+    calibrates = options.get("calibrate") or (options.get("proba") and not options.get("config"))
+    if column is None or calibrates or holds_out():
         return
     from sklearn.base import clone
 
@@ -191,6 +222,11 @@ def _network_with_groups(model):
     blocks = dict(getattr(model, "estimators", ())).values()
     parts = [part for part in (model, *blocks) if hasattr(part, "fit")]
     return next((part for part in parts if has_fit_parameter(part, "groups")), None)
+
+
+def holds_out():
+    """Return whether the current command holds clips out for a test."""
+    return any(map(click.get_current_context().params.get, _HOLD_OUT))
 
 
 def _trains():

@@ -91,18 +91,41 @@ def combined_with_network(values, *, handcrafted, pretrained, cache, n_jobs):
     return configure(combined, others)
 
 
+def network_to_train(model):
+    """Return the network in an unfitted combined classifier, or the model if it is none."""
+    return dict(getattr(model, "estimators", ())).get(_NETWORK, model)
+
+
 def fit_combined(model, paths, labels, groups):
     """Return the fitted model; if its network holds out clips, it holds out whole groups."""
+    return fit_with_groups(model, network_to_train(model), paths, labels, groups)
+
+
+def _number_class_weight(network, labels):
+    """Let weights of named classes fit the numbers that a network inside a model gets instead."""
+    import numpy as np
+
+    weights = getattr(network, "class_weight", None)
+    if isinstance(weights, dict):
+        numbers = {name: number for number, name in enumerate(np.unique(labels).tolist())}
+        network.set_params(class_weight={numbers.get(k, k): value for k, value in weights.items()})
+
+
+def fit_with_groups(model, network, paths, labels, groups):
+    """Return a fitted model; a network in it gets the groups, if any, by metadata routing."""
     from sklearn import config_context
 
-    network = dict(model.estimators)[_NETWORK]
-    if groups is None or groups.count < 2 or network == "drop":
+    from skdaf._estimators.fitted import iterate_parts
+
+    _number_class_weight(network, labels)
+    # Of a single group, `fit` could hold out none.
+    if groups is None or groups.count < 2 or not hasattr(network, "set_fit_request"):
         return model.fit(paths, labels)
     with config_context(enable_metadata_routing=True), warnings.catch_warnings():
         # Here, nobody asked for groups: they are passed in case that `fit` holds out clips.
         warnings.filterwarnings("ignore", "groups has no effect")
         network.set_fit_request(groups=True)
         model.fit(paths, labels, groups=groups.values)
-    for part in (network, model.named_estimators_[_NETWORK]):
-        del part._metadata_request  # it belongs to this fit, not to the model
+    for part in [*iterate_parts(model)]:
+        vars(part).pop("_metadata_request", None)  # it belongs to this fit, not to the model
     return model

@@ -1,8 +1,9 @@
-"""Clips that are kept out of training, by --test-fraction or in the folds of --cv."""
+"""Clips that are kept out of training, by --test-fraction, --cv or --fold-column."""
 
 import warnings
 from typing import Any, NamedTuple
 
+from skdaf.cli._folds import divided_groups
 from skdaf.cli._groups import Groups
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._program import note
@@ -99,8 +100,54 @@ def folds(clips, n_folds):
         # Of a rare class, not every fold has a clip.
         warnings.filterwarnings("ignore", "The least populated class")
         rows = [*_splitter(clips, n_folds)]
-    _check_classes(clips, rows, n_folds)
+    _check_classes(clips, rows, f"--cv {n_folds}")
     return rows
+
+
+class Plan(NamedTuple):
+    """The folds of a cross-validation.
+
+    Attributes
+    ----------
+    rows : list of (ndarray, ndarray)
+        The rows for training and for testing of each fold.
+    places : list of str
+        What messages call each fold.
+    folds : str
+        What the folds are, such as "4 folds of 12 speakers".
+    left_out : str
+        What the model that tests a clip has not learned: "it", or its group or fold.
+    """
+
+    rows: Any
+    places: Any
+    folds: str
+    left_out: str
+
+
+def plan_of(clips, n_folds, given=None):
+    """Return the `Plan` of a cross-validation, with a number of folds or with `given` ones.
+
+    Parameters
+    ----------
+    clips : LabeledClips
+    n_folds : int or None
+    given : Folds or None
+        The folds in a column of a table.
+    """
+    if given is None:
+        places = [f"fold {i + 1} of {n_folds}" for i in range(n_folds)]
+        rows, groups = folds(clips, n_folds), clips.groups
+        if groups is None:
+            return Plan(rows, places, f"{n_folds} folds", "it")
+        what = f"{n_folds} folds of {groups.count} {groups.what}s"
+        return Plan(rows, places, what, f"its {groups.what}")
+    rows, n_folds, column = given.rows(), len(given.names), given.column
+    _check_classes(clips, rows, f"--fold-column {column}", given.names)
+    places = [f"fold {name} ({i + 1} of {n_folds})" for i, name in enumerate(given.names)]
+    is_apart = clips.groups is not None and not divided_groups(clips.groups, given)
+    left_out = f"its fold and its {clips.groups.what}" if is_apart else "its fold"
+    return Plan(rows, places, f"the {n_folds} folds of the column {column!r}", left_out)
 
 
 def _splitter(clips, n_folds):
@@ -142,14 +189,18 @@ def _check_number(clips, n_folds):
         )
 
 
-def _check_classes(clips, rows, n_folds):
-    """Check that the models of all folds can learn the classes that they are tested on."""
+def _check_classes(clips, rows, option, names=None):
+    """Check that the models of all folds can learn the classes that they are tested on.
+
+    `names` are those of given folds.
+    """
     unknown = set()
-    for train, test in rows:
+    for i, (train, test) in enumerate(rows):
         training = clips.of(train)
         unknown.update(_only_in(clips.of(test), training))
-        if clips.groups is not None and clips.classes is not None:
-            _check_has_two(training.classes, clips.groups.of(test), n_folds)
+        if clips.classes is not None and (names or clips.groups is not None):
+            held_out = f"fold {names[i]}" if names else clips.groups.of(test).listed()
+            _check_has_two(training.classes, held_out, option)
     if unknown:
         warnings.warn(
             f"The classes {sorted(unknown)} occur in one fold each, so the models that are tested "
@@ -158,11 +209,11 @@ def _check_classes(clips, rows, n_folds):
         )
 
 
-def _check_has_two(classes, held_out, n_folds):
-    """Raise ValueError if there is only one class without some groups."""
+def _check_has_two(classes, held_out, option):
+    """Raise ValueError if there is only one class without the clips that are held out."""
     known = {*map(str, classes)}  # of several labels, the names of the columns
     if len(known) == 1:
         raise ValueError(
-            f"--cv {n_folds}: without {held_out.listed()}, all clips are of the class "
+            f"{option}: without {held_out}, all clips are of the class "
             f"{known.pop()!r}, and a model needs two."
         )

@@ -7,6 +7,7 @@ import click
 
 from skdaf.cli._completion import complete_parameter
 from skdaf.cli._decimal_comma import decimal_comma_option
+from skdaf.cli._folds import fold_option
 from skdaf.cli._models import ModelFile
 from skdaf.cli._paths import CsvFile, InputPath, OutputFile, OutputFolder, ResultsFile
 from skdaf.cli._program import quiet_option
@@ -179,12 +180,13 @@ training_options = combine_options(
         "all clips, each tested by a model that was trained without it, and without its group "
         "(--group-column, or its recording with --annotations). Trains N + 1 models.",
     ),
+    fold_option,
     click.option(
         "--predictions",
         type=CsvFile(),
         metavar="FILE",
-        help="Also write what is predicted for each clip that --test-fraction or --cv tests, next "
-        "to what is true, as CSV.",
+        help="Also write what is predicted for each clip that --test-fraction, --cv or "
+        "--fold-column tests, next to what is true, as CSV.",
     ),
     decimal_comma_option,
     click.option(

@@ -5,14 +5,8 @@ from functools import wraps
 import click
 
 from skdaf.cli._checked import refuse_unreadable
-from skdaf.cli._groups import (
-    Groups,
-    check_group_column,
-    check_groups_differ,
-    checked_groups,
-    note_similar_groups,
-    note_unused_column,
-)
+from skdaf.cli._folds import check_fold_column, checked_folds, note_divided_groups
+from skdaf.cli._groups import check_group_column, groups_of_column, note_unused_column
 from skdaf.cli._lines import Lines, errors_name_lines
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import combine_options, one_value_per_name
@@ -149,8 +143,8 @@ class Recordings:
         The folder from which relative paths in the table start.
     output, predictions : str or None
         The files that the command writes, which must not be among the recordings.
-    group_column : str, default=None
-        The column with the group of each recording.
+    group_column, fold_column : str, default=None
+        The columns with the group and with the fold of each recording.
     skip_unreadable : bool, default=None
         Whether the command leaves out recordings that cannot be read; None without such an option.
     names : sequence of str, default=_COLUMNS
@@ -162,6 +156,8 @@ class Recordings:
         The groups of the recordings that were returned last.
     lines : Lines
         The lines of the recordings that were returned last.
+    folds : Folds or None
+        Their folds.
     needs_several_groups : bool
         Whether a single group is an error, because one is held out.
     other_columns : dict
@@ -180,11 +176,13 @@ class Recordings:
         group_column=None,
         skip_unreadable=None,
         names=_COLUMNS,
+        fold_column=None,
     ):
         self.other_columns = {name: column for name, column in columns if name not in names}
         columns = [(name, column) for name, column in columns if name in names]
         self.names = names
         self.group_column, self.groups, self.needs_several_groups = group_column, None, True
+        self.fold_column, self.folds = fold_column, None
         self._skip_unreadable = skip_unreadable
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
@@ -280,18 +278,22 @@ class Recordings:
             )
         self.check_readable()
         columns = {"path": "path", "label": "label", "start": "auto", "end": "auto"}
-        columns |= {"group": self.group_column} | self.columns | options
+        columns |= {"group": self.group_column, "fold": self.fold_column} | self.columns | options
         check_group_column(self.group_column, columns)
+        check_fold_column(self.fold_column, columns)
         metadata = as_metadata(self.table, OptionSpelling())
         found = load_rows(metadata, columns, self.root, label_separator)
         parts = [clip if isinstance(clip, Clip) else Clip(clip) for clip in found.clips]
         self.lines.remember(metadata, [(part.name, part.start, part.end) for part in parts])
         note_unused_column(metadata, columns)
         if self.group_column is not None:
-            groups = Groups(found.groups, self.group_column)
-            self.groups = checked_groups(groups) if self.needs_several_groups else groups
-            note_similar_groups(self.groups)
-            check_groups_differ(self.groups, columns["path"])
+            self.groups = groups_of_column(
+                found.groups, self.group_column, columns["path"], self.needs_several_groups
+            )
+        if self.fold_column is not None:
+            self.folds = checked_folds(found.folds, self.fold_column)
+            if self.groups is not None:
+                note_divided_groups(self.groups, self.folds)
         self.check_output(part.name for part in parts)
         return found
 
@@ -327,6 +329,7 @@ def recordings_options(folders, tables=table_option):
             output,
             label_separator=None,
             group_column=None,
+            fold_column=None,
             **others,
         ):
             names = _COLUMNS
@@ -334,7 +337,7 @@ def recordings_options(folders, tables=table_option):
                 folders, table = _without_table(folders, table)
                 names = _UNLABELED_COLUMNS
             given = {"column": columns, "label-separator": label_separator, "root": root}
-            given["group-column"] = group_column
+            given |= {"group-column": group_column, "fold-column": fold_column}
             _check_combination(folders, table, given)
             recordings = Recordings(
                 folders,
@@ -347,6 +350,7 @@ def recordings_options(folders, tables=table_option):
                 group_column,
                 others.get("skip_unreadable"),
                 names,
+                fold_column,
             )
             with errors_name_lines(recordings.lines):
                 return command(recordings=recordings, output=output, **others)

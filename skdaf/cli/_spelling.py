@@ -20,6 +20,8 @@ class OptionSpelling(Spelling):
             return f"--label-separator {shlex.quote(value)}"
         if parameter == "group":
             return f"--group-column {shlex.quote(value)}"
+        if parameter == "fold":
+            return f"--fold-column {shlex.quote(value)}"
         if parameter == "root":
             return f"--root {shlex.quote(value)}"
         return f"--column {shlex.quote(f'{parameter}={value or str()}')}"

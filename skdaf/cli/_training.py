@@ -11,9 +11,14 @@ from skdaf.cli._annotations import (
     labeled_clips,
     one_label_of_clips,
 )
+from skdaf.cli._calibration import (
+    calibrate_option,
+    calibrated,
+    check_calibration,
+    count_fits,
+    fit_calibrated,
+)
 from skdaf.cli._combining import (
-    calibrate,
-    calibration_folds,
     check_method,
     check_models_or_config,
     combined_classifier,
@@ -24,7 +29,7 @@ from skdaf.cli._combining import (
     search_of_config,
 )
 from skdaf.cli._fitting import fit, fit_numbers, fit_options, note_classes_of_source
-from skdaf.cli._groups import group_option
+from skdaf.cli._groups import group_option, holds_out
 from skdaf.cli._handcrafted import (
     check_combined,
     combined_with_network,
@@ -98,6 +103,7 @@ def task_option(help_text, *tasks):
 )
 @handcrafted_option
 @pretrained_option
+@calibrate_option
 @class_weight_option
 @click.option(
     "--cache",
@@ -121,6 +127,7 @@ def train(
     task,
     handcrafted,
     pretrained,
+    calibrate,
     class_weight,
     cache,
     channel,
@@ -157,21 +164,30 @@ def train(
     values |= _class_weight(class_weight, task) | dict(settings)
     check_task(annotations, task)
     options = fit_options(output, test_fraction, cv, predictions, values["checkpoint"])
+    several = have_several_labels(recordings, annotations)
+    if calibrate:
+        check_calibration(task, several)
     if handcrafted or pretrained:
-        several = have_several_labels(recordings, annotations)
         check_combined(handcrafted, pretrained, task, several)
         others = {"handcrafted": handcrafted, "pretrained": pretrained}
         model = combined_with_network(values, **others, cache=cache, n_jobs=n_jobs)
         options["train"] = fit_combined
-        fit(model, *labeled_clips(recordings, annotations), **options)
     elif task == "representation":
         model = configure(ConvAutoencoderEmbedder(), values)
-        clips = recordings.unlabeled()
-        fit(model, clips, None, recordings.groups, **options)
-    elif task == "regression":
-        fit_numbers(configure(CNNAudioRegressor(), values), recordings, **options)
     else:
-        model = configure(CNNAudioClassifier(), values)
+        model = configure(
+            CNNAudioRegressor() if task == "regression" else CNNAudioClassifier(), values
+        )
+    if calibrate:
+        model = calibrated(model)
+        # The folds of the calibration are not part of the model.
+        options |= {"train": fit_calibrated, "noted": {"cv": None}}
+    if task == "regression":
+        fit_numbers(model, recordings, **options)
+    elif task == "representation":
+        clips = recordings.unlabeled()
+        fit(model, clips, None, recordings.groups, recordings.folds, **options)
+    else:
         fit(model, *labeled_clips(recordings, annotations), **options)
 
 
@@ -239,9 +255,11 @@ def transfer(
     if task == "regression":
         fit_numbers(new, recordings, **options)
     else:
-        clips, labels, groups = labeled_clips(recordings, annotations)
-        note_classes_of_source(source, labels, test_fraction is not None or cv is not None)
-        fit(new, clips, labels, groups, **options)
+        clips, labels, *others = labeled_clips(recordings, annotations)
+        # Inside another model, a network knows only the numbers of the classes.
+        known = loaded if hasattr(loaded, "classes_") else source
+        note_classes_of_source(known, labels, holds_out())
+        fit(new, clips, labels, *others, **options)
 
 
 @click.command(cls=Command)
@@ -330,14 +348,12 @@ def combine(
     if proba:
         model = CalibratedClassifierCV(model, ensemble=False)
         # The folds of whole groups are not part of the model.
-        options |= {"train": calibrate, "noted": {"cv": None}}
+        options |= {"train": fit_calibrated, "noted": {"cv": None}}
     elif several:
         options["train"] = fit_labels
     clips = labeled_clips(recordings, annotations)
-    if proba and cv is not None:
-        calibration_folds(*clips[1:])  # its errors come before the cross-validation
-    is_tested = test_fraction is not None or cv is not None
-    if is_tested and not all(map(is_pretrained, models)):
+    count_fits(model, *clips[1:3])  # its errors come before the note
+    if holds_out() and not all(map(is_pretrained, models)):
         note("Scores are too good if the networks were trained on clips that are held out now.")
     fit(model, *clips, **options)
 

@@ -11,7 +11,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model, make_combined_classifier
 from skdaf._audio.metadata.table import as_metadata
-from skdaf.cli._combining import calibration_folds
+from skdaf.cli._calibration import calibration_folds
 from skdaf.cli._groups import Groups, note_similar_groups, note_unused_column, warn_if_groups_unused
 from skdaf.datasets import load_audio_folders
 

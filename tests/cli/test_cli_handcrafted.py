@@ -84,3 +84,12 @@ def test_misuse(tmp_path):
     assert "'learning_rate' parameter of CNNAudioClassifier" in train("--set", "learning_rate=x")
     assert "'weights' parameter of VotingClassifier" in train("--set", "weights=1")
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_classes(tmp_path):
+    out = tmp_path / "m.skops"
+    weights = "class_weight={'low_tone': 2.0, 'high_tone': 1.5}"
+    invoke("train", "recordings", "--handcrafted", "-o", out, *SMALL, "--set", weights)
+    # The networks of a VotingClassifier learn the positions of the classes.
+    network = load_model(out).named_estimators_["cnn1"]
+    assert network.class_weight == {KINDS.index("low_tone"): 2.0, KINDS.index("high_tone"): 1.5}

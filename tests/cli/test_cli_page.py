@@ -52,6 +52,8 @@ def make_recordings(folder):
         for row, path in enumerate(paths)
     ]
     (folder / "speakers.csv").write_text("path,label,speaker\n" + "".join(rows))
+    rows = [f"{path},{Path(path).parent.name},{row % 3 + 1}\n" for row, path in enumerate(paths)]
+    (folder / "folds.csv").write_text("path,label,fold\n" + "".join(rows))
     make_sites(folder / "sites", made.filenames)
     (folder / "sounds" / "dog").mkdir(parents=True)
     shutil.copy(new.filenames[0], folder / "sounds" / "dog")

@@ -142,7 +142,7 @@ class TestCommands:
             ("combine", "model.skops", "--data", "recordings"),
         ):
             problem = misuse(*command, *out, file)
-            assert "--predictions needs --test-fraction or --cv." in problem
+            assert "--predictions needs --test-fraction, --cv or --fold-column." in problem
         assert "must end in .csv" in misuse("train", "recordings", *out, "p.json", *cv)
         assert "an autoencoder has none" in misuse(
             *("train", "recordings", "--task", "representation", *out, file, *cv)

@@ -1,0 +1,210 @@
+"""Calibrated probabilities: skdaf train --calibrate, skdaf combine --proba."""
+
+import warnings
+from importlib.metadata import version
+
+import click
+
+from skdaf.cli._handcrafted import fit_with_groups, network_to_train
+from skdaf.cli._models import how_to_go_on
+from skdaf.cli._program import Interrupted, note
+
+calibrate_option = click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Adjust the probabilities so that of ten predictions with a probability of 0.8, about "
+    "eight are right. This is learned on clips that a model was not trained on, or on whole groups "
+    "(--group-column, or recordings with --annotations). Labels stay the same. Trains up to six "
+    "models instead of one. Only worth it if you use the probabilities themselves. It may not "
+    "help, above all with few groups: compare the log loss that --cv reports.",
+)
+
+# A calibration has at most this many folds, as in scikit-learn.
+_N_FOLDS = 5
+
+# The release of scikit-learn that introduced temperature scaling.
+_RELEASE = (1, 8)
+
+# At lower temperatures, probabilities are hardly ever other than 0 and 1.
+_MIN_TEMPERATURE = 0.05
+
+
+def check_calibration(task, several):
+    """Raise UsageError if --calibrate cannot be used for a task, or with this scikit-learn.
+
+    `several` says whether there are several labels per clip.
+    """
+    if task != "classification":
+        raise click.UsageError("--calibrate requires --task classification.")
+    if several:
+        raise click.UsageError("--calibrate is for one label per clip, not for several.")
+    installed = version("scikit-learn")
+    if tuple(map(int, installed.split(".")[:2])) < _RELEASE:
+        raise click.UsageError(
+            f"--calibrate needs scikit-learn {'.'.join(map(str, _RELEASE))} or later, and "
+            f"{installed} is installed. Update it: pip install -U scikit-learn."
+        )
+
+
+def calibrated(model):
+    """Return an unfitted classifier with the probabilities of another one, calibrated.
+
+    Temperature scaling changes no label, and needs few clips.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+
+    if getattr(model, "voting", "soft") != "soft":
+        raise click.UsageError("--calibrate needs probabilities: omit --set voting=hard.")
+    return CalibratedClassifierCV(model, method="temperature", ensemble=False)
+
+
+def fit_calibrated(model, paths, labels, groups):
+    """Fit a CalibratedClassifierCV, whose folds are whole groups if there are several.
+
+    If a network in it holds out clips, it holds out whole groups, too.
+    """
+    model.set_params(cv=calibration_folds(labels, groups))
+    try:
+        return fit_with_groups(model, network_to_train(model.estimator), paths, labels, groups)
+    except KeyboardInterrupt as error:
+        message = f"Interrupted while calibrating: wrote no model.{how_to_go_on(model)}"
+        raise Interrupted(message=message) from error
+
+
+def count_fits(model, labels, groups):
+    """Return how many models the fit of a model trains: several if it is to be calibrated.
+
+    The parameters are those of `calibration_folds`, whose errors this raises.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+
+    if not isinstance(model, CalibratedClassifierCV):
+        return 1
+    return len(calibration_folds(labels, groups)) + 1
+
+
+def calibration_folds(labels, groups):
+    """Return the rows for training and for calibration of each fold.
+
+    Parameters
+    ----------
+    labels : ndarray
+        The label of each clip.
+    groups : Groups or None
+        The group of each clip.
+
+    Raises
+    ------
+    ValueError
+        If a class is missing from the training of a fold, which the calibration does not allow.
+    """
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    option = _option()
+    names, counts = np.unique(labels, return_counts=True)
+    if len(names) < 2:
+        raise ValueError(
+            f"A classifier needs clips of at least two classes, got only {str(names[0])!r}."
+        )
+    if counts.min() < 2:
+        rare = str(names[counts.argmin()])
+        raise ValueError(f"{option} needs at least two clips of each class, got one of {rare!r}.")
+    n_folds, values = min(_N_FOLDS, counts.max()), None
+    kind = StratifiedKFold
+    if groups is not None and groups.count > 1:
+        n_folds, kind, values = min(n_folds, groups.count), StratifiedGroupKFold, groups.values
+    elif groups is not None and option == "--calibrate":
+        raise ValueError(
+            f"{option} needs clips of at least two {groups.what}s, got those of {groups.listed()}: "
+            "others of these would make the probabilities far too certain."
+        )
+    with warnings.catch_warnings():
+        # Of a rare class, not every fold has a clip.
+        warnings.filterwarnings("ignore", "The least populated class")
+        folds = [rows for rows in kind(n_folds).split(labels, labels, values) if len(rows[1])]
+    _check_classes(labels, groups, folds, option)
+    return folds
+
+
+def _check_classes(labels, groups, folds, option):
+    """Raise ValueError if a class is missing from the training of a fold."""
+    for training, test in folds:
+        for name in sorted({*labels[test]} - {*labels[training]}):
+            held_out = groups.of(labels == name).listed()
+            raise ValueError(
+                f"{option} cannot keep the {groups.what}s apart: it cross-validates, and all clips "
+                f"of the class {str(name)!r} are of {held_out}, without which no model knows the "
+                f"class. Omit {option}, or pass such clips of more {groups.what}s."
+            )
+
+
+def _option():
+    """Return the option by which the current command calibrates."""
+    context = click.get_current_context(silent=True)
+    return "--calibrate" if context and context.params.get("calibrate") else "--proba"
+
+
+def is_scaled(model):
+    """Return whether a model, fitted or not, has probabilities that a temperature calibrates."""
+    return getattr(model, "method", None) == "temperature"
+
+
+def note_temperature(model):
+    """Say how a calibration has changed the probabilities of a fitted model, if it was done."""
+    if not is_scaled(model):
+        return
+    temperature = 1 / float(model.calibrated_classifiers_[0].calibrators[0].beta_)
+    change = "less" if temperature > 1 else "more"
+    note(
+        f"Calibrated the probabilities on {len(model.cv)} folds: they are now {change} certain "
+        f"(temperature {temperature:.3g})"
+    )
+    if temperature < _MIN_TEMPERATURE:
+        warnings.warn(
+            "Nearly all clips were predicted right in the calibration, so it could not learn how "
+            "often predictions are wrong, and made most probabilities 0 or 1. Train without "
+            "--calibrate, or add clips that are more difficult.",
+            stacklevel=2,
+        )
+
+
+def log_losses(model, clips, found):
+    """Return the log loss of each clip without and with calibration, of shape (n_clips, 2).
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted model. Without a temperature, the result has no rows.
+    clips : LabeledClips
+        Those of unknown classes are left out.
+    found : Predictions
+        What the model predicts for them, with probabilities.
+    """
+    import numpy as np
+
+    if not is_scaled(model):
+        return np.empty((0, 2))
+    labels = np.array([*map(str, clips.labels)])
+    known = np.flatnonzero(np.isin(labels, found.names))
+    if not known.size:
+        return np.empty((0, 2))
+    columns = [found.names.index(label) for label in labels[known]]
+    before = model.calibrated_classifiers_[0].estimator.predict_proba(
+        [clips.paths[row] for row in known]
+    )
+    of_labels = (before[range(len(known)), columns], found.probabilities[known, columns])
+    tiny = np.finfo(np.float64).eps
+    return -np.log(np.clip(np.column_stack(of_labels).astype(float), tiny, 1))
+
+
+def log_losses_text(losses):
+    """Return lines on the means of log losses, as from `log_losses`; no text if there are none."""
+    if not len(losses):
+        return ""
+    before, after = (sum(values) / len(losses) for values in zip(*losses, strict=True))
+    advice = "" if after < before else "\nHere, the calibration did not help."
+    return (
+        f"\n\nLog loss of the probabilities (lower is better): {after:.3f} with calibration, "
+        f"{before:.3f} without{advice}"
+    )

@@ -1,0 +1,84 @@
+"""The folds of a column of a table, which a cross-validation uses (--fold-column)."""
+
+from typing import Any, NamedTuple
+
+import click
+
+from skdaf.cli._groups import is_used, listed
+from skdaf.cli._program import note
+
+fold_option = click.option(
+    "--fold-column",
+    metavar="NAME",
+    help="Cross-validate as with --cv, but with the folds in this column of the table, such as "
+    "those that a dataset comes with: rows with the same number or name are tested together.",
+)
+
+# What else a column can be used for, so that it cannot contain the folds.
+_OTHER_USES = {"label": "labels", "target": "numbers to learn", "path": "recordings"}
+
+
+class Folds(NamedTuple):
+    """The fold of each clip, and the name of their column."""
+
+    values: Any
+    column: str
+
+    @property
+    def names(self):
+        """The different folds, sorted."""
+        return sorted(set(self.values.tolist()))
+
+    def rows(self):
+        """Return the rows for training and for testing of each fold."""
+        import numpy as np
+
+        tests = [self.values == name for name in self.names]
+        return [(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests]
+
+
+def check_fold_column(column, columns):
+    """Raise UsageError if a column is used for something else.
+
+    Parameters
+    ----------
+    column : str or None
+        The column of the folds.
+    columns : dict
+        The columns of the table that are used, by the names of parameters of `load_audio_table`.
+    """
+    for name, what in _OTHER_USES.items():
+        if column is not None and is_used(column, columns.get(name)):
+            raise click.UsageError(
+                f"--fold-column {column} is the column of the {what}. Name a column that says in "
+                "which fold each recording is tested."
+            )
+
+
+def checked_folds(values, column):
+    """Return the folds in a column of a table; raise ValueError if there is only one."""
+    folds = Folds(values, column)
+    if len(folds.names) < 2:
+        raise ValueError(
+            f"All rows have the same fold, {column}={str(values[0])!r}: --fold-column {column} "
+            "needs at least two folds, so that each can be tested by a model of the others."
+        )
+    return folds
+
+
+def divided_groups(groups, folds):
+    """Return the names of those `Groups` that are in several `Folds`."""
+    found = {}
+    for group, fold in zip(groups.values, folds.values, strict=True):
+        found.setdefault(str(group), set()).add(fold)
+    return [group for group, its_folds in found.items() if len(its_folds) > 1]
+
+
+def note_divided_groups(groups, folds):
+    """Say which groups are in several folds, so that models are tested on what they know."""
+    divided, what = divided_groups(groups, folds), groups.what
+    if divided:
+        note(
+            f"In several folds: {what} {listed(divided)}. The models that are tested on their "
+            f"clips know them from others, so the scores are not those of a new {what}."
+        )
