@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import joblib
 import numpy as np
 import pytest
-from helpers import ROOT, import_or_skip
+from helpers import ROOT, import_or_skip, silence
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -156,6 +156,7 @@ def skip_without(client):
         pytest.skip(f"{client.package} is not installed")
 
 
+@silence  # MAPIE tries whether zeros can be predicted
 @pytest.mark.parametrize("client", TRIED, ids=lambda client: client.name)
 def test_clients_accept_the_forms_that_the_page_lists(sounds_by_form, client):
     skip_without(client)

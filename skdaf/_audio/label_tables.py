@@ -12,6 +12,11 @@ from skdaf._audio.metadata.table import as_metadata
 # Folders of tables that have the recordings in other folders beside them.
 METADATA_FOLDER = re.compile("meta|csv|table|annotation|label|truth", re.IGNORECASE)
 
+# Those in which this module looks: others beside the recordings belong to other data.
+_TABLE_FOLDER = re.compile(
+    r"(meta[\W_]*data|meta|csv|tables?|annotations?|labels?|(ground[\W_]*)?truth)", re.IGNORECASE
+)
+
 # Folders that divide a dataset, and are no classes if all folders are called so.
 _SPLIT = re.compile(
     r"(fold|train|training|test|testing|val|valid|validation|dev|eval|evaluation)[\W_]*\d*",
@@ -114,7 +119,7 @@ def _tables_in(folder):
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         yield from (path for path in entries if path.suffix.lower() in _ENDINGS)
         for path in entries:
-            if METADATA_FOLDER.search(path.name) and path.is_dir():
+            if _TABLE_FOLDER.fullmatch(path.name) and path.is_dir():
                 yield from (one for one in sorted(path.iterdir()) if one.suffix in _ENDINGS)
 
 

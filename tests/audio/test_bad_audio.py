@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile as sf
-from helpers import any_length
+from helpers import any_length, silence
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
@@ -20,7 +20,7 @@ from skdaf._audio.reading import read_info
 from skdaf._audio.resampling import resample
 from skdaf._audio.samples import MAX_SAMPLE
 
-pytestmark = any_length
+pytestmark = [any_length, silence]
 
 # (format, subtype, type of the samples, largest number of channels): what is exact in float32.
 EXACT = [

@@ -209,7 +209,7 @@ class TestAnnotationsAfterTheEnd:
         truth.write_text(f"0,{self.END + 0.05},low_tone\n")
         scored = [truth.parent / "a.wav", "--truth", truth, "--format", "json"]
         result = segments(*scored)
-        assert "Warning" not in result.stderr
+        assert "after the end" not in result.stderr
         facts = json.loads(result.stdout)
         assert facts["scored_seconds"] == facts["duration"] == self.END
         truth.write_text("0,9,low_tone\n")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from helpers import same_probabilities, small_classifier
+from helpers import same_probabilities, silence, small_classifier
 from packaging.version import Version
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import FunctionTransformer
@@ -197,6 +197,7 @@ class TestFormsOfX:
         with pytest.raises(ValueError, match="NaN"):
             small_classifier(frontend=holes).fit(sounds.filenames, sounds.target)
 
+    @silence
     def test_silence_trains_and_predicts(self):
         X = np.zeros((12, 4000))
         classifier = small_classifier(max_epochs=1).fit(X, np.arange(12) % 2)

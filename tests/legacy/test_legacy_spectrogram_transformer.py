@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import write_audio
+from helpers import silence, write_audio
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdaf import AudioReadError, load_model, save_model
@@ -102,6 +102,7 @@ def test_as_fitted_sets_the_attributes_of_fit(tmp_path):
     np.testing.assert_array_equal(fitted.transform(paths), restored.transform(paths))
 
 
+@silence
 def test_chroma_of_silence_and_of_one_sample_is_finite():
     found = front_end("mel+chroma")._as_fitted().transform([np.zeros(4000), np.ones(1)])
     assert np.isfinite(found).all()

@@ -12,6 +12,7 @@ from helpers import (
     import_or_skip,
     noise,
     run_python,
+    silence,
     small_classifier,
     small_embedder,
     small_frontend,
@@ -33,7 +34,7 @@ from skdaf import (
     save_model,
 )
 
-pytestmark = any_length
+pytestmark = [any_length, silence]
 
 CLIPS = difficult_clips()
 LABELS = np.array(["dog", "rain", "Vögel"])[np.arange(8) % 3]

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from exporting import difficult_clips, exported, metadata, run, session_of
-from helpers import any_length, import_or_skip, noise
+from helpers import any_length, import_or_skip, noise, silence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ from skdaf._estimators.export.graph import OnnxGraph
 from skdaf._estimators.export.spectrograms import add_spectrogram
 from skdaf._estimators.export.standardization import add_finish
 
-pytestmark = any_length
+pytestmark = [any_length, silence]
 
 CASES = [
     {},
