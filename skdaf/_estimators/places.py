@@ -11,7 +11,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 # Parameters with an estimator from which training started, and that predictions do not use.
 NOT_A_PART = {"pretrained"}
 
-# Parameters that may hold fitted estimators, and the attributes with those that predict.
+# Attributes that may hold fitted estimators, and the attributes with those that predict.
 _REPLACED_BY = {
     "estimator": ("estimator_", "estimators_", "best_estimator_", "calibrated_classifiers_"),
     "base_estimator": ("estimators_",),
@@ -21,6 +21,11 @@ _REPLACED_BY = {
     "regressor": ("regressor_",),
     "transformer": ("transformer_",),
     "transformers": ("transformers_",),
+    # The candidates of a search, and the estimator that it was given.
+    **dict.fromkeys(
+        ("param_grid", "param_distributions", "best_params_", "cv_results_", "scorer_"),
+        ("best_estimator_",),
+    ),
 }
 
 # Attributes in which the parts have names.
@@ -61,7 +66,7 @@ def fitted_parts(
 
 
 def replaced_parameters(attributes: dict[str, Any]) -> set[str]:
-    """Return the names of parameters that predictions do not use, because there are fitted clones.
+    """Return the names of attributes that predictions do not use, because there are fitted clones.
 
     `attributes` are those of an estimator.
     """

@@ -5,8 +5,12 @@ which predictions use. If a parameter was fitted before, its weights would be sa
 the clone.
 """
 
+import copy
+
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics._scorer import _PassthroughScorer
 
 from skdaf._estimators.places import fitted_parts, replaced_parameters
 
@@ -25,7 +29,7 @@ def without_unused_fits(estimator):
     attributes = dict(vars(estimator))
     if not isinstance(estimator, BaseEstimator) or _needs_fitted(attributes):
         return attributes
-    names = [name for name in replaced_parameters(attributes) if _is_fitted(attributes[name])]
+    names = [name for name in replaced_parameters(attributes) if _has_fit(attributes[name])]
     if names:
         used = {id(part) for part, *_ in fitted_parts(estimator)}
         attributes |= {name: _unfitted(attributes[name], used) for name in names}
@@ -37,18 +41,42 @@ def _needs_fitted(attributes):
     return attributes.get("prefit") is True or str(attributes.get("cv")) == "prefit"
 
 
-def _is_fitted(value):
+def _has_fit(value):
     """Return whether a value is a fitted estimator, or contains one that a clone would not."""
-    if isinstance(value, (list, tuple)):
-        return any(map(_is_fitted, value))
+    if _is_container(value):
+        return any(map(_has_fit, _items(value)))
+    if isinstance(value, _PassthroughScorer):
+        return _has_fit(value._estimator)
     if not isinstance(value, BaseEstimator) or isinstance(value, FrozenEstimator):
         return False
     has_results = any(name.endswith("_") for name in vars(value))
-    return has_results or any(map(_is_fitted, value.get_params(deep=False).values()))
+    return has_results or any(map(_has_fit, value.get_params(deep=False).values()))
 
 
 def _unfitted(value, used):
-    """Return clones of the fitted estimators in a value, except of those that predictions use."""
+    """Return a value with clones of its fitted estimators, except of those that predictions use."""
+    if isinstance(value, dict):
+        return type(value)((key, _unfitted(item, used)) for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return type(value)(_unfitted(part, used) for part in value)
-    return clone(value) if _is_fitted(value) and id(value) not in used else value
+        return type(value)(_unfitted(item, used) for item in value)
+    if isinstance(value, np.ndarray):
+        copied = value.copy()
+        for index in np.ndindex(value.shape):
+            copied[index] = _unfitted(value[index], used)
+        return copied
+    if isinstance(value, _PassthroughScorer):
+        copied = copy.copy(value)
+        copied._estimator = _unfitted(value._estimator, used)
+        return copied
+    return clone(value) if _has_fit(value) and id(value) not in used else value
+
+
+def _is_container(value):
+    is_array = isinstance(value, np.ndarray) and value.dtype == object
+    return is_array or isinstance(value, (dict, list, tuple))
+
+
+def _items(value):
+    if isinstance(value, np.ndarray):
+        return value[~np.ma.getmaskarray(value)]
+    return value.values() if isinstance(value, dict) else value
