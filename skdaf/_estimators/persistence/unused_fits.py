@@ -31,8 +31,9 @@ def without_unused_fits(estimator):
         return attributes
     names = [name for name in replaced_parameters(attributes) if _has_fit(attributes[name])]
     if names:
-        used = {id(part) for part, *_ in fitted_parts(estimator)}
-        attributes |= {name: _unfitted(attributes[name], used) for name in names}
+        # What predictions use stays as it is. Several attributes can have the same estimator.
+        known = {id(part): part for part, *_ in fitted_parts(estimator)}
+        attributes |= {name: _unfitted(attributes[name], known) for name in names}
     return attributes
 
 
@@ -53,22 +54,25 @@ def _has_fit(value):
     return has_results or any(map(_has_fit, value.get_params(deep=False).values()))
 
 
-def _unfitted(value, used):
-    """Return a value with clones of its fitted estimators, except of those that predictions use."""
+def _unfitted(value, known):
+    """Return a value with clones of its fitted estimators.
+
+    `known` are the replacements of estimators by their identity; this adds the clones.
+    """
     if isinstance(value, dict):
-        return type(value)((key, _unfitted(item, used)) for key, item in value.items())
+        return type(value)((key, _unfitted(item, known)) for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return type(value)(_unfitted(item, used) for item in value)
+        return type(value)(_unfitted(item, known) for item in value)
     if isinstance(value, np.ndarray):
         copied = value.copy()
         for index in np.ndindex(value.shape):
-            copied[index] = _unfitted(value[index], used)
+            copied[index] = _unfitted(value[index], known)
         return copied
     if isinstance(value, _PassthroughScorer):
         copied = copy.copy(value)
-        copied._estimator = _unfitted(value._estimator, used)
+        copied._estimator = _unfitted(value._estimator, known)
         return copied
-    return clone(value) if _has_fit(value) and id(value) not in used else value
+    return known.setdefault(id(value), clone(value)) if _has_fit(value) else value
 
 
 def _is_container(value):
