@@ -82,7 +82,7 @@ WAYS = {
 
 _EXPECTED_WARNINGS = (
     "than every training clip of the front end",
-    "silent (the peak is",
+    "silent (the peak of",
     "cut off (the file ends in",
 )
 

@@ -41,7 +41,7 @@ any_length = pytest.mark.filterwarnings(
 )
 
 # For tests with clips of zeros.
-silence = pytest.mark.filterwarnings("ignore:.* silent .the peak is")
+silence = pytest.mark.filterwarnings("ignore:.* silent .the peak of")
 
 
 # --- sounds ---

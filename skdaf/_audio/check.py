@@ -179,11 +179,14 @@ class _Row:
 
 
 def _read_all(clips):
-    """Return the Statistics of each clip (None if it cannot be read), and a list of errors."""
+    """Return the Statistics of each clip and whether it is cut off, and a list of errors.
+
+    Clips that cannot be read have None.
+    """
     statistics, errors = [], []
     for clip in clips:
         try:
-            statistics.append(read_statistics(clip))
+            statistics.append((read_statistics(clip), has_cut_end(clip)))
         except AudioReadError as error:
             statistics.append(None)
             errors.append(error)
@@ -199,16 +202,15 @@ def _rows(clips, statistics, errors):
             # The row contains the path already.
             row.problem = str(next(problems)).removeprefix(f"{clip.name!r}: ")
         else:
-            _describe(row, found)
-            row.cut_off = has_cut_end(clip)
+            _describe(row, *found)
         rows.append(row)
     return rows
 
 
-def _describe(row, found):
+def _describe(row, found, is_cut_off):
     """Fill in the row of a clip that can be read."""
     info = found.info
-    row.ok = True
+    row.ok, row.cut_off = True, is_cut_off
     row.duration = info.n_frames / info.sampling_rate
     row.sampling_rate, row.channels = info.sampling_rate, info.channels
     row.format, row.subtype = info.format, info.subtype

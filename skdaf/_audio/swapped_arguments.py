@@ -1,11 +1,16 @@
 """Recognize labels in place of sounds."""
 
 import os
+import re
 
 import numpy as np
 
+from skdaf._audio.clips import Clip
+
 # Rows of this many numbers in place of labels are rather waveforms.
-_MIN_SAMPLES = 100
+_MIN_SAMPLES = 1000
+
+_ENDING = re.compile(r"\.\w{1,5}$")
 
 
 def check_sounds_first(clips, y):
@@ -26,7 +31,9 @@ def check_sounds_first(clips, y):
 
 
 def _may_be_path(text):
-    return os.path.basename(text) != text or bool(os.path.splitext(text)[1]) or os.path.exists(text)
+    # A class can be the name of a folder.
+    is_like_path = os.path.basename(text) != text or _ENDING.search(text)
+    return bool(is_like_path) or os.path.isfile(text)
 
 
 def _contains_waveforms(y):
@@ -35,7 +42,8 @@ def _contains_waveforms(y):
     rows = y.to_numpy() if hasattr(y, "to_numpy") else y
     first = next(iter(rows), None) if is_sequence else None
     if isinstance(first, tuple) and len(first) == 2:
-        first = first[0]  # with its sampling rate
-    shape = getattr(first, "shape", ())
+        first = first[np.ndim(first[0]) == 0]  # the other one is the sampling rate
+    is_row = isinstance(first, list) or len(getattr(first, "shape", ())) == 1
     # Rows of zeros and ones tell which of several labels a clip has.
-    return len(shape) == 1 and shape[0] >= _MIN_SAMPLES and not np.isin(first, (0, 1)).all()
+    is_waveform = is_row and len(first) >= _MIN_SAMPLES and not np.isin(first, (0, 1)).all()
+    return isinstance(first, Clip) or is_waveform

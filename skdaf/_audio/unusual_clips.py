@@ -22,6 +22,9 @@ _N_LISTED = 3
 
 _report: ContextVar["ClipReport | None"] = ContextVar("_report", default=None)
 
+# What warnings have said about clips, where each clip is named only once.
+_told: ContextVar[set | None] = ContextVar("_told", default=None)
+
 
 class ClipFacts(NamedTuple):
     """What is known about a clip."""
@@ -42,7 +45,9 @@ class ClipReport:
 
     def __init__(self):
         self.first_row = 0
-        self._silent, self._cut_off, self._late, self._short, self._long = [], [], [], {}, {}
+        self._cut_off, self._late, self._short, self._long = [], [], {}, {}
+        self._silent = []  # with the names of recordings, if they are parts of them
+        self._with_sound = set()  # the names of recordings of which a part is not silent
         self._may_be_transposed = False
 
     def add(self, clips, facts, known=None):
@@ -60,8 +65,8 @@ class ClipReport:
         self._may_be_transposed |= len(shape) == 2 and shape[0] > _MAX_FACTOR * shape[1]
         found = zip(clips, facts, strict=True)
         for row, (clip, (seconds, is_silent, is_cut_off)) in enumerate(found, self.first_row):
-            if is_silent:
-                self._silent.append(_described(clip, row))
+            if is_silent is not None:
+                self._add_level(clip, row, is_silent)
             if is_cut_off:
                 self._cut_off.append(_described(clip, row))
             if isinstance(clip, Clip) and clip.end is not None:
@@ -70,6 +75,14 @@ class ClipReport:
                 self._short.setdefault(shortest, []).append(_with_length(clip, row, seconds))
             elif seconds > longest * _MAX_FACTOR:
                 self._long.setdefault(longest, []).append(_with_length(clip, row, seconds))
+
+    def _add_level(self, clip, row, is_silent):
+        # Parts of a recording may be silent, such as those of a class for the background.
+        is_part = isinstance(clip, Clip) and (clip.start > 0 or clip.end is not None)
+        if is_silent:
+            self._silent.append((_described(clip, row), clip.name if is_part else None))
+        elif is_part:
+            self._with_sound.add(clip.name)
 
     def _add_if_late(self, clip, seconds):
         found = clip.start + seconds
@@ -81,9 +94,11 @@ class ClipReport:
                 f"{round(found, 3):g} s"
             )
 
-    def add_silent_recordings(self, windows):
-        """Add the recordings that a WindowReport knows to be silent."""
-        self._silent += map(repr, windows.silent_recordings())
+    def add_silent_recordings(self, clips, windows):
+        """Add those clips whose windows are all silent, according to a WindowReport."""
+        for row, clip in enumerate(clips, self.first_row):
+            if (is_silent := windows.is_silent(clip)) is not None:
+                self._add_level(clip, row, is_silent)
 
     def warn(self):
         """Issue the warnings."""
@@ -100,16 +115,18 @@ class ClipReport:
 
     def warn_of_contents(self):
         """Issue the warnings that do not depend on lengths."""
-        if self._cut_off:
+        if cut_off := _untold("cut off", self._cut_off):
             warn_user(
-                f"{_subject(self._cut_off, 'is', 'are')} cut off (the file ends in the middle of "
-                f"an MP3 frame, and any amount may be missing): {_listed(self._cut_off)}."
+                f"{_subject(cut_off, 'is', 'are')} cut off (the file ends in the middle of an MP3 "
+                f"frame, and any amount may be missing): {_listed(cut_off)}."
             )
         # Workers do not know whether clips are windows of a recording, which may be silent.
-        if self._silent and not is_in_worker():
+        silent = [text for text, name in self._silent if name not in self._with_sound]
+        if not is_in_worker() and (silent := _untold("silent", silent)):
             warn_user(
-                f"{_subject(self._silent, 'is', 'are')} silent (the peak is more than 80 dB below "
-                f"full scale), so that results may be poor: {_listed(self._silent)}."
+                f"{_subject(silent, 'is', 'are')} silent (the peak of the mono signal is more than "
+                "80 dB below full scale; check_audio tells more), so that results may be poor: "
+                f"{_listed(silent)}."
             )
 
     def _warn_of_lengths(self):
@@ -138,20 +155,52 @@ class WindowReport(ClipReport):
 
     def __init__(self):
         super().__init__()
-        self._is_silent = {}  # {recording: whether all of its windows are silent}
+        self._spans = {}  # {recording: (start, end, whether it is silent) of each window}
 
     def add(self, clips, facts, known=None):
-        """Note which recordings are silent; waveforms have no names."""
+        """Note which windows are silent; waveforms have no names."""
         for clip, (_, is_silent, _) in zip(clips, facts, strict=True):
             if isinstance(clip, Clip) and is_silent is not None:
-                self._is_silent[clip.name] = self._is_silent.get(clip.name, True) and is_silent
+                spans = self._spans.setdefault(clip.name, [])
+                spans.append((clip.start, clip.end, is_silent))
 
-    def silent_recordings(self):
-        """Return the names of the recordings whose windows are all silent."""
-        return [name for name, is_silent in self._is_silent.items() if is_silent]
+    def is_silent(self, clip):
+        """Return whether all windows of a clip are silent; None if that is not known."""
+        if not isinstance(clip, Clip):
+            return None
+        stop = float("inf") if clip.end is None else clip.end
+        inside = [
+            is_silent
+            for start, end, is_silent in self._spans.get(clip.name, ())
+            if clip.start < end and start < stop
+        ]
+        return all(inside) if inside else None
 
     def warn(self):
         """Do nothing."""
+
+
+def _untold(kind, clips):
+    """Return the clips that no warning has named yet, in a context of `each_clip_named_once`."""
+    told = _told.get()
+    if told is None:
+        return clips
+    new = [clip for clip in dict.fromkeys(clips) if (kind, clip) not in told]
+    told.update((kind, clip) for clip in new)
+    return new
+
+
+@contextmanager
+def each_clip_named_once():
+    """Return a context in which no clip is named twice as silent or as cut off.
+
+    Otherwise, a cross-validation would repeat the warnings with each of its overlapping parts.
+    """
+    token = _told.set(set())
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 def _subject(clips, singular, plural):
@@ -186,10 +235,13 @@ def report_clips(clips, facts, known=None):
         report.add(clips, facts, known)
 
 
-def report_silent_recordings(windows):
-    """Warn of the silent recordings in a WindowReport, as `report_clips` does."""
+def report_silent_recordings(clips, windows):
+    """Warn of clips whose windows are all silent, as `report_clips` does.
+
+    `windows` is a WindowReport.
+    """
     with one_report() as report:
-        report.add_silent_recordings(windows)
+        report.add_silent_recordings(clips, windows)
 
 
 def current_report():

@@ -292,7 +292,7 @@ class CNNFeatureExtractor(TransformerMixin, CallbackSupportMixin, Estimator):
         windows, firsts = cut_windows(clips, self.window, self.step or self.window, rate)
         with validated(self.estimator_, kind, windows), windows_of_recordings() as report:
             outputs = self.estimator_.layer_outputs(windows, n_layers)
-        report_silent_recordings(report)
+        report_silent_recordings(clips, report)
         counts = np.diff([*firsts, len(windows)])
         return np.add.reduceat(outputs, firsts, axis=0) / counts[:, None].astype(np.float32)
 

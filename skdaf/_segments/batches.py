@@ -100,7 +100,7 @@ def map_windows(
                 batch = windows[first : first + batch_size]
                 results.append(function(batch))
                 advance(len(batch))
-        report_silent_recordings(report)
+        report_silent_recordings([clip], report)
     return results
 
 

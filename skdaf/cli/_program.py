@@ -162,8 +162,10 @@ class Command(CommandWithoutTables):
         """Run the command with tables that can store any file name."""
         import pandas as pd
 
+        from skdaf._audio.unusual_clips import each_clip_named_once
+
         # PyArrow cannot store file names that are not UTF-8.
-        with pd.option_context("mode.string_storage", "python"):
+        with pd.option_context("mode.string_storage", "python"), each_clip_named_once():
             return super().invoke(ctx)
 
 

@@ -29,6 +29,7 @@ from skdaf._audio.formats.mp3.header import header_at
 from skdaf._audio.unusual_clips import (
     ClipFacts,
     ClipReport,
+    each_clip_named_once,
     one_report,
     report_clips,
     windows_of_recordings,
@@ -196,7 +197,10 @@ def test_saved_models_know_the_lengths(classifier, tmp_path):
 # --- silence ---
 
 SILENT = (np.zeros(2000, np.float32), RATE)
-SILENCE = "silent (the peak is more than 80 dB below full scale), so that results may be poor: "
+SILENCE = (
+    "silent (the peak of the mono signal is more than 80 dB below full scale; check_audio tells "
+    "more), so that results may be poor: "
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -237,13 +241,27 @@ def test_channels_that_cancel_each_other_are_silent(tmp_path):
     assert messages(SpectrogramTransformer(channel=0).fit_transform, [path]) == []
 
 
-def test_parts_have_their_times(tmp_path):
+def test_parts_of_a_recording_may_be_silent_unless_all_are(tmp_path):
     path = tmp_path / "a.wav"
     sf.write(path, np.r_[noise(0, 4000), np.zeros(4000)], RATE)
     parts = [Clip(path, start, end) for start, end in ((0, 0.5), (0.5, 0.75), (0.75, None))]
-    (message,) = messages(SpectrogramTransformer().fit_transform, parts)
+    front = SpectrogramTransformer()
+    assert messages(front.fit_transform, parts) == []
+    (message,) = messages(front.fit_transform, parts[1:])
     name = repr(str(path))
     assert message.endswith(f"poor: {name} from 0.5 s to 0.75 s; {name} from 0.75 s.")
+
+
+def test_commands_name_each_clip_once(tmp_path):
+    paths = [str(tmp_path / f"{number}.wav") for number in range(4)]
+    for path in paths[:3]:
+        sf.write(path, np.zeros(2000), RATE)
+    write_noise(paths[3], 0, 2000)
+    transform = SpectrogramTransformer().fit(paths).transform
+    with each_clip_named_once():
+        found = [messages(transform, part) for part in (paths[1:], paths[::2], paths[:1], paths)]
+    assert found == [[f"2 clips are {SILENCE}{paths[1]!r}; {paths[2]!r}."], *found[1:]]
+    assert found[1:] == [[f"A clip is {SILENCE}{paths[0]!r}."], [], []]
 
 
 @pytest.mark.parametrize("kind", [SpectrogramTransformer, PyAudioAnalysisTransformer])
@@ -271,6 +289,18 @@ def test_windows_of_a_recording_may_be_silent(classifier):
         assert messages(transform_segments, hand, recording, **options) == expected
         found = messages(means.transform, [recording])
         assert found == [text.replace("tuple", "X[0]") for text in expected]
+
+
+def test_a_silent_part_of_a_recording_has_its_times(classifier, tmp_path):
+    path = str(tmp_path / "a.wav")
+    sf.write(path, np.r_[np.zeros(RATE), noise(0, RATE)], RATE)
+    means = CNNFeatureExtractor(FrozenEstimator(classifier), window=0.25).fit(X)
+    part = Clip(path, 0, 1)
+    expected = [f"A clip is {SILENCE}{path!r} to 1 s."]
+    assert messages(predict_segments, classifier, part, window=0.25) == expected
+    assert messages(means.transform, [part]) == expected
+    assert messages(means.transform, [part, Clip(path, 1, 2)]) == []
+    assert messages(predict_segments, classifier, Clip(path, 0.5, 1.2), window=0.25) == []
 
 
 def test_streams_may_be_silent_for_a_while(classifier):

@@ -276,6 +276,9 @@ def test_only_files_that_end_within_a_frame_and_count_no_frames_are_cut_off(path
     for lost in (1, 10, len(frames[-1]) - 1, len(frames[-1]) - 3, most):
         path.write_bytes(whole[:-lost])
         assert is_cut_off(path)
+    for lost in (10, 130):
+        path.write_bytes(whole[:-lost] + ID3V1)
+        assert is_cut_off(path)
     for content in (whole, whole + ID3V1, whole + bytes(100), b"".join(frames[:-7]), tagged[:-10]):
         path.write_bytes(content)
         assert not is_cut_off(path)

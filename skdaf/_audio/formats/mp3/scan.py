@@ -9,6 +9,7 @@ from skdaf._audio.formats.errors import DamagedFileError
 from skdaf._audio.formats.mp3.blocks import BLOCK_BYTES, Blocks
 from skdaf._audio.formats.mp3.header import HEADER, HEADER_BYTES, MAX_FRAME_BYTES, header_at
 from skdaf._audio.formats.mp3.tags import (
+    ID3V1_BYTES,
     INFO_TAGS,
     TAG,
     VBRI_TAG,
@@ -255,12 +256,17 @@ class Scan:
 
     def _ends_within_a_frame(self):
         end = self.offsets[-1] + self.sizes[-1] if self.offsets else self.parts[0].position
-        content = self.content.at(end, HEADER_BYTES)
+        # A tag that was appended later may look like the rest of the frame.
+        has_tag = self.content.at(max(0, self.stop - ID3V1_BYTES), 3) == b"TAG"
+        stop = self.stop - ID3V1_BYTES if has_tag else self.stop
+        if end > stop:
+            return True
+        content = self.content.at(end, HEADER_BYTES)[: stop - end]
         if len(content) < HEADER_BYTES:
             # The first two bytes of a header are the same for all frames.
             first = self.header.bits.to_bytes(HEADER_BYTES, "big")[: min(2, len(content))]
             return bool(content) and content.startswith(first)
-        return end + self._size_of(content) > self.stop
+        return end + self._size_of(content) > stop
 
     def _is_counted(self):
         """Return whether a tag tells how many frames the last part has."""

@@ -13,6 +13,8 @@ VBRI_TAG, VBRI_TAG_AT = b"VBRI", 36
 
 TAG = rb"ID3[\2-\4]|TAG|APETAGEX|LYRICSBEGIN"
 
+ID3V1_BYTES = 128
+
 _TAG_HEAD_BYTES = 32
 _MAX_LYRICS_BYTES = 2**16
 
@@ -36,7 +38,7 @@ def tag_end(content, position):
         found = re.search(rb"LYRICS200|LYRICSEND", content.at(position, _MAX_LYRICS_BYTES))
         return position + (found.end() if found else 0)
     if head.startswith(b"TAG"):
-        return min(content.stop, position + (227 if head[3:4] == b"+" else 128))
+        return min(content.stop, position + (227 if head[3:4] == b"+" else ID3V1_BYTES))
     return position
 
 
