@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdaf import (
     AudioReadError,
+    Clip,
     CNNAudioRegressor,
     CNNFeatureExtractor,
     PyAudioAnalysisTransformer,
@@ -99,6 +100,9 @@ WAVEFORMS = [noise(seed, 2000) for seed in range(6)]
         torch.tensor(np.array(WAVEFORMS)),
         pd.DataFrame(np.array(WAVEFORMS)),
         [(waveform, 8000) for waveform in WAVEFORMS],
+        [(8000, waveform) for waveform in WAVEFORMS],  # as from scipy.io.wavfile
+        [waveform.tolist() for waveform in WAVEFORMS],
+        [Clip((waveform, 8000)) for waveform in WAVEFORMS],
         [waveform[: 2000 - 9 * i] for i, waveform in enumerate(WAVEFORMS)],
     ],
 )
@@ -106,6 +110,14 @@ def test_labels_in_place_of_waveforms(name, y):
     message = "X contains labels, such as 'high', and y contains waveforms. Pass the waveforms fir"
     with pytest.raises(TypeError, match=message):
         ESTIMATORS[name].fit(NAMES, y)
+
+
+def test_labels_that_look_like_files_or_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("St. Anna", "3.2 kHz", "owl"):
+        (tmp_path / name).mkdir()  # as in a folder of class folders
+        with pytest.raises(TypeError, match="X contains labels"):
+            ESTIMATORS["pipeline"].fit([name, "high"] * 3, WAVEFORMS)
 
 
 @pytest.mark.parametrize("X", [NAMES, np.array(NAMES), ["a.wav"] * 6, ["x/a"] * 6])
