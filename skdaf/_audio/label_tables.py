@@ -1,41 +1,49 @@
 """Folders of recordings that are probably no classes, and tables that have the labels instead."""
 
+import csv
 import os
 import re
 import shlex
 import warnings
 from contextlib import suppress
+from itertools import islice, zip_longest
 from pathlib import Path
 
-from skdaf._audio.metadata.table import as_metadata
+from skdaf._audio.metadata.table import first_rows
 
 # Folders of tables that have the recordings in other folders beside them.
-METADATA_FOLDER = re.compile("meta|csv|table|annotation|label|truth", re.IGNORECASE)
+METADATA_FOLDER = re.compile("meta|csv|table|annotation|label|truth", re.I)
 
 # Those in which this module looks: others beside the recordings belong to other data.
 _TABLE_FOLDER = re.compile(
-    r"(meta[\W_]*data|meta|csv|tables?|annotations?|labels?|(ground[\W_]*)?truth)", re.IGNORECASE
+    r"(meta[\W_]*data|meta|csv|tables?|annotations?|labels?|(ground[\W_]*)?truth)", re.I
 )
 
+# Parts of a dataset that a model is not trained on.
+_HELD_OUT = re.compile(r"(test|testing|val|valid|validation|dev|eval|evaluation)[\W_]*\d*", re.I)
+
 # Folders that divide a dataset, and are no classes if all folders are called so.
-_SPLIT = re.compile(
-    r"(fold|train|training|test|testing|val|valid|validation|dev|eval|evaluation)[\W_]*\d*",
-    re.IGNORECASE,
-)
+_SPLIT = re.compile(rf"(fold|train|training)[\W_]*\d*|{_HELD_OUT.pattern}", re.I)
 
 _ENDINGS = (".csv", ".tsv")
 
-# Larger tables are not read for a warning.
-_MAX_BYTES = 20_000_000
+# A warning must not take long: only so many tables of a folder are read, and only so much of each.
+_MAX_TABLES = 10
+_MAX_BYTES = 64_000
+_MAX_ROWS = 200
 
-# So many recordings are looked up in a table.
-_N_SEARCHED = 20
+# The first rows of a table can name only some of many recordings: more than half of so many do.
+_N_EXPECTED = 20
 
 # Shorter numbers, such as the 1 of "1.wav", occur in any table.
 _SHORTEST_NUMBER = 4
 
 # A warning names at most this many folders.
 _MAX_NAMES = 5
+
+
+class FoldersWarning(UserWarning):
+    """The folders that classes are named after are probably no classes."""
 
 
 def find_table(folder, files):
@@ -45,17 +53,16 @@ def find_table(folder, files):
     ----------
     folder : Path
     files : list of Path
-        The recordings. A table names them if one of its columns contains most of their names, or
-        the ends of their paths, with or without extensions.
+        The recordings. A table names them if most cells in the first rows of one of its columns
+        are their names, or the ends of their paths, with or without extensions.
     """
-    step = -(-len(files) // _N_SEARCHED)
-    names = [_names_of(path) for path in files[::step]]
+    recordings = _Recordings(files)
     tables = (
         path
         for parent in (folder, Path(os.path.normpath(folder / os.pardir)))
         for path in _tables_in(parent)
     )
-    return next((str(path) for path in tables if _has_names(path, names)), None)
+    return next((str(path) for path in tables if _has_names(path, recordings)), None)
 
 
 def about_table(table):
@@ -97,15 +104,44 @@ def warn_about_folders(root, audio, stacklevel):
     table = find_table(root, [path for paths in audio.values() for path in paths])
     advice = about_table(table) or _about_folders_below(root, audio)
     if advice:
-        warnings.warn(f"{problem}. {advice}", stacklevel=stacklevel + 1)
+        warnings.warn(f"{problem}. {advice}", FoldersWarning, stacklevel=stacklevel + 1)
 
 
-def _names_of(path):
-    """Return what a table may have for a recording: its name, or the end of its path, as parts."""
+class _Recordings:
+    """The names of recordings, and the ends of their paths, as a table may have them."""
+
+    def __init__(self, files):
+        self._files, self._ends = files, {}
+
+    def named_in(self, cells):
+        """Return those of some cells that name a recording."""
+        return [cell for cell in cells if self._is_named(_parts_of(cell))]
+
+    def are_mostly_in(self, cells):
+        """Return whether cells that name recordings are enough, among the first of a table."""
+        return 2 * len({*cells}) > min(len({path.name for path in self._files}), _N_EXPECTED)
+
+    def _is_named(self, parts):
+        # The sets of longer ends take more time, and are needed for few tables.
+        return parts[-1:] in self._of_length(1) and parts in self._of_length(len(parts))
+
+    def _of_length(self, n_parts):
+        if n_parts not in self._ends:
+            ends = (_ends_of(path, n_parts) for path in self._files)
+            self._ends[n_parts] = {end for some in ends for end in some}
+        return self._ends[n_parts]
+
+
+def _ends_of(path, n_parts):
+    """Return the last parts of the path of a recording, with and without its extension."""
     is_short_number = path.stem.isdigit() and len(path.stem) < _SHORTEST_NUMBER
-    names = {path.name} if is_short_number else {path.name, path.stem}
+    names = [path.name] if is_short_number else [path.name, path.stem]
+    if n_parts == 1:
+        return [(name,) for name in names]
     folders = Path(os.path.abspath(path)).parts[1:-1]  # without the root
-    return {(*folders[first:], name) for first in range(len(folders) + 1) for name in names}
+    if n_parts > len(folders) + 1:
+        return []
+    return [(*folders[1 - n_parts :], name) for name in names]
 
 
 def _parts_of(cell):
@@ -114,26 +150,36 @@ def _parts_of(cell):
 
 
 def _tables_in(folder):
-    """Yield the tables in a folder, and in the folders of tables in it."""
+    """Yield the first tables in a folder, and in each of the folders of tables in it."""
+    entries = _visible_in(folder)
+    yield from _tables_among(entries)
+    for path in entries:
+        if _TABLE_FOLDER.fullmatch(path.name):
+            yield from _tables_among(_visible_in(path))
+
+
+def _visible_in(folder):
+    """Return the paths in a folder that are not hidden; none for a file."""
     with suppress(OSError):  # of folders that may not be read
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        yield from (path for path in entries if path.suffix.lower() in _ENDINGS)
-        for path in entries:
-            if _TABLE_FOLDER.fullmatch(path.name) and path.is_dir():
-                yield from (one for one in sorted(path.iterdir()) if one.suffix in _ENDINGS)
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return []
 
 
-def _has_names(table, names):
-    """Return whether one column of a table has most of the names."""
+def _tables_among(paths):
+    tables = (path for path in paths if path.suffix.lower() in _ENDINGS and path.is_file())
+    return islice(tables, _MAX_TABLES)
+
+
+def _has_names(table, recordings):
+    """Return whether one column of a table has the names of recordings."""
     try:
-        if table.stat().st_size > _MAX_BYTES:
-            return False
-        metadata = as_metadata(table)
-    except (OSError, ValueError):  # no table, whatever its name
+        _, *rows = first_rows(table, _MAX_BYTES, _MAX_ROWS + 1)
+    except (OSError, ValueError, csv.Error):  # no table, whatever its name
         return False
-    for column in metadata.columns:
-        cells = {_parts_of(cell) for cell in metadata.values(column) if cell}
-        if 2 * sum(not cells.isdisjoint(spellings) for spellings in names) > len(names):
+    for column in zip_longest(*rows, fillvalue=""):
+        cells = [cell for cell in column if cell.strip()]
+        named = recordings.named_in(cells)
+        if 2 * len(named) > len(cells) and recordings.are_mostly_in(named):
             return True
     return False
 
@@ -146,11 +192,19 @@ def _about_folders_below(root, audio):
         below[name] = {part[0] for part in parts if part}
         if not all(parts) or len(below[name]) < 2:
             return ""
-    name, folders = next(iter(below.items()))
-    inner = _listed(sorted(folders))
-    others = ", and use the other folders in the same way" if len(below) > 1 else ""
-    folder = repr(str(root / name))
-    return f"If the folders {inner} in {folder} are the classes, pass {folder}{others}."
+    first, *others = sorted(below, key=_rank_for_training)
+    inner, folder = _listed(sorted(below[first])), repr(str(root / first))
+    advice = f"If the folders {inner} in {folder} are the classes, pass {folder}"
+    scored = [str(root / name) for name in others if _HELD_OUT.fullmatch(name)]
+    if scored and not _HELD_OUT.fullmatch(first):
+        advice += f" to train, and {_listed(scored)} to score the model"
+        others = others[: -len(scored)]  # they are the last ones
+    return f"{advice}{', and use the other folders in the same way' * bool(others)}."
+
+
+def _rank_for_training(name):
+    """Return a key that sorts folders of training recordings first, and held-out ones last."""
+    return bool(_HELD_OUT.fullmatch(name)), not name.lower().startswith("train"), name
 
 
 def _listed(names):

@@ -216,14 +216,16 @@ def _plain_warnings():
 
 
 @contextmanager
-def recorded_warnings(category):
-    """Yield a list that gets the warnings of a category, which are shown, too."""
+def recorded_warnings(category, *, shown=True):
+    """Yield a list that gets the warnings of a category, which are also shown by default."""
     found, show = [], warnings.showwarning
 
     def record(message, *args, **kwargs):
-        if isinstance(message, category):
+        is_recorded = isinstance(message, category)
+        if is_recorded:
             found.append(message)
-        show(message, *args, **kwargs)
+        if shown or not is_recorded:
+            show(message, *args, **kwargs)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", category)

@@ -11,7 +11,7 @@ from skdaf.cli._models import load_predictor
 from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._options import model_argument, output_option, using_options
 from skdaf.cli._paths import ReportFile
-from skdaf.cli._program import Command, note
+from skdaf.cli._program import Command, note, recorded_warnings
 from skdaf.cli._recordings import folders_argument, recordings_options, table_of_model_option
 from skdaf.cli._report_tables import report_table
 from skdaf.cli._reports import report_data, report_text
@@ -60,8 +60,7 @@ def report(model, recordings, format_, output, trust, cache, n_jobs):
         clips, true = recordings.numbers()
         scoring = {"targets": recordings.target_names()}
     else:
-        clips, true = recordings.labeled()
-        _check_classes(predictor, true)
+        clips, true = _labeled(recordings, predictor)
         scoring = {}
     scoring["groups"] = recordings.groups
     inputs = find_inputs(model, predictor, recordings, clips)
@@ -79,7 +78,21 @@ def report(model, recordings, format_, output, trust, cache, n_jobs):
         note(f"Wrote {output}")
 
 
-def _check_classes(classifier, labels):
+def _labeled(recordings, classifier):
+    """Return the recordings and their labels, which are classes of the classifier.
+
+    Then the folders are classes, too, even a single one: only an error about other labels has the
+    advice that warnings give about folders.
+    """
+    from skdaf._audio.label_tables import FoldersWarning
+
+    with recorded_warnings(FoldersWarning, shown=False) as found:
+        clips, labels = recordings.labeled()
+    _check_classes(classifier, labels, "".join(f" {warning}" for warning in found))
+    return clips, labels
+
+
+def _check_classes(classifier, labels, advice):
     from skdaf._estimators.fitted import names_of_labels
     from skdaf._segments.predict import is_multilabel
 
@@ -97,4 +110,5 @@ def _check_classes(classifier, labels):
         hint = f" Instead of {unknown[0]!r}, did you mean {similar[close[0]]!r}?" if close else ""
         raise ValueError(
             f"The model has no classes for the labels {unknown}: its classes are {known}.{hint}"
+            f"{advice}"
         )

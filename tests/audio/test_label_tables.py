@@ -26,7 +26,7 @@ def write_table(path, names=NAMES, header="path,label"):
     return path
 
 
-@pytest.mark.parametrize("place", ["clips.csv", "clips.TSV", "../clips.csv", "../meta/clips.csv"])
+@pytest.mark.parametrize("place", ["clips.csv", "clips.TSV", "../clips.csv", "../meta/clips.CSV"])
 def test_a_table_beside_a_single_class_is_named(root, place):
     touch(*(root / "audio" / name for name in NAMES))
     path = write_table(root / place)
@@ -65,9 +65,45 @@ def test_short_numbers_are_not_taken_for_names(root):
 def test_other_files_are_no_tables(root):
     (root / "broken.csv").write_bytes(b"PK\x03\x04")
     (root / "empty.csv").touch()
-    write_table(root / ".hidden.csv")
-    write_table(root / "clips.md")
+    for folder in (root, root / "meta"):
+        write_table(folder / "._clips.csv")
+        write_table(folder / "clips.md")
+        (folder / "folder.csv").mkdir()
     assert find_table(root, [root / "a" / name for name in NAMES]) is None
+
+
+def test_only_the_first_rows_of_a_few_tables_are_read(root):
+    files = [root / "a" / f"clip_{number}.wav" for number in range(10_000)]
+    names = [path.name for path in files]
+    table = write_table(root / "z.csv", names[5000:])
+    table.write_bytes(table.read_bytes() + b"\xff")  # not text, after the part that is read
+    assert find_table(root, files) == str(table)
+    # A character is cut where the part that is read ends.
+    table.write_text("path,\n" + "".join(f"{name},{'€' * 200}\n" for name in names[:200]))
+    assert table.read_bytes()[63_999] in "€".encode()[:2]
+    assert find_table(root, files) == str(table)
+    for number in range(9):
+        write_table(root / f"{number}.csv", ["x"] * 300 + names)
+    assert find_table(root, files) == str(table)
+    write_table(root / "9.csv", ["x"])
+    assert find_table(root, files) is None
+
+
+CLIPS = [f"clip_{number}" for number in range(30)]
+
+
+@pytest.mark.parametrize("cells", [["dog", "cat"] * 50, [*CLIPS, *["x"] * 30], CLIPS[:9]])
+def test_a_few_names_are_not_enough(root, cells):
+    files = [root / f"{name}.wav" for name in ("dog", "cat", *CLIPS)]
+    write_table(root / "other.csv", cells)
+    assert find_table(root, files) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_of_spreadsheets_are_read(root, encoding):
+    table = root / "clips.csv"
+    table.write_text("\n\nlabel;path\nx;\n" + "".join(f"x;{n}\n" for n in NAMES), encoding)
+    assert find_table(root, [root / "a" / name for name in NAMES]) == str(table)
 
 
 @pytest.mark.parametrize("folders", [("train", "test"), ("fold1", "fold_2"), ("Validation", "DEV")])
@@ -78,13 +114,27 @@ def test_a_table_beside_parts_of_a_dataset_is_named(root, folders):
         load_audio_folders(root)
 
 
-@pytest.mark.parametrize("outer", [("data",), ("test", "train")])
-def test_class_folders_further_down_are_named(root, outer):
-    inner = [f"{part}/{name}" for part in outer for name in ("dog/1.wav", "cat/1.wav")]
-    touch(*(root / name for name in inner))
-    expected = rf"'cat', 'dog' in '.*{outer[0]}' are the classes, pass '.*{outer[0]}'"
-    with pytest.warns(UserWarning, match=expected):
+@pytest.mark.parametrize(
+    ("outer", "advice"),
+    [
+        (["data"], "'data'."),
+        (["test", "train"], "'train' to train, and 'test' to score the model."),
+        (["Dev", "fold1", "eval"], "'fold1' to train, and 'Dev', 'eval' to score the model."),
+        (
+            ["fold1", "train2", "val"],
+            "'train2' to train, and 'val' to score the model, and use the other folders in the "
+            "same way.",
+        ),
+        (["fold2", "fold1"], "'fold1', and use the other folders in the same way."),
+        (["test", "dev"], "'dev', and use the other folders in the same way."),
+    ],
+)
+def test_class_folders_further_down_are_named(root, outer, advice):
+    touch(*(root / part / name / "1.wav" for part in outer for name in ("dog", "cat")))
+    with pytest.warns(UserWarning, match="If the folders 'cat', 'dog' in ") as caught:
         load_audio_folders(root)
+    text = str(caught[0].message).replace(f"{root}/", "")
+    assert text.endswith(f" are the classes, pass {advice}")
 
 
 def test_real_classes_are_not_reported(root):

@@ -1,6 +1,7 @@
 """Arguments that are often mixed up, and values that are refused before any work is done."""
 
 import copy
+import shutil
 
 import numpy as np
 import pytest
@@ -62,6 +63,25 @@ def test_a_folder_with_a_table_beside_it(tmp_path):
     assert f"of one class, 'audio'. The table '{table}' names the recordings" in text
     assert f"--table {table} of the command" in text
     assert f"--table {table} of the command" in misuse("train", tmp_path / "data/audio", *out)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_report_on_folders_that_are_no_classes(tmp_path):
+    rows = [f"{number},take_{number}.wav\n" for number in range(2)]
+    for number in range(2):
+        # A single class is not reported, whatever is in its folder or beside it.
+        folder = tmp_path / "new/low_tone" / f"s{number}"
+        folder.mkdir(parents=True)
+        source = f"recordings/low_tone/low_tone_{number:03d}.wav"
+        shutil.copy(source, folder / f"take_{number}.wav")
+    (tmp_path / "notes.csv").write_text("".join(["number,path\n", *rows]))
+    assert invoke("report", "model.skops", tmp_path / "new").stderr == ""
+    for part in ("test", "train"):
+        shutil.copytree("recordings/low_tone", tmp_path / "data" / part / "low_tone")
+        shutil.copytree("recordings/low_tone", tmp_path / "data" / part / "high_tone")
+    error = misuse("report", "model.skops", tmp_path / "data")
+    assert "no classes for the labels ['test', 'train']" in error
+    assert f"'{tmp_path / 'data/test'}' to score the model." in error
 
 
 def test_columns_without_a_usual_separator(tmp_path):

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,28 @@ def _check_widths(name, header, lines):
                 f"{name}, line {number}: expected {len(header)} columns, as in the first line, got "
                 f"{len(cells)}: {cells}. Put cells that contain the separator in quotes."
             )
+
+
+def first_rows(path, n_bytes, n_rows):
+    """Return the cells of the first rows of a CSV or TSV file, including its header.
+
+    Mistakes in the file are not noticed.
+
+    Parameters
+    ----------
+    path : path-like
+    n_bytes : int
+        Only the first `n_bytes` are read, so the last cell may be incomplete.
+    n_rows : int
+        The maximum number of rows.
+    """
+    with open(path, "rb") as file:
+        content = file.read(n_bytes)
+    # An incremental decoder accepts that the last character is incomplete.
+    text = codecs.getincrementaldecoder(_BOMS.get(content[:2], "utf-8-sig"))().decode(content)
+    lines = io.StringIO(text, newline="")
+    rows = csv.reader(lines, delimiter=_separator(text), skipinitialspace=True)
+    return [*islice((row for row in rows if any(map(str.strip, row))), n_rows)]
 
 
 def first_cell(metadata, name):
