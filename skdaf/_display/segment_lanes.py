@@ -129,7 +129,7 @@ def _polygons(steps, row, **style):
 def _name_segments(ax, rows, row, number, label, inches_per_second):
     """Write the name of a class into those of its segments that are long enough.
 
-    Names are in the bar or, if it is too low, above it. Across its upper edge, they have an outline.
+    Names are in the bar or, if it is too low, above it; across its upper edge, with an outline.
     """
     if number >= len(COLORS):  # Names on hatches could not be read.
         return

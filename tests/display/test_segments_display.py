@@ -232,6 +232,14 @@ def test_a_detection_is_not_lower_than_the_threshold():
     np.testing.assert_allclose(display.bands_.get_array(), expected)
 
 
+def test_windows_without_one_of_several_labels_do_not_make_it_lower():
+    predicted = segment_table((0, 2, "a"), (1, 3, "b")).assign(a=[0.9, 0.3], b=[0.2, 0.8])
+    display = SegmentsDisplay.from_predictions(None, predicted, multilabel=True)
+    # Each label has half of the height.
+    check_steps(display.bars_["predicted", "a"], ([0, 1, 2], [0.9 / 2, 0.9 / 2]))
+    check_steps(display.bars_["predicted", "b"], ([1, 2, 3], [0.8 / 2, 0.8 / 2]))
+
+
 def test_windows_with_several_labels_count_once_in_the_bands():
     predicted = segment_table((0, 2, "a"), (0, 2, "b"), (1, 3, "a"))
     predicted = predicted.assign(a=[0.9, 0.9, 0.5], b=[0.6, 0.6, 0.2])
