@@ -1,6 +1,7 @@
 """The classes and probabilities in tables of segments, for `SegmentsDisplay`."""
 
 import numpy as np
+import pandas as pd
 
 from skdaf._display.clip_spectrogram import MAX_FRAMES
 from skdaf._segments.pieces import coverage
@@ -36,11 +37,12 @@ def probabilities_over_time(table, columns):
     return edges, _means(rows, edges, rows[columns].to_numpy(float))
 
 
-def mean_probabilities(segments, table, columns, classes):
-    """Return the mean probability of the label of each segment, over the time that it covers.
+def label_probabilities(segments, table, columns, classes, multilabel):
+    """Return for each segment edges in seconds, and the probability of its label between them.
 
-    Only windows with this label count, because the probability of an event's label should not be
-    below the threshold. Where there is none, because the label was changed by smoothing, all do.
+    Where windows overlap, these are means, too, but windows without a label do not count, nor, if
+    there can be several labels, windows without this one: a detection should not look as if it were
+    below the threshold. Where no window counts, because smoothing changed the label, all do.
 
     Parameters
     ----------
@@ -48,19 +50,39 @@ def mean_probabilities(segments, table, columns, classes):
         The merged segments, and what they were made of.
     columns, classes : list of str
         The columns of probabilities, and the labels as text that belong to them.
+    multilabel : bool
     """
-    rows = check_segments(table, "predicted", unlabeled=True)
     edges, of_all = probabilities_over_time(table, columns)
-    labels, of_segments = (t.label.astype(str).to_numpy() for t in (rows, segments))
-    means = np.zeros(len(segments))
-    for number, (column, label) in enumerate(zip(columns, classes, strict=True)):
-        chosen = segments[of_segments == label]
-        if len(chosen):
-            own = rows[(labels == label) & rows.label.notna()]
-            values = _means(own, edges, own[[column]].to_numpy(float))[:, 0]
-            values = np.where(np.isnan(values), of_all[:, number], values)
-            means[of_segments == label] = _means_over_time(chosen, edges, values)
-    return means.clip(0.0, 1.0)
+    values = _labeled_means(table, edges, columns, classes, multilabel)
+    values = np.where(np.isnan(values), of_all, values)
+    # Segments can contain gaps of less than a microsecond.
+    values = pd.DataFrame(values).ffill().to_numpy().clip(0.0, 1.0)
+    numbers = {label: number for number, label in enumerate(classes)}
+    steps = []
+    for start, end, label in zip(segments.start, segments.end, segments.label, strict=True):
+        first = np.searchsorted(edges, start, side="right") - 1
+        last = np.searchsorted(edges, end)
+        of_segment = np.concatenate([[start], edges[first + 1 : last], [end]])
+        heights = values[first:last, [numbers[str(label)]]]
+        borders, heights = in_few_bands(of_segment, heights, n_together(values))
+        steps.append((borders, heights[:, 0]))
+    return steps
+
+
+def _labeled_means(table, edges, columns, classes, multilabel):
+    """Return means like those of `probabilities_over_time`, only of the windows that count."""
+    rows = check_segments(table, "predicted", unlabeled=True)
+    rows = rows[rows.label.notna()]
+    if not multilabel:
+        rows = rows.drop_duplicates(["start", "end"])
+        return _means(rows, edges, rows[columns].to_numpy(float))
+    labels = rows.label.astype(str).to_numpy()
+    of_labels = [rows[labels == label] for label in classes]
+    means = [
+        _means(own, edges, own[[column]].to_numpy(float))
+        for own, column in zip(of_labels, columns, strict=True)
+    ]
+    return np.concatenate(means, axis=1)
 
 
 def _means(rows, edges, values):
@@ -71,18 +93,16 @@ def _means(rows, edges, values):
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
-def _means_over_time(segments, edges, values):
-    sums = np.append(0.0, np.cumsum(np.nan_to_num(values) * np.diff(edges)))
-    starts, ends = segments.start.to_numpy(float), segments.end.to_numpy(float)
-    return (np.interp(ends, edges, sums) - np.interp(starts, edges, sums)) / (ends - starts)
+def n_together(values):
+    """Return how many neighbors `in_few_bands` joins, so that few enough are drawn."""
+    return -(-len(values) // MAX_FRAMES)
 
 
-def in_few_bands(edges, values):
-    """Return the edges and probabilities to draw: means of several if there are very many."""
-    n_together = -(-len(values) // MAX_FRAMES)
-    if n_together == 1:
+def in_few_bands(edges, values, n_joined):
+    """Return the edges and probabilities to draw: means of `n_joined` neighbors each."""
+    if n_joined == 1:
         return edges, values
-    firsts = np.arange(0, len(values), n_together)
+    firsts = np.arange(0, len(values), n_joined)
     counts = np.add.reduceat(~np.isnan(values), firsts, axis=0)
     sums = np.add.reduceat(np.nan_to_num(values), firsts, axis=0)
     means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

@@ -12,7 +12,8 @@ from skdaf._display.recording_spectrogram import recording_spectrogram
 from skdaf._display.segment_bands import (
     all_classes,
     in_few_bands,
-    mean_probabilities,
+    label_probabilities,
+    n_together,
     probabilities_over_time,
     probability_bands,
 )
@@ -37,13 +38,14 @@ from skdaf._estimators.fitted import find_frontend, load_fitted
 from skdaf._segments.merge import merge_segments, without_labels
 from skdaf._segments.predict import is_multilabel, predict_segments
 from skdaf._segments.reading import read_table
-from skdaf._segments.tables import COLUMNS, as_texts, check_segments
+from skdaf._segments.tables import as_texts, check_segments
 
 # In inches: the width of a panel; the heights of the spectrogram, of a band, of a lane, and of the
 # row of one of several labels in a lane.
 _WIDTH, _SPECTROGRAM, _BAND, _LANE, _ROW = 8.0, 2.0, 0.2, 0.4, 0.2
 
-_CAPTION = "Height of predicted segments: their mean probability"
+_CAPTION = "Height of predicted segments: probability of the label"
+_NO_BAR = "No bar: no label"
 
 
 @public
@@ -54,9 +56,11 @@ class SegmentsDisplay:
     class, colored by the probability of the class (where windows overlap, their mean); the true
     segments above the predicted ones.
 
-    If the probabilities are known, the height of a predicted segment is the mean probability of its
-    label in the windows with this label, so that a guess does not look like a certain prediction.
-    The faint part above it shows what is missing to one.
+    If the probabilities are known, the height of a predicted segment follows the probability of its
+    label over time, so that a guess does not look like a certain prediction. The faint part above
+    it shows what is missing to one. Unlike in the bands, windows without a label do not count nor,
+    with `multilabel`, windows without this label: detections should not look as if they were below
+    the threshold.
 
     Create a display with `from_estimator` or `from_predictions`. All parameters are stored as
     attributes.
@@ -299,14 +303,15 @@ class SegmentsDisplay:
         self.bands_ = None
         if self.spectrogram is not None:
             self.spectrogram.plot(axes[0], cmap=cmap)
-        lanes = {name: table[COLUMNS].assign(share=1.0) for name, table in lanes.items()}
-        if columns:
-            predicted, known = lanes["predicted"], classes[: len(columns)]
-            self._draw_bands(axes[-2], columns, known)
-            predicted["share"] = mean_probabilities(predicted, self.predicted, columns, known)
         shown = {name: within_span(table, first, last) for name, table in lanes.items()}
+        if columns:
+            known = classes[: len(columns)]
+            self._draw_bands(axes[-2], columns, known)
+            shown["predicted"]["steps"] = label_probabilities(
+                shown["predicted"], self.predicted, columns, known, self.multilabel
+            )
         self.bars_ = draw_lanes(axes[-1], shown, classes, last - first, self.multilabel)
-        self.legend_ = draw_legend(self.figure_, self.bars_, classes, _CAPTION if columns else None)
+        self.legend_ = draw_legend(self.figure_, self.bars_, classes, self._caption(columns))
         for panel in axes:
             panel.set_xlabel("")
             time_label = format_time_axis(panel, first, last)
@@ -345,6 +350,12 @@ class SegmentsDisplay:
         figure.get_layout_engine().set(hspace=0.0, h_pad=0.04)
         return axes.ravel()
 
+    def _caption(self, columns):
+        """Return what the heights of bars mean and, if there are such windows, no bar at all."""
+        texts = [_CAPTION] if columns else []
+        texts += [_NO_BAR] if self.predicted.label.isna().any() else []
+        return ". ".join(texts) or None
+
     def _time_span(self, tables):
         """Return the first and the last second to show."""
         if self.spectrogram is not None:
@@ -354,7 +365,8 @@ class SegmentsDisplay:
         return first, max((table.end.max() for table in tables), default=1.0)
 
     def _draw_bands(self, ax, columns, classes):
-        edges, values = in_few_bands(*probabilities_over_time(self.predicted, columns))
+        edges, values = probabilities_over_time(self.predicted, columns)
+        edges, values = in_few_bands(edges, values, n_together(values))
         borders = np.arange(len(classes) + 1) - 0.5
         self.bands_ = ax.pcolormesh(
             edges, borders, values.T, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True

@@ -1,5 +1,6 @@
 """Segments on a timeline."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,7 +38,9 @@ def recording(sounds, sound_labels, tmp_path_factory):
 
 def bars(collection):
     """Return (start, end) of each bar."""
-    return [tuple(path.vertices[:, 0][[0, 2]]) for path in collection.get_paths()]
+    return [
+        (path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in collection.get_paths()
+    ]
 
 
 def test_segments_are_drawn_at_their_times_in_their_lanes(classifier, recording):
@@ -90,26 +93,97 @@ def test_bands_are_the_probabilities(classifier, recording):
 
 
 def heights(collection):
-    """Return the height of each bar."""
+    """Return the highest height of each bar."""
     return [np.ptp(path.vertices[:, 1]) for path in collection.get_paths()]
 
 
-def test_the_height_of_a_predicted_segment_is_its_mean_probability():
+def steps(collection):
+    """Return the edges (s) and the heights, as shares of the full one, of each bar's steps."""
+    found = []
+    for path in collection.get_paths():
+        x, y = path.vertices[:-1].T  # without the point that closes the outline
+        found.append((x[::2].tolist(), ((y[0] - y[1:-1:2]) / 0.84).tolist()))
+    return found
+
+
+def check_steps(collection, *expected):
+    for (edges, shares), (true_edges, true_shares) in zip(steps(collection), expected, strict=True):
+        assert edges == pytest.approx(true_edges)
+        assert shares == pytest.approx(true_shares)
+
+
+def test_the_height_of_a_predicted_segment_follows_the_probability_of_its_label():
     true = segment_table((0, 2, "a"), (2, 4, "b"))
     predicted = segment_table((0, 1, "a"), (1, 3, "a"), (3, 4, "b"))
     predicted = predicted.assign(a=[0.9, 0.4, 0.0], b=[0.1, 0.3, 1.0], c=[0.0, 0.3, 0.0])
     display = SegmentsDisplay.from_predictions(true, predicted)
-    (full,) = heights(display.bars_["true", "a"])
-    np.testing.assert_allclose(heights(display.bars_["true", "b"]), full)
-    np.testing.assert_allclose(heights(display.bars_["predicted", "a"]), full * 1.7 / 3)
-    np.testing.assert_allclose(heights(display.bars_["predicted", "b"]), full)
+    check_steps(display.bars_["true", "a"], ([0, 2], [1]))
+    check_steps(display.bars_["true", "b"], ([2, 4], [1]))
+    check_steps(display.bars_["predicted", "a"], ([0, 1, 3], [0.9, 0.4]))
+    check_steps(display.bars_["predicted", "b"], ([3, 4], [1]))
     # All bars of a lane stand on the same line, and a faint one shows the full height.
     for (name, _), bar in display.bars_.items():
         low = bar.get_paths()[0].vertices[:, 1].max()
-        assert low == pytest.approx(full / 2 + (name == "predicted"))
+        assert low == pytest.approx(0.42 + (name == "predicted"))
     (faint,) = (bar for bar in display.ax_[-1].collections if bar.get_alpha())
-    assert (bars(faint), heights(faint)) == ([(0, 3)], [pytest.approx(full)])
-    assert "mean probability" in display.legend_.get_title().get_text()
+    check_steps(faint, ([0, 3], [1]))
+    title = display.legend_.get_title().get_text()
+    assert title == "Height of predicted segments: probability of the label"
+
+
+def test_white_borders_are_around_the_full_height():
+    """Along many steps, they would hide the color."""
+    predicted = segment_table((0, 1, "a"), (1, 2, "a"), (10, 10.01, "a"))
+    display = SegmentsDisplay.from_predictions(None, predicted.assign(a=[0.9, 0.5, 0.7]))
+    found = display.bars_["predicted", "a"]
+    # The narrow bar keeps the line of its own color.
+    assert list(found.get_linewidths()) == [0.0, 0.8]
+    (around,) = (bar for bar in display.ax_[-1].collections if not len(bar.get_facecolor()))
+    check_steps(around, ([0, 2], [1]), ([10, 10.01], [1]))
+    assert list(around.get_linewidths()) == [0.5, 0.0]
+
+
+def test_bars_of_the_color_of_the_background_keep_their_borders():
+    names = list("abcdefg")
+    predicted = segment_table((0, 1, "a"), (1, 2, "g")).assign(**dict.fromkeys(names, 0.3))
+    with plt.style.context("dark_background"):
+        display = SegmentsDisplay.from_predictions(None, predicted)
+    widths = [display.bars_["predicted", label].get_linewidths()[0] for label in ("a", "g")]
+    assert widths == [0.0, 0.5]
+
+
+def test_bars_of_long_recordings_have_few_steps():
+    n = 8000
+    table = pd.DataFrame({"start": np.arange(n), "end": np.arange(n) + 1.0, "label": "a"})
+    table.loc[n - 2, "label"] = "b"
+    table["a"] = np.where(table.label == "a", np.tile([0.5, 0.6, 0.7, 0.8], n // 4), 0.1)
+    table["b"] = 1 - table.a
+    display = SegmentsDisplay.from_predictions(None, table)
+    (long, last) = steps(display.bars_["predicted", "a"])
+    assert len(long[1]) == 2000
+    assert long[1][:-1] == pytest.approx([0.65] * 1999)
+    # A short segment keeps its own probability, although the bands show the mean of its neighbors.
+    assert last == (pytest.approx([n - 1, n]), pytest.approx([0.8]))
+    check_steps(display.bars_["predicted", "b"], ([n - 2, n - 1], [0.9]))
+
+
+def test_a_part_of_a_recording_has_the_heights_of_its_time(recording):
+    table = segment_table((0, 0.7, "a"), (0.7, 0.9, "a"), (0.9, 9, "a")).assign(a=[0.9, 0.6, 0.7])
+    display = part_of(recording, 0.5, 1.0, table)
+    ((edges, shares),) = steps(display.bars_["predicted", "a"])
+    np.testing.assert_allclose(edges, [0.5, 0.7, 0.9, 1.0], atol=0.02)
+    assert shares == pytest.approx([0.9, 0.6, 0.7])
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_the_legend_says_what_no_bar_means_if_there_are_windows_without_a_label(multilabel):
+    predicted = segment_table((0, 1, "a"), (1, 2, None))
+    plain, known = (
+        SegmentsDisplay.from_predictions(None, table, multilabel=multilabel)
+        for table in (predicted, predicted.assign(a=[0.9, 0.3]))
+    )
+    assert plain.legend_.get_title().get_text() == "No bar: no label"
+    assert known.legend_.get_title().get_text().endswith("label. No bar: no label")
 
 
 def test_segments_whose_probabilities_are_unknown_have_the_full_height():
@@ -129,8 +203,23 @@ def test_heights_of_overlapping_windows_gaps_and_labels_that_smoothing_changed()
     found = display.bars_["predicted", "a"]
     assert bars(found) == [(0, 5), (7, 8)]
     # Where windows overlap, their mean counts; the label that was replaced had 0.2.
-    means = [(0.6 + 0.7 + 0.8 + 0.2 + 0.7) / 5, 0.6]
-    np.testing.assert_allclose(heights(found), np.multiply(means, 0.84))
+    long = [0, 1, 2, 3, 4, 5], [0.6, 0.7, 0.8, 0.2, 0.7]
+    check_steps(found, long, ([7, 8], [0.6]))
+
+
+def test_heights_are_those_of_the_bands_if_all_windows_have_labels():
+    """Windows that disagree make the bar lower."""
+    predicted = segment_table((0, 2, "a"), (1, 3, "b")).assign(a=[0.9, 0.3], b=[0.1, 0.7])
+    display = SegmentsDisplay.from_predictions(None, predicted)
+    check_steps(display.bars_["predicted", "a"], ([0, 1, 2], [0.9, 0.6]))
+    np.testing.assert_allclose(display.bands_.get_array()[0], [0.9, 0.6, 0.3])
+
+
+def test_times_that_differ_by_rounding_leave_no_notch():
+    predicted = segment_table((0, 0.3, "a"), (0.1 + 0.2 + 1e-9, 1, "a")).assign(a=[0.9, 0.7])
+    display = SegmentsDisplay.from_predictions(None, predicted)
+    ((_, shares),) = steps(display.bars_["predicted", "a"])
+    assert min(shares) == pytest.approx(0.7)
 
 
 def test_a_detection_is_not_lower_than_the_threshold():
@@ -141,6 +230,14 @@ def test_a_detection_is_not_lower_than_the_threshold():
     np.testing.assert_allclose(heights(display.bars_["predicted", "a"]), [0.9 * 0.84])
     expected = [[0.3, 0.6, 0.5, 0.1], [0.2, 0.1, 0.3, 0.6]]
     np.testing.assert_allclose(display.bands_.get_array(), expected)
+
+
+def test_windows_without_one_of_several_labels_do_not_make_it_lower():
+    predicted = segment_table((0, 2, "a"), (1, 3, "b")).assign(a=[0.9, 0.3], b=[0.2, 0.8])
+    display = SegmentsDisplay.from_predictions(None, predicted, multilabel=True)
+    # Each label has half of the height.
+    check_steps(display.bars_["predicted", "a"], ([0, 1, 2], [0.9 / 2, 0.9 / 2]))
+    check_steps(display.bars_["predicted", "b"], ([1, 2, 3], [0.8 / 2, 0.8 / 2]))
 
 
 def test_windows_with_several_labels_count_once_in_the_bands():
@@ -174,6 +271,18 @@ def test_names_of_classes_are_where_they_can_be_read():
     # In the blue bar, and above the orange one, which is low.
     assert places["a"] == (pytest.approx(0.42 - 0.84 * 0.45), "white")
     assert places["b"] == (pytest.approx(0.42 - 0.84 * 0.65), "black")
+
+
+def test_a_name_across_the_upper_edge_of_a_bar_has_an_outline():
+    predicted = segment_table((0, 1, "a"), (1, 2, "a")).assign(a=[0.9, 0.2])
+    (name,) = SegmentsDisplay.from_predictions(None, predicted).ax_[-1].texts
+    assert name.get_path_effects()
+    assert name.get_position() == (1, pytest.approx(0))
+    # Only the height behind the name matters.
+    predicted = segment_table((0, 1, "a"), (1, 9, "a"), (9, 10, "a")).assign(a=[0.2, 0.9, 0.2])
+    (name,) = SegmentsDisplay.from_predictions(None, predicted).ax_[-1].texts
+    assert not name.get_path_effects()
+    assert name.get_color() == "white"
 
 
 def test_predicted_segments_are_merged_in_the_lane():
