@@ -11,7 +11,7 @@ _MISSING = {
 }
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+")
 _WITH_UNIT = re.compile(rf"({_NUMBER.pattern})\s*([^\W\d_]+|[°%]\s*\w*)")
 
@@ -58,7 +58,7 @@ def _number(cell, has_decimal_commas):
     cell = cell.strip()
     if cell in _MISSING:
         return math.nan
-    if has_decimal_commas and _DECIMAL_COMMA.fullmatch(cell):
+    if has_decimal_commas and DECIMAL_COMMA.fullmatch(cell):
         cell = cell.replace(",", ".")
     number = float(cell) if _NUMBER.fullmatch(cell) else math.inf
     return number if math.isfinite(number) else None
@@ -74,7 +74,7 @@ def _texts(cells):
 
 def _advice(cell):
     """Return a sentence about what is probably wrong with a number."""
-    if _DECIMAL_COMMA.fullmatch(cell):
+    if DECIMAL_COMMA.fullmatch(cell):
         return f" Write it with a decimal point: {cell.replace(',', '.')}."
     if _THOUSANDS.fullmatch(cell):
         *whole, decimals = re.split("[.,]", cell)

@@ -4,6 +4,7 @@ import click
 
 from skdaf.cli._counts import clips_per_class, described
 from skdaf.cli._options import jobs_option, table_options
+from skdaf.cli._other_columns import with_other_columns
 from skdaf.cli._program import Command, note, quiet_option, verbosity
 from skdaf.cli._recordings import any_argument, recordings_options
 from skdaf.cli._tables import format_by_name, show
@@ -68,6 +69,8 @@ def check(recordings, show_all, strict, format_, output, n_jobs):
     findings = findings.reindex(columns=list(_FINDINGS), fill_value=False)
     is_text = (format_ or format_by_name(output) or "table") == "table"
     rows = _shown_columns(table, is_text)
+    if not is_text:
+        rows = with_other_columns(rows, recordings)
     if not (show_all or output is not None):
         rows = rows[findings.any(axis="columns")]
     # A text table without rows would be a line of names.
