@@ -46,9 +46,9 @@ _MAX_RATES = 5
 def check(recordings, show_all, strict, format_, output, n_jobs):
     """Find unreadable recordings and duplicates.
 
-    Folders are searched, including subfolders; --table checks the recordings of a table. The exit
-    status is 1 if any recording is bad. Without --strict, only recordings that cannot be read are
-    bad.
+    PATH is a recording, a folder, which is searched for recordings including subfolders, or a table
+    (*.csv or *.tsv) with a row for each recording. The exit status is 1 if any recording is bad.
+    Without --strict, only recordings that cannot be read are bad, such as missing files of a table.
 
     The table lists the recordings with findings; with --all or --output, all recordings. The last
     lines are a summary: durations, sampling rates, recordings per class (or folder), and the number
