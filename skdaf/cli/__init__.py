@@ -20,7 +20,7 @@ Heavy imports happen only when a command runs, so help and shell completion are 
   what else is in them.
 - `_files`: info, convert, export; `_outline`: info of files that need not be loaded;
   `_settings`: how a network was trained.
-- `_program`: errors, warnings, messages and exit statuses.
+- `_program`: errors, warnings, messages and exit statuses; `_numbers`: errors about numbers.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: pretrained networks.
 - `_completion`: completion of the parameters of --set in the shell.

@@ -48,8 +48,8 @@ def read_cells(metadata, column, expected):
         return [*map(int, numbers)] if are_integers else numbers
     if expected.are_numbers:
         cell = cells[bad[0]].strip()
-        problem = f"expected a number in the column {column!r}, got {cell!r}.{_advice(cell)}"
-        raise ValueError(_message(metadata, bad, problem))
+        problem = f"expected a number in the column {column!r}, got {cell!r}."
+        raise ValueError(_message(metadata, bad, problem + advice_on_number(cell)))
     return _texts(cells)
 
 
@@ -72,7 +72,7 @@ def _texts(cells):
     return texts
 
 
-def _advice(cell):
+def advice_on_number(cell):
     """Return a sentence about what is probably wrong with a number."""
     if DECIMAL_COMMA.fullmatch(cell):
         return f" Write it with a decimal point: {cell.replace(',', '.')}."
