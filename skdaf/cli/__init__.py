@@ -16,10 +16,11 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 - `_annotated_time`: annotations that are within their recording.
 - `_streaming`, `_raw_audio`: segments of raw samples on standard input.
 - `_similar`: similar index, similar query.
-- `_checking`: check; `_counts`: clips per class; `_checked`: tables from check.
+- `_checking`: check; `_counts`: clips per class; `_checked`: tables from check; `_other_columns`:
+  what else is in them.
 - `_files`: info, convert, export; `_outline`: info of files that need not be loaded;
   `_settings`: how a network was trained.
-- `_program`: errors, warnings, messages and exit statuses.
+- `_program`: errors, warnings, messages and exit statuses; `_numbers`: errors about numbers.
 - `_options`, `_paths`, `_thresholds`: arguments and options that several commands share.
 - `_pretrained`: pretrained networks.
 - `_completion`: completion of the parameters of --set in the shell.

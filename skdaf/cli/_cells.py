@@ -11,7 +11,7 @@ _MISSING = {
 }
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+")
 _WITH_UNIT = re.compile(rf"({_NUMBER.pattern})\s*([^\W\d_]+|[°%]\s*\w*)")
 
@@ -48,8 +48,8 @@ def read_cells(metadata, column, expected):
         return [*map(int, numbers)] if are_integers else numbers
     if expected.are_numbers:
         cell = cells[bad[0]].strip()
-        problem = f"expected a number in the column {column!r}, got {cell!r}.{_advice(cell)}"
-        raise ValueError(_message(metadata, bad, problem))
+        problem = f"expected a number in the column {column!r}, got {cell!r}."
+        raise ValueError(_message(metadata, bad, problem + advice_on_number(cell)))
     return _texts(cells)
 
 
@@ -58,7 +58,7 @@ def _number(cell, has_decimal_commas):
     cell = cell.strip()
     if cell in _MISSING:
         return math.nan
-    if has_decimal_commas and _DECIMAL_COMMA.fullmatch(cell):
+    if has_decimal_commas and DECIMAL_COMMA.fullmatch(cell):
         cell = cell.replace(",", ".")
     number = float(cell) if _NUMBER.fullmatch(cell) else math.inf
     return number if math.isfinite(number) else None
@@ -72,9 +72,9 @@ def _texts(cells):
     return texts
 
 
-def _advice(cell):
+def advice_on_number(cell):
     """Return a sentence about what is probably wrong with a number."""
-    if _DECIMAL_COMMA.fullmatch(cell):
+    if DECIMAL_COMMA.fullmatch(cell):
         return f" Write it with a decimal point: {cell.replace(',', '.')}."
     if _THOUSANDS.fullmatch(cell):
         *whole, decimals = re.split("[.,]", cell)

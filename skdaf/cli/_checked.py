@@ -3,6 +3,15 @@
 # A table with these columns is one of them.
 _COLUMNS = {"path", "ok", "duplicate_of", "problem"}
 
+# Excel writes FALSE, or the word in the language of the system: German, French, Italian and
+# Spanish, Dutch.
+_FALSE = {"false", "falsch", "faux", "falso", "onwaar"}
+
+
+def is_from_check(metadata):
+    """Return whether a table is one of `skdaf check`."""
+    return _COLUMNS.issubset(metadata.columns)
+
 
 def refuse_unreadable(path, spelling, advice=""):
     """Raise ValueError if a table of `skdaf check` contains recordings that cannot be read.
@@ -22,12 +31,12 @@ def refuse_unreadable(path, spelling, advice=""):
         if b"duplicate_of" not in file.readline():
             return
     table = as_metadata(path, spelling)
-    if not _COLUMNS.issubset(table.columns):
+    if not is_from_check(table):
         return
     bad = [
         name
         for name, ok in zip(table.values("path"), table.values("ok"), strict=True)
-        if (ok or "").strip().lower() == "false"  # Excel writes FALSE
+        if (ok or "").strip().lower() in _FALSE
     ]
     if bad:
         what = "a recording" if len(bad) == 1 else f"{len(bad)} recordings"

@@ -4,6 +4,7 @@ import click
 
 from skdaf.cli._counts import clips_per_class, described
 from skdaf.cli._options import jobs_option, table_options
+from skdaf.cli._other_columns import with_other_columns
 from skdaf.cli._program import Command, note, quiet_option, verbosity
 from skdaf.cli._recordings import any_argument, recordings_options
 from skdaf.cli._tables import format_by_name, show
@@ -45,9 +46,9 @@ _MAX_RATES = 5
 def check(recordings, show_all, strict, format_, output, n_jobs):
     """Find unreadable recordings and duplicates.
 
-    Folders are searched, including subfolders; --table checks the recordings of a table. The exit
-    status is 1 if any recording is bad. Without --strict, only recordings that cannot be read are
-    bad.
+    PATH is a recording, a folder, which is searched for recordings including subfolders, or a table
+    (*.csv or *.tsv) with a row for each recording. The exit status is 1 if any recording is bad.
+    Without --strict, only recordings that cannot be read are bad, such as missing files of a table.
 
     The table lists the recordings with findings; with --all or --output, all recordings. The last
     lines are a summary: durations, sampling rates, recordings per class (or folder), and the number
@@ -68,6 +69,8 @@ def check(recordings, show_all, strict, format_, output, n_jobs):
     findings = findings.reindex(columns=list(_FINDINGS), fill_value=False)
     is_text = (format_ or format_by_name(output) or "table") == "table"
     rows = _shown_columns(table, is_text)
+    if not is_text:
+        rows = with_other_columns(rows, recordings)
     if not (show_all or output is not None):
         rows = rows[findings.any(axis="columns")]
     # A text table without rows would be a line of names.

@@ -11,6 +11,7 @@ import click
 
 from skdaf._core.progress import no_log_of_short_work
 from skdaf._core.requirements import MissingPackageError
+from skdaf.cli._numbers import plain_message, with_decimal_point
 from skdaf.cli._paths import NO_STANDARD_INPUT, check_outputs_are_not_inputs
 from skdaf.cli._text import discard_unwritten_output, echo_error, visible
 
@@ -85,6 +86,9 @@ class CommandWithoutTables(click.Command):
         has_dash = "-" in args
         try:
             return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            error.message = plain_message(error.message)
+            raise
         except click.NoSuchOption as error:
             if has_dash and error.option_name in _OF_STANDARD_INPUT:
                 problem = f"No such option: {error.option_name}: {NO_STANDARD_INPUT}"
@@ -102,7 +106,7 @@ class CommandWithoutTables(click.Command):
         try:
             return super().invoke(ctx)
         except ValueError as error:
-            raise _with_option(error, ctx) or error from None
+            raise _with_option(error, ctx) or with_decimal_point(error) or error from None
 
 
 def _with_option(error, context):

@@ -183,7 +183,7 @@ class Recordings:
         self.names = names
         self.group_column, self.groups, self.needs_several_groups = group_column, None, True
         self.fold_column, self.folds = fold_column, None
-        self._skip_unreadable = skip_unreadable
+        self._skip_unreadable, self._lists_missing = skip_unreadable, False
         self.folders, self.table, self.label_separator = folders, table, label_separator
         self.columns = {name: column for name, column in columns if name != "target"}
         labels = tuple(column for name, column in columns if name == "label")
@@ -242,9 +242,10 @@ class Recordings:
     def with_folder_names(self):
         """Return the recordings and their labels, or the names of the folders that they are in.
 
-        The command check uses this, which may get a table with recordings that cannot be read.
+        The command check uses this, which may get a table with recordings that cannot be read, or
+        that do not exist.
         """
-        self._skip_unreadable = True
+        self._skip_unreadable = self._lists_missing = True
         if self.table is None:
             files = self.unlabeled()
             return files, [class_of(file, self.folders) for file in files]
@@ -282,7 +283,7 @@ class Recordings:
         check_group_column(self.group_column, columns)
         check_fold_column(self.fold_column, columns)
         metadata = as_metadata(self.table, OptionSpelling())
-        found = load_rows(metadata, columns, self.root, label_separator)
+        found = load_rows(metadata, columns, self.root, label_separator, self._lists_missing)
         parts = [clip if isinstance(clip, Clip) else Clip(clip) for clip in found.clips]
         self.lines.remember(metadata, [(part.name, part.start, part.end) for part in parts])
         note_unused_column(metadata, columns)
@@ -316,8 +317,10 @@ def recordings_options(folders, tables=table_option):
     folders : callable
         The decorator of the argument or option `folders`, which must not be required.
     tables : callable
-        The decorator of the options of tables. Without labels, a table can be in `folders`, too.
+        The decorator of the options of tables.
     """
+    # Where single files are taken, a table is, too.
+    takes_tables = folders is any_argument
 
     def decorate(command):
         @wraps(command)
@@ -332,10 +335,9 @@ def recordings_options(folders, tables=table_option):
             fold_column=None,
             **others,
         ):
-            names = _COLUMNS
-            if tables is unlabeled_table_option:
+            names = _UNLABELED_COLUMNS if tables is unlabeled_table_option else _COLUMNS
+            if takes_tables:
                 folders, table = _without_table(folders, table)
-                names = _UNLABELED_COLUMNS
             given = {"column": columns, "label-separator": label_separator, "root": root}
             given |= {"group-column": group_column, "fold-column": fold_column}
             _check_combination(folders, table, given)

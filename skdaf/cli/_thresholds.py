@@ -2,6 +2,7 @@
 
 import click
 
+from skdaf.cli._numbers import advice_on_value
 from skdaf.cli._options import one_value_per_name
 
 
@@ -16,7 +17,8 @@ class Threshold(click.ParamType):
         try:
             probability = float(text)
         except ValueError:
-            self.fail(f"{value!r} must have the form P or CLASS=P, with a number P.", param, ctx)
+            problem = f"{value!r} must have the form P or CLASS=P, with a number P."
+            self.fail(problem + advice_on_value(text), param, ctx)
         if not 0 < probability <= 1:
             hint = f" Did you mean {probability / 100:g}?" if 2 <= probability <= 100 else ""
             self.fail(

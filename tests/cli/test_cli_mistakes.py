@@ -48,7 +48,6 @@ def test_tables_in_place_of_folders(tmp_path):
         ("train", "truth.csv", *out),
         ("report", "model.skops", "truth.csv"),
         ("combine", "model.skops", "--data", "truth.csv", *out),
-        ("check", "truth.csv"),
     ):
         assert "'truth.csv' is a table: pass it as --table truth.csv." in misuse(*command)
 

@@ -289,7 +289,7 @@ def test_segments_misused(embedder, tmp_path):
         return misuse("segments", model, "long.wav", *arguments)
 
     assert "--window must be" in segments("--window", "-1")
-    assert "is not a valid float" in segments("--step", "much")
+    assert "'much' is not a number. See" in segments("--step", "much")
     assert "training.txt" in segments("--truth", "training.txt")
     (tmp_path / "empty.txt").write_text("\n")
     assert "empty.txt' contains no segments" in segments("--truth", tmp_path / "empty.txt")

@@ -18,19 +18,20 @@ _MAX_NAMES = 10
 _MAX_FOLDERS = 200
 
 
-def find_files(metadata, name, root):
+def find_files(metadata, name, root, allow_missing=False):
     """Return the paths of the files that a column or a pattern names.
 
-    Relative paths start from the folder `root`, or from the current one if it is "".
+    Relative paths start from the folder `root`, or from the current one if it is "". Missing files
+    are an error, or only if all are missing, with `allow_missing`.
     """
     names = [str(plain(cell)) for cell in required_cells(metadata, "path", name)]
     if root:
         check_folder(Path(root))
     paths = [_existing(root, one) for one in names]
     missing = [position for position, path in enumerate(paths) if path is None]
-    if missing:
+    if missing and not (allow_missing and len(missing) < len(names)):
         raise FileNotFoundError(_missing_message(metadata, name, names, missing, root))
-    return paths
+    return [path or str(Path(root, one)) for one, path in zip(names, paths, strict=True)]
 
 
 def _existing(root, name):

@@ -35,7 +35,7 @@ class Rows(NamedTuple):
     numbers: NDArray[Any] | None
 
 
-def load_rows(table, wanted, root=None, label_separator=None):
+def load_rows(table, wanted, root=None, label_separator=None, allow_missing=False):
     """Return the `Rows` of a metadata table.
 
     Parameters
@@ -49,6 +49,8 @@ def load_rows(table, wanted, root=None, label_separator=None):
         The folder from which relative paths start, as in `load_audio_table`.
     label_separator : str or None
         What separates several labels in one cell.
+    allow_missing : bool
+        Whether files may be missing, but not all of them.
     """
     metadata = as_metadata(table)
     _check_label_columns(wanted["label"])
@@ -60,7 +62,8 @@ def load_rows(table, wanted, root=None, label_separator=None):
     )
     targets = columns.get("target")
     numbers = None if targets is None else numbers_of(metadata, targets)
-    paths = find_files(metadata, columns["path"], metadata.folder if root is None else root)
+    root = metadata.folder if root is None else root
+    paths = find_files(metadata, columns["path"], root, allow_missing)
     clips = clips_of(metadata, paths, columns["start"], columns["end"])
     return Rows(clips, names, target, groups, folds, numbers)
 
