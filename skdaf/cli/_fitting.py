@@ -12,6 +12,7 @@ from skdaf.cli._calibration import (
     log_losses_text,
     note_temperature,
 )
+from skdaf.cli._class_weights import check_class_weights, with_class_weights
 from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._counts import clips_per_class, described
 from skdaf.cli._cross_validation import cross_validate
@@ -97,8 +98,9 @@ def fit(
     """
     if predictions is not None and labels is None:
         raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
-    train, names = train or fit_by_groups, targets or ("target",)
+    train, names = with_class_weights(train or fit_by_groups), targets or ("target",)
     clips, test = LabeledClips(paths, labels, groups, None if targets else labels), None
+    check_class_weights(model, clips.classes)
     found, report, proba = None, None, predictions is not None or is_scaled(model)
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)
