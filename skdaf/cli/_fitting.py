@@ -120,7 +120,7 @@ def fit(
         model = train(model, clips.paths, clips.labels, clips.groups)
     if (network := _trained_network(model)) is not None:
         note(_summary(network))
-    note_temperature(model)
+    note_temperature(model, is_tested=bool(test or report))
     if test:
         found = predictions_of(model, test.paths, test.labels is not None, proba)
         report = report_text(found, test.labels, names, test.groups)
