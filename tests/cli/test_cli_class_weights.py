@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from cli_commands import KINDS, SMALL, invoke, misuse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import VotingClassifier
@@ -11,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from skdaf import CNNAudioClassifier, load_model
+from skdaf._estimators.fitted import find_network
 from skdaf.cli._class_weights import (
     check_class_weights,
     names_of_weights,
@@ -19,6 +21,10 @@ from skdaf.cli._class_weights import (
 )
 from skdaf.datasets import load_audio_folders
 
+has_temperature = pytest.mark.skipif(
+    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8),
+    reason="temperature scaling is newer than this scikit-learn",
+)
 LABELS = np.array(["7", "dog", "rain"] * 2)
 WEIGHTS = {"rain": 2.0, "7": 5.0}
 
@@ -115,8 +121,11 @@ def test_names_of_weights():
 
 @pytest.mark.usefixtures("inside_workspace")
 class TestCommands:
-    @pytest.mark.filterwarnings("ignore:The classes")
-    @pytest.mark.parametrize("blocks", [(), ("--handcrafted",)])
+    @pytest.mark.filterwarnings("ignore:The classes", "ignore:Nearly all clips were predicted")
+    @pytest.mark.parametrize(
+        "blocks",
+        [(), ("--handcrafted",), pytest.param(("--calibrate",), marks=has_temperature)],
+    )
     def test_a_fold_without_a_class(self, tmp_path, blocks):
         found = load_audio_folders("recordings")
         rows = pd.DataFrame({"path": [f"{tmp_path.cwd()}/{path}" for path in found.filenames]})
@@ -125,9 +134,15 @@ class TestCommands:
         rows.to_csv(tmp_path / "clips.csv", index=False)
         weights = f"class_weight={{'{KINDS[0]}': 5.0, '{KINDS[2]}': 2.0}}"
         out, command = tmp_path / "m.skops", ("train", "--table", tmp_path / "clips.csv", *blocks)
-        invoke(*command, "--fold-column", "fold", *SMALL, "--set", weights, "-o", out)
+        # With groups, no calibration would know the class.
+        groups = () if "--calibrate" in blocks else ("--group-column", "fold")
+        folds = ("--fold-column", "fold", *groups)
+        result = invoke(*command, *folds, *SMALL, "--set", weights, "-o", out)
+        assert "trained without its fold.\n" in result.stdout
+        unknown = "Log loss of the probabilities of 24 of 36 clips (lower is better)"
+        assert (unknown in result.stdout) is ("--calibrate" in blocks)
         model = load_model(out)
-        network = model.named_estimators_["cnn1"] if blocks else model
+        network = find_network(model)
         keys = [0, 2] if blocks else [KINDS[0], KINDS[2]]
         assert network.class_weight == {keys[0]: 5.0, keys[1]: 2.0}
         shown = f"class_weight {{'{KINDS[0]}': 5.0, '{KINDS[2]}': 2.0}}"
