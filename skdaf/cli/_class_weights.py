@@ -11,28 +11,25 @@ def check_class_weights(model, labels):
     Parameters
     ----------
     model : estimator
-    labels : ndarray, DataFrame or None
-        The labels of all clips; None without classes.
+    labels : ndarray or DataFrame
+        The labels of all clips, or an indicator of several.
     """
     from skdaf._estimators.labels import check_keys_of_weights, check_weights_of_classes
 
-    if labels is None:
-        return
     for weights in _weights(model, labels).values():
         check_keys_of_weights(weights, _names(labels))
         check_weights_of_classes(weights)
 
 
 def with_class_weights(train):
-    """Return a function that trains a model after its weights were fitted to the clips.
+    """Return a function that trains a classifier after its weights were fitted to the clips.
 
     `train` is a function (model, clips, labels, groups) -> fitted model.
     """
 
     @wraps(train)
     def train_with_weights(model, paths, labels, groups):
-        if labels is not None:
-            set_class_weights(model, labels)
+        set_class_weights(model, labels)
         return train(model, paths, labels, groups)
 
     return train_with_weights

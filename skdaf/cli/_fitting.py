@@ -98,9 +98,11 @@ def fit(
     """
     if predictions is not None and labels is None:
         raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
-    train, names = with_class_weights(train or fit_by_groups), targets or ("target",)
+    train, names = train or fit_by_groups, targets or ("target",)
     clips, test = LabeledClips(paths, labels, groups, None if targets else labels), None
-    check_class_weights(model, clips.classes)
+    if clips.classes is not None:
+        check_class_weights(model, clips.classes)
+        train = with_class_weights(train)
     found, report, proba = None, None, predictions is not None or is_scaled(model)
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)

@@ -56,7 +56,6 @@ class TestKeys:
     def test_unknown_ones(self, model):
         with pytest.raises(ValueError, match=r"the key 'dgo', .* '7', 'dog', 'rain'\. Did you"):
             check_class_weights(model, LABELS)
-        check_class_weights(model, None)
 
     def test_numbers_are_no_names(self):
         with pytest.raises(ValueError, match="the keys 0, 7, which are no labels"):
@@ -102,7 +101,6 @@ class TestFolds:
         train = with_class_weights(lambda model, *clips: (model.class_weight, clips))
         model, clips = CNNAudioClassifier(class_weight=WEIGHTS), (["a.wav"], LABELS[1:2], None)
         assert train(model, *clips) == ({}, clips)
-        assert train(CNNAudioClassifier(), [], None, None)[0] == "sqrt"  # without labels
 
 
 def test_names_of_weights():
