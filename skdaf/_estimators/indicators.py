@@ -8,9 +8,14 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import assert_all_finite
 
 from skdaf._audio.columns import column_names
-from skdaf._core.arrays import as_array, plain_scalar
+from skdaf._core.arrays import as_array
 from skdaf._core.user_warnings import warn_user
-from skdaf._estimators.labels import ADD_CLASSES, check_none_missing, check_weights_of_classes
+from skdaf._estimators.labels import (
+    ADD_CLASSES,
+    check_keys_of_weights,
+    check_none_missing,
+    check_weights_of_classes,
+)
 
 # A message names at most this many labels.
 _MAX_NAMES = 10
@@ -257,11 +262,6 @@ def _weights_of_labels(class_weight, classes, counts):
 
 def _given_weights(class_weight, classes):
     labels = classes.tolist()
-    unknown = [plain_scalar(label) for label in class_weight if label not in labels]
-    if unknown:
-        raise ValueError(
-            f"class_weight has weights for {unknown[:5]}, which are not labels in y: "
-            f"{labels[:_MAX_NAMES]}."
-        )
+    check_keys_of_weights(class_weight, labels)
     check_weights_of_classes(class_weight)
     return [class_weight.get(label, 1.0) for label in labels]

@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime
+from difflib import get_close_matches
 from numbers import Real
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
 from skdaf._core.arrays import as_array, plain_scalar
+
+# Messages name at most this many labels.
+_MAX_NAMES = 10
 
 
 class EncodedLabels(NamedTuple):
@@ -217,6 +221,38 @@ def _is_missing(label):
     return isinstance(label, (float, datetime, np.generic)) and bool(label != label)
 
 
+def check_keys_of_weights(class_weight, labels):
+    """Raise ValueError if a dict of class weights has keys that are no label."""
+    labels = [plain_scalar(label) for label in labels]
+    unknown = [plain_scalar(key) for key in class_weight if key not in labels]
+    if not unknown:
+        return
+    keys = f"the key {unknown[0]!r}, which is no label"
+    if len(unknown) > 1:
+        keys = f"the keys {_listed(unknown)}, which are no labels"
+    raise ValueError(
+        f"class_weight has {keys}: the labels are {_listed(labels)}.{_hint(unknown[0], labels)}"
+    )
+
+
+def _listed(values):
+    more = f" and {len(values) - _MAX_NAMES} more" if len(values) > _MAX_NAMES else ""
+    return ", ".join(map(repr, values[:_MAX_NAMES])) + more
+
+
+def _hint(key, labels):
+    """Return a sentence that says which key may be meant."""
+    # A number that is similar to another is hardly a typing error.
+    texts = [label for label in labels if isinstance(key, str) or isinstance(label, str)]
+    by_text = {str(label).lower(): label for label in texts}
+    close = get_close_matches(str(key).lower(), by_text, n=1)
+    if close:
+        return f" Did you mean {by_text[close[0]]!r}?"
+    if isinstance(key, str) and labels == [*range(len(labels))]:
+        return " A VotingClassifier numbers the classes, in sorted order: use these numbers."
+    return ""
+
+
 def check_weights_of_classes(class_weight):
     """Raise ValueError unless the values of a dict of class weights are weights."""
     for label, weight in class_weight.items():
@@ -233,7 +269,11 @@ def _class_weights(class_weight, classes, counts):
         weights = counts.sum() / np.count_nonzero(counts) / np.where(counts, counts, np.inf)
         weights = np.sqrt(weights) if class_weight == "sqrt" else weights
     else:
-        check_weights_of_classes(class_weight or {})
+        class_weight = class_weight or {}
+        check_weights_of_classes(class_weight)
+        # As in scikit-learn, other keys do no harm if they are not instead of the right ones.
+        if any(label not in class_weight for label in classes.tolist()):
+            check_keys_of_weights(class_weight, classes.tolist())
         weights = compute_class_weight(class_weight, classes=classes, y=classes)
     # The mean weight of the clips must be one, whether labels are blended or not.
     weights = weights * (counts.sum() / (weights * counts).sum())

@@ -1,5 +1,6 @@
 """Calibrated probabilities: skdaf train --calibrate, skdaf combine --proba."""
 
+import math
 import warnings
 from importlib.metadata import version
 
@@ -27,6 +28,9 @@ _RELEASE = (1, 8)
 
 # At lower temperatures, probabilities are hardly ever other than 0 and 1.
 _MIN_TEMPERATURE = 0.05
+
+# If a calibration adds at least this fraction to the log loss, a report advises against it.
+_CLEARLY = 0.05
 
 
 def check_calibration(task, several):
@@ -150,8 +154,11 @@ def is_scaled(model):
     return getattr(model, "method", None) == "temperature"
 
 
-def note_temperature(model):
-    """Say how a calibration has changed the probabilities of a fitted model, if it was done."""
+def note_temperature(model, is_tested=False):
+    """Say how a calibration has changed the probabilities of a fitted model, if it was done.
+
+    If `is_tested` is true, a report contains its log losses, which show whether it has helped.
+    """
     if not is_scaled(model):
         return
     temperature = 1 / float(model.calibrated_classifiers_[0].calibrators[0].beta_)
@@ -160,7 +167,7 @@ def note_temperature(model):
         f"Calibrated the probabilities on {len(model.cv)} folds: they are now {change} certain "
         f"(temperature {temperature:.3g})"
     )
-    if temperature < _MIN_TEMPERATURE:
+    if temperature < _MIN_TEMPERATURE and not is_tested:
         warnings.warn(
             "Nearly all clips were predicted right in the calibration, so it could not learn how "
             "often predictions are wrong, and made most probabilities 0 or 1. Train without "
@@ -172,12 +179,13 @@ def note_temperature(model):
 def log_losses(model, clips, found):
     """Return the log loss of each clip without and with calibration, of shape (n_clips, 2).
 
+    That of a clip whose class the model has not learned is not a number (NaN).
+
     Parameters
     ----------
     model : estimator
         A fitted model. Without a temperature, the result has no rows.
     clips : LabeledClips
-        Those of unknown classes are left out.
     found : Predictions
         What the model predicts for them, with probabilities.
     """
@@ -187,24 +195,40 @@ def log_losses(model, clips, found):
         return np.empty((0, 2))
     labels = np.array([*map(str, clips.labels)])
     known = np.flatnonzero(np.isin(labels, found.names))
+    losses = np.full((len(labels), 2), np.nan)
     if not known.size:
-        return np.empty((0, 2))
+        return losses
     columns = [found.names.index(label) for label in labels[known]]
     before = model.calibrated_classifiers_[0].estimator.predict_proba(
         [clips.paths[row] for row in known]
     )
     of_labels = (before[range(len(known)), columns], found.probabilities[known, columns])
     tiny = np.finfo(np.float64).eps
-    return -np.log(np.clip(np.column_stack(of_labels).astype(float), tiny, 1))
+    losses[known] = -np.log(np.clip(np.column_stack(of_labels).astype(float), tiny, 1))
+    return losses
 
 
 def log_losses_text(losses):
     """Return lines on the means of log losses, as from `log_losses`; no text if there are none."""
-    if not len(losses):
+    known = [pair for pair in losses if not math.isnan(pair[0])]
+    if not known:
         return ""
-    before, after = (sum(values) / len(losses) for values in zip(*losses, strict=True))
-    advice = "" if after < before else "\nHere, the calibration did not help."
+    before, after = (sum(values) / len(known) for values in zip(*known, strict=True))
+    clips = "" if len(known) == len(losses) else f" of {len(known)} of {len(losses)} clips"
+    why = clips and "\nThe classes of the other clips are unknown to the models that test them."
     return (
-        f"\n\nLog loss of the probabilities (lower is better): {after:.3f} with calibration, "
-        f"{before:.3f} without{advice}"
+        f"\n\nLog loss of the probabilities{clips} (lower is better): {after:.3f} with "
+        f"calibration, {before:.3f} without{why}{_advice(before, after)}"
+    )
+
+
+def _advice(before, after):
+    """Return a line on log losses that are not lower with calibration."""
+    if after < before:
+        return ""
+    if after < before * (1 + _CLEARLY):
+        return "\nHere, the calibration did not help."
+    return (
+        f"\nHere, the calibration made the probabilities worse, by {after - before:.3f}: train "
+        "without --calibrate."
     )

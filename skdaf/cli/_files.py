@@ -6,6 +6,7 @@ import os
 import click
 
 from skdaf._core.requirements import check_installed, how_to_install
+from skdaf.cli._class_weights import names_of_weights
 from skdaf.cli._models import is_model_file, load_any, needed_packages, save
 from skdaf.cli._options import (
     model_argument,
@@ -74,7 +75,9 @@ def _describe(model):
     needed = needed_packages(model)
     if needed:
         facts["packages"] = needed
-    return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}
+    networks = find_networks(model)
+    facts["networks"] = [_describe_network(network, inner, facts) for network in networks]
+    return facts
 
 
 def _table_columns(model):
@@ -119,7 +122,7 @@ def _is_fitted(model):
     return True
 
 
-def _describe_network(network):
+def _describe_network(network, model, facts_of_model):
     frames, bins = network.input_shape_
     frontend = network.frontend_
     facts = {
@@ -129,7 +132,8 @@ def _describe_network(network):
         "seconds per clip": None if frontend is None else rounded_length(vars(frontend)),
         "input": f"{frames} frames x {bins} bins",
     }
-    facts |= training_facts(vars(network))
+    names = names_of_weights(model, network, facts_of_model.get("classes", []))
+    facts |= training_facts(vars(network), names)
     if hasattr(network, "target_mean_"):
         facts["targets"] = _targets(network)
     return {**facts, "layers": _layers(network.layer_summary())}

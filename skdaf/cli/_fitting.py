@@ -12,6 +12,7 @@ from skdaf.cli._calibration import (
     log_losses_text,
     note_temperature,
 )
+from skdaf.cli._class_weights import check_class_weights, with_class_weights
 from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._counts import clips_per_class, described
 from skdaf.cli._cross_validation import cross_validate
@@ -99,6 +100,9 @@ def fit(
         raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
     train, names = train or fit_by_groups, targets or ("target",)
     clips, test = LabeledClips(paths, labels, groups, None if targets else labels), None
+    if clips.classes is not None:
+        check_class_weights(model, clips.classes)
+        train = with_class_weights(train)
     found, report, proba = None, None, predictions is not None or is_scaled(model)
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)
@@ -118,7 +122,7 @@ def fit(
         model = train(model, clips.paths, clips.labels, clips.groups)
     if (network := _trained_network(model)) is not None:
         note(_summary(network))
-    note_temperature(model)
+    note_temperature(model, is_tested=bool(test or report))
     if test:
         found = predictions_of(model, test.paths, test.labels is not None, proba)
         report = report_text(found, test.labels, names, test.groups)

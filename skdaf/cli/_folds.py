@@ -1,5 +1,6 @@
 """The folds of a column of a table, which a cross-validation uses (--fold-column)."""
 
+import re
 from typing import Any, NamedTuple
 
 import click
@@ -26,8 +27,8 @@ class Folds(NamedTuple):
 
     @property
     def names(self):
-        """The different folds, sorted."""
-        return sorted(set(self.values.tolist()))
+        """The different folds, sorted, with numbers in names in the order of their values."""
+        return sorted(set(self.values.tolist()), key=_natural_order)
 
     def rows(self):
         """Return the rows for training and for testing of each fold."""
@@ -35,6 +36,21 @@ class Folds(NamedTuple):
 
         tests = [self.values == name for name in self.names]
         return [(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests]
+
+
+def called(name):
+    """Return what messages call a fold, without saying "fold" twice."""
+    return str(name) if str(name).lower().startswith("fold") else f"fold {name}"
+
+
+def _natural_order(name):
+    """Return a key to sort numbers by their values, and "fold2" before "fold10"."""
+    if not isinstance(name, str):
+        return (0, name)
+    # Of the parts, every second one is a number.
+    parts = re.split(r"([0-9]+)", name.lower())
+    parts[1::2] = map(int, parts[1::2])
+    return (1, parts, name)
 
 
 def check_fold_column(column, columns):

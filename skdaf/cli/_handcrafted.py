@@ -101,23 +101,12 @@ def fit_combined(model, paths, labels, groups):
     return fit_with_groups(model, network_to_train(model), paths, labels, groups)
 
 
-def _number_class_weight(network, labels):
-    """Let weights of named classes fit the numbers that a network inside a model gets instead."""
-    import numpy as np
-
-    weights = getattr(network, "class_weight", None)
-    if isinstance(weights, dict):
-        numbers = {name: number for number, name in enumerate(np.unique(labels).tolist())}
-        network.set_params(class_weight={numbers.get(k, k): value for k, value in weights.items()})
-
-
 def fit_with_groups(model, network, paths, labels, groups):
     """Return a fitted model; a network in it gets the groups, if any, by metadata routing."""
     from sklearn import config_context
 
     from skdaf._estimators.fitted import iterate_parts
 
-    _number_class_weight(network, labels)
     # Of a single group, `fit` could hold out none.
     if groups is None or groups.count < 2 or not hasattr(network, "set_fit_request"):
         return model.fit(paths, labels)

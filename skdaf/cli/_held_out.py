@@ -3,7 +3,7 @@
 import warnings
 from typing import Any, NamedTuple
 
-from skdaf.cli._folds import divided_groups
+from skdaf.cli._folds import called, divided_groups
 from skdaf.cli._groups import Groups
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._program import note
@@ -144,9 +144,12 @@ def plan_of(clips, n_folds, given=None):
         return Plan(rows, places, what, f"its {groups.what}")
     rows, n_folds, column = given.rows(), len(given.names), given.column
     _check_classes(clips, rows, f"--fold-column {column}", given.names)
-    places = [f"fold {name} ({i + 1} of {n_folds})" for i, name in enumerate(given.names)]
+    places = [f"{called(name)} ({i + 1} of {n_folds})" for i, name in enumerate(given.names)]
     is_apart = clips.groups is not None and not divided_groups(clips.groups, given)
-    left_out = f"its fold and its {clips.groups.what}" if is_apart else "its fold"
+    left_out = "its fold"
+    if is_apart and clips.groups.what != "fold":
+        is_same = clips.groups.what == column
+        left_out = f"its {column}" if is_same else f"its fold and its {clips.groups.what}"
     return Plan(rows, places, f"the {n_folds} folds of the column {column!r}", left_out)
 
 
@@ -199,7 +202,7 @@ def _check_classes(clips, rows, option, names=None):
         training = clips.of(train)
         unknown.update(_only_in(clips.of(test), training))
         if clips.classes is not None and (names or clips.groups is not None):
-            held_out = f"fold {names[i]}" if names else clips.groups.of(test).listed()
+            held_out = called(names[i]) if names else clips.groups.of(test).listed()
             _check_has_two(training.classes, held_out, option)
     if unknown:
         warnings.warn(

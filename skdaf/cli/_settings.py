@@ -19,13 +19,15 @@ _SCORES = {
 }
 
 
-def training_facts(attributes):
+def training_facts(attributes, names_of_weights=None):
     """Return facts about the training of a network.
 
     Parameters
     ----------
     attributes : dict
         The attributes of the estimator; those of models that were converted say nothing.
+    names_of_weights : dict, default=None
+        What the keys of class weights are called, where these are others.
 
     Returns
     -------
@@ -41,6 +43,10 @@ def training_facts(attributes):
     facts["training"] = f"epoch {best} of {attributes['n_epochs_']}"
     results = _results(attributes.get("history_"), best)
     settings = {name: _plain(attributes[name]) for name in _NAMES if name in attributes}
+    weights = settings.get("class_weight")
+    if isinstance(weights, dict):
+        names = names_of_weights or {}
+        settings["class_weight"] = {names.get(k, k): weight for k, weight in weights.items()}
     return facts | ({"results": results} if results else {}) | {"settings": settings}
 
 

@@ -209,8 +209,9 @@ def test_losses_of_known_classes():
     found = Predictions("classes", labels, ["a", "b"], np.array([[0.5, 0.5], [1, 0], [0.2, 0.8]]))
     losses = log_losses(fitted(probabilities=[[0.75, 0.25], [0, 1]]), clips, found)
     assert losses[0] == pytest.approx(-np.log([0.25, 0.5]))
-    assert losses[1][0] == pytest.approx(-math.log(np.finfo(float).eps))  # as scikit-learn does
-    assert losses[1][1] == pytest.approx(-math.log(0.2))
+    assert np.isnan(losses[1]).all()
+    assert losses[2][0] == pytest.approx(-math.log(np.finfo(float).eps))  # as scikit-learn does
+    assert losses[2][1] == pytest.approx(-math.log(0.2))
     assert len(log_losses(SimpleNamespace(), clips, found)) == 0
 
 
@@ -218,7 +219,17 @@ def test_text_on_losses():
     assert log_losses_text([]) == ""
     assert "0.500 with calibration, 1.000 without" in log_losses_text([(0.5, 0.25), (1.5, 0.75)])
     assert "did not help" not in log_losses_text([(1, 0.5)])
-    assert log_losses_text([(0.5, 1)]).endswith("without\nHere, the calibration did not help.")
+    assert log_losses_text([(0.5, 0.52)]).endswith("without\nHere, the calibration did not help.")
+    assert log_losses_text([(0.5, 1)]).endswith(
+        "1.000 with calibration, 0.500 without\nHere, the calibration made the probabilities "
+        "worse, by 0.500: train without --calibrate."
+    )
+    unknown = (math.nan, math.nan)
+    assert log_losses_text([unknown]) == ""
+    assert log_losses_text([unknown, (1, 0.5)]).endswith(
+        "Log loss of the probabilities of 1 of 2 clips (lower is better): 0.500 with calibration, "
+        "1.000 without\nThe classes of the other clips are unknown to the models that test them."
+    )
 
 
 def test_temperatures_are_noted(monkeypatch):
@@ -229,6 +240,7 @@ def test_temperatures_are_noted(monkeypatch):
     note_temperature(fitted(1.25))
     with pytest.warns(UserWarning, match="made most probabilities 0 or 1"):
         note_temperature(fitted(20000))
+    note_temperature(fitted(20000), is_tested=True)  # then, the log loss decides
     start = "Calibrated the probabilities on 2 folds: they are now "
     assert notes[:2] == [
         f"{start}less certain (temperature 2)",

@@ -48,6 +48,31 @@ def test_each_fold_is_tested_by_the_others():
 
 
 @pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([10, 2, 2.5], ["2.0", "2.5", "10.0"]),
+        (["fold10", "fold1", "fold2"], ["fold1", "fold2", "fold10"]),
+        (["10", "x", "2"], ["2", "10", "x"]),
+        (["b2c10", "b2c9", "b", "a3", "b02c9"], ["a3", "b", "b02c9", "b2c9", "b2c10"]),
+    ],
+)
+def test_the_order_of_folds(values, names):
+    assert [*map(str, folds(values).names)] == names
+
+
+def test_what_folds_are_called():
+    plan = plan_of(clips("abababab"), None, folds(["fold1", "Fold 2", "x", "3"] * 2))
+    starts = ["fold 3 (1 of 4)", "fold1 (2 of 4)", "Fold 2 (3 of 4)", "fold x (4 of 4)"]
+    assert plan.places == starts
+
+
+@pytest.mark.parametrize("column", ["fold", "part"])
+def test_folds_that_are_the_groups(column):
+    both = clips("abab")._replace(groups=Groups(np.array([*"1122"]), column))
+    assert plan_of(both, None, Folds(np.array([*"1122"]), column)).left_out == f"its {column}"
+
+
+@pytest.mark.parametrize(
     ("speakers", "left_out"), [("xxyy", "its fold and its speaker"), ("xyxy", "its fold")]
 )
 def test_whether_groups_are_left_out(speakers, left_out):

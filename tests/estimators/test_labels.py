@@ -1,11 +1,17 @@
 """The labels that classifiers accept, and the messages for others."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from skdaf import CNNAudioClassifier
-from skdaf._estimators.labels import check_weights_of_classes
+from skdaf._estimators.labels import (
+    check_keys_of_weights,
+    check_weights_of_classes,
+    encode_labels,
+)
 
 LABELS = ["cat", "dog"] * 10
 
@@ -76,3 +82,29 @@ def test_continuous_numbers_are_refused_with_advice():
 def test_labels_of_numpy_are_shown_as_text():
     with pytest.raises(ValueError, match=r"class_weight\['dog'\] must be .* got -1\.0\."):
         check_weights_of_classes(dict.fromkeys(np.unique(LABELS)[1:], np.float64(-1)))
+
+
+class TestKeysOfWeights:
+    def test_they_are_labels(self):
+        error = (
+            "class_weight has the key 'dgo', which is no label: the labels are 'cat', 'dog'. "
+            "Did you mean 'dog'?"
+        )
+        with pytest.raises(ValueError, match=re.escape(error)):
+            encode_labels(LABELS, 20, {"dgo": 2.0}, "")
+        with pytest.raises(ValueError, match="the keys 'x', 1, which are no labels: "):
+            encode_labels(LABELS, 20, {"x": 2.0, "dog": 1.0, 1: 3}, "")
+        with pytest.raises(ValueError, match=r"the labels are 0, 1\. A VotingClassifier numb"):
+            encode_labels([0, 1], 2, {"dog": 2.0}, "")
+        with pytest.raises(ValueError, match=r"is no label: the labels are 0.* and 2 more\.$"):
+            check_keys_of_weights({30: 1.0}, [*range(12)])
+
+    def test_those_of_numbers_as_text(self):
+        with pytest.raises(ValueError, match=r"the key 7, .* Did you mean '7'\?"):
+            encode_labels(["7", "8"], 2, {7: 2.0}, "")
+
+    def test_as_in_scikit_learn(self):
+        # A class without a weight has the weight 1. All weights may be given for a part.
+        assert encode_labels(LABELS, 20, {"dog": 3.0}, "").class_weights.tolist() == [0.5, 1.5]
+        weights = {"cat": 1.0, "dog": 3.0, "owl": 9.0}
+        assert encode_labels(LABELS, 20, weights, "").class_weights.tolist() == [0.5, 1.5]
