@@ -11,6 +11,7 @@ from skdaf.cli._calibration import (
     log_losses,
     log_losses_text,
     note_temperature,
+    set_calibration_folds,
 )
 from skdaf.cli._copies import warn_about_copies
 from skdaf.cli._counts import clips_per_class, described
@@ -98,12 +99,12 @@ def fit(
     if predictions is not None and labels is None:
         raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
     train, names = train or fit_by_groups, targets or ("target",)
-    clips, test = LabeledClips(paths, labels, groups, None if targets else labels), None
+    clips, test = LabeledClips(paths, labels, groups, None if targets else labels, folds), None
     found, report, proba = None, None, predictions is not None or is_scaled(model)
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)
     warn_about_copies(clips.paths, test and test.paths)
-    n_fits = count_fits(model, clips.labels, clips.groups)  # its errors come before all training
+    n_fits = count_fits(model, clips)  # its errors come before all training
     if cv is not None or folds is not None:
         plan = plan_of(clips, cv, folds)
         found, report = cross_validate(model, clips, plan, train, names, proba)
@@ -115,10 +116,11 @@ def fit(
     _note_clips(clips.paths, clips.classes)
     warn_if_groups_unused(model, len(clips.paths))
     with recorded_warnings(TrainingInterrupted) as interruptions:
+        set_calibration_folds(model, clips)
         model = train(model, clips.paths, clips.labels, clips.groups)
     if (network := _trained_network(model)) is not None:
         note(_summary(network))
-    note_temperature(model)
+    note_temperature(model, clips)
     if test:
         found = predictions_of(model, test.paths, test.labels is not None, proba)
         report = report_text(found, test.labels, names, test.groups)

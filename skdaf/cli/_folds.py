@@ -24,6 +24,10 @@ class Folds(NamedTuple):
     values: Any
     column: str
 
+    def of(self, rows):
+        """Return the folds of some clips."""
+        return Folds(self.values[rows], self.column)
+
     @property
     def names(self):
         """The different folds, sorted."""

@@ -3,7 +3,7 @@
 import warnings
 from typing import Any, NamedTuple
 
-from skdaf.cli._folds import divided_groups
+from skdaf.cli._folds import Folds, divided_groups
 from skdaf.cli._groups import Groups
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._program import note
@@ -21,12 +21,15 @@ class LabeledClips(NamedTuple):
         The group of each clip: whole groups are held out.
     classes : ndarray, DataFrame or None
         The labels again, unless they are numbers.
+    folds : Folds or None
+        The fold of each clip in a column of a table.
     """
 
     paths: Any
     labels: Any
     groups: Groups | None
     classes: Any
+    folds: Folds | None = None
 
     def of(self, rows):
         """Return some of the clips."""
@@ -36,8 +39,10 @@ class LabeledClips(NamedTuple):
             None if values is None else _safe_indexing(values, rows)
             for values in (self.labels, self.classes)
         )
-        groups = None if self.groups is None else self.groups.of(rows)
-        return LabeledClips([self.paths[row] for row in rows], labels, groups, classes)
+        groups, folds = (
+            None if values is None else values.of(rows) for values in (self.groups, self.folds)
+        )
+        return LabeledClips([self.paths[row] for row in rows], labels, groups, classes, folds)
 
 
 def split(clips, test_fraction):

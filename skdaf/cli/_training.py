@@ -37,6 +37,7 @@ from skdaf.cli._handcrafted import (
     handcrafted_option,
     pretrained_option,
 )
+from skdaf.cli._held_out import LabeledClips
 from skdaf.cli._models import load, network_in, set_cache
 from skdaf.cli._options import (
     WholeNumber,
@@ -352,7 +353,9 @@ def combine(
     elif several:
         options["train"] = fit_labels
     clips = labeled_clips(recordings, annotations)
-    count_fits(model, *clips[1:3])  # its errors come before the note
+    count_fits(
+        model, LabeledClips(*clips[:3], clips[1], clips[3])
+    )  # its errors come before the note
     if holds_out() and not all(map(is_pretrained, models)):
         note("Scores are too good if the networks were trained on clips that are held out now.")
     fit(model, *clips, **options)
