@@ -16,8 +16,9 @@ calibrate_option = click.option(
     help="Adjust the probabilities so that of ten predictions with a probability of 0.8, about "
     "eight are right. This is learned on clips that a model was not trained on, or on whole groups "
     "(--group-column, or recordings with --annotations), or else on the folds of --fold-column. "
-    "Labels stay the same. Trains up to six models instead of one. Only worth it if you use the probabilities themselves. It may not "
-    "help, above all with few groups: compare the log loss that --cv reports.",
+    "Labels stay the same. Trains up to six models instead of one. Only worth it if you "
+    "use the probabilities themselves. It may not help, above all with few groups: compare the log "
+    "loss that --cv reports.",
 )
 
 # A calibration has at most this many folds, as in scikit-learn.

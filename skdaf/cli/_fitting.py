@@ -23,15 +23,14 @@ from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import report_text
 from skdaf.cli._scores import predictions_of
-from skdaf.cli._tables import show
-from skdaf.cli._tested import predictions_table
+from skdaf.cli._tested import write_tables
 from skdaf.cli._text import echo
 
 # Classes with fewer clips are named.
 _FEW = 5
 
 
-def fit_options(output, test_fraction, cv, predictions, checkpoint=None):
+def fit_options(output, test_fraction, cv, predictions, scores, checkpoint=None):
     """Return the parameters of `fit` for options of a command; raise UsageError for misuse."""
     given = click.get_current_context().params
     option = "--cv" if cv is not None else given.get("fold_column") and "--fold-column"
@@ -48,10 +47,11 @@ def fit_options(output, test_fraction, cv, predictions, checkpoint=None):
         raise click.UsageError(
             f"Pass --test-fraction or {option}, not both: {option} tests all clips."
         )
-    if predictions is not None and test_fraction is None and not option:
-        raise click.UsageError("--predictions needs --test-fraction, --cv or --fold-column.")
-    names = ("output", "test_fraction", "cv", "predictions")
-    return dict(zip(names, (output, test_fraction, cv, predictions), strict=True))
+    tables = {"predictions": predictions, "scores": scores}
+    for name, file in tables.items():
+        if file is not None and test_fraction is None and not option:
+            raise click.UsageError(f"--{name} needs --test-fraction, --cv or --fold-column.")
+    return {"output": output, "test_fraction": test_fraction, "cv": cv} | tables
 
 
 def fit_numbers(model, recordings, **options):
@@ -72,6 +72,7 @@ def fit(
     cv,
     output,
     predictions=None,
+    scores=None,
     noted=None,
     targets=None,
     train=None,
@@ -87,7 +88,7 @@ def fit(
         The group of each clip: whole groups are held out.
     folds : Folds, default=None
         The fold of each clip, to cross-validate with.
-    test_fraction, cv, output, predictions
+    test_fraction, cv, output, predictions, scores
         The options of the command, as from `fit_options`.
     noted : dict, default=None
         Parameters that are set before the model is saved.
@@ -100,7 +101,7 @@ def fit(
         raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
     train, names = train or fit_by_groups, targets or ("target",)
     clips, test = LabeledClips(paths, labels, groups, None if targets else labels, folds), None
-    found, report, proba = None, None, predictions is not None or is_scaled(model)
+    found, report, plan, proba = None, None, None, predictions is not None or is_scaled(model)
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)
     warn_about_copies(clips.paths, test and test.paths)
@@ -127,8 +128,7 @@ def fit(
         report += log_losses_text(log_losses(model, test, found))
     advice = how_to_go_on(model)
     save(model.set_params(**(noted or {})), output)
-    if predictions is not None:
-        show(predictions_table(found, test or clips, names), "csv", predictions)
+    write_tables(found, test or clips, names, plan, predictions, scores)
     if report:
         echo(report)
     if interruptions:

@@ -118,6 +118,8 @@ class Plan(NamedTuple):
         The rows for training and for testing of each fold.
     places : list of str
         What messages call each fold.
+    names : list of str
+        The numbers or names of the folds.
     folds : str
         What the folds are, such as "4 folds of 12 speakers".
     left_out : str
@@ -126,8 +128,19 @@ class Plan(NamedTuple):
 
     rows: Any
     places: Any
+    names: Any
     folds: str
     left_out: str
+
+    @property
+    def tests(self):
+        """The rows that each fold tests, by its name."""
+        return {name: test for name, (_, test) in zip(self.names, self.rows, strict=True)}
+
+    def fold_of_clips(self):
+        """Return the name of the fold that tests each clip."""
+        of_rows = {row: name for name, test in self.tests.items() for row in test}
+        return [of_rows[row] for row in sorted(of_rows)]
 
 
 def plan_of(clips, n_folds, given=None):
@@ -141,18 +154,20 @@ def plan_of(clips, n_folds, given=None):
         The folds in a column of a table.
     """
     if given is None:
-        places = [f"fold {i + 1} of {n_folds}" for i in range(n_folds)]
+        names = [str(i + 1) for i in range(n_folds)]
+        places = [f"fold {name} of {n_folds}" for name in names]
         rows, groups = folds(clips, n_folds), clips.groups
         if groups is None:
-            return Plan(rows, places, f"{n_folds} folds", "it")
+            return Plan(rows, places, names, f"{n_folds} folds", "it")
         what = f"{n_folds} folds of {groups.count} {groups.what}s"
-        return Plan(rows, places, what, f"its {groups.what}")
+        return Plan(rows, places, names, what, f"its {groups.what}")
     rows, n_folds, column = given.rows(), len(given.names), given.column
     _check_classes(clips, rows, f"--fold-column {column}", given.names)
     places = [f"fold {name} ({i + 1} of {n_folds})" for i, name in enumerate(given.names)]
     is_apart = clips.groups is not None and not divided_groups(clips.groups, given)
     left_out = f"its fold and its {clips.groups.what}" if is_apart else "its fold"
-    return Plan(rows, places, f"the {n_folds} folds of the column {column!r}", left_out)
+    names, what = [*map(str, given.names)], f"the {n_folds} folds of the column {column!r}"
+    return Plan(rows, places, names, what, left_out)
 
 
 def _splitter(clips, n_folds):

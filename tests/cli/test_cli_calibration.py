@@ -273,7 +273,9 @@ def test_few_given_folds_are_used_as_they_are():
 def test_a_single_fold_is_left():
     with click.Context(COMMANDS[("train",)]) as context:
         context.params = {"calibrate": True}
-        with pytest.raises(ValueError, match="least two folds, got those of fold 7.*or omit --cal"):
+        with pytest.raises(
+            ValueError, match=r"two folds, got those of fold 7.*or omit --cal"
+        ):
             calibration_folds(labeled("abab", folds="7777"))
     # Without --calibrate, the SVM of combine --proba uses clips, as for a single group.
     assert len(calibration_folds(labeled("abab", folds="7777"))) == 2
