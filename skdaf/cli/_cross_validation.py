@@ -7,6 +7,7 @@ from skdaf.cli._calibration import (
     log_losses_text,
     set_calibration_folds,
 )
+from skdaf.cli._counts import counted
 from skdaf.cli._models import how_to_go_on
 from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import range_of, report_text
@@ -83,7 +84,7 @@ def _fold(model, training, test, train, targets, proba, place):
     scores = scores_of_clips(found, test.labels, targets).mean()
     shown = ", ".join(f"{name} {formatted(value, name)}" for name, value in scores.items())
     held_out = "" if test.groups is None else f", {test.groups.listed()}"
-    note(f"{place[:1].upper()}{place[1:]}: {shown} on {len(test.paths)} clips{held_out}")
+    note(f"{place[:1].upper()}{place[1:]}: {shown} on {counted(len(test.paths), 'clip')}{held_out}")
     return found, scores, log_losses(fitted, test, found)
 
 

@@ -6,6 +6,7 @@ import os
 import click
 
 from skdaf._core.requirements import check_installed, how_to_install
+from skdaf.cli._calibration import temperatures
 from skdaf.cli._models import is_model_file, load_any, needed_packages, save
 from skdaf.cli._options import (
     model_argument,
@@ -65,6 +66,7 @@ def _describe(model):
         facts["weights"] = [f"{weight:g}" for weight in inner.weights]
     if hasattr(model, "calibrated_classifiers_"):
         facts["calibration"] = model.method
+        facts |= _temperature(model)
     if hasattr(model, "classes_"):
         several = is_multilabel(inner)
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
@@ -75,6 +77,14 @@ def _describe(model):
     if needed:
         facts["packages"] = needed
     return {**facts, "networks": [_describe_network(network) for network in find_networks(model)]}
+
+
+def _temperature(model):
+    """Return the temperature of a calibrated model, if it has one; of several models, all."""
+    values = [round(value, 4) for value in temperatures(model)]
+    if len(values) > 1:
+        return {"temperature": [f"{value:g}" for value in values]}
+    return {"temperature": values[0]} if values else {}
 
 
 def _table_columns(model):
@@ -167,7 +177,8 @@ def _as_text(facts):
         elif name in ("targets", "layers"):
             lines.append(_right_aligned(value))
         elif name in ("results", "settings"):
-            lines.append(visible(f"{name}: {in_one_line(value)}"))
+            advice = " (for scores on new clips: skdaf report)" if name == "results" else ""
+            lines.append(visible(f"{name}: {in_one_line(value)}{advice}"))
         elif isinstance(value, dict):
             lines += [f"{name}:", *(visible(f"  {key}: {part}") for key, part in value.items())]
         elif isinstance(value, list):

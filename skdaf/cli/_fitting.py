@@ -14,7 +14,7 @@ from skdaf.cli._calibration import (
     set_calibration_folds,
 )
 from skdaf.cli._copies import warn_about_copies
-from skdaf.cli._counts import clips_per_class, described
+from skdaf.cli._counts import clips_per_class, counted, described
 from skdaf.cli._cross_validation import cross_validate
 from skdaf.cli._groups import warn_if_groups_unused
 from skdaf.cli._held_out import LabeledClips, plan_of, split
@@ -182,25 +182,21 @@ def fit_by_groups(model, paths, labels, groups):
 
 def _note_clips(paths, classes):
     """Say how many clips of each class there are, and which classes have only few."""
-    text = f"Training on {_counted(len(paths), 'clip')}"
+    text = f"Training on {counted(len(paths), 'clip')}"
     if classes is None:
         note(text)
         return
     counts = clips_per_class(classes)
     n_classes = len(counts)
     kinds = (
-        f"with {_counted(n_classes, 'label')}"
+        f"with {counted(n_classes, 'label')}"
         if is_indicator(classes)
-        else f"of {_counted(n_classes, 'class', 'classes')}"
+        else f"of {counted(n_classes, 'class', 'classes')}"
     )
     note(f"{text} {kinds} ({described(counts)})")
     few = {name: count for name, count in counts.items() if count < _FEW}
     if few:
         note(f"With fewer than {_FEW} clips, a class is hardly learned: {described(few)}")
-
-
-def _counted(n, one, several=None):
-    return f"{n} {one if n == 1 else several or one + 's'}"
 
 
 def _summary(model):

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any, NamedTuple
 
+from skdaf.cli._counts import counted
 from skdaf.cli._folds import Folds, divided_groups
 from skdaf.cli._groups import Groups
 from skdaf.cli._multilabel import is_indicator, strata
@@ -75,12 +76,12 @@ def _rows(clips, test_fraction):
         stratify = None if classes is None else strata(classes, test_fraction)
         return train_test_split(range(n_clips), stratify=stratify, **options)
     except ValueError as error:
-        what, who = "clips", "each class needs" if classes is not None else "there must be"
+        what, who = "clip", "each class needs" if classes is not None else "there must be"
         if groups is not None:
-            n_clips, what, who = groups.count, f"{groups.what}(s)", "there must be"
+            n_clips, what, who = groups.count, groups.what, "there must be"
         raise ValueError(
-            f"--test-fraction {test_fraction:g} cannot be used with {n_clips} {what}: {who} "
-            f"{what.replace('(s)', 's')} for training and for testing ({error})."
+            f"--test-fraction {test_fraction:g} cannot be used with "
+            f"{counted(n_clips, what)}: {who} {what}s for training and for testing ({error})."
         ) from error
 
 

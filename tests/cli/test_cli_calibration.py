@@ -1,6 +1,7 @@
 """The option --calibrate of train: probabilities that can be taken at face value."""
 
 import math
+import re
 from functools import wraps
 from types import SimpleNamespace
 
@@ -21,7 +22,9 @@ from skdaf.cli._calibration import (
     log_losses,
     log_losses_text,
     note_temperature,
+    temperatures,
 )
+from skdaf.cli._files import _temperature
 from skdaf.cli._folds import Folds
 from skdaf.cli._groups import Groups
 from skdaf.cli._held_out import LabeledClips
@@ -117,7 +120,10 @@ class TestCommands:
         np.testing.assert_allclose(
             load_model(tmp_path / "m.skops").predict_proba(paths), python.predict_proba(paths)
         )
-        assert "calibration: temperature" in invoke("info", tmp_path / "m.skops").stdout
+        shown = invoke("info", tmp_path / "m.skops").stdout
+        (temperature,) = re.findall(r"\ncalibration: temperature\ntemperature: (\S+)\n", shown)
+        beta = python.calibrated_classifiers_[0].calibrators[0].beta_
+        assert float(temperature) == pytest.approx(1 / beta, rel=1e-2)
         shown = invoke("predict", tmp_path / "m.skops", paths[0], "--proba").stdout
         assert "high_tone  low_tone  white_noise" in shown
         # The network inside knows only numbers, but the note has the names.
@@ -273,9 +279,7 @@ def test_few_given_folds_are_used_as_they_are():
 def test_a_single_fold_is_left():
     with click.Context(COMMANDS[("train",)]) as context:
         context.params = {"calibrate": True}
-        with pytest.raises(
-            ValueError, match=r"two folds, got those of fold 7.*or omit --cal"
-        ):
+        with pytest.raises(ValueError, match=r"two folds, got those of fold 7.*or omit --cal"):
             calibration_folds(labeled("abab", folds="7777"))
     # Without --calibrate, the SVM of combine --proba uses clips, as for a single group.
     assert len(calibration_folds(labeled("abab", folds="7777"))) == 2
@@ -308,6 +312,15 @@ def test_text_on_losses():
     assert "0.500 with calibration, 1.000 without" in log_losses_text([(0.5, 0.25), (1.5, 0.75)])
     assert "did not help" not in log_losses_text([(1, 0.5)])
     assert log_losses_text([(0.5, 1)]).endswith("without\nHere, the calibration did not help.")
+
+
+def test_temperatures():
+    assert temperatures(SimpleNamespace()) == []
+    assert temperatures(fitted(0.5)) == [2]
+    several = fitted(0.5)
+    several.calibrated_classifiers_ += fitted(0.8).calibrated_classifiers_
+    assert temperatures(several) == [2, 1.25]
+    assert _temperature(several) == {"temperature": ["2", "1.25"]}
 
 
 def test_temperatures_are_noted(monkeypatch):

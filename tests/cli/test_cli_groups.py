@@ -162,7 +162,7 @@ def test_misuse(table, tmp_path):
     assert "--group-column requires --table" in misuse(
         "train", "recordings", *out, "--group-column", "speaker"
     )
-    assert "cannot be used with 3 speaker(s)" in misuse(
+    assert "cannot be used with 3 speakers: " in misuse(
         *command, "speaker", "--test-fraction", "0.999"
     )
 

@@ -178,6 +178,21 @@ class TestCommands:
         mean = scores.mean_squared_error
         assert mean[0] == pytest.approx(mean[1:].mean())
 
+    def test_a_report_on_predictions(self, tmp_path):
+        rows = pd.DataFrame({"path": load_audio_folders("recordings").filenames[::9]})
+        rows["true"] = rows["predicted"] = KINDS[0]
+        rows["predicted_other"] = 1
+        note = "contains predictions, which are not used: the model predicts its recordings again"
+        for columns, is_noted in (
+            (["path", "true", "predicted"], True),
+            (["path", "true"], False),
+            (["path", "predicted_other", "true"], True),
+        ):
+            rows[columns].to_csv(tmp_path / "p.csv", index=False)
+            command = ("report", "model.skops", "--table", tmp_path / "p.csv")
+            shown = invoke(*command, "--root", ".", "--column", "label=true").stderr
+            assert (note in shown) is is_noted
+
     @pytest.mark.parametrize("option", ["--predictions", "--scores"])
     def test_misuse(self, tmp_path, monkeypatch, option):
         def load(*_):
