@@ -40,7 +40,7 @@ def info(model, as_json, trust):
         return
     description = describe_outline(model)
     if description is None:
-        description = _describe(load_any(model, trust=trust))
+        description = _scikit_learn(model) | _describe(load_any(model, trust=trust))
     facts = {"file": model, "bytes": os.path.getsize(model)} | _release(model) | description
     echo(to_json(facts) if as_json else _as_text(facts))
 
@@ -52,6 +52,14 @@ def _release(path):
         return {"written by": f"skdaf {read_note(path)['skdaf']}"}
     except ValueError:  # a pickle does not contain the version
         return {}
+
+
+def _scikit_learn(path):
+    """Return the release of scikit-learn whose estimators are in a file, if there are some."""
+    from skdaf._estimators.persistence.versions import scikit_learn_of
+
+    release = scikit_learn_of(path)
+    return {"scikit-learn": release} if release else {}
 
 
 def _describe(model):

@@ -121,6 +121,7 @@ class TestCommands:
             load_model(tmp_path / "m.skops").predict_proba(paths), python.predict_proba(paths)
         )
         shown = invoke("info", tmp_path / "m.skops").stdout
+        assert f"\nscikit-learn: {sklearn.__version__}\n" in shown
         (temperature,) = re.findall(r"\ncalibration: temperature\ntemperature: (\S+)\n", shown)
         beta = python.calibrated_classifiers_[0].calibrators[0].beta_
         assert float(temperature) == pytest.approx(1 / beta, rel=1e-2)

@@ -79,6 +79,7 @@ def test_info_shows_how_a_network_was_trained(files, tmp_path):
     }
     text = invoke("info", path).stdout
     (line,) = (line for line in text.splitlines() if line.startswith("results: "))
+    assert "scikit-learn:" not in text  # of which nothing is in the file
     assert line.endswith(" (for scores on new clips: skdaf report)")
     assert "\nsettings: max_epochs 2, batch_size 4, learning_rate 0.002, " in text
     assert "augment mask+shift, " in text
