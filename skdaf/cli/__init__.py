@@ -4,7 +4,9 @@ Heavy imports happen only when a command runs, so help and shell completion are 
 
 - `_training`: train, transfer, combine.
 - `_fitting`: fit, save and report; `_annotations`: the option --annotations.
-- `_held_out`, `_cross_validation`: the options --test-fraction and --cv.
+- `_held_out`, `_cross_validation`, `_folds`: the options --test-fraction, --cv and --fold-column;
+  `_tested`: --predictions and --scores.
+- `_calibration`: the option --calibrate of train.
 - `_groups`: the option --group-column.
 - `_copies`: the warning about copies of training clips.
 - `_combining`: what combine trains, and its option --config.

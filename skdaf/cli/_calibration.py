@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import click
 
+from skdaf.cli._groups import Groups
 from skdaf.cli._handcrafted import fit_with_groups, network_to_train
 from skdaf.cli._models import how_to_go_on
 from skdaf.cli._program import Interrupted, note
@@ -15,9 +16,10 @@ calibrate_option = click.option(
     is_flag=True,
     help="Adjust the probabilities so that of ten predictions with a probability of 0.8, about "
     "eight are right. This is learned on clips that a model was not trained on, or on whole groups "
-    "(--group-column, or recordings with --annotations). Labels stay the same. Trains up to six "
-    "models instead of one. Only worth it if you use the probabilities themselves. It may not "
-    "help, above all with few groups: compare the log loss that --cv reports.",
+    "(--group-column, or recordings with --annotations), or else on the folds of --fold-column. "
+    "Labels stay the same. Trains up to six models instead of one. Only worth it if you "
+    "use the probabilities themselves. It may not help, above all with few groups: compare the log "
+    "loss that --cv reports.",
 )
 
 # A calibration has at most this many folds, as in scikit-learn.
@@ -63,11 +65,10 @@ def calibrated(model):
 
 
 def fit_calibrated(model, paths, labels, groups):
-    """Fit a CalibratedClassifierCV, whose folds are whole groups if there are several.
+    """Fit a CalibratedClassifierCV after `set_calibration_folds`.
 
-    If a network in it holds out clips, it holds out whole groups, too.
+    If a network in it holds out clips, it holds out whole groups.
     """
-    model.set_params(cv=calibration_folds(labels, groups))
     try:
         return fit_with_groups(model, network_to_train(model.estimator), paths, labels, groups)
     except KeyboardInterrupt as error:
@@ -75,27 +76,34 @@ def fit_calibrated(model, paths, labels, groups):
         raise Interrupted(message=message) from error
 
 
-def count_fits(model, labels, groups):
+def count_fits(model, clips):
     """Return how many models the fit of a model trains: several if it is to be calibrated.
 
-    The parameters are those of `calibration_folds`, whose errors this raises.
+    This raises the errors of `calibration_folds`.
     """
+    return len(calibration_folds(clips)) + 1 if _is_to_be_calibrated(model) else 1
+
+
+def set_calibration_folds(model, clips):
+    """Let a model that is to be calibrated use `calibration_folds`; return the model."""
+    return model.set_params(cv=calibration_folds(clips)) if _is_to_be_calibrated(model) else model
+
+
+def _is_to_be_calibrated(model):
     from sklearn.calibration import CalibratedClassifierCV
 
-    if not isinstance(model, CalibratedClassifierCV):
-        return 1
-    return len(calibration_folds(labels, groups)) + 1
+    return isinstance(model, CalibratedClassifierCV)
 
 
-def calibration_folds(labels, groups):
+def calibration_folds(clips):
     """Return the rows for training and for calibration of each fold.
+
+    They do not depend on the order of the clips.
 
     Parameters
     ----------
-    labels : ndarray
-        The label of each clip.
-    groups : Groups or None
-        The group of each clip.
+    clips : LabeledClips
+        Their groups are kept apart or, if they have none, the given folds.
 
     Raises
     ------
@@ -103,9 +111,8 @@ def calibration_folds(labels, groups):
         If a class is missing from the training of a fold, which the calibration does not allow.
     """
     import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    option = _option()
+    labels, groups, option = clips.labels, _kept_apart(clips), _option()
     names, counts = np.unique(labels, return_counts=True)
     if len(names) < 2:
         raise ValueError(
@@ -114,21 +121,56 @@ def calibration_folds(labels, groups):
     if counts.min() < 2:
         rare = str(names[counts.argmin()])
         raise ValueError(f"{option} needs at least two clips of each class, got one of {rare!r}.")
-    n_folds, values = min(_N_FOLDS, counts.max()), None
-    kind = StratifiedKFold
-    if groups is not None and groups.count > 1:
-        n_folds, kind, values = min(n_folds, groups.count), StratifiedGroupKFold, groups.values
-    elif groups is not None and option == "--calibrate":
+    if groups is not None and groups.count < 2 and option == "--calibrate":
+        advice = "" if groups is clips.groups else " Pass --group-column, or omit --calibrate."
         raise ValueError(
             f"{option} needs clips of at least two {groups.what}s, got those of {groups.listed()}: "
-            "others of these would make the probabilities far too certain."
+            f"others of these would make the probabilities far too certain.{advice}"
         )
+    order = _by_path(clips.paths)
+    values = groups.values[order] if groups is not None and groups.count > 1 else None
+    splitter = _splitter(groups, counts.max(), is_given=groups is not clips.groups)
     with warnings.catch_warnings():
         # Of a rare class, not every fold has a clip.
         warnings.filterwarnings("ignore", "The least populated class")
-        folds = [rows for rows in kind(n_folds).split(labels, labels, values) if len(rows[1])]
+        folds = [*splitter.split(order, labels[order], values)]
+    folds = [tuple(np.sort(order[part]) for part in rows) for rows in folds if len(rows[1])]
     _check_classes(labels, groups, folds, option)
     return folds
+
+
+def _kept_apart(clips):
+    """Return the `Groups` that no calibration divides, if any: the given folds are some, too."""
+    if clips.groups is not None or clips.folds is None:
+        return clips.groups
+    return Groups(clips.folds.values, "fold")
+
+
+def _by_path(paths):
+    """Return the rows of clips, sorted by recording and time."""
+    import numpy as np
+
+    from skdaf import Clip
+
+    parts = [path if isinstance(path, Clip) else Clip(path) for path in paths]
+    places = [(str(part.name), part.start or 0) for part in parts]
+    return np.array(sorted(range(len(places)), key=places.__getitem__))
+
+
+def _splitter(groups, most, is_given):
+    """Return the splitter of a calibration.
+
+    `most` is the number of clips of the largest class, and `is_given` says whether the groups are
+    the folds that the user chose.
+    """
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+
+    n_folds = min(_N_FOLDS, most)
+    if groups is None or groups.count < 2:
+        return StratifiedKFold(n_folds)
+    if is_given and groups.count <= _N_FOLDS:
+        return LeaveOneGroupOut()
+    return StratifiedGroupKFold(min(n_folds, groups.count))
 
 
 def _check_classes(labels, groups, folds, option):
@@ -154,18 +196,24 @@ def is_scaled(model):
     return getattr(model, "method", None) == "temperature"
 
 
-def note_temperature(model, is_tested=False):
+def temperatures(model):
+    """Return the temperatures of a fitted model: one, if it was trained by this command."""
+    parts = model.calibrated_classifiers_ if is_scaled(model) else []
+    return [1 / float(part.calibrators[0].beta_) for part in parts]
+
+
+def note_temperature(model, clips, is_tested=False):
     """Say how a calibration has changed the probabilities of a fitted model, if it was done.
 
     If `is_tested` is true, a report contains its log losses, which show whether it has helped.
     """
     if not is_scaled(model):
         return
-    temperature = 1 / float(model.calibrated_classifiers_[0].calibrators[0].beta_)
+    temperature = temperatures(model)[0]
     change = "less" if temperature > 1 else "more"
     note(
-        f"Calibrated the probabilities on {len(model.cv)} folds: they are now {change} certain "
-        f"(temperature {temperature:.3g})"
+        f"Calibrated the probabilities on {_folds_text(clips, len(model.cv))}: they are now "
+        f"{change} certain (temperature {temperature:.3g})"
     )
     if temperature < _MIN_TEMPERATURE and not is_tested:
         warnings.warn(
@@ -174,6 +222,17 @@ def note_temperature(model, is_tested=False):
             "--calibrate, or add clips that are more difficult.",
             stacklevel=2,
         )
+
+
+def _folds_text(clips, n_folds):
+    """Return what the folds of a calibration are, such as "3 folds of 9 speakers"."""
+    groups = _kept_apart(clips)
+    if groups is None or groups.count < 2:
+        return f"{n_folds} folds of clips"
+    if groups is clips.groups:
+        return f"{n_folds} folds of {groups.count} {groups.what}s"
+    given = f"the {groups.count} folds of the column {clips.folds.column!r}"
+    return given if n_folds == groups.count else f"{n_folds} parts of {given}"
 
 
 def log_losses(model, clips, found):

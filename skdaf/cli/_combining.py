@@ -111,10 +111,11 @@ def fit_labels(model, paths, labels, groups):
     return model
 
 
-def pipeline_of_config(path, layers_dropped, output, predictions, n_jobs):
+def pipeline_of_config(path, layers_dropped, options, n_jobs):
     """Return a configuration and the unfitted pipeline that it describes.
 
-    Check that the files to write, `output` and `predictions`, are not among its models.
+    Check that the files to write, of which `options` from `fit_options` has the names, are not
+    among its models.
     """
     from skdaf._legacy.combiner.config import CombinerConfig
     from skdaf._legacy.combiner.models import find_model_files
@@ -122,7 +123,8 @@ def pipeline_of_config(path, layers_dropped, output, predictions, n_jobs):
 
     config = CombinerConfig.read(path)
     models = find_model_files(config, verbose=verbosity())
-    check_output_is_not_listed(path, output, models, predictions)
+    tables = {f"--{name}": options[name] for name in ("predictions", "scores")}
+    check_output_is_not_listed(path, options["output"], models, tables)
     pipeline = make_pipeline(config, models, layers_dropped=layers_dropped)
     set_for_this_run(pipeline, verbose=verbosity(), n_jobs=n_jobs)
     return config, pipeline

@@ -21,6 +21,11 @@ def clips_per_class(labels):
     return dict(sorted(Counter(map(str, labels)).items()))
 
 
+def counted(n, one, several=None):
+    """Return a number of things as text, such as "1 clip" or "2 clips"."""
+    return f"{n} {one if n == 1 else several or one + 's'}"
+
+
 def described(counts):
     """Return the number of clips of each class as text; of many classes, only the extremes."""
     if len(counts) <= _MAX_CLASSES:

@@ -1,7 +1,13 @@
 """The options --cv and --fold-column: each clip is tested by a model that did not learn it."""
 
 from skdaf._core.interruption import TrainingInterrupted
-from skdaf.cli._calibration import count_fits, log_losses, log_losses_text
+from skdaf.cli._calibration import (
+    count_fits,
+    log_losses,
+    log_losses_text,
+    set_calibration_folds,
+)
+from skdaf.cli._counts import counted
 from skdaf.cli._models import how_to_go_on
 from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import range_of, report_text
@@ -42,11 +48,11 @@ def cross_validate(model, clips, plan, train, targets, proba=False):
 
 def _note_fits(model, clips, plan):
     """Say how many models will be trained; raise ValueError if a fold cannot be calibrated."""
-    n_fits, n_last = 0, count_fits(model, clips.labels, clips.groups)
+    n_fits, n_last = 0, count_fits(model, clips)
     for (training, _), place in zip(plan.rows, plan.places, strict=True):
         known = clips.of(training)
         try:
-            n_fits += count_fits(model, known.labels, known.groups)
+            n_fits += count_fits(model, known)
         except ValueError as error:
             raise ValueError(f"Without the clips of {place}: {error}") from error
     last, why = ("one", "") if n_last == 1 else (n_last, ", because a calibration trains several")
@@ -70,14 +76,15 @@ def _fold(model, training, test, train, targets, proba, place):
     from sklearn.base import clone
 
     with recorded_warnings(TrainingInterrupted) as interruptions:
-        fitted = train(clone(model), training.paths, training.labels, training.groups)
+        fitted = set_calibration_folds(clone(model), training)
+        fitted = train(fitted, training.paths, training.labels, training.groups)
     if interruptions:
         raise Interrupted(message=f"Interrupted in {place}: wrote no model.{how_to_go_on(model)}")
     found = predictions_of(fitted, test.paths, test.labels is not None, proba)
     scores = scores_of_clips(found, test.labels, targets).mean()
     shown = ", ".join(f"{name} {formatted(value, name)}" for name, value in scores.items())
     held_out = "" if test.groups is None else f", {test.groups.listed()}"
-    note(f"{place[:1].upper()}{place[1:]}: {shown} on {len(test.paths)} clips{held_out}")
+    note(f"{place[:1].upper()}{place[1:]}: {shown} on {counted(len(test.paths), 'clip')}{held_out}")
     return found, scores, log_losses(fitted, test, found)
 
 

@@ -34,8 +34,10 @@ def _check_writes_csv(values):
     if values.get("tune_thresholds"):
         raise click.UsageError("--tune-thresholds writes no CSV: omit --decimal-comma.")
     if "predictions" in values:
-        if values["predictions"] is None:
-            raise click.UsageError("--decimal-comma needs --predictions FILE.csv.")
+        if values["predictions"] is None and values["scores"] is None:
+            raise click.UsageError(
+                "--decimal-comma needs --predictions FILE.csv or --scores FILE.csv."
+            )
         return
     # With --truth, --format is that of the report; embed has no other text than CSV.
     has_format = "format_" in values and not values.get("truth")

@@ -6,6 +6,7 @@ import os
 import click
 
 from skdaf._core.requirements import check_installed, how_to_install
+from skdaf.cli._calibration import temperatures
 from skdaf.cli._class_weights import names_of_weights
 from skdaf.cli._models import is_model_file, load_any, needed_packages, save
 from skdaf.cli._options import (
@@ -40,7 +41,7 @@ def info(model, as_json, trust):
         return
     description = describe_outline(model)
     if description is None:
-        description = _describe(load_any(model, trust=trust))
+        description = _scikit_learn(model) | _describe(load_any(model, trust=trust))
     facts = {"file": model, "bytes": os.path.getsize(model)} | _release(model) | description
     echo(to_json(facts) if as_json else _as_text(facts))
 
@@ -52,6 +53,14 @@ def _release(path):
         return {"written by": f"skdaf {read_note(path)['skdaf']}"}
     except ValueError:  # a pickle does not contain the version
         return {}
+
+
+def _scikit_learn(path):
+    """Return the release of scikit-learn whose estimators are in a file, if there are some."""
+    from skdaf._estimators.persistence.versions import scikit_learn_of
+
+    release = scikit_learn_of(path)
+    return {"scikit-learn": release} if release else {}
 
 
 def _describe(model):
@@ -66,6 +75,7 @@ def _describe(model):
         facts["weights"] = [f"{weight:g}" for weight in inner.weights]
     if hasattr(model, "calibrated_classifiers_"):
         facts["calibration"] = model.method
+        facts |= _temperature(model)
     if hasattr(model, "classes_"):
         several = is_multilabel(inner)
         facts["labels" if several else "classes"] = [str(name) for name in names_of_labels(model)]
@@ -78,6 +88,14 @@ def _describe(model):
     networks = find_networks(model)
     facts["networks"] = [_describe_network(network, inner, facts) for network in networks]
     return facts
+
+
+def _temperature(model):
+    """Return the temperature of a calibrated model, if it has one; of several models, all."""
+    values = [round(value, 4) for value in temperatures(model)]
+    if len(values) > 1:
+        return {"temperature": [f"{value:g}" for value in values]}
+    return {"temperature": values[0]} if values else {}
 
 
 def _table_columns(model):
@@ -171,7 +189,8 @@ def _as_text(facts):
         elif name in ("targets", "layers"):
             lines.append(_right_aligned(value))
         elif name in ("results", "settings"):
-            lines.append(visible(f"{name}: {in_one_line(value)}"))
+            advice = " (for scores on new clips: skdaf report)" if name == "results" else ""
+            lines.append(visible(f"{name}: {in_one_line(value)}{advice}"))
         elif isinstance(value, dict):
             lines += [f"{name}:", *(visible(f"  {key}: {part}") for key, part in value.items())]
         elif isinstance(value, list):

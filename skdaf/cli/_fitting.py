@@ -11,10 +11,11 @@ from skdaf.cli._calibration import (
     log_losses,
     log_losses_text,
     note_temperature,
+    set_calibration_folds,
 )
 from skdaf.cli._class_weights import check_class_weights, with_class_weights
 from skdaf.cli._copies import warn_about_copies
-from skdaf.cli._counts import clips_per_class, described
+from skdaf.cli._counts import clips_per_class, counted, described
 from skdaf.cli._cross_validation import cross_validate
 from skdaf.cli._groups import warn_if_groups_unused
 from skdaf.cli._held_out import LabeledClips, plan_of, split
@@ -23,15 +24,14 @@ from skdaf.cli._multilabel import is_indicator
 from skdaf.cli._program import Interrupted, note, recorded_warnings
 from skdaf.cli._reports import report_text
 from skdaf.cli._scores import predictions_of
-from skdaf.cli._tables import show
-from skdaf.cli._tested import predictions_table
+from skdaf.cli._tested import write_tables
 from skdaf.cli._text import echo
 
 # Classes with fewer clips are named.
 _FEW = 5
 
 
-def fit_options(output, test_fraction, cv, predictions, checkpoint=None):
+def fit_options(output, test_fraction, cv, predictions, scores, checkpoint=None):
     """Return the parameters of `fit` for options of a command; raise UsageError for misuse."""
     given = click.get_current_context().params
     option = "--cv" if cv is not None else given.get("fold_column") and "--fold-column"
@@ -48,10 +48,11 @@ def fit_options(output, test_fraction, cv, predictions, checkpoint=None):
         raise click.UsageError(
             f"Pass --test-fraction or {option}, not both: {option} tests all clips."
         )
-    if predictions is not None and test_fraction is None and not option:
-        raise click.UsageError("--predictions needs --test-fraction, --cv or --fold-column.")
-    names = ("output", "test_fraction", "cv", "predictions")
-    return dict(zip(names, (output, test_fraction, cv, predictions), strict=True))
+    tables = {"predictions": predictions, "scores": scores}
+    for name, file in tables.items():
+        if file is not None and test_fraction is None and not option:
+            raise click.UsageError(f"--{name} needs --test-fraction, --cv or --fold-column.")
+    return {"output": output, "test_fraction": test_fraction, "cv": cv} | tables
 
 
 def fit_numbers(model, recordings, **options):
@@ -72,6 +73,7 @@ def fit(
     cv,
     output,
     predictions=None,
+    scores=None,
     noted=None,
     targets=None,
     train=None,
@@ -87,7 +89,7 @@ def fit(
         The group of each clip: whole groups are held out.
     folds : Folds, default=None
         The fold of each clip, to cross-validate with.
-    test_fraction, cv, output, predictions
+    test_fraction, cv, output, predictions, scores
         The options of the command, as from `fit_options`.
     noted : dict, default=None
         Parameters that are set before the model is saved.
@@ -99,15 +101,15 @@ def fit(
     if predictions is not None and labels is None:
         raise click.UsageError("--predictions is for labels and numbers: an autoencoder has none.")
     train, names = train or fit_by_groups, targets or ("target",)
-    clips, test = LabeledClips(paths, labels, groups, None if targets else labels), None
+    clips, test = LabeledClips(paths, labels, groups, None if targets else labels, folds), None
     if clips.classes is not None:
         check_class_weights(model, clips.classes)
         train = with_class_weights(train)
-    found, report, proba = None, None, predictions is not None or is_scaled(model)
+    found, report, plan, proba = None, None, None, predictions is not None or is_scaled(model)
     if test_fraction is not None:
         clips, test = split(clips, test_fraction)
     warn_about_copies(clips.paths, test and test.paths)
-    n_fits = count_fits(model, clips.labels, clips.groups)  # its errors come before all training
+    n_fits = count_fits(model, clips)  # its errors come before all training
     if cv is not None or folds is not None:
         plan = plan_of(clips, cv, folds)
         found, report = cross_validate(model, clips, plan, train, names, proba)
@@ -119,18 +121,18 @@ def fit(
     _note_clips(clips.paths, clips.classes)
     warn_if_groups_unused(model, len(clips.paths))
     with recorded_warnings(TrainingInterrupted) as interruptions:
+        set_calibration_folds(model, clips)
         model = train(model, clips.paths, clips.labels, clips.groups)
     if (network := _trained_network(model)) is not None:
         note(_summary(network))
-    note_temperature(model, is_tested=bool(test or report))
+    note_temperature(model, clips, is_tested=bool(test or report))
     if test:
         found = predictions_of(model, test.paths, test.labels is not None, proba)
         report = report_text(found, test.labels, names, test.groups)
         report += log_losses_text(log_losses(model, test, found))
     advice = how_to_go_on(model)
     save(model.set_params(**(noted or {})), output)
-    if predictions is not None:
-        show(predictions_table(found, test or clips, names), "csv", predictions)
+    write_tables(found, test or clips, names, plan, predictions, scores)
     if report:
         echo(report)
     if interruptions:
@@ -184,25 +186,21 @@ def fit_by_groups(model, paths, labels, groups):
 
 def _note_clips(paths, classes):
     """Say how many clips of each class there are, and which classes have only few."""
-    text = f"Training on {_counted(len(paths), 'clip')}"
+    text = f"Training on {counted(len(paths), 'clip')}"
     if classes is None:
         note(text)
         return
     counts = clips_per_class(classes)
     n_classes = len(counts)
     kinds = (
-        f"with {_counted(n_classes, 'label')}"
+        f"with {counted(n_classes, 'label')}"
         if is_indicator(classes)
-        else f"of {_counted(n_classes, 'class', 'classes')}"
+        else f"of {counted(n_classes, 'class', 'classes')}"
     )
     note(f"{text} {kinds} ({described(counts)})")
     few = {name: count for name, count in counts.items() if count < _FEW}
     if few:
         note(f"With fewer than {_FEW} clips, a class is hardly learned: {described(few)}")
-
-
-def _counted(n, one, several=None):
-    return f"{n} {one if n == 1 else several or one + 's'}"
 
 
 def _summary(model):

@@ -1,10 +1,13 @@
 """The folds of a column of a table, which a cross-validation uses (--fold-column)."""
 
 import re
+import warnings
+from collections import Counter
 from typing import Any, NamedTuple
 
 import click
 
+from skdaf.cli._counts import counted
 from skdaf.cli._groups import is_used, listed
 from skdaf.cli._program import note
 
@@ -18,12 +21,25 @@ fold_option = click.option(
 # What else a column can be used for, so that it cannot contain the folds.
 _OTHER_USES = {"label": "labels", "target": "numbers to learn", "path": "recordings"}
 
+# Datasets rarely come with more folds, and each of them needs a model.
+_MANY = 20
+
+# Names of the parts of a single split, which are no folds.
+_SPLIT_NAMES = {
+    *("train", "training", "test", "testing", "eval", "evaluation"),
+    *("val", "valid", "validation", "dev", "devel", "development"),
+}
+
 
 class Folds(NamedTuple):
     """The fold of each clip, and the name of their column."""
 
     values: Any
     column: str
+
+    def of(self, rows):
+        """Return the folds of some clips."""
+        return Folds(self.values[rows], self.column)
 
     @property
     def names(self):
@@ -79,7 +95,33 @@ def checked_folds(values, column):
             f"All rows have the same fold, {column}={str(values[0])!r}: --fold-column {column} "
             "needs at least two folds, so that each can be tested by a model of the others."
         )
+    _warn_if_many(folds)
+    _note_split(folds)
     return folds
+
+
+def _warn_if_many(folds):
+    """Warn that a column has so many values that it may contain something else."""
+    sizes = Counter(folds.values.tolist()).values()
+    if len(sizes) > _MANY:
+        least, most = min(sizes), max(sizes)
+        size = counted(most, "clip") if least == most else f"{least} to {counted(most, 'clip')}"
+        warnings.warn(
+            f"{len(sizes)} folds of {size} each, and each needs a model of its own: is "
+            f"{folds.column} the column of the folds?",
+            stacklevel=2,
+        )
+
+
+def _note_split(folds):
+    """Say what happens to the parts of a single split."""
+    names = [*map(str, folds.names)]
+    if {name.strip().lower() for name in names} <= _SPLIT_NAMES:
+        note(
+            f"The folds are {', '.join(names)}: each of them is tested by a model of the others. "
+            "For a single split, make a table of each: train on one, and test the model on "
+            'another with "skdaf report".'
+        )
 
 
 def divided_groups(groups, folds):

@@ -176,8 +176,8 @@ def _note_group(name, cells, folds):
             f"Some recordings of one {name} are in several folds, so the scores are not those of "
             f"a new {name}. --group-column {name} names them."
         )
-    elif folds is None or click.get_current_context().params.get("calibrate"):
-        other = "the test" if folds is None and holds_out() else "the calibration"
+    elif folds is None:
+        other = "the test" if holds_out() else "the calibration"
         note(
             f'The column "{name}" is not used, so recordings of one {name} can be both in '
             f"training and in {other}. --group-column {name} keeps them apart."

@@ -3,7 +3,8 @@
 import warnings
 from typing import Any, NamedTuple
 
-from skdaf.cli._folds import called, divided_groups
+from skdaf.cli._counts import counted
+from skdaf.cli._folds import Folds, called, divided_groups
 from skdaf.cli._groups import Groups
 from skdaf.cli._multilabel import is_indicator, strata
 from skdaf.cli._program import note
@@ -21,12 +22,15 @@ class LabeledClips(NamedTuple):
         The group of each clip: whole groups are held out.
     classes : ndarray, DataFrame or None
         The labels again, unless they are numbers.
+    folds : Folds or None
+        The fold of each clip in a column of a table.
     """
 
     paths: Any
     labels: Any
     groups: Groups | None
     classes: Any
+    folds: Folds | None = None
 
     def of(self, rows):
         """Return some of the clips."""
@@ -36,8 +40,10 @@ class LabeledClips(NamedTuple):
             None if values is None else _safe_indexing(values, rows)
             for values in (self.labels, self.classes)
         )
-        groups = None if self.groups is None else self.groups.of(rows)
-        return LabeledClips([self.paths[row] for row in rows], labels, groups, classes)
+        groups, folds = (
+            None if values is None else values.of(rows) for values in (self.groups, self.folds)
+        )
+        return LabeledClips([self.paths[row] for row in rows], labels, groups, classes, folds)
 
 
 def split(clips, test_fraction):
@@ -70,12 +76,12 @@ def _rows(clips, test_fraction):
         stratify = None if classes is None else strata(classes, test_fraction)
         return train_test_split(range(n_clips), stratify=stratify, **options)
     except ValueError as error:
-        what, who = "clips", "each class needs" if classes is not None else "there must be"
+        what, who = "clip", "each class needs" if classes is not None else "there must be"
         if groups is not None:
-            n_clips, what, who = groups.count, f"{groups.what}(s)", "there must be"
+            n_clips, what, who = groups.count, groups.what, "there must be"
         raise ValueError(
-            f"--test-fraction {test_fraction:g} cannot be used with {n_clips} {what}: {who} "
-            f"{what.replace('(s)', 's')} for training and for testing ({error})."
+            f"--test-fraction {test_fraction:g} cannot be used with "
+            f"{counted(n_clips, what)}: {who} {what}s for training and for testing ({error})."
         ) from error
 
 
@@ -113,6 +119,8 @@ class Plan(NamedTuple):
         The rows for training and for testing of each fold.
     places : list of str
         What messages call each fold.
+    names : list of str
+        The numbers or names of the folds.
     folds : str
         What the folds are, such as "4 folds of 12 speakers".
     left_out : str
@@ -121,8 +129,19 @@ class Plan(NamedTuple):
 
     rows: Any
     places: Any
+    names: Any
     folds: str
     left_out: str
+
+    @property
+    def tests(self):
+        """The rows that each fold tests, by its name."""
+        return {name: test for name, (_, test) in zip(self.names, self.rows, strict=True)}
+
+    def fold_of_clips(self):
+        """Return the name of the fold that tests each clip."""
+        of_rows = {row: name for name, test in self.tests.items() for row in test}
+        return [of_rows[row] for row in sorted(of_rows)]
 
 
 def plan_of(clips, n_folds, given=None):
@@ -136,12 +155,13 @@ def plan_of(clips, n_folds, given=None):
         The folds in a column of a table.
     """
     if given is None:
-        places = [f"fold {i + 1} of {n_folds}" for i in range(n_folds)]
+        names = [str(i + 1) for i in range(n_folds)]
+        places = [f"fold {name} of {n_folds}" for name in names]
         rows, groups = folds(clips, n_folds), clips.groups
         if groups is None:
-            return Plan(rows, places, f"{n_folds} folds", "it")
+            return Plan(rows, places, names, f"{n_folds} folds", "it")
         what = f"{n_folds} folds of {groups.count} {groups.what}s"
-        return Plan(rows, places, what, f"its {groups.what}")
+        return Plan(rows, places, names, what, f"its {groups.what}")
     rows, n_folds, column = given.rows(), len(given.names), given.column
     _check_classes(clips, rows, f"--fold-column {column}", given.names)
     places = [f"{called(name)} ({i + 1} of {n_folds})" for i, name in enumerate(given.names)]
@@ -150,7 +170,8 @@ def plan_of(clips, n_folds, given=None):
     if is_apart and clips.groups.what != "fold":
         is_same = clips.groups.what == column
         left_out = f"its {column}" if is_same else f"its fold and its {clips.groups.what}"
-    return Plan(rows, places, f"the {n_folds} folds of the column {column!r}", left_out)
+    names, what = [*map(str, given.names)], f"the {n_folds} folds of the column {column!r}"
+    return Plan(rows, places, names, what, left_out)
 
 
 def _splitter(clips, n_folds):

@@ -70,7 +70,8 @@ def scores_text(found, labels):
     shown = pd.concat([table.astype(object), means]).rename(index=visible)
     shown.columns = [name.replace("_", " ") for name in shown]
     text = shown.to_string(float_format="{:.3f}".format, na_rep="-")
-    return f"{text}\nAll labels right: {exact:.3f} of {len(found.values)} recordings"
+    n = len(found.values)
+    return f"{text}\nAll labels right: {exact:.3f} of {n} recording{'s' * (n != 1)}"
 
 
 def scores_data(found, labels):

@@ -186,7 +186,14 @@ training_options = combine_options(
         type=CsvFile(),
         metavar="FILE",
         help="Also write what is predicted for each clip that --test-fraction, --cv or "
-        "--fold-column tests, next to what is true, as CSV.",
+        "--fold-column tests, next to what is true, and in which fold, as CSV.",
+    ),
+    click.option(
+        "--scores",
+        type=CsvFile(),
+        metavar="FILE",
+        help="Also write the scores on the clips that --test-fraction, --cv or --fold-column tests "
+        'as CSV: the table of "skdaf report --format csv", with a row for each fold, too.',
     ),
     decimal_comma_option,
     click.option(

@@ -224,12 +224,13 @@ def check_outputs_are_not_inputs(command, values):
     _check_not_among(outputs, (file for _, file in _files(command, values, InputPath)), "an input")
 
 
-def check_output_is_not_listed(index, output, files, predictions=None):
+def check_output_is_not_listed(index, output, files, tables=None):
     """Check that a command does not overwrite a file that an index lists.
 
-    `output` and `predictions` are the values of the options, if any.
+    `output` is the value of --output, if any, and `tables` contains those of other options, such as
+    --predictions.
     """
-    given = {"--output": output, "--predictions": predictions}
+    given = {"--output": output} | (tables or {})
     outputs = {
         _identity(path): (f"{option} {path!r}", path)
         for option, path in given.items()

@@ -141,8 +141,10 @@ class Recordings:
         What separates several labels in one cell.
     root : str or None
         The folder from which relative paths in the table start.
-    output, predictions : str or None
-        The files that the command writes, which must not be among the recordings.
+    output : str or None
+        The file that the command writes, which must not be among the recordings.
+    tables : dict, default=None
+        Other such files, by option.
     group_column, fold_column : str, default=None
         The columns with the group and with the fold of each recording.
     skip_unreadable : bool, default=None
@@ -172,7 +174,7 @@ class Recordings:
         label_separator,
         root,
         output,
-        predictions=None,
+        tables=None,
         group_column=None,
         skip_unreadable=None,
         names=_COLUMNS,
@@ -190,7 +192,7 @@ class Recordings:
         if len(labels) > 1:
             self.columns["label"] = labels
         self.targets = tuple(column for name, column in columns if name == "target")
-        self.root, self.output, self.predictions = root, output, predictions
+        self.root, self._output, self._tables = root, output, tables
         self.lines = Lines()
 
     @property
@@ -306,7 +308,7 @@ class Recordings:
 
     def check_output(self, files):
         """Check that the command does not overwrite one of the recordings of the table."""
-        check_output_is_not_listed(self.table, self.output, files, self.predictions)
+        check_output_is_not_listed(self.table, self._output, files, self._tables)
 
 
 def recordings_options(folders, tables=table_option):
@@ -348,7 +350,7 @@ def recordings_options(folders, tables=table_option):
                 label_separator,
                 root,
                 output,
-                others.get("predictions"),
+                {f"--{name}": others.get(name) for name in ("predictions", "scores")},
                 group_column,
                 others.get("skip_unreadable"),
                 names,

@@ -5,30 +5,43 @@ from skdaf.cli._reports import regression_scores
 from skdaf.cli._scores import mean_scores, scores_of_clips
 
 
-def report_table(found, true, targets=("target",), groups=None):
+def report_table(found, true, targets=("target",), groups=None, folds=None):
     """Return the scores of predictions as a table.
 
-    The column `kind` says what a row is about: "class" (or "label", of several per clip), "total"
-    or "group". Scores that a row does not have are missing.
+    The column `kind` says what a row is about: "class" (or "label", of several per clip), "total",
+    "fold" or "group". Scores that a row does not have are missing.
 
     Parameters
     ----------
     found : Predictions
     true : array-like, or DataFrame
-        Labels, an indicator of several, or numbers.
+        Labels, an indicator of several, or numbers; None for an autoencoder.
     targets : sequence of str
         The names of the numbers. The table has a row for each of them, in all and in each group.
     groups : Groups, default=None
         The group of each clip. The worst ones come first.
+    folds : dict, default=None
+        The rows of each fold of a cross-validation, by its name.
     """
     import pandas as pd
 
     if found.kind == "numbers":
-        rows = _rows_of_numbers(found, true, targets, groups)
+        rows = _rows_of_numbers(found, true, targets, groups, folds or {})
     else:
-        rows = _rows_of_classes(found, true) if found.kind == "classes" else _labels(found, true)
-        rows += _rows_of_groups(found, true, groups)
+        of_kind = {"classes": _rows_of_classes, "labels": _labels, "errors": _errors}
+        rows = of_kind[found.kind](found, true)
+        rows += _rows_of_folds(found, true, folds or {}) + _rows_of_groups(found, true, groups)
     return pd.DataFrame(rows)
+
+
+def _errors(found, true):
+    """Return the row of an autoencoder."""
+    means = _mean_of_clips(scores_of_clips(found, true))
+    return [{"kind": "total", "name": "", "clips": len(found.values), **means}]
+
+
+def _mean_of_clips(scores):
+    return {name.replace(" ", "_"): mean for name, mean in scores.mean().items()}
 
 
 def _rows_of_classes(found, true):
@@ -63,6 +76,14 @@ def _labels(found, true):
     return [*rows, total | {"all_labels_right": exact}]
 
 
+def _rows_of_folds(found, true, folds):
+    scores = scores_of_clips(found, true)
+    return [
+        {"kind": "fold", "name": name, "clips": len(rows), **_mean_of_clips(scores.iloc[rows])}
+        for name, rows in folds.items()
+    ]
+
+
 def _rows_of_groups(found, true, groups):
     if groups is None:
         return []
@@ -73,10 +94,11 @@ def _rows_of_groups(found, true, groups):
     ]
 
 
-def _rows_of_numbers(found, true, targets, groups):
+def _rows_of_numbers(found, true, targets, groups, folds):
     import numpy as np
 
     places = [("total", "", np.arange(len(found.values)))]
+    places += [("fold", name, rows) for name, rows in folds.items()]
     if groups is not None:
         names = np.array([*map(str, groups.values)], object)
         order = mean_scores(scores_of_clips(found, true, targets), names).index

@@ -16,6 +16,7 @@ from skdaf.cli._recordings import folders_argument, recordings_options, table_of
 from skdaf.cli._report_tables import report_table
 from skdaf.cli._reports import report_data, report_text
 from skdaf.cli._scores import predictions_of
+from skdaf.cli._spelling import OptionSpelling
 from skdaf.cli._tables import format_by_name, write
 from skdaf.cli._text import to_json
 
@@ -56,6 +57,7 @@ def report(model, recordings, format_, output, trust, cache, n_jobs):
     options = {"trust": trust, "cache": cache, "n_jobs": n_jobs}
     predictor = load_predictor(model, tables=True, **options)
     recordings.needs_several_groups = False
+    _note_predictions(recordings.table)
     if is_regressor(predictor):
         clips, true = recordings.numbers()
         scoring = {"targets": recordings.target_names()}
@@ -76,6 +78,23 @@ def report(model, recordings, format_, output, trust, cache, n_jobs):
     write(text, output)
     if output is not None:
         note(f"Wrote {output}")
+
+
+def _note_predictions(table):
+    """Say that predictions in a table, which --predictions has written, are not used."""
+    if table is None:
+        return
+    from skdaf._audio.metadata.table import as_metadata
+
+    names = as_metadata(table, OptionSpelling()).columns
+    starts = {name.partition("_")[0] for name in map(str, names)}
+    if {"true", "predicted"} <= starts:
+        note(
+            f"The table {table!r} contains predictions, which are not used: the model predicts its "
+            "recordings again, and scores are too good if it was trained on them. For the scores "
+            "of the predictions of --cv, --fold-column or --test-fraction, add --scores FILE.csv "
+            "to that command."
+        )
 
 
 def _labeled(recordings, classifier):

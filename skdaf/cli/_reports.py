@@ -2,6 +2,7 @@
 
 import warnings
 
+from skdaf.cli._counts import counted
 from skdaf.cli._multilabel import scores_data, scores_text
 from skdaf.cli._scores import formatted, mean_scores, scores_of_clips
 from skdaf.cli._text import visible
@@ -27,7 +28,8 @@ def report_text(found, true, targets=("target",), groups=None):
         The group of each clip, for a table of the scores of each.
     """
     if found.kind == "errors":
-        return f"mean squared error on {len(found.values)} clips: {found.values.mean():.4g}"
+        clips = counted(len(found.values), "clip")
+        return f"mean squared error on {clips}: {found.values.mean():.4g}"
     if found.kind == "numbers":
         text = _numbers_text(found, true, targets)
     else:
@@ -39,7 +41,7 @@ def _numbers_text(found, numbers, targets):
     scores = regression_scores(found.values, numbers, targets)
     names = [name.replace("_", " ") for name in scores.columns]
     table = scores.set_axis(names, axis="columns").rename(index=visible).T
-    return f"{table.to_string(float_format='{:.4g}'.format)}\n{len(found.values)} clips"
+    return f"{table.to_string(float_format='{:.4g}'.format)}\n{counted(len(found.values), 'clip')}"
 
 
 def _classes_text(found, labels):

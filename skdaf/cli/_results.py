@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from skdaf.cli._counts import counted
 from skdaf.cli._paths import ResultsFile, check_outputs_are_not_listed
 from skdaf.cli._program import note
 from skdaf.cli._tables import format_by_name, show
@@ -170,7 +171,7 @@ def write_segments(table, output, format_, default="audacity", announce=True, ra
     if format_ in LABEL_FORMATS or (not (format_ or format_by_name(output)) and default != "csv"):
         write(table, output, format=format_, **(raven or {}))
         if announce:
-            note(f"Wrote {len(table)} segments to {output}")
+            note(f"Wrote {counted(len(table), 'segment')} to {output}")
     else:
         show(table, format_, output, default, announce)
 

@@ -10,12 +10,12 @@ _NAMES = (
     "random_state",
 )
 
-# Columns of the history, and what they are.
+# Columns of the history, and on which clips they were computed.
 _SCORES = {
-    "valid_loss": "loss on held-out clips",
-    "valid_score": "score on held-out clips",
-    "train_loss": "loss in training",
-    "train_score": "score in training",
+    "valid_loss": "loss on clips held out to choose the epoch",
+    "valid_score": "score on clips held out to choose the epoch",
+    "train_loss": "loss on the training clips",
+    "train_score": "score on the training clips",
 }
 
 

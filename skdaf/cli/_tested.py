@@ -1,10 +1,25 @@
-"""The option --predictions: what is predicted for clips that were tested, next to what is true."""
+"""The options --predictions and --scores: tables about clips that were tested."""
 
 from skdaf.cli._inputs import files_and_times
 from skdaf.cli._multilabel import is_indicator, joined
+from skdaf.cli._report_tables import report_table
+from skdaf.cli._tables import show
 
 
-def predictions_table(found, clips, targets=("target",)):
+def write_tables(found, clips, targets, plan, predictions, scores):
+    """Write the tables of --predictions and --scores, if their files are given.
+
+    The parameters are those of `predictions_table`, and the values of the options.
+    """
+    if predictions is not None:
+        show(predictions_table(found, clips, targets, plan), "csv", predictions)
+    if scores is not None:
+        tests = {} if plan is None else plan.tests
+        table = report_table(found, clips.labels, targets, clips.groups, tests)
+        show(table, "csv", scores)
+
+
+def predictions_table(found, clips, targets=("target",), plan=None):
     """Return a table with a row for each clip.
 
     Parameters
@@ -15,6 +30,8 @@ def predictions_table(found, clips, targets=("target",)):
         The same clips.
     targets : sequence of str
         The names of numbers.
+    plan : Plan, default=None
+        The folds of a cross-validation, which get a column, too.
     """
     import pandas as pd
 
@@ -27,6 +44,8 @@ def predictions_table(found, clips, targets=("target",)):
     if clips.groups is not None and not _are_paths(clips.groups, files):
         name = probability_columns([clips.groups.what], [*places, *results])[0]
         places[name] = clips.groups.values
+    if plan is not None:
+        places[probability_columns(["fold"], [*places, *results])[0]] = plan.fold_of_clips()
     table = places | results
     if found.probabilities is not None:
         names = probability_columns(found.names, [*table])

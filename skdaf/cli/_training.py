@@ -37,6 +37,7 @@ from skdaf.cli._handcrafted import (
     handcrafted_option,
     pretrained_option,
 )
+from skdaf.cli._held_out import LabeledClips
 from skdaf.cli._models import load, network_in, set_cache
 from skdaf.cli._options import (
     WholeNumber,
@@ -137,6 +138,7 @@ def train(
     test_fraction,
     cv,
     predictions,
+    scores,
     seed,
     n_jobs,
 ):
@@ -163,7 +165,7 @@ def train(
         values["frontend__channel"] = channel
     values |= _class_weight(class_weight, task) | dict(settings)
     check_task(annotations, task)
-    options = fit_options(output, test_fraction, cv, predictions, values["checkpoint"])
+    options = fit_options(output, test_fraction, cv, predictions, scores, values["checkpoint"])
     several = have_several_labels(recordings, annotations)
     if calibrate:
         check_calibration(task, several)
@@ -225,6 +227,7 @@ def transfer(
     test_fraction,
     cv,
     predictions,
+    scores,
     seed,
     n_jobs,
 ):
@@ -242,7 +245,7 @@ def transfer(
     check_task(annotations, task)
     values = _common(seed, n_jobs) | {"checkpoint": checkpoint} | _class_weight(class_weight, task)
     values |= dict(settings)
-    options = fit_options(output, test_fraction, cv, predictions, values["checkpoint"])
+    options = fit_options(output, test_fraction, cv, predictions, scores, values["checkpoint"])
     loaded = load(model, trust=trust, cache=cache)
     source = FrozenEstimator(network_in(model, loaded))
     new = (CNNAudioRegressor if task == "regression" else CNNAudioClassifier)(
@@ -305,6 +308,7 @@ def combine(
     test_fraction,
     cv,
     predictions,
+    scores,
     seed,
     n_jobs,
 ):
@@ -327,10 +331,10 @@ def combine(
     from sklearn.calibration import CalibratedClassifierCV
 
     check_models_or_config(models, config)
-    options = fit_options(output, test_fraction, cv, predictions)
+    options = fit_options(output, test_fraction, cv, predictions, scores)
     if config is not None:
         check_method(method, config, False, proba)
-        content, pipeline = pipeline_of_config(config, layers_dropped, output, predictions, n_jobs)
+        content, pipeline = pipeline_of_config(config, layers_dropped, options, n_jobs)
         set_cache(pipeline, cache)
         train = partial(search_of_config, content, seed=seed, n_jobs=n_jobs, proba=proba)
         clips = one_label_of_clips(recordings, annotations)
@@ -352,7 +356,8 @@ def combine(
     elif several:
         options["train"] = fit_labels
     clips = labeled_clips(recordings, annotations)
-    count_fits(model, *clips[1:3])  # its errors come before the note
+    # Its errors come before the note.
+    count_fits(model, LabeledClips(*clips[:3], clips[1], clips[3]))
     if holds_out() and not all(map(is_pretrained, models)):
         note("Scores are too good if the networks were trained on clips that are held out now.")
     fit(model, *clips, **options)

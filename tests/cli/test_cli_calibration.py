@@ -1,21 +1,32 @@
 """The option --calibrate of train: probabilities that can be taken at face value."""
 
 import math
+import re
 from functools import wraps
 from types import SimpleNamespace
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from cli_commands import SMALL, invoke, misuse
+from cli_commands import COMMANDS, SMALL, invoke, misuse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import log_loss
 
 from skdaf import CNNAudioClassifier, load_model
 from skdaf._training.loop import Loop
 from skdaf.cli import _calibration
-from skdaf.cli._calibration import log_losses, log_losses_text, note_temperature
+from skdaf.cli._calibration import (
+    calibration_folds,
+    log_losses,
+    log_losses_text,
+    note_temperature,
+    temperatures,
+)
+from skdaf.cli._files import _temperature
+from skdaf.cli._folds import Folds
+from skdaf.cli._groups import Groups
 from skdaf.cli._held_out import LabeledClips
 from skdaf.cli._scores import Predictions
 from skdaf.datasets import load_audio_folders
@@ -66,7 +77,8 @@ class TestCommands:
             "Training 4 models: 3 to calibrate the probabilities, then one on all 36 clips"
         )
         assert any(line.startswith("Kept epoch 1 of 1") for line in lines)
-        assert any(line.startswith("Calibrated the probabilities on 3 folds: ") for line in lines)
+        expected = "Calibrated the probabilities on 3 folds of 3 speakers: they are now "
+        assert any(line.startswith(expected) for line in lines)
         speakers = pd.read_csv(table).set_index("path").speaker
         assert [len({*speakers[paths]}) for paths, _ in calls] == [2, 2, 2, 3]
         # Each training also holds out whole groups, if it holds out any.
@@ -81,6 +93,22 @@ class TestCommands:
         inner = model.calibrated_classifiers_[0].estimator
         np.testing.assert_array_equal(inner.predict_proba(paths), plain.predict_proba(paths))
 
+    @pytest.mark.filterwarnings("ignore:Nearly all clips were predicted")
+    def test_given_folds_are_held_out(self, table, tmp_path, monkeypatch):
+        calls, out = spy_on_fits(monkeypatch), tmp_path / "m.skops"
+        command = ("train", "--table", table, "--fold-column", "speaker", *QUICK, "--calibrate")
+        lines = invoke(*command, "-o", out).stderr.splitlines()
+        assert lines[0].startswith("Training 13 models: 9 for cross-validation, then 4 on all 36 ")
+        start = "Calibrated the probabilities on the 3 folds of the column 'speaker': they are "
+        assert lines[-2].startswith(start)
+        speakers = pd.read_csv(table).set_index("path").speaker
+        used = [sorted({*speakers[paths]}) for paths, _ in calls]
+        # In each test, the two others calibrate each other.
+        assert used[:3] == [["carl"], ["ben"], ["ben", "carl"]]
+        assert [len(names) for names in used] == [1, 1, 2] * 3 + [2, 2, 2, 3]
+        # As without --calibrate, the network itself may hold out any clips.
+        assert all(groups is None for _, groups in calls)
+
     def test_it_is_the_calibration_of_scikit_learn(self, tmp_path):
         result = invoke("train", "recordings", "--calibrate", *SMALL, "-o", tmp_path / "m.skops")
         assert result.stderr.startswith("Training 6 models: 5 to calibrate")
@@ -92,7 +120,11 @@ class TestCommands:
         np.testing.assert_allclose(
             load_model(tmp_path / "m.skops").predict_proba(paths), python.predict_proba(paths)
         )
-        assert "calibration: temperature" in invoke("info", tmp_path / "m.skops").stdout
+        shown = invoke("info", tmp_path / "m.skops").stdout
+        assert f"\nscikit-learn: {sklearn.__version__}\n" in shown
+        (temperature,) = re.findall(r"\ncalibration: temperature\ntemperature: (\S+)\n", shown)
+        beta = python.calibrated_classifiers_[0].calibrators[0].beta_
+        assert float(temperature) == pytest.approx(1 / beta, rel=1e-2)
         shown = invoke("predict", tmp_path / "m.skops", paths[0], "--proba").stdout
         assert "high_tone  low_tone  white_noise" in shown
         # The network inside knows only numbers, but the note has the names.
@@ -203,6 +235,68 @@ def fitted(beta=1.0, probabilities=None):
     return SimpleNamespace(method="temperature", calibrated_classifiers_=[pair], cv=[0, 1])
 
 
+def labeled(labels, speakers=None, folds=None):
+    labels = np.array([*labels])
+    groups = None if speakers is None else Groups(np.array([*speakers]), "speaker")
+    folds = None if folds is None else Folds(np.array([*folds]), "part")
+    paths = [f"{i:02}.wav" for i in range(len(labels))]
+    return LabeledClips(paths, labels, groups, labels, folds)
+
+
+@pytest.mark.parametrize(
+    ("speakers", "folds", "expected"),
+    [
+        (None, None, "2 folds of clips"),
+        ("xyz" * 4, None, "2 folds of 3 speakers"),
+        ("xyz" * 4, "12" * 6, "2 folds of 3 speakers"),
+        (None, "12" * 6, "the 2 folds of the column 'part'"),
+        (None, "123" * 4, "2 parts of the 3 folds of the column 'part'"),
+    ],
+)
+def test_what_a_calibration_used(monkeypatch, speakers, folds, expected):
+    notes = []
+    monkeypatch.setattr(_calibration, "note", notes.append)
+    note_temperature(fitted(), labeled("ab" * 6, speakers, folds))
+    assert notes[0].startswith(f"Calibrated the probabilities on {expected}: they are now ")
+
+
+@pytest.mark.parametrize(("folds", "n_folds"), [("112233" * 2, 3), ("1234567" * 4, 5)])
+def test_given_folds_are_kept_apart_in_the_calibration(folds, n_folds):
+    some = labeled("ab" * (len(folds) // 2), folds=folds)
+    rows = calibration_folds(some)
+    assert len(rows) == n_folds
+    assert sorted(np.concatenate([test for _, test in rows])) == [*range(len(folds))]
+    for training, test in rows:
+        assert not {*some.folds.values[training]} & {*some.folds.values[test]}
+        assert len(training) + len(test) == len(folds)
+
+
+def test_few_given_folds_are_used_as_they_are():
+    # Stratified folds would put the small ones together.
+    some = labeled("ab" * 8, folds="1" * 12 + "2233")
+    assert [len(test) for _, test in calibration_folds(some)] == [12, 2, 2]
+
+
+def test_a_single_fold_is_left():
+    with click.Context(COMMANDS[("train",)]) as context:
+        context.params = {"calibrate": True}
+        with pytest.raises(ValueError, match=r"two folds, got those of fold 7.*or omit --cal"):
+            calibration_folds(labeled("abab", folds="7777"))
+    # Without --calibrate, the SVM of combine --proba uses clips, as for a single group.
+    assert len(calibration_folds(labeled("abab", folds="7777"))) == 2
+
+
+@pytest.mark.parametrize("speakers", [None, "xxyyzz" * 4])
+def test_the_order_of_rows_does_not_change_the_folds(speakers):
+    some = labeled("aab" * 8, speakers)
+    order = np.random.default_rng(0).permutation(24)
+    expected, found = (
+        {frozenset(one.paths[row] for row in test) for _, test in calibration_folds(one)}
+        for one in (some, some.of(order))
+    )
+    assert found == expected
+
+
 def test_losses_of_known_classes():
     labels = np.array(["b", "new", "a"])
     clips = LabeledClips(["0.wav", "1.wav", "2.wav"], labels, None, labels)
@@ -232,16 +326,26 @@ def test_text_on_losses():
     )
 
 
+def test_temperatures():
+    assert temperatures(SimpleNamespace()) == []
+    assert temperatures(fitted(0.5)) == [2]
+    several = fitted(0.5)
+    several.calibrated_classifiers_ += fitted(0.8).calibrated_classifiers_
+    assert temperatures(several) == [2, 1.25]
+    assert _temperature(several) == {"temperature": ["2", "1.25"]}
+
+
 def test_temperatures_are_noted(monkeypatch):
     notes = []
     monkeypatch.setattr(_calibration, "note", notes.append)
-    note_temperature(SimpleNamespace())
-    note_temperature(fitted(0.5))
-    note_temperature(fitted(1.25))
+    some = labeled("abab")
+    note_temperature(SimpleNamespace(), some)
+    note_temperature(fitted(0.5), some)
+    note_temperature(fitted(1.25), some)
     with pytest.warns(UserWarning, match="made most probabilities 0 or 1"):
-        note_temperature(fitted(20000))
-    note_temperature(fitted(20000), is_tested=True)  # then, the log loss decides
-    start = "Calibrated the probabilities on 2 folds: they are now "
+        note_temperature(fitted(20000), some)
+    note_temperature(fitted(20000), some, is_tested=True)  # then, the log loss decides
+    start = "Calibrated the probabilities on 2 folds of clips: they are now "
     assert notes[:2] == [
         f"{start}less certain (temperature 2)",
         f"{start}more certain (temperature 0.8)",

@@ -186,6 +186,15 @@ def test_misused(config, workspace, models, out, tmp_path, monkeypatch):
         *("-o", models / "old.pt"),
     )
     assert "old.pt' is the same file as 'old.pt', listed in" in listed
+    table = shutil.copy(models / "old.pt", models / "old.csv")
+    for option in ("--predictions", "--scores"):
+        listed = misuse(
+            *("combine", "--config", config(model_paths=[str(table)], google_drive_ids=ABSENT)),
+            *("--data", workspace / "recordings", "-o", out, "--cv", "2"),
+            *(option, table),
+        )
+        assert f"{option} " in listed
+        assert "listed in" in listed
     assert "an input of this command" in misuse(
         *("combine", "--config", path, "--data", workspace / "recordings", "-o", path)
     )

@@ -125,13 +125,14 @@ RESULTS = {"format_": None, "output": None}
         (RESULTS | {"truth": ("x.txt",), "output": "found/"}, "CSV: name the output *.csv"),
         (RESULTS | {"truth": ("x.txt",), "tune_thresholds": True}, "omit --decimal-comma"),
         ({"output": "x.npy", "layers_dropped": 1}, "CSV: name the output *.csv"),
-        ({"output": "x.skops", "predictions": None}, "needs --predictions FILE.csv"),
+        ({"output": "x.skops", "predictions": None, "scores": None}, "csv or --scores FILE.csv"),
+        ({"output": "x.skops", "predictions": None, "scores": "x.csv"}, None),
         (RESULTS | {"format_": "csv"}, None),
         (RESULTS | {"output": "x.CSV"}, None),
         (RESULTS | {"layers_dropped": 1}, None),
         (RESULTS | {"output": "x.csv", "truth": ("x.txt",), "format_": "json"}, None),
         ({"output": None}, None),
-        ({"output": "x.skops", "predictions": "x.csv"}, None),
+        ({"output": "x.skops", "predictions": "x.csv", "scores": None}, None),
     ],
 )
 def test_the_option_is_refused_where_no_csv_is_written(values, advice):

@@ -94,6 +94,29 @@ def test_a_single_fold():
         checked_folds(np.array([7, 7]), "part")
 
 
+@pytest.mark.filterwarnings("error")
+def test_many_folds():
+    with pytest.warns(
+        UserWarning, match=r"^21 folds of 1 to 2 clips each, .* is part the column of the folds\?$"
+    ):
+        checked_folds(np.array([*range(21), 0]), "part")
+    with pytest.warns(UserWarning, match="^21 folds of 1 clip each"):
+        checked_folds(np.arange(21), "part")
+    checked_folds(np.arange(20), "part")
+
+
+@pytest.mark.parametrize(
+    ("names", "is_split"),
+    [(["train", "Test", "val"], True), (["train", "test", "fold3"], False), ([1, 2, 1], False)],
+)
+def test_parts_of_a_single_split(capsys, names, is_split):
+    with click.Context(COMMANDS[("train",)]):
+        checked_folds(np.array(names), "part")
+    shown = capsys.readouterr().err
+    assert ("of them is tested by a model of the others. For a single" in shown) is is_split
+    assert bool(shown) is is_split
+
+
 def test_divided_groups(capsys):
     groups = Groups(np.array(["anna", "ben", "anna", "ben", "carl"]), "speaker")
     assert divided_groups(groups, folds("12121")) == []
@@ -109,7 +132,8 @@ def test_divided_groups(capsys):
     [
         ("good", False, None),
         ("bad", False, "Some recordings of one speaker are in several folds"),
-        ("good", True, 'The column "speaker" is not used, so recordings of one speaker can be'),
+        ("good", True, None),
+        ("bad", True, "Some recordings of one speaker are in several folds"),
         ("{good}{bad}", False, 'The column "speaker" is not used, so'),
     ],
 )
@@ -162,6 +186,17 @@ class TestCommands:
         note = "Scores are too good if the"
         assert (note in result.stderr) is (command[0] != "train")
         assert "Cross-validation with the 3 folds of the column 'other'" in result.stdout
+
+    def test_a_fold_of_one_clip(self, table, tmp_path):
+        rows = pd.read_csv(table)
+        rows["fold"] = [0] * 34 + [1, 2]
+        rows.to_csv(tmp_path / "one.csv", index=False)
+        lines = invoke(
+            *("train", "--table", tmp_path / "one.csv", "--fold-column", "fold"),
+            *("--task", "representation", *QUICK, "-o", tmp_path / "m.skops"),
+        ).stderr.splitlines()
+        assert lines[1].endswith(" on 34 clips")
+        assert lines[2].endswith(" on 1 clip")
 
     def test_misuse(self, table, tmp_path):
         def train(*arguments, command=("train",)):

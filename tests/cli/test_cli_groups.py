@@ -13,6 +13,7 @@ from skdaf import CNNAudioClassifier, CNNAudioRegressor, load_model, make_combin
 from skdaf._audio.metadata.table import as_metadata
 from skdaf.cli._calibration import calibration_folds
 from skdaf.cli._groups import Groups, note_similar_groups, note_unused_column, warn_if_groups_unused
+from skdaf.cli._held_out import LabeledClips
 from skdaf.datasets import load_audio_folders
 
 pytestmark = pytest.mark.usefixtures("inside_workspace")
@@ -30,6 +31,10 @@ def table(workspace, tmp_path_factory):
     path = tmp_path_factory.mktemp("groups") / "clips.csv"
     rows.to_csv(path, index=False)
     return path
+
+
+def clips(labels, groups):
+    return LabeledClips([f"{i:02}.wav" for i in range(len(labels))], labels, groups, labels)
 
 
 def spy_on(monkeypatch, estimator):
@@ -105,7 +110,7 @@ def test_combine_calibrates_by_groups(table, tmp_path, monkeypatch):
 def test_folds_of_the_calibration_know_all_classes(labels, speakers, n_folds):
     labels = np.array([*labels])
     groups = speakers and Groups(np.array([*speakers]), "speaker")
-    folds = calibration_folds(labels, groups)
+    folds = calibration_folds(clips(labels, groups))
     assert len(folds) == n_folds
     for training, test in folds:
         assert {*labels[training]} == {"a", "b"}
@@ -123,7 +128,7 @@ def test_folds_of_the_calibration_know_all_classes(labels, speakers, n_folds):
 def test_calibration_that_would_lose_a_class(labels, speakers, expected):
     groups = speakers and Groups(np.array([*speakers]), "speaker")
     with pytest.raises(ValueError, match=expected):
-        calibration_folds(np.array([*labels]), groups)
+        calibration_folds(clips(np.array([*labels]), groups))
 
 
 def test_lost_classes_are_named_before_a_cross_validation(table, tmp_path):
@@ -157,7 +162,7 @@ def test_misuse(table, tmp_path):
     assert "--group-column requires --table" in misuse(
         "train", "recordings", *out, "--group-column", "speaker"
     )
-    assert "cannot be used with 3 speaker(s)" in misuse(
+    assert "cannot be used with 3 speakers: " in misuse(
         *command, "speaker", "--test-fraction", "0.999"
     )
 

@@ -68,12 +68,19 @@ def test_info_shows_how_a_network_was_trained(files, tmp_path):
     assert network["settings"]["random_state"] is None
     best = trained.best_epoch_ - 1
     assert network["results"] == {
-        "loss on held-out clips": round(trained.history_["valid_loss"][best], 4),
-        "score on held-out clips": round(trained.history_["valid_score"][best], 4),
-        "loss in training": round(trained.history_["train_loss"][best], 4),
-        "score in training": round(trained.history_["train_score"][best], 4),
+        "loss on clips held out to choose the epoch": round(
+            trained.history_["valid_loss"][best], 4
+        ),
+        "score on clips held out to choose the epoch": round(
+            trained.history_["valid_score"][best], 4
+        ),
+        "loss on the training clips": round(trained.history_["train_loss"][best], 4),
+        "score on the training clips": round(trained.history_["train_score"][best], 4),
     }
     text = invoke("info", path).stdout
+    (line,) = (line for line in text.splitlines() if line.startswith("results: "))
+    assert "scikit-learn:" not in text  # of which nothing is in the file
+    assert line.endswith(" (for scores on new clips: skdaf report)")
     assert "\nsettings: max_epochs 2, batch_size 4, learning_rate 0.002, " in text
     assert "augment mask+shift, " in text
     regressor = json.loads(invoke("info", files["regressor"], "--json").stdout)["networks"][0]

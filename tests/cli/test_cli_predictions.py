@@ -1,4 +1,4 @@
-"""The option --predictions of train, transfer and combine."""
+"""The options --predictions and --scores of train, transfer and combine."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from cli_commands import KINDS, SMALL, invoke, misuse
 
 from skdaf import Clip, load_model
 from skdaf.cli._groups import Groups
-from skdaf.cli._held_out import LabeledClips, split
+from skdaf.cli._held_out import LabeledClips, Plan, split
 from skdaf.cli._scores import Predictions, joined_predictions
 from skdaf.cli._tested import predictions_table
 from skdaf.datasets import load_audio_folders
@@ -53,6 +53,19 @@ class TestTable:
         assert table.predicted.tolist() == ["x", "y"]
         assert table.y.tolist() == [0, 0.5]
 
+    def test_folds(self):
+        found = Predictions("classes", np.array(["x", "y"], object), ["fold", "y"], np.eye(2))
+        some = clips(["x", "y"])
+        rows = [(np.array([0]), np.array([1])), (np.array([1]), np.array([0]))]
+        plan = Plan(rows, ["fold u", "fold v"], ["u", "v"], "two folds", "it")
+        table = predictions_table(found, some, plan=plan)
+        assert [*table] == ["path", "fold", "true", "predicted", "fold_", "y"]
+        assert table.fold.tolist() == ["v", "u"]
+        groups = Groups(["p", "q"], "fold")
+        other = predictions_table(found, some._replace(groups=groups), plan=plan)
+        assert other.fold.tolist() == ["p", "q"]
+        assert other.fold_.tolist() == ["v", "u"]
+
     def test_numbers(self):
         one = predictions_table(Predictions("numbers", np.array([[1.0], [2]])), clips([1, 4]))
         assert one[["true", "predicted"]].to_numpy().tolist() == [[1, 1], [4, 2]]
@@ -94,11 +107,13 @@ class TestCommands:
         result = invoke(*command, *out, "--cv", "3")
         assert f"Wrote 36 rows to {tmp_path / 'p.csv'}" in result.stderr
         table = pd.read_csv(tmp_path / "p.csv")
-        assert [*table] == ["path", "site", "true", "predicted", *KINDS]
+        assert [*table] == ["path", "site", "fold", "true", "predicted", *KINDS]
         assert table.path.tolist() == rows.path.tolist()
         assert table.site.tolist() == rows.site.tolist()
         assert table.true.tolist() == rows.label.tolist()
         assert table[KINDS].idxmax(axis=1).tolist() == table.predicted.tolist()
+        assert {*table.fold} == {1, 2, 3}
+        assert table.groupby("site").fold.nunique().tolist() == [1, 1, 1]
         # The report is about the same predictions.
         right = (table.true == table.predicted).groupby(table.site).mean()
         shown = result.stdout.partition("Per site, worst first\n")[2].splitlines()[1:4]
@@ -127,13 +142,63 @@ class TestCommands:
             *("combine", "model.skops", "--data", "recordings", "--no-handcrafted", "--cv", "2"),
             *("--method", "svc", "-o", tmp_path / "m.skops", "--predictions", tmp_path / "p.csv"),
         )
-        assert [*pd.read_csv(tmp_path / "p.csv")] == ["path", "true", "predicted"]
+        assert [*pd.read_csv(tmp_path / "p.csv")] == ["path", "fold", "true", "predicted"]
 
-    def test_misuse(self, tmp_path, monkeypatch):
+    def test_scores_of_a_cross_validation(self, workspace, tmp_path):
+        found = load_audio_folders(workspace / "recordings")
+        rows = pd.DataFrame({"path": found.filenames, "label": found.target})
+        rows["site"], rows["part"] = np.resize([1, 2, 3, 4], 36), np.resize(["b", "a"], 36)
+        rows.to_csv(tmp_path / "clips.csv", index=False)
+        invoke(
+            *("train", "--table", tmp_path / "clips.csv", "--group-column", "site", *QUICK, "-q"),
+            *("--fold-column", "part", "-o", tmp_path / "m.skops", "--decimal-comma"),
+            *("--predictions", tmp_path / "p.csv", "--scores", tmp_path / "s.csv"),
+        )
+        table, scores = (
+            pd.read_csv(tmp_path / name, sep=";", decimal=",") for name in ("p.csv", "s.csv")
+        )
+        assert scores.kind.tolist() == ["class"] * 3 + ["total"] + ["fold"] * 2 + ["group"] * 4
+        assert table.fold.tolist() == rows.part.tolist()
+        right = table.true == table.predicted
+        folds = scores[scores.kind == "fold"]
+        assert folds.name.tolist() == ["a", "b"]
+        assert folds.clips.tolist() == [18, 18]
+        assert folds.accuracy.tolist() == pytest.approx(right.groupby(table.fold).mean().tolist())
+        assert scores.accuracy[3] == pytest.approx(right.mean())
+
+    def test_scores_of_a_test(self, tmp_path):
+        out = ("-o", tmp_path / "m.skops", "--scores", tmp_path / "s.csv", "-q")
+        invoke("transfer", "model.skops", "recordings", *QUICK[:2], "--test-fraction", "0.25", *out)
+        scores = pd.read_csv(tmp_path / "s.csv")
+        assert scores.kind.tolist() == ["class"] * 3 + ["total"]
+        assert scores.clips.tolist() == [3, 3, 3, 9]
+        invoke("train", "recordings", "--task", "representation", *QUICK, "--cv", "2", *out)
+        scores = pd.read_csv(tmp_path / "s.csv")
+        assert scores.kind.tolist() == ["total", "fold", "fold"]
+        mean = scores.mean_squared_error
+        assert mean[0] == pytest.approx(mean[1:].mean())
+
+    def test_a_report_on_predictions(self, tmp_path):
+        rows = pd.DataFrame({"path": load_audio_folders("recordings").filenames[::9]})
+        rows["true"] = rows["predicted"] = KINDS[0]
+        rows["predicted_other"] = 1
+        note = "contains predictions, which are not used: the model predicts its recordings again"
+        for columns, is_noted in (
+            (["path", "true", "predicted"], True),
+            (["path", "true"], False),
+            (["path", "predicted_other", "true"], True),
+        ):
+            rows[columns].to_csv(tmp_path / "p.csv", index=False)
+            command = ("report", "model.skops", "--table", tmp_path / "p.csv")
+            shown = invoke(*command, "--root", ".", "--column", "label=true").stderr
+            assert (note in shown) is is_noted
+
+    @pytest.mark.parametrize("option", ["--predictions", "--scores"])
+    def test_misuse(self, tmp_path, monkeypatch, option):
         def load(*_):
             pytest.fail("found only after the recordings were read")
 
-        out = ("-o", tmp_path / "m.skops", "--predictions")
+        out = ("-o", tmp_path / "m.skops", option)
         file, cv = tmp_path / "p.csv", ("--cv", "2")
         monkeypatch.setattr("skdaf.cli._recordings.labeled_files", load)
         for command in (
@@ -142,21 +207,21 @@ class TestCommands:
             ("combine", "model.skops", "--data", "recordings"),
         ):
             problem = misuse(*command, *out, file)
-            assert "--predictions needs --test-fraction, --cv or --fold-column." in problem
+            assert f"{option} needs --test-fraction, --cv or --fold-column." in problem
         assert "must end in .csv" in misuse("train", "recordings", *out, "p.json", *cv)
-        assert "an autoencoder has none" in misuse(
-            *("train", "recordings", "--task", "representation", *out, file, *cv)
-        )
+        if option == "--predictions":
+            assert "an autoencoder has none" in misuse(
+                *("train", "recordings", "--task", "representation", *out, file, *cv)
+            )
 
-    def test_no_input_is_overwritten(self, tmp_path):
+    @pytest.mark.parametrize("option", ["--predictions", "--scores"])
+    def test_no_input_is_overwritten(self, tmp_path, option):
         recording = Path("recordings").resolve() / KINDS[0] / f"{KINDS[0]}_000.wav"
         recordings = tmp_path / "sounds.csv"
         recordings.write_bytes(b"not a sound")
         (tmp_path / "clips.csv").write_text(f"path,label\nsounds.csv,a\n{recording},b\n")
         table = ("--table", tmp_path / "clips.csv", "--cv", "2", "-o")
         for output, name in [("m.skops", "clips.csv"), ("m.csv", "m.csv"), ("m", "sounds.csv")]:
-            problem = misuse(
-                *("train", *table, tmp_path / output, "--predictions", tmp_path / name)
-            )
-            assert f"--predictions '{tmp_path / name}'" in problem
+            problem = misuse(*("train", *table, tmp_path / output, option, tmp_path / name))
+            assert f"{option} '{tmp_path / name}'" in problem
         assert recordings.read_bytes() == b"not a sound"

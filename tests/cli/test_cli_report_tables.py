@@ -38,6 +38,23 @@ def test_labels_that_are_not_text():
     assert report_table(found, np.array([0, 1])).accuracy.iloc[-1] == 1
 
 
+def test_folds():
+    folds = {"2": np.array([0, 3]), "10": np.array([1, 2])}
+    found = Predictions("classes", np.array(["a", "b", "b", "b"], object))
+    table = report_table(found, ["a", "a", "b", "b"], groups=GROUPS, folds=folds)
+    assert table.kind.tolist() == ["class"] * 2 + ["total"] + ["fold"] * 2 + ["group"] * 2
+    assert table.name.tolist()[3:5] == ["2", "10"]
+    assert table.clips.tolist()[3:5] == [2, 2]
+    assert table.accuracy.tolist()[3:5] == [1, 0.5]
+    numbers = Predictions("numbers", np.array([[1.0], [2], [3], [6]]))
+    table = report_table(numbers, [1, 2, 3, 4], folds=folds)
+    assert table.kind.tolist() == ["total", "fold", "fold"]
+    assert table.mean_absolute_error.tolist() == [0.5, 1, 0]
+    errors = Predictions("errors", np.array([1.0, 2, 4, 5]))
+    table = report_table(errors, None, folds=folds)
+    assert table.mean_squared_error.tolist() == [3, 3, 3]
+
+
 def test_several_labels():
     true = pd.DataFrame({"a": [1, 0, 1, 0], "b": [0, 1, 1, 0], "c": [0, 0, 0, 0]})
     present = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 1], [0, 0, 0]], bool)
