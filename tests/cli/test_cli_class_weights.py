@@ -129,12 +129,13 @@ class TestCommands:
         rows = pd.DataFrame({"path": [f"{tmp_path.cwd()}/{path}" for path in found.filenames]})
         rows["label"] = np.asarray(found.target_names)[found.target]
         rows["fold"] = np.where(rows.label == KINDS[0], 1, np.resize([1, 2], len(rows)))
+        rows["day"] = np.resize([1, 2, 3, 4, 5], len(rows))
         rows.to_csv(tmp_path / "clips.csv", index=False)
         weights = f"class_weight={{'{KINDS[0]}': 5.0, '{KINDS[2]}': 2.0}}"
         out, command = tmp_path / "m.skops", ("train", "--table", tmp_path / "clips.csv", *blocks)
-        # With groups, no calibration would know the class.
-        groups = () if "--calibrate" in blocks else ("--group-column", "fold")
-        folds = ("--fold-column", "fold", *groups)
+        # A calibration that keeps the folds apart would not know the class.
+        group = "day" if "--calibrate" in blocks else "fold"
+        folds = ("--fold-column", "fold", "--group-column", group)
         result = invoke(*command, *folds, *SMALL, "--set", weights, "-o", out)
         assert "trained without its fold.\n" in result.stdout
         unknown = "Log loss of the probabilities of 24 of 36 clips (lower is better)"
