@@ -125,7 +125,8 @@ class ClipReport:
         if not is_in_worker() and (silent := _untold("silent", silent)):
             warn_user(
                 f"{_subject(silent, 'is', 'are')} silent (the peak of the mono signal is more than "
-                "80 dB below full scale; check_audio tells more), so that results may be poor: "
+                "80 dB below full scale; check_audio or skdaf check may say why), so that results "
+                "may be poor: "
                 f"{_listed(silent)}."
             )
 

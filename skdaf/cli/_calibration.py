@@ -125,7 +125,8 @@ def calibration_folds(clips):
         advice = "" if groups is clips.groups else " Pass --group-column, or omit --calibrate."
         raise ValueError(
             f"{option} needs clips of at least two {groups.what}s, got those of {groups.listed()}: "
-            f"others of these would make the probabilities far too certain.{advice}"
+            f"a model that knows a {groups.what} is too often right on its other clips, and the "
+            f"probabilities would become far too certain.{advice}"
         )
     order = _by_path(clips.paths)
     values = groups.values[order] if groups is not None and groups.count > 1 else None

@@ -19,6 +19,7 @@ def check_class_weights(model, labels):
     for weights in _weights(model, labels).values():
         check_keys_of_weights(weights, _names(labels))
         check_weights_of_classes(weights)
+        _check_some_weight(weights, _names(labels))
 
 
 def with_class_weights(train):
@@ -42,10 +43,30 @@ def set_class_weights(model, labels):
     get the weights of these numbers.
     """
     names = _names(labels)
-    keys = {name: number if _learns_numbers(model) else name for number, name in enumerate(names)}
     for parameter, weights in _weights(model, labels).items():
-        known = {keys[name]: weight for name, weight in weights.items() if name in keys}
-        model.set_params(**{parameter: known})
+        _check_some_weight(weights, names)
+        model.set_params(**{parameter: _for_learning(model, weights, names)})
+
+
+def _check_some_weight(weights, names):
+    if all(weights.get(name, 1) == 0 for name in names):
+        raise ValueError(
+            f"class_weight is 0 for all classes with clips to learn from: {names}. Raise the "
+            "weight of at least two of them."
+        )
+
+
+def _for_learning(model, weights, names):
+    """Return the weights of those classes that a model learns, by what it calls them."""
+    numbers = {number: weights[name] for number, name in enumerate(names) if name in weights}
+    if _learns_numbers(model):
+        return numbers
+    known = {name: weight for name, weight in weights.items() if name in names}
+    if not _learns_both(model):
+        return known
+    # All of them, because a weight of an unknown class is only accepted beside those of all others.
+    both = dict.fromkeys((*range(len(names)), *names), 1)
+    return both | numbers | known
 
 
 def names_of_weights(model, network, classes):
@@ -81,6 +102,13 @@ def _names(labels):
     import numpy as np
 
     return labels.columns.tolist() if is_indicator(labels) else np.unique(labels).tolist()
+
+
+def _learns_both(model):
+    """Return whether a model fits copies to numbers, and then one to names."""
+    from sklearn.calibration import CalibratedClassifierCV
+
+    return isinstance(model, CalibratedClassifierCV) and not model.ensemble
 
 
 def _learns_numbers(model):

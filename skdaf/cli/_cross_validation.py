@@ -94,7 +94,7 @@ def _summary(scores, plan, groups, has_trained_network):
 
     without = plan.left_out
     if has_trained_network:
-        others = "" if groups is None else f", or others of the same {groups.what}s,"
+        others = "," if groups is None else f", or others of the same {groups.what}s,"
         without += (
             f", except for the networks that were passed. If these have learned the clips{others} "
             "the scores are too good"

@@ -132,9 +132,9 @@ def fit(
         report += log_losses_text(log_losses(model, test, found))
     advice = how_to_go_on(model)
     save(model.set_params(**(noted or {})), output)
-    write_tables(found, test or clips, names, plan, predictions, scores)
     if report:
-        echo(report)
+        echo(report)  # before files that may not be writable
+    write_tables(found, test or clips, names, plan, predictions, scores)
     if interruptions:
         raise Interrupted(message=f"{_after(interruptions[0])}{advice}")
 

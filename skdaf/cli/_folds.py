@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from skdaf.cli._counts import counted
-from skdaf.cli._groups import is_used, listed
+from skdaf.cli._groups import Groups, is_used, listed
 from skdaf.cli._program import note
 
 fold_option = click.option(
@@ -130,6 +130,16 @@ def divided_groups(groups, folds):
     for group, fold in zip(groups.values, folds.values, strict=True):
         found.setdefault(str(group), set()).add(fold)
     return [group for group, its_folds in found.items() if len(its_folds) > 1]
+
+
+def note_divided(folds, groups, recordings):
+    """Say what is in several folds: groups or, without any, recordings with several clips.
+
+    `recordings` are the names of the recordings, one per clip.
+    """
+    if groups is None:
+        groups = Groups(recordings, "recording")
+    note_divided_groups(groups, folds)
 
 
 def note_divided_groups(groups, folds):

@@ -15,14 +15,25 @@ _OF_PARAMETER = re.compile(
     re.DOTALL,
 )
 
-_PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s*%")
+_WITH_UNIT = re.compile(r"([-+]?\d*[.,]?\d+)\s*([^\W\d_]+|%)")
+
+# Options with times are in seconds.
+_SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "h": 3600}
 
 
 def advice_on_value(text):
     """Return a sentence about what is probably wrong with the number of an option."""
-    if found := _PERCENT.fullmatch(text):
-        return f" Write it as a fraction: {float(found[1].replace(',', '.')) / 100:g}."
-    return advice_on_number(text)
+    found = _WITH_UNIT.fullmatch(text)
+    if found is None:
+        return advice_on_number(text)
+    number, unit = float(found[1].replace(",", ".")), found[2].lower()
+    if unit == "%" and 0 < number < 100:
+        return f" If it is a fraction, write {number / 100:g}."
+    if unit in _SECONDS:
+        return (
+            f" If it is a time, write it in seconds, without the unit: {number * _SECONDS[unit]:g}."
+        )
+    return ""
 
 
 def plain_message(message):

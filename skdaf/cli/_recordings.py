@@ -5,7 +5,7 @@ from functools import wraps
 import click
 
 from skdaf.cli._checked import refuse_unreadable
-from skdaf.cli._folds import check_fold_column, checked_folds, note_divided_groups
+from skdaf.cli._folds import check_fold_column, checked_folds, note_divided
 from skdaf.cli._groups import check_group_column, groups_of_column, note_unused_column
 from skdaf.cli._lines import Lines, errors_name_lines
 from skdaf.cli._multilabel import is_indicator
@@ -295,8 +295,7 @@ class Recordings:
             )
         if self.fold_column is not None:
             self.folds = checked_folds(found.folds, self.fold_column)
-            if self.groups is not None:
-                note_divided_groups(self.groups, self.folds)
+            note_divided(self.folds, self.groups, [part.name for part in parts])
         self.check_output(part.name for part in parts)
         return found
 

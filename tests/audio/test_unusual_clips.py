@@ -198,8 +198,8 @@ def test_saved_models_know_the_lengths(classifier, tmp_path):
 
 SILENT = (np.zeros(2000, np.float32), RATE)
 SILENCE = (
-    "silent (the peak of the mono signal is more than 80 dB below full scale; check_audio tells "
-    "more), so that results may be poor: "
+    "silent (the peak of the mono signal is more than 80 dB below full scale; check_audio or "
+    "skdaf check may say why), so that results may be poor: "
 )
 
 

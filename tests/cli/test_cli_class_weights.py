@@ -149,6 +149,20 @@ class TestCommands:
         # Without the command, a combined classifier can learn the same classes again.
         model.fit(rows.path.tolist(), rows.label.tolist())
 
+    def test_an_svc_that_is_calibrated(self, tmp_path):
+        weights = f"svc__class_weight={{'{KINDS[0]}': 5.0}}"
+        options = ("--method", "svc", "--no-handcrafted", "--proba", "--set", weights)
+        out = tmp_path / "m.skops"
+        invoke("combine", "model.skops", "--data", "recordings", *options, "-o", out)
+        model = load_model(out)
+        assert set(model.predict(load_audio_folders("recordings").filenames)) <= {*KINDS}
+
+    def test_weights_of_zero(self, tmp_path):
+        weights = "class_weight={" + ", ".join(f"'{kind}': 0" for kind in KINDS) + "}"
+        out = tmp_path / "m.skops"
+        error = misuse("train", "recordings", "--set", weights, "-o", out)
+        assert "class_weight is 0 for all classes with clips to learn from: [" in error
+
     def test_mistakes_come_before_training(self, tmp_path):
         for blocks in ((), ("--handcrafted",), ("--cv", "3")):
             error = misuse(

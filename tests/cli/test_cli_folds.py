@@ -7,7 +7,7 @@ import pytest
 from cli_commands import COMMANDS, invoke, misuse
 
 from skdaf._audio.metadata.table import as_metadata
-from skdaf.cli._folds import Folds, checked_folds, divided_groups, note_divided_groups
+from skdaf.cli._folds import Folds, checked_folds, divided_groups, note_divided, note_divided_groups
 from skdaf.cli._groups import Groups, note_unused_column
 from skdaf.cli._held_out import LabeledClips, plan_of
 from skdaf.datasets import load_audio_folders
@@ -123,8 +123,12 @@ def test_divided_groups(capsys):
     with click.Context(COMMANDS[("train",)]):
         note_divided_groups(groups, folds("12121"))
         note_divided_groups(groups, folds("12112"))
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("In several folds: speaker ben. The models that are tested on")
+        note_divided(folds("12121"), groups, ["a.wav"] * 5)
+        note_divided(folds("12112"), None, ["a.wav", "b.wav", "a.wav", "a.wav", "b.wav"])
+        note_divided(folds("12122"), None, ["a.wav", "b.wav", "a.wav", "c.wav", "a.wav"])
+    lines = capsys.readouterr().err.splitlines()
+    starts = [line.partition(". The models that are tested on")[0] for line in lines]
+    assert starts == ["In several folds: speaker ben", "In several folds: recording a.wav"]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,13 @@ from skdaf.cli._numbers import advice_on_value, plain_message, with_decimal_poin
     [
         ("1,5", " Write it with a decimal point: 1.5."),
         ("1.000,5", " Write it without separators of thousands: 1000.5."),
-        ("2 s", " Write only the number: 2."),
-        ("20%", " Write it as a fraction: 0.2."),
-        ("12,5 %", " Write it as a fraction: 0.125."),
-        ("much", ""),
+        ("2 s", " If it is a time, write it in seconds, without the unit: 2."),
+        ("500ms", " If it is a time, write it in seconds, without the unit: 0.5."),
+        ("1,5 min", " If it is a time, write it in seconds, without the unit: 90."),
+        ("20%", " If it is a fraction, write 0.2."),
+        ("12,5 %", " If it is a fraction, write 0.125."),
+        (".3%", " If it is a fraction, write 0.003."),
+        *[(text, "") for text in ("much", "150%", "0%", "-5%", "1e", "2 Hz")],
     ],
 )
 def test_advice(value, expected):
