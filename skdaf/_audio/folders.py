@@ -154,6 +154,8 @@ def _classes_below(root):
         problem = f"{str(root)!r} has no subfolders."
         if outside:
             problem = f"{str(root / outside[0])!r} is not in a class folder."
+            if not folders and root.parent != root:
+                problem += f" If {str(root)!r} is the folder of a class, pass {str(root.parent)!r}."
         table = outside and find_table(root, [root / name for name in outside])
         raise ValueError(
             f"{problem} Pass a root folder that contains one folder per class and no recordings "

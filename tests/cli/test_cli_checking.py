@@ -43,3 +43,15 @@ def test_a_table_as_argument():
     assert "nothing else (got 'clips.csv' too)" in misuse("check", "clips.csv", "rec")
     assert "nothing else (got 'clips.csv' too)" in misuse("check", "clips.csv", *TABLE)
     assert "--output 'clips.csv' is an input" in misuse("check", "clips.csv", "-o", "clips.csv")
+
+
+def test_clips_with_several_rows_are_copies():
+    Path("clips.csv").write_text("path,label\nrec/a.wav,x\nrec/a.wav,y\n")
+    out = invoke("check", *TABLE, "--format", "json").stdout
+    found = [(row["duplicate_of"], row["label_conflict"]) for row in json.loads(out)]
+    assert found == [("", True), ("rec/a.wav", True)]
+    rows = "path,label,start,end\n" + 2 * "rec/a.wav,x,0,0.05\n"
+    Path("clips.csv").write_text(rows)
+    out = invoke("check", *TABLE, "--all", "--format", "json").stdout
+    assert [row["duplicate_of"] for row in json.loads(out)] == ["", "rec/a.wav"]
+    assert "1 recording has several rows" in misuse("train", *TABLE, "-o", "x.skops")

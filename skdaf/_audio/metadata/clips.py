@@ -9,8 +9,10 @@ from skdaf._audio.metadata.columns import cells
 _MAX_NAMES = 5
 
 
-def clips_of(metadata, paths, start, end):
+def clips_of(metadata, paths, start, end, allow_repeats=False):
     """Return the paths, or Clips if `start` or `end` names a column of times."""
+    if allow_repeats and start is None and end is None:
+        return paths
     if start is None and end is None:
         times = " and ".join(map(metadata.spelling.named, ("start", "end")))
         advice = f" If the rows are parts of recordings, name the columns of times with {times}."
@@ -19,7 +21,8 @@ def clips_of(metadata, paths, start, end):
     starts, ends = (_times(metadata, name, len(paths)) for name in (start, end))
     rows = enumerate(zip(paths, starts, ends, strict=True))
     clips = [_clip(metadata, row, *parts) for row, parts in rows]
-    _check_no_repeats(metadata, [(clip.path, clip.start, clip.end) for clip in clips])
+    if not allow_repeats:
+        _check_no_repeats(metadata, [(clip.path, clip.start, clip.end) for clip in clips])
     return clips
 
 

@@ -21,7 +21,7 @@ _LIKELY = {
     "label": [
         *("label", "labels", "class", "classname", "category", "species", "speciescode"),
         *("ebirdcode", "primarylabel", "commonname", "scientificname", "emotion", "genre"),
-        *("event", "instrument", "diagnosis", "tag", "tags", "target", "classid", "y"),
+        *("event", "instrument", "diagnosis", "tag", "tags", "target", "classid", "y", "true"),
     ],
     "group": [
         *("group", "speaker", "speakerid", "patient", "patientid", "subject", "subjectid"),

@@ -35,7 +35,7 @@ class Rows(NamedTuple):
     numbers: NDArray[Any] | None
 
 
-def load_rows(table, wanted, root=None, label_separator=None, allow_missing=False):
+def load_rows(table, wanted, root=None, label_separator=None, to_check=False):
     """Return the `Rows` of a metadata table.
 
     Parameters
@@ -49,8 +49,9 @@ def load_rows(table, wanted, root=None, label_separator=None, allow_missing=Fals
         The folder from which relative paths start, as in `load_audio_table`.
     label_separator : str or None
         What separates several labels in one cell.
-    allow_missing : bool
-        Whether files may be missing, but not all of them.
+    to_check : bool
+        Whether the recordings will be checked, so that files may be missing, but not all of them,
+        and clips may have several rows.
     """
     metadata = as_metadata(table)
     _check_label_columns(wanted["label"])
@@ -63,8 +64,8 @@ def load_rows(table, wanted, root=None, label_separator=None, allow_missing=Fals
     targets = columns.get("target")
     numbers = None if targets is None else numbers_of(metadata, targets)
     root = metadata.folder if root is None else root
-    paths = find_files(metadata, columns["path"], root, allow_missing)
-    clips = clips_of(metadata, paths, columns["start"], columns["end"])
+    paths = find_files(metadata, columns["path"], root, to_check)
+    clips = clips_of(metadata, paths, columns["start"], columns["end"], to_check)
     return Rows(clips, names, target, groups, folds, numbers)
 
 
