@@ -242,7 +242,9 @@ def test_errors_write_options(table, esc_50, tmp_path):
     found = check("path,label\nb.wav,x\n")
     assert f"pass --root '{tmp_path / 'my sounds'}' or, if files are in several folders" in found
     assert "--column 'path=fold{fold}/{name}'" in found
-    assert "with --column start=NAME and" in check("path,label\na.wav,x\na.wav,y\n")
+    (tmp_path / "twice.csv").write_text("path,label\na.wav,x\na.wav,y\n")
+    twice = misuse("train", "--table", tmp_path / "twice.csv", "-o", tmp_path / "m.skops")
+    assert "with --column start=NAME and" in twice
     assert "--column target=NAME" in check("path,label\na.wav,0.5\n")
     missing = check("path,label\na.wav,\n")
     assert "have no label (column 'label'): line 2. Fill them in or remove the rows." in missing
