@@ -140,7 +140,8 @@ class Broken:
         return NotImplemented
 
 
-@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+# Not with the backend "multiprocessing": when the error ends its pool, Python can wait forever.
+@pytest.mark.parametrize("backend", ["loky"])
 def test_a_backend_that_cannot_be_sent_raises_its_own_error(backend):
     with scipy.fft.set_backend(Broken()):
         assert len(list(map_chunks(names_here, range(200), n_jobs=None))) == 4
